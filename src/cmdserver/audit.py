@@ -1,0 +1,156 @@
+"""The audit file: one JSON object a line, ASCII, appended before the answer that it tells of is given.
+
+What a client sends cannot forge a line: everything outside printable ASCII is escaped as JSON does. A line is written
+by one ``write`` to a file opened for appending, so that lines never mix. Rotate the file by renaming it and sending
+SIGHUP; if it is removed, the next line starts a new one.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from twisted.logger import Logger
+
+from cmdserver.errors import AuditError
+from cmdserver.events import Event
+
+#: Disk space, in bytes, below which nothing is run: room for the lines of every request that may be under way.
+MIN_FREE_BYTES = 1024 * 1024
+
+_log = Logger()
+
+
+class AuditFile:
+    """A `Ledger` that is a file.
+
+    Args:
+        path: Made with mode 0600 if it does not exist; its directory must.
+
+    Raises:
+        AuditError: The file cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+        self._trouble: str | None = None
+        #: The file ends inside a line, because the disk was full then.
+        self._is_torn = False
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Open the file anew under its path, and let go of the old one only when that has worked.
+
+        Raises:
+            AuditError: It cannot be opened; the old one stays in use.
+        """
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise AuditError(f"cannot open the audit file {self.path}: {error.strerror}") from error
+        self.close()
+        self._descriptor = descriptor
+        self._is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        self._is_torn = False
+
+    def move_to(self, path: Path) -> None:
+        """Go on in another file; with the same path, in a new file if the old one was renamed.
+
+        Raises:
+            AuditError: It cannot be opened; the old one stays in use.
+        """
+        old, self.path = self.path, path
+        try:
+            self.reopen()
+        except AuditError:
+            self.path = old
+            raise
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._descriptor != -1:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def require_writable(self) -> None:
+        """See `Ledger`. A file that was removed is made anew; one that failed last time is tried again."""
+        try:
+            if self._is_regular and not os.fstat(self._descriptor).st_nlink:
+                self.reopen()
+            os.write(self._descriptor, b"")  # /dev/full says no to this already
+            if self._is_regular:
+                self._require_space()
+        except OSError as error:
+            self._note_trouble(error.strerror or str(error))
+            raise AuditError(f"cannot write the audit file {self.path}: {error.strerror}") from error
+        except AuditError as error:
+            self._note_trouble(str(error))
+            raise
+
+    def append(self, events: Sequence[Event]) -> None:
+        """See `Ledger`."""
+        lines = "".join(_line(event) for event in events).encode("ascii")
+        if self._is_torn:
+            lines = b"\n" + lines
+        try:
+            written = os.write(self._descriptor, lines)
+            while written < len(lines):
+                self._is_torn = True
+                written += os.write(self._descriptor, lines[written:])
+        except OSError as error:
+            self._note_trouble(error.strerror or str(error))
+            raise AuditError(f"cannot write the audit file {self.path}: {error.strerror}") from error
+        self._is_torn = False
+        if self._trouble is not None:
+            self._trouble = None
+            _log.info("the audit file {path} can be written again", path=self.path)
+
+    def _require_space(self) -> None:
+        space = os.fstatvfs(self._descriptor)
+        free = (space.f_bfree if os.geteuid() == 0 else space.f_bavail) * space.f_frsize
+        if free < MIN_FREE_BYTES:
+            raise AuditError(f"only {free} bytes of disk are left for the audit file {self.path}")
+
+    def _note_trouble(self, trouble: str) -> None:
+        """Complain once, not at every request: a full disk is not helped by a growing log."""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            _log.critical(
+                "audit file {path}: {trouble}; no command runs until this is mended",
+                path=self.path,
+                trouble=trouble,
+            )
+
+
+def _line(event: Event) -> str:
+    finished = event.finished
+    record: dict[str, object] = {
+        "time": _utc(event.time),
+        "event": "request",
+        "id": event.id,
+        "door": event.caller.door,
+        "source": event.caller.source,
+        "user": event.caller.name,
+        "method": event.caller.method,
+        "command": event.command,
+        "arguments": event.arguments,
+        "outcome": event.outcome,
+        "exit_status": finished and finished.exit_status,
+        "signal": finished and finished.signal,
+        "duration_seconds": finished and round(finished.duration_seconds, 6),
+        "stdout_bytes": finished.stdout_bytes if finished else 0,
+        "stderr_bytes": finished.stderr_bytes if finished else 0,
+        "truncated": finished.truncated if finished else False,
+        "shared": event.shared,
+    }
+    if event.abandoned:
+        record["abandoned"] = True
+    # DEL is the one character that json leaves alone and a terminal does not.
+    return json.dumps(record).replace("\x7f", "\\u007f") + "\n"
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,45 @@
+"""Who has been waited for too long; one timer for ten thousand connections.
+
+A timer of its own costs each connection some 600 bytes. Waits of the same length end in the order in which they began,
+so a dict for each length, in that order, is enough. Rule of this file: pure; the time is passed in.
+"""
+
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+Waiter = TypeVar("Waiter", bound=Hashable)
+
+
+class Deadlines(Generic[Waiter]):
+    """The ends of waits, each waiter having one at most."""
+
+    def __init__(self) -> None:
+        self._by_length: dict[float, dict[Waiter, float]] = {}
+        self._length: dict[Waiter, float] = {}
+
+    def begin(self, waiter: Waiter, seconds: float, now: float) -> None:
+        """Expect something from a waiter within ``seconds``, and no longer what was expected before."""
+        self.end(waiter)
+        self._length[waiter] = seconds
+        self._by_length.setdefault(seconds, {})[waiter] = now + seconds
+
+    def end(self, waiter: Waiter) -> None:
+        """Expect nothing more; harmless if nothing was."""
+        length = self._length.pop(waiter, None)
+        if length is not None:
+            waiters = self._by_length[length]
+            del waiters[waiter]
+            if not waiters:
+                del self._by_length[length]
+
+    def expired(self, now: float) -> list[Waiter]:
+        """Take out those whose wait is over, the longest overdue of each length first."""
+        over = []
+        for waiters in self._by_length.values():
+            for waiter, deadline in waiters.items():
+                if deadline > now:
+                    break
+                over.append(waiter)
+        for waiter in over:
+            self.end(waiter)
+        return over

@@ -1,0 +1,262 @@
+"""One request, one way through: throttle, policy, audit, schedule; and every end written down before it is told.
+
+Every door asks here and nowhere else, and authorisation happens here and nowhere else.
+Rule of this file: it knows no protocol and no processes.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from cmdserver.errors import AuditError, BadArgument, Busy, Code, Fault, Refusal, RequestError
+from cmdserver.events import EventStream, Requested
+from cmdserver.gate import Gate
+from cmdserver.model import Answer, Caller, Command, Finished, Grant, Rule, Sink
+from cmdserver.policy import Policy
+from cmdserver.scheduler import Question, Scheduler
+from cmdserver.throttle import Throttle
+
+T = TypeVar("T")
+
+_log = Logger()
+
+
+class Dispatcher:
+    """What every door asks; also the scheduler's `Reporter`.
+
+    Args:
+        policy: Who may run what; replaced by `reconfigure`.
+        throttle: Callers' own allowances.
+        scheduler: Runs what was granted.
+        events: Told of every request before its answer is given.
+        gate: Knows who is connected.
+        clock: For measuring, not the time of day.
+        time_of_day: Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        throttle: Throttle,
+        scheduler: Scheduler,
+        events: EventStream,
+        gate: Gate,
+        clock: IReactorTime,
+        time_of_day: Callable[[], float],
+    ) -> None:
+        self._policy = policy
+        self._throttle = throttle
+        self._scheduler = scheduler
+        self._events = events
+        self._gate = gate
+        self._clock = clock
+        self._time_of_day = time_of_day
+        self._is_closed = False
+        scheduler.report_to(self)
+
+    # What doors ask
+
+    def ask(self, caller: Caller, words: Sequence[str], sink: Sink | None = None) -> Deferred[Answer]:
+        """Run a command for a caller.
+
+        Args:
+            caller: Who asks.
+            words: The command's name and its arguments; at least one.
+            sink: Where output goes as it comes; None to have it in the answer.
+
+        Returns:
+            Fires with the answer, after the audit file has been told. Fails with a `Refusal` or a `Fault`. To cancel it
+            is to leave: a process that nobody waits for any more is ended.
+        """
+        question_id = _new_id()
+        try:
+            self._count(caller)
+            question = Question(question_id, caller, self._policy.require(caller, words), sink)
+            self._events.require_ledger()
+            self._scheduler.enter(question)
+        except Refusal as refusal:
+            return fail(self._refused(question_id, caller, words[0], tuple(words[1:]), refusal))
+        except AuditError as error:
+            return fail(_fault(question_id, error))
+        return question.answered
+
+    def help(self, caller: Caller, name: str | None = None) -> tuple[Command, ...]:
+        """Tell what this caller may run, by name; or tell of one command, refusing what `ask` would refuse."""
+        if name is None:
+            return self._consult(caller, "help", (), lambda: self._policy.allowed(caller))
+        return self._consult(caller, "help", (name,), lambda: (self._policy.require(caller, [name]).command,))
+
+    def explain(self, caller: Caller, words: Sequence[str]) -> tuple[Grant, Rule]:
+        """Tell what `ask` would run, and by which rule, without running it; refuse what `ask` would refuse."""
+
+        def explanation() -> tuple[Grant, Rule]:
+            if not words:
+                text = "explain needs a command: explain NAME"
+                raise BadArgument(text)
+            grant = self._policy.require(caller, words)
+            return grant, self._policy.rule_for(caller, grant.command)
+
+        return self._consult(caller, "explain", tuple(words), explanation)
+
+    def whoami(self, caller: Caller) -> tuple[str, ...]:
+        """Tell the caller's roles."""
+        return self._consult(caller, "whoami", (), lambda: self._policy.roles_of(caller))
+
+    def who(self, caller: Caller) -> Mapping[str, int]:
+        """Tell how many are connected, by door."""
+        return self._consult(caller, "who", (), self._gate.counts)
+
+    def refuse(self, caller: Caller, refusal: Refusal) -> RequestError:
+        """Count and record bytes that a door could make no request of; return what to tell their sender."""
+        try:
+            self._count(caller)
+        except Refusal as another:
+            refusal = another
+        return self._refused(_new_id(), caller, None, (), refusal)
+
+    def fault(self, failure: Failure) -> Fault:
+        """Log a mistake of ours that surfaced in a door; return what to tell the caller."""
+        fault_id = _new_id()
+        _log.failure("fault {id}", failure, id=fault_id)
+        return Fault(fault_id)
+
+    # What the composition asks
+
+    def reconfigure(self, policy: Policy) -> None:
+        """Go by another policy from the next question on."""
+        self._policy = policy
+
+    def close(self) -> None:
+        """Refuse all that comes and all that waits; what runs goes on."""
+        self._is_closed = True
+        self._scheduler.turn_all_away(_closing())
+
+    # Reporter
+
+    def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: Finished) -> bool:
+        """Write the ends of all questions of one process down; if that fails, nobody gets its answer."""
+        outcome = Code.TIMEOUT if finished.timed_out else Code.OK
+        shared = len(asked) > 1
+        events = [self._event(each, outcome, finished, shared=shared) for each in asked]
+        events += [self._event(each, outcome, finished, abandoned=True) for each in departed]
+        try:
+            self._events.publish(events)
+        except AuditError as error:
+            for question in asked:
+                question.answered.errback(_fault(question.id, error))
+            return False
+        return True
+
+    def turned_away(self, question: Question, busy: Busy) -> None:
+        """Write it down, and say so."""
+        error: RequestError = busy
+        try:
+            self._events.publish([self._event(question, busy.code)])
+        except AuditError as audit_error:
+            error = _fault(question.id, audit_error)
+        question.answered.errback(error)
+
+    def failed(self, question: Question, failure: Failure) -> None:
+        """Log what happened under the question's id, and tell its caller the id."""
+        _log.failure("fault {id}", failure, id=question.id)
+        self._publish_or_log(self._event(question, Code.FAULT))
+        question.answered.errback(Fault(question.id))
+
+    def withdrawn(self, question: Question) -> None:
+        """Write it down; there is nobody to tell."""
+        self._publish_or_log(self._event(question, Code.OK, abandoned=True))
+
+    # Steps
+
+    def _count(self, caller: Caller) -> None:
+        if self._is_closed:
+            raise _closing()
+        self._throttle.spend(caller.key, self._clock.seconds())
+
+    def _consult(self, caller: Caller, word: str, arguments: tuple[str, ...], query: Callable[[], T]) -> T:
+        """Answer what needs no process; counted and written down like everything else."""
+        question_id = _new_id()
+        try:
+            self._count(caller)
+            result = query()
+        except Refusal as refusal:
+            raise self._refused(question_id, caller, word, arguments, refusal) from None
+        try:
+            self._events.publish([self._bare_event(question_id, caller, word, arguments, Code.OK)])
+        except AuditError as error:
+            raise _fault(question_id, error) from error
+        return result
+
+    def _refused(
+        self,
+        question_id: str,
+        caller: Caller,
+        command: str | None,
+        arguments: tuple[str, ...],
+        refusal: Refusal,
+    ) -> RequestError:
+        """Write a refusal down and return it, or a fault if it cannot be written."""
+        try:
+            self._events.publish([self._bare_event(question_id, caller, command, arguments, refusal.code)])
+        except AuditError as error:
+            return _fault(question_id, error)
+        return refusal
+
+    def _event(
+        self,
+        question: Question,
+        outcome: Code,
+        finished: Finished | None = None,
+        *,
+        shared: bool = False,
+        abandoned: bool = False,
+    ) -> Requested:
+        return Requested(
+            time=self._time_of_day(),
+            id=question.id,
+            caller=question.caller,
+            command=question.grant.command.name,
+            arguments=question.grant.arguments,
+            outcome=outcome,
+            finished=finished,
+            shared=shared,
+            abandoned=abandoned,
+        )
+
+    def _bare_event(
+        self, question_id: str, caller: Caller, command: str | None, arguments: tuple[str, ...], outcome: Code
+    ) -> Requested:
+        return Requested(
+            time=self._time_of_day(),
+            id=question_id,
+            caller=caller,
+            command=command,
+            arguments=arguments,
+            outcome=outcome,
+        )
+
+    def _publish_or_log(self, event: Requested) -> None:
+        try:
+            self._events.publish([event])
+        except AuditError as error:
+            _log.error("fault {id}: {error}", id=event.id, error=error)
+
+
+def _closing() -> Busy:
+    return Busy("the daemon is stopping", 10)
+
+
+def _fault(fault_id: str, error: Exception) -> Fault:
+    _log.error("fault {id}: {error}", id=fault_id, error=error)
+    return Fault(fault_id)
+
+
+def _new_id() -> str:
+    """Make an id that nobody can guess or choose."""
+    return os.urandom(8).hex()

@@ -1,0 +1,82 @@
+"""What happened, told once to all who must know.
+
+Two kinds of listeners: the *ledger*, without whose consent nothing happens (the audit file), and *observers* (metrics,
+say), whose failure is theirs alone. Diagnostics for operators are another stream: `twisted.logger`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from twisted.logger import Logger
+
+from cmdserver.errors import Code
+from cmdserver.model import Caller, Finished
+
+_log = Logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested:
+    """A request came to its end: answered, refused, failed, or abandoned by its caller."""
+
+    #: Seconds since the epoch, when it ended.
+    time: float
+    id: str
+    caller: Caller
+    #: None for bytes that were no request.
+    command: str | None
+    arguments: tuple[str, ...]
+    outcome: Code
+    #: None if no process ran for it.
+    finished: Finished | None = None
+    shared: bool = False
+    #: The caller was gone before the answer.
+    abandoned: bool = False
+
+
+Event = Requested
+
+Observer = Callable[[Event], None]
+
+
+class Ledger(Protocol):
+    """Where events must be written before their consequences are seen."""
+
+    def require_writable(self) -> None:
+        """Raise `AuditError` if, as far as can be known, the next `append` would fail."""
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Write all of them, or raise `AuditError`."""
+
+
+class EventStream:
+    """Hands events to the ledger first, then to every observer.
+
+    Args:
+        ledger: Its refusal is the publisher's.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._observers: list[Observer] = []
+
+    def subscribe(self, observer: Observer) -> None:
+        """Tell an observer every event from now on; what it raises goes to the log, and to nobody else."""
+        self._observers.append(observer)
+
+    def require_ledger(self) -> None:
+        """Raise `AuditError` unless events can be written: to be asked before anything is done that they tell of."""
+        self._ledger.require_writable()
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Tell all listeners.
+
+        Raises:
+            AuditError: The ledger could not take them; no observer was told.
+        """
+        self._ledger.append(events)
+        for observer in self._observers:
+            for event in events:
+                with _log.failuresHandled("observer {observer} failed", observer=observer):
+                    observer(event)

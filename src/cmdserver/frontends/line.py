@@ -1,0 +1,390 @@
+"""The line door: bytes of a connection to lines, lines to the interpreter, answers back.
+
+One request a connection, unless it says ``session``. Reading goes on while a request is answered, so that a client that
+goes away is noticed, until enough has come for the next line; then the network waits, and `Hangups` watches. Writing
+never runs ahead of the client: a run is paused, and no further line is looked at, while output waits to be sent.
+
+Rule of this file: it knows transports, not policies; what lines mean is the interpreter's.
+"""
+
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from cmdserver import wire
+from cmdserver.deadlines import Deadlines
+from cmdserver.errors import Busy, Malformed, Refusal
+from cmdserver.identity import Door
+from cmdserver.interpreter import Interpreter
+from cmdserver.listening import FrontEnd, Lobby, host_and_port, source_of
+from cmdserver.model import Caller, Flow
+from cmdserver.rendering import error_text
+from cmdserver.settings import Limits
+
+GREETING = b"What can I do for you?\n"
+
+#: How long a client that was told everything may go on sending before it is cut off. To close at once with bytes unread
+#: would make the kernel send a reset, and the answer could be lost with it (RFC 9112, section 9.6).
+LINGER_SECONDS = 2.0
+#: Lines of one connection that are answered in a row before others have a turn.
+LINES_IN_A_ROW = 16
+#: How often deadlines are looked at.
+TICK_SECONDS = 0.5
+
+_log = Logger()
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class LineConnection(Protocol):
+    """One client, from accept to the end.
+
+    Args:
+        front_end: What all connections of the door share.
+        source: Where the client calls from.
+    """
+
+    #: TCP's, or that of something around it; Twisted's interfaces do not say all that we use of it.
+    transport: Any
+
+    # Most connections are idle, and there may be ten thousand: what is as it was at first stays in the class.
+    _caller: Caller | None = None
+    _answering: Deferred[None] | None = None
+    _flow: Flow | None = None
+    _is_session = False
+    _is_output_full = False
+    _is_input_paused = False
+    _is_input_over = False
+    _is_closing = False
+    _is_proceeding = False
+
+    def __init__(self, front_end: "LineFrontEnd", source: str) -> None:
+        self._front_end = front_end
+        self._buffer = wire.LineBuffer(front_end.lobby.limits().line_bytes)
+        self.source = source
+
+    # Protocol, as called by the transport
+
+    def connectionMade(self) -> None:
+        """Greet, and wait for the first line."""
+        self._front_end.opened(self)
+        self.transport.registerProducer(self, True)
+        self.transport.write(GREETING)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what came; answer if there is nothing to be answered first."""
+        if self._is_closing:
+            return
+        self._buffer.feed(data)
+        if self._answering is None and not self._is_output_full:
+            self._proceed()
+        if self._buffer.is_full and not self._is_closing and not self._is_input_paused:
+            self._is_input_paused = True
+            self.transport.pauseProducing()
+            self._watch()
+
+    def readConnectionLost(self) -> None:
+        """The client ends its input: what it has asked is still answered."""
+        self._is_input_over = True
+        if self._is_closing:
+            self.transport.loseConnection()
+        elif self._answering is None and not self._is_output_full:
+            self._proceed()
+        else:
+            self._watch()
+
+    def writeConnectionLost(self) -> None:
+        """Everything is said, and the client knows; see `LINGER_SECONDS`."""
+        self._front_end.expect_within(self, LINGER_SECONDS)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it
+        """The connection is gone, and with it the wish for an answer."""
+        self._is_closing = True
+        self._flow = None
+        self._front_end.closed(self)
+        if self._answering is not None:
+            self._answering.cancel()
+
+    # IPushProducer, as called by the transport: what we produce is answers
+
+    def pauseProducing(self) -> None:
+        """The client does not keep up."""
+        self._is_output_full = True
+        if self._flow is not None:
+            self._flow.pause()
+        self._front_end.expect_within(self, self._front_end.limits.idle_seconds)
+
+    def resumeProducing(self) -> None:
+        """It has caught up."""
+        self._is_output_full = False
+        if self._is_closing:
+            return
+        self._front_end.expect_nothing(self)
+        if self._flow is not None:
+            self._flow.resume()
+        if self._answering is None:
+            self._expect_line()
+            self._proceed()
+
+    def stopProducing(self) -> None:
+        """The connection is gone; connectionLost sees to that."""
+
+    # Output, as used by the interpreter
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of an answer."""
+        self.transport.write(data)
+
+    def follow(self, flow: Flow | None) -> None:
+        """Let the client's pace be the flow's."""
+        self._flow = flow
+        if flow is not None and self._is_output_full:
+            flow.pause()
+
+    # What the front end asks
+
+    def overdue(self) -> None:
+        """What was expected did not come in time."""
+        if self._is_closing or self._is_output_full:
+            self.transport.abortConnection()
+            return
+        limits = self._front_end.limits
+        seconds = limits.idle_seconds if self._is_session else limits.login_seconds
+        self.write(f"cmdserver: nothing was asked within {seconds:g} s\n".encode())
+        self._close()
+
+    def come_to_an_end(self) -> None:
+        """Close as soon as what is being answered has been."""
+        self._is_session = False
+        if self._answering is None:
+            self._close()
+
+    # One line after the other
+
+    def _proceed(self) -> None:
+        """Answer lines until there is a reason to wait."""
+        if self._is_proceeding:
+            return
+        self._is_proceeding = True
+        for _ in range(LINES_IN_A_ROW):
+            if self._answering is not None or self._is_output_full or self._is_closing or not self._take_line():
+                break
+        else:
+            self._front_end.lobby.clock.callLater(0, self._proceed_if_open)
+        self._is_proceeding = False
+
+    def _proceed_if_open(self) -> None:
+        if not self._is_closing and self._answering is None and not self._is_output_full:
+            self._proceed()
+
+    def _take_line(self) -> bool:
+        """Perform the next line; return whether there was one."""
+        try:
+            line = self._buffer.next_line()
+            if line is None and self._is_input_over:
+                line = self._buffer.last_line()
+        except Malformed as malformed:
+            self._refuse(malformed, as_json=False)
+            self._close()
+            return False
+        if line is not None:
+            self._perform(line)
+            return True
+        if self._is_input_over:
+            self._close()
+        else:
+            self._read_on()
+        return False
+
+    def _perform(self, line: bytes) -> None:
+        try:
+            parsed = wire.parse(line)
+            caller = self._require_caller()
+        except Refusal as refusal:
+            self._refuse(refusal, as_json=wire.wants_json(line))
+            self._answered()
+            return
+        request = parsed.request
+        if isinstance(request, wire.Quit):
+            self._close()
+        elif isinstance(request, wire.Session):
+            self._is_session = True
+            self._expect_line()
+        else:
+            self._front_end.expect_nothing(self)
+            interpreter = self._front_end.interpreter
+            answering = interpreter.perform(caller, request, self, as_json=parsed.as_json)
+            if answering is None:
+                self._answered()
+            else:
+                self._answering = answering
+                answering.addCallback(self._answered).addErrback(self._broken)
+
+    def _refuse(self, refusal: Refusal, *, as_json: bool) -> None:
+        caller = self._front_end.door.anonymous(self.source)
+        self._front_end.interpreter.refuse(caller, refusal, self, as_json=as_json)
+
+    def _answered(self, _: None = None) -> None:
+        self._answering = None
+        if self._is_closing:
+            return
+        if not self._is_session:
+            self._close()
+        else:
+            self._expect_line()
+            self._proceed()
+
+    def _broken(self, failure: Failure) -> None:
+        """A mistake of ours; the client sees the end of the connection, the log sees why."""
+        _log.failure("line connection from {source}", failure, source=self.source)
+        self.transport.abortConnection()
+
+    def _expect_line(self) -> None:
+        if self._is_session and not self._is_output_full:
+            self._front_end.expect_within(self, self._front_end.limits.idle_seconds)
+
+    def _require_caller(self) -> Caller:
+        """Say who is asking, once it is known where from: behind a proxy that is with the first bytes."""
+        if self._caller is None:
+            self._front_end.moved(self, source_of(self.transport.getPeer()))
+            self._caller = self._front_end.door.anonymous(self.source)
+        return self._caller
+
+    # Beginning and ending to read
+
+    def _read_on(self) -> None:
+        if self._is_input_paused:
+            self._is_input_paused = False
+            self._front_end.unwatch(self)
+            self.transport.resumeProducing()
+
+    def _watch(self) -> None:
+        self._front_end.watch(self)
+
+    def _close(self) -> None:
+        """Send what is left to send, and part."""
+        if self._is_closing:
+            return
+        self._is_closing = True
+        has_unread = len(self._buffer) or self._is_input_paused
+        self._buffer.clear()
+        self._front_end.expect_within(self, self._front_end.limits.idle_seconds)
+        self.transport.unregisterProducer()
+        if has_unread and not self._is_input_over:
+            self.transport.loseWriteConnection()
+            self._read_on()
+        else:
+            self.transport.loseConnection()
+
+
+class LineFrontEnd(FrontEnd):
+    """What all connections of one line door share.
+
+    Args:
+        door: Makes callers of its clients.
+        lobby: The house behind it.
+    """
+
+    def __init__(self, door: Door, lobby: Lobby) -> None:
+        self.door = door
+        self.lobby = lobby
+        self.interpreter = Interpreter(lobby.dispatcher)
+        self._connections: dict[LineConnection, int] = {}
+        self._deadlines: Deadlines[LineConnection] = Deadlines()
+        self._tick = LoopingCall(self._look_at_deadlines)
+        self._tick.clock = lobby.clock
+
+    @property
+    def limits(self) -> Limits:
+        """The limits as they are now."""
+        return self.lobby.limits()
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        """Let a client in, or tell it that there is no room."""
+        source = source_of(addr)
+        try:
+            self.lobby.gate.enter(self.door.name, source)
+        except Busy as busy:
+            return _TurnedAway(busy)
+        return LineConnection(self, source)
+
+    def close(self) -> None:
+        """See `FrontEnd`."""
+        for connection in list(self._connections):
+            connection.come_to_an_end()
+
+    def try_it(self, address: IAddress, command: str) -> str:
+        """See `FrontEnd`."""
+        if isinstance(address, IPv4Address | IPv6Address):
+            return "echo {} | nc {} {}".format(command, *host_and_port(address))
+        return f"echo {command} | nc -U {getattr(address, 'name', b'?').decode(errors='replace')}"
+
+    # What connections ask
+
+    def opened(self, connection: LineConnection) -> None:
+        """Know a connection, and expect its first request."""
+        self._connections[connection] = connection.transport.getHandle().fileno()
+        self.expect_within(connection, self.limits.login_seconds)
+        if not self._tick.running:
+            self._tick.start(TICK_SECONDS, now=False)
+
+    def closed(self, connection: LineConnection) -> None:
+        """Forget it."""
+        self._deadlines.end(connection)
+        self.lobby.hangups.forget(self._connections.pop(connection))
+        self.lobby.gate.leave(self.door.name, connection.source)
+
+    def moved(self, connection: LineConnection, source: str) -> None:
+        """Count a connection for another source than it seemed to have.
+
+        Raises:
+            Busy: That source has too many; nothing was changed.
+        """
+        if source != connection.source:
+            self.lobby.gate.enter(self.door.name, source)
+            self.lobby.gate.leave(self.door.name, connection.source)
+            connection.source = source
+
+    def watch(self, connection: LineConnection) -> None:
+        """Nothing is read from it for now: notice all the same when its client is gone."""
+        self.lobby.hangups.watch(self._connections[connection], connection.transport.abortConnection)
+
+    def unwatch(self, connection: LineConnection) -> None:
+        """It is read from again."""
+        self.lobby.hangups.forget(self._connections[connection])
+
+    def expect_within(self, connection: LineConnection, seconds: float) -> None:
+        """Call the connection `overdue` unless something else is expected, or nothing, before that."""
+        self._deadlines.begin(connection, seconds, self.lobby.clock.seconds())
+
+    def expect_nothing(self, connection: LineConnection) -> None:
+        """It is not the client whom we wait for."""
+        self._deadlines.end(connection)
+
+    def _look_at_deadlines(self) -> None:
+        for connection in self._deadlines.expired(self.lobby.clock.seconds()):
+            connection.overdue()
+
+
+class _TurnedAway(Protocol):
+    """A client for whom there is no room; it does not count as connected."""
+
+    transport: Any
+
+    def __init__(self, busy: Busy) -> None:
+        self._busy = busy
+
+    def connectionMade(self) -> None:
+        self.transport.write(error_text(self._busy))
+        self.transport.loseConnection()
+
+
+def make(door: Door, lobby: Lobby) -> FrontEnd:
+    """Make the front end of a line door."""
+    return LineFrontEnd(door, lobby)

@@ -1,0 +1,150 @@
+"""What a line means: its words to the dispatcher, the answer as bytes to whoever sent it.
+
+Doors that speak lines (plain, TLS, SSH) differ in how bytes travel, not in what is said; this is what they share.
+Rule of this file: it knows no transport; what it writes goes to an `Output`.
+"""
+
+from collections.abc import Callable
+from typing import Protocol, assert_never
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from cmdserver import rendering, wire
+from cmdserver.dispatcher import Dispatcher
+from cmdserver.errors import Refusal, RequestError
+from cmdserver.model import Answer, Caller, Flow, Grant
+from cmdserver.printable import Printable
+
+
+class Output(Protocol):
+    """Where answers go: a connection, as the interpreter sees it."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; never blocks."""
+
+    def follow(self, flow: Flow | None) -> None:
+        """Pause and resume ``flow`` as the client keeps up; None: there is nothing to pause any more."""
+
+
+class Interpreter:
+    """Answers lines.
+
+    Args:
+        dispatcher: Whom to ask.
+    """
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    def perform(
+        self, caller: Caller, question: wire.Question, output: Output, *, as_json: bool
+    ) -> Deferred[None] | None:
+        """Answer one question.
+
+        Args:
+            caller: Who asks.
+            question: What.
+            output: Where the answer goes, its errors included.
+            as_json: Whether it is to be one JSON object on one line.
+
+        Returns:
+            None if the answer has been written already; else fires when it has, and never fails. To cancel it is to
+            leave: nothing more is written.
+        """
+        if isinstance(question, wire.Run):
+            return self._run(caller, question.words, output, as_json=as_json)
+        try:
+            answer = self._consult(caller, question, as_json=as_json)
+        except RequestError as error:
+            answer = _render_error(error, as_json=as_json)
+        output.write(answer)
+        return None
+
+    def refuse(self, caller: Caller, refusal: Refusal, output: Output, *, as_json: bool) -> None:
+        """Answer bytes that were no request."""
+        output.write(_render_error(self._dispatcher.refuse(caller, refusal), as_json=as_json))
+
+    def _run(self, caller: Caller, words: tuple[str, ...], output: Output, *, as_json: bool) -> Deferred[None]:
+        if as_json:
+            written = self._dispatcher.ask(caller, words).addCallback(
+                lambda answer: output.write(rendering.answer_json(answer))
+            )
+            return written.addErrback(self._complain, lambda error: output.write(rendering.error_json(error)))
+        text = _TextAnswer(output)
+        written = self._dispatcher.ask(caller, words, text).addCallback(text.finish)
+        return written.addErrback(self._complain, text.complain)
+
+    def _complain(self, failure: Failure, complain: Callable[[RequestError], None]) -> None:
+        if failure.check(CancelledError):
+            return  # there is nobody to complain to
+        error = failure.value
+        complain(error if isinstance(error, RequestError) else self._dispatcher.fault(failure))
+
+    def _consult(self, caller: Caller, question: wire.Question, *, as_json: bool) -> bytes:
+        match question:
+            case wire.Help(name):
+                commands = self._dispatcher.help(caller, name)
+                return rendering.help_json(commands) if as_json else rendering.help_text(commands)
+            case wire.Explain(words):
+                grant, rule = self._dispatcher.explain(caller, words)
+                render = rendering.explanation_json if as_json else rendering.explanation_text
+                return render(grant, rule)
+            case wire.WhoAmI():
+                roles = self._dispatcher.whoami(caller)
+                return (rendering.whoami_json if as_json else rendering.whoami_text)(caller, roles)
+            case wire.Who():
+                connected = self._dispatcher.who(caller)
+                return rendering.who_json(connected) if as_json else rendering.who_text(connected)
+            case wire.Run():
+                raise AssertionError(question)  # see _run
+            case _:
+                assert_never(question)
+
+
+class _TextAnswer:
+    """A `Sink` for one text answer: standard output as it comes, then standard error, then what went wrong."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._stderr: list[bytes] = []
+        self._is_raw = False
+        self._printable = Printable()
+        self._ends_line = True
+
+    def started(self, grant: Grant, flow: Flow) -> None:
+        self._is_raw = grant.command.raw
+        self._output.follow(flow)
+
+    def out(self, chunk: bytes) -> None:
+        self._write(chunk if self._is_raw else self._printable.feed(chunk))
+
+    def err(self, chunk: bytes) -> None:
+        # Held back, because it comes after standard output; no more of it can be than the command's output limit.
+        self._stderr.append(chunk)
+
+    def finish(self, answer: Answer) -> None:
+        self._output.follow(None)
+        self._write(self._printable.finish())
+        for chunk in self._stderr:
+            self.out(chunk)
+        self._write(self._printable.finish())
+        self._say(rendering.answer_trailer(answer))
+
+    def complain(self, error: RequestError) -> None:
+        self._output.follow(None)
+        self._say(rendering.error_text(error))
+
+    def _say(self, complaint: bytes) -> None:
+        if complaint and not self._ends_line:
+            self._write(b"\n")
+        self._write(complaint)
+
+    def _write(self, data: bytes) -> None:
+        if data:
+            self._ends_line = data.endswith(b"\n")
+            self._output.write(data)
+
+
+def _render_error(error: RequestError, *, as_json: bool) -> bytes:
+    return rendering.error_json(error) if as_json else rendering.error_text(error)

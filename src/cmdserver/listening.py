@@ -1,0 +1,158 @@
+"""From endpoint descriptions to open doors, and from addresses to sources.
+
+A door that cannot be opened keeps the daemon from starting: Twisted's own service for endpoints only logs that.
+Rule of this file: it knows no protocol; it opens doors for factories that it is given.
+"""
+
+import contextlib
+import ipaddress
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IAddress, IListeningPort, IReactorTime, IStreamServerEndpoint
+from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
+
+from cmdserver.dispatcher import Dispatcher
+from cmdserver.errors import CannotListen
+from cmdserver.gate import Gate
+from cmdserver.hangups import Hangups
+from cmdserver.settings import Limits
+
+#: Twisted's 50 costs a second of p99 at 256 callers: a connection that finds the queue full is tried again a second on.
+BACKLOG = 1024
+_TAKES_BACKLOG = ("tcp:", "tcp6:", "unix:", "haproxy:tcp:", "haproxy:tcp6:", "haproxy:unix:")
+
+#: Accepted connections inherit these from the listening socket, so they cost nothing later. The probes find clients
+#: whose host is gone, or who closed without a word left to read: within 30 + 4 x 10 seconds.
+_SOCKET_OPTIONS = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lobby:
+    """What every front end is given."""
+
+    dispatcher: Dispatcher
+    gate: Gate
+    hangups: Hangups
+    clock: IReactorTime
+    #: As they are now: a reload replaces them.
+    limits: Callable[[], Limits]
+
+
+class FrontEnd(Factory):
+    """A factory of one door's connections that can be told to come to an end."""
+
+    noisy = False
+
+    def close(self) -> None:
+        """End every connection, those with a request under way as soon as it is answered; take no new requests."""
+        raise NotImplementedError
+
+    def try_it(self, address: IAddress, command: str) -> str:
+        """Say what a person would type to run a command through this door."""
+        raise NotImplementedError
+
+
+def parse_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+    """Read an endpoint description; where it says nothing of a backlog, it gets ours.
+
+    Raises:
+        ValueError: It is none, and says what is wrong.
+    """
+    if description.startswith(_TAKES_BACKLOG) and ":backlog=" not in description:
+        description += f":backlog={BACKLOG}"
+    try:
+        return cast("IStreamServerEndpoint", serverFromString(reactor, description))
+    except (TypeError, KeyError, IndexError, AttributeError) as error:
+        # What Twisted's parsers raise for arguments that are missing or unknown.
+        raise ValueError(str(error)) from error
+
+
+class Listener:
+    """One endpoint that is, or will be, open.
+
+    Args:
+        reactor: Watches it.
+        protocol: What is spoken there.
+        description: The endpoint, as the configuration says it.
+        front_end: Makes its connections.
+    """
+
+    def __init__(self, reactor: Any, protocol: str, description: str, front_end: FrontEnd) -> None:
+        self.protocol = protocol
+        self.description = description
+        self._front_end = front_end
+        self._endpoint = parse_endpoint(reactor, description)
+        self._port: IListeningPort | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Two listeners with the same key are the same door."""
+        return self.protocol, self.description
+
+    def try_it(self, command: str) -> str | None:
+        """Say what a person would type to try the door; None while it is closed."""
+        return self._front_end.try_it(self._port.getHost(), command) if self._port is not None else None
+
+    def open(self) -> None:
+        """Begin to listen.
+
+        Raises:
+            CannotListen: It does not work, for a reason that the text says.
+        """
+        outcome: list[IListeningPort | Failure] = []
+        self._endpoint.listen(self._front_end).addBoth(outcome.append)
+        if not outcome:
+            raise CannotListen(
+                f"{self.description}: this kind of endpoint does not open at once, which is not supported"
+            )
+        if isinstance(outcome[0], Failure):
+            raise CannotListen(f"{self.description}: {outcome[0].getErrorMessage()}")
+        self._port = outcome[0]
+        _set_options(self._port)
+
+    def close(self) -> Deferred[None]:
+        """Listen no longer; connections that are open stay so."""
+        port, self._port = self._port, None
+        return maybeDeferred(cast("Callable[[], None]", port.stopListening)) if port is not None else succeed(None)
+
+
+def source_of(address: object) -> str:
+    """Say where a connection comes from: an IP address, ``unix``, or ``unknown``.
+
+    An IPv4 client of an IPv6 socket has the same source as through an IPv4 one.
+    """
+    if isinstance(address, IPv4Address):
+        return address.host
+    if isinstance(address, IPv6Address):
+        host = address.host.partition("%")[0]
+        if host.startswith("::ffff:"):
+            mapped = ipaddress.IPv6Address(host).ipv4_mapped
+            return str(mapped or host)
+        return host
+    return "unix" if isinstance(address, UNIXAddress) else "unknown"
+
+
+def host_and_port(address: IPv4Address | IPv6Address) -> tuple[str, int]:
+    """Say where a client on this host reaches a socket that listens at an address, possibly every one."""
+    return ("localhost" if address.host in {"0.0.0.0", "::"} else address.host), address.port  # noqa: S104
+
+
+def _set_options(port: IListeningPort) -> None:
+    listening: socket.socket | None = getattr(port, "socket", None)
+    if listening is not None and listening.family in {socket.AF_INET, socket.AF_INET6}:
+        for level, option, value in _SOCKET_OPTIONS:
+            with contextlib.suppress(OSError):  # they make things better; nothing depends on them
+                listening.setsockopt(level, option, value)

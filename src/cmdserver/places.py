@@ -1,0 +1,77 @@
+"""Where in a TOML text a key stands, so that a mistake can be shown with its line.
+
+The standard parser gives no positions. This looks for table headers and keys line by line; text inside a multi-line
+string that looks like one can mislead it, so a line is a help to the reader and nothing else rests on it.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+
+Path = tuple[str | int, ...]
+
+_HEADER = re.compile(r"^\s*(\[\[?)([^\[\]]+)\]\]?\s*(#.*)?$")
+_KEY = re.compile(r"^\s*([^=#\[]+?)\s*=")
+
+
+def line_of(text: str, path: Path) -> int | None:
+    """Find the line on which a value begins.
+
+    Args:
+        text: TOML that the standard parser takes.
+        path: Keys and indices from the top, as in ``("listen", 0, "endpoint")``.
+
+    Returns:
+        Its number, from 1; that of the nearest table or key around it if the value itself is not found (a missing key,
+        an element of an array); None if there is none.
+    """
+    best, best_length = None, 0
+    for found, number in _positions(text):
+        length = len(found)
+        if best_length < length <= len(path) and path[:length] == found:
+            best, best_length = number, length
+    return best
+
+
+def _positions(text: str) -> Iterator[tuple[Path, int]]:
+    """Every table and key with its line."""
+    table: Path = ()
+    counts: dict[Path, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            keys = _keys(f"{header[2]} = 0")
+            if keys is None:
+                continue
+            table = _in_arrays(keys, counts)
+            if header[1] == "[[":
+                counts[table] = counts.get(table, -1) + 1
+                table = (*table, counts[table])
+            yield table, number
+        elif key := _KEY.match(line):
+            keys = _keys(f"{key[1]} = 0")
+            if keys is not None:
+                for length in range(1, len(keys) + 1):
+                    yield (*table, *keys[:length]), number
+
+
+def _in_arrays(keys: tuple[str, ...], counts: dict[Path, int]) -> Path:
+    """Say which element of an array of tables a header speaks of: the last one so far."""
+    path: Path = ()
+    for key in keys[:-1]:
+        path = (*path, key)
+        if path in counts:
+            path = (*path, counts[path])
+    return (*path, keys[-1])
+
+
+def _keys(statement: str) -> tuple[str, ...] | None:
+    """Let the standard parser read dotted and quoted keys."""
+    try:
+        value: object = tomllib.loads(statement)
+    except tomllib.TOMLDecodeError:
+        return None
+    keys: list[str] = []
+    while isinstance(value, dict):
+        ((key, value),) = value.items()
+        keys.append(key)
+    return tuple(keys)

@@ -1,0 +1,97 @@
+"""The one answer to "may they?": roles, globs, and which names a caller is told of.
+
+Order of refusals: first whether the caller may have the command at all, then its arguments; limits come later and
+elsewhere, so that a stranger learns nothing from them. For the anonymous a command that they may not run does not
+exist. Rule of this file: pure; it knows no processes and no doors.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from cmdserver.errors import BadArgument, Denied, UnknownCommand
+from cmdserver.model import Caller, Command, Grant, Role, Rule
+
+ANONYMOUS, AUTHENTICATED = "anonymous", "authenticated"
+
+#: Longer names than a command's can be are not compared: a stranger's megabyte would cost seconds.
+_LONGEST_NAME = 64
+
+
+class Policy:
+    """Which commands there are, and which roles may run them.
+
+    Args:
+        commands: The allow-list.
+        roles: What the administrator wrote; `ANONYMOUS` and `AUTHENTICATED` have the meaning of the contract.
+    """
+
+    def __init__(self, commands: Iterable[Command], roles: Iterable[Role]) -> None:
+        self._commands = {command.name: command for command in sorted(commands, key=lambda each: each.name)}
+        self._roles = tuple(roles)
+        self._rules: dict[tuple[str, ...], Mapping[str, Rule]] = {}
+
+    def roles_of(self, caller: Caller) -> tuple[str, ...]:
+        """The caller's roles as they are now, in the order of the configuration."""
+        if caller.name is None:
+            return (ANONYMOUS,)
+        return tuple(role.name for role in self._roles if caller.name in role.users or role.name == AUTHENTICATED)
+
+    def allowed(self, caller: Caller) -> tuple[Command, ...]:
+        """What this caller may run, by name."""
+        return tuple(self._commands[name] for name in self._rules_for(caller))
+
+    def require(self, caller: Caller, words: Sequence[str]) -> Grant:
+        """Give leave to run ``words``, or say why not.
+
+        Args:
+            caller: Who asks.
+            words: A command's name and its arguments; at least one.
+
+        Raises:
+            UnknownCommand: There is none, or none that a stranger may know of.
+            Denied: A logged-in caller's roles do not include it.
+            BadArgument: The command takes no such argument.
+        """
+        command = self._commands.get(words[0])
+        if command is None or (caller.is_anonymous and words[0] not in self._rules_for(caller)):
+            raise UnknownCommand(words[0], self._nearest(caller, words[0]))
+        if command.name not in self._rules_for(caller):
+            text = f"no role of {caller.name} includes {command.name}; ask the administrator for one that does"
+            raise Denied(text)
+        if len(words) > 1:
+            raise BadArgument(f"{command.name} takes no arguments, but got: {' '.join(words[1:])}")
+        return Grant(command=command, arguments=())
+
+    def rule_for(self, caller: Caller, command: Command) -> Rule:
+        """Why the caller may run a command that `require` granted: the first rule that says so."""
+        return self._rules_for(caller)[command.name]
+
+    def _nearest(self, caller: Caller, name: str) -> tuple[str, ...]:
+        if len(name) > _LONGEST_NAME:
+            return ()
+        return tuple(difflib.get_close_matches(name.lower(), self._rules_for(caller), n=3))
+
+    def _rules_for(self, caller: Caller) -> Mapping[str, Rule]:
+        """The first rule for each command that the caller may run; worked out once for each set of roles."""
+        names = self.roles_of(caller)
+        rules = self._rules.get(names)
+        if rules is None:
+            roles = [role for role in self._roles if role.name in names]
+            rules = self._rules[names] = {
+                command: rule for command in self._commands if (rule := _first_rule(roles, command))
+            }
+        return rules
+
+
+def is_glob(pattern: str) -> bool:
+    """Whether a role's entry is a pattern and not the name of one command."""
+    return any(character in pattern for character in "*?[")
+
+
+def _first_rule(roles: Iterable[Role], command: str) -> Rule | None:
+    for role in roles:
+        for pattern in role.patterns:
+            if fnmatchcase(command, pattern):
+                return Rule(role=role.name, pattern=pattern)
+    return None

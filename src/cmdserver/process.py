@@ -1,0 +1,61 @@
+"""The daemon as a process of this host: its descriptors, its limits, its signals."""
+
+import fcntl
+import os
+import resource
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from twisted.logger import Logger
+
+#: Besides connections and pipes: listening sockets, logs, the reactor's own.
+_OTHER_DESCRIPTORS = 64
+
+_log = Logger()
+
+
+def isolate_descriptors() -> None:
+    """Make sure that no child inherits a descriptor by accident; once, before anything else is opened.
+
+    Python opens everything close-on-exec, but what the daemon was started with (a systemd socket, a shell's ``3<``) is
+    not. Standard streams that were closed are opened on /dev/null, so that no pipe of ours gets a number below 3.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - standard error
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for entry in list(Path("/proc/self/fd").iterdir()):
+        if (descriptor := int(entry.name)) > 2:  # noqa: PLR2004 - standard error
+            try:
+                flags = fcntl.fcntl(descriptor, fcntl.F_GETFD)
+                fcntl.fcntl(descriptor, fcntl.F_SETFD, flags | fcntl.FD_CLOEXEC)
+            except OSError:
+                continue  # the descriptor of the listing itself, closed by now
+
+
+def allow_connections(descriptors: int) -> tuple[int, int]:
+    """Raise our limit of open descriptors (RLIMIT_NOFILE) if it is too low for what is configured.
+
+    Args:
+        descriptors: For connections and for the pipes of running commands.
+
+    Returns:
+        The limits, soft and hard, that we had: commands get those, as programs that use select() must not have more.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = descriptors + _OTHER_DESCRIPTORS
+    if soft < needed:
+        possible = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
+        if possible < needed:
+            _log.warn(
+                "{possible} descriptors may be open, [limits] may need {needed}; lower connections or raise that",
+                possible=possible,
+                needed=needed,
+            )
+    return soft, hard
+
+
+def on_hangup_signal(call: Callable[[], None]) -> None:
+    """Call on SIGHUP, from within the signal handler."""
+    signal.signal(signal.SIGHUP, lambda _number, _frame: call())

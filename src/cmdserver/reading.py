@@ -1,0 +1,142 @@
+"""TOML text to `Settings`, with every mistake of the whole file at once, each with its place.
+
+msgspec checks single values and says precisely what is wrong, but stops at the first mistake; so tables are taken apart
+here, and only values are given to it. Rule of this file: pure, and it knows no key of the file by name.
+"""
+
+import difflib
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec.structs import FieldInfo, fields
+
+from cmdserver.places import Path, line_of
+
+Table = TypeVar("Table", bound=msgspec.Struct)
+
+_MISSING: Any = msgspec.NODEFAULT
+
+#: Of a value that is wrong: enough to recognise it.
+_SHOWN_CHARACTERS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Something in the file that keeps the daemon from starting."""
+
+    #: Keys and indices from the top of the file.
+    path: Path
+    text: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        """Say it as compilers do, without the file's name: ``12: commands.df.run: ...``."""
+        place = "" if self.line is None else f"{self.line}: "
+        return f"{place}{dotted(self.path)}{': ' if self.path else ''}{self.text}"
+
+
+class Mistakes(Exception):  # noqa: N818 - it is what it holds
+    """All that is wrong with a file."""
+
+    def __init__(self, mistakes: list[Mistake]) -> None:
+        super().__init__("\n".join(map(str, mistakes)))
+        self.mistakes = mistakes
+
+
+class Reader:
+    """Reads one text and collects what is wrong with it.
+
+    Args:
+        text: The file.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.mistakes: list[Mistake] = []
+
+    def note(self, path: Path, text: str) -> None:
+        """Collect a mistake."""
+        self.mistakes.append(Mistake(path, text, line_of(self._text, path)))
+
+    def read(self, type_: type[Table]) -> Table | None:
+        """Read the whole text.
+
+        Returns:
+            What could be read, so that it can be looked at further: a key with a mistake has its default, a table that
+            lacks a required one is left out. None if the text is no TOML.
+        """
+        try:
+            document = tomllib.loads(self._text)
+        except tomllib.TOMLDecodeError as error:
+            self.mistakes.append(Mistake((), f"not TOML: {error}"))
+            return None
+        return self._table((), document, type_)
+
+    def _table(self, path: Path, table: object, type_: type[Table]) -> Table | None:
+        if not isinstance(table, dict):
+            self.note(path, f"must be a table, not {type(table).__name__}")
+            return None
+        known = {info.encode_name: info for info in fields(type_)}
+        for key in table:
+            if key not in known:
+                hint = difflib.get_close_matches(key, known, n=1)
+                self.note((*path, key), "unknown key" + (f"; did you mean {hint[0]}?" if hint else ""))
+        values = {name: self._field(path, table, info) for name, info in known.items()}
+        if any(value is _MISSING for value in values.values()):
+            return None
+        return type_(**values)
+
+    def _field(self, path: Path, table: Mapping[str, object], info: FieldInfo) -> Any:
+        """Read one key; `_MISSING` if it has no usable value."""
+        if info.encode_name not in table:
+            if info.required:
+                self.note(path, f"{info.encode_name} is missing")
+                return _MISSING
+            return _default(info)
+        value = self._value((*path, info.encode_name), table[info.encode_name], info.type)
+        return _default(info) if value is _MISSING and not info.required else value
+
+    def _value(self, path: Path, value: object, type_: Any) -> Any:
+        origin, arguments = typing.get_origin(type_), typing.get_args(type_)
+        if origin is typing.Annotated:
+            origin, arguments = typing.get_origin(arguments[0]), typing.get_args(arguments[0])
+        if _is_table(type_):
+            result = self._table(path, value, type_)
+            return _MISSING if result is None else result
+        if origin is list and _is_table(arguments[0]) and isinstance(value, list) and value:
+            read = [self._table((*path, index), each, arguments[0]) for index, each in enumerate(value)]
+            return [each for each in read if each is not None]
+        if origin is dict and _is_table(arguments[1]) and isinstance(value, dict):
+            tables = {key: self._table((*path, key), each, arguments[1]) for key, each in value.items()}
+            return {key: each for key, each in tables.items() if each is not None}
+        return self._converted(path, value, type_)
+
+    def _converted(self, path: Path, value: object, type_: Any) -> Any:
+        try:
+            return msgspec.convert(value, type_)
+        except msgspec.ValidationError as error:
+            text, _, place = str(error).partition(" - at `$")
+            got = repr(value)
+            got = got if len(got) <= _SHOWN_CHARACTERS else got[:_SHOWN_CHARACTERS] + "..."
+            self.note(path, text + (f" at {place.rstrip('`')}" if place else "") + f", not {got}")
+            return _MISSING
+
+
+def dotted(path: Path) -> str:
+    """Spell a path as TOML does, with indices as programmers do: ``listen[0].endpoint``."""
+    spelled = ""
+    for part in path:
+        spelled += f"[{part}]" if isinstance(part, int) else f".{part}" if spelled else part
+    return spelled
+
+
+def _default(info: FieldInfo) -> Any:
+    return info.default if info.default is not _MISSING else info.default_factory()
+
+
+def _is_table(type_: Any) -> bool:
+    return isinstance(type_, type) and issubclass(type_, msgspec.Struct)

@@ -1,0 +1,221 @@
+"""From granted questions to processes: who shares, who waits, who starts, who is told.
+
+Questions that may share a process form groups (`sharing`); a group waits for a place (`admission`); when a place is
+free its process starts (`runner`); when that has ended, the place goes to the next before anybody is told.
+
+Rules of this file: it knows no policy and writes nothing down, it reports to its `Reporter`; state is changed before
+anybody is told, because whoever is told may ask again at once.
+"""
+
+import errno
+from collections.abc import Sequence
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from cmdserver.admission import Admission, Ticket
+from cmdserver.errors import Busy
+from cmdserver.model import Answer, Caller, Command, Finished, Grant, Sink
+from cmdserver.replay import Replay
+from cmdserver.runner import Execution, Runner
+from cmdserver.sharing import Group, Sharing
+
+#: What the kernel says when it is the host that has no room: worth another try, so `busy`, not `fault`.
+_NO_ROOM = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+
+
+class Question:
+    """One granted request on its way to an answer.
+
+    Args:
+        question_id: Under which it is recorded.
+        caller: Who asks.
+        grant: What may be run.
+        sink: Where output goes as it comes; None to have it in the answer.
+    """
+
+    __slots__ = ("answered", "caller", "grant", "group", "id", "replay", "sink")
+
+    def __init__(self, question_id: str, caller: Caller, grant: Grant, sink: Sink | None) -> None:
+        self.id = question_id
+        self.caller = caller
+        self.grant = grant
+        self.sink = sink
+        self.replay: Replay | None = None
+        self.group: Group[object, Question]
+        self.answered: Deferred[Answer]
+
+
+class Reporter(Protocol):
+    """Who writes down how questions ended, and answers those that got no process."""
+
+    def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: Finished) -> bool:
+        """A process has ended; return whether those who asked may be told."""
+
+    def turned_away(self, question: Question, busy: Busy) -> None:
+        """There was no room for it after all."""
+
+    def failed(self, question: Question, failure: Failure) -> None:
+        """It was our fault."""
+
+    def withdrawn(self, question: Question) -> None:
+        """Its caller left before anything was run for it."""
+
+
+class Run(Ticket):
+    """One process for one group of questions: first the place that it waits for, then the execution."""
+
+    __slots__ = ("departed", "execution", "group")
+
+    def __init__(self, group: Group[object, Question], command: Command) -> None:
+        super().__init__(command.name, command.max_running)
+        self.group = group
+        self.execution: Execution | None = None
+        #: Those who asked, and left while the process was running.
+        self.departed: list[Question] = []
+
+
+class Scheduler:
+    """The questions that are under way.
+
+    Args:
+        admission: The places.
+        runner: Starts processes.
+    """
+
+    def __init__(self, admission: Admission[Run], runner: Runner) -> None:
+        self.admission = admission
+        self._runner = runner
+        self._sharing: Sharing[object, Question] = Sharing()
+        self._runs: dict[Group[object, Question], Run] = {}
+
+    def report_to(self, reporter: Reporter) -> None:
+        """Name the one reporter; before the first question."""
+        self._reporter = reporter
+
+    def enter(self, question: Question) -> None:
+        """Let a question join the group that waits for the same answer, or found one and stand in line.
+
+        Its ``answered`` fires when it has its answer; to cancel that is to leave.
+
+        Raises:
+            Busy: There is no room; the question is forgotten.
+        """
+        question.answered = Deferred(lambda _: self._leave(question))
+        key: object = question.grant if question.grant.command.share else question
+        group = question.group = self._sharing.ask(key, question)
+        run = self._runs.get(group)
+        if run is not None:
+            self.admission.join(run, question.caller.key)
+            return
+        run = self._runs[group] = Run(group, question.grant.command)
+        if self._sharing.may_start(group):
+            try:
+                self._queue(run, question.caller.key)
+            except Busy:
+                self._sharing.leave(group, question)
+                del self._runs[group]
+                raise
+            self.start_all_that_may()
+
+    def start_all_that_may(self) -> None:
+        """Give free places to those whose turn it is; to be called when the limits have grown."""
+        while (run := self.admission.grant()) is not None:
+            self._start(run)
+
+    def turn_all_away(self, busy: Busy) -> None:
+        """Refuse all that wait; what runs goes on."""
+        for run in list(self._runs.values()):
+            if not run.is_running:
+                self._turn_away(run, busy)
+
+    def _queue(self, run: Run, lane: str) -> None:
+        loser = self.admission.ask(run, lane)
+        if loser is not None:
+            self._turn_away(loser, Busy("others had fewer requests waiting", self.admission.wait_seconds()))
+
+    def _start(self, run: Run) -> None:
+        self._sharing.start(run.group)
+        first = next(iter(run.group.questions))
+        try:
+            sink = None if first.grant.command.share else first.sink
+            run.execution = self._runner.run(first.grant, sink)
+        except OSError as error:
+            self._not_started(run, error)
+        else:
+            run.execution.finished.addCallback(self._settle, run).addErrback(self._unsettled, run)
+
+    def _not_started(self, run: Run, error: OSError) -> None:
+        questions = list(run.group.questions)
+        self._end(run, 0.0)
+        for question in questions:
+            if error.errno in _NO_ROOM:
+                self._reporter.turned_away(question, Busy(f"no process can be started: {error.strerror}", 1))
+            else:
+                self._reporter.failed(question, Failure(error))
+
+    def _settle(self, finished: Finished, run: Run) -> None:
+        questions = list(run.group.questions)
+        self._end(run, finished.duration_seconds)
+        self.start_all_that_may()
+        if self._reporter.settled(questions, run.departed, finished):
+            for question in questions:
+                answer = Answer(id=question.id, grant=question.grant, finished=finished, shared=len(questions) > 1)
+                self._deliver(question, answer)
+
+    def _unsettled(self, failure: Failure, run: Run) -> None:
+        """A mistake of ours while answers were given: nobody may be left without one."""
+        for question in list(run.group.questions):
+            if not question.answered.called:
+                self._reporter.failed(question, failure)
+
+    def _deliver(self, question: Question, answer: Answer) -> None:
+        if question.sink is not None and answer.grant.command.share:
+            question.replay = Replay(answer, question.sink, lambda: question.answered.callback(answer))
+        else:
+            question.answered.callback(answer)
+
+    def _end(self, run: Run, duration_seconds: float) -> None:
+        """Give the place back, and let the group stand in line that has been waiting for this end."""
+        self.admission.leave(run, duration_seconds)
+        del self._runs[run.group]
+        group = self._sharing.end(run.group)
+        if group is None:
+            return
+        following = self._runs[group]
+        lanes = list(dict.fromkeys(question.caller.key for question in group.questions))
+        try:
+            self._queue(following, lanes[0])
+        except Busy as busy:
+            self._turn_away(following, busy)
+        else:
+            for lane in lanes[1:]:
+                self.admission.join(following, lane)
+
+    def _turn_away(self, run: Run, busy: Busy) -> None:
+        """Refuse all who wait for a run that will not be."""
+        self.admission.withdraw(run)
+        del self._runs[run.group]
+        questions = list(run.group.questions)
+        for question in questions:
+            self._sharing.leave(run.group, question)
+        for question in questions:
+            self._reporter.turned_away(question, busy)
+
+    def _leave(self, question: Question) -> None:
+        """The caller is gone, or wants no answer any more."""
+        if question.replay is not None:
+            question.replay.stop()
+            return
+        nobody_is_left = self._sharing.leave(question.group, question)
+        run = self._runs[question.group]
+        if run.is_running:
+            run.departed.append(question)
+            if nobody_is_left and run.execution is not None:
+                run.execution.end()
+            return
+        if nobody_is_left:
+            self.admission.withdraw(run)
+            del self._runs[question.group]
+        self._reporter.withdrawn(question)

@@ -1,0 +1,273 @@
+"""The composition: a configuration and a reactor become one service; on SIGHUP, what can be is replaced.
+
+To add a door: write its file in ``frontends``, and name it in `FRONT_ENDS`.
+"""
+
+import gc
+import os
+import time
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TextIO
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from cmdserver.admission import Admission
+from cmdserver.audit import AuditFile
+from cmdserver.configuration import Configuration, changes
+from cmdserver.dispatcher import Dispatcher
+from cmdserver.errors import AuditError, CannotListen, CannotStart
+from cmdserver.events import EventStream
+from cmdserver.gate import Gate
+from cmdserver.hangups import Hangups
+from cmdserver.identity import Door
+from cmdserver.listening import FrontEnd, Listener, Lobby
+from cmdserver.policy import Policy
+from cmdserver.process import allow_connections, isolate_descriptors, on_hangup_signal
+from cmdserver.reading import Mistakes
+from cmdserver.runner import Runner
+from cmdserver.scheduler import Run, Scheduler
+from cmdserver.spawning import Spawner
+from cmdserver.state import prepare_directory
+from cmdserver.throttle import Throttle
+
+#: The doors that there are. Named, not imported: a door that is not configured costs nothing at start-up.
+FRONT_ENDS: Mapping[str, str] = {
+    "line": "cmdserver.frontends.line",
+}
+
+#: At the end, for answers that are on their way to clients who read.
+FLUSH_SECONDS = 2.0
+
+_log = Logger()
+
+
+class CmdserverService(Service):
+    """The daemon.
+
+    Args:
+        reactor: The real one.
+        configuration: To begin with.
+        state_directory: Where state is kept.
+        reread: Reads the configuration again; raises `Mistakes`, OSError or UnicodeDecodeError.
+        terminal: Where a person watches, if one does.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        configuration: Configuration,
+        state_directory: Path,
+        reread: Callable[[], Configuration],
+        terminal: TextIO | None = None,
+    ) -> None:
+        self._reactor = reactor
+        self._configuration = configuration
+        self._state_directory = state_directory
+        self._reread = reread
+        self._terminal = terminal
+        self._listeners: list[Listener] = []
+        self._front_ends: dict[str, FrontEnd] = {}
+        self._is_reloading = False
+
+    # Service
+
+    def privilegedStartService(self) -> None:
+        """Build everything and open the doors, or raise `CannotStart`; nothing is accepted before the reactor runs."""
+        super().privilegedStartService()
+        isolate_descriptors()
+        prepare_directory(self._state_directory)
+        try:
+            self._build()
+            for listening in self._configuration.listening:
+                listener = self._listener(listening.protocol, listening.endpoint)
+                listener.open()
+                self._listeners.append(listener)
+        except AuditError as error:
+            raise CannotStart(f"cmdserver: {error}") from error
+        except CannotListen as error:
+            raise CannotStart(f"cmdserver: cannot open the door at {error}") from error
+
+    def startService(self) -> None:
+        """Begin."""
+        super().startService()
+        # Commands run here unless they say otherwise, and no file system is kept busy.
+        os.chdir("/")
+        for listener in self._listeners:
+            _log.info("listening: {endpoint}", endpoint=listener.description)
+        self._reactor.callWhenRunning(self._running)
+
+    def stopService(self) -> Deferred[None]:
+        """Close the doors, let what runs come to its end, end what does not, and leave nothing behind."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._drain())
+
+    # The parts
+
+    def _build(self) -> None:
+        limits = self._configuration.limits
+        inherited = allow_connections(limits.connections + 4 * limits.running)
+        self._audit = AuditFile(self._audit_path(self._configuration))
+        self._gate = Gate(limits.connections, limits.connections_per_source)
+        self._throttle = Throttle(limits.caller_requests_per_minute)
+        self._runner = Runner(Spawner(self._reactor, inherited), self._reactor)
+        self._admission: Admission[Run] = Admission(limits.running, limits.queued)
+        self._scheduler = Scheduler(self._admission, self._runner)
+        self._dispatcher = Dispatcher(
+            policy=self._policy(self._configuration),
+            throttle=self._throttle,
+            scheduler=self._scheduler,
+            events=EventStream(self._audit),
+            gate=self._gate,
+            clock=self._reactor,
+            time_of_day=time.time,
+        )
+        self._hangups = Hangups(self._reactor)
+        self._lobby = Lobby(
+            dispatcher=self._dispatcher,
+            gate=self._gate,
+            hangups=self._hangups,
+            clock=self._reactor,
+            limits=lambda: self._configuration.limits,
+        )
+
+    def _listener(self, protocol: str, endpoint: str) -> Listener:
+        if protocol not in self._front_ends:
+            self._front_ends[protocol] = import_module(FRONT_ENDS[protocol]).make(Door(protocol), self._lobby)
+        return Listener(self._reactor, protocol, endpoint, self._front_ends[protocol])
+
+    def _policy(self, configuration: Configuration) -> Policy:
+        return Policy(configuration.commands, configuration.roles)
+
+    def _audit_path(self, configuration: Configuration) -> Path:
+        return self._state_directory / configuration.settings.audit.file
+
+    def _running(self) -> None:
+        on_hangup_signal(lambda: self._reactor.callFromThread(self.reload))
+        # What exists now stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        self._say_how_to_try()
+
+    def _say_how_to_try(self) -> None:
+        """Show a person at a terminal what to type, with a command that everybody may run if there is one."""
+        if self._terminal is None:
+            return
+        stranger = Door("").anonymous("")
+        command = next((each.name for each in self._policy(self._configuration).allowed(stranger)), "help")
+        for listener in self._listeners:
+            if line := listener.try_it(command):
+                self._terminal.write(f"{line}\n")
+        self._terminal.flush()
+
+    # SIGHUP
+
+    def reload(self) -> Deferred[None]:
+        """Read the configuration again. A good one takes effect, without dropping a connection; a bad one does not."""
+        return Deferred.fromCoroutine(self._reload()).addErrback(
+            lambda failure: _log.failure("the configuration could not be changed", failure)
+        )
+
+    async def _reload(self) -> None:
+        if self._is_reloading or not self.running:
+            _log.warn("a reload is under way or the daemon is stopping; this SIGHUP is ignored")
+            return
+        try:
+            new = self._reread()
+        except Mistakes as mistakes:
+            for mistake in mistakes.mistakes:
+                _log.error("configuration: {mistake}", mistake=str(mistake))
+            _log.error("the configuration has mistakes; nothing was changed")
+            return
+        except (OSError, UnicodeDecodeError) as error:
+            _log.error("the configuration cannot be read; nothing was changed: {error}", error=error)
+            return
+        self._is_reloading = True
+        try:
+            await self._replace(new)
+        except (AuditError, CannotListen) as error:
+            _log.error("nothing was changed: {error}", error=error)
+        finally:
+            self._is_reloading = False
+
+    async def _replace(self, new: Configuration) -> None:
+        """Swap everything, or raise and leave everything as it was."""
+        old = self._configuration
+        self._audit.move_to(self._audit_path(new))
+        try:
+            await self._listen_instead(new)
+        except CannotListen:
+            self._audit.move_to(self._audit_path(old))
+            raise
+        limits = new.limits
+        self._configuration = new
+        self._dispatcher.reconfigure(self._policy(new))
+        self._throttle.per_minute = limits.caller_requests_per_minute
+        self._gate.connections, self._gate.per_source = limits.connections, limits.connections_per_source
+        self._admission.running_limit, self._admission.queued_limit = limits.running, limits.queued
+        self._scheduler.start_all_that_may()
+        allow_connections(limits.connections + 4 * limits.running)
+        for change in changes(old.settings, new.settings) or ["nothing differs"]:
+            _log.info("configuration read again: {change}", change=change)
+        if old.settings.state_dir != new.settings.state_dir:
+            _log.warn("state_dir takes effect at the next start")
+
+    async def _listen_instead(self, new: Configuration) -> None:
+        """Open the doors that are new and close those that are not wanted any more.
+
+        Raises:
+            CannotListen: One cannot be opened; the doors are as they were.
+        """
+        wanted = [(each.protocol, each.endpoint) for each in new.listening]
+        kept = [each for each in self._listeners if each.key in wanted]
+        unwanted = [each for each in self._listeners if each.key not in wanted]
+        # First, because a new endpoint may be an old one's port on another interface.
+        for listener in unwanted:
+            await listener.close()
+        opened: list[Listener] = []
+        try:
+            for key in wanted:
+                if key not in [each.key for each in kept + opened]:
+                    listener = self._listener(*key)
+                    listener.open()
+                    opened.append(listener)
+        except CannotListen:
+            for listener in opened:
+                await listener.close()
+            for listener in unwanted:
+                listener.open()
+            raise
+        self._listeners = kept + opened
+
+    # The end
+
+    async def _drain(self) -> None:
+        for listener in self._listeners:
+            await listener.close()
+        self._dispatcher.close()
+        for front_end in self._front_ends.values():
+            front_end.close()
+        seconds = self._configuration.limits.drain_seconds
+        if not await self._is_idle_within(seconds):
+            _log.warn("commands still run after {seconds} s; they are ended", seconds=seconds)
+            self._runner.end_all()
+            await self._runner.wait_idle()
+        deadline = self._reactor.seconds() + FLUSH_SECONDS
+        while self._gate.total and self._reactor.seconds() < deadline:
+            await deferLater(self._reactor, 0.02)
+        self._hangups.close()
+        self._audit.close()
+
+    async def _is_idle_within(self, seconds: float) -> bool:
+        idle = self._runner.wait_idle()
+        timer = self._reactor.callLater(seconds, idle.cancel)
+        try:
+            await idle
+        except CancelledError:
+            return False
+        timer.cancel()
+        return True

@@ -1,0 +1,90 @@
+"""The configuration file as typed values: its keys, their ranges, and their defaults, which stand nowhere else.
+
+Rule of this file: shape only. Whether an executable exists, or a role names a command that there is, is
+`configuration`'s to find out.
+"""
+
+import os
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+NonEmpty = Annotated[str, Meta(min_length=1)]
+Seconds = Annotated[float, Meta(gt=0, le=86400 * 7)]
+Count = Annotated[int, Meta(ge=1, le=10_000_000)]
+CountOrNone = Annotated[int, Meta(ge=0, le=10_000_000)]
+#: sshd's MaxStartups: begin refusing at START, RATE per cent of the time, all at FULL.
+StartRateFull = Annotated[str, Meta(pattern=r"^[0-9]{1,7}:[0-9]{1,3}:[0-9]{1,7}$")]
+
+
+def _default_running() -> int:
+    return max(4, 2 * (os.cpu_count() or 1))
+
+
+class Listen(Struct, frozen=True, kw_only=True):
+    """``[[listen]]``: one door, on one endpoint or several."""
+
+    protocol: Literal["line", "web", "ssh"]
+    endpoint: NonEmpty | Annotated[list[NonEmpty], Meta(min_length=1)]
+    tls: bool = False
+    login: Literal["never", "optional", "required"] = "required"
+    allow_plaintext_passwords: bool = False
+
+
+class CommandSettings(Struct, frozen=True, kw_only=True):
+    """``[commands.NAME]``: one entry of the allow-list."""
+
+    run: Annotated[list[str], Meta(min_length=1)]
+    help: str = ""
+    read_only: bool = False
+    timeout_seconds: Seconds = 30.0
+    output_limit_bytes: Annotated[int, Meta(ge=1, le=1 << 40)] = 1 << 20
+    working_directory: NonEmpty = "/"
+    environment: dict[str, str] = field(default_factory=dict)
+    user: NonEmpty | None = None
+    group: NonEmpty | None = None
+    #: None: as ``read_only`` says.
+    share: bool | None = None
+    max_running: Count | None = None
+    raw: bool = False
+
+
+class RoleSettings(Struct, frozen=True, kw_only=True):
+    """``[roles.NAME]``: what some callers may run."""
+
+    commands: list[NonEmpty] = field(default_factory=list)
+    users: list[NonEmpty] = field(default_factory=list)
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """``[limits]``."""
+
+    connections: Count = 10_000
+    connections_per_source: Count = 1_000
+    unauthenticated: StartRateFull = "10:30:100"
+    running: Count = field(default_factory=_default_running)
+    queued: CountOrNone = 1_000
+    login_seconds: Seconds = 30.0
+    login_attempts: Count = 3
+    idle_seconds: Seconds = 300.0
+    line_bytes: Annotated[int, Meta(ge=64, le=1 << 20)] = 8_192
+    request_bytes: Annotated[int, Meta(ge=64, le=1 << 30)] = 65_536
+    caller_requests_per_minute: CountOrNone = 0
+    drain_seconds: Annotated[float, Meta(ge=0, le=86400)] = 10.0
+
+
+class Audit(Struct, frozen=True, kw_only=True):
+    """``[audit]``: a relative path lies in the state directory."""
+
+    file: NonEmpty = "audit.jsonl"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """The whole file."""
+
+    state_dir: NonEmpty | None = None
+    listen: list[Listen] = field(default_factory=list)
+    commands: dict[str, CommandSettings] = field(default_factory=dict)
+    roles: dict[str, RoleSettings] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    audit: Audit = field(default_factory=Audit)

@@ -1,0 +1,43 @@
+"""The state directory: where the daemon keeps what it makes itself."""
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from cmdserver.errors import CannotStart
+
+
+def choose_directory(option: str | None, configured: str | None, environment: Mapping[str, str]) -> Path:
+    """Say where state is kept.
+
+    Args:
+        option: ``--state-dir``.
+        configured: ``state_dir`` in the file.
+        environment: Of the daemon; systemd sets ``STATE_DIRECTORY``.
+    """
+    if chosen := option or configured or environment.get("STATE_DIRECTORY", "").partition(":")[0]:
+        return Path(chosen).absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/cmdserver")
+    home = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME') or Path.home()}/.local/state"
+    return Path(home, "cmdserver")
+
+
+def prepare_directory(path: Path) -> None:
+    """Make the directory if it is not there, for us alone.
+
+    Raises:
+        CannotStart: It cannot be made, or others could put files of theirs into it.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+    except OSError as error:
+        raise CannotStart(f"cmdserver: state directory {path}: {error.strerror}") from error
+    if status.st_uid not in {0, os.geteuid()}:
+        raise CannotStart(f"cmdserver: state directory {path} belongs to somebody else (uid {status.st_uid})")
+    if stat.S_IMODE(status.st_mode) & 0o022:
+        raise CannotStart(f"cmdserver: others may write to the state directory {path}; chmod 700 it")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise CannotStart(f"cmdserver: state directory {path} cannot be written")

@@ -1,0 +1,216 @@
+"""The line protocol without any input or output: bytes in, lines out; a line in, a request out.
+
+Invariant: any bytes give a request or a `Refusal`, never another exception. What a line is allowed to be: at most
+``line_bytes`` of UTF-8, ended by LF or CRLF, without control characters but the tab, split into words as a POSIX shell
+splits them, with no expansion of any kind. One example: ``json explain 'df'``.
+"""
+
+import re
+import shlex
+from dataclasses import dataclass
+
+from cmdserver.errors import BadArgument, Malformed
+
+#: Words with a meaning of their own; no command may have such a name.
+WORDS = frozenset({"help", "explain", "whoami", "who", "session", "json", "quit", "login"})
+
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
+#: With these, splitting needs the shell's rules; without them, blanks alone decide.
+_QUOTING = re.compile("[\"'\\\\]")
+_BLANKS = b" \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run a command: its name and what follows it."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """Tell what this caller may run; or tell of one command."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Tell what would run."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WhoAmI:
+    """Tell the caller who they are here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Tell how many are connected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Keep the connection for any number of lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """Close the connection."""
+
+
+Question = Run | Help | Explain | WhoAmI | Who
+Request = Question | Session | Quit
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A request, and whether its answer is to be JSON."""
+
+    request: Request
+    as_json: bool
+
+
+def wants_json(line: bytes) -> bool:
+    """Whether the sender of a line wants JSON, even if the line is no request otherwise."""
+    first = line.split(maxsplit=1)[:1]
+    return first == [b"json"]
+
+
+def parse(line: bytes) -> Line:
+    """Read one line.
+
+    Args:
+        line: Without its LF, not blank.
+
+    Raises:
+        Malformed: Not UTF-8, a control character, or unbalanced quotes.
+        BadArgument: A word of the protocol with what it does not take.
+    """
+    words = split(line)
+    as_json = words[0] == "json"
+    if as_json:
+        words = words[1:]
+        if not words:
+            text = "json needs a line after it: json LINE"
+            raise BadArgument(text)
+    return Line(_request(words, as_json=as_json), as_json)
+
+
+def split(line: bytes) -> tuple[str, ...]:
+    """Split a line into words; at least one.
+
+    Raises:
+        Malformed: Not UTF-8, a control character, unbalanced quotes, or no word at all.
+    """
+    try:
+        text = line.removesuffix(b"\r").decode()
+    except UnicodeDecodeError as error:
+        raise Malformed(f"the line is not UTF-8: byte {error.start + 1} is 0x{line[error.start]:02x}") from None
+    if found := _CONTROL.search(text):
+        raise Malformed(f"the line has a control character (0x{ord(found[0]):02x}) in it")
+    if _QUOTING.search(text):
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            raise Malformed(f"unbalanced quotes: {str(error).lower()}") from None
+    else:
+        words = [word for word in text.replace("\t", " ").split(" ") if word]
+    if not words:
+        empty = "the line has no words"
+        raise Malformed(empty)
+    return tuple(words)
+
+
+#: Words that stand alone, and what they ask.
+_ALONE: dict[str, WhoAmI | Who | Session | Quit] = {
+    "whoami": WhoAmI(),
+    "who": Who(),
+    "session": Session(),
+    "quit": Quit(),
+}
+
+
+def _request(words: tuple[str, ...], *, as_json: bool) -> Request:
+    word, rest = words[0], words[1:]
+    if word not in WORDS:
+        return Run(words)
+    if word == "explain":
+        return Explain(rest)
+    if word == "help" and len(rest) <= 1:
+        return Help(*rest)
+    request = _ALONE.get(word)
+    if request is None or rest:
+        raise BadArgument(_MISPLACED.get(word, f"{word} takes no arguments"))
+    if as_json and isinstance(request, Session | Quit):
+        raise BadArgument(f"{word} has no answer that could be JSON")
+    return request
+
+
+_MISPLACED = {
+    "help": "help takes one command at most",
+    "json": "json takes another line after it, not itself",
+    "login": "there is no login on this door",
+}
+
+
+class LineBuffer:
+    """Bytes that have come, until they are lines.
+
+    It never holds more than it is fed; whoever feeds it stops while `is_full`.
+
+    Args:
+        limit: The longest line, in bytes, without its end.
+    """
+
+    __slots__ = ("_bytes", "_searched", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._bytes = b""
+        #: So far there is no LF; so a line that comes byte by byte costs no more than one that comes at once.
+        self._searched = 0
+
+    def __len__(self) -> int:
+        return len(self._bytes)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it holds enough for the longest line, so that more may wait in the network."""
+        return len(self._bytes) > self.limit + 1
+
+    def feed(self, data: bytes) -> None:
+        """Add bytes as they came."""
+        self._bytes += data
+
+    def clear(self) -> None:
+        """Forget what has come."""
+        self._bytes = b""
+        self._searched = 0
+
+    def next_line(self) -> bytes | None:
+        """Take the next line that is not blank, without its LF; None if there is none yet.
+
+        Raises:
+            Malformed: A line is longer than the limit. There is no telling where the next one begins: `clear`.
+        """
+        if not self._searched:
+            # Blank lines, and blanks before a word, mean nothing: thousands of them cost one step.
+            self._bytes = self._bytes.lstrip(_BLANKS)
+        end = self._bytes.find(b"\n", self._searched)
+        if (len(self._bytes) if end == -1 else end) > self.limit + (end != -1 and self._bytes[end - 1 : end] == b"\r"):
+            raise Malformed(f"the line is longer than {self.limit} bytes")
+        if end == -1:
+            self._searched = len(self._bytes)
+            return None
+        line, self._bytes = self._bytes[:end], self._bytes[end + 1 :]
+        self._searched = 0
+        return line
+
+    def last_line(self) -> bytes | None:
+        """Take what is left when no more will come, as the shell does with a last line that has no LF."""
+        line, self._bytes = self._bytes.rstrip(_BLANKS), b""
+        self._searched = 0
+        return line or None

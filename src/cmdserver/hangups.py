@@ -5,8 +5,9 @@ is not watched at all, so that a reset goes unseen and its command runs on for n
 reactor reads like any descriptor, watches such connections for errors and hang-ups alone, which the kernel always
 tells.
 
-A client that is killed closes its connection as politely as one that only ends its input (both send a FIN), so only a
-reset counts. The kernel's keep-alive probes, set in `cmdserver.listening`, get one from a host where nobody is left.
+A client that is killed closes its connection as politely as one that only ends its input (both send a FIN), so only
+a reset counts. The kernel's keep-alive probes, set in `cmdserver.listening`, get one from a host where nobody is left;
+for clients on this host `cmdserver.orphans` knows sooner.
 """
 
 import contextlib

@@ -22,6 +22,7 @@ from cmdserver.dispatcher import Dispatcher
 from cmdserver.errors import CannotListen
 from cmdserver.gate import Gate
 from cmdserver.hangups import Hangups
+from cmdserver.orphans import Orphans
 from cmdserver.settings import Limits
 
 #: Twisted's 50 costs a second of p99 at 256 callers: a connection that finds the queue full is tried again a second on.
@@ -46,6 +47,7 @@ class Lobby:
     dispatcher: Dispatcher
     gate: Gate
     hangups: Hangups
+    orphans: Orphans
     clock: IReactorTime
     #: As they are now: a reload replaces them.
     limits: Callable[[], Limits]

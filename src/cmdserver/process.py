@@ -4,6 +4,8 @@ import fcntl
 import os
 import resource
 import signal
+import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +56,23 @@ def allow_connections(descriptors: int) -> tuple[int, int]:
                 needed=needed,
             )
     return soft, hard
+
+
+def tell_systemd(state: str) -> None:
+    """Report to whoever started us with ``$NOTIFY_SOCKET``; see sd_notify(3), ``Type=notify``.
+
+    Args:
+        state: ``READY=1``, ``RELOADING=1`` or ``STOPPING=1``.
+    """
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return
+    message = f"{state}\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        try:
+            notify.sendto(message.encode(), address.replace("@", "\0", 1) if address[0] == "@" else address)
+        except OSError as error:
+            _log.warn("cannot tell systemd {state}: {error}", state=state, error=error)
 
 
 def on_hangup_signal(call: Callable[[], None]) -> None:

@@ -66,14 +66,16 @@ class Reporter(Protocol):
 class Run(Ticket):
     """One process for one group of questions: first the place that it waits for, then the execution."""
 
-    __slots__ = ("departed", "execution", "group")
+    __slots__ = ("asked", "departed", "execution", "group")
 
     def __init__(self, group: Group[object, Question], command: Command) -> None:
         super().__init__(command.name, command.max_running)
         self.group = group
         self.execution: Execution | None = None
-        #: Those who asked, and left while the process was running.
+        #: Those who left while the process was running.
         self.departed: list[Question] = []
+        #: Those who stayed until it had ended.
+        self.asked: list[Question] = []
 
 
 class Scheduler:
@@ -103,7 +105,7 @@ class Scheduler:
             Busy: There is no room; the question is forgotten.
         """
         question.answered = Deferred(lambda _: self._leave(question))
-        key: object = question.grant if question.grant.command.share else question
+        key: object = question.grant if question.grant.command.share else question.id
         group = question.group = self._sharing.ask(key, question)
         run = self._runs.get(group)
         if run is not None:
@@ -147,17 +149,14 @@ class Scheduler:
             run.execution.finished.addCallback(self._settle, run).addErrback(self._unsettled, run)
 
     def _not_started(self, run: Run, error: OSError) -> None:
-        questions = list(run.group.questions)
-        self._end(run, 0.0)
-        for question in questions:
+        for question in self._end(run, 0.0):
             if error.errno in _NO_ROOM:
                 self._reporter.turned_away(question, Busy(f"no process can be started: {error.strerror}", 1))
             else:
                 self._reporter.failed(question, Failure(error))
 
     def _settle(self, finished: Finished, run: Run) -> None:
-        questions = list(run.group.questions)
-        self._end(run, finished.duration_seconds)
+        questions = self._end(run, finished.duration_seconds)
         self.start_all_that_may()
         if self._reporter.settled(questions, run.departed, finished):
             for question in questions:
@@ -166,7 +165,7 @@ class Scheduler:
 
     def _unsettled(self, failure: Failure, run: Run) -> None:
         """A mistake of ours while answers were given: nobody may be left without one."""
-        for question in list(run.group.questions):
+        for question in run.asked:
             if not question.answered.called:
                 self._reporter.failed(question, failure)
 
@@ -176,13 +175,18 @@ class Scheduler:
         else:
             question.answered.callback(answer)
 
-    def _end(self, run: Run, duration_seconds: float) -> None:
-        """Give the place back, and let the group stand in line that has been waiting for this end."""
+    def _end(self, run: Run, duration_seconds: float) -> list[Question]:
+        """Give the place back, let the group stand in line that has been waiting for this; return who asked."""
+        run.asked = list(run.group.questions)
+        run.group.questions.clear()  # they point at each other, and would be left to the garbage collector
         self.admission.leave(run, duration_seconds)
         del self._runs[run.group]
         group = self._sharing.end(run.group)
-        if group is None:
-            return
+        if group is not None:
+            self._queue_following(group)
+        return run.asked
+
+    def _queue_following(self, group: Group[object, Question]) -> None:
         following = self._runs[group]
         lanes = list(dict.fromkeys(question.caller.key for question in group.questions))
         try:

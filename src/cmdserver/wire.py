@@ -200,7 +200,10 @@ class LineBuffer:
             # Blank lines, and blanks before a word, mean nothing: thousands of them cost one step.
             self._bytes = self._bytes.lstrip(_BLANKS)
         end = self._bytes.find(b"\n", self._searched)
-        if (len(self._bytes) if end == -1 else end) > self.limit + (end != -1 and self._bytes[end - 1 : end] == b"\r"):
+        length = len(self._bytes) if end == -1 else end
+        if self._bytes[max(0, length - 1) : length] == b"\r":
+            length -= 1
+        if length > self.limit:
             raise Malformed(f"the line is longer than {self.limit} bytes")
         if end == -1:
             self._searched = len(self._bytes)

@@ -7,19 +7,19 @@ never runs ahead of the client: a run is paused, and no further line is looked a
 Rule of this file: it knows transports, not policies; what lines mean is the interpreter's.
 """
 
+import contextlib
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver import wire
-from cmdserver.deadlines import Deadlines
+from cmdserver.connections import Connections
 from cmdserver.errors import Busy, Malformed, Refusal
 from cmdserver.identity import Door
 from cmdserver.interpreter import Interpreter
@@ -35,8 +35,6 @@ GREETING = b"What can I do for you?\n"
 LINGER_SECONDS = 2.0
 #: Lines of one connection that are answered in a row before others have a turn.
 LINES_IN_A_ROW = 16
-#: How often deadlines are looked at.
-TICK_SECONDS = 0.5
 
 _log = Logger()
 
@@ -66,6 +64,7 @@ class LineConnection(Protocol):
 
     def __init__(self, front_end: "LineFrontEnd", source: str) -> None:
         self._front_end = front_end
+        self._connections = front_end.connections
         self._buffer = wire.LineBuffer(front_end.lobby.limits().line_bytes)
         self.source = source
 
@@ -73,9 +72,15 @@ class LineConnection(Protocol):
 
     def connectionMade(self) -> None:
         """Greet, and wait for the first line."""
-        self._front_end.opened(self)
+        self._connections.opened(self)
+        self._connections.expect_within(self, self._front_end.limits.login_seconds)
         self.transport.registerProducer(self, True)
-        self.transport.write(GREETING)
+        self._greet()
+
+    def _greet(self) -> None:
+        """Say it at once: a socket that nothing was written to has room, and a turn of the reactor is saved."""
+        with contextlib.suppress(OSError):  # the client is gone, as the reactor will notice
+            self.transport.getHandle().send(GREETING)
 
     def dataReceived(self, data: bytes) -> None:
         """Take what came; answer if there is nothing to be answered first."""
@@ -87,7 +92,7 @@ class LineConnection(Protocol):
         if self._buffer.is_full and not self._is_closing and not self._is_input_paused:
             self._is_input_paused = True
             self.transport.pauseProducing()
-            self._watch()
+            self._connections.watch(self)
 
     def readConnectionLost(self) -> None:
         """The client ends its input: what it has asked is still answered."""
@@ -97,17 +102,17 @@ class LineConnection(Protocol):
         elif self._answering is None and not self._is_output_full:
             self._proceed()
         else:
-            self._watch()
+            self._connections.watch(self)
 
     def writeConnectionLost(self) -> None:
         """Everything is said, and the client knows; see `LINGER_SECONDS`."""
-        self._front_end.expect_within(self, LINGER_SECONDS)
+        self._connections.expect_within(self, LINGER_SECONDS)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it
         """The connection is gone, and with it the wish for an answer."""
         self._is_closing = True
         self._flow = None
-        self._front_end.closed(self)
+        self._connections.closed(self)
         if self._answering is not None:
             self._answering.cancel()
 
@@ -118,14 +123,14 @@ class LineConnection(Protocol):
         self._is_output_full = True
         if self._flow is not None:
             self._flow.pause()
-        self._front_end.expect_within(self, self._front_end.limits.idle_seconds)
+        self._connections.expect_within(self, self._front_end.limits.idle_seconds)
 
     def resumeProducing(self) -> None:
         """It has caught up."""
         self._is_output_full = False
         if self._is_closing:
             return
-        self._front_end.expect_nothing(self)
+        self._connections.expect_nothing(self)
         if self._flow is not None:
             self._flow.resume()
         if self._answering is None:
@@ -217,7 +222,7 @@ class LineConnection(Protocol):
             self._is_session = True
             self._expect_line()
         else:
-            self._front_end.expect_nothing(self)
+            self._connections.expect_nothing(self)
             interpreter = self._front_end.interpreter
             answering = interpreter.perform(caller, request, self, as_json=parsed.as_json)
             if answering is None:
@@ -247,12 +252,12 @@ class LineConnection(Protocol):
 
     def _expect_line(self) -> None:
         if self._is_session and not self._is_output_full:
-            self._front_end.expect_within(self, self._front_end.limits.idle_seconds)
+            self._connections.expect_within(self, self._front_end.limits.idle_seconds)
 
     def _require_caller(self) -> Caller:
         """Say who is asking, once it is known where from: behind a proxy that is with the first bytes."""
         if self._caller is None:
-            self._front_end.moved(self, source_of(self.transport.getPeer()))
+            self._connections.moved(self, source_of(self.transport.getPeer()))
             self._caller = self._front_end.door.anonymous(self.source)
         return self._caller
 
@@ -261,11 +266,8 @@ class LineConnection(Protocol):
     def _read_on(self) -> None:
         if self._is_input_paused:
             self._is_input_paused = False
-            self._front_end.unwatch(self)
+            self._connections.unwatch(self)
             self.transport.resumeProducing()
-
-    def _watch(self) -> None:
-        self._front_end.watch(self)
 
     def _close(self) -> None:
         """Send what is left to send, and part."""
@@ -274,7 +276,7 @@ class LineConnection(Protocol):
         self._is_closing = True
         has_unread = len(self._buffer) or self._is_input_paused
         self._buffer.clear()
-        self._front_end.expect_within(self, self._front_end.limits.idle_seconds)
+        self._connections.expect_within(self, self._front_end.limits.idle_seconds)
         self.transport.unregisterProducer()
         if has_unread and not self._is_input_over:
             self.transport.loseWriteConnection()
@@ -295,10 +297,7 @@ class LineFrontEnd(FrontEnd):
         self.door = door
         self.lobby = lobby
         self.interpreter = Interpreter(lobby.dispatcher)
-        self._connections: dict[LineConnection, int] = {}
-        self._deadlines: Deadlines[LineConnection] = Deadlines()
-        self._tick = LoopingCall(self._look_at_deadlines)
-        self._tick.clock = lobby.clock
+        self.connections: Connections[LineConnection] = Connections(door.name, lobby)
 
     @property
     def limits(self) -> Limits:
@@ -309,67 +308,20 @@ class LineFrontEnd(FrontEnd):
         """Let a client in, or tell it that there is no room."""
         source = source_of(addr)
         try:
-            self.lobby.gate.enter(self.door.name, source)
+            self.connections.enter(source)
         except Busy as busy:
             return _TurnedAway(busy)
         return LineConnection(self, source)
 
     def close(self) -> None:
         """See `FrontEnd`."""
-        for connection in list(self._connections):
-            connection.come_to_an_end()
+        self.connections.come_to_an_end()
 
     def try_it(self, address: IAddress, command: str) -> str:
         """See `FrontEnd`."""
         if isinstance(address, IPv4Address | IPv6Address):
             return "echo {} | nc {} {}".format(command, *host_and_port(address))
         return f"echo {command} | nc -U {getattr(address, 'name', b'?').decode(errors='replace')}"
-
-    # What connections ask
-
-    def opened(self, connection: LineConnection) -> None:
-        """Know a connection, and expect its first request."""
-        self._connections[connection] = connection.transport.getHandle().fileno()
-        self.expect_within(connection, self.limits.login_seconds)
-        if not self._tick.running:
-            self._tick.start(TICK_SECONDS, now=False)
-
-    def closed(self, connection: LineConnection) -> None:
-        """Forget it."""
-        self._deadlines.end(connection)
-        self.lobby.hangups.forget(self._connections.pop(connection))
-        self.lobby.gate.leave(self.door.name, connection.source)
-
-    def moved(self, connection: LineConnection, source: str) -> None:
-        """Count a connection for another source than it seemed to have.
-
-        Raises:
-            Busy: That source has too many; nothing was changed.
-        """
-        if source != connection.source:
-            self.lobby.gate.enter(self.door.name, source)
-            self.lobby.gate.leave(self.door.name, connection.source)
-            connection.source = source
-
-    def watch(self, connection: LineConnection) -> None:
-        """Nothing is read from it for now: notice all the same when its client is gone."""
-        self.lobby.hangups.watch(self._connections[connection], connection.transport.abortConnection)
-
-    def unwatch(self, connection: LineConnection) -> None:
-        """It is read from again."""
-        self.lobby.hangups.forget(self._connections[connection])
-
-    def expect_within(self, connection: LineConnection, seconds: float) -> None:
-        """Call the connection `overdue` unless something else is expected, or nothing, before that."""
-        self._deadlines.begin(connection, seconds, self.lobby.clock.seconds())
-
-    def expect_nothing(self, connection: LineConnection) -> None:
-        """It is not the client whom we wait for."""
-        self._deadlines.end(connection)
-
-    def _look_at_deadlines(self) -> None:
-        for connection in self._deadlines.expired(self.lobby.clock.seconds()):
-            connection.overdue()
 
 
 class _TurnedAway(Protocol):

@@ -1,0 +1,136 @@
+"""Values and stand-ins for the pure modules' tests: whatever a test does not care about has a default here."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+
+from cmdserver.host import SEARCH_PATH, Host
+from cmdserver.model import Answer, Caller, Command, Finished, Grant, Role
+
+#: How properties are tried: the same examples every time, nothing written to disk, no clock.
+LAW = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=300,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+def a_command(**overrides: Any) -> Command:
+    """Make a command; ``df -h`` unless told otherwise."""
+    values: dict[str, Any] = {
+        "name": "df",
+        "argv": ("/usr/bin/df", "-h"),
+        "run": ("df", "-h"),
+        "executable": "/usr/bin/df",
+        "help": "How full the file systems are",
+        "read_only": True,
+        "timeout_seconds": 30.0,
+        "output_limit_bytes": 1 << 20,
+        "working_directory": "/",
+        "environment": (("HOME", "/"), ("LANG", "C.UTF-8")),
+        "user": "daemon",
+        "group": "adm",
+        "share": True,
+        "max_running": None,
+        "raw": False,
+    }
+    return Command(**values | overrides)
+
+
+def a_caller(name: str | None = None, **overrides: Any) -> Caller:
+    """Make a caller; the anonymous one from 192.0.2.1 at the line door unless told otherwise."""
+    values: dict[str, Any] = {"door": "line", "source": "192.0.2.1", "method": "password" if name else "none"}
+    return Caller(name=name, **values | overrides)
+
+
+def a_role(name: str = "staff", patterns: Collection[str] = ("*",), users: Collection[str] = ()) -> Role:
+    """Make a role."""
+    return Role(name=name, patterns=tuple(patterns), users=frozenset(users))
+
+
+def a_grant(**overrides: Any) -> Grant:
+    """Make leave to run a command, which is `a_command` with these overrides."""
+    return Grant(command=a_command(**overrides), arguments=())
+
+
+def a_finished(**overrides: Any) -> Finished:
+    """Make the end of a process; a success without output unless told otherwise."""
+    values: dict[str, Any] = {
+        "exit_status": 0,
+        "signal": None,
+        "timed_out": False,
+        "truncated": False,
+        "duration_seconds": 0.25,
+        "stdout_bytes": 0,
+        "stderr_bytes": 0,
+    }
+    return Finished(**values | overrides)
+
+
+def an_answer(grant: Grant | None = None, *, shared: bool = False, **overrides: Any) -> Answer:
+    """Make an answer from `a_finished` with these overrides."""
+    return Answer(id="q1", grant=grant or a_grant(), finished=a_finished(**overrides), shared=shared)
+
+
+class FakeHost(Host):
+    """A host that has what it is told.
+
+    Args:
+        programs: Names of those in ``/usr/bin``.
+        users: Each with its own group.
+        directories: Those that there are, besides ``/``.
+        runs_as: User and group of the daemon.
+        root: Whether the daemon may become somebody else.
+    """
+
+    def __init__(
+        self,
+        *,
+        programs: Collection[str] = ("df", "uptime", "sh", "env", "setpriv"),
+        users: Mapping[str, str] | None = None,
+        directories: Collection[str] = ("/var/tmp",),
+        runs_as: tuple[str, str] = ("daemon", "adm"),
+        root: bool = False,
+    ) -> None:
+        self._programs = {name: f"/usr/bin/{name}" for name in programs}
+        self._users = {"root": "root", "daemon": "adm", "operator": "disk"} if users is None else users
+        self._directories = {"/", *directories}
+        self._runs_as = runs_as
+        self._root = root
+
+    def is_root(self) -> bool:
+        return self._root
+
+    def user(self) -> str:
+        return self._runs_as[0]
+
+    def group(self) -> str:
+        return self._runs_as[1]
+
+    def executable(self, name: str) -> str:
+        if not name or "\0" in name:
+            text = "is no name of a program"
+            raise ValueError(text)
+        if name in self._programs.values():
+            return name
+        if "/" in name:
+            raise ValueError(f"{name} is {'missing' if name.startswith('/') else 'a relative path'}")
+        if name not in self._programs:
+            raise ValueError(f"no executable {name} on {SEARCH_PATH}")
+        return self._programs[name]
+
+    def require_directory(self, path: str) -> None:
+        if path not in self._directories:
+            raise ValueError(f"{path} is not {'a directory' if path.startswith('/') else 'an absolute path'}")
+
+    def group_of(self, user: str) -> str:
+        if user not in self._users:
+            raise ValueError(f"there is no user {user}")
+        return self._users[user]
+
+    def require_group(self, group: str) -> None:
+        if group not in self._users.values():
+            raise ValueError(f"there is no group {group}")

@@ -1,0 +1,447 @@
+"""Fakes of what starts processes, of who listens to them and of who writes them down; and values to run them with.
+
+Each fake passes the contract of the real thing (`tests.contracts`).
+"""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorProcess
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from cmdserver.admission import Admission
+from cmdserver.dispatcher import Dispatcher
+from cmdserver.errors import AuditError, Code
+from cmdserver.events import Event, EventStream, Requested
+from cmdserver.gate import Gate
+from cmdserver.model import Answer, Caller, Command, Finished, Flow, Grant, Role
+from cmdserver.policy import Policy
+from cmdserver.runner import Runner
+from cmdserver.scheduler import Run, Scheduler
+from cmdserver.throttle import Throttle
+
+_STDOUT, _STDERR = 1, 2
+
+_COMMAND = Command(
+    name="uptime",
+    argv=("/usr/bin/uptime",),
+    run=("uptime",),
+    executable="/usr/bin/uptime",
+    help="How long this host has been up",
+    read_only=True,
+    timeout_seconds=30.0,
+    output_limit_bytes=1024 * 1024,
+    working_directory="/",
+    environment=(),
+    user="nobody",
+    group="nogroup",
+    share=False,
+    max_running=None,
+    raw=False,
+)
+
+_FINISHED = Finished(
+    exit_status=0,
+    signal=None,
+    timed_out=False,
+    truncated=False,
+    duration_seconds=0.25,
+    stdout_bytes=0,
+    stderr_bytes=0,
+)
+
+STRANGER = Caller(name=None, door="line", source="192.0.2.1", method="none")
+
+
+def user(name: str) -> Caller:
+    """Make a caller who has logged in."""
+    return Caller(name=name, door="line", source="192.0.2.2", method="password")
+
+
+def command(name: str = "uptime", **differences: Any) -> Command:
+    """Make a command that differs from an unshared ``uptime`` as said."""
+    return replace(_COMMAND, name=name, **differences)
+
+
+def grant(**differences: Any) -> Grant:
+    """Make leave to run a command that differs from an unshared ``uptime`` as said."""
+    return Grant(command=command(**differences), arguments=())
+
+
+def finished(**differences: Any) -> Finished:
+    """Make an end that differs from a quick and silent success as said."""
+    return replace(_FINISHED, **differences)
+
+
+def requested(**differences: Any) -> Requested:
+    """Make an event that differs from a stranger's successful ``uptime`` as said."""
+    event = Requested(
+        time=1_700_000_000.0,
+        id="0123456789abcdef",
+        caller=STRANGER,
+        command="uptime",
+        arguments=(),
+        outcome=Code.OK,
+        finished=_FINISHED,
+    )
+    return replace(event, **differences)
+
+
+class FakeProcess:
+    """A process that does what its test says; to the protocol it is the transport.
+
+    As with Twisted's own: what the process does while it is paused is seen later, and pipes that we close are closed in
+    a later turn of the reactor.
+    """
+
+    def __init__(self, host: "FakeSpawner", protocol: IProcessProtocol, argv: Sequence[str], pid: int) -> None:
+        self._host = host
+        self._protocol = protocol
+        self.argv = argv
+        self.environment: dict[str, str] = {}
+        self.group = pid
+        self.pid: int | None = pid
+        self.pipes: dict[int, object] = {_STDOUT: "stdout", _STDERR: "stderr"}
+        #: What it does not die of.
+        self.ignores: set[signal.Signals] = set()
+        #: Whether somebody of its group lives on when it has exited.
+        self.has_grandchild = False
+        #: Whether somebody outside its group holds its pipes open.
+        self.has_escaped_grandchild = False
+        self.is_paused = False
+        #: How long the reactor has other things to do before it looks at a pipe again.
+        self.seconds_to_read = 0.0
+        self._is_ours_closed = False
+        self._unread: list[tuple[int, bytes | None]] = []
+        self._reason: Failure | None = None
+
+    # What the protocol does with it
+
+    def pauseProducing(self) -> None:
+        self.is_paused = True
+
+    def resumeProducing(self) -> None:
+        self.is_paused = False
+        self._host.clock.callLater(self.seconds_to_read, self._read)
+
+    def loseConnection(self) -> None:
+        self._is_ours_closed = True
+        self._host.clock.callLater(0, self._close_ours)
+
+    # What its test does with it
+
+    def says(self, stdout: bytes = b"", stderr: bytes = b"") -> None:
+        """Write to the pipes."""
+        for descriptor, data in ((_STDOUT, stdout), (_STDERR, stderr)):
+            if data:
+                self._unread.append((descriptor, data))
+        self._read()
+
+    def exits(self, status: int = 0) -> None:
+        """Be gone, while the pipes stay open."""
+        self._gone(Failure(ProcessTerminated(status, None, status << 8) if status else ProcessDone(0)))
+
+    def closes_output(self) -> None:
+        """Let nobody hold the pipes any more."""
+        self._unread += [(_STDOUT, None), (_STDERR, None)]
+        self._read()
+
+    def ends(self, status: int = 0) -> None:
+        """Be gone altogether."""
+        self.closes_output()
+        self.exits(status)
+
+    # What the host does with it
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not been reaped."""
+        return self._reason is None
+
+    def receives(self, number: signal.Signals) -> None:
+        """Be sent a signal."""
+        if number in self.ignores:
+            return
+        self.has_grandchild = False
+        if not self.has_escaped_grandchild:
+            self.closes_output()
+        if self.is_alive:
+            self._gone(Failure(ProcessTerminated(None, int(number), int(number))))
+
+    def _gone(self, reason: Failure) -> None:
+        self._reason = reason
+        self.pid = None
+        self._protocol.processExited(reason)
+        self._end_if_over()
+
+    def _read(self) -> None:
+        while self._unread and not self.is_paused and not self._is_ours_closed:
+            descriptor, data = self._unread.pop(0)
+            if data is not None:
+                self._protocol.childDataReceived(descriptor, data)
+            else:
+                self._close(descriptor)
+
+    def _close_ours(self) -> None:
+        for descriptor in list(self.pipes):
+            self._close(descriptor)
+
+    def _close(self, descriptor: int) -> None:
+        if self.pipes.pop(descriptor, None) is not None:
+            self._protocol.childConnectionLost(descriptor)
+            self._end_if_over()
+
+    def _end_if_over(self) -> None:
+        if self._reason is not None and not self.pipes:
+            self._protocol.processEnded(self._reason)
+
+
+@implementer(IReactorProcess)
+class FakeSpawner:
+    """A host whose processes do what the test says.
+
+    Args:
+        clock: When what takes a turn of the reactor happens.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.processes: list[FakeProcess] = []
+        #: Raised instead of starting anything.
+        self.trouble: OSError | None = None
+        #: Every attempt to signal a group, in order.
+        self.signals: list[tuple[int, str]] = []
+        # Beyond what a kernel gives (2^22): a signal that gets past the fake hits nobody.
+        self._pids = count(1_000_000_000)
+
+    def spawnProcess(
+        self,
+        processProtocol: IProcessProtocol,
+        executable: bytes | str,
+        args: Sequence[bytes | str] = (),
+        env: Mapping[Any, Any] | None = None,
+        path: bytes | str | None = None,
+        uid: int | None = None,
+        gid: int | None = None,
+        usePTY: bool | tuple[Any, ...] = False,
+        childFDs: Mapping[int, int | str] | None = None,
+    ) -> IProcessTransport:
+        if self.trouble is not None:
+            raise self.trouble
+        process = FakeProcess(self, processProtocol, [os.fsdecode(word) for word in args], next(self._pids))
+        process.environment = dict(env or {})
+        self.processes.append(process)
+        transport = cast("IProcessTransport", process)
+        processProtocol.makeConnection(transport)
+        return transport
+
+    @property
+    def last(self) -> FakeProcess:
+        """The process that was started last."""
+        return self.processes[-1]
+
+    def killpg(self, group: int, number: int) -> None:
+        """Stand in for os.killpg; what a signal does is seen in a later turn of the reactor."""
+        self.signals.append((group, signal.Signals(number).name if number else "0"))
+        members = [each for each in self.processes if each.group == group and (each.is_alive or each.has_grandchild)]
+        if not members:
+            raise ProcessLookupError
+        if number:
+            for process in members:
+                self.clock.callLater(0, process.receives, signal.Signals(number))
+
+
+def fake_host(test: SynchronousTestCase) -> FakeSpawner:
+    """Make a host of fake processes with a clock of its own; signals reach those, and nobody else, during the test."""
+    spawner = FakeSpawner(Clock())
+    test.patch(os, "killpg", spawner.killpg)
+    return spawner
+
+
+class RecordingSink:
+    """A `Sink` that keeps everything, and does what its test wants when it is told something.
+
+    Args:
+        happened: Where it says so, for the order of things.
+    """
+
+    def __init__(self, happened: list[str] | None = None) -> None:
+        self.happened = happened if happened is not None else []
+        self.chunks: list[tuple[str, bytes]] = []
+        self.flow: Flow | None = None
+        self.grant: Grant | None = None
+        self.when_started: Callable[[], object] = lambda: None
+        self.when_out: Callable[[], object] = lambda: None
+
+    @property
+    def stdout(self) -> bytes:
+        return b"".join(chunk for name, chunk in self.chunks if name == "out")
+
+    @property
+    def stderr(self) -> bytes:
+        return b"".join(chunk for name, chunk in self.chunks if name == "err")
+
+    def started(self, grant: Grant, flow: Flow) -> None:
+        self.happened.append("started")
+        self.grant, self.flow = grant, flow
+        self.when_started()
+
+    def out(self, chunk: bytes) -> None:
+        self.happened.append("out")
+        self.chunks.append(("out", chunk))
+        self.when_out()
+
+    def err(self, chunk: bytes) -> None:
+        self.happened.append("err")
+        self.chunks.append(("err", chunk))
+
+    def pause(self) -> None:
+        """Be a slow reader."""
+        assert self.flow is not None
+        self.flow.pause()
+
+    def resume(self) -> None:
+        """Be ready for more."""
+        assert self.flow is not None
+        self.flow.resume()
+
+
+class MemoryLedger:
+    """A `Ledger` that keeps what it is told, or refuses, as its test says."""
+
+    def __init__(self, happened: list[str] | None = None) -> None:
+        self.events: list[Event] = []
+        self.happened = happened if happened is not None else []
+        self.is_full = False
+        #: Refuses to append, though it says before that it could.
+        self.is_about_to_be_full = False
+
+    def require_writable(self) -> None:
+        self.happened.append("ledger asked")
+        if self.is_full:
+            text = "no room"
+            raise AuditError(text)
+
+    def append(self, events: Sequence[Event]) -> None:
+        if self.is_full or self.is_about_to_be_full:
+            text = "no room"
+            raise AuditError(text)
+        self.happened.append("ledger written")
+        self.events += events
+
+
+EVERYTHING = (
+    Role(name="anonymous", patterns=("uptime", "df"), users=frozenset()),
+    Role(name="admin", patterns=("*",), users=frozenset({"ada"})),
+    Role(name="guest", patterns=("uptime",), users=frozenset({"guy"})),
+)
+
+
+class House:
+    """A dispatcher and all that is behind it, on a host of fake processes.
+
+    Args:
+        test: For its duration.
+        commands: The allow-list.
+        running: Processes at once.
+        queued: Those that may wait.
+        per_minute: Each caller's own allowance; 0 is no limit.
+    """
+
+    def __init__(
+        self,
+        test: SynchronousTestCase,
+        *commands: Command,
+        running: int = 4,
+        queued: int = 10,
+        per_minute: int = 0,
+    ) -> None:
+        self.happened: list[str] = []
+        self.spawner = fake_host(test)
+        self.clock = self.spawner.clock
+        self.runner = Runner(self.spawner, self.clock)
+        self.ledger = MemoryLedger(self.happened)
+        self.gate = Gate(100, 100)
+        self.throttle = Throttle(per_minute)
+        admission: Admission[Run] = Admission(running, queued)
+        self.scheduler = Scheduler(admission, self.runner)
+        self.dispatcher = Dispatcher(
+            policy=Policy(commands or (command(),), EVERYTHING),
+            throttle=self.throttle,
+            scheduler=self.scheduler,
+            events=EventStream(self.ledger),
+            gate=self.gate,
+            clock=self.clock,
+            time_of_day=lambda: 1_700_000_000.0 + self.clock.seconds(),
+        )
+
+    def turn(self) -> None:
+        """Let everything happen that waits for the next turn of the reactor."""
+        self.clock.advance(0)
+
+    def ask(self, caller: Caller = STRANGER, name: str = "uptime", sink: RecordingSink | None = None) -> "Asked":
+        """Ask for a command."""
+        return Asked(self.dispatcher.ask(caller, [name], sink), self.happened)
+
+    @property
+    def outcomes(self) -> list[Code]:
+        """How the requests ended, as written down."""
+        return [event.outcome for event in self.ledger.events]
+
+    @property
+    def running(self) -> int:
+        """Fake processes that are alive."""
+        return Counter(process.is_alive for process in self.spawner.processes)[True]
+
+
+class Asked:
+    """One question's results as they come."""
+
+    def __init__(self, deferred: Deferred[Answer], happened: list[str]) -> None:
+        self.deferred = deferred
+        self.answers: list[Answer] = []
+        self.failures: list[Failure] = []
+        self._happened = happened
+        deferred.addCallbacks(self._answered, self._failed)
+
+    def _answered(self, answer: Answer) -> None:
+        self._happened.append("answered")
+        self.answers.append(answer)
+
+    def _failed(self, failure: Failure) -> None:
+        self._happened.append("failed")
+        self.failures.append(failure)
+
+    def leave(self) -> None:
+        """Want no answer any more."""
+        self.deferred.cancel()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is neither an answer nor an error yet."""
+        return not self.answers and not self.failures
+
+    @property
+    def answer(self) -> Answer:
+        """The one answer."""
+        assert not self.failures, self.failures
+        (answer,) = self.answers
+        return answer
+
+    @property
+    def error(self) -> BaseException:
+        """What came instead of an answer."""
+        assert not self.answers, self.answers
+        (failure,) = self.failures
+        assert failure.value is not None
+        return failure.value

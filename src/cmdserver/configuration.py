@@ -16,15 +16,14 @@ import msgspec
 from cmdserver import wire
 from cmdserver.host import SEARCH_PATH, Host
 from cmdserver.model import Command, Role
+from cmdserver.names import is_command_name, is_user_name
 from cmdserver.policy import ANONYMOUS, AUTHENTICATED, is_glob
 from cmdserver.reading import Mistakes, Reader, dotted
 from cmdserver.settings import CommandSettings, Limits, Listen, RoleSettings, Settings
 
 SYSTEM_FILE = Path("/etc/cmdserver/cmdserver.toml")
 
-_COMMAND_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _ROLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-_USER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: ``metrics`` has an address of its own on the web.
 _RESERVED = wire.WORDS | {"metrics"}
@@ -151,7 +150,7 @@ class _Checks:
 
     def command(self, name: str, settings: CommandSettings) -> Command | None:
         path = ("commands", name)
-        if not _COMMAND_NAME.fullmatch(name):
+        if not is_command_name(name):
             self._note(path, "a command's name is a lower-case letter, then up to 63 of a-z, 0-9, _ and -")
         elif name in _RESERVED:
             self._note(path, f"{name} is a word with a meaning of its own and no name for a command")
@@ -195,7 +194,7 @@ class _Checks:
             if not is_glob(pattern) and pattern not in commands:
                 self._note((*path, "commands"), f"there is no command {pattern}")
         for user in settings.users:
-            if not _USER_NAME.fullmatch(user):
+            if not is_user_name(user):
                 self._note((*path, "users"), f"{user!r} can be no user's name")
         return Role(name=name, patterns=tuple(settings.commands), users=frozenset(settings.users))
 

@@ -1,0 +1,21 @@
+"""Which names there may be; the one place that says it.
+
+A user's name may come from a client and be looked up as a file's name, ``authorized_keys/NAME``, so `is_user_name` is
+asked before: what it lets through is no path but a name, neither hidden nor ``.`` nor ``..``, and no option (``-x``).
+Rule of this file: pure; every pattern is matched whole, and ASCII only.
+"""
+
+import re
+
+_USER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
+_COMMAND_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+
+
+def is_user_name(text: str) -> bool:
+    """Whether a user may be called so."""
+    return _USER_NAME.fullmatch(text) is not None
+
+
+def is_command_name(text: str) -> bool:
+    """Whether a command may be called so, if it is no reserved word."""
+    return _COMMAND_NAME.fullmatch(text) is not None

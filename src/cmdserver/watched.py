@@ -1,0 +1,101 @@
+"""Small files that people change while the daemon runs: read again when they have changed, and only then.
+
+Every look costs one ``stat``. What is wrong with a file is logged once for each version of it. A file that cannot be
+read, or that others may write to, says nothing at all: whoever is named in it stays out, and the daemon goes on.
+"""
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from twisted.logger import Logger
+
+from cmdserver.credentials import Complaint, Parsed
+
+Value = TypeVar("Value")
+
+#: A file system's clock ticks every few milliseconds: a file as young as this when it was read may have been written
+#: again since, in the same tick and to the same length, as a password's hash is. It is read again.
+_SETTLED_NANOSECONDS = 100_000_000
+
+_Version = tuple[int, int, int, int]
+
+_log = Logger()
+
+
+class WatchedFile(Generic[Value]):
+    """A file and what it says.
+
+    Args:
+        path: It need not be there; one that is not says what an empty one says.
+        parse: Makes sense of any text.
+    """
+
+    def __init__(self, path: Path, parse: Callable[[str], Parsed[Value]]) -> None:
+        self.path = path
+        self._parse = parse
+        self._version: _Version | None = None
+        self._is_settled = False
+        self._parsed = self._nothing = parse("")
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the last look found a file, or something in the way of one."""
+        return self._version is not None or bool(self._parsed.complaints)
+
+    def read(self) -> Parsed[Value]:
+        """Look at the file as it is now."""
+        try:
+            if not self._is_settled or _version(self.path.stat()) != self._version:
+                read_at = time.time_ns()
+                text, status = read_trusted(self.path)
+                self._take(_version(status), self._parse(text))
+                self._is_settled = read_at - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NANOSECONDS
+        except FileNotFoundError:
+            self._take(None, self._nothing)
+        except OSError as error:
+            self._take(None, Parsed(self._nothing.value, (Complaint(None, f"cannot be used: {error.strerror}"),)))
+        return self._parsed
+
+    def _take(self, version: _Version | None, parsed: Parsed[Value]) -> None:
+        if (version, parsed.complaints) != (self._version, self._parsed.complaints):
+            for complaint in parsed.complaints:
+                _log.warn("{path}:{complaint}", path=self.path, complaint=str(complaint))
+        self._version, self._parsed, self._is_settled = version, parsed, False
+
+
+def read_trusted(path: Path) -> tuple[str, os.stat_result]:
+    """Read a file that nobody else may have written to.
+
+    Returns:
+        Its text, in which bytes that are no UTF-8 survive as lone surrogates, and what it was when it was opened.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        OSError: It cannot be read or trusted; ``strerror`` says why.
+    """
+    # Non-blocking, because a named pipe would keep the daemon waiting for its writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor
+        status = os.fstat(descriptor)
+        if trouble := _trouble(status, path.parent.stat()):
+            raise PermissionError(None, trouble, str(path))
+        return file.read().decode(errors="surrogateescape"), status
+
+
+def _version(status: os.stat_result) -> _Version:
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _trouble(file: os.stat_result, directory: os.stat_result) -> str | None:
+    """Say why a file is not to be trusted, as sshd's StrictModes does, or None."""
+    if not stat.S_ISREG(file.st_mode):
+        return "it is no regular file"
+    if file.st_uid not in {0, os.geteuid(), directory.st_uid}:
+        return f"it belongs to somebody else (uid {file.st_uid})"
+    if (file.st_mode | directory.st_mode) & 0o022:
+        return "others may write to it or its directory; chmod go-w them"
+    return None

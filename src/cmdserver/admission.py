@@ -69,7 +69,7 @@ class Admission(Generic[SomeTicket]):
             The ticket that lost its place to this one, if the line was full; its owner is to be told `busy`.
 
         Raises:
-            Busy: There is no room, and nobody has more tickets waiting than this lane.
+            Busy: There is no room, and nobody has at least two tickets more waiting than this lane.
         """
         loser = None
         if self._queued >= self.queued_limit and not self._may_run(ticket):

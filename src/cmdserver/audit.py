@@ -1,4 +1,4 @@
-"""The audit file: one JSON object a line, ASCII, appended before the answer that it tells of is given.
+"""The audit file: one JSON object a line, ASCII, appended before the answer that it tells of is complete.
 
 What a client sends cannot forge a line: everything outside printable ASCII is escaped as JSON does. A line is written
 by one ``write`` to a file opened for appending, so that lines never mix. Rotate the file by renaming it and sending
@@ -36,7 +36,9 @@ class AuditFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor = -1
+        #: What keeps us from writing, once it has been logged.
         self._trouble: str | None = None
+        self._seems_writable = True
         #: The file ends inside a line, because the disk was full then.
         self._is_torn = False
         self.reopen()
@@ -54,7 +56,7 @@ class AuditFile:
         self.close()
         self._descriptor = descriptor
         self._is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        self._is_torn = False
+        self._is_torn = self._is_regular and _ends_within_a_line(self.path)
 
     def move_to(self, path: Path) -> None:
         """Go on in another file; with the same path, in a new file if the old one was renamed.
@@ -77,18 +79,15 @@ class AuditFile:
 
     def require_writable(self) -> None:
         """See `Ledger`. A file that was removed is made anew; one that failed last time is tried again."""
+        self._seems_writable = False
         try:
-            if self._is_regular and not os.fstat(self._descriptor).st_nlink:
-                self.reopen()
+            self._find_again()
             os.write(self._descriptor, b"")  # /dev/full says no to this already
             if self._is_regular:
                 self._require_space()
         except OSError as error:
-            self._note_trouble(error.strerror or str(error))
-            raise AuditError(f"cannot write the audit file {self.path}: {error.strerror}") from error
-        except AuditError as error:
-            self._note_trouble(str(error))
-            raise
+            raise self._troubled(error.strerror or str(error)) from error
+        self._seems_writable = True
 
     def append(self, events: Sequence[Event]) -> None:
         """See `Ledger`."""
@@ -96,25 +95,30 @@ class AuditFile:
         if self._is_torn:
             lines = b"\n" + lines
         try:
+            self._find_again()
             written = os.write(self._descriptor, lines)
             while written < len(lines):
                 self._is_torn = True
                 written += os.write(self._descriptor, lines[written:])
         except OSError as error:
-            self._note_trouble(error.strerror or str(error))
-            raise AuditError(f"cannot write the audit file {self.path}: {error.strerror}") from error
+            raise self._troubled(error.strerror or str(error)) from error
         self._is_torn = False
-        if self._trouble is not None:
+        if self._trouble is not None and self._seems_writable:
             self._trouble = None
             _log.info("the audit file {path} can be written again", path=self.path)
+
+    def _find_again(self) -> None:
+        """Make the file anew if it was removed: lines for nobody to read are no audit."""
+        if self._is_regular and not os.fstat(self._descriptor).st_nlink:
+            self.reopen()
 
     def _require_space(self) -> None:
         space = os.fstatvfs(self._descriptor)
         free = (space.f_bfree if os.geteuid() == 0 else space.f_bavail) * space.f_frsize
         if free < MIN_FREE_BYTES:
-            raise AuditError(f"only {free} bytes of disk are left for the audit file {self.path}")
+            raise self._troubled(f"less than {MIN_FREE_BYTES} bytes of disk are left", f": {free}")
 
-    def _note_trouble(self, trouble: str) -> None:
+    def _troubled(self, trouble: str, details: str = "") -> AuditError:
         """Complain once, not at every request: a full disk is not helped by a growing log."""
         if trouble != self._trouble:
             self._trouble = trouble
@@ -123,6 +127,7 @@ class AuditFile:
                 path=self.path,
                 trouble=trouble,
             )
+        return AuditError(f"cannot write the audit file {self.path}: {trouble}{details}")
 
 
 def _line(event: Event) -> str:
@@ -150,6 +155,16 @@ def _line(event: Event) -> str:
         record["abandoned"] = True
     # DEL is the one character that json leaves alone and a terminal does not.
     return json.dumps(record).replace("\x7f", "\\u007f") + "\n"
+
+
+def _ends_within_a_line(path: Path) -> bool:
+    """Whether a disk was full, or a power failed, in the middle of the last line."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except OSError:
+        return False  # it is empty, or may only be appended to; then there is no telling
 
 
 def _utc(seconds: float) -> str:

@@ -6,7 +6,7 @@ is written in the file is silently without effect.
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -22,6 +22,9 @@ from cmdserver.reading import Mistakes, Reader, dotted
 from cmdserver.settings import CommandSettings, Limits, Listen, RoleSettings, Settings
 
 SYSTEM_FILE = Path("/etc/cmdserver/cmdserver.toml")
+
+#: What a shared answer may weigh: it is kept until the slowest of those who asked has read it.
+SHARED_OUTPUT_BYTES = 1 << 20
 
 _ROLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -74,7 +77,7 @@ def load(file: str | None, environment: Mapping[str, str]) -> Source:
         UnicodeDecodeError: It is not UTF-8.
     """
     named = file or environment.get("CMDSERVER_CONFIG")
-    if named is None and not SYSTEM_FILE.exists():
+    if not named and not SYSTEM_FILE.exists():
         return Source(path=None, text=resources.files("cmdserver").joinpath("default.toml").read_text("utf-8"))
     path = Path(named or SYSTEM_FILE).absolute()
     return Source(path=str(path), text=path.read_text("utf-8"))
@@ -103,8 +106,8 @@ def configure(
         raise Mistakes(reader.mistakes)
     checks = _Checks(reader, host)
     listening = checks.listening(settings.listen, protocols, check_endpoint)
-    commands = [command for name, each in settings.commands.items() if (command := checks.command(name, each))]
-    roles = [checks.role(name, each, settings.commands) for name, each in settings.roles.items()]
+    commands = [checks.command(name, each) for name, each in settings.commands.items() if each]
+    roles = [checks.role(name, each, settings.commands) for name, each in settings.roles.items() if each]
     checks.rest(settings)
     if reader.mistakes:
         raise Mistakes(reader.mistakes)
@@ -119,12 +122,14 @@ class _Checks:
         self._host = host
 
     def listening(
-        self, listens: list[Listen], protocols: Collection[str], check_endpoint: Callable[[str], object]
+        self, listens: Sequence[Listen | None], protocols: Collection[str], check_endpoint: Callable[[str], object]
     ) -> list[Listening]:
         if not listens:
             self._note((), "there is no [[listen]], so there is nothing to do")
         found = []
         for index, listen in enumerate(listens):
+            if listen is None:
+                continue
             path = ("listen", index)
             self._door(index, listen, protocols)
             endpoints = [listen.endpoint] if isinstance(listen.endpoint, str) else listen.endpoint
@@ -148,7 +153,7 @@ class _Checks:
             text = f'login = "{listen.login}" is not built yet; this version has login = "never" only'
             self._note(("listen", index, "login"), text)
 
-    def command(self, name: str, settings: CommandSettings) -> Command | None:
+    def command(self, name: str, settings: CommandSettings) -> Command:
         path = ("commands", name)
         if not is_command_name(name):
             self._note(path, "a command's name is a lower-case letter, then up to 63 of a-z, 0-9, _ and -")
@@ -178,10 +183,20 @@ class _Checks:
             environment=_environment(settings.environment),
             user=user,
             group=group,
-            share=settings.read_only if settings.share is None else settings.share,
+            share=self._share(name, settings),
             max_running=settings.max_running,
             raw=settings.raw,
         )
+
+    def _share(self, name: str, settings: CommandSettings) -> bool:
+        """Decide whether a command's answers are kept for all who wait, which costs memory, or streamed to each."""
+        is_small = settings.output_limit_bytes <= SHARED_OUTPUT_BYTES
+        if settings.share and not is_small:
+            text = (
+                f"needs output_limit_bytes <= {SHARED_OUTPUT_BYTES}: more is not kept in memory, but streamed to each"
+            )
+            self._note(("commands", name, "share"), text)
+        return is_small and (settings.read_only if settings.share is None else settings.share)
 
     def role(self, name: str, settings: RoleSettings, commands: Collection[str]) -> Role:
         path = ("roles", name)
@@ -202,6 +217,9 @@ class _Checks:
         """What belongs to no door, command or role."""
         if settings.state_dir is not None and not settings.state_dir.startswith("/"):
             self._note(("state_dir",), f"{settings.state_dir} is not an absolute path")
+        for path, value in ((("state_dir",), settings.state_dir or ""), (("audit", "file"), settings.audit.file)):
+            if "\0" in value:
+                self._note(path, "has a NUL character in it")
         start, rate, full = map(int, settings.limits.unauthenticated.split(":"))
         if not (1 <= start <= full and 1 <= rate <= 100):  # noqa: PLR2004 - per cent
             text = f"{settings.limits.unauthenticated} is not START:RATE:FULL with START <= FULL and RATE 1 to 100"

@@ -149,7 +149,8 @@ class Dispatcher:
             self._events.publish(events)
         except AuditError as error:
             for question in asked:
-                question.answered.errback(_fault(question.id, error))
+                if not question.answered.called:
+                    question.answered.errback(_fault(question.id, error))
             return False
         return True
 

@@ -35,13 +35,13 @@ class Hangups:
 
     def watch(self, descriptor: int, call: Callable[[], None]) -> None:
         """Call when the peer is gone, until `forget`; watching twice is the same as once."""
-        if descriptor not in self._calls:
+        with contextlib.suppress(FileExistsError):
             self._epoll.register(descriptor, 0)
         self._calls[descriptor] = call
 
     def forget(self, descriptor: int) -> None:
         """Watch it no more; harmless if it was not watched, or has just been closed."""
-        if self._calls.pop(descriptor, None) is not None:
+        if self._calls.pop(descriptor, None) is not None and not self._epoll.closed:
             with contextlib.suppress(OSError):  # closing it has taken it out of the epoll already
                 self._epoll.unregister(descriptor)
 

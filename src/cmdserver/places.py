@@ -11,7 +11,7 @@ from collections.abc import Iterator
 Path = tuple[str | int, ...]
 
 _HEADER = re.compile(r"^\s*(\[\[?)([^\[\]]+)\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"^\s*([^=#\[]+?)\s*=")
+_NO_KEY = re.compile(r"[#\[]")
 
 
 def line_of(text: str, path: Path) -> int | None:
@@ -37,7 +37,7 @@ def _positions(text: str) -> Iterator[tuple[Path, int]]:
     """Every table and key with its line."""
     table: Path = ()
     counts: dict[Path, int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if header := _HEADER.match(line):
             keys = _keys(f"{header[2]} = 0")
             if keys is None:
@@ -46,9 +46,11 @@ def _positions(text: str) -> Iterator[tuple[Path, int]]:
             if header[1] == "[[":
                 counts[table] = counts.get(table, -1) + 1
                 table = (*table, counts[table])
-            yield table, number
-        elif key := _KEY.match(line):
-            keys = _keys(f"{key[1]} = 0")
+            for length in range(1, len(table) + 1):
+                yield table[:length], number
+        else:
+            key, equals, _ = line.partition("=")
+            keys = _keys(f"{key} = 0") if equals and not _NO_KEY.search(key) else None
             if keys is not None:
                 for length in range(1, len(keys) + 1):
                     yield (*table, *keys[:length]), number
@@ -68,10 +70,10 @@ def _keys(statement: str) -> tuple[str, ...] | None:
     """Let the standard parser read dotted and quoted keys."""
     try:
         value: object = tomllib.loads(statement)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return None
     keys: list[str] = []
-    while isinstance(value, dict):
+    while isinstance(value, dict) and len(value) == 1:
         ((key, value),) = value.items()
         keys.append(key)
-    return tuple(keys)
+    return tuple(keys) if value == 0 else None

@@ -75,6 +75,6 @@ def tell_systemd(state: str) -> None:
             _log.warn("cannot tell systemd {state}: {error}", state=state, error=error)
 
 
-def on_hangup_signal(call: Callable[[], None]) -> None:
-    """Call on SIGHUP, from within the signal handler."""
-    signal.signal(signal.SIGHUP, lambda _number, _frame: call())
+def on_signal(number: signal.Signals, call: Callable[[], None]) -> None:
+    """Call on a signal, from within its handler."""
+    signal.signal(number, lambda _number, _frame: call())

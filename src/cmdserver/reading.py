@@ -5,6 +5,8 @@ here, and only values are given to it. Rule of this file: pure, and it knows no 
 """
 
 import difflib
+import json
+import re
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -19,6 +21,8 @@ from cmdserver.places import Path, line_of
 Table = TypeVar("Table", bound=msgspec.Struct)
 
 _MISSING: Any = msgspec.NODEFAULT
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 #: Of a value that is wrong: enough to recognise it.
 _SHOWN_CHARACTERS = 60
@@ -71,7 +75,8 @@ class Reader:
         """
         try:
             document = tomllib.loads(self._text)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:
+            # Besides what is no TOML: numbers too long, and tables nested too deep, for Python.
             self.mistakes.append(Mistake((), f"not TOML: {error}"))
             return None
         return self._table((), document, type_)
@@ -107,12 +112,11 @@ class Reader:
         if _is_table(type_):
             result = self._table(path, value, type_)
             return _MISSING if result is None else result
-        if origin is list and _is_table(arguments[0]) and isinstance(value, list) and value:
-            read = [self._table((*path, index), each, arguments[0]) for index, each in enumerate(value)]
-            return [each for each in read if each is not None]
-        if origin is dict and _is_table(arguments[1]) and isinstance(value, dict):
-            tables = {key: self._table((*path, key), each, arguments[1]) for key, each in value.items()}
-            return {key: each for key, each in tables.items() if each is not None}
+        table = _table_or_none(arguments[-1]) if arguments else None
+        if origin is list and table and isinstance(value, list):
+            return [self._table((*path, index), each, table) for index, each in enumerate(value)]
+        if origin is dict and table and isinstance(value, dict):
+            return {key: self._table((*path, key), each, table) for key, each in value.items()}
         return self._converted(path, value, type_)
 
     def _converted(self, path: Path, value: object, type_: Any) -> Any:
@@ -120,9 +124,7 @@ class Reader:
             return msgspec.convert(value, type_)
         except msgspec.ValidationError as error:
             text, _, place = str(error).partition(" - at `$")
-            got = repr(value)
-            got = got if len(got) <= _SHOWN_CHARACTERS else got[:_SHOWN_CHARACTERS] + "..."
-            self.note(path, text + (f" at {place.rstrip('`')}" if place else "") + f", not {got}")
+            self.note(path, text + (f" at {place.rstrip('`')}" if place else "") + _shown(value))
             return _MISSING
 
 
@@ -130,12 +132,31 @@ def dotted(path: Path) -> str:
     """Spell a path as TOML does, with indices as programmers do: ``listen[0].endpoint``."""
     spelled = ""
     for part in path:
-        spelled += f"[{part}]" if isinstance(part, int) else f".{part}" if spelled else part
+        if isinstance(part, int):
+            spelled += f"[{part}]"
+        else:
+            spelled += ("." if spelled else "") + (part if _BARE_KEY.fullmatch(part) else json.dumps(part))
     return spelled
 
 
 def _default(info: FieldInfo) -> Any:
     return info.default if info.default is not _MISSING else info.default_factory()
+
+
+def _table_or_none(type_: Any) -> type[msgspec.Struct] | None:
+    """Say which table ``Table | None`` speaks of."""
+    return next((each for each in (type_, *typing.get_args(type_)) if _is_table(each)), None)
+
+
+def _shown(value: object) -> str:
+    """Quote a value that is wrong; not a table or an array, some of whose values may be right, and secret."""
+    if not isinstance(value, str | int | float):
+        return ""
+    try:
+        shown = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return ""
+    return f", not {shown}" if len(shown) <= _SHOWN_CHARACTERS else f", not {shown[:_SHOWN_CHARACTERS]}..."
 
 
 def _is_table(type_: Any) -> bool:

@@ -135,7 +135,8 @@ def _explanation(grant: Grant, rule: Rule) -> dict[str, object]:
         "user": command.user,
         "group": command.group,
         "working_directory": command.working_directory,
-        "environment": dict(command.environment),
+        # Names only: what the administrator puts there may be secret.
+        "environment": [name for name, _ in command.environment],
         "timeout_seconds": command.timeout_seconds,
         "output_limit_bytes": command.output_limit_bytes,
         "max_running": command.max_running,
@@ -155,8 +156,6 @@ def _explained(value: object) -> str:
             return "yes" if value else "no"
         case list():
             return " ".join(map(str, value)) or "none"
-        case dict():
-            return " ".join(f"{name}={each}" for name, each in value.items())
         case float():
             return f"{value:g}"
         case _:

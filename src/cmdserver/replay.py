@@ -25,7 +25,12 @@ class Replay:
         self._done: Callable[[], None] | None = done
         self._is_paused = False
         self._is_telling = False
-        sink.started(answer.grant, self)
+        self._grant = answer.grant
+        self._sink = sink
+
+    def begin(self) -> None:
+        """Tell what the sink takes; it may stop us from within."""
+        self._sink.started(self._grant, self)
         self._tell()
 
     def pause(self) -> None:

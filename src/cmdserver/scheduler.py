@@ -16,9 +16,10 @@ from twisted.python.failure import Failure
 
 from cmdserver.admission import Admission, Ticket
 from cmdserver.errors import Busy
+from cmdserver.execution import Execution
 from cmdserver.model import Answer, Caller, Command, Finished, Grant, Sink
 from cmdserver.replay import Replay
-from cmdserver.runner import Execution, Runner
+from cmdserver.runner import Runner
 from cmdserver.sharing import Group, Sharing
 
 #: What the kernel says when it is the host that has no room: worth another try, so `busy`, not `fault`.
@@ -43,7 +44,8 @@ class Question:
         self.grant = grant
         self.sink = sink
         self.replay: Replay | None = None
-        self.group: Group[object, Question]
+        #: None as soon as its end is decided, even if it is not yet told.
+        self.group: Group[object, Question] | None = None
         self.answered: Deferred[Answer]
 
 
@@ -117,6 +119,7 @@ class Scheduler:
                 self._queue(run, question.caller.key)
             except Busy:
                 self._sharing.leave(group, question)
+                question.group = None
                 del self._runs[group]
                 raise
             self.start_all_that_may()
@@ -129,7 +132,7 @@ class Scheduler:
     def turn_all_away(self, busy: Busy) -> None:
         """Refuse all that wait; what runs goes on."""
         for run in list(self._runs.values()):
-            if not run.is_running:
+            if run.group in self._runs and not run.is_running:  # whoever is told may have left another
                 self._turn_away(run, busy)
 
     def _queue(self, run: Run, lane: str) -> None:
@@ -146,10 +149,14 @@ class Scheduler:
         except OSError as error:
             self._not_started(run, error)
         else:
+            if not run.group.questions:
+                run.execution.abandon()  # its only caller left while it was being started
             run.execution.finished.addCallback(self._settle, run).addErrback(self._unsettled, run)
 
     def _not_started(self, run: Run, error: OSError) -> None:
         for question in self._end(run, 0.0):
+            if question.answered.called:
+                continue
             if error.errno in _NO_ROOM:
                 self._reporter.turned_away(question, Busy(f"no process can be started: {error.strerror}", 1))
             else:
@@ -160,6 +167,8 @@ class Scheduler:
         self.start_all_that_may()
         if self._reporter.settled(questions, run.departed, finished):
             for question in questions:
+                if question.answered.called:
+                    continue  # another's answer made its caller leave
                 answer = Answer(id=question.id, grant=question.grant, finished=finished, shared=len(questions) > 1)
                 self._deliver(question, answer)
 
@@ -172,19 +181,26 @@ class Scheduler:
     def _deliver(self, question: Question, answer: Answer) -> None:
         if question.sink is not None and answer.grant.command.share:
             question.replay = Replay(answer, question.sink, lambda: question.answered.callback(answer))
+            question.replay.begin()
         else:
             question.answered.callback(answer)
 
     def _end(self, run: Run, duration_seconds: float) -> list[Question]:
         """Give the place back, let the group stand in line that has been waiting for this; return who asked."""
         run.asked = list(run.group.questions)
-        run.group.questions.clear()  # they point at each other, and would be left to the garbage collector
+        self._release(run)
         self.admission.leave(run, duration_seconds)
         del self._runs[run.group]
         group = self._sharing.end(run.group)
         if group is not None:
             self._queue_following(group)
         return run.asked
+
+    def _release(self, run: Run) -> None:
+        """Let questions and group go; they point at each other, and would be left to the garbage collector."""
+        for question in run.asked:
+            question.group = None
+        run.group.questions.clear()
 
     def _queue_following(self, group: Group[object, Question]) -> None:
         following = self._runs[group]
@@ -204,22 +220,27 @@ class Scheduler:
         questions = list(run.group.questions)
         for question in questions:
             self._sharing.leave(run.group, question)
+            question.group = None
         for question in questions:
-            self._reporter.turned_away(question, busy)
+            if not question.answered.called:
+                self._reporter.turned_away(question, busy)
 
     def _leave(self, question: Question) -> None:
         """The caller is gone, or wants no answer any more."""
         if question.replay is not None:
             question.replay.stop()
             return
-        nobody_is_left = self._sharing.leave(question.group, question)
-        run = self._runs[question.group]
+        group, question.group = question.group, None
+        if group is None:
+            return
+        nobody_is_left = self._sharing.leave(group, question)
+        run = self._runs[group]
         if run.is_running:
             run.departed.append(question)
             if nobody_is_left and run.execution is not None:
-                run.execution.end()
+                run.execution.abandon()
             return
         if nobody_is_left:
             self.admission.withdraw(run)
-            del self._runs[question.group]
+            del self._runs[group]
         self._reporter.withdrawn(question)

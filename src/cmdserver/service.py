@@ -5,6 +5,7 @@ To add a door: write its file in ``frontends``, and name it in `FRONT_ENDS`.
 
 import gc
 import os
+import signal
 import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -28,7 +29,7 @@ from cmdserver.identity import Door
 from cmdserver.listening import FrontEnd, Listener, Lobby
 from cmdserver.orphans import Orphans
 from cmdserver.policy import Policy
-from cmdserver.process import allow_connections, isolate_descriptors, on_hangup_signal, tell_systemd
+from cmdserver.process import allow_connections, isolate_descriptors, on_signal, tell_systemd
 from cmdserver.reading import Mistakes
 from cmdserver.runner import Runner
 from cmdserver.scheduler import Run, Scheduler
@@ -153,7 +154,7 @@ class CmdserverService(Service):
         return self._state_directory / configuration.settings.audit.file
 
     def _running(self) -> None:
-        on_hangup_signal(lambda: self._reactor.callFromThread(self.reload))
+        on_signal(signal.SIGHUP, lambda: self._reactor.callFromThread(self.reload))
         # What exists now stays, and requests leave no cycles behind (`bench` shows it): look rarely, and at little.
         gc.collect()
         gc.freeze()
@@ -257,6 +258,9 @@ class CmdserverService(Service):
 
     async def _drain(self) -> None:
         tell_systemd("STOPPING=1")
+        # Twisted would complain that it is stopping already. A person who presses Ctrl-C again does not want to wait.
+        on_signal(signal.SIGTERM, lambda: None)
+        on_signal(signal.SIGINT, lambda: self._reactor.callFromThread(self._runner.end_all))
         for listener in self._listeners:
             await listener.close()
         self._dispatcher.close()

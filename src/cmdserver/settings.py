@@ -14,7 +14,7 @@ Seconds = Annotated[float, Meta(gt=0, le=86400 * 7)]
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 CountOrNone = Annotated[int, Meta(ge=0, le=10_000_000)]
 #: sshd's MaxStartups: begin refusing at START, RATE per cent of the time, all at FULL.
-StartRateFull = Annotated[str, Meta(pattern=r"^[0-9]{1,7}:[0-9]{1,3}:[0-9]{1,7}$")]
+StartRateFull = Annotated[str, Meta(pattern=r"\A[0-9]{1,7}:[0-9]{1,3}:[0-9]{1,7}\Z")]
 
 
 def _default_running() -> int:
@@ -43,7 +43,7 @@ class CommandSettings(Struct, frozen=True, kw_only=True):
     environment: dict[str, str] = field(default_factory=dict)
     user: NonEmpty | None = None
     group: NonEmpty | None = None
-    #: None: as ``read_only`` says.
+    #: None: as ``read_only`` says, if the output is small enough to be kept.
     share: bool | None = None
     max_running: Count | None = None
     raw: bool = False
@@ -80,11 +80,11 @@ class Audit(Struct, frozen=True, kw_only=True):
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """The whole file."""
+    """The whole file; a table that could not be read is None, until its mistake is told and the rest forgotten."""
 
     state_dir: NonEmpty | None = None
-    listen: list[Listen] = field(default_factory=list)
-    commands: dict[str, CommandSettings] = field(default_factory=dict)
-    roles: dict[str, RoleSettings] = field(default_factory=dict)
+    listen: list[Listen | None] = field(default_factory=list)
+    commands: dict[str, CommandSettings | None] = field(default_factory=dict)
+    roles: dict[str, RoleSettings | None] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     audit: Audit = field(default_factory=Audit)

@@ -64,6 +64,6 @@ class Sharing(Generic[Key, Question]):
             Whether nobody is left in the group.
         """
         group.questions.pop(question, None)
-        if not group.questions and not group.is_started:
-            self._waiting.pop(group.key, None)
+        if not group.questions and self._waiting.get(group.key) is group:
+            del self._waiting[group.key]
         return not group.questions

@@ -184,7 +184,8 @@ class Child:
     def resumeProducing(self) -> None:
         """Read on."""
         for pipe in self.pipes.values():
-            self._reactor.addReader(pipe)
+            if not pipe.is_closing:
+                self._reactor.addReader(pipe)
 
     def loseConnection(self) -> None:
         """Close the pipes, from the reactor's next round on."""
@@ -198,7 +199,8 @@ class Child:
         between, would make that one suffer the event.
         """
         pipe = self.pipes.get(descriptor)
-        if pipe is not None:
+        if pipe is not None and not pipe.is_closing:
+            pipe.is_closing = True
             self._reactor.removeReader(pipe)
             self._reactor.callLater(0, pipe.connectionLost, None)
 
@@ -248,12 +250,14 @@ class Child:
 class _Pipe:
     """The end of a pipe that we read."""
 
-    __slots__ = ("__weakref__", "_child", "_descriptor", "_number")
+    __slots__ = ("__weakref__", "_child", "_descriptor", "_number", "is_closing")
 
     def __init__(self, child: Child, number: int, descriptor: int) -> None:
         self._child = child
         self._number = number
         self._descriptor = descriptor
+        #: Between our wish to close it and the next round of the reactor.
+        self.is_closing = False
 
     def fileno(self) -> int:
         return self._descriptor

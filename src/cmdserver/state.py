@@ -20,7 +20,9 @@ def choose_directory(option: str | None, configured: str | None, environment: Ma
         return Path(chosen).absolute()
     if os.geteuid() == 0:
         return Path("/var/lib/cmdserver")
-    home = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME') or Path.home()}/.local/state"
+    home = environment.get("XDG_STATE_HOME", "")
+    if not home.startswith("/"):  # "All paths must be absolute", says the XDG base directory specification
+        home = f"{environment.get('HOME') or Path.home()}/.local/state"
     return Path(home, "cmdserver")
 
 

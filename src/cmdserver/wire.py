@@ -14,7 +14,7 @@ from cmdserver.errors import BadArgument, Malformed
 #: Words with a meaning of their own; no command may have such a name.
 WORDS = frozenset({"help", "explain", "whoami", "who", "session", "json", "quit", "login"})
 
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 #: With these, splitting needs the shell's rules; without them, blanks alone decide.
 _QUOTING = re.compile("[\"'\\\\]")
 _BLANKS = b" \t\r\n"
@@ -75,8 +75,10 @@ class Line:
 
 def wants_json(line: bytes) -> bool:
     """Whether the sender of a line wants JSON, even if the line is no request otherwise."""
-    first = line.split(maxsplit=1)[:1]
-    return first == [b"json"]
+    try:
+        return split(line)[0] == "json"
+    except Malformed:
+        return line.split(maxsplit=1)[:1] == [b"json"]
 
 
 def parse(line: bytes) -> Line:

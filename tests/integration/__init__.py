@@ -1,0 +1,1 @@
+"""The real daemon and real clients: slow, and nothing is pretended."""

@@ -1,0 +1,272 @@
+"""Starting, and refusing to start."""
+
+import os
+import pty
+import signal
+import socket
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.integration.daemon import (
+    Daemon,
+    clean_environment,
+    free_port,
+    is_alive,
+    is_listening,
+    program,
+    shell,
+    wait_until,
+)
+
+pytestmark = pytest.mark.slow
+
+COMMANDS = {"word": shell("echo word")}
+
+
+@pytest.mark.parametrize("options", [("-n",), ("--logfile=log",)], ids=["foreground", "daemonized"])
+def test_port_in_use(daemon_to_be: Daemon, options: tuple[str, ...]) -> None:
+    """A door that cannot be bound: it says which and why, exits with 1, and leaves nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        endpoint = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+        daemon_to_be.configure(COMMANDS, listen=[daemon_to_be.endpoint(), endpoint])
+        done = subprocess.run(
+            daemon_to_be.command_line(*options),
+            cwd=daemon_to_be.directory,
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=15,
+            check=False,
+        )
+
+    def said() -> str:
+        return done.stdout + done.stderr + daemon_to_be.log()
+
+    assert done.returncode == 1, said()
+    assert endpoint in done.stdout + done.stderr
+    # One in the background is still on its way out when the one that was started says how it went.
+    wait_until(lambda: "in use" in said(), "it says why", 5)
+    wait_until(lambda: not daemon_to_be.pid_file.exists(), "the pid file is gone", 5)
+    wait_until(lambda: not is_listening(daemon_to_be.address), "the other door is closed again", 5)
+    assert "Traceback" not in said()
+
+
+@pytest.mark.parametrize("option", ["", "--check"])
+def test_all_mistakes_at_once(daemon_to_be: Daemon, option: str) -> None:
+    """Mistakes are all told, each with its place in the file; exit status 1, nothing is bound."""
+    daemon = daemon_to_be
+    daemon.config_file.write_text(
+        f"""\
+[[listen]]
+protocol = "line"
+endpoint = "{daemon.endpoint()}"
+login = "never"
+
+[commands.absent]
+run = ["no-such-program"]
+
+[commands.present]
+run = ["/nowhere/at-all"]
+timeout_seconds = -1
+tiemout_seconds = 3
+
+[commands.Upper]
+run = ["true"]
+
+[roles.anonymous]
+commands = ["absent", "missing"]
+
+[limits]
+connections = "many"
+""",
+        "utf-8",
+    )
+
+    done = daemon.run_to_end(*filter(None, [option]))
+
+    places = [line for line in done.stderr.splitlines() if line.startswith(f"{daemon.config_file}:")]
+    assert done.returncode == 1
+    for place, text in (
+        ("7: commands.absent.run", "no-such-program"),
+        ("10: commands.present.run", "/nowhere/at-all"),
+        ("11: commands.present.timeout_seconds", "-1"),
+        ("12: commands.present.tiemout_seconds", "timeout_seconds"),
+        ("14: commands.Upper", ""),
+        ("18: roles.anonymous.commands", "missing"),
+        ("21: limits.connections", "many"),
+    ):
+        assert any(line.startswith(f"{daemon.config_file}:{place}") and text in line for line in places), place
+    assert len(places) == 7
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not daemon.pid_file.exists()
+    assert not daemon.state_directory.exists()
+
+
+def test_check_of_a_good_file(daemon_to_be: Daemon) -> None:
+    """``--check`` exits with 0, binds nothing and makes nothing, also while another has the port."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        daemon_to_be.configure(COMMANDS, listen=[f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"])
+        done = daemon_to_be.run_to_end("--check")
+
+    assert done.returncode == 0, done.stderr
+    assert str(daemon_to_be.config_file) in done.stdout
+    assert not daemon_to_be.state_directory.exists()
+    assert not daemon_to_be.pid_file.exists()
+
+
+def test_check_of_text_that_is_no_toml(daemon_to_be: Daemon) -> None:
+    """The parser's place is told."""
+    daemon_to_be.config_file.write_text("[[listen]]\nprotocol = line\n", "utf-8")
+
+    done = daemon_to_be.run_to_end("--check")
+
+    assert done.returncode == 1
+    assert "line 2" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["missing", "not UTF-8"])
+def test_configuration_that_cannot_be_read(daemon_to_be: Daemon, content: bytes | None) -> None:
+    """A named file that is not there, or is no text, is no reason to take another."""
+    if content is not None:
+        daemon_to_be.config_file.write_bytes(content)
+
+    done = daemon_to_be.run_to_end()
+
+    assert done.returncode == 1
+    assert "cmdserver: cannot read the configuration: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_configuration_named_by_the_environment(daemon_to_be: Daemon) -> None:
+    """``$CMDSERVER_CONFIG`` and ``$STATE_DIRECTORY`` count when there are no options."""
+    daemon = daemon_to_be
+    daemon.configure(COMMANDS)
+    line = [word for word in daemon.command_line() if not word.startswith(("--config", "--state-dir"))]
+    elsewhere = daemon.directory / "elsewhere"
+    daemon.start(
+        command_line=line, environment={"CMDSERVER_CONFIG": "cmdserver.toml", "STATE_DIRECTORY": str(elsewhere)}
+    )
+
+    assert daemon.ask("word\n") == b"word\n"
+    assert (elsewhere / "audit.jsonl").exists()
+    assert elsewhere.stat().st_mode & 0o777 == 0o700
+    daemon.configure({"other": shell("echo other")})
+    daemon.reload()
+    assert daemon.ask("other\n") == b"other\n"
+
+
+def test_option_counts_more_than_the_environment(daemon_to_be: Daemon) -> None:
+    """``--config`` comes first."""
+    daemon_to_be.configure(COMMANDS)
+
+    daemon_to_be.start(environment={"CMDSERVER_CONFIG": "/nowhere/at-all", "STATE_DIRECTORY": "/nowhere/state"})
+
+    assert daemon_to_be.ask("word\n") == b"word\n"
+    assert daemon_to_be.audit_file.exists()
+
+
+def test_state_directory_that_others_may_write_to(daemon_to_be: Daemon) -> None:
+    """It is refused, with a reason."""
+    daemon_to_be.configure(COMMANDS)
+    daemon_to_be.state_directory.mkdir()
+    daemon_to_be.state_directory.chmod(0o777)
+
+    done = daemon_to_be.run_to_end()
+
+    assert done.returncode == 1
+    assert f"others may write to the state directory {daemon_to_be.state_directory}" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not daemon_to_be.pid_file.exists()
+
+
+def test_terminal_is_told_what_to_type(daemon_to_be: Daemon) -> None:
+    """Started by hand on a terminal, the daemon ends its start-up with lines that work when they are typed."""
+    daemon = daemon_to_be
+    daemon.configure(COMMANDS)
+    ours, theirs = pty.openpty()
+    said = b""
+    process = subprocess.Popen(
+        daemon.command_line(), cwd=daemon.directory, env=clean_environment(), stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    try:
+        while b"| nc " not in said or not said.endswith(b"\n"):
+            data = os.read(ours, 65536)
+            assert data, said
+            said += data
+        last = said.decode().splitlines()[-1]
+        assert last == f"echo word | nc 127.0.0.1 {daemon.port}"
+        typed = subprocess.run(["sh", "-c", last], capture_output=True, timeout=15, check=True)
+        assert typed.stdout == b"What can I do for you?\nword\n"
+    finally:
+        process.terminate()
+        with suppress(OSError):
+            while os.read(ours, 65536):
+                pass
+        os.close(ours)
+        process.wait(15)
+
+
+def test_daemonized(daemon_to_be: Daemon) -> None:
+    """Without ``-n`` it goes to the background, with a pid file that is gone again when it is."""
+    daemon = daemon_to_be
+    daemon.configure(COMMANDS)
+    line = daemon.command_line(f"--logfile={daemon.log_file}")
+    relative = [word if not word.startswith("--pidfile") else "--pidfile=twistd.pid" for word in line]
+    subprocess.run(
+        relative, cwd=daemon.directory, env=clean_environment(), stdin=subprocess.DEVNULL, timeout=15, check=True
+    )
+    pid = int(wait_until(lambda: daemon.pid_file.exists() and daemon.pid_file.read_text("ascii"), "the pid file"))
+    try:
+        assert daemon.ask("word\n") == b"word\n"
+        assert Path(f"/proc/{pid}/cwd").readlink() == Path("/")
+        os.kill(pid, signal.SIGHUP)
+        daemon.wait_for_log("nothing differs")
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not is_alive(pid), "the daemon is gone")
+    assert not daemon.pid_file.exists()
+
+
+def test_start_after_a_crash(daemon_to_be: Daemon) -> None:
+    """What a killed daemon leaves, a UNIX socket too, does not keep the next one from starting."""
+    daemon = daemon_to_be
+    path = str(daemon.directory / "socket")
+    daemon.configure(COMMANDS, listen=[daemon.endpoint(), f"unix:{path}"])
+    daemon.start(path)
+    daemon.signal(signal.SIGKILL)
+    daemon.wait()
+    assert Path(path).exists()
+
+    daemon.start(path)
+
+    assert daemon.ask("word\n") == b"word\n"
+    daemon.stop()
+    assert not Path(path).exists()
+    assert not daemon.pid_file.exists()
+
+
+def test_plugin_is_listed() -> None:
+    """``twistd --help`` knows cmdserver, wherever it is typed."""
+    done = subprocess.run(
+        [program("twistd"), "--help"], cwd="/", capture_output=True, text=True, timeout=15, check=True
+    )
+
+    assert sum(line.split()[:1] == ["cmdserver"] for line in done.stdout.splitlines()) == 1
+
+
+def test_interface_that_is_not_ours(daemon_to_be: Daemon) -> None:
+    """An interface that this host does not have is named."""
+    endpoint = f"tcp:{free_port()}:interface=192.0.2.1"
+    daemon_to_be.configure(COMMANDS, listen=[endpoint])
+
+    done = daemon_to_be.run_to_end()
+
+    assert done.returncode == 1
+    assert endpoint in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

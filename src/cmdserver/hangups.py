@@ -36,13 +36,13 @@ class Hangups:
     def watch(self, descriptor: int, call: Callable[[], None]) -> None:
         """Call when the peer is gone, until `forget`; watching twice is the same as once."""
         with contextlib.suppress(FileExistsError):
-            self._epoll.register(descriptor, 0)
+            self._epoll.register(descriptor, select.EPOLLET)
         self._calls[descriptor] = call
 
     def forget(self, descriptor: int) -> None:
-        """Watch it no more; harmless if it was not watched, or has just been closed."""
+        """Watch it no more: before it is closed, if that is ours to choose; harmless if it was not watched."""
         if self._calls.pop(descriptor, None) is not None and not self._epoll.closed:
-            with contextlib.suppress(OSError):  # closing it has taken it out of the epoll already
+            with contextlib.suppress(OSError):  # it has just been closed, and there is nothing left to name it by
                 self._epoll.unregister(descriptor)
 
     def close(self) -> None:
@@ -57,10 +57,14 @@ class Hangups:
         return -1 if self._epoll.closed else self._epoll.fileno()
 
     def doRead(self) -> None:
-        """Some peers are gone."""
+        """Some peers are gone.
+
+        Or were: a child that has not come to its exec holds copies of our descriptors, so a socket that we have closed
+        may still be there, and still be watched, under a number that is another connection's by now. So each is asked.
+        """
         for descriptor, _ in self._epoll.poll(0):
             call = self._calls.get(descriptor)
-            if call is not None:
+            if call is not None and _is_gone(descriptor):
                 self.forget(descriptor)
                 call()
 
@@ -71,3 +75,10 @@ class Hangups:
     def logPrefix(self) -> str:
         """Name this in the log."""
         return "hangups"
+
+
+def _is_gone(descriptor: int) -> bool:
+    """Ask the descriptor itself."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return bool(poll.poll(0))

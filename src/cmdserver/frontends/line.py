@@ -276,6 +276,7 @@ class LineConnection(Protocol):
         self._is_closing = True
         has_unread = len(self._buffer) or self._is_input_paused
         self._buffer.clear()
+        self._connections.unwatch(self)
         self._connections.expect_within(self, self._front_end.limits.idle_seconds)
         self.transport.unregisterProducer()
         if has_unread and not self._is_input_over:

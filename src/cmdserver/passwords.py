@@ -52,7 +52,7 @@ def trouble_with_hash(text: str) -> str | None:
     """Say why a text is no bcrypt hash that passwords may be compared with, or None; never quotes it."""
     match = _HASH.fullmatch(text)
     if match is None:
-        return "no bcrypt hash; make it with: cmdserver passwd, or: htpasswd -B"
+        return "no bcrypt hash; make it with: cmdserver user passwd, or: htpasswd -B"
     if not _LOWEST_COST <= int(match[1]) <= MAX_COST:
         return f"a bcrypt hash of cost {match[1]}; from {_LOWEST_COST} to {MAX_COST} are accepted"
     return None

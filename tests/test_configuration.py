@@ -63,8 +63,8 @@ class DefaultTests(ConfigurationTestCase):
 
     def test_the_line_door(self) -> None:
         """The line door is where the contract says, for everyone."""
-        self.assertIn(Listening(protocol="line", endpoint="tcp:2022:interface=127.0.0.1"), self.configuration.listening)
-        self.assertEqual(["never"], [listen.login for listen in self.configuration.settings.listen if listen])
+        self.assertIn(Listening(protocol="line", endpoint="tcp:2022:interface=127.0.0.1", tls=False, login="never"), self.configuration.listening)
+        self.assertEqual(["never", "required"], [listen.login for listen in self.configuration.settings.listen if listen])
 
     def test_commands(self) -> None:
         """There are two commands, which only read and are shared."""
@@ -158,7 +158,7 @@ class ListeningTests(ConfigurationTestCase):
     def test_several_endpoints(self) -> None:
         """A door may have several endpoints, and there may be several doors."""
         text = _LISTEN + _LISTEN.replace('"tcp:2022"', '["tcp:1", "tcp:2"]')
-        expected = tuple(Listening(protocol="line", endpoint=f"tcp:{port}") for port in (2022, 1, 2))
+        expected = tuple(Listening(protocol="line", endpoint=f"tcp:{port}", tls=False, login="never") for port in (2022, 1, 2))
         self.assertEqual(expected, _configure(text).listening)
 
     def test_none(self) -> None:
@@ -193,19 +193,39 @@ class ListeningTests(ConfigurationTestCase):
 
     def test_not_built(self) -> None:
         """What this version cannot do it does not pretend to do."""
-        text = _LISTEN + "tls = true\n" + _LISTEN.replace('"never"', '"required"')
-        text += (
-            _LISTEN.replace('"line"', '"web"') + "tls = true\n" + '[[listen]]\nprotocol = "line"\nendpoint = "tcp:1"\n'
+        self.assert_one_mistake(
+            "6: listen[1].protocol: the web door is not built yet; this version has: line",
+            _LISTEN + _LISTEN.replace('"line"', '"web"'),
         )
-        self.assert_mistakes(
-            [
-                "5: listen[0].tls: TLS is not built yet; this version has plain TCP only",
-                '9: listen[1].login: login = "required" is not built yet; this version has login = "never" only',
-                "11: listen[2].protocol: the web door is not built yet; this version has: line",
-                '15: listen[3].login: login = "required" is not built yet; this version has login = "never" only',
-            ],
-            text,
-        )
+
+    def test_passwords_over_plain_tcp(self) -> None:
+        """Another host's passwords are not taken over plain TCP, unless the file says so."""
+        for endpoint in ("tcp:1", "tcp:1:interface=192.0.2.1", "tcp:1:interface=128.0.0.1"):
+            text = _LISTEN.replace('"never"', '"required"').replace("tcp:2022", endpoint)
+            with self.subTest(endpoint):
+                self.assert_one_mistake(f"3: listen[0].endpoint: {endpoint} would take passwords over plain TCP", text)
+                for enough in ("tls = true", "allow_plaintext_passwords = true"):
+                    self.assertTrue(_configure(text + enough).listening)
+
+    def test_passwords_on_this_host(self) -> None:
+        """Loopback and UNIX sockets are nobody else's."""
+        local = ("tcp:1:interface=127.0.0.1", "tcp:interface=127.0.0.2:port=1", "tcp:1:interface=localhost")
+        for endpoint in local:
+            with self.subTest(endpoint):
+                text = _LISTEN.replace('"never"', '"optional"').replace("tcp:2022", endpoint)
+                self.assertTrue(_configure(text).listening)
+
+    def test_tls_files(self) -> None:
+        """Certificate and key go together, and are absolute paths."""
+        self.assert_one_mistake("5: tls: key is missing", _LISTEN + "[tls]\ncertificate = '/x'")
+        self.assert_one_mistake("5: tls: certificate is missing", _LISTEN + "[tls]\nkey = '/x'")
+        self.assert_one_mistake("6: tls.client_ca: 'ca.pem' is not", _LISTEN + "[tls]\nclient_ca = 'ca.pem'")
+        self.assert_one_mistake("6: tls.minimum_version: ", _LISTEN + "[tls]\nminimum_version = '1.1'")
+
+    def test_exempt_networks(self) -> None:
+        """Who is exempt from penalties is said in networks."""
+        text = _LISTEN + "[limits]\npenalty_exempt = ['10.0.0.0/8', 'proxy']"
+        self.assert_one_mistake("6: limits.penalty_exempt: ", text)
 
     def test_unknown_protocol(self) -> None:
         """A protocol that nobody speaks is no door."""
@@ -215,11 +235,11 @@ class ListeningTests(ConfigurationTestCase):
 
     def test_a_broken_door_does_not_move_the_others(self) -> None:
         """A mistake is told at its own door, also after a door that could not be read."""
-        text = '[[listen]]\nprotocol = "line"\n' + _LISTEN.replace('"never"', '"optional"')
+        text = '[[listen]]\nprotocol = "line"\n' + _LISTEN.replace('login = "never"', 'tls = 1\nlogin = "never"')
         self.assert_mistakes(
             [
                 "1: listen[0]: endpoint is missing",
-                '6: listen[1].login: login = "optional" is not built yet; this version has login = "never" only',
+                "6: listen[1].tls: Expected `bool`, got `int`, not 1",
             ],
             text,
         )
@@ -599,7 +619,8 @@ class RestTests(ConfigurationTestCase):
             [
                 "1: comands: unknown key; did you mean commands?",
                 "5: listen[0].logn: unknown key; did you mean login?",
-                '2: listen[0].login: login = "required" is not built yet; this version has login = "never" only',
+                "4: listen[0].endpoint: tcp:2022 would take passwords over plain TCP from other hosts; say tls = true, listen"
+                " on loopback only, or set allow_plaintext_passwords = true",
                 "7: limits.conections: unknown key; did you mean connections?",
                 "8: limits.zzz: unknown key",
                 "10: audit.files: unknown key; did you mean file?",
@@ -642,7 +663,7 @@ unauthenticated = "3:2:1"
                 "10: commands.help.user: to run as somebody else the daemon must be started as root",
                 "12: roles.anonymous.commands: there is no command uptime",
                 "13: roles.anonymous.users: the role anonymous is every caller without login's and lists no users",
-                "16: limits.unauthenticated: 3:2:1 is not START:RATE:FULL with START <= FULL and RATE 1 to 100",
+                "16: limits.unauthenticated: FULL is 1; it must not be below START, which is 3",
             ],
             text,
         )

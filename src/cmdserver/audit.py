@@ -11,11 +11,12 @@ import stat
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import assert_never
 
 from twisted.logger import Logger
 
 from cmdserver.errors import AuditError
-from cmdserver.events import Event
+from cmdserver.events import Event, LoggedIn, Requested
 
 #: Disk space, in bytes, below which nothing is run: room for the lines of every request that may be under way.
 MIN_FREE_BYTES = 1024 * 1024
@@ -131,6 +132,33 @@ class AuditFile:
 
 
 def _line(event: Event) -> str:
+    match event:
+        case Requested():
+            record = _request(event)
+        case LoggedIn():
+            record = _login(event)
+        case _:
+            assert_never(event)
+    # DEL is the one character that json leaves alone and a terminal does not.
+    return json.dumps(record).replace("\x7f", "\\u007f") + "\n"
+
+
+def _login(event: LoggedIn) -> dict[str, object]:
+    return {
+        "time": _utc(event.time),
+        "event": "login",
+        "id": event.id,
+        "door": event.door,
+        "source": event.source,
+        "user": event.user,
+        "method": event.method,
+        "outcome": event.outcome,
+        "reason": event.reason,
+        "fingerprint": event.fingerprint,
+    }
+
+
+def _request(event: Requested) -> dict[str, object]:
     finished = event.finished
     record: dict[str, object] = {
         "time": _utc(event.time),
@@ -153,8 +181,7 @@ def _line(event: Event) -> str:
     }
     if event.abandoned:
         record["abandoned"] = True
-    # DEL is the one character that json leaves alone and a terminal does not.
-    return json.dumps(record).replace("\x7f", "\\u007f") + "\n"
+    return record
 
 
 def _ends_within_a_line(path: Path) -> bool:

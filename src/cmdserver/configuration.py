@@ -17,9 +17,11 @@ from cmdserver import wire
 from cmdserver.host import SEARCH_PATH, Host
 from cmdserver.model import Command, Role
 from cmdserver.names import is_command_name, is_user_name
+from cmdserver.penalties import networks
 from cmdserver.policy import ANONYMOUS, AUTHENTICATED, is_glob
 from cmdserver.reading import Mistakes, Reader, dotted
-from cmdserver.settings import CommandSettings, Limits, Listen, RoleSettings, Settings
+from cmdserver.settings import TLS, CommandSettings, Limits, Listen, RoleSettings, Settings
+from cmdserver.startups import Startups
 
 SYSTEM_FILE = Path("/etc/cmdserver/cmdserver.toml")
 
@@ -52,6 +54,8 @@ class Listening:
 
     protocol: str
     endpoint: str
+    tls: bool
+    login: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +142,9 @@ class _Checks:
                     check_endpoint(endpoint)
                 except ValueError as error:
                     self._note((*path, "endpoint"), f"{endpoint!r} is no endpoint description: {error}")
-                found.append(Listening(protocol=listen.protocol, endpoint=endpoint))
+                if listen.login != "never" and not (listen.tls or listen.allow_plaintext_passwords):
+                    self._plaintext(path, endpoint)
+                found.append(Listening(protocol=listen.protocol, endpoint=endpoint, tls=listen.tls, login=listen.login))
         return found
 
     def _door(self, index: int, listen: Listen, protocols: Collection[str]) -> None:
@@ -146,12 +152,12 @@ class _Checks:
             there_are = " and ".join(sorted(protocols))
             text = f"the {listen.protocol} door is not built yet; this version has: {there_are}"
             self._note(("listen", index, "protocol"), text)
-            return
-        if listen.tls:
-            self._note(("listen", index, "tls"), "TLS is not built yet; this version has plain TCP only")
-        if listen.login != "never":
-            text = f'login = "{listen.login}" is not built yet; this version has login = "never" only'
-            self._note(("listen", index, "login"), text)
+
+    def _plaintext(self, path: tuple[str | int, ...], endpoint: str) -> None:
+        """A password over plain TCP, from another host, is everybody's on the way."""
+        if not _is_local(endpoint):
+            text = "would take passwords over plain TCP from other hosts; say tls = true, listen on loopback only,"
+            self._note((*path, "endpoint"), f"{endpoint} {text} or set allow_plaintext_passwords = true")
 
     def command(self, name: str, settings: CommandSettings) -> Command:
         path = ("commands", name)
@@ -220,10 +226,20 @@ class _Checks:
         for path, value in ((("state_dir",), settings.state_dir or ""), (("audit", "file"), settings.audit.file)):
             if "\0" in value:
                 self._note(path, "has a NUL character in it")
-        start, rate, full = map(int, settings.limits.unauthenticated.split(":"))
-        if not (1 <= start <= full and 1 <= rate <= 100):  # noqa: PLR2004 - per cent
-            text = f"{settings.limits.unauthenticated} is not START:RATE:FULL with START <= FULL and RATE 1 to 100"
-            self._note(("limits", "unauthenticated"), text)
+        startups = settings.limits.unauthenticated
+        self._try(("limits", "unauthenticated"), lambda text: str(Startups.parse(text)), startups)
+        for network in settings.limits.penalty_exempt:
+            self._try(("limits", "penalty_exempt"), lambda text: str(networks([text])), network)
+        self._tls(settings.tls)
+
+    def _tls(self, tls: TLS) -> None:
+        if (tls.certificate is None) != (tls.key is None):
+            missing = "key" if tls.key is None else "certificate"
+            self._note(("tls",), f"{missing} is missing: certificate and key go together")
+        for name in ("certificate", "key", "client_ca"):
+            path: str | None = getattr(tls, name)
+            if path is not None and (not path.startswith("/") or "\0" in path):
+                self._note(("tls", name), f"{path!r} is not an absolute path")
 
     def _identity(self, name: str, settings: CommandSettings) -> tuple[str, str, tuple[str, ...]]:
         """Find as whom a command runs: user, group, and what to put before its argv to become them."""
@@ -256,6 +272,17 @@ class _Checks:
         except ValueError as error:
             self._note(path, str(error))
             return None
+
+
+def _is_local(endpoint: str) -> bool:
+    """Whether nobody but this host can reach an endpoint; only of TCP and UNIX sockets is that known."""
+    kind, _, rest = endpoint.partition(":")
+    if kind == "unix":
+        return True
+    # In endpoint descriptions a colon within a value is written with a backslash before it.
+    named = re.search(r"(?:^|(?<!\\):)interface=((?:\\.|[^:\\])*)", rest)
+    interface = named[1].replace("\\", "") if named else ""
+    return kind in {"tcp", "tcp6"} and (interface.startswith("127.") or interface in {"localhost", "::1"})
 
 
 def _environment(own: dict[str, str]) -> tuple[tuple[str, str], ...]:

@@ -35,7 +35,28 @@ class Requested:
     abandoned: bool = False
 
 
-Event = Requested
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedIn:
+    """Somebody tried to log in, and was let in or refused."""
+
+    #: Seconds since the epoch.
+    time: float
+    id: str
+    door: str
+    source: str
+    #: The name that was given; it may be nobody's.
+    user: str | None
+    #: ``password``, ``certificate``, ``token``, ``publickey``.
+    method: str
+    #: ``ok``, ``denied``, ``throttled``, ``busy`` or ``fault``.
+    outcome: Code
+    #: Why it was refused: for the audit file, never for the client.
+    reason: str | None = None
+    #: Of the key or certificate, ``SHA256:...``.
+    fingerprint: str | None = None
+
+
+Event = Requested | LoggedIn
 
 Observer = Callable[[Event], None]
 

@@ -14,10 +14,11 @@ from typing import Any, cast
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IAddress, IListeningPort, IReactorTime, IStreamServerEndpoint
+from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IReactorTime, IStreamServerEndpoint
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
+from cmdserver.configuration import Listening
 from cmdserver.dispatcher import Dispatcher
 from cmdserver.errors import CannotListen
 from cmdserver.gate import Gate
@@ -87,22 +88,17 @@ class Listener:
 
     Args:
         reactor: Watches it.
-        protocol: What is spoken there.
-        description: The endpoint, as the configuration says it.
-        front_end: Makes its connections.
+        key: What the configuration says of it; two listeners with the same key are the same door.
+        front_end: Knows how to try it.
+        factory: Makes its connections: the front end, perhaps with TLS around it.
     """
 
-    def __init__(self, reactor: Any, protocol: str, description: str, front_end: FrontEnd) -> None:
-        self.protocol = protocol
-        self.description = description
+    def __init__(self, reactor: Any, key: Listening, front_end: FrontEnd, factory: IProtocolFactory) -> None:
+        self.key = key
         self._front_end = front_end
-        self._endpoint = parse_endpoint(reactor, description)
+        self._factory = factory
+        self._endpoint = parse_endpoint(reactor, key.endpoint)
         self._port: IListeningPort | None = None
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Two listeners with the same key are the same door."""
-        return self.protocol, self.description
 
     def try_it(self, command: str) -> str | None:
         """Say what a person would type to try the door; None while it is closed."""
@@ -115,13 +111,13 @@ class Listener:
             CannotListen: It does not work, for a reason that the text says.
         """
         outcome: list[IListeningPort | Failure] = []
-        self._endpoint.listen(self._front_end).addBoth(outcome.append)
+        self._endpoint.listen(self._factory).addBoth(outcome.append)
         if not outcome:
             raise CannotListen(
-                f"{self.description}: this kind of endpoint does not open at once, which is not supported"
+                f"{self.key.endpoint}: this kind of endpoint does not open at once, which is not supported"
             )
         if isinstance(outcome[0], Failure):
-            raise CannotListen(f"{self.description}: {outcome[0].getErrorMessage()}")
+            raise CannotListen(f"{self.key.endpoint}: {outcome[0].getErrorMessage()}")
         self._port = outcome[0]
         _set_options(self._port)
 

@@ -22,6 +22,8 @@ class Caller:
     source: str
     #: How they proved who they are; ``none`` is RFC 4252's name for not at all.
     method: str
+    #: The only commands that what they proved it with is good for; None: all that their roles include.
+    commands: frozenset[str] | None = None
 
     @property
     def is_anonymous(self) -> bool:

@@ -13,9 +13,10 @@ from twisted.python import usage
 
 from cmdserver.configuration import Configuration, Source, configure, load
 from cmdserver.host import Host
+from cmdserver.house import FRONT_ENDS
 from cmdserver.listening import parse_endpoint
 from cmdserver.reading import Mistakes
-from cmdserver.service import FRONT_ENDS, CmdserverService
+from cmdserver.service import CmdserverService
 from cmdserver.state import choose_directory
 
 

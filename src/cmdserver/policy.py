@@ -39,7 +39,7 @@ class Policy:
 
     def allowed(self, caller: Caller) -> tuple[Command, ...]:
         """What this caller may run, by name."""
-        return tuple(self._commands[name] for name in self._rules_for(caller))
+        return tuple(self._commands[name] for name in self._allowed_names(caller))
 
     def require(self, caller: Caller, words: Sequence[str]) -> Grant:
         """Give leave to run ``words``, or say why not.
@@ -59,6 +59,9 @@ class Policy:
         if command.name not in self._rules_for(caller):
             text = f"no role of {caller.name} includes {command.name}; ask the administrator for one that does"
             raise Denied(text)
+        if caller.commands is not None and command.name not in caller.commands:
+            text = f"the {caller.method} that you have logged in with is not good for {command.name}"
+            raise Denied(text)
         if len(words) > 1:
             raise BadArgument(f"{command.name} takes no arguments, but got: {' '.join(words[1:])}")
         return Grant(command=command, arguments=())
@@ -70,7 +73,11 @@ class Policy:
     def _nearest(self, caller: Caller, name: str) -> tuple[str, ...]:
         if len(name) > _LONGEST_NAME:
             return ()
-        return tuple(difflib.get_close_matches(name.lower(), self._rules_for(caller), n=3))
+        return tuple(difflib.get_close_matches(name.lower(), self._allowed_names(caller), n=3))
+
+    def _allowed_names(self, caller: Caller) -> Iterable[str]:
+        names = self._rules_for(caller)
+        return names if caller.commands is None else [name for name in names if name in caller.commands]
 
     def _rules_for(self, caller: Caller) -> Mapping[str, Rule]:
         """The first rule for each command that the caller may run; worked out once for each set of roles."""

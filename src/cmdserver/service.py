@@ -1,14 +1,9 @@
-"""The composition: a configuration and a reactor become one service; on SIGHUP, what can be is replaced.
-
-To add a door: write its file in ``frontends``, and name it in `FRONT_ENDS`.
-"""
+"""The daemon's life: doors open, SIGHUP replaces what can be, SIGTERM brings everything to its end."""
 
 import gc
 import os
 import signal
-import time
-from collections.abc import Callable, Mapping
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,30 +12,14 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from cmdserver.admission import Admission
-from cmdserver.audit import AuditFile
 from cmdserver.configuration import Configuration, changes
-from cmdserver.dispatcher import Dispatcher
-from cmdserver.errors import AuditError, CannotListen, CannotStart
-from cmdserver.events import EventStream
-from cmdserver.gate import Gate
-from cmdserver.hangups import Hangups
+from cmdserver.errors import AuditError, BadTLSFiles, CannotListen, CannotStart
+from cmdserver.house import House
 from cmdserver.identity import Door
-from cmdserver.listening import FrontEnd, Listener, Lobby
-from cmdserver.orphans import Orphans
-from cmdserver.policy import Policy
-from cmdserver.process import allow_connections, isolate_descriptors, on_signal, tell_systemd
+from cmdserver.listening import Listener
+from cmdserver.process import isolate_descriptors, on_signal, tell_systemd
 from cmdserver.reading import Mistakes
-from cmdserver.runner import Runner
-from cmdserver.scheduler import Run, Scheduler
-from cmdserver.spawning import Spawner
 from cmdserver.state import prepare_directory
-from cmdserver.throttle import Throttle
-
-#: The doors that there are. Named, not imported: a door that is not configured costs nothing at start-up.
-FRONT_ENDS: Mapping[str, str] = {
-    "line": "cmdserver.frontends.line",
-}
 
 #: At the end, for answers that are on their way to clients who read.
 FLUSH_SECONDS = 2.0
@@ -76,7 +55,6 @@ class CmdserverService(Service):
         self._reread = reread
         self._terminal = terminal
         self._listeners: list[Listener] = []
-        self._front_ends: dict[str, FrontEnd] = {}
         self._is_reloading = False
 
     # Service
@@ -87,12 +65,13 @@ class CmdserverService(Service):
         isolate_descriptors()
         prepare_directory(self._state_directory)
         try:
-            self._build()
+            self._house = House(self._reactor, self._configuration, self._state_directory)
+            self._make_first_user(self._configuration)
             for listening in self._configuration.listening:
-                listener = self._listener(listening.protocol, listening.endpoint)
+                listener = self._house.listener(listening)
                 listener.open()
                 self._listeners.append(listener)
-        except AuditError as error:
+        except (AuditError, BadTLSFiles) as error:
             raise CannotStart(f"cmdserver: {error}") from error
         except CannotListen as error:
             raise CannotStart(f"cmdserver: cannot open the door at {error}") from error
@@ -103,7 +82,7 @@ class CmdserverService(Service):
         # Commands run here unless they say otherwise, and no file system is kept busy.
         os.chdir("/")
         for listener in self._listeners:
-            _log.info("listening: {endpoint}", endpoint=listener.description)
+            _log.info("listening: {endpoint}", endpoint=listener.key.endpoint)
         self._reactor.callWhenRunning(self._running)
 
     def stopService(self) -> Deferred[None]:
@@ -111,51 +90,9 @@ class CmdserverService(Service):
         super().stopService()
         return Deferred.fromCoroutine(self._drain())
 
-    # The parts
-
-    def _build(self) -> None:
-        limits = self._configuration.limits
-        inherited = allow_connections(limits.connections + 4 * limits.running)
-        self._audit = AuditFile(self._audit_path(self._configuration))
-        self._gate = Gate(limits.connections, limits.connections_per_source)
-        self._throttle = Throttle(limits.caller_requests_per_minute)
-        self._runner = Runner(Spawner(self._reactor, inherited), self._reactor)
-        self._admission: Admission[Run] = Admission(limits.running, limits.queued)
-        self._scheduler = Scheduler(self._admission, self._runner)
-        self._dispatcher = Dispatcher(
-            policy=self._policy(self._configuration),
-            throttle=self._throttle,
-            scheduler=self._scheduler,
-            events=EventStream(self._audit),
-            gate=self._gate,
-            clock=self._reactor,
-            time_of_day=time.time,
-        )
-        self._hangups = Hangups(self._reactor)
-        self._orphans = Orphans()
-        self._lobby = Lobby(
-            dispatcher=self._dispatcher,
-            gate=self._gate,
-            hangups=self._hangups,
-            orphans=self._orphans,
-            clock=self._reactor,
-            limits=lambda: self._configuration.limits,
-        )
-
-    def _listener(self, protocol: str, endpoint: str) -> Listener:
-        if protocol not in self._front_ends:
-            self._front_ends[protocol] = import_module(FRONT_ENDS[protocol]).make(Door(protocol), self._lobby)
-        return Listener(self._reactor, protocol, endpoint, self._front_ends[protocol])
-
-    def _policy(self, configuration: Configuration) -> Policy:
-        return Policy(configuration.commands, configuration.roles)
-
-    def _audit_path(self, configuration: Configuration) -> Path:
-        return self._state_directory / configuration.settings.audit.file
-
     def _running(self) -> None:
         on_signal(signal.SIGHUP, lambda: self._reactor.callFromThread(self.reload))
-        # What exists now stays, and requests leave no cycles behind (`bench` shows it): look rarely, and at little.
+        # What exists now stays, and requests leave no cycles behind: look rarely, and at little.
         gc.collect()
         gc.freeze()
         gc.set_threshold(_COLLECT_AFTER, 10, 10)
@@ -167,11 +104,18 @@ class CmdserverService(Service):
         if self._terminal is None:
             return
         stranger = Door("").anonymous("")
-        command = next((each.name for each in self._policy(self._configuration).allowed(stranger)), "help")
+        command = next((each.name for each in self._house.policy().allowed(stranger)), "help")
         for listener in self._listeners:
             if line := listener.try_it(command):
                 self._terminal.write(f"{line}\n")
         self._terminal.flush()
+
+    def _make_first_user(self, configuration: Configuration) -> None:
+        """Where somebody may log in and nobody can, make the one user who can; see `cmdserver.first_start`."""
+        if any(listening.login != "never" for listening in configuration.listening):
+            from cmdserver.first_start import require_user  # noqa: PLC0415 - not for doors without a login
+
+            require_user(self._house.credentials, self._state_directory)
 
     # SIGHUP
 
@@ -199,7 +143,7 @@ class CmdserverService(Service):
         tell_systemd("RELOADING=1")
         try:
             await self._replace(new)
-        except (AuditError, CannotListen) as error:
+        except (AuditError, BadTLSFiles, CannotListen) as error:
             _log.error("nothing was changed: {error}", error=error)
         finally:
             self._is_reloading = False
@@ -207,21 +151,18 @@ class CmdserverService(Service):
 
     async def _replace(self, new: Configuration) -> None:
         """Swap everything, or raise and leave everything as it was."""
-        old = self._configuration
-        self._audit.move_to(self._audit_path(new))
+        old, house = self._configuration, self._house
+        house.reload_tls(new)
         try:
+            house.audit.move_to(house.audit_path(new))
+            self._make_first_user(new)
             await self._listen_instead(new)
-        except CannotListen:
-            self._audit.move_to(self._audit_path(old))
+        except (AuditError, BadTLSFiles, CannotListen):
+            house.audit.move_to(house.audit_path(old))
+            house.reload_tls(old)
             raise
-        limits = new.limits
         self._configuration = new
-        self._dispatcher.reconfigure(self._policy(new))
-        self._throttle.per_minute = limits.caller_requests_per_minute
-        self._gate.connections, self._gate.per_source = limits.connections, limits.connections_per_source
-        self._admission.running_limit, self._admission.queued_limit = limits.running, limits.queued
-        self._scheduler.start_all_that_may()
-        allow_connections(limits.connections + 4 * limits.running)
+        house.replace(new)
         for change in changes(old.settings, new.settings) or ["nothing differs"]:
             _log.info("configuration read again: {change}", change=change)
         if old.settings.state_dir != new.settings.state_dir:
@@ -233,20 +174,19 @@ class CmdserverService(Service):
         Raises:
             CannotListen: One cannot be opened; the doors are as they were.
         """
-        wanted = [(each.protocol, each.endpoint) for each in new.listening]
-        kept = [each for each in self._listeners if each.key in wanted]
-        unwanted = [each for each in self._listeners if each.key not in wanted]
+        kept = [each for each in self._listeners if each.key in new.listening]
+        unwanted = [each for each in self._listeners if each.key not in new.listening]
         # First, because a new endpoint may be an old one's port on another interface.
         for listener in unwanted:
             await listener.close()
         opened: list[Listener] = []
         try:
-            for key in wanted:
+            for key in new.listening:
                 if key not in [each.key for each in kept + opened]:
-                    listener = self._listener(*key)
+                    listener = self._house.listener(key)
                     listener.open()
                     opened.append(listener)
-        except CannotListen:
+        except (BadTLSFiles, CannotListen):
             for listener in opened:
                 await listener.close()
             for listener in unwanted:
@@ -260,26 +200,22 @@ class CmdserverService(Service):
         tell_systemd("STOPPING=1")
         # Twisted would complain that it is stopping already. A person who presses Ctrl-C again does not want to wait.
         on_signal(signal.SIGTERM, lambda: None)
-        on_signal(signal.SIGINT, lambda: self._reactor.callFromThread(self._runner.end_all))
+        on_signal(signal.SIGINT, lambda: self._reactor.callFromThread(self._house.runner.end_all))
         for listener in self._listeners:
             await listener.close()
-        self._dispatcher.close()
-        for front_end in self._front_ends.values():
-            front_end.close()
+        self._house.close_connections()
         seconds = self._configuration.limits.drain_seconds
         if not await self._is_idle_within(seconds):
             _log.warn("commands still run after {seconds} s; they are ended", seconds=seconds)
-            self._runner.end_all()
-            await self._runner.wait_idle()
+            self._house.runner.end_all()
+            await self._house.runner.wait_idle()
         deadline = self._reactor.seconds() + FLUSH_SECONDS
-        while self._gate.total and self._reactor.seconds() < deadline:
+        while self._house.gate.total and self._reactor.seconds() < deadline:
             await deferLater(self._reactor, 0.02)
-        self._hangups.close()
-        self._orphans.close()
-        self._audit.close()
+        self._house.close()
 
     async def _is_idle_within(self, seconds: float) -> bool:
-        idle = self._runner.wait_idle()
+        idle = self._house.runner.wait_idle()
         timer = self._reactor.callLater(seconds, idle.cancel)
         try:
             await idle

@@ -62,6 +62,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     connections: Count = 10_000
     connections_per_source: Count = 1_000
     unauthenticated: StartRateFull = "10:30:100"
+    #: Networks whose failed logins are not held against them: a proxy, say, that is everybody's source.
+    penalty_exempt: list[NonEmpty] = field(default_factory=list)
     running: Count = field(default_factory=_default_running)
     queued: CountOrNone = 1_000
     login_seconds: Seconds = 30.0
@@ -71,6 +73,15 @@ class Limits(Struct, frozen=True, kw_only=True):
     request_bytes: Annotated[int, Meta(ge=64, le=1 << 30)] = 65_536
     caller_requests_per_minute: CountOrNone = 0
     drain_seconds: Annotated[float, Meta(ge=0, le=86400)] = 10.0
+
+
+class TLS(Struct, frozen=True, kw_only=True):
+    """``[tls]``: PEM files, as absolute paths; without certificate and key the daemon makes its own."""
+
+    certificate: NonEmpty | None = None
+    key: NonEmpty | None = None
+    client_ca: NonEmpty | None = None
+    minimum_version: Literal["1.2", "1.3"] = "1.2"
 
 
 class Audit(Struct, frozen=True, kw_only=True):
@@ -87,4 +98,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     commands: dict[str, CommandSettings | None] = field(default_factory=dict)
     roles: dict[str, RoleSettings | None] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    tls: TLS = field(default_factory=TLS)
     audit: Audit = field(default_factory=Audit)

@@ -61,8 +61,13 @@ class Quit:
     """Close the connection."""
 
 
+@dataclass(frozen=True, slots=True)
+class LogIn:
+    """Begin the login dialogue."""
+
+
 Question = Run | Help | Explain | WhoAmI | Who
-Request = Question | Session | Quit
+Request = Question | Session | Quit | LogIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +132,12 @@ def split(line: bytes) -> tuple[str, ...]:
 
 
 #: Words that stand alone, and what they ask.
-_ALONE: dict[str, WhoAmI | Who | Session | Quit] = {
+_ALONE: dict[str, WhoAmI | Who | Session | Quit | LogIn] = {
     "whoami": WhoAmI(),
     "who": Who(),
     "session": Session(),
     "quit": Quit(),
+    "login": LogIn(),
 }
 
 
@@ -146,7 +152,7 @@ def _request(words: tuple[str, ...], *, as_json: bool) -> Request:
     request = _ALONE.get(word)
     if request is None or rest:
         raise BadArgument(_MISPLACED.get(word, f"{word} takes no arguments"))
-    if as_json and isinstance(request, Session | Quit):
+    if as_json and isinstance(request, Session | Quit | LogIn):
         raise BadArgument(f"{word} has no answer that could be JSON")
     return request
 
@@ -154,7 +160,6 @@ def _request(words: tuple[str, ...], *, as_json: bool) -> Request:
 _MISPLACED = {
     "help": "help takes one command at most",
     "json": "json takes another line after it, not itself",
-    "login": "there is no login on this door",
 }
 
 
@@ -209,6 +214,17 @@ class LineBuffer:
             raise Malformed(f"the line is longer than {self.limit} bytes")
         if end == -1:
             self._searched = len(self._bytes)
+            return None
+        line, self._bytes = self._bytes[:end], self._bytes[end + 1 :]
+        self._searched = 0
+        return line
+
+    def next_answer(self) -> bytes | None:
+        """Take the next line as it is, blank or not, without its LF: the answer to a prompt. See `next_line`."""
+        end = self._bytes.find(b"\n")
+        if (len(self._bytes) if end == -1 else end) > self.limit:
+            raise Malformed(f"the line is longer than {self.limit} bytes")
+        if end == -1:
             return None
         line, self._bytes = self._bytes[:end], self._bytes[end + 1 :]
         self._searched = 0

@@ -8,11 +8,13 @@ Rule of this file: it knows transports, not policies; what lines mean is the int
 """
 
 import contextlib
+import socket
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IPushProducer
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -20,8 +22,9 @@ from zope.interface import implementer
 
 from cmdserver import wire
 from cmdserver.connections import Connections
-from cmdserver.errors import Busy, Malformed, Refusal
-from cmdserver.identity import Door
+from cmdserver.dialogue import LoginDialogue
+from cmdserver.errors import BadArgument, Busy, LoginRefused, Malformed, Refusal, RequestError, Throttled
+from cmdserver.identity import Credentials, Door, Login, Offence, Password
 from cmdserver.interpreter import Interpreter
 from cmdserver.listening import FrontEnd, Lobby, host_and_port, source_of
 from cmdserver.model import Caller, Flow
@@ -29,6 +32,7 @@ from cmdserver.rendering import error_text
 from cmdserver.settings import Limits
 
 GREETING = b"What can I do for you?\n"
+LOGIN_FAILED = b"Login failed.\n"
 
 #: How long a client that was told everything may go on sending before it is cut off. To close at once with bytes unread
 #: would make the kernel send a reset, and the answer could be lost with it (RFC 9112, section 9.6).
@@ -36,10 +40,13 @@ LINGER_SECONDS = 2.0
 #: Lines of one connection that are answered in a row before others have a turn.
 LINES_IN_A_ROW = 16
 
+#: What a client's verified certificate says, given its transport and source; None if it has shown none.
+CertificateOf = Callable[[Any, str], Credentials | None]
+
 _log = Logger()
 
 
-@implementer(IHalfCloseableProtocol, IPushProducer)
+@implementer(IHandshakeListener, IHalfCloseableProtocol, IPushProducer)
 class LineConnection(Protocol):
     """One client, from accept to the end.
 
@@ -61,6 +68,10 @@ class LineConnection(Protocol):
     _is_input_over = False
     _is_closing = False
     _is_proceeding = False
+    _has_prompted = False
+    #: Counted among those who have not logged in, at a door that requires it.
+    is_newcomer = False
+    _dialogue: LoginDialogue | None = None
 
     def __init__(self, front_end: "LineFrontEnd", source: str) -> None:
         self._front_end = front_end
@@ -71,16 +82,36 @@ class LineConnection(Protocol):
     # Protocol, as called by the transport
 
     def connectionMade(self) -> None:
-        """Greet, and wait for the first line."""
+        """Greet, and wait for the first line; over TLS when it is known who has which certificate."""
         self._connections.opened(self)
         self._connections.expect_within(self, self._front_end.limits.login_seconds)
         self.transport.registerProducer(self, True)
-        self._greet()
+        if self._front_end.certificate_of is None:
+            self._begin()
 
-    def _greet(self) -> None:
+    def handshakeCompleted(self) -> None:
+        """TLS has its keys: a client with a certificate is not asked who it is."""
+        certificate = self._front_end.certificate_of and self._front_end.certificate_of(self.transport, self.source)
+        if certificate is not None and self._front_end.door.login is not Login.NEVER:
+            self._log_in(certificate)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._front_end.door.login is Login.REQUIRED:
+            self._dialogue = LoginDialogue()
+        self._prompt()
+
+    def _prompt(self) -> None:
         """Say it at once: a socket that nothing was written to has room, and a turn of the reactor is saved."""
-        with contextlib.suppress(OSError):  # the client is gone, as the reactor will notice
-            self.transport.getHandle().send(GREETING)
+        prompt = self._dialogue.prompt if self._dialogue is not None else GREETING
+        handle = self.transport.getHandle()
+        if isinstance(handle, socket.socket) and not self._has_prompted:
+            self._has_prompted = True
+            with contextlib.suppress(OSError):  # the client is gone, as the reactor will notice
+                handle.send(prompt)
+        else:
+            self.write(prompt)
 
     def dataReceived(self, data: bytes) -> None:
         """Take what came; answer if there is nothing to be answered first."""
@@ -112,6 +143,7 @@ class LineConnection(Protocol):
         """The connection is gone, and with it the wish for an answer."""
         self._is_closing = True
         self._flow = None
+        self._come_to_nothing(Offence.NOAUTH)
         self._connections.closed(self)
         if self._answering is not None:
             self._answering.cancel()
@@ -161,6 +193,7 @@ class LineConnection(Protocol):
             return
         limits = self._front_end.limits
         seconds = limits.idle_seconds if self._is_session else limits.login_seconds
+        self._come_to_nothing(Offence.GRACE_EXCEEDED)
         self.write(f"cmdserver: nothing was asked within {seconds:g} s\n".encode())
         self._close()
 
@@ -191,15 +224,18 @@ class LineConnection(Protocol):
     def _take_line(self) -> bool:
         """Perform the next line; return whether there was one."""
         try:
-            line = self._buffer.next_line()
-            if line is None and self._is_input_over:
+            line = self._buffer.next_answer() if self._dialogue is not None else self._buffer.next_line()
+            if line is None and self._is_input_over and not getattr(self.transport, "is_input_cut", False):
                 line = self._buffer.last_line()
         except Malformed as malformed:
             self._refuse(malformed, as_json=False)
             self._close()
             return False
         if line is not None:
-            self._perform(line)
+            if self._dialogue is not None:
+                self._answer_prompt(self._dialogue, line)
+            else:
+                self._perform(line)
             return True
         if self._is_input_over:
             self._close()
@@ -221,6 +257,8 @@ class LineConnection(Protocol):
         elif isinstance(request, wire.Session):
             self._is_session = True
             self._expect_line()
+        elif isinstance(request, wire.LogIn):
+            self._begin_login()
         else:
             self._connections.expect_nothing(self)
             interpreter = self._front_end.interpreter
@@ -231,8 +269,67 @@ class LineConnection(Protocol):
                 self._answering = answering
                 answering.addCallback(self._answered).addErrback(self._broken)
 
+    def _begin_login(self) -> None:
+        """The word ``login``: a dialogue, if there is a login here and it has not been made."""
+        if self._front_end.door.login is Login.OPTIONAL and self._require_caller().is_anonymous:
+            self._dialogue = LoginDialogue()
+            self._connections.expect_within(self, self._front_end.limits.login_seconds)
+            self._prompt()
+            return
+        text = "there is no login on this door" if self._require_caller().is_anonymous else "you have logged in"
+        self._refuse(BadArgument(text), as_json=False)
+        self._answered()
+
+    def _answer_prompt(self, dialogue: LoginDialogue, line: bytes) -> None:
+        pair = dialogue.take(line)
+        if pair is None:
+            self._prompt()
+            return
+        self._dialogue = None
+        self._connections.moved(self, source_of(self.transport.getPeer()))
+        self._log_in(Password(name=pair[0], password=pair[1], source=self.source))
+
+    def _log_in(self, credentials: Credentials) -> None:
+        """Find out who this is; lines that were sent ahead wait for that."""
+        logging_in = self._front_end.door.log_in(self.source, credentials)
+        self._answering = logging_in.addCallbacks(self._logged_in, self._not_logged_in).addErrback(self._broken)
+
+    def _logged_in(self, caller: Caller) -> None:
+        self._answering = None
+        self._caller = caller
+        self._stay_no_newcomer()
+        if not self._is_closing:
+            self._connections.expect_within(self, self._front_end.limits.idle_seconds)
+            self._prompt()
+            self._proceed()
+
+    def _not_logged_in(self, failure: Failure) -> None:
+        """Say so, and why not to nobody."""
+        self._answering = None
+        if failure.check(CancelledError):
+            return
+        if failure.check(LoginRefused):
+            self._come_to_nothing(Offence.AUTHFAIL)
+            self.write(LOGIN_FAILED)
+        elif isinstance(failure.value, RequestError):
+            self.write(error_text(failure.value))
+        else:
+            self._broken(failure)
+        self._close()
+
+    def _come_to_nothing(self, offence: Offence) -> None:
+        """A connection that required a login, or tried one, ends without: once."""
+        if self.is_newcomer or offence is Offence.AUTHFAIL:
+            self._stay_no_newcomer()
+            self._front_end.door.offended(self.source, offence)
+
+    def _stay_no_newcomer(self) -> None:
+        if self.is_newcomer:
+            self.is_newcomer = False
+            self._front_end.door.settle()
+
     def _refuse(self, refusal: Refusal, *, as_json: bool) -> None:
-        caller = self._front_end.door.anonymous(self.source)
+        caller = self._caller or self._front_end.door.anonymous(self.source)
         self._front_end.interpreter.refuse(caller, refusal, self, as_json=as_json)
 
     def _answered(self, _: None = None) -> None:
@@ -292,10 +389,12 @@ class LineFrontEnd(FrontEnd):
     Args:
         door: Makes callers of its clients.
         lobby: The house behind it.
+        certificate_of: Over TLS: what a client's verified certificate says, if it has shown one.
     """
 
-    def __init__(self, door: Door, lobby: Lobby) -> None:
+    def __init__(self, door: Door, lobby: Lobby, certificate_of: CertificateOf | None = None) -> None:
         self.door = door
+        self.certificate_of = certificate_of
         self.lobby = lobby
         self.interpreter = Interpreter(lobby.dispatcher)
         self.connections: Connections[LineConnection] = Connections(door.name, lobby)
@@ -309,10 +408,17 @@ class LineFrontEnd(FrontEnd):
         """Let a client in, or tell it that there is no room."""
         source = source_of(addr)
         try:
+            self.door.arrive(source)
+        except (Busy, Throttled) as refusal:
+            return _TurnedAway(refusal)
+        try:
             self.connections.enter(source)
         except Busy as busy:
+            self.door.settle()
             return _TurnedAway(busy)
-        return LineConnection(self, source)
+        connection = LineConnection(self, source)
+        connection.is_newcomer = self.door.login is Login.REQUIRED
+        return connection
 
     def close(self) -> None:
         """See `FrontEnd`."""
@@ -320,6 +426,8 @@ class LineFrontEnd(FrontEnd):
 
     def try_it(self, address: IAddress, command: str) -> str:
         """See `FrontEnd`."""
+        if self.certificate_of is not None and isinstance(address, IPv4Address | IPv6Address):
+            return "openssl s_client -quiet -connect {}:{}".format(*host_and_port(address))
         if isinstance(address, IPv4Address | IPv6Address):
             return "echo {} | nc {} {}".format(command, *host_and_port(address))
         return f"echo {command} | nc -U {getattr(address, 'name', b'?').decode(errors='replace')}"
@@ -330,14 +438,14 @@ class _TurnedAway(Protocol):
 
     transport: Any
 
-    def __init__(self, busy: Busy) -> None:
-        self._busy = busy
+    def __init__(self, refusal: RequestError) -> None:
+        self._refusal = refusal
 
     def connectionMade(self) -> None:
-        self.transport.write(error_text(self._busy))
+        self.transport.write(error_text(self._refusal))
         self.transport.loseConnection()
 
 
-def make(door: Door, lobby: Lobby) -> FrontEnd:
-    """Make the front end of a line door."""
-    return LineFrontEnd(door, lobby)
+def make(door: Door, lobby: Lobby, certificate_of: CertificateOf | None = None) -> FrontEnd:
+    """Make the front end of a line door; over TLS, ``certificate_of`` knows who shows which certificate."""
+    return LineFrontEnd(door, lobby, certificate_of)

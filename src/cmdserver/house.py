@@ -1,0 +1,223 @@
+"""The object graph: what a configuration and a reactor are made into, and what a reload replaces in it.
+
+To add a door: write its file in ``frontends``, and name it in `FRONT_ENDS`.
+"""
+
+import os
+import random
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.logger import Logger
+
+from cmdserver.admission import Admission
+from cmdserver.audit import AuditFile
+from cmdserver.checkers import Certificate, CertificateChecker, PasswordChecker, TokenChecker
+from cmdserver.configuration import Configuration, Listening
+from cmdserver.credential_files import CredentialFiles
+from cmdserver.dispatcher import Dispatcher
+from cmdserver.events import EventStream
+from cmdserver.gate import Gate
+from cmdserver.hangups import Hangups
+from cmdserver.hashing import HashingThreads, PasswordVerifier, threads_for
+from cmdserver.identity import Door, Identity, Login
+from cmdserver.listening import FrontEnd, Listener, Lobby
+from cmdserver.orphans import Orphans
+from cmdserver.penalties import Penalties, networks
+from cmdserver.policy import Policy
+from cmdserver.process import allow_connections
+from cmdserver.runner import Runner
+from cmdserver.scheduler import Run, Scheduler
+from cmdserver.spawning import Spawner
+from cmdserver.startups import Newcomers, Startups
+from cmdserver.threshold import Threshold
+from cmdserver.throttle import Throttle
+
+#: The doors that there are. Named, not imported: a door that is not configured costs nothing at start-up.
+FRONT_ENDS: Mapping[str, str] = {
+    "line": "cmdserver.frontends.line",
+}
+
+_log = Logger()
+
+
+class House:
+    """All parts, put together.
+
+    Args:
+        reactor: The real one.
+        configuration: To begin with.
+        state_directory: Prepared.
+
+    Raises:
+        AuditError: The audit file cannot be opened.
+    """
+
+    def __init__(self, reactor: Any, configuration: Configuration, state_directory: Path) -> None:
+        self._reactor = reactor
+        self._configuration = configuration
+        self._state_directory = state_directory
+        limits = configuration.limits
+        inherited = allow_connections(limits.connections + 4 * limits.running)
+        self.audit = AuditFile(self.audit_path(configuration))
+        self._events = EventStream(self.audit)
+        self.gate = Gate(limits.connections, limits.connections_per_source)
+        self._throttle = Throttle(limits.caller_requests_per_minute)
+        self.runner = Runner(Spawner(reactor, inherited), reactor)
+        self._admission: Admission[Run] = Admission(limits.running, limits.queued)
+        self._scheduler = Scheduler(self._admission, self.runner)
+        self.dispatcher = Dispatcher(
+            policy=self.policy(),
+            throttle=self._throttle,
+            scheduler=self._scheduler,
+            events=self._events,
+            gate=self.gate,
+            clock=reactor,
+            time_of_day=time.time,
+        )
+        self.credentials = CredentialFiles(state_directory)
+        self._verifier = PasswordVerifier(reactor, HashingThreads(threads_for(os.cpu_count() or 1)))
+        self._threshold = Threshold(
+            Newcomers(Startups.parse(limits.unauthenticated)),
+            Penalties(networks(limits.penalty_exempt)),
+            reactor,
+            random.SystemRandom().random,
+        )
+        self._identity = self._make_identity()
+        self._hangups = Hangups(reactor)
+        self._orphans = Orphans()
+        self._lobby = Lobby(
+            dispatcher=self.dispatcher,
+            gate=self.gate,
+            hangups=self._hangups,
+            orphans=self._orphans,
+            clock=reactor,
+            limits=lambda: self._configuration.limits,
+        )
+        self._front_ends: dict[tuple[str, bool, str], FrontEnd] = {}
+        #: Made when the first door speaks TLS: until then nothing of OpenSSL is imported.
+        self._tls: Any = None
+
+    # Parts
+
+    def policy(self) -> Policy:
+        """Who may run what, by the configuration as it is now."""
+        return Policy(self._configuration.commands, self._configuration.roles)
+
+    def audit_path(self, configuration: Configuration) -> Path:
+        """Where a configuration wants its audit file."""
+        return self._state_directory / configuration.settings.audit.file
+
+    def listener(self, listening: Listening) -> Listener:
+        """Make, but do not open, a door.
+
+        Raises:
+            BadTLSFiles: It speaks TLS, and certificate or key are no good.
+        """
+        key = (listening.protocol, listening.tls, listening.login)
+        if key not in self._front_ends:
+            door = Door(listening.protocol, Login(listening.login), self._identity)
+            certificate_of = self._certificate_of if listening.tls else None
+            make = import_module(FRONT_ENDS[listening.protocol]).make
+            self._front_ends[key] = make(door, self._lobby, certificate_of)
+        front_end = self._front_ends[key]
+        factory: IProtocolFactory = front_end
+        if listening.tls:
+            from cmdserver import tls_transport  # noqa: PLC0415 - see _tls
+
+            factory = tls_transport.wrap(front_end, self._require_tls(), self._reactor)
+        return Listener(self._reactor, listening, front_end, factory)
+
+    # A reload, in the order in which it may fail
+
+    def replace(self, configuration: Configuration) -> None:
+        """Go by another configuration from now on; its doors and its audit file are others' to see to."""
+        self._configuration = configuration
+        limits = configuration.limits
+        self.dispatcher.reconfigure(self.policy())
+        self._throttle.per_minute = limits.caller_requests_per_minute
+        self.gate.connections, self.gate.per_source = limits.connections, limits.connections_per_source
+        self._admission.running_limit, self._admission.queued_limit = limits.running, limits.queued
+        self._threshold.newcomers.startups = Startups.parse(limits.unauthenticated)
+        self._threshold.penalties.exempt = networks(limits.penalty_exempt)
+        self._scheduler.start_all_that_may()
+        allow_connections(limits.connections + 4 * limits.running)
+
+    def reload_tls(self, configuration: Configuration) -> None:
+        """Take up certificate and key as they are on disk now, for new connections.
+
+        Raises:
+            BadTLSFiles: They are no good; the old ones stay in use.
+        """
+        if self._tls is not None:
+            self._tls.reload(datetime.now(UTC), self._tls_files(configuration))
+            self._warn_about_tls()
+
+    # The end
+
+    def close_connections(self) -> None:
+        """Bring every connection to its end, and take no more requests."""
+        self.dispatcher.close()
+        for front_end in self._front_ends.values():
+            front_end.close()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._verifier.stop()
+        self._hangups.close()
+        self._orphans.close()
+        self.audit.close()
+
+    # Identity
+
+    def _make_identity(self) -> Identity:
+        checkers = [
+            PasswordChecker(self.credentials, self._verifier),
+            TokenChecker(self.credentials, lambda: datetime.now(UTC)),
+            CertificateChecker(),
+        ]
+        return Identity(checkers, self._threshold, self._events, time.time)
+
+    def _certificate_of(self, transport: Any, source: str) -> Certificate | None:
+        from cmdserver import tls  # noqa: PLC0415 - see _tls
+
+        peer = tls.peer_name(transport, datetime.now(UTC))
+        if peer is None:
+            return None
+        return Certificate(names=peer.names, fingerprint=f"SHA256:{peer.fingerprint}", source=source)
+
+    # TLS
+
+    def _require_tls(self) -> Any:
+        if self._tls is None:
+            from cmdserver import tls  # noqa: PLC0415 - see _tls
+
+            files = self._tls_files(self._configuration)
+            self._tls = tls.ServerCredentials(tls.load(files, datetime.now(UTC)))
+            self._warn_about_tls()
+        return self._tls
+
+    def _tls_files(self, configuration: Configuration) -> Any:
+        """Say where certificate and key are; without any in the configuration, make our own."""
+        from cmdserver import first_start, tls  # noqa: PLC0415 - see _tls
+
+        wanted = configuration.settings.tls
+        if wanted.certificate is None or wanted.key is None:
+            certificate, key = first_start.require_tls_pair(self._state_directory, datetime.now(UTC))
+        else:
+            certificate, key = Path(wanted.certificate), Path(wanted.key)
+        return tls.TLSFiles(
+            certificate=certificate,
+            key=key,
+            client_ca=Path(wanted.client_ca) if wanted.client_ca else None,
+            minimum_version=wanted.minimum_version,
+        )
+
+    def _warn_about_tls(self) -> None:
+        for warning in self._tls.loaded.warnings:
+            _log.warn("{warning}", warning=warning)

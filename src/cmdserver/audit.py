@@ -21,6 +21,9 @@ from cmdserver.events import Event, LoggedIn, Requested
 #: Disk space, in bytes, below which nothing is run: room for the lines of every request that may be under way.
 MIN_FREE_BYTES = 1024 * 1024
 
+#: Non-blocking for the sake of a FIFO, which would hold the whole daemon up when nobody reads it.
+_OPEN_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+
 _log = Logger()
 
 
@@ -51,7 +54,7 @@ class AuditFile:
             AuditError: It cannot be opened; the old one stays in use.
         """
         try:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self.path, _OPEN_FLAGS, 0o600)
         except OSError as error:
             raise AuditError(f"cannot open the audit file {self.path}: {error.strerror}") from error
         self.close()
@@ -139,8 +142,7 @@ def _line(event: Event) -> str:
             record = _login(event)
         case _:
             assert_never(event)
-    # DEL is the one character that json leaves alone and a terminal does not.
-    return json.dumps(record).replace("\x7f", "\\u007f") + "\n"
+    return json.dumps(record) + "\n"
 
 
 def _login(event: LoggedIn) -> dict[str, object]:

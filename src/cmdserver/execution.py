@@ -146,7 +146,7 @@ class Execution:
         """The process runs."""
         self._transport = cast("_ProcessTransport", process)
         # The transport forgets the pid when it has reaped the process; its group may live on.
-        self._group = ProcessGroup(self._transport.pid or 0)
+        self._group = ProcessGroup(cast("int", self._transport.pid))
         self._timer = self._clock.callLater(self._command.timeout_seconds, self._end, _Ending.TIMED_OUT)
         self._wants_output.makeConnection(process)
 

@@ -21,6 +21,8 @@ class ProcessGroup:
     """
 
     def __init__(self, group_id: int) -> None:
+        if group_id <= 1:  # to killpg(2), 0 is our own group; and 1 is init's
+            raise ValueError(group_id)
         self.id = group_id
         self._is_gone = False
 

@@ -1,0 +1,574 @@
+"""Tests of the one way through: throttle, policy, audit, schedule; and every end written down before it is told."""
+
+import errno
+import re
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import LogEvent, capturedLogs, formatEvent
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from cmdserver.errors import (
+    BadArgument,
+    Busy,
+    Code,
+    Denied,
+    Fault,
+    Malformed,
+    RequestError,
+    Throttled,
+    UnknownCommand,
+)
+from cmdserver.model import Rule
+from cmdserver.policy import Policy
+from tests.running_doubles import EVERYTHING, STRANGER, Asked, House, RecordingSink, command, user
+
+ADA, GUY = user("ada"), user("guy")
+COMMANDS = (command("uptime"), command("df", share=True), command("reboot"))
+
+
+class DispatcherTestCase(SynchronousTestCase):
+    """A house with three commands; to be subclassed."""
+
+    def setUp(self) -> None:
+        self.let()
+
+    def let(self, **limits: int) -> None:
+        """Begin with these limits."""
+        self.house = House(self, *COMMANDS, **limits)
+        self.dispatcher = self.house.dispatcher
+        self.ask = self.house.ask
+
+    def consult(self, query: Callable[[], object]) -> BaseException | None:
+        """Ask what needs no process, and return the error if there was one."""
+        try:
+            query()
+        except RequestError as error:
+            return error
+        return None
+
+    def logged(self, events: list[LogEvent], fault: BaseException) -> list[str]:
+        """Find what the log says under the id that a caller was told."""
+        assert isinstance(fault, Fault)
+        return [text for text in map(formatEvent, events) if fault.fault_id in text]
+
+
+class OrderTests(DispatcherTestCase):
+    """What is asked first decides."""
+
+    def test_the_allowance_comes_before_the_policy(self) -> None:
+        """Who has used up its own allowance learns nothing of which commands there are."""
+        self.let(per_minute=1)
+        self.ask(ADA)
+
+        asked = self.ask(ADA, "nothing-like-that")
+
+        self.assertIsInstance(asked.error, Throttled)
+        self.assertEqual(self.house.outcomes, [Code.THROTTLED])
+
+    def test_refusals_use_the_allowance(self) -> None:
+        """Guessing names is asking."""
+        self.let(per_minute=2)
+
+        outcomes = [type(self.ask(STRANGER, "guess").error) for _ in range(3)]
+
+        self.assertEqual(outcomes, [UnknownCommand, UnknownCommand, Throttled])
+
+    def test_the_allowance_comes_back(self) -> None:
+        """After as long as the refusal says, the caller may ask again; another caller could all the time."""
+        self.let(per_minute=1)
+        self.ask(ADA)
+        refused = self.ask(ADA).error
+        assert isinstance(refused, Throttled)
+        self.assertTrue(self.ask(GUY).is_open)
+
+        self.house.clock.advance(refused.retry_after_seconds)
+
+        self.assertTrue(self.ask(ADA).is_open)
+
+    def test_the_policy_comes_before_the_audit_file(self) -> None:
+        """The ledger is not asked for room for what is refused anyway, and the refusal is written."""
+        asked = self.ask(GUY, "reboot")
+
+        self.assertIsInstance(asked.error, Denied)
+        self.assertEqual(self.house.happened, ["ledger written", "failed"])
+
+    def test_the_audit_file_comes_before_the_process(self) -> None:
+        """Nothing is started before the ledger has said that it can be written."""
+        started: list[int] = []
+        self.house.ledger.require_writable = (  # type: ignore[method-assign]
+            lambda: started.append(len(self.house.spawner.processes))
+        )
+
+        self.ask(ADA)
+
+        self.assertEqual((started, len(self.house.spawner.processes)), ([0], 1))
+
+    def test_the_end_is_written_before_it_is_told(self) -> None:
+        """The audit line of an answer is there when the answer leaves."""
+        self.ask(ADA)
+
+        self.house.spawner.last.ends()
+
+        self.assertEqual(self.house.happened, ["ledger asked", "ledger written", "answered"])
+
+    def test_the_end_is_written_before_kept_output_is_told(self) -> None:
+        """What a shared process said is told to nobody before all its ends are written."""
+        sink = RecordingSink(self.house.happened)
+        self.ask(ADA, "df", sink)
+
+        self.house.spawner.last.says(b"said")
+        self.house.spawner.last.ends()
+
+        self.assertEqual(self.house.happened, ["ledger asked", "ledger written", "started", "out", "answered"])
+
+    def test_idleness_means_that_every_end_is_written(self) -> None:
+        """Whoever waits for the runner to be idle, to close the audit file, finds the last line in it."""
+        self.ask(ADA)
+        written: list[int] = []
+        self.house.runner.wait_idle().addCallback(lambda _: written.append(len(self.house.ledger.events)))
+
+        self.house.spawner.last.ends()
+        self.house.turn()
+
+        self.assertEqual(written, [1])
+
+
+class RefusalTests(DispatcherTestCase):
+    """Who is told what."""
+
+    def test_a_stranger_learns_of_no_command_that_it_may_not_run(self) -> None:
+        """For the anonymous a command that they may not run does not exist, and is not suggested."""
+        errors = [self.ask(STRANGER, name).error for name in ("reboot", "rebooz")]
+
+        self.assertEqual([type(error) for error in errors], [UnknownCommand] * 2)
+        self.assertEqual(str(errors[0]).replace("reboot", "X"), str(errors[1]).replace("rebooz", "X"))
+
+    def test_a_user_is_denied(self) -> None:
+        """Somebody who has logged in is told that a command is not for them, and of one that there is not."""
+        denied, unknown = self.ask(GUY, "reboot"), self.ask(GUY, "nothing-like-that")
+
+        self.assertIsInstance(denied.error, Denied)
+        self.assertIsInstance(unknown.error, UnknownCommand)
+        self.assertEqual(self.house.outcomes, [Code.DENIED, Code.UNKNOWN_COMMAND])
+
+    def test_a_refusal_is_written_as_it_was_asked(self) -> None:
+        """The audit line of a refusal has the words that were sent, and no end of a process."""
+        self.dispatcher.ask(GUY, ["reboot", "now", "\n"]).addErrback(lambda _: None)
+
+        (event,) = self.house.ledger.events
+        self.assertEqual((event.command, event.arguments), ("reboot", ("now", "\n")))
+        self.assertEqual((event.caller, event.finished, event.time), (GUY, None, 1_700_000_000.0))
+
+    def test_arguments_are_refused(self) -> None:
+        """A command that takes no arguments is not run with any."""
+        failure = self.failureResultOf(self.dispatcher.ask(ADA, ["uptime", "-p"]))
+
+        self.assertIsInstance(failure.value, BadArgument)
+        self.assertEqual(self.house.spawner.processes, [])
+
+    def test_a_full_line_is_busy(self) -> None:
+        """Who finds no room is told how long to wait, and that is written."""
+        self.let(running=1, queued=0)
+        self.ask(ADA)
+
+        error = self.ask(GUY).error
+
+        assert isinstance(error, Busy)
+        self.assertGreaterEqual(error.retry_after_seconds, 1)
+        self.assertEqual(self.house.outcomes, [Code.BUSY])
+
+    def test_who_loses_its_place_is_told(self) -> None:
+        """Who is turned away for somebody with fewer requests is told that it is busy, and that is written."""
+        self.let(running=1, queued=2)
+        asked = [self.ask(ADA) for _ in range(3)]
+
+        self.ask(GUY)
+
+        self.assertIsInstance(asked[2].error, Busy)
+        self.assertEqual([(event.caller, event.outcome) for event in self.house.ledger.events], [(ADA, Code.BUSY)])
+
+    def test_bytes_that_are_no_request_are_counted_and_written(self) -> None:
+        """What a door can make nothing of uses the allowance, and is an event without a command."""
+        self.let(per_minute=1)
+
+        errors = [self.dispatcher.refuse(STRANGER, Malformed("not UTF-8")) for _ in range(2)]
+
+        self.assertEqual([type(error) for error in errors], [Malformed, Throttled])
+        self.assertEqual(self.house.outcomes, [Code.MALFORMED, Code.THROTTLED])
+        self.assertEqual([event.command for event in self.house.ledger.events], [None, None])
+
+    def test_a_new_policy_counts_from_the_next_question(self) -> None:
+        """What was granted runs on; what is asked next is judged by the new policy."""
+        granted = self.ask(GUY)
+        self.dispatcher.reconfigure(Policy(COMMANDS, [role for role in EVERYTHING if role.name != "guest"]))
+
+        refused = self.ask(GUY)
+        self.house.spawner.last.ends()
+
+        self.assertIsInstance(refused.error, Denied)
+        self.assertEqual(granted.answer.finished.exit_status, 0)
+
+
+class RecordTests(DispatcherTestCase):
+    """What is written of what was run."""
+
+    def test_an_answer_has_its_line(self) -> None:
+        """The line has the question's id, caller and command, how the process ended, and when."""
+        asked = self.ask(GUY)
+        self.house.clock.advance(2)
+        self.house.spawner.last.ends(3)
+
+        (event,) = self.house.ledger.events
+        self.assertEqual((event.id, event.caller, event.command), (asked.answer.id, GUY, "uptime"))
+        self.assertEqual((event.outcome, event.finished), (Code.OK, asked.answer.finished))
+        self.assertEqual((event.shared, event.abandoned, event.time), (False, False, 1_700_000_002.0))
+
+    def test_ids_are_nobodys_choice(self) -> None:
+        """Every question has an id of its own, of 64 bits."""
+        asked = [self.ask(ADA) for _ in range(3)]
+        for process in self.house.spawner.processes:
+            process.ends()
+
+        ids = [each.answer.id for each in asked]
+        self.assertEqual(len(set(ids)), 3)
+        self.assertTrue(all(re.fullmatch("[0-9a-f]{16}", each) for each in ids))
+
+    def test_who_shared_has_a_line_each(self) -> None:
+        """Three questions and one process are three lines, all of them marked."""
+        self.let(running=1)
+        self.ask(ADA)
+        asked = [self.ask(caller, "df") for caller in (ADA, STRANGER, STRANGER)]
+        self.house.spawner.processes[0].ends()
+        self.house.spawner.processes[1].ends()
+
+        events = self.house.ledger.events[1:]
+        self.assertEqual([event.id for event in events], [each.answer.id for each in asked])
+        self.assertEqual([event.caller for event in events], [ADA, STRANGER, STRANGER])
+        self.assertEqual([(event.shared, event.outcome) for event in events], [(True, Code.OK)] * 3)
+
+    def test_a_time_limit_is_an_outcome(self) -> None:
+        """A run that was ended for its time has the outcome timeout, in the answer too."""
+        asked = self.ask(ADA)
+
+        self.house.clock.advance(30)
+        self.house.turn()
+
+        self.assertEqual(asked.answer.code, Code.TIMEOUT)
+        self.assertEqual(self.house.outcomes, [Code.TIMEOUT])
+
+    def test_who_left_has_a_line(self) -> None:
+        """A run whose caller went away is written with its end, and marked as abandoned."""
+        asked = self.ask(ADA)
+        asked.leave()
+        self.house.turn()
+
+        (event,) = self.house.ledger.events
+        assert event.finished is not None
+        self.assertEqual((event.abandoned, event.finished.signal), (True, "SIGTERM"))
+        self.assertIsInstance(asked.error, CancelledError)
+
+    def test_who_left_the_line_has_a_line(self) -> None:
+        """A question that was taken back before its turn is written without an end."""
+        self.let(running=1)
+        self.ask(ADA)
+
+        self.ask(GUY).leave()
+
+        (event,) = self.house.ledger.events
+        self.assertEqual((event.caller, event.abandoned, event.finished), (GUY, True, None))
+
+    def test_who_left_a_shared_run_has_a_line(self) -> None:
+        """Of two who shared, the one who stayed and the one who left have a line each."""
+        self.let(running=1)
+        self.ask(ADA)
+        asked = [self.ask(ADA, "df"), self.ask(STRANGER, "df")]
+        self.house.spawner.processes[0].ends()
+        asked[0].leave()
+
+        self.house.spawner.processes[1].ends()
+
+        self.assertEqual(
+            [(event.caller, event.abandoned) for event in self.house.ledger.events[1:]],
+            [(STRANGER, False), (ADA, True)],
+        )
+
+
+class FaultTests(DispatcherTestCase):
+    """What is our fault: the log knows, the caller is told where to point."""
+
+    def test_a_program_that_is_gone(self) -> None:
+        """The caller is told an id and nothing else; under it the log has the kernel's words, and a line is written."""
+        self.house.spawner.trouble = FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+        with capturedLogs() as events:
+            error = self.ask(ADA).error
+
+        self.assertNotIn("No such file", str(error))
+        (logged,) = (event for event in events if "fault" in formatEvent(event))
+        self.assertIn(self.logged([logged], error)[0], formatEvent(logged))
+        self.assertIn("No such file", str(logged["log_failure"].value))
+        self.assertEqual(
+            [(event.outcome, event.id) for event in self.house.ledger.events],
+            [
+                (Code.FAULT, getattr(error, "fault_id", None)),
+            ],
+        )
+        self.flushLoggedErrors(FileNotFoundError)
+
+    def test_a_host_without_room(self) -> None:
+        """Too many processes is busy, not a fault, and is written as such."""
+        self.house.spawner.trouble = BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+        error = self.ask(ADA).error
+
+        self.assertIsInstance(error, Busy)
+        self.assertEqual(self.house.outcomes, [Code.BUSY])
+
+    def test_nothing_runs_that_cannot_be_written(self) -> None:
+        """If the ledger says that it is full, nothing is started, and the caller is told of a fault."""
+        self.house.ledger.is_full = True
+
+        with capturedLogs() as events:
+            error = self.ask(ADA).error
+
+        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(len(self.logged(list(events), error)), 1)
+        self.assertNotIn("no room", str(error))
+
+    def test_no_answer_leaves_unwritten(self) -> None:
+        """If the end cannot be written, all who shared are told of a fault under their own ids, and get no output."""
+        self.let(running=1)
+        self.ask(ADA)
+        sinks = [RecordingSink(), RecordingSink()]
+        asked = [self.ask(caller, "df", sink) for caller, sink in zip((ADA, STRANGER), sinks, strict=True)]
+        self.house.spawner.processes[0].ends()
+        self.house.ledger.is_about_to_be_full = True
+
+        with capturedLogs() as events:
+            self.house.spawner.processes[1].says(b"said")
+            self.house.spawner.processes[1].ends()
+
+        self.assertEqual([type(each.error) for each in asked], [Fault, Fault])
+        self.assertEqual([len(self.logged(list(events), each.error)) for each in asked], [1, 1])
+        self.assertEqual([sink.happened for sink in sinks], [[], []])
+
+    def test_a_refusal_that_cannot_be_written_is_a_fault(self) -> None:
+        """Whatever the refusal was, the caller is told of the greater trouble."""
+        self.house.ledger.is_full = True
+        queries: list[Callable[[], object]] = [
+            lambda: self.dispatcher.help(GUY, "reboot"),
+            lambda: self.dispatcher.whoami(GUY),
+        ]
+
+        errors = [
+            self.ask(GUY, "reboot").error,
+            self.dispatcher.refuse(GUY, Malformed("no")),
+            *map(self.consult, queries),
+        ]
+
+        self.assertEqual([type(error) for error in errors], [Fault] * 4)
+
+    def test_a_refusal_for_lack_of_room_that_cannot_be_written(self) -> None:
+        """The same for those who had been waiting."""
+        self.let(running=1)
+        self.ask(ADA)
+        waiting = self.ask(GUY)
+        self.house.ledger.is_full = True
+
+        self.dispatcher.close()
+
+        self.assertIsInstance(waiting.error, Fault)
+
+    def test_a_departure_that_cannot_be_written_is_logged(self) -> None:
+        """There is nobody to tell any more, but the log."""
+        self.let(running=1)
+        self.ask(ADA)
+        waiting = self.ask(GUY)
+        self.house.ledger.is_about_to_be_full = True
+
+        with capturedLogs() as events:
+            waiting.leave()
+
+        self.assertIsInstance(waiting.error, CancelledError)
+        self.assertEqual(len(events), 1)
+
+    def test_a_mistake_of_a_door_has_an_id(self) -> None:
+        """What a door could not foresee is logged whole, under the id that is to be told."""
+        with capturedLogs() as events:
+            fault = self.dispatcher.fault(Failure(ValueError("secret")))
+
+        self.assertEqual(len(self.logged(list(events), fault)), 1)
+        self.assertNotIn("secret", str(fault))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+
+class ConsultTests(DispatcherTestCase):
+    """What needs no process."""
+
+    def test_help_lists_what_the_caller_may_run(self) -> None:
+        """Everybody is told of their own commands, by name, and of no others."""
+        listed = {caller.name: [each.name for each in self.dispatcher.help(caller)] for caller in (ADA, GUY, STRANGER)}
+
+        self.assertEqual(listed, {"ada": ["df", "reboot", "uptime"], "guy": ["uptime"], None: ["df", "uptime"]})
+
+    def test_help_refuses_what_asking_would_refuse(self) -> None:
+        """One command's help is for those who may run it, and refused to others as the command would be."""
+        self.assertEqual([each.name for each in self.dispatcher.help(ADA, "reboot")], ["reboot"])
+
+        self.assertIsInstance(self.consult(lambda: self.dispatcher.help(GUY, "reboot")), Denied)
+        self.assertIsInstance(self.consult(lambda: self.dispatcher.help(STRANGER, "reboot")), UnknownCommand)
+
+    def test_explain_runs_nothing(self) -> None:
+        """What would run, and the rule that allows it, are told without running it."""
+        granted, rule = self.dispatcher.explain(ADA, ["reboot"])
+
+        self.assertEqual((granted.command.name, rule), ("reboot", Rule(role="admin", pattern="*")))
+        self.assertEqual(self.house.spawner.processes, [])
+
+    def test_explain_refuses_what_asking_would_refuse(self) -> None:
+        """To explain is refused as to run would be; and without a command it is a bad argument."""
+        refusals = [
+            self.consult(lambda: self.dispatcher.explain(GUY, ["reboot"])),
+            self.consult(lambda: self.dispatcher.explain(STRANGER, ["reboot"])),
+            self.consult(lambda: self.dispatcher.explain(ADA, ["reboot", "now"])),
+            self.consult(lambda: self.dispatcher.explain(ADA, [])),
+        ]
+
+        self.assertEqual([type(each) for each in refusals], [Denied, UnknownCommand, BadArgument, BadArgument])
+
+    def test_whoami_tells_the_roles(self) -> None:
+        """Callers are told their own roles."""
+        self.assertEqual(self.dispatcher.whoami(ADA), ("admin",))
+        self.assertEqual(self.dispatcher.whoami(STRANGER), ("anonymous",))
+
+    def test_who_tells_how_many_are_connected(self) -> None:
+        """Connections are counted by door."""
+        self.house.gate.enter("line", "192.0.2.1")
+        self.house.gate.enter("line", "192.0.2.2")
+
+        self.assertEqual(self.dispatcher.who(STRANGER), {"line": 2})
+
+    def test_every_word_is_written(self) -> None:
+        """What needs no process is a request like any other, with its arguments, refused or not."""
+        self.dispatcher.help(ADA)
+        self.dispatcher.help(ADA, "df")
+        self.dispatcher.explain(ADA, ["df"])
+        self.dispatcher.whoami(ADA)
+        self.dispatcher.who(ADA)
+        self.consult(lambda: self.dispatcher.help(GUY, "df"))
+
+        self.assertEqual(
+            [(event.command, event.arguments, event.outcome) for event in self.house.ledger.events],
+            [
+                ("help", (), Code.OK),
+                ("help", ("df",), Code.OK),
+                ("explain", ("df",), Code.OK),
+                ("whoami", (), Code.OK),
+                ("who", (), Code.OK),
+                ("help", ("df",), Code.DENIED),
+            ],
+        )
+
+    def test_every_word_uses_the_allowance(self) -> None:
+        """Who has used up its own allowance is refused help as well, and that is written."""
+        self.let(per_minute=1)
+        self.dispatcher.whoami(ADA)
+
+        error = self.consult(lambda: self.dispatcher.help(ADA))
+
+        self.assertIsInstance(error, Throttled)
+        self.assertEqual(self.house.outcomes, [Code.OK, Code.THROTTLED])
+
+
+class CloseTests(DispatcherTestCase):
+    """The end of the daemon."""
+
+    def setUp(self) -> None:
+        self.let(running=1)
+        self.running = self.ask(ADA)
+        self.waiting = self.ask(GUY)
+
+    def test_what_runs_may_end(self) -> None:
+        """A run that is under way is answered after the closing."""
+        self.dispatcher.close()
+
+        self.house.spawner.last.ends()
+
+        self.assertEqual(self.running.answer.finished.exit_status, 0)
+        self.assertEqual(len(self.house.spawner.processes), 1)
+
+    def test_what_waits_is_refused(self) -> None:
+        """Who waits is told that it is busy, and that is written."""
+        self.dispatcher.close()
+
+        self.assertIsInstance(self.waiting.error, Busy)
+        self.assertEqual([(event.caller, event.outcome) for event in self.house.ledger.events], [(GUY, Code.BUSY)])
+
+    def test_what_comes_is_refused(self) -> None:
+        """Who asks after the closing, for a command or for a word, is told that it is busy."""
+        self.dispatcher.close()
+
+        errors = [
+            self.ask(ADA).error,
+            self.consult(lambda: self.dispatcher.help(ADA)),
+            self.dispatcher.refuse(STRANGER, Malformed("no")),
+        ]
+
+        self.assertEqual([type(error) for error in errors], [Busy] * 3)
+
+    def test_who_is_refused_may_ask_again_at_once(self) -> None:
+        """A client that tries again when it is turned away is turned away again, and that is the end of it."""
+        again: list[Asked] = []
+
+        def ask_again(_: Any) -> None:
+            again.append(self.ask(GUY))
+
+        self.waiting.deferred.addBoth(ask_again)
+        self.dispatcher.close()
+
+        self.assertIsInstance(again[0].error, Busy)
+        self.assertEqual(self.house.outcomes, [Code.BUSY, Code.BUSY])
+
+
+class ReentrancyTests(DispatcherTestCase):
+    """Whoever is told may ask again at once."""
+
+    def test_an_answer_may_be_asked_for_again(self) -> None:
+        """A client that asks again as soon as it is answered is answered by another process each time."""
+        said: list[bytes] = []
+        deferreds: list[Deferred[Any]] = []
+
+        def ask() -> None:
+            deferreds.append(self.dispatcher.ask(ADA, ["df"]).addCallback(told))
+
+        def told(answer: Any) -> None:
+            said.append(answer.finished.stdout)
+            if len(said) < 3:
+                ask()
+
+        ask()
+        for number in range(3):
+            self.house.spawner.processes[number].says(b"%d" % number)
+            self.house.spawner.processes[number].ends()
+
+        self.assertEqual(said, [b"0", b"1", b"2"])
+        self.assertEqual(self.house.outcomes, [Code.OK] * 3)
+
+    def test_a_refusal_may_be_asked_for_again(self) -> None:
+        """A client that loses its place, and asks again at once, is judged anew."""
+        self.let(running=1, queued=2)
+        greedy = [self.ask(ADA) for _ in range(3)]
+        again: list[Asked] = []
+
+        def ask_again(_: Any) -> None:
+            again.append(self.ask(ADA))
+
+        greedy[2].deferred.addBoth(ask_again)
+
+        self.ask(GUY)
+
+        self.assertIsInstance(again[0].error, Busy)
+        self.assertEqual(self.house.outcomes, [Code.BUSY, Code.BUSY])

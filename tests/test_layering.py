@@ -1,0 +1,253 @@
+"""Tests of who may know whom: the architecture, as a table that fails when it is not kept.
+
+A new module enters the table in the commit that creates it. What is not in the table is the standard library and the
+packages of pyproject.toml, which everybody may use but for what is forbidden below.
+"""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import cmdserver
+
+SOURCE = Path(cmdserver.__file__).parent
+
+#: Which modules of ours each module may import.
+MAY_IMPORT: Mapping[str, frozenset[str]] = {
+    module: frozenset(others.split())
+    for module, others in {
+        # Values, and what is said of them.
+        "errors": "",
+        "model": "errors",
+        "events": "errors model",
+        # Pure: no reactor, no files, no time of its own.
+        "admission": "errors",
+        "deadlines": "",
+        "gate": "errors",
+        "places": "",
+        "policy": "errors model",
+        "printable": "",
+        "reading": "places",
+        "rendering": "errors model printable",
+        "replay": "model",
+        "settings": "",
+        "sharing": "",
+        "throttle": "errors",
+        "wire": "errors",
+        # The host.
+        "audit": "errors events",
+        "hangups": "",
+        "host": "",
+        "orphans": "",
+        "process": "",
+        "execution": "model process_group",
+        "process_group": "",
+        "runner": "execution model",
+        "spawning": "",
+        "state": "errors",
+        # One request, one way through.
+        "identity": "model",
+        "scheduler": "admission errors execution model replay runner sharing",
+        "dispatcher": "errors events gate model policy scheduler throttle",
+        "interpreter": "dispatcher errors model printable rendering wire",
+        # The configuration: names of roles and words of the protocol are not written down twice.
+        "configuration": "host model policy reading settings wire",
+        # The doors.
+        "listening": "dispatcher errors gate hangups orphans settings",
+        "connections": "deadlines listening",
+        "frontends": "",
+        "frontends.line": "connections errors identity interpreter listening model rendering settings wire",
+        # How it is put together; named here is what makes the parts, doors are found by their names.
+        "service": (
+            "admission audit configuration dispatcher errors events gate hangups identity listening orphans policy"
+            " process reading runner scheduler spawning state throttle"
+        ),
+        "plugin": "configuration host listening reading service state",
+        "": "",
+    }.items()
+}
+
+#: What a door has no business with: it asks the dispatcher.
+NOT_FOR_DOORS = frozenset(
+    {"runner", "execution", "policy", "scheduler", "audit", "events", "spawning", "admission", "configuration"}
+)
+
+
+@cache
+def trees() -> Mapping[str, ast.Module]:
+    """Parse all of our modules; by the name within the package, which is empty for the package itself."""
+    return {
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix("__init__").rstrip("."): ast.parse(
+            path.read_text(encoding="utf-8"), str(path)
+        )
+        for path in sorted(SOURCE.rglob("*.py"))
+    }
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Name everything that is imported, wherever in the module: ``a.b`` for ``import a.b`` and ``from a import b``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def ours(tree: ast.AST) -> set[str]:
+    """Name the modules of ours that a module imports."""
+    found = set()
+    for name in imported(tree):
+        if name.split(".")[0] == "cmdserver":
+            # `from cmdserver.model import Caller` names something in a module.
+            parts = name.split(".")[1:]
+            while parts and ".".join(parts) not in trees():
+                parts.pop()
+            found.add(".".join(parts))
+    return found
+
+
+def calls(tree: ast.AST) -> Iterator[ast.Call]:
+    """Find all calls."""
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def names(tree: ast.AST) -> set[str]:
+    """Name everything that is spoken of with dots, such as ``os.system``."""
+    return {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.Name)}
+
+
+class LayeringTests(SynchronousTestCase):
+    def test_every_module_has_its_place(self) -> None:
+        """The table has all modules that there are, and no others."""
+        self.assertEqual(set(MAY_IMPORT), set(trees()))
+
+    def test_nobody_imports_what_it_may_not(self) -> None:
+        """What a module imports of ours is in its line of the table."""
+        excess = {module: ours(tree) - MAY_IMPORT.get(module, frozenset()) for module, tree in trees().items()}
+
+        self.assertEqual({module: others for module, others in excess.items() if others}, {})
+
+    def test_the_table_allows_no_more_than_is_needed(self) -> None:
+        """What nobody uses is not allowed, so that the table says how it is."""
+        excess = {module: others - ours(trees()[module]) for module, others in MAY_IMPORT.items() if module in trees()}
+
+        self.assertEqual({module: others for module, others in excess.items() if others}, {})
+
+    def test_nobody_imports_in_a_circle(self) -> None:
+        """Each module can be understood after those that it imports."""
+        rest = dict(MAY_IMPORT)
+        while ready := [module for module, others in rest.items() if not others & set(rest)]:
+            for module in ready:
+                del rest[module]
+
+        self.assertEqual(rest, {})
+
+    def test_doors_know_neither_each_other_nor_the_engine_room(self) -> None:
+        """A front end asks the dispatcher, and no other door concerns it; the table may not say otherwise."""
+        for module, others in MAY_IMPORT.items():
+            if module.startswith("frontends."):
+                self.assertEqual(others & NOT_FOR_DOORS, set(), module)
+                self.assertEqual({each for each in others if each.startswith("frontends")}, set(), module)
+
+    def test_nobody_imports_a_door(self) -> None:
+        """A door that is not configured costs nothing: doors are named in the service, and imported when needed."""
+        importers = [module for module, tree in trees().items() if any(x.startswith("frontends.") for x in ours(tree))]
+
+        self.assertEqual(importers, [])
+
+    def test_only_the_plugin_knows_the_reactor(self) -> None:
+        """The global reactor is imported in one place, and there only within functions."""
+        importers = [module for module, tree in trees().items() if "twisted.internet.reactor" in imported(tree)]
+        at_import = [
+            node
+            for node in trees()["plugin"].body
+            if isinstance(node, ast.ImportFrom) and "reactor" in ast.unparse(node)
+        ]
+
+        self.assertEqual((importers, at_import), (["plugin"], []))
+
+    def test_only_the_identity_makes_callers(self) -> None:
+        """A Caller in a signature means that somebody has been let in, so nobody else calls its constructor."""
+        makers = [
+            module
+            for module, tree in trees().items()
+            if any(ast.unparse(call.func).split(".")[-1] == "Caller" for call in calls(tree))
+        ]
+        copiers = [
+            module
+            for module, tree in trees().items()
+            if any(name in {"dataclasses.replace", "copy.replace"} for name in imported(tree))
+        ]
+
+        self.assertEqual((makers, copiers), (["identity"], []))
+
+    def test_nothing_goes_to_a_shell(self) -> None:
+        """No module can start a program but through the one spawner, and none gives anything to a shell."""
+        modules = {"subprocess", "pty", "multiprocessing", "asyncio"}
+        functions = re.compile(r"os\.(system|popen|fork\w*|spawn\w+|exec\w+|posix_spawnp?)")
+        used = {
+            (module, name)
+            for module, tree in trees().items()
+            for name in {*names(tree), *imported(tree)}
+            if functions.fullmatch(name) or name.split(".")[0] in modules
+        }
+        with_shell = [
+            module
+            for module, tree in trees().items()
+            if any(keyword.arg == "shell" for call in calls(tree) for keyword in call.keywords)
+        ]
+
+        self.assertEqual(used - {("spawning", "os.posix_spawn")}, set())
+        self.assertEqual(with_shell, [])
+
+    def test_nothing_is_evaluated(self) -> None:
+        """Nothing that comes from outside can become code."""
+        evaluators = {
+            (module, ast.unparse(call.func))
+            for module, tree in trees().items()
+            for call in calls(tree)
+            if ast.unparse(call.func) in {"eval", "exec", "compile", "__import__", "pickle.loads", "yaml.load"}
+        }
+
+        self.assertEqual(evaluators, set())
+
+    def test_packages_hold_no_code(self) -> None:
+        """An __init__.py is a docstring: to import one module does not import another."""
+        for package in ("", "frontends"):
+            (statement,) = trees()[package].body
+            self.assertIsInstance(statement, ast.Expr)
+
+
+class FinderTests(SynchronousTestCase):
+    """What the tests above rely on does find what it looks for."""
+
+    def test_imports_are_found_wherever_they_are(self) -> None:
+        """Imports of all forms count, within functions too."""
+        tree = ast.parse(
+            "import subprocess as s\nfrom cmdserver import wire\nfrom cmdserver.model import Caller\n"
+            "def f():\n  from twisted.internet import reactor\n  import cmdserver.frontends.line"
+        )
+
+        self.assertEqual(
+            set(imported(tree)),
+            {
+                "subprocess",
+                "cmdserver.wire",
+                "cmdserver.model.Caller",
+                "twisted.internet.reactor",
+                "cmdserver.frontends.line",
+            },
+        )
+        self.assertEqual(ours(tree), {"wire", "model", "frontends.line"})
+
+    def test_names_and_calls_are_found(self) -> None:
+        """What is called or only mentioned counts, with its dots."""
+        tree = ast.parse("run = os.system\nmodel.Caller(name=None)")
+
+        self.assertIn("os.system", names(tree))
+        self.assertEqual([ast.unparse(call.func) for call in calls(tree)], ["model.Caller"])

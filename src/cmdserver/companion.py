@@ -105,6 +105,8 @@ def user_add(ctx: click.Context, name: str, *, password_stdin: bool) -> None:
 @click.pass_context
 def user_passwd(ctx: click.Context, name: str, *, password_stdin: bool) -> None:
     """Change the password of the user NAME."""
+    with _files(ctx) as files:
+        files.require_user(name)
     hashed = _ask_password(password_stdin)
     with _files(ctx) as files:
         files.set_password(name, hashed)

@@ -122,10 +122,18 @@ class CredentialFiles:
             CredentialError: There is no such user.
         """
         with self._changing(name):
-            if not self._has_password_line(name) and name not in self.users():
-                raise CredentialError(f"there is no user {name}")
+            self.require_user(name)
             self._put_password(name, hashed)
             self._forget_initial_password(name)
+
+    def require_user(self, name: str) -> None:
+        """Make sure that there is somebody whose password could be changed.
+
+        Raises:
+            CredentialError: There is no such user.
+        """
+        if not self._has_password_line(name) and name not in self.users():
+            raise CredentialError(f"there is no user {name}")
 
     def remove_user(self, name: str) -> None:
         """Take away a user's password, keys and tokens.

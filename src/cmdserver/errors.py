@@ -69,6 +69,15 @@ class Denied(Refusal):
     code = Code.DENIED
 
 
+class LoginRefused(Refusal):
+    """Who somebody said they were could not be proved; why is for the audit file."""
+
+    code = Code.DENIED
+
+    def __init__(self) -> None:
+        super().__init__("Login failed.")
+
+
 class BadArgument(Refusal):
     """An argument that the command does not take."""
 
@@ -120,6 +129,10 @@ class AuditError(Exception):
 
 class CannotListen(Exception):  # noqa: N818 - a statement, as in Twisted's CannotListenError
     """A door cannot be opened; the text says which endpoint and why."""
+
+
+class BadTLSFiles(Exception):  # noqa: N818 - a statement
+    """Certificate, key or authorities cannot be used; the text says which file and why."""
 
 
 class CannotStart(SystemExit, Exception):  # noqa: N818 - a statement, as in "Cannot start: ..."

@@ -143,7 +143,7 @@ class CmdserverService(Service):
         tell_systemd("RELOADING=1")
         try:
             await self._replace(new)
-        except (AuditError, BadTLSFiles, CannotListen) as error:
+        except (AuditError, BadTLSFiles, CannotListen, CannotStart) as error:
             _log.error("nothing was changed: {error}", error=error)
         finally:
             self._is_reloading = False
@@ -157,7 +157,7 @@ class CmdserverService(Service):
             house.audit.move_to(house.audit_path(new))
             self._make_first_user(new)
             await self._listen_instead(new)
-        except (AuditError, BadTLSFiles, CannotListen):
+        except (AuditError, BadTLSFiles, CannotListen, CannotStart):
             house.audit.move_to(house.audit_path(old))
             house.reload_tls(old)
             raise

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
@@ -22,9 +22,9 @@ from zope.interface import implementer
 
 from cmdserver import wire
 from cmdserver.connections import Connections
-from cmdserver.dialogue import LoginDialogue
-from cmdserver.errors import BadArgument, Busy, LoginRefused, Malformed, Refusal, RequestError, Throttled
-from cmdserver.identity import Credentials, Door, Login, Offence, Password
+from cmdserver.entrance import Entrance
+from cmdserver.errors import BadArgument, Busy, Malformed, Refusal, RequestError, Throttled
+from cmdserver.identity import Credentials, Door, Login, Offence
 from cmdserver.interpreter import Interpreter
 from cmdserver.listening import FrontEnd, Lobby, host_and_port, source_of
 from cmdserver.model import Caller, Flow
@@ -32,7 +32,6 @@ from cmdserver.rendering import error_text
 from cmdserver.settings import Limits
 
 GREETING = b"What can I do for you?\n"
-LOGIN_FAILED = b"Login failed.\n"
 
 #: How long a client that was told everything may go on sending before it is cut off. To close at once with bytes unread
 #: would make the kernel send a reset, and the answer could be lost with it (RFC 9112, section 9.6).
@@ -68,10 +67,9 @@ class LineConnection(Protocol):
     _is_input_over = False
     _is_closing = False
     _is_proceeding = False
-    _has_prompted = False
-    #: Counted among those who have not logged in, at a door that requires it.
-    is_newcomer = False
-    _dialogue: LoginDialogue | None = None
+    _has_greeted = False
+    #: Until it is known who this is, at a door that asks.
+    _entrance: Entrance | None = None
 
     def __init__(self, front_end: "LineFrontEnd", source: str) -> None:
         self._front_end = front_end
@@ -84,6 +82,8 @@ class LineConnection(Protocol):
     def connectionMade(self) -> None:
         """Greet, and wait for the first line; over TLS when it is known who has which certificate."""
         self._connections.opened(self)
+        if self._front_end.door.login is not Login.NEVER:
+            self._entrance = Entrance(self._front_end.door, self)
         self._connections.expect_within(self, self._front_end.limits.login_seconds)
         self.transport.registerProducer(self, True)
         if self._front_end.certificate_of is None:
@@ -92,33 +92,23 @@ class LineConnection(Protocol):
     def handshakeCompleted(self) -> None:
         """TLS has its keys: a client with a certificate is not asked who it is."""
         certificate = self._front_end.certificate_of and self._front_end.certificate_of(self.transport, self.source)
-        if certificate is not None and self._front_end.door.login is not Login.NEVER:
-            self._log_in(certificate)
+        if certificate is not None and self._entrance is not None:
+            self._entrance.log_in(certificate)
         else:
             self._begin()
 
     def _begin(self) -> None:
-        if self._front_end.door.login is Login.REQUIRED:
-            self._dialogue = LoginDialogue()
-        self._prompt()
-
-    def _prompt(self) -> None:
-        """Say it at once: a socket that nothing was written to has room, and a turn of the reactor is saved."""
-        prompt = self._dialogue.prompt if self._dialogue is not None else GREETING
-        handle = self.transport.getHandle()
-        if isinstance(handle, socket.socket) and not self._has_prompted:
-            self._has_prompted = True
-            with contextlib.suppress(OSError):  # the client is gone, as the reactor will notice
-                handle.send(prompt)
+        if self._entrance is not None and self._front_end.door.login is Login.REQUIRED:
+            self._entrance.ask()
         else:
-            self.write(prompt)
+            self.say(GREETING)
 
     def dataReceived(self, data: bytes) -> None:
         """Take what came; answer if there is nothing to be answered first."""
         if self._is_closing:
             return
         self._buffer.feed(data)
-        if self._answering is None and not self._is_output_full:
+        if not self._is_busy and not self._is_output_full:
             self._proceed()
         if self._buffer.is_full and not self._is_closing and not self._is_input_paused:
             self._is_input_paused = True
@@ -130,7 +120,7 @@ class LineConnection(Protocol):
         self._is_input_over = True
         if self._is_closing:
             self.transport.loseConnection()
-        elif self._answering is None and not self._is_output_full:
+        elif not self._is_busy and not self._is_output_full:
             self._proceed()
         else:
             self._connections.watch(self)
@@ -143,7 +133,9 @@ class LineConnection(Protocol):
         """The connection is gone, and with it the wish for an answer."""
         self._is_closing = True
         self._flow = None
-        self._come_to_nothing(Offence.NOAUTH)
+        if self._entrance is not None:
+            self._entrance.leave(Offence.NOAUTH)
+            self._entrance.give_up()
         self._connections.closed(self)
         if self._answering is not None:
             self._answering.cancel()
@@ -165,7 +157,7 @@ class LineConnection(Protocol):
         self._connections.expect_nothing(self)
         if self._flow is not None:
             self._flow.resume()
-        if self._answering is None:
+        if not self._is_busy:
             self._expect_line()
             self._proceed()
 
@@ -184,6 +176,31 @@ class LineConnection(Protocol):
         if flow is not None and self._is_output_full:
             flow.pause()
 
+    # Client, as its entrance sees it
+
+    def say(self, prompt: bytes) -> None:
+        """Ask, or greet; the first time at once: a socket that nothing was written to has room for it."""
+        handle = self.transport.getHandle()
+        if isinstance(handle, socket.socket) and not self._has_greeted:
+            self._has_greeted = True
+            with contextlib.suppress(OSError):  # the client is gone, as the reactor will notice
+                handle.send(prompt)
+        else:
+            self.write(prompt)
+
+    def let_in(self, caller: Caller) -> None:
+        """The client has logged in; lines that it has sent ahead are answered now."""
+        self._caller = caller
+        if not self._is_closing:
+            self._connections.expect_within(self, self._front_end.limits.idle_seconds)
+            self.say(GREETING)
+            self._proceed()
+
+    def send_away(self, farewell: bytes) -> None:
+        """The client has not."""
+        self.write(farewell)
+        self._close()
+
     # What the front end asks
 
     def overdue(self) -> None:
@@ -193,15 +210,21 @@ class LineConnection(Protocol):
             return
         limits = self._front_end.limits
         seconds = limits.idle_seconds if self._is_session else limits.login_seconds
-        self._come_to_nothing(Offence.GRACE_EXCEEDED)
+        if self._entrance is not None:
+            self._entrance.leave(Offence.GRACE_EXCEEDED)
         self.write(f"cmdserver: nothing was asked within {seconds:g} s\n".encode())
         self._close()
 
     def come_to_an_end(self) -> None:
         """Close as soon as what is being answered has been."""
         self._is_session = False
-        if self._answering is None:
+        if not self._is_busy:
             self._close()
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether lines wait, for an answer before them or for a login."""
+        return self._answering is not None or (self._entrance is not None and self._entrance.is_busy)
 
     # One line after the other
 
@@ -211,20 +234,21 @@ class LineConnection(Protocol):
             return
         self._is_proceeding = True
         for _ in range(LINES_IN_A_ROW):
-            if self._answering is not None or self._is_output_full or self._is_closing or not self._take_line():
+            if self._is_busy or self._is_output_full or self._is_closing or not self._take_line():
                 break
         else:
             self._front_end.lobby.clock.callLater(0, self._proceed_if_open)
         self._is_proceeding = False
 
     def _proceed_if_open(self) -> None:
-        if not self._is_closing and self._answering is None and not self._is_output_full:
+        if not self._is_closing and not self._is_busy and not self._is_output_full:
             self._proceed()
 
     def _take_line(self) -> bool:
         """Perform the next line; return whether there was one."""
         try:
-            line = self._buffer.next_answer() if self._dialogue is not None else self._buffer.next_line()
+            is_answer = self._entrance is not None and self._entrance.is_asking
+            line = self._buffer.next_answer() if is_answer else self._buffer.next_line()
             if line is None and self._is_input_over and not getattr(self.transport, "is_input_cut", False):
                 line = self._buffer.last_line()
         except Malformed as malformed:
@@ -232,8 +256,9 @@ class LineConnection(Protocol):
             self._close()
             return False
         if line is not None:
-            if self._dialogue is not None:
-                self._answer_prompt(self._dialogue, line)
+            if self._entrance is not None and is_answer:
+                self._locate()
+                self._entrance.take(line)
             else:
                 self._perform(line)
             return True
@@ -271,62 +296,13 @@ class LineConnection(Protocol):
 
     def _begin_login(self) -> None:
         """The word ``login``: a dialogue, if there is a login here and it has not been made."""
-        if self._front_end.door.login is Login.OPTIONAL and self._require_caller().is_anonymous:
-            self._dialogue = LoginDialogue()
+        if self._entrance is not None and self._require_caller().is_anonymous:
             self._connections.expect_within(self, self._front_end.limits.login_seconds)
-            self._prompt()
+            self._entrance.ask()
             return
-        text = "there is no login on this door" if self._require_caller().is_anonymous else "you have logged in"
+        text = "you have logged in" if self._entrance is not None else "there is no login on this door"
         self._refuse(BadArgument(text), as_json=False)
         self._answered()
-
-    def _answer_prompt(self, dialogue: LoginDialogue, line: bytes) -> None:
-        pair = dialogue.take(line)
-        if pair is None:
-            self._prompt()
-            return
-        self._dialogue = None
-        self._connections.moved(self, source_of(self.transport.getPeer()))
-        self._log_in(Password(name=pair[0], password=pair[1], source=self.source))
-
-    def _log_in(self, credentials: Credentials) -> None:
-        """Find out who this is; lines that were sent ahead wait for that."""
-        logging_in = self._front_end.door.log_in(self.source, credentials)
-        self._answering = logging_in.addCallbacks(self._logged_in, self._not_logged_in).addErrback(self._broken)
-
-    def _logged_in(self, caller: Caller) -> None:
-        self._answering = None
-        self._caller = caller
-        self._stay_no_newcomer()
-        if not self._is_closing:
-            self._connections.expect_within(self, self._front_end.limits.idle_seconds)
-            self._prompt()
-            self._proceed()
-
-    def _not_logged_in(self, failure: Failure) -> None:
-        """Say so, and why not to nobody."""
-        self._answering = None
-        if failure.check(CancelledError):
-            return
-        if failure.check(LoginRefused):
-            self._come_to_nothing(Offence.AUTHFAIL)
-            self.write(LOGIN_FAILED)
-        elif isinstance(failure.value, RequestError):
-            self.write(error_text(failure.value))
-        else:
-            self._broken(failure)
-        self._close()
-
-    def _come_to_nothing(self, offence: Offence) -> None:
-        """A connection that required a login, or tried one, ends without: once."""
-        if self.is_newcomer or offence is Offence.AUTHFAIL:
-            self._stay_no_newcomer()
-            self._front_end.door.offended(self.source, offence)
-
-    def _stay_no_newcomer(self) -> None:
-        if self.is_newcomer:
-            self.is_newcomer = False
-            self._front_end.door.settle()
 
     def _refuse(self, refusal: Refusal, *, as_json: bool) -> None:
         caller = self._caller or self._front_end.door.anonymous(self.source)
@@ -354,9 +330,12 @@ class LineConnection(Protocol):
     def _require_caller(self) -> Caller:
         """Say who is asking, once it is known where from: behind a proxy that is with the first bytes."""
         if self._caller is None:
-            self._connections.moved(self, source_of(self.transport.getPeer()))
+            self._locate()
             self._caller = self._front_end.door.anonymous(self.source)
         return self._caller
+
+    def _locate(self) -> None:
+        self._connections.moved(self, source_of(self.transport.getPeer()))
 
     # Beginning and ending to read
 
@@ -416,9 +395,7 @@ class LineFrontEnd(FrontEnd):
         except Busy as busy:
             self.door.settle()
             return _TurnedAway(busy)
-        connection = LineConnection(self, source)
-        connection.is_newcomer = self.door.login is Login.REQUIRED
-        return connection
+        return LineConnection(self, source)
 
     def close(self) -> None:
         """See `FrontEnd`."""

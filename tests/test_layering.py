@@ -24,10 +24,13 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "errors": "",
         "model": "errors",
         "events": "errors model",
+        "names": "",
         # Pure: no reactor, no files, no time of its own.
         "admission": "errors",
         "deadlines": "",
+        "dialogue": "",
         "gate": "errors",
+        "penalties": "",
         "places": "",
         "policy": "errors model",
         "printable": "",
@@ -36,6 +39,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "replay": "model",
         "settings": "",
         "sharing": "",
+        "sources": "",
+        "startups": "errors",
         "throttle": "errors",
         "wire": "errors",
         # The host.
@@ -43,30 +48,58 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "hangups": "",
         "host": "",
         "orphans": "",
+        "ownership": "",
         "process": "",
-        "execution": "model process_group",
         "process_group": "",
-        "runner": "execution model",
+        "replacing": "",
         "spawning": "",
         "state": "errors",
+        "execution": "model process_group",
+        "runner": "execution model",
+        # Credentials: pure parsers, then the files that they are in.
+        "passwords": "",
+        "credentials": "names passwords sources",
+        "authorized_keys": "credentials sources",
+        "watched": "credentials",
+        "credential_files": "authorized_keys credentials names passwords replacing watched",
+        "first_start": "credential_files errors passwords replacing",
+        # Who is calling.
+        "hashing": "admission errors penalties",
+        "checkers": "credential_files credentials hashing names",
+        "threshold": "errors penalties startups",
+        "identity": "checkers errors events model penalties threshold",
+        # TLS is no door, but what some doors are wrapped in.
+        "tls": "errors",
+        "tls_transport": "",
         # One request, one way through.
-        "identity": "model",
         "scheduler": "admission errors execution model replay runner sharing",
         "dispatcher": "errors events gate model policy scheduler throttle",
         "interpreter": "dispatcher errors model printable rendering wire",
         # The configuration: names of roles and words of the protocol are not written down twice.
-        "configuration": "host model policy reading settings wire",
+        "configuration": "host model names penalties policy reading settings startups wire",
         # The doors.
-        "listening": "dispatcher errors gate hangups orphans settings",
-        "connections": "deadlines listening",
+        "lobby": "dispatcher gate hangups orphans settings",
+        "listening": "configuration errors lobby",
+        "connections": "deadlines lobby",
+        "entrance": "dialogue errors identity model rendering",
         "frontends": "",
-        "frontends.line": "connections errors identity interpreter listening model rendering settings wire",
-        # How it is put together; named here is what makes the parts, doors are found by their names.
-        "service": (
-            "admission audit configuration dispatcher errors events gate hangups identity listening orphans policy"
-            " process reading runner scheduler spawning state throttle"
+        "frontends.line": (
+            "connections entrance errors identity interpreter listening lobby model rendering settings wire"
         ),
-        "plugin": "configuration host listening reading service state",
+        # How it is put together; named here is what makes the parts, doors are found by their names.
+        "house": (
+            "admission audit checkers configuration credential_files dispatcher events first_start gate hangups hashing"
+            " identity listening lobby orphans penalties policy process runner scheduler spawning startups threshold"
+            " throttle tls tls_transport"
+        ),
+        "service": "configuration errors first_start house identity listening process reading state",
+        "plugin": "configuration host house listening reading service state",
+        # What people type beside the daemon.
+        "companion_parameters": "credential_files credentials names policy",
+        "companion": (
+            "companion_parameters configuration credential_files credentials errors identity ownership passwords plugin"
+            " policy printable reading rendering settings sources state"
+        ),
         "": "",
     }.items()
 }

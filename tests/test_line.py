@@ -14,9 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from cmdserver.errors import Code
+from cmdserver.events import Requested
 from cmdserver.frontends.line import GREETING, LINGER_SECONDS, LineConnection, LineFrontEnd
 from cmdserver.identity import Door
-from cmdserver.listening import Lobby
+from cmdserver.lobby import Lobby
 from cmdserver.settings import Limits
 from tests.running_doubles import FakeProcess, House, command
 
@@ -473,7 +474,9 @@ class GoneTests(SynchronousTestCase):
 
         self.assertEqual([(self.house.process.group, "SIGTERM")], self.house.spawner.signals)
         self.house.turn()
-        self.assertTrue(self.house.ledger.events[0].abandoned)
+        (event,) = self.house.ledger.events
+        assert isinstance(event, Requested)
+        self.assertTrue(event.abandoned)
 
     def test_gone_half_closed_client_is_noticed(self) -> None:
         """A client that has ended its input is watched, because it is not read from any more."""

@@ -31,7 +31,7 @@ from cmdserver.configuration import Configuration, load
 from cmdserver.credential_files import CredentialError, CredentialFiles
 from cmdserver.credentials import Token, parse_commands, token_digest
 from cmdserver.errors import Refusal
-from cmdserver.model import Caller
+from cmdserver.identity import suppose
 from cmdserver.ownership import as_owner_of
 from cmdserver.passwords import hash_password
 from cmdserver.policy import ANONYMOUS, Policy
@@ -210,8 +210,7 @@ def explain(ctx: click.Context, name: str, command: tuple[str, ...]) -> None:
     """
     configuration = _configuration(ctx)
     policy = Policy(configuration.commands, configuration.roles)
-    # Nobody has been let in; the policy is asked about somebody who might be.
-    caller = Caller(name=None if name == ANONYMOUS else name, door="", source="", method="none")
+    caller = suppose(None if name == ANONYMOUS else name)
     try:
         grant = policy.require(caller, command)
     except Refusal as refusal:

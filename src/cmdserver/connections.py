@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from twisted.internet.task import LoopingCall
 
 from cmdserver.deadlines import Deadlines
-from cmdserver.listening import Lobby
+from cmdserver.lobby import Lobby
 
 #: How often deadlines are looked at, and whether clients that are not read from have been killed.
 TICK_SECONDS = 0.5

@@ -26,7 +26,8 @@ from cmdserver.gate import Gate
 from cmdserver.hangups import Hangups
 from cmdserver.hashing import HashingThreads, PasswordVerifier, threads_for
 from cmdserver.identity import Door, Identity, Login
-from cmdserver.listening import FrontEnd, Listener, Lobby
+from cmdserver.listening import Listener
+from cmdserver.lobby import FrontEnd, Lobby
 from cmdserver.orphans import Orphans
 from cmdserver.penalties import Penalties, networks
 from cmdserver.policy import Policy

@@ -78,6 +78,11 @@ class Realm:
         return ICaller, caller, lambda: None
 
 
+def suppose(name: str | None) -> Caller:
+    """Say who somebody would be who logged in under a name, or nobody asked: to look at, not to act for."""
+    return Caller(name=name, door="", source="", method=NO_METHOD)
+
+
 class Login(StrEnum):
     """Whether a door asks who its callers are."""
 

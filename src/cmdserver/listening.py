@@ -8,23 +8,17 @@ import contextlib
 import ipaddress
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IReactorTime, IStreamServerEndpoint
-from twisted.internet.protocol import Factory
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
 from cmdserver.configuration import Listening
-from cmdserver.dispatcher import Dispatcher
 from cmdserver.errors import CannotListen
-from cmdserver.gate import Gate
-from cmdserver.hangups import Hangups
-from cmdserver.orphans import Orphans
-from cmdserver.settings import Limits
+from cmdserver.lobby import FrontEnd
 
 #: Twisted's 50 costs a second of p99 at 256 callers: a connection that finds the queue full is tried again a second on.
 BACKLOG = 1024
@@ -39,33 +33,6 @@ _SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lobby:
-    """What every front end is given."""
-
-    dispatcher: Dispatcher
-    gate: Gate
-    hangups: Hangups
-    orphans: Orphans
-    clock: IReactorTime
-    #: As they are now: a reload replaces them.
-    limits: Callable[[], Limits]
-
-
-class FrontEnd(Factory):
-    """A factory of one door's connections that can be told to come to an end."""
-
-    noisy = False
-
-    def close(self) -> None:
-        """End every connection, those with a request under way as soon as it is answered; take no new requests."""
-        raise NotImplementedError
-
-    def try_it(self, address: IAddress, command: str) -> str:
-        """Say what a person would type to run a command through this door."""
-        raise NotImplementedError
 
 
 def parse_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from cmdserver.configuration import Configuration, changes
 from cmdserver.errors import AuditError, BadTLSFiles, CannotListen, CannotStart
 from cmdserver.house import House
-from cmdserver.identity import Door
+from cmdserver.identity import suppose
 from cmdserver.listening import Listener
 from cmdserver.process import isolate_descriptors, on_signal, tell_systemd
 from cmdserver.reading import Mistakes
@@ -103,7 +103,7 @@ class CmdserverService(Service):
         """Show a person at a terminal what to type, with a command that everybody may run if there is one."""
         if self._terminal is None:
             return
-        stranger = Door("").anonymous("")
+        stranger = suppose(None)
         command = next((each.name for each in self._house.policy().allowed(stranger)), "help")
         for listener in self._listeners:
             if line := listener.try_it(command):

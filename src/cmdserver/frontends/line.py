@@ -26,7 +26,8 @@ from cmdserver.entrance import Entrance
 from cmdserver.errors import BadArgument, Busy, Malformed, Refusal, RequestError, Throttled
 from cmdserver.identity import Credentials, Door, Login, Offence
 from cmdserver.interpreter import Interpreter
-from cmdserver.listening import FrontEnd, Lobby, host_and_port, source_of
+from cmdserver.listening import host_and_port, source_of
+from cmdserver.lobby import FrontEnd, Lobby
 from cmdserver.model import Caller, Flow
 from cmdserver.rendering import error_text
 from cmdserver.settings import Limits

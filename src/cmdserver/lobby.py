@@ -1,0 +1,43 @@
+"""What is between the doors and the house: what a front end is given, and what it must be able to do.
+
+Rule of this file: it knows no protocol and opens nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Factory
+
+from cmdserver.dispatcher import Dispatcher
+from cmdserver.gate import Gate
+from cmdserver.hangups import Hangups
+from cmdserver.orphans import Orphans
+from cmdserver.settings import Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lobby:
+    """What every front end is given."""
+
+    dispatcher: Dispatcher
+    gate: Gate
+    hangups: Hangups
+    orphans: Orphans
+    clock: IReactorTime
+    #: As they are now: a reload replaces them.
+    limits: Callable[[], Limits]
+
+
+class FrontEnd(Factory):
+    """A factory of one door's connections that can be told to come to an end."""
+
+    noisy = False
+
+    def close(self) -> None:
+        """End every connection, those with a request under way as soon as it is answered; take no new requests."""
+        raise NotImplementedError
+
+    def try_it(self, address: IAddress, command: str) -> str:
+        """Say what a person would type to run a command through this door."""
+        raise NotImplementedError

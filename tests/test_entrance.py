@@ -1,0 +1,156 @@
+"""Tests of the way in: the dialogue, a certificate, and what is remembered of those who come to nothing."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from cmdserver.dialogue import PASSWORD_PROMPT, USER_PROMPT, LoginDialogue
+from cmdserver.entrance import LOGIN_FAILED, Entrance
+from cmdserver.errors import Fault, LoginRefused
+from cmdserver.identity import Login, Offence
+from cmdserver.model import Caller
+
+ADA = Caller(name="ada", door="line", source="192.0.2.1", method="password")
+
+
+class FakeDoor:
+    """A door whose logins the test decides."""
+
+    def __init__(self, login: Login) -> None:
+        self.login = login
+        self.tried: list[Any] = []
+        self.decision: Deferred[Caller] = Deferred()
+        self.offences: list[Offence] = []
+        self.settled = 0
+
+    def log_in(self, source: str, credentials: Any) -> Deferred[Caller]:
+        self.tried.append(credentials)
+        return self.decision
+
+    def settle(self) -> None:
+        self.settled += 1
+
+    def offended(self, source: str, offence: Offence) -> None:
+        self.offences.append(offence)
+
+
+class FakeClient:
+    """A connection that keeps what it was told."""
+
+    source = "192.0.2.1"
+
+    def __init__(self) -> None:
+        self.said: list[bytes] = []
+        self.callers: list[Caller] = []
+        self.farewells: list[bytes] = []
+
+    def say(self, prompt: bytes) -> None:
+        self.said.append(prompt)
+
+    def let_in(self, caller: Caller) -> None:
+        self.callers.append(caller)
+
+    def send_away(self, farewell: bytes) -> None:
+        self.farewells.append(farewell)
+
+
+class EntranceTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.enter(Login.REQUIRED)
+
+    def enter(self, login: Login) -> None:
+        """Stand at a door."""
+        self.door = FakeDoor(login)
+        self.client = FakeClient()
+        self.entrance = Entrance(self.door, self.client)  # type: ignore[arg-type]
+
+    def hold_dialogue(self) -> None:
+        """Say who we are."""
+        self.entrance.ask()
+        self.entrance.take(b"ada\r")
+        self.entrance.take(b" right ")
+
+    def test_dialogue(self) -> None:
+        """Name, then password, exactly as they came but for the line's end."""
+        self.hold_dialogue()
+
+        self.assertEqual(self.client.said, [USER_PROMPT, PASSWORD_PROMPT])
+        self.assertEqual([(each.name, each.password) for each in self.door.tried], [("ada", b" right ")])
+        self.assertTrue(self.entrance.is_busy)
+        self.assertFalse(self.entrance.is_asking)
+
+    def test_let_in(self) -> None:
+        """Who has logged in is counted out of the newcomers, once, and not charged when it leaves."""
+        self.hold_dialogue()
+        self.door.decision.callback(ADA)
+        self.entrance.leave(Offence.NOAUTH)
+
+        self.assertEqual(self.client.callers, [ADA])
+        self.assertEqual((self.door.settled, self.door.offences), (1, []))
+        self.assertFalse(self.entrance.is_busy)
+
+    def test_sent_away(self) -> None:
+        """Who has not is told no reason, and charged once."""
+        self.hold_dialogue()
+        self.door.decision.errback(LoginRefused())
+        self.entrance.leave(Offence.NOAUTH)
+
+        self.assertEqual(self.client.farewells, [LOGIN_FAILED])
+        self.assertEqual((self.door.settled, self.door.offences), (1, [Offence.AUTHFAIL]))
+
+    def test_our_fault_is_no_offence(self) -> None:
+        """What is not the client's fault is said, and not held against it until it goes."""
+        self.hold_dialogue()
+        self.door.decision.errback(Fault("0123"))
+
+        self.assertIn(b"fault", self.client.farewells[0])
+        self.assertEqual(self.door.offences, [])
+
+    def test_who_says_nothing(self) -> None:
+        """A connection that ends without a login is charged for that, once."""
+        self.entrance.ask()
+        self.entrance.leave(Offence.GRACE_EXCEEDED)
+        self.entrance.leave(Offence.NOAUTH)
+
+        self.assertEqual((self.door.settled, self.door.offences), (1, [Offence.GRACE_EXCEEDED]))
+
+    def test_optional_login(self) -> None:
+        """Where nobody must log in, nobody is charged for not doing it, but for failing."""
+        self.enter(Login.OPTIONAL)
+        self.entrance.leave(Offence.NOAUTH)
+        self.assertEqual((self.door.settled, self.door.offences), (0, []))
+        self.hold_dialogue()
+        self.door.decision.errback(LoginRefused())
+
+        self.assertEqual((self.door.settled, self.door.offences), (0, [Offence.AUTHFAIL]))
+
+    def test_giving_up(self) -> None:
+        """Who goes while the password is checked lets the check go, and is not sent anything."""
+        self.hold_dialogue()
+        self.entrance.give_up()
+
+        self.assertTrue(self.door.decision.called)
+        self.assertEqual(self.client.farewells, [])
+
+    def test_decided_at_once(self) -> None:
+        """A login that is decided before it is waited for leaves nothing waiting."""
+        self.door.decision.callback(ADA)
+        self.hold_dialogue()
+
+        self.assertFalse(self.entrance.is_busy)
+        self.assertEqual(self.client.callers, [ADA])
+
+
+class DialogueTests(SynchronousTestCase):
+    @given(st.binary(), st.binary())
+    def test_any_bytes(self, name: bytes, password: bytes) -> None:
+        """Invariant: any two lines give a pair, the password to the letter; never an exception."""
+        dialogue = LoginDialogue()
+        self.assertIsNone(dialogue.take(name))
+        pair = dialogue.take(password)
+
+        assert pair is not None
+        self.assertEqual(pair[1], password.removesuffix(b"\r"))

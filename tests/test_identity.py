@@ -1,0 +1,267 @@
+"""Tests of the portal: who is believed, what is written down, and what nobody is told."""
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import bcrypt
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.portal import IRealm
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from cmdserver.checkers import BearerToken, Certificate, CertificateChecker, Password, PasswordChecker, TokenChecker
+from cmdserver.credential_files import CredentialFiles
+from cmdserver.credentials import Token, token_digest
+from cmdserver.errors import Busy, Code, Fault, LoginRefused, RequestError, Throttled
+from cmdserver.events import EventStream, LoggedIn
+from cmdserver.hashing import PasswordVerifier, is_match
+from cmdserver.identity import Arrival, Credentials, Door, Identity, Login, Offence, Realm, suppose
+from cmdserver.model import Caller
+from cmdserver.penalties import Penalties
+from cmdserver.startups import Newcomers, Startups
+from cmdserver.threshold import Threshold
+from tests.running_doubles import MemoryLedger
+
+HERE = Arrival("line", "192.0.2.1")
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+ADA = bcrypt.hashpw(b"right", bcrypt.gensalt(4))
+
+
+class InstantVerifier:
+    """A `PasswordVerifier` without threads; it keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[bytes, bytes | None, str, int]] = []
+        self.trouble: Exception | None = None
+
+    def verify(self, password: bytes, hashed: bytes | None, *, source: str, cost: int) -> Deferred[bool]:
+        self.asked.append((password, hashed, source, cost))
+        return fail(self.trouble) if self.trouble else succeed(is_match(password, hashed, cost))
+
+
+class IdentityTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.files = CredentialFiles(Path(folder.name))
+        self.files.add_user("ada", ADA)
+        self.verifier = InstantVerifier()
+        self.ledger = MemoryLedger()
+        self.clock = Clock()
+        self.threshold = Threshold(Newcomers(Startups(2, 100, 2)), Penalties(), self.clock, lambda: 0.5)
+        checkers: list[ICredentialsChecker] = [
+            PasswordChecker(self.files, cast("PasswordVerifier", self.verifier)),
+            TokenChecker(self.files, lambda: NOON),
+            CertificateChecker(),
+        ]
+        self.identity = Identity(checkers, self.threshold, EventStream(self.ledger), lambda: 1_700_000_000.0)
+
+    def log_in(self, credentials: Credentials) -> Caller | Exception:
+        """Try, and return what comes of it."""
+        results: list[Any] = []
+        self.identity.log_in(HERE, credentials).addBoth(results.append)
+        (result,) = results
+        return result if isinstance(result, Caller) else cast("Exception", result.value)
+
+    @property
+    def written(self) -> list[tuple[str | None, str, Code, str | None]]:
+        """What was written down of logins."""
+        return [
+            (event.user, event.method, event.outcome, event.reason)
+            for event in self.ledger.events
+            if isinstance(event, LoggedIn)
+        ]
+
+
+def password(name: str, secret: bytes) -> Password:
+    """Show a name and a password."""
+    return Password(name=name, password=secret, source=HERE.source)
+
+
+class PasswordTests(IdentityTestCase):
+    def test_right_password(self) -> None:
+        """The caller has the name, and the door and source of the arrival."""
+        caller = self.log_in(password("ada", b"right"))
+
+        self.assertEqual(caller, Caller(name="ada", door="line", source="192.0.2.1", method="password"))
+        self.assertEqual(self.written, [("ada", "password", Code.OK, None)])
+
+    def test_refusals_are_alike(self) -> None:
+        """A wrong password, no user, no user's name at all: the same error, and the reason for us alone."""
+        for name, secret in (("ada", b"wrong"), ("eve", b"right"), ("../ada", b"right"), ("", b"")):
+            error = self.log_in(password(name, secret))
+            self.assertIsInstance(error, LoginRefused)
+            self.assertEqual(str(error), "Login failed.")
+
+        self.assertEqual(
+            [reason for *_, reason in self.written], ["wrong password", "no such user", "no such user", "no such user"]
+        )
+
+    def test_unknown_users_cost_the_same(self) -> None:
+        """A hash is computed for nobody, at the cost of the known ones'."""
+        self.log_in(password("eve", b"x"))
+        self.log_in(password("ada", b"x"))
+
+        self.assertEqual([(hashed, cost) for _, hashed, _, cost in self.verifier.asked], [(None, 4), (ADA, 4)])
+
+    def test_changed_file_counts(self) -> None:
+        """A password that was changed counts from the next login on."""
+        self.files.set_password("ada", bcrypt.hashpw(b"new", bcrypt.gensalt(4)))
+
+        self.assertIsInstance(self.log_in(password("ada", b"right")), LoginRefused)
+        self.assertIsInstance(self.log_in(password("ada", b"new")), Caller)
+
+    def test_too_many_hashes(self) -> None:
+        """When no more can be checked, that is said, and written down."""
+        self.verifier.trouble = Busy("too many", 3)
+
+        self.assertIsInstance(self.log_in(password("ada", b"right")), Busy)
+        self.assertEqual([outcome for _, _, outcome, _ in self.written], [Code.BUSY])
+
+    def test_mistakes_of_ours(self) -> None:
+        """The client is told an id; the log has the rest under it."""
+        self.verifier.trouble = RuntimeError("secret")
+        error = self.log_in(password("ada", b"right"))
+
+        self.assertIsInstance(error, Fault)
+        self.assertNotIn("secret", str(error))
+        self.assertEqual([str(failure.value) for failure in self.flushLoggedErrors(RuntimeError)], ["secret"])
+
+    def test_cancelled_login_is_told_to_nobody(self) -> None:
+        """Who gives up hears no more, and lets the check go."""
+        waiting: Deferred[bool] = Deferred()
+        self.verifier.verify = lambda *_, **__: waiting  # type: ignore[method-assign]
+        login = self.identity.log_in(HERE, password("ada", b"right"))
+        login.addErrback(lambda _: None)
+        login.cancel()
+
+        self.assertTrue(waiting.called)
+        self.assertEqual(self.written, [])
+
+
+class TokenTests(IdentityTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.files.add_token(Token(name="mon", sha256=token_digest("good"), commands=frozenset({"uptime"})))
+        self.files.add_token(Token(name="old", sha256=token_digest("old"), expires=NOON))
+
+    def test_token(self) -> None:
+        """A token says itself whose it is, and what it is good for."""
+        caller = self.log_in(BearerToken(secret="good", source="192.0.2.1"))
+
+        assert isinstance(caller, Caller)
+        self.assertEqual((caller.name, caller.method, caller.commands), ("mon", "token", frozenset({"uptime"})))
+
+    def test_refusals(self) -> None:
+        """Unknown and expired tokens are refused alike, and written down apart, without the token."""
+        for secret in ("bad", "old", ""):
+            self.assertIsInstance(self.log_in(BearerToken(secret=secret, source="192.0.2.1")), LoginRefused)
+
+        reasons = [reason or "" for *_, reason in self.written]
+        self.assertEqual(
+            [reason.partition(" at ")[0] for reason in reasons],
+            ["no such token", "old's token expired", "no such token"],
+        )
+        self.assertNotIn("bad", str(reasons))
+
+
+class CertificateTests(IdentityTestCase):
+    def test_first_usable_name(self) -> None:
+        """The first name in it that a user can have; others are no names of users."""
+        caller = self.log_in(Certificate(names=("../x", "ada", "eve"), fingerprint="SHA256:00", source="192.0.2.1"))
+
+        assert isinstance(caller, Caller)
+        self.assertEqual((caller.name, caller.method), ("ada", "certificate"))
+        self.assertEqual(
+            [event.fingerprint for event in self.ledger.events if isinstance(event, LoggedIn)], ["SHA256:00"]
+        )
+
+    def test_no_name(self) -> None:
+        """A certificate without a usable name lets nobody in."""
+        for names in ((), ("a b",), ("-x",)):
+            error = self.log_in(Certificate(names=names, fingerprint="SHA256:00", source="192.0.2.1"))
+            self.assertIsInstance(error, LoginRefused)
+
+
+class WrittenDownTests(IdentityTestCase):
+    def test_nothing_is_checked_that_cannot_be_written(self) -> None:
+        """Without an audit file nobody is let in, and no hash is computed."""
+        self.ledger.is_full = True
+
+        self.assertIsInstance(self.log_in(password("ada", b"right")), Fault)
+        self.assertEqual(self.verifier.asked, [])
+
+    def test_nobody_is_let_in_unwritten(self) -> None:
+        """If it can no longer be written when it is decided, it is decided otherwise."""
+        self.ledger.is_about_to_be_full = True
+
+        self.assertIsInstance(self.log_in(password("ada", b"right")), Fault)
+
+    def test_no_secret_is_written(self) -> None:
+        """No password is in any event, right or wrong."""
+        self.log_in(password("ada", b"right"))
+        self.log_in(password("ada", b"t0p"))
+
+        self.assertNotIn("t0p", repr(self.ledger.events))
+        self.assertNotIn("right", repr(self.ledger.events))
+
+
+class ThresholdTests(IdentityTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.door = Door("line", Login.REQUIRED, self.identity)
+
+    def test_newcomers_are_bounded(self) -> None:
+        """Who has not logged in is counted, until they have or are gone."""
+        self.door.arrive("192.0.2.1")
+        self.door.arrive("192.0.2.2")
+        self.assertRaises(Busy, self.door.arrive, "192.0.2.3")
+        self.door.settle()
+
+        self.door.arrive("192.0.2.3")
+
+    def test_offences_add_up(self) -> None:
+        """A source that wastes our time is kept away from every login, for a while."""
+        for _ in range(4):
+            self.door.offended("192.0.2.1", Offence.AUTHFAIL)
+
+        self.assertRaises(Throttled, self.door.arrive, "192.0.2.1")
+        self.assertIsInstance(self.log_in(password("ada", b"right")), Throttled)
+        self.assertEqual([outcome for _, _, outcome, _ in self.written], [Code.THROTTLED])
+        self.door.arrive("192.0.2.2")
+        self.clock.advance(3600)
+        self.assertIsInstance(self.log_in(password("ada", b"right")), Caller)
+
+    def test_doors_without_a_login(self) -> None:
+        """Nothing is counted where nobody is asked; and nobody can be."""
+        door = Door("line")
+        for _ in range(10):
+            door.arrive("192.0.2.1")
+            door.settle()
+        door.offended("192.0.2.1", Offence.AUTHFAIL)
+        self.assertRaises(ValueError, door.log_in, "192.0.2.1", password("ada", b"right"))
+
+
+class RealmTests(SynchronousTestCase):
+    def test_provides_what_cred_wants(self) -> None:
+        """Realm and checkers are what they say they are."""
+        verifyObject(IRealm, Realm())
+        verifyObject(ICredentialsChecker, CertificateChecker())
+
+    def test_nothing_else_is_to_be_had(self) -> None:
+        """Whoever asks the realm for anything but a Caller is refused."""
+        self.assertRaises(NotImplementedError, Realm().requestAvatar, "x", HERE)
+
+    def test_supposed_callers_are_nobody_here(self) -> None:
+        """Who is only supposed to call has no door and no source."""
+        self.assertEqual(suppose("ada"), Caller(name="ada", door="", source="", method="none"))
+        self.assertTrue(suppose(None).is_anonymous)
+
+    def test_errors_are_requests_errors(self) -> None:
+        """What a refused login says is in the one vocabulary."""
+        self.assertIsInstance(LoginRefused(), RequestError)
+        self.assertEqual(LoginRefused().code, Code.DENIED)

@@ -63,8 +63,13 @@ class DefaultTests(ConfigurationTestCase):
 
     def test_the_line_door(self) -> None:
         """The line door is where the contract says, for everyone."""
-        self.assertIn(Listening(protocol="line", endpoint="tcp:2022:interface=127.0.0.1", tls=False, login="never"), self.configuration.listening)
-        self.assertEqual(["never", "required"], [listen.login for listen in self.configuration.settings.listen if listen])
+        self.assertIn(
+            Listening(protocol="line", endpoint="tcp:2022:interface=127.0.0.1", tls=False, login="never"),
+            self.configuration.listening,
+        )
+        self.assertEqual(
+            ["never", "required"], [listen.login for listen in self.configuration.settings.listen if listen]
+        )
 
     def test_commands(self) -> None:
         """There are two commands, which only read and are shared."""
@@ -158,7 +163,9 @@ class ListeningTests(ConfigurationTestCase):
     def test_several_endpoints(self) -> None:
         """A door may have several endpoints, and there may be several doors."""
         text = _LISTEN + _LISTEN.replace('"tcp:2022"', '["tcp:1", "tcp:2"]')
-        expected = tuple(Listening(protocol="line", endpoint=f"tcp:{port}", tls=False, login="never") for port in (2022, 1, 2))
+        expected = tuple(
+            Listening(protocol="line", endpoint=f"tcp:{port}", tls=False, login="never") for port in (2022, 1, 2)
+        )
         self.assertEqual(expected, _configure(text).listening)
 
     def test_none(self) -> None:
@@ -217,10 +224,12 @@ class ListeningTests(ConfigurationTestCase):
 
     def test_tls_files(self) -> None:
         """Certificate and key go together, and are absolute paths."""
-        self.assert_one_mistake("5: tls: key is missing", _LISTEN + "[tls]\ncertificate = '/x'")
-        self.assert_one_mistake("5: tls: certificate is missing", _LISTEN + "[tls]\nkey = '/x'")
-        self.assert_one_mistake("6: tls.client_ca: 'ca.pem' is not", _LISTEN + "[tls]\nclient_ca = 'ca.pem'")
-        self.assert_one_mistake("6: tls.minimum_version: ", _LISTEN + "[tls]\nminimum_version = '1.1'")
+        self.assert_one_mistake("6: tls: key is missing", _LISTEN + "tls = true\n[tls]\ncertificate = '/x'")
+        self.assert_one_mistake("6: tls: certificate is missing", _LISTEN + "tls = true\n[tls]\nkey = '/x'")
+        self.assert_one_mistake(
+            "7: tls.client_ca: 'ca.pem' is not", _LISTEN + "tls = true\n[tls]\nclient_ca = 'ca.pem'"
+        )
+        self.assert_one_mistake("7: tls.minimum_version: ", _LISTEN + "tls = true\n[tls]\nminimum_version = '1.1'")
 
     def test_exempt_networks(self) -> None:
         """Who is exempt from penalties is said in networks."""

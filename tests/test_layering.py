@@ -93,7 +93,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " throttle tls tls_transport"
         ),
         "service": "configuration errors first_start house identity listening process reading state",
-        "plugin": "configuration host house listening reading service state",
+        "plugin": "configuration errors host house listening reading service settings state tls",
         # What people type beside the daemon.
         "companion_parameters": "credential_files credentials names policy",
         "companion": (

@@ -92,6 +92,7 @@ def configure(
     host: Host,
     protocols: Collection[str],
     check_endpoint: Callable[[str], object],
+    check_tls: Callable[[TLS], object] = lambda _: None,
 ) -> Configuration:
     """Make sense of a configuration text on this host.
 
@@ -100,6 +101,7 @@ def configure(
         host: Where executables and users are looked for.
         protocols: The doors that there are.
         check_endpoint: Raises a ValueError for a description that is none.
+        check_tls: Raises a ValueError for certificates and keys that are no good; asked only if a door needs them.
 
     Raises:
         Mistakes: All that is wrong.
@@ -113,6 +115,8 @@ def configure(
     commands = [checks.command(name, each) for name, each in settings.commands.items() if each]
     roles = [checks.role(name, each, settings.commands) for name, each in settings.roles.items() if each]
     checks.rest(settings)
+    if any(each.tls for each in listening):
+        checks.tls(settings.tls, check_tls)
     if reader.mistakes:
         raise Mistakes(reader.mistakes)
     return Configuration(settings=settings, listening=tuple(listening), commands=tuple(commands), roles=tuple(roles))
@@ -123,6 +127,7 @@ class _Checks:
 
     def __init__(self, reader: Reader, host: Host) -> None:
         self._note = reader.note
+        self._mistakes = reader.mistakes
         self._host = host
 
     def listening(
@@ -230,9 +235,10 @@ class _Checks:
         self._try(("limits", "unauthenticated"), lambda text: str(Startups.parse(text)), startups)
         for network in settings.limits.penalty_exempt:
             self._try(("limits", "penalty_exempt"), lambda text: str(networks([text])), network)
-        self._tls(settings.tls)
 
-    def _tls(self, tls: TLS) -> None:
+    def tls(self, tls: TLS, check: Callable[[TLS], object]) -> None:
+        """Certificates and keys: whether they are named well, and then whether they are good."""
+        mistakes = len(self._mistakes)
         if (tls.certificate is None) != (tls.key is None):
             missing = "key" if tls.key is None else "certificate"
             self._note(("tls",), f"{missing} is missing: certificate and key go together")
@@ -240,6 +246,11 @@ class _Checks:
             path: str | None = getattr(tls, name)
             if path is not None and (not path.startswith("/") or "\0" in path):
                 self._note(("tls", name), f"{path!r} is not an absolute path")
+        if len(self._mistakes) == mistakes:
+            try:
+                check(tls)
+            except ValueError as error:
+                self._note(("tls",), str(error))
 
     def _identity(self, name: str, settings: CommandSettings) -> tuple[str, str, tuple[str, ...]]:
         """Find as whom a command runs: user, group, and what to put before its argv to become them."""

@@ -5,6 +5,7 @@ The one place that knows the global reactor.
 
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from cmdserver.configuration import Configuration, Source, configure, load
+from cmdserver.errors import BadTLSFiles
 from cmdserver.host import Host
 from cmdserver.house import FRONT_ENDS
 from cmdserver.listening import parse_endpoint
 from cmdserver.reading import Mistakes
 from cmdserver.service import CmdserverService
+from cmdserver.settings import TLS
 from cmdserver.state import choose_directory
 
 
@@ -76,13 +79,32 @@ def makeService(options: Options) -> IService:
 
 
 def _configure(source: Source) -> Configuration:
-    return configure(source.text, Host(), FRONT_ENDS, _check_endpoint)
+    return configure(source.text, Host(), FRONT_ENDS, _check_endpoint, _check_tls)
 
 
 def _check_endpoint(description: str) -> Any:
     from twisted.internet import reactor  # noqa: PLC0415 - see makeService
 
     return parse_endpoint(reactor, description)
+
+
+def _check_tls(files: TLS) -> None:
+    from cmdserver import tls  # noqa: PLC0415 - OpenSSL is not for doors that do without
+
+    if files.certificate is None or files.key is None:
+        return  # they are made at the first start
+    try:
+        tls.load(
+            tls.TLSFiles(
+                certificate=Path(files.certificate),
+                key=Path(files.key),
+                client_ca=Path(files.client_ca) if files.client_ca else None,
+                minimum_version=files.minimum_version,
+            ),
+            datetime.now(UTC),
+        )
+    except BadTLSFiles as error:
+        raise ValueError(str(error)) from error
 
 
 def _count(mistakes: int) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 from unittest.mock import patch
 
 from cmdserver import configuration, wire
-from cmdserver.configuration import Configuration, Listening, Source, changes, configure, load
+from cmdserver.configuration import Configuration, Source, changes, configure, load
 from cmdserver.host import SEARCH_PATH, Host
-from cmdserver.model import Command, Role
+from cmdserver.model import Command, Listening, Role
 from cmdserver.policy import Policy
 from cmdserver.reading import Mistakes
 from cmdserver.settings import Limits, Listen
@@ -159,6 +159,13 @@ class LoadTests(unittest.TestCase):
         self.assertRaises(UnicodeDecodeError, load, str(self.first), {})
 
 
+_PLAIN_TCP = (
+    "4: listen[0].endpoint: tcp:2022 would take passwords over plain TCP from other hosts; say tls = true,"
+    " listen on loopback only, or set allow_plaintext_passwords = true"
+)
+_TLS = _LISTEN + "tls = true\n[tls]\n"
+
+
 class ListeningTests(ConfigurationTestCase):
     def test_several_endpoints(self) -> None:
         """A door may have several endpoints, and there may be several doors."""
@@ -224,12 +231,10 @@ class ListeningTests(ConfigurationTestCase):
 
     def test_tls_files(self) -> None:
         """Certificate and key go together, and are absolute paths."""
-        self.assert_one_mistake("6: tls: key is missing", _LISTEN + "tls = true\n[tls]\ncertificate = '/x'")
-        self.assert_one_mistake("6: tls: certificate is missing", _LISTEN + "tls = true\n[tls]\nkey = '/x'")
-        self.assert_one_mistake(
-            "7: tls.client_ca: 'ca.pem' is not", _LISTEN + "tls = true\n[tls]\nclient_ca = 'ca.pem'"
-        )
-        self.assert_one_mistake("7: tls.minimum_version: ", _LISTEN + "tls = true\n[tls]\nminimum_version = '1.1'")
+        self.assert_one_mistake("6: tls: key is missing", _TLS + "certificate = '/x'")
+        self.assert_one_mistake("6: tls: certificate is missing", _TLS + "key = '/x'")
+        self.assert_one_mistake("7: tls.client_ca: 'ca.pem' is not", _TLS + "client_ca = 'ca.pem'")
+        self.assert_one_mistake("7: tls.minimum_version: ", _TLS + "minimum_version = '1.1'")
 
     def test_exempt_networks(self) -> None:
         """Who is exempt from penalties is said in networks."""
@@ -628,8 +633,7 @@ class RestTests(ConfigurationTestCase):
             [
                 "1: comands: unknown key; did you mean commands?",
                 "5: listen[0].logn: unknown key; did you mean login?",
-                "4: listen[0].endpoint: tcp:2022 would take passwords over plain TCP from other hosts; say tls = true, listen"
-                " on loopback only, or set allow_plaintext_passwords = true",
+                _PLAIN_TCP,
                 "7: limits.conections: unknown key; did you mean connections?",
                 "8: limits.zzz: unknown key",
                 "10: audit.files: unknown key; did you mean file?",

@@ -76,10 +76,11 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "dispatcher": "errors events gate model policy scheduler throttle",
         "interpreter": "dispatcher errors model printable rendering wire",
         # The configuration: names of roles and words of the protocol are not written down twice.
-        "configuration": "host model names penalties policy reading settings startups wire",
+        "checks": "host model names penalties policy reading settings startups wire",
+        "configuration": "checks host model reading settings",
         # The doors.
         "lobby": "dispatcher gate hangups orphans settings",
-        "listening": "configuration errors lobby",
+        "listening": "errors lobby model",
         "connections": "deadlines lobby",
         "entrance": "dialogue errors identity model rendering",
         "frontends": "",
@@ -89,8 +90,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         # How it is put together; named here is what makes the parts, doors are found by their names.
         "house": (
             "admission audit checkers configuration credential_files dispatcher events first_start gate hangups hashing"
-            " identity listening lobby orphans penalties policy process runner scheduler spawning startups threshold"
-            " throttle tls tls_transport"
+            " identity listening lobby model orphans penalties policy process runner scheduler spawning startups"
+            " threshold throttle tls tls_transport"
         ),
         "service": "configuration errors first_start house identity listening process reading state",
         "plugin": "configuration errors host house listening reading service settings state tls",

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from cmdserver.admission import Admission
 from cmdserver.audit import AuditFile
 from cmdserver.checkers import Certificate, CertificateChecker, PasswordChecker, TokenChecker
-from cmdserver.configuration import Configuration, Listening
+from cmdserver.configuration import Configuration
 from cmdserver.credential_files import CredentialFiles
 from cmdserver.dispatcher import Dispatcher
 from cmdserver.events import EventStream
@@ -28,6 +28,7 @@ from cmdserver.hashing import HashingThreads, PasswordVerifier, threads_for
 from cmdserver.identity import Door, Identity, Login
 from cmdserver.listening import Listener
 from cmdserver.lobby import FrontEnd, Lobby
+from cmdserver.model import Listening
 from cmdserver.orphans import Orphans
 from cmdserver.penalties import Penalties, networks
 from cmdserver.policy import Policy

@@ -16,9 +16,9 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
-from cmdserver.configuration import Listening
 from cmdserver.errors import CannotListen
 from cmdserver.lobby import FrontEnd
+from cmdserver.model import Listening
 
 #: Twisted's 50 costs a second of p99 at 256 callers: a connection that finds the queue full is tried again a second on.
 BACKLOG = 1024

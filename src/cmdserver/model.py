@@ -67,6 +67,16 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """One open door to be: a ``[[listen]]`` and one of its endpoints."""
+
+    protocol: str
+    endpoint: str
+    tls: bool
+    login: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
     """What some callers may run."""
 

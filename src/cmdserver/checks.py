@@ -1,0 +1,218 @@
+"""What single values of the configuration cannot show: whether they make sense together, and on this host.
+
+Rule of this file: every mistake is noted at its place and nothing is raised, so that all of them are told at once.
+"""
+
+import re
+from collections.abc import Callable, Collection, Sequence
+
+from cmdserver import wire
+from cmdserver.host import SEARCH_PATH, Host
+from cmdserver.model import Command, Listening, Role
+from cmdserver.names import is_command_name, is_user_name
+from cmdserver.penalties import networks
+from cmdserver.policy import ANONYMOUS, AUTHENTICATED, is_glob
+from cmdserver.reading import Reader
+from cmdserver.settings import TLS, CommandSettings, Listen, RoleSettings, Settings
+from cmdserver.startups import Startups
+
+#: What a shared answer may weigh: it is kept until the slowest of those who asked has read it.
+SHARED_OUTPUT_BYTES = 1 << 20
+
+_ROLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+#: ``metrics`` has an address of its own on the web.
+_RESERVED = wire.WORDS | {"metrics"}
+
+
+class Checks:
+    """Looks at what was read, and notes what is wrong.
+
+    Args:
+        reader: Takes the notes.
+        host: Where executables and users are looked for.
+    """
+
+    def __init__(self, reader: Reader, host: Host) -> None:
+        self._note = reader.note
+        self._mistakes = reader.mistakes
+        self._host = host
+
+    def listening(
+        self, listens: Sequence[Listen | None], protocols: Collection[str], check_endpoint: Callable[[str], object]
+    ) -> list[Listening]:
+        """Look at the doors; there must be one."""
+        if not listens:
+            self._note((), "there is no [[listen]], so there is nothing to do")
+        found = []
+        for index, listen in enumerate(listens):
+            if listen is None:
+                continue
+            path = ("listen", index)
+            self._door(index, listen, protocols)
+            endpoints = [listen.endpoint] if isinstance(listen.endpoint, str) else listen.endpoint
+            for endpoint in endpoints:
+                try:
+                    check_endpoint(endpoint)
+                except ValueError as error:
+                    self._note((*path, "endpoint"), f"{endpoint!r} is no endpoint description: {error}")
+                if listen.login != "never" and not (listen.tls or listen.allow_plaintext_passwords):
+                    self._plaintext(path, endpoint)
+                found.append(Listening(protocol=listen.protocol, endpoint=endpoint, tls=listen.tls, login=listen.login))
+        return found
+
+    def _door(self, index: int, listen: Listen, protocols: Collection[str]) -> None:
+        if listen.protocol not in protocols:
+            there_are = " and ".join(sorted(protocols))
+            text = f"the {listen.protocol} door is not built yet; this version has: {there_are}"
+            self._note(("listen", index, "protocol"), text)
+
+    def _plaintext(self, path: tuple[str | int, ...], endpoint: str) -> None:
+        """A password over plain TCP, from another host, is everybody's on the way."""
+        if not _is_local(endpoint):
+            text = "would take passwords over plain TCP from other hosts; say tls = true, listen on loopback only,"
+            self._note((*path, "endpoint"), f"{endpoint} {text} or set allow_plaintext_passwords = true")
+
+    def command(self, name: str, settings: CommandSettings) -> Command:
+        """Look at an entry of the allow-list, and resolve it for this host."""
+        path = ("commands", name)
+        if not is_command_name(name):
+            self._note(path, "a command's name is a lower-case letter, then up to 63 of a-z, 0-9, _ and -")
+        elif name in _RESERVED:
+            self._note(path, f"{name} is a word with a meaning of its own and no name for a command")
+        for index, word in enumerate(settings.run):
+            if "\0" in word:
+                self._note((*path, "run"), f"word {index} has a NUL character in it")
+        for variable, value in settings.environment.items():
+            if not _VARIABLE_NAME.fullmatch(variable) or "\0" in value:
+                self._note((*path, "environment", variable), "is no environment variable")
+        user, group, prefix = self._identity(name, settings)
+        executable = self._try((*path, "run"), self._host.executable, settings.run[0])
+        if settings.working_directory != "/":
+            self._try((*path, "working_directory"), self._host.require_directory, settings.working_directory)
+            prefix += self._in_directory(name, settings, executable or "")
+        return Command(
+            name=name,
+            argv=(*prefix, executable or "", *settings.run[1:]),
+            run=tuple(settings.run),
+            executable=executable or "",
+            help=settings.help,
+            read_only=settings.read_only,
+            timeout_seconds=settings.timeout_seconds,
+            output_limit_bytes=settings.output_limit_bytes,
+            working_directory=settings.working_directory,
+            environment=_environment(settings.environment),
+            user=user,
+            group=group,
+            share=self._share(name, settings),
+            max_running=settings.max_running,
+            raw=settings.raw,
+        )
+
+    def _share(self, name: str, settings: CommandSettings) -> bool:
+        """Decide whether a command's answers are kept for all who wait, which costs memory, or streamed to each."""
+        is_small = settings.output_limit_bytes <= SHARED_OUTPUT_BYTES
+        if settings.share and not is_small:
+            text = (
+                f"needs output_limit_bytes <= {SHARED_OUTPUT_BYTES}: more is not kept in memory, but streamed to each"
+            )
+            self._note(("commands", name, "share"), text)
+        return is_small and (settings.read_only if settings.share is None else settings.share)
+
+    def role(self, name: str, settings: RoleSettings, commands: Collection[str]) -> Role:
+        """Look at a role: are its commands there, and can its users be?"""
+        path = ("roles", name)
+        if not _ROLE_NAME.fullmatch(name):
+            self._note(path, "a role's name is a letter, then up to 63 of a-z, A-Z, 0-9, _ and -")
+        if name in {ANONYMOUS, AUTHENTICATED} and settings.users:
+            whose = "every caller without login" if name == ANONYMOUS else "every logged-in caller"
+            self._note((*path, "users"), f"the role {name} is {whose}'s and lists no users")
+        for pattern in settings.commands:
+            if not is_glob(pattern) and pattern not in commands:
+                self._note((*path, "commands"), f"there is no command {pattern}")
+        for user in settings.users:
+            if not is_user_name(user):
+                self._note((*path, "users"), f"{user!r} can be no user's name")
+        return Role(name=name, patterns=tuple(settings.commands), users=frozenset(settings.users))
+
+    def rest(self, settings: Settings) -> None:
+        """What belongs to no door, command or role."""
+        if settings.state_dir is not None and not settings.state_dir.startswith("/"):
+            self._note(("state_dir",), f"{settings.state_dir} is not an absolute path")
+        for path, value in ((("state_dir",), settings.state_dir or ""), (("audit", "file"), settings.audit.file)):
+            if "\0" in value:
+                self._note(path, "has a NUL character in it")
+        startups = settings.limits.unauthenticated
+        self._try(("limits", "unauthenticated"), lambda text: str(Startups.parse(text)), startups)
+        for network in settings.limits.penalty_exempt:
+            self._try(("limits", "penalty_exempt"), lambda text: str(networks([text])), network)
+
+    def tls(self, tls: TLS, check: Callable[[TLS], object]) -> None:
+        """Certificates and keys: whether they are named well, and then whether they are good."""
+        mistakes = len(self._mistakes)
+        if (tls.certificate is None) != (tls.key is None):
+            missing = "key" if tls.key is None else "certificate"
+            self._note(("tls",), f"{missing} is missing: certificate and key go together")
+        for name in ("certificate", "key", "client_ca"):
+            path: str | None = getattr(tls, name)
+            if path is not None and (not path.startswith("/") or "\0" in path):
+                self._note(("tls", name), f"{path!r} is not an absolute path")
+        if len(self._mistakes) == mistakes:
+            try:
+                check(tls)
+            except ValueError as error:
+                self._note(("tls",), str(error))
+
+    def _identity(self, name: str, settings: CommandSettings) -> tuple[str, str, tuple[str, ...]]:
+        """Find as whom a command runs: user, group, and what to put before its argv to become them."""
+        path = ("commands", name)
+        user = settings.user or self._host.user()
+        group = settings.group or (
+            self._try((*path, "user"), self._host.group_of, user) or "" if settings.user else self._host.group()
+        )
+        if settings.group:
+            self._try((*path, "group"), self._host.require_group, group)
+        if (user, group) == (self._host.user(), self._host.group()):
+            return user, group, ()
+        if not self._host.is_root():
+            which = "user" if settings.user else "group"
+            self._note((*path, which), "to run as somebody else the daemon must be started as root")
+            return user, group, ()
+        setpriv = self._try((*path, "user"), self._host.executable, "setpriv") or ""
+        return user, group, (setpriv, f"--reuid={user}", f"--regid={group}", "--clear-groups", "--")
+
+    def _in_directory(self, name: str, settings: CommandSettings, executable: str) -> tuple[str, ...]:
+        path = ("commands", name, "working_directory")
+        if "=" in executable:
+            self._note(path, f"cannot be used with {executable}, whose path has a = in it")
+        env = self._try(path, self._host.executable, "env") or ""
+        return (env, f"--chdir={settings.working_directory}", "--")
+
+    def _try(self, path: tuple[str | int, ...], check: Callable[[str], str | None], value: str) -> str | None:
+        try:
+            return check(value)
+        except ValueError as error:
+            self._note(path, str(error))
+            return None
+
+
+def _is_local(endpoint: str) -> bool:
+    """Whether nobody but this host can reach an endpoint; only of TCP and UNIX sockets is that known."""
+    kind, _, rest = endpoint.partition(":")
+    if kind == "unix":
+        return True
+    # In endpoint descriptions a colon within a value is written with a backslash before it.
+    named = re.search(r"(?:^|(?<!\\):)interface=((?:\\.|[^:\\])*)", rest)
+    interface = named[1].replace("\\", "") if named else ""
+    return kind in {"tcp", "tcp6"} and (interface.startswith("127.") or interface in {"localhost", "::1"})
+
+
+def _environment(own: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """Make a child's whole environment: nothing of the daemon's.
+
+    LANG is C, as cron's and monitoring agents' is: what scripts read does not change with the host's language, and a
+    short command is a sixth faster than with C.UTF-8, whose dozen files every start of a C program opens.
+    """
+    return tuple(sorted({"PATH": SEARCH_PATH, "LANG": "C", "HOME": "/", **own}.items()))

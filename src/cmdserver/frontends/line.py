@@ -69,6 +69,8 @@ class LineConnection(Protocol):
     _is_closing = False
     _is_proceeding = False
     _has_greeted = False
+    #: ``login_seconds`` run, from the accept or from the word ``login``; nothing prolongs them.
+    _is_on_trial = True
     #: Until it is known who this is, at a door that asks.
     _entrance: Entrance | None = None
 
@@ -148,18 +150,18 @@ class LineConnection(Protocol):
         self._is_output_full = True
         if self._flow is not None:
             self._flow.pause()
-        self._connections.expect_within(self, self._front_end.limits.idle_seconds)
+        if not self._is_on_trial:
+            self._connections.expect_within(self, self._front_end.limits.idle_seconds)
 
     def resumeProducing(self) -> None:
         """It has caught up."""
         self._is_output_full = False
         if self._is_closing:
             return
-        self._connections.expect_nothing(self)
         if self._flow is not None:
             self._flow.resume()
+        self._expect_line()
         if not self._is_busy:
-            self._expect_line()
             self._proceed()
 
     def stopProducing(self) -> None:
@@ -193,7 +195,8 @@ class LineConnection(Protocol):
         """The client has logged in; lines that it has sent ahead are answered now."""
         self._caller = caller
         if not self._is_closing:
-            self._connections.expect_within(self, self._front_end.limits.idle_seconds)
+            self._is_on_trial = False
+            self._expect_line()
             self.say(GREETING)
             self._proceed()
 
@@ -210,7 +213,7 @@ class LineConnection(Protocol):
             self.transport.abortConnection()
             return
         limits = self._front_end.limits
-        seconds = limits.idle_seconds if self._is_session else limits.login_seconds
+        seconds = limits.login_seconds if self._is_on_trial else limits.idle_seconds
         if self._entrance is not None:
             self._entrance.leave(Offence.GRACE_EXCEEDED)
         self.write(f"cmdserver: nothing was asked within {seconds:g} s\n".encode())
@@ -258,8 +261,7 @@ class LineConnection(Protocol):
             return False
         if line is not None:
             if self._entrance is not None and is_answer:
-                self._locate()
-                self._entrance.take(line)
+                self._answer_prompt(self._entrance, line)
             else:
                 self._perform(line)
             return True
@@ -268,6 +270,14 @@ class LineConnection(Protocol):
         else:
             self._read_on()
         return False
+
+    def _answer_prompt(self, entrance: Entrance, line: bytes) -> None:
+        try:
+            self._locate()
+        except Busy as busy:
+            self.send_away(error_text(busy))
+        else:
+            entrance.take(line)
 
     def _perform(self, line: bytes) -> None:
         try:
@@ -282,10 +292,12 @@ class LineConnection(Protocol):
             self._close()
         elif isinstance(request, wire.Session):
             self._is_session = True
+            self._is_on_trial = False
             self._expect_line()
         elif isinstance(request, wire.LogIn):
             self._begin_login()
         else:
+            self._is_on_trial = False
             self._connections.expect_nothing(self)
             interpreter = self._front_end.interpreter
             answering = interpreter.perform(caller, request, self, as_json=parsed.as_json)
@@ -298,6 +310,7 @@ class LineConnection(Protocol):
     def _begin_login(self) -> None:
         """The word ``login``: a dialogue, if there is a login here and it has not been made."""
         if self._entrance is not None and self._require_caller().is_anonymous:
+            self._is_on_trial = True
             self._connections.expect_within(self, self._front_end.limits.login_seconds)
             self._entrance.ask()
             return
@@ -325,7 +338,12 @@ class LineConnection(Protocol):
         self.transport.abortConnection()
 
     def _expect_line(self) -> None:
-        if self._is_session and not self._is_output_full:
+        """It is the client's turn, unless it is ours, or it has been told by when."""
+        if self._is_on_trial:
+            return
+        if self._is_busy:
+            self._connections.expect_nothing(self)
+        elif not self._is_output_full:
             self._connections.expect_within(self, self._front_end.limits.idle_seconds)
 
     def _require_caller(self) -> Caller:

@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import ssl
 import struct
 import subprocess
 from dataclasses import dataclass
@@ -26,9 +27,17 @@ class Client:
         address: Where to.
         source: The address to call from; any of 127.0.0.0/8 is ours.
         receive_buffer: Bytes that the kernel keeps for us, for clients that do not read.
+        tls: To speak TLS with; a server that ends without a close_notify is an error.
     """
 
-    def __init__(self, address: Address, *, source: str | None = None, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        *,
+        source: str | None = None,
+        receive_buffer: int | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         if isinstance(address, str):
             family = socket.AF_UNIX
         else:
@@ -41,6 +50,8 @@ class Client:
             if source is not None:
                 self.socket.bind((source, 0))
             self.socket.connect(address)
+            if tls is not None:
+                self.socket = tls.wrap_socket(self.socket, suppress_ragged_eofs=False)
         except BaseException:
             self.socket.close()
             raise

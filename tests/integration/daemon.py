@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -89,6 +90,34 @@ def shell(script: str, **settings: object) -> Mapping[str, object]:
     return {"run": ["sh", "-c", script], **settings}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """A line door on a port of its own, besides the one where nobody logs in."""
+
+    login: str = "required"
+    tls: bool = False
+    interface: str = "127.0.0.1"
+    allow_plaintext_passwords: bool = False
+    port: int = field(default_factory=free_port)
+
+    @property
+    def address(self) -> Address:
+        """Where clients of this host find it."""
+        return "127.0.0.1", self.port
+
+    def __str__(self) -> str:
+        """Name it, for test names."""
+        return f"{'tls' if self.tls else 'tcp'}-{self.login}"
+
+    def toml(self) -> list[str]:
+        """Say it as the configuration file does."""
+        lines = ["[[listen]]", 'protocol = "line"', f'endpoint = "tcp:{self.port}:interface={self.interface}"']
+        lines += [f'login = "{self.login}"', f"tls = {_toml(self.tls)}"]
+        if self.allow_plaintext_passwords:
+            lines.append("allow_plaintext_passwords = true")
+        return [*lines, ""]
+
+
 class Daemon:
     """One daemon, from its configuration to its end.
 
@@ -116,22 +145,33 @@ class Daemon:
         listen: Sequence[str] | None = None,
         limits: Mapping[str, object] | None = None,
         audit_file: str | None = None,
+        doors: Sequence[Door] = (),
+        roles: Tables | None = None,
+        tls: Mapping[str, object] | None = None,
     ) -> None:
         """Write the configuration file.
 
         Args:
-            commands: By name; everybody may run all of them.
+            commands: By name; everybody may run all of them, unless ``roles`` say otherwise.
             listen: The endpoints; None for the daemon's own port on 127.0.0.1.
             limits: The ``[limits]``.
             audit_file: The ``[audit]`` file; None for the usual one.
+            doors: Besides the one at which everybody is anonymous.
+            roles: By name; None for one that lets everybody run everything.
+            tls: The ``[tls]``; None for none.
         """
         endpoints = [self.endpoint()] if listen is None else listen
         lines = ["[[listen]]", 'protocol = "line"', f"endpoint = {json.dumps(list(endpoints))}", 'login = "never"', ""]
+        for door in doors:
+            lines += door.toml()
         for name, settings in commands.items():
             own: Any = settings.get("environment", {})
             marked = {**settings, "environment": {"CMDSERVER_TEST": self.marker, **own}}
             lines += [f"[commands.{name}]", *(f"{key} = {_toml(value)}" for key, value in marked.items()), ""]
-        lines += ["[roles.anonymous]", 'commands = ["*"]', ""]
+        for name, role in ({"anonymous": {"commands": ["*"]}} if roles is None else roles).items():
+            lines += [f"[roles.{name}]", *(f"{key} = {_toml(value)}" for key, value in role.items()), ""]
+        if tls is not None:
+            lines += ["[tls]", *(f"{key} = {_toml(value)}" for key, value in tls.items()), ""]
         lines += ["[limits]", *(f"{key} = {_toml(value)}" for key, value in (limits or {}).items()), ""]
         if audit_file is not None:
             lines += ["[audit]", f"file = {json.dumps(audit_file)}", ""]

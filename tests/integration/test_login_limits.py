@@ -1,0 +1,392 @@
+"""Those who do not get in: how long they may stand there, how many of them, how often, and what they cost."""
+
+import socket
+import ssl
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.integration.client import GREETING, Client
+from tests.integration.daemon import Daemon, Door, running, wait_until
+from tests.integration.logins import (
+    ALICE,
+    COMMANDS,
+    KEPT_OUT,
+    LENIENT,
+    LET_IN,
+    PASSWORD,
+    ROLES,
+    USER,
+    believing,
+    knock,
+    log_in,
+    logins,
+    may_log_in,
+    talk,
+    write_passwords,
+)
+
+pytestmark = pytest.mark.slow
+
+REQUIRED = {tls: Door(login="required", tls=tls) for tls in (False, True)}
+OPTIONAL = Door(login="optional")
+
+DOORS = (*REQUIRED.values(), OPTIONAL)
+#: Those of `impatient`, which runs while others do.
+HURRIED = {tls: Door(login="required", tls=tls) for tls in (False, True)}
+HURRIED_OPTIONAL = Door(login="optional")
+
+both = pytest.mark.parametrize("door", REQUIRED.values(), ids=str)
+both_hurried = pytest.mark.parametrize("door", HURRIED.values(), ids=str)
+
+LOGIN_SECONDS = 1.0
+#: What a loaded machine may add, well below what would be a timer begun anew.
+LATE_SECONDS = 2.0
+OVERDUE = f"cmdserver: nothing was asked within {LOGIN_SECONDS:g} s\n".encode()
+
+
+@contextmanager
+def limited(
+    directory: Path, limits: Mapping[str, object] = LENIENT, *, cost: int = 4, doors: Sequence[Door] = DOORS
+) -> Iterator[Daemon]:
+    """Run a daemon with limits of its own."""
+    with running(directory, COMMANDS, doors=doors, roles=ROLES, limits=limits) as daemon:
+        write_passwords(daemon, {"alice": ALICE}, cost=cost)
+        yield daemon
+
+
+# How long
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon that does not wait long for a login."""
+    directory = tmp_path_factory.mktemp("impatient")
+    limits = {"login_seconds": LOGIN_SECONDS, "idle_seconds": 300, **LENIENT}
+    with limited(directory, limits, doors=[*HURRIED.values(), HURRIED_OPTIONAL]) as daemon:
+        yield daemon
+
+
+def drip(client: Client, data: bytes, every: float) -> tuple[bytes, float]:
+    """Send a byte now and then, until the daemon closes; return what it said, and how long that took."""
+    began = time.monotonic()
+    said = b""
+    client.socket.settimeout(every)
+    for at in range(1000):
+        try:
+            if not (got := client.socket.recv(65536)):
+                break
+            said += got
+        except TimeoutError:
+            assert time.monotonic() - began < 15, "it may drip for ever"
+            with suppress(BrokenPipeError, ConnectionResetError):
+                client.send(data[at : at + 1] or b"x")
+        except (ConnectionResetError, ssl.SSLEOFError):
+            break
+    return said, time.monotonic() - began
+
+
+@pytest.mark.usefixtures("impatient")
+@both_hurried
+@pytest.mark.parametrize("ahead", [b"", b"alice\n"], ids=["nothing", "name"])
+def test_byte_by_byte(door: Door, ahead: bytes) -> None:
+    """The time runs from the accept on, and no byte and no answered prompt begins it anew."""
+    with knock(door) as client:
+        client.send(ahead)
+        said, seconds = drip(client, b"alice", LOGIN_SECONDS / 4)
+
+    assert said == USER + (PASSWORD if ahead else b"") + OVERDUE
+    assert LOGIN_SECONDS * 0.8 < seconds < LOGIN_SECONDS + LATE_SECONDS
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], ids=["silent", "a ClientHello"]
+)
+def test_no_handshake(data: bytes) -> None:
+    """Who never finishes the handshake is cut off as soon as who never logs in."""
+    with Client(HURRIED[True].address) as client:
+        if data:
+            _, seconds = drip(client, data, LOGIN_SECONDS / 4)
+        else:
+            began = time.monotonic()
+            with suppress(ConnectionResetError):
+                client.read_all()
+            seconds = time.monotonic() - began
+
+    assert LOGIN_SECONDS * 0.8 < seconds < LOGIN_SECONDS + LATE_SECONDS
+
+
+@pytest.mark.usefixtures("impatient")
+def test_optional_door_waits_no_longer() -> None:
+    """Without a login the first request has the same time; and the dialogue, once begun, has it too."""
+    with knock(HURRIED_OPTIONAL) as client:
+        said, seconds = drip(client, b"uptime", LOGIN_SECONDS / 4)
+    assert said == GREETING + OVERDUE
+    assert seconds < LOGIN_SECONDS + LATE_SECONDS
+
+    with knock(HURRIED_OPTIONAL) as client:
+        client.send(b"session\nlogin\n")
+        said, seconds = drip(client, b"alice", LOGIN_SECONDS / 4)
+    assert said.startswith(GREETING + USER + b"cmdserver: nothing was asked within ")
+    assert seconds < LOGIN_SECONDS + LATE_SECONDS
+
+
+@pytest.mark.usefixtures("impatient")
+@both_hurried
+def test_who_has_logged_in_has_time(door: Door) -> None:
+    """From then on ``idle_seconds`` count."""
+    with log_in(door) as client:
+        client.send(b"session\n")
+        client.socket.settimeout(LOGIN_SECONDS * 1.5)
+        with pytest.raises(TimeoutError):
+            client.socket.recv(1)
+        client.socket.settimeout(15)
+        client.send(b"df\nquit\n")
+        assert client.read_all() == b"full\n"
+
+
+# How many
+
+
+@both
+def test_unauthenticated_connections(tmp_path: Path, door: Door) -> None:
+    """With so many who have not logged in, the next is told to come again; who leaves, or logs in, makes room."""
+    with limited(tmp_path, {"unauthenticated": "2:100:2", **LENIENT}) as daemon, ExitStack() as stack:
+        silent = [stack.enter_context(knock(door)) for _ in range(2)]
+        for client in silent:
+            assert client.read_line() == USER
+        busy = b"cmdserver: busy: 2 connections here have not logged in yet; try again in 5 s\n"
+        for source in ("127.0.0.1", "127.0.0.2"):
+            assert talk(door, b"", source=source) == busy
+        # Others are not concerned.
+        assert daemon.ask("uptime\n").count(b"load average") == 1
+        assert talk(OPTIONAL, b"uptime\n").startswith(GREETING)
+
+        silent[0].close()
+        inside = [stack.enter_context(client) for client in _let_in(door, 3)]
+        for client in inside:
+            client.send(b"session\ndf\n")
+            assert client.read_line() == b"full\n"
+
+        # Who fails is gone too.
+        silent[1].send(b"alice\nwrong\n")
+        assert silent[1].read_all() == KEPT_OUT.removeprefix(USER)
+        again = [stack.enter_context(knock(door)) for _ in range(2)]
+        assert [client.read_line() for client in again] == [USER, USER]
+        assert talk(door, b"") == busy
+
+
+def _let_in(door: Door, count: int) -> Iterator[Client]:
+    """Log in, one after the other; the first as soon as there is room."""
+    wait_until(lambda: talk(door, f"alice\n{ALICE}\nquit\n".encode()) == LET_IN, "there is room again")
+    for _ in range(count):
+        yield log_in(door)
+
+
+# How often
+
+
+def test_penalties(tmp_path: Path) -> None:
+    """Four wrong logins, and the source may not try for a while, on no door; others may, and nobody needs to log in."""
+    bad = "127.0.0.5"
+    door, over_tls = REQUIRED.values()
+    with limited(tmp_path, {}) as daemon:
+        for _ in range(4):
+            assert talk(door, b"alice\nwrong\n", source=bad) == KEPT_OUT
+
+        for each in (door, over_tls):
+            said = talk(each, f"alice\n{ALICE}\n".encode(), source=bad).decode()
+            text, _, rest = said.partition("; try again in ")
+            assert text == f"cmdserver: throttled: too many logins from {bad} came to nothing"
+            number, unit = rest.split()
+            assert unit == "s"
+            assert 15 <= int(number) <= 20
+        # A right password does not help; that it was right is not to be told by anything.
+        said = talk(OPTIONAL, f"login\nalice\n{ALICE}\n".encode(), source=bad).decode()
+        assert said.startswith((GREETING + USER + PASSWORD).decode() + "cmdserver: throttled: too many logins from ")
+        assert logins(daemon)[-1]["outcome"] == "throttled"
+        assert logins(daemon)[-1]["source"] == bad
+        assert f"logins from {bad} are refused for now" in daemon.log()
+
+        assert b"load average" in daemon.ask("uptime\n", source=bad)
+        assert b"load average" in talk(OPTIONAL, b"uptime\n", source=bad)
+        assert may_log_in(door, "alice", ALICE, source="127.0.0.6")
+        assert may_log_in(over_tls, "alice", ALICE)
+
+
+def test_penalties_of_those_who_only_look(tmp_path: Path) -> None:
+    """To connect and leave costs little, but not nothing: some tens of times in a row are too many."""
+    bad, door = "127.0.0.5", REQUIRED[False]
+
+    def looks() -> bool:
+        with knock(door, source=bad) as client:
+            return client.read_line() != USER
+
+    with limited(tmp_path, {"unauthenticated": "100:30:200"}):
+        for _ in range(10):
+            assert not looks()
+        wait_until(looks, "the source is refused")
+        assert may_log_in(door, "alice", ALICE)
+
+
+def test_a_person_who_mistypes(tmp_path: Path) -> None:
+    """Two wrong passwords, and then the right one."""
+    with limited(tmp_path, {}):
+        for door in REQUIRED.values():
+            assert not may_log_in(door, "alice", "wrong", source="127.0.0.5")
+        assert may_log_in(REQUIRED[True], "alice", ALICE, source="127.0.0.5")
+
+
+def test_penalty_exempt(tmp_path: Path) -> None:
+    """Some sources are pardoned, and others are not; a reload changes who."""
+    door = REQUIRED[False]
+    with limited(tmp_path, {"penalty_exempt": ["127.0.0.5"]}) as daemon:
+        for source in ("127.0.0.5", "127.0.0.6"):
+            for _ in range(5):
+                talk(door, b"alice\nwrong\n", source=source)
+        assert may_log_in(door, "alice", ALICE, source="127.0.0.5")
+        assert talk(door, b"", source="127.0.0.6").startswith(b"cmdserver: throttled: ")
+
+        daemon.configure(COMMANDS, doors=DOORS, roles=ROLES, limits=LENIENT)
+        daemon.reload()
+        assert may_log_in(door, "alice", ALICE, source="127.0.0.6")
+
+
+# What they cost
+
+#: Measured again so many times: other processes of this machine may have been in the way.
+TRIES = 3
+
+
+def eventually(measure: Callable[[], str]) -> None:
+    """Measure until it is as it should be; fail when it never is.
+
+    Args:
+        measure: Returns what is wrong, or nothing.
+    """
+    complaints = []
+    for _ in range(TRIES):
+        complaint = measure()
+        if not complaint:
+            return
+        complaints.append(complaint)
+    pytest.fail("; ".join(complaints))
+
+
+def test_unknown_user_takes_as_long_as_a_wrong_password(tmp_path: Path) -> None:
+    """A name that exists is not told by the time that it takes to refuse it. (A measurement: see `eventually`.)"""
+    with limited(tmp_path, cost=8):
+        door = REQUIRED[False]
+
+        def seconds(name: str) -> float:
+            with knock(door) as client:
+                client.send(f"{name}\n".encode())
+                assert client.read_line() + client.read_line() == USER + PASSWORD
+                began = time.perf_counter()
+                client.send(b"wrong\n")
+                assert client.read_all() == KEPT_OUT.removeprefix(USER + PASSWORD)
+                return time.perf_counter() - began
+
+        def measure() -> str:
+            seconds("alice")
+            pairs = [(seconds("nobody"), seconds("alice")) for _ in range(25)]
+            unknown, wrong = (statistics.median(each) for each in zip(*pairs, strict=True))
+            assert wrong > 0.002, "no hash was computed"
+            good = abs(unknown - wrong) <= 0.1 * wrong
+            return "" if good else f"unknown user {unknown * 1000:.2f} ms, wrong password {wrong * 1000:.2f} ms"
+
+        eventually(measure)
+
+
+def test_flood_of_wrong_logins(tmp_path: Path) -> None:
+    """Two hundred at once harm neither the door beside it nor the memory. (A measurement: see `eventually`.)"""
+    limits = {"unauthenticated": "400:30:400", **LENIENT}
+    with limited(tmp_path, limits, cost=10) as daemon:
+        door = REQUIRED[False]
+
+        def ask() -> float:
+            began = time.perf_counter()
+            assert b"load average" in daemon.ask("uptime\n")
+            return time.perf_counter() - began
+
+        def measure() -> str:
+            idle = statistics.median(ask() for _ in range(50))
+            before = daemon.rss_bytes()
+            with ExitStack() as stack:
+                clients = [
+                    stack.enter_context(knock(door, source=f"127.3.{number // 100}.{number % 100 + 1}"))
+                    for number in range(200)
+                ]
+                for number, client in enumerate(clients):
+                    client.send(f"{'alice' if number % 2 else 'nobody'}\nwrong\nuptime\n".encode())
+                busy = statistics.median(ask() for _ in range(100))
+                growth = daemon.rss_bytes() - before
+                waiting = sum(not _has_ended(client) for client in clients)
+                said = [client.read_all() for client in clients]
+            assert waiting, "the flood was over before it was measured"
+            refused = [each for each in said if each != KEPT_OUT]
+            assert all(each.startswith(USER + PASSWORD + b"cmdserver: busy: ") for each in refused)
+            assert len(refused) < 150
+            assert growth < 30 << 20, growth
+            assert may_log_in(door, "alice", ALICE)
+            # Some ms for a hash that is in the way on a machine with one core or two.
+            good = busy <= 4 * idle + 0.01
+            return "" if good else f"median {busy * 1000:.1f} ms, idle {idle * 1000:.1f} ms"
+
+        eventually(measure)
+
+
+def _has_ended(client: Client) -> bool:
+    """Whether the daemon has closed; nothing is taken from what is there to be read."""
+    try:
+        waiting = client.socket.recv(1 << 16, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    return waiting.count(b"\n") > 2
+
+
+def test_limit_of_one_source(tmp_path: Path) -> None:
+    """One source that has many checked at once is told to wait, and the others have their turn."""
+    limits = {"unauthenticated": "400:30:400", **LENIENT}
+    with limited(tmp_path, limits, cost=8), ExitStack() as stack:
+        door = REQUIRED[False]
+        clients = [stack.enter_context(knock(door, source="127.0.0.5")) for _ in range(60)]
+        for client in clients:
+            client.send(b"alice\nwrong\n")
+        assert may_log_in(door, "alice", ALICE)
+        said = [client.read_all() for client in clients]
+
+    busy = [each for each in said if b"cmdserver: busy: too many logins from your address are being checked" in each]
+    assert 0 < len(busy) <= 35
+    assert said.count(KEPT_OUT) == 60 - len(busy)
+
+
+def test_reading_before_the_login_is_bounded(tmp_path: Path) -> None:
+    """Megabytes that are sent ahead of a login stay in the network: they cost the daemon no memory."""
+    door = REQUIRED[False]
+    with limited(tmp_path, cost=12) as daemon, knock(door) as client:
+        assert client.read_line() == USER
+        before = daemon.rss_bytes()
+        client.socket.settimeout(0.2)
+        client.send(f"alice\n{ALICE}\nsession\n".encode())
+        sent = 0
+        with suppress(TimeoutError):
+            for _ in range(200):
+                sent += client.socket.send(b"df\n" * 30_000)
+        assert daemon.rss_bytes() - before < 10 << 20
+        assert sent < 20 << 20
+        client.reset()
+
+
+def test_handshakes_that_are_never_made(tmp_path: Path) -> None:
+    """They count as connections that have not logged in."""
+    door = REQUIRED[True]
+    with limited(tmp_path, {"unauthenticated": "3:100:3", **LENIENT}), ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(Client(door.address))
+        with knock(door, tls=believing()) as client:
+            assert client.read_all().startswith(b"cmdserver: busy: 3 connections here have not logged in yet; ")

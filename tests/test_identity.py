@@ -13,7 +13,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from cmdserver.checkers import BearerToken, Certificate, CertificateChecker, Password, PasswordChecker, TokenChecker
+from cmdserver.checkers import CertificateChecker, PasswordChecker, TokenChecker
+from cmdserver.claims import BearerToken, Certificate, Password
 from cmdserver.credential_files import CredentialFiles
 from cmdserver.credentials import Token, token_digest
 from cmdserver.errors import Busy, Code, Fault, LoginRefused, RequestError, Throttled

@@ -65,9 +65,10 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "first_start": "credential_files errors passwords replacing",
         # Who is calling.
         "hashing": "admission errors penalties",
-        "checkers": "credential_files credentials hashing names",
+        "claims": "names",
+        "checkers": "claims credential_files credentials hashing",
         "threshold": "errors penalties startups",
-        "identity": "checkers errors events model penalties threshold",
+        "identity": "claims errors events model penalties threshold",
         # TLS is no door, but what some doors are wrapped in.
         "tls": "errors",
         "tls_transport": "",
@@ -89,11 +90,11 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         ),
         # How it is put together; named here is what makes the parts, doors are found by their names.
         "house": (
-            "admission audit checkers configuration credential_files dispatcher events first_start gate hangups hashing"
-            " identity listening lobby model orphans penalties policy process runner scheduler spawning startups"
+            "admission audit checkers claims configuration credential_files dispatcher events first_start gate hangups"
+            " hashing identity listening lobby model orphans penalties policy process runner scheduler spawning startups"
             " threshold throttle tls tls_transport"
         ),
-        "service": "configuration errors first_start house identity listening process reading state",
+        "service": "configuration errors house identity listening process reading state",
         "plugin": "configuration errors host house listening reading service settings state tls",
         # What people type beside the daemon.
         "companion_parameters": "credential_files credentials names policy",

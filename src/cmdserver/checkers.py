@@ -6,85 +6,18 @@ else; for passwords it costs the same time too.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
-from twisted.cred.credentials import ICredentials
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
+from cmdserver.claims import BearerToken, Certificate, ICertificate, IPassword, IToken, Password, Proof
 from cmdserver.credential_files import CredentialFiles
 from cmdserver.credentials import token_digest
 from cmdserver.hashing import PasswordVerifier, highest_cost
-from cmdserver.names import is_user_name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """Who somebody has proved to be; the realm makes a Caller of it."""
-
-    name: str
-    method: str
-    #: The only commands that the credentials are good for; None: all that the user's roles include.
-    commands: frozenset[str] | None = None
-
-
-class IPassword(ICredentials):
-    """A name and a password."""
-
-
-class IToken(ICredentials):
-    """A bearer token."""
-
-
-class ICertificate(ICredentials):
-    """A TLS client certificate that was verified in the handshake."""
-
-
-@implementer(IPassword)
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Password:
-    """A name and a password, as they came.
-
-    The password is bytes: what is hashed is what was sent, in whatever encoding.
-    """
-
-    name: str
-    password: bytes
-    source: str
-    method: str = "password"
-    fingerprint: str | None = None
-
-
-@implementer(IToken)
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BearerToken:
-    """A token, as it came; whose it is it says itself."""
-
-    secret: str
-    source: str
-    method: str = "token"
-    name: str | None = None
-    fingerprint: str | None = None
-
-
-@implementer(ICertificate)
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """What a verified certificate says of its holder: names, the best first, and its fingerprint."""
-
-    names: tuple[str, ...]
-    fingerprint: str
-    source: str
-    method: str = "certificate"
-
-    @property
-    def name(self) -> str | None:
-        """The first name in it that a user can have."""
-        return next((name for name in self.names if is_user_name(name)), None)
 
 
 @implementer(ICredentialsChecker)

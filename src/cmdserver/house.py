@@ -17,14 +17,12 @@ from twisted.logger import Logger
 
 from cmdserver.admission import Admission
 from cmdserver.audit import AuditFile
-from cmdserver.checkers import Certificate, CertificateChecker, PasswordChecker, TokenChecker
+from cmdserver.claims import Certificate
 from cmdserver.configuration import Configuration
-from cmdserver.credential_files import CredentialFiles
 from cmdserver.dispatcher import Dispatcher
 from cmdserver.events import EventStream
 from cmdserver.gate import Gate
 from cmdserver.hangups import Hangups
-from cmdserver.hashing import HashingThreads, PasswordVerifier, threads_for
 from cmdserver.identity import Door, Identity, Login
 from cmdserver.listening import Listener
 from cmdserver.lobby import FrontEnd, Lobby
@@ -82,15 +80,12 @@ class House:
             clock=reactor,
             time_of_day=time.time,
         )
-        self.credentials = CredentialFiles(state_directory)
-        self._verifier = PasswordVerifier(reactor, HashingThreads(threads_for(os.cpu_count() or 1)))
         self._threshold = Threshold(
             Newcomers(Startups.parse(limits.unauthenticated)),
             Penalties(networks(limits.penalty_exempt)),
             reactor,
             random.SystemRandom().random,
         )
-        self._identity = self._make_identity()
         self._hangups = Hangups(reactor)
         self._orphans = Orphans()
         self._lobby = Lobby(
@@ -102,8 +97,11 @@ class House:
             limits=lambda: self._configuration.limits,
         )
         self._front_ends: dict[tuple[str, bool, str], FrontEnd] = {}
-        #: Made when the first door speaks TLS: until then nothing of OpenSSL is imported.
+        # Made when the first door speaks TLS, and when the first door asks who is calling: until then nothing of what
+        # they rest on is imported, as it takes a tenth of a second.
         self._tls: Any = None
+        self._identity: Identity | None = None
+        self._verifier: Any = None
 
     # Parts
 
@@ -123,7 +121,8 @@ class House:
         """
         key = (listening.protocol, listening.tls, listening.login)
         if key not in self._front_ends:
-            door = Door(listening.protocol, Login(listening.login), self._identity)
+            login = Login(listening.login)
+            door = Door(listening.protocol, login, None if login is Login.NEVER else self._require_identity())
             certificate_of = self._certificate_of if listening.tls else None
             make = import_module(FRONT_ENDS[listening.protocol]).make
             self._front_ends[key] = make(door, self._lobby, certificate_of)
@@ -170,20 +169,34 @@ class House:
 
     def close(self) -> None:
         """Let go of everything."""
-        self._verifier.stop()
+        if self._verifier is not None:
+            self._verifier.stop()
         self._hangups.close()
         self._orphans.close()
         self.audit.close()
 
     # Identity
 
-    def _make_identity(self) -> Identity:
-        checkers = [
-            PasswordChecker(self.credentials, self._verifier),
-            TokenChecker(self.credentials, lambda: datetime.now(UTC)),
-            CertificateChecker(),
-        ]
-        return Identity(checkers, self._threshold, self._events, time.time)
+    def _require_identity(self) -> Identity:
+        """Find out who callers are; where nobody is known yet, make the one who is."""
+        if self._identity is None:
+            from cmdserver.checkers import CertificateChecker, PasswordChecker, TokenChecker  # noqa: PLC0415 - see above
+            from cmdserver.credential_files import CredentialFiles  # noqa: PLC0415
+            from cmdserver.first_start import require_user  # noqa: PLC0415
+            from cmdserver.hashing import HashingThreads, PasswordVerifier, threads_for  # noqa: PLC0415
+
+            files = CredentialFiles(self._state_directory)
+            require_user(files, self._state_directory)
+            for complaint in files.complaints():
+                _log.warn("{complaint}", complaint=complaint)
+            self._verifier = PasswordVerifier(self._reactor, HashingThreads(threads_for(os.cpu_count() or 1)))
+            checkers = [
+                PasswordChecker(files, self._verifier),
+                TokenChecker(files, lambda: datetime.now(UTC)),
+                CertificateChecker(),
+            ]
+            self._identity = Identity(checkers, self._threshold, self._events, time.time)
+        return self._identity
 
     def _certificate_of(self, transport: Any, source: str) -> Certificate | None:
         from cmdserver import tls  # noqa: PLC0415 - see _tls

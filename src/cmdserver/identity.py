@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
-from cmdserver.checkers import Password, Proof
+from cmdserver.claims import Password, Proof
 from cmdserver.errors import AuditError, Code, Fault, LoginRefused, RequestError, Throttled
 from cmdserver.events import EventStream, LoggedIn
 from cmdserver.model import Caller

@@ -66,7 +66,6 @@ class CmdserverService(Service):
         prepare_directory(self._state_directory)
         try:
             self._house = House(self._reactor, self._configuration, self._state_directory)
-            self._make_first_user(self._configuration)
             for listening in self._configuration.listening:
                 listener = self._house.listener(listening)
                 listener.open()
@@ -110,13 +109,6 @@ class CmdserverService(Service):
                 self._terminal.write(f"{line}\n")
         self._terminal.flush()
 
-    def _make_first_user(self, configuration: Configuration) -> None:
-        """Where somebody may log in and nobody can, make the one user who can; see `cmdserver.first_start`."""
-        if any(listening.login != "never" for listening in configuration.listening):
-            from cmdserver.first_start import require_user  # noqa: PLC0415 - not for doors without a login
-
-            require_user(self._house.credentials, self._state_directory)
-
     # SIGHUP
 
     def reload(self) -> Deferred[None]:
@@ -155,7 +147,6 @@ class CmdserverService(Service):
         house.reload_tls(new)
         try:
             house.audit.move_to(house.audit_path(new))
-            self._make_first_user(new)
             await self._listen_instead(new)
         except (AuditError, BadTLSFiles, CannotListen, CannotStart):
             house.audit.move_to(house.audit_path(old))

@@ -1,0 +1,76 @@
+"""What somebody shows to prove who they are, and what it proves.
+
+Rule of this file: values only, so that doors can show them without importing what checks them.
+"""
+
+from dataclasses import dataclass
+
+from twisted.cred.credentials import ICredentials
+from zope.interface import implementer
+
+from cmdserver.names import is_user_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Who somebody has proved to be; the realm makes a Caller of it."""
+
+    name: str
+    method: str
+    #: The only commands that the credentials are good for; None: all that the user's roles include.
+    commands: frozenset[str] | None = None
+
+
+class IPassword(ICredentials):
+    """A name and a password."""
+
+
+class IToken(ICredentials):
+    """A bearer token."""
+
+
+class ICertificate(ICredentials):
+    """A TLS client certificate that was verified in the handshake."""
+
+
+@implementer(IPassword)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Password:
+    """A name and a password, as they came.
+
+    The password is bytes: what is hashed is what was sent, in whatever encoding.
+    """
+
+    name: str
+    password: bytes
+    source: str
+    method: str = "password"
+    fingerprint: str | None = None
+
+
+@implementer(IToken)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BearerToken:
+    """A token, as it came; whose it is it says itself."""
+
+    secret: str
+    source: str
+    method: str = "token"
+    name: str | None = None
+    fingerprint: str | None = None
+
+
+@implementer(ICertificate)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What a verified certificate says of its holder: names, the best first, and its fingerprint."""
+
+    names: tuple[str, ...]
+    fingerprint: str
+    source: str
+    method: str = "certificate"
+
+    @property
+    def name(self) -> str | None:
+        """The first name in it that a user can have."""
+        return next((name for name in self.names if is_user_name(name)), None)

@@ -91,8 +91,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         # How it is put together; named here is what makes the parts, doors are found by their names.
         "house": (
             "admission audit checkers claims configuration credential_files dispatcher events first_start gate hangups"
-            " hashing identity listening lobby model orphans penalties policy process runner scheduler spawning startups"
-            " threshold throttle tls tls_transport"
+            " hashing identity listening lobby model orphans penalties policy process runner scheduler spawning"
+            " startups threshold throttle tls tls_transport"
         ),
         "service": "configuration errors house identity listening process reading state",
         "plugin": "configuration errors host house listening reading service settings state tls",

@@ -390,3 +390,15 @@ def test_handshakes_that_are_never_made(tmp_path: Path) -> None:
             stack.enter_context(Client(door.address))
         with knock(door, tls=believing()) as client:
             assert client.read_all().startswith(b"cmdserver: busy: 3 connections here have not logged in yet; ")
+
+
+@both
+def test_those_who_are_turned_away_are_not_kept(tmp_path: Path, door: Door) -> None:
+    """More than ``connections`` never stand there for long, though they neither speak nor leave."""
+    limits = {"connections": 20, "unauthenticated": "2:100:2", **LENIENT}
+    with limited(tmp_path, limits) as daemon, ExitStack() as stack:
+        descriptors = Path(f"/proc/{daemon.pid}/fd")
+        idle = len(list(descriptors.iterdir()))
+        for _ in range(200):
+            stack.enter_context(Client(door.address))
+        wait_until(lambda: len(list(descriptors.iterdir())) <= idle + 20, "those turned away are gone", 5)

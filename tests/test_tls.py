@@ -184,6 +184,12 @@ class LoadTests(DirectoryTestCase):
         self.assertTrue(wire.client.is_connected)
         self.assertEqual(len(leaf.cert_chain_pems), len(chain or []))
 
+    def test_no_other_certificates(self) -> None:
+        """An authority of clients is not sent along, even if it has signed the server's certificate too."""
+        Wire(wrap(House(), self.load(client_ca=self.ca_path), House().clock), client := Client())
+
+        self.assertEqual(1, len(client.connection.get_peer_cert_chain(as_cryptography=True) or []))
+
 
 class AgreementTests(DirectoryTestCase):
     """What client and server agree on."""

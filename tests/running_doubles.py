@@ -326,6 +326,11 @@ class MemoryLedger:
         #: Refuses to append, though it says before that it could.
         self.is_about_to_be_full = False
 
+    @property
+    def requests(self) -> list[Requested]:
+        """Those of the events that tell of requests."""
+        return [event for event in self.events if isinstance(event, Requested)]
+
     def require_writable(self) -> None:
         self.happened.append("ledger asked")
         if self.is_full:

@@ -243,7 +243,7 @@ class AuditFileTests(SynchronousTestCase):
 
         audit.require_writable()
         audit.append([requested(id="a")])
-        audit.move_to(self.path)
+        audit.adopt(audit.prepare(self.path))
         audit.append([requested(id="b")])
 
         self.assertEqual((self.ids(old), self.ids()), (["a"], ["b"]))
@@ -254,7 +254,7 @@ class AuditFileTests(SynchronousTestCase):
         other = self.path.with_name("other.jsonl")
         before = contracts.open_descriptors()
 
-        audit.move_to(other)
+        audit.adopt(audit.prepare(other))
         audit.append([requested(id="b")])
 
         self.assertEqual((self.ids(), self.ids(other)), ([], ["b"]))
@@ -264,7 +264,7 @@ class AuditFileTests(SynchronousTestCase):
         """If the other file cannot be opened, lines go on into the old one, also after that is removed."""
         audit = self.open()
 
-        self.assertRaises(AuditError, audit.move_to, self.path / "not" / "there")
+        self.assertRaises(AuditError, audit.prepare, self.path / "not" / "there")
         audit.append([requested(id="a")])
 
         self.assertEqual(self.ids(), ["a"])
@@ -337,7 +337,7 @@ class AuditFileTests(SynchronousTestCase):
         audit = self.open()
         self.tear(audit)
 
-        audit.move_to(self.path)
+        audit.adopt(audit.prepare(self.path))
         audit.append([requested(id="b")])
 
         self.assertEqual(json.loads(self.path.read_bytes().splitlines()[-1])["id"], "b")

@@ -128,7 +128,7 @@ class OrderTests(DispatcherTestCase):
         """Whoever waits for the runner to be idle, to close the audit file, finds the last line in it."""
         self.ask(ADA)
         written: list[int] = []
-        self.house.runner.wait_idle().addCallback(lambda _: written.append(len(self.house.ledger.events)))
+        self.house.runner.wait_idle().addCallback(lambda _: written.append(len(self.house.ledger.requests)))
 
         self.house.spawner.last.ends()
         self.house.turn()
@@ -158,7 +158,7 @@ class RefusalTests(DispatcherTestCase):
         """The audit line of a refusal has the words that were sent, and no end of a process."""
         self.dispatcher.ask(GUY, ["reboot", "now", "\n"]).addErrback(lambda _: None)
 
-        (event,) = self.house.ledger.events
+        (event,) = self.house.ledger.requests
         self.assertEqual((event.command, event.arguments), ("reboot", ("now", "\n")))
         self.assertEqual((event.caller, event.finished, event.time), (GUY, None, 1_700_000_000.0))
 
@@ -188,7 +188,7 @@ class RefusalTests(DispatcherTestCase):
         self.ask(GUY)
 
         self.assertIsInstance(asked[2].error, Busy)
-        self.assertEqual([(event.caller, event.outcome) for event in self.house.ledger.events], [(ADA, Code.BUSY)])
+        self.assertEqual([(event.caller, event.outcome) for event in self.house.ledger.requests], [(ADA, Code.BUSY)])
 
     def test_bytes_that_are_no_request_are_counted_and_written(self) -> None:
         """What a door can make nothing of uses the allowance, and is an event without a command."""
@@ -198,7 +198,7 @@ class RefusalTests(DispatcherTestCase):
 
         self.assertEqual([type(error) for error in errors], [Malformed, Throttled])
         self.assertEqual(self.house.outcomes, [Code.MALFORMED, Code.THROTTLED])
-        self.assertEqual([event.command for event in self.house.ledger.events], [None, None])
+        self.assertEqual([event.command for event in self.house.ledger.requests], [None, None])
 
     def test_a_new_policy_counts_from_the_next_question(self) -> None:
         """What was granted runs on; what is asked next is judged by the new policy."""
@@ -221,7 +221,7 @@ class RecordTests(DispatcherTestCase):
         self.house.clock.advance(2)
         self.house.spawner.last.ends(3)
 
-        (event,) = self.house.ledger.events
+        (event,) = self.house.ledger.requests
         self.assertEqual((event.id, event.caller, event.command), (asked.answer.id, GUY, "uptime"))
         self.assertEqual((event.outcome, event.finished), (Code.OK, asked.answer.finished))
         self.assertEqual((event.shared, event.abandoned, event.time), (False, False, 1_700_000_002.0))
@@ -244,7 +244,7 @@ class RecordTests(DispatcherTestCase):
         self.house.spawner.processes[0].ends()
         self.house.spawner.processes[1].ends()
 
-        events = self.house.ledger.events[1:]
+        events = self.house.ledger.requests[1:]
         self.assertEqual([event.id for event in events], [each.answer.id for each in asked])
         self.assertEqual([event.caller for event in events], [ADA, STRANGER, STRANGER])
         self.assertEqual([(event.shared, event.outcome) for event in events], [(True, Code.OK)] * 3)
@@ -265,7 +265,7 @@ class RecordTests(DispatcherTestCase):
         asked.leave()
         self.house.turn()
 
-        (event,) = self.house.ledger.events
+        (event,) = self.house.ledger.requests
         assert event.finished is not None
         self.assertEqual((event.abandoned, event.finished.signal), (True, "SIGTERM"))
         self.assertIsInstance(asked.error, CancelledError)
@@ -277,7 +277,7 @@ class RecordTests(DispatcherTestCase):
 
         self.ask(GUY).leave()
 
-        (event,) = self.house.ledger.events
+        (event,) = self.house.ledger.requests
         self.assertEqual((event.caller, event.abandoned, event.finished), (GUY, True, None))
 
     def test_who_left_a_shared_run_has_a_line(self) -> None:
@@ -291,7 +291,7 @@ class RecordTests(DispatcherTestCase):
         self.house.spawner.processes[1].ends()
 
         self.assertEqual(
-            [(event.caller, event.abandoned) for event in self.house.ledger.events[1:]],
+            [(event.caller, event.abandoned) for event in self.house.ledger.requests[1:]],
             [(STRANGER, False), (ADA, True)],
         )
 
@@ -311,7 +311,7 @@ class FaultTests(DispatcherTestCase):
         self.assertIn(self.logged([logged], error)[0], formatEvent(logged))
         self.assertIn("No such file", str(logged["log_failure"].value))
         self.assertEqual(
-            [(event.outcome, event.id) for event in self.house.ledger.events],
+            [(event.outcome, event.id) for event in self.house.ledger.requests],
             [
                 (Code.FAULT, getattr(error, "fault_id", None)),
             ],
@@ -461,7 +461,7 @@ class ConsultTests(DispatcherTestCase):
         self.consult(lambda: self.dispatcher.help(GUY, "df"))
 
         self.assertEqual(
-            [(event.command, event.arguments, event.outcome) for event in self.house.ledger.events],
+            [(event.command, event.arguments, event.outcome) for event in self.house.ledger.requests],
             [
                 ("help", (), Code.OK),
                 ("help", ("df",), Code.OK),
@@ -505,7 +505,7 @@ class CloseTests(DispatcherTestCase):
         self.dispatcher.close()
 
         self.assertIsInstance(self.waiting.error, Busy)
-        self.assertEqual([(event.caller, event.outcome) for event in self.house.ledger.events], [(GUY, Code.BUSY)])
+        self.assertEqual([(event.caller, event.outcome) for event in self.house.ledger.requests], [(GUY, Code.BUSY)])
 
     def test_what_comes_is_refused(self) -> None:
         """Who asks after the closing, for a command or for a word, is told that it is busy."""

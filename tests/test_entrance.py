@@ -130,10 +130,19 @@ class EntranceTests(SynchronousTestCase):
     def test_giving_up(self) -> None:
         """Who goes while the password is checked lets the check go, and is not sent anything."""
         self.hold_dialogue()
-        self.entrance.give_up()
+        self.entrance.leave(Offence.NOAUTH)
 
         self.assertTrue(self.door.decision.called)
         self.assertEqual(self.client.farewells, [])
+        self.assertEqual((self.door.settled, self.door.offences), (1, [Offence.AUTHFAIL]))
+
+    def test_our_slowness_is_no_offence(self) -> None:
+        """Whose login we do not come to in time is not charged for it."""
+        self.hold_dialogue()
+        self.entrance.give_up()
+
+        self.assertTrue(self.door.decision.called)
+        self.assertEqual((self.door.settled, self.door.offences), (1, []))
 
     def test_decided_at_once(self) -> None:
         """A login that is decided before it is waited for leaves nothing waiting."""

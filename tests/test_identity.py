@@ -133,7 +133,7 @@ class PasswordTests(IdentityTestCase):
         self.assertEqual([str(failure.value) for failure in self.flushLoggedErrors(RuntimeError)], ["secret"])
 
     def test_cancelled_login_is_told_to_nobody(self) -> None:
-        """Who gives up hears no more, and lets the check go."""
+        """Who gives up hears no more, and lets the check go; that it tried is written down."""
         waiting: Deferred[bool] = Deferred()
         self.verifier.verify = lambda *_, **__: waiting  # type: ignore[method-assign]
         login = self.identity.log_in(HERE, password("ada", b"right"))
@@ -141,7 +141,7 @@ class PasswordTests(IdentityTestCase):
         login.cancel()
 
         self.assertTrue(waiting.called)
-        self.assertEqual(self.written, [])
+        self.assertEqual(self.written, [("ada", "password", Code.DENIED, "gave up before it was decided")])
 
 
 class TokenTests(IdentityTestCase):

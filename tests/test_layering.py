@@ -81,7 +81,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "configuration": "checks host model reading settings",
         # The doors.
         "lobby": "dispatcher gate hangups orphans settings",
-        "listening": "errors lobby model",
+        "proxied": "",
+        "listening": "errors lobby model proxied",
         "connections": "deadlines lobby",
         "entrance": "dialogue errors identity model rendering",
         "frontends": "",

@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.admission import Admission
-from cmdserver.errors import Busy
+from cmdserver.errors import AuditError, Busy
 from cmdserver.model import Answer, Caller, Finished
 from cmdserver.replay import CHUNK_BYTES
 from cmdserver.runner import Runner
@@ -28,6 +28,12 @@ class FakeReporter:
         #: Whether those who asked may be told.
         self.consents = True
         self.mistake: Exception | None = None
+        #: Why nothing may be run, at the moment at which it would be.
+        self.trouble: AuditError | None = None
+
+    def require_ledger(self) -> None:
+        if self.trouble is not None:
+            raise self.trouble
 
     def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: Finished) -> bool:
         if self.mistake is not None:
@@ -575,6 +581,19 @@ class FailureTests(SchedulerTestCase):
     def trouble(self, number: int) -> None:
         """Let no process be started."""
         self.host.trouble = OSError(number, "trouble")
+
+    def test_nothing_waits_past_the_audit_file(self) -> None:
+        """What has waited for a place is not run if by then it could not be written down."""
+        self.let(running=1, queued=1)
+        self.ask("a")
+        waiting = self.ask("b")
+        self.reporter.trouble = AuditError("no room")
+        self.processes[0].ends()
+        self.turn()
+
+        self.assertEqual(len(self.processes), 1)
+        self.assertIsNotNone(waiting.error)
+        self.assertIn("failed b", self.reporter.reports)
 
     def test_a_host_without_room_is_busy(self) -> None:
         """What the kernel has too little of may be there in a moment."""

@@ -9,6 +9,7 @@ import json
 import os
 import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import assert_never
@@ -25,6 +26,18 @@ MIN_FREE_BYTES = 1024 * 1024
 _OPEN_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 
 _log = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A file that was opened to be written, and is not yet."""
+
+    path: Path
+    descriptor: int
+
+    def discard(self) -> None:
+        """It will not be."""
+        os.close(self.descriptor)
 
 
 class AuditFile:
@@ -53,27 +66,25 @@ class AuditFile:
         Raises:
             AuditError: It cannot be opened; the old one stays in use.
         """
-        try:
-            descriptor = os.open(self.path, _OPEN_FLAGS, 0o600)
-        except OSError as error:
-            raise AuditError(f"cannot open the audit file {self.path}: {error.strerror}") from error
-        self.close()
-        self._descriptor = descriptor
-        self._is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        self._is_torn = self._is_regular and _ends_within_a_line(self.path)
+        self.adopt(self.prepare(self.path))
 
-    def move_to(self, path: Path) -> None:
-        """Go on in another file; with the same path, in a new file if the old one was renamed.
+    def prepare(self, path: Path) -> "Prepared":
+        """Open a file to go on in; the same path is a new file if the old one was renamed.
 
         Raises:
-            AuditError: It cannot be opened; the old one stays in use.
+            AuditError: It cannot be opened.
         """
-        old, self.path = self.path, path
         try:
-            self.reopen()
-        except AuditError:
-            self.path = old
-            raise
+            return Prepared(path, os.open(path, _OPEN_FLAGS, 0o600))
+        except OSError as error:
+            raise AuditError(f"cannot open the audit file {path}: {error.strerror}") from error
+
+    def adopt(self, prepared: "Prepared") -> None:
+        """Go on in a file that was prepared."""
+        self.close()
+        self.path, self._descriptor = prepared.path, prepared.descriptor
+        self._is_regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+        self._is_torn = self._is_regular and _ends_within_a_line(self.path)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -5,6 +5,7 @@ Rule of this file: every mistake is noted at its place and nothing is raised, so
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from ipaddress import ip_address
 
 from cmdserver import wire
 from cmdserver.host import SEARCH_PATH, Host
@@ -46,7 +47,7 @@ class Checks:
         """Look at the doors; there must be one."""
         if not listens:
             self._note((), "there is no [[listen]], so there is nothing to do")
-        found = []
+        found: list[Listening] = []
         for index, listen in enumerate(listens):
             if listen is None:
                 continue
@@ -58,6 +59,10 @@ class Checks:
                     check_endpoint(endpoint)
                 except ValueError as error:
                     self._note((*path, "endpoint"), f"{endpoint!r} is no endpoint description: {error}")
+                if endpoint.startswith("unix:") and not endpoint.startswith(("unix:/", "unix:address=/")):
+                    self._note((*path, "endpoint"), f"{endpoint} is no absolute path, and the daemon runs in /")
+                if endpoint in [each.endpoint for each in found]:
+                    self._note((*path, "endpoint"), f"{endpoint} is there twice")
                 if listen.login != "never" and not (listen.tls or listen.allow_plaintext_passwords):
                     self._plaintext(path, endpoint)
                 found.append(Listening(protocol=listen.protocol, endpoint=endpoint, tls=listen.tls, login=listen.login))
@@ -199,14 +204,23 @@ class Checks:
 
 
 def _is_local(endpoint: str) -> bool:
-    """Whether nobody but this host can reach an endpoint; only of TCP and UNIX sockets is that known."""
-    kind, _, rest = endpoint.partition(":")
-    if kind == "unix":
+    """Whether it is certain that nobody but this host can reach an endpoint; what is unusual is not.
+
+    Twisted takes an argument's last value, and lets every character be written with a backslash before it; here there
+    must be one ``interface=``, and nothing with a backslash but the colons of an IPv6 address.
+    """
+    if endpoint.startswith("unix:"):
         return True
-    # In endpoint descriptions a colon within a value is written with a backslash before it.
-    named = re.search(r"(?:^|(?<!\\):)interface=((?:\\.|[^:\\])*)", rest)
-    interface = named[1].replace("\\", "") if named else ""
-    return kind in {"tcp", "tcp6"} and (interface.startswith("127.") or interface in {"localhost", "::1"})
+    if not endpoint.startswith(("tcp:", "tcp6:")) or "\\" in endpoint.replace("\\:", ""):
+        return False
+    named = re.findall(r"(?<!\\):interface=((?:\\:|[^:])*)", endpoint)
+    if len(named) != 1 or endpoint.count("interface") != 1:
+        return False
+    interface = named[0].replace("\\:", ":")
+    try:
+        return interface == "localhost" or ip_address(interface).is_loopback
+    except ValueError:
+        return False
 
 
 def _environment(own: dict[str, str]) -> tuple[tuple[str, str], ...]:

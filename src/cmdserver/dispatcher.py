@@ -78,12 +78,9 @@ class Dispatcher:
         try:
             self._count(caller)
             question = Question(question_id, caller, self._policy.require(caller, words), sink)
-            self._events.require_ledger()
             self._scheduler.enter(question)
         except Refusal as refusal:
             return fail(self._refused(question_id, caller, words[0], tuple(words[1:]), refusal))
-        except AuditError as error:
-            return fail(_fault(question_id, error))
         return question.answered
 
     def help(self, caller: Caller, name: str | None = None) -> tuple[Command, ...]:
@@ -139,6 +136,10 @@ class Dispatcher:
 
     # Reporter
 
+    def require_ledger(self) -> None:
+        """See `EventStream.require_ledger`."""
+        self._events.require_ledger()
+
     def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: Finished) -> bool:
         """Write the ends of all questions of one process down; if that fails, nobody gets its answer."""
         outcome = Code.TIMEOUT if finished.timed_out else Code.OK
@@ -165,6 +166,9 @@ class Dispatcher:
 
     def failed(self, question: Question, failure: Failure) -> None:
         """Log what happened under the question's id, and tell its caller the id."""
+        if isinstance(failure.value, AuditError):
+            question.answered.errback(_fault(question.id, failure.value))
+            return
         _log.failure("fault {id}", failure, id=question.id)
         self._publish_or_log(self._event(question, Code.FAULT))
         question.answered.errback(Fault(question.id))

@@ -87,13 +87,21 @@ class Entrance:
             self._logging_in = None
 
     def leave(self, offence: Offence) -> None:
-        """The client goes, or is sent, without having logged in; once, and harmless if it has."""
-        if self._is_newcomer:
+        """The client goes, or is sent, without having logged in; once, and harmless if it has.
+
+        Who goes while a login is being tried has tried, and is charged for that: not to wait for the answer is no way
+        to guess for less.
+        """
+        if self._logging_in is not None:
+            offence = Offence.AUTHFAIL
+            self._logging_in.cancel()
+        if self._is_newcomer or offence is Offence.AUTHFAIL:
             self._settle()
             self._door.offended(self._client.source, offence)
 
     def give_up(self) -> None:
-        """Nobody waits for a login that is being tried."""
+        """It takes us too long to decide about a login that is being tried, which is nobody's offence."""
+        self._settle()
         if self._logging_in is not None:
             self._logging_in.cancel()
 

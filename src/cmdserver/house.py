@@ -96,7 +96,7 @@ class House:
             clock=reactor,
             limits=lambda: self._configuration.limits,
         )
-        self._front_ends: dict[tuple[str, bool, str], FrontEnd] = {}
+        self._front_ends: dict[Listening, FrontEnd] = {}
         # Made when the first door speaks TLS, and when the first door asks who is calling: until then nothing of what
         # they rest on is imported, as it takes a tenth of a second.
         self._tls: Any = None
@@ -113,25 +113,25 @@ class House:
         """Where a configuration wants its audit file."""
         return self._state_directory / configuration.settings.audit.file
 
-    def listener(self, listening: Listening) -> Listener:
-        """Make, but do not open, a door.
+    def listener(self, listening: Listening, configuration: Configuration) -> Listener:
+        """Make, but do not open, a door of a configuration.
 
         Raises:
             BadTLSFiles: It speaks TLS, and certificate or key are no good.
         """
-        key = (listening.protocol, listening.tls, listening.login)
-        if key not in self._front_ends:
+        front_end = self._front_ends.get(listening)
+        if front_end is None:
             login = Login(listening.login)
-            door = Door(listening.protocol, login, None if login is Login.NEVER else self._require_identity())
-            certificate_of = self._certificate_of if listening.tls else None
+            identity = None if login is Login.NEVER else self._require_identity()
+            door = Door(listening.protocol, login, identity, place=listening.endpoint)
             make = import_module(FRONT_ENDS[listening.protocol]).make
-            self._front_ends[key] = make(door, self._lobby, certificate_of)
-        front_end = self._front_ends[key]
+            front_end = make(door, self._lobby, self._certificate_of if listening.tls else None)
+            self._front_ends[listening] = front_end
         factory: IProtocolFactory = front_end
         if listening.tls:
             from cmdserver import tls_transport  # noqa: PLC0415 - see _tls
 
-            factory = tls_transport.wrap(front_end, self._require_tls(), self._reactor)
+            factory = tls_transport.wrap(front_end, self._require_tls(configuration), self._reactor)
         return Listener(self._reactor, listening, front_end, factory)
 
     # A reload, in the order in which it may fail
@@ -149,14 +149,22 @@ class House:
         self._scheduler.start_all_that_may()
         allow_connections(limits.connections + 4 * limits.running)
 
-    def reload_tls(self, configuration: Configuration) -> None:
-        """Take up certificate and key as they are on disk now, for new connections.
+    def load_tls(self, configuration: Configuration) -> Any:
+        """Read certificate and key as they are on disk now; None if no door of a configuration needs them.
 
         Raises:
-            BadTLSFiles: They are no good; the old ones stay in use.
+            BadTLSFiles: They are no good.
         """
-        if self._tls is not None:
-            self._tls.reload(datetime.now(UTC), self._tls_files(configuration))
+        if not any(listening.tls for listening in configuration.listening):
+            return None
+        from cmdserver import tls  # noqa: PLC0415 - see _tls
+
+        return tls.load(self._tls_files(configuration), datetime.now(UTC))
+
+    def use_tls(self, loaded: Any) -> None:
+        """Open new connections with what `load_tls` has read."""
+        if self._tls is not None and loaded is not None:
+            self._tls.loaded = loaded
             self._warn_about_tls()
 
     # The end
@@ -208,12 +216,11 @@ class House:
 
     # TLS
 
-    def _require_tls(self) -> Any:
+    def _require_tls(self, configuration: Configuration) -> Any:
         if self._tls is None:
             from cmdserver import tls  # noqa: PLC0415 - see _tls
 
-            files = self._tls_files(self._configuration)
-            self._tls = tls.ServerCredentials(tls.load(files, datetime.now(UTC)))
+            self._tls = tls.ServerCredentials(self.load_tls(configuration))
             self._warn_about_tls()
         return self._tls
 

@@ -149,6 +149,9 @@ class Identity:
         """Write down why; tell only that."""
         error = failure.value
         if isinstance(error, CancelledError):
+            self._write_down(
+                login_id, arrival, credentials, Code.DENIED, "gave up before it was decided", credentials.name
+            )
             return failure
         if isinstance(error, AuditError):
             _log.error("fault {id}: {error}", id=login_id, error=error)
@@ -197,10 +200,14 @@ class Door:
         name: The door's protocol, as the audit file and ``whoami`` say it.
         login: Whether it asks who they are.
         identity: Who finds out; None for a house in which no door asks.
+        place: Which of the doors of that name; those who have not logged in are counted for each.
     """
 
-    def __init__(self, name: str, login: Login = Login.NEVER, identity: Identity | None = None) -> None:
+    def __init__(
+        self, name: str, login: Login = Login.NEVER, identity: Identity | None = None, place: str = ""
+    ) -> None:
         self.name = name
+        self._place = place
         self.login = login
         self._identity = identity
 
@@ -221,12 +228,12 @@ class Door:
     def arrive(self, source: str) -> None:
         """Count somebody in who has not logged in; raises `Throttled` or `Busy`."""
         if self.login is Login.REQUIRED:
-            self._require_identity().threshold.enter(self.name, source)
+            self._require_identity().threshold.enter(self._place, source)
 
     def settle(self) -> None:
         """Count somebody out who has logged in, or is gone; once for each that arrived."""
         if self.login is Login.REQUIRED:
-            self._require_identity().threshold.leave(self.name)
+            self._require_identity().threshold.leave(self._place)
 
     def offended(self, source: str, offence: Offence) -> None:
         """Remember that a connection came to nothing; not to be asked twice for the same one."""

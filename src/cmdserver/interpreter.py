@@ -16,6 +16,9 @@ from cmdserver.errors import Refusal, RequestError
 from cmdserver.model import Answer, Caller, Flow, Grant
 from cmdserver.printable import Printable
 
+#: Of standard error, while standard output still comes; a command that says more has both mixed from then on.
+HELD_BYTES = 1 << 20
+
 
 class Output(Protocol):
     """Where answers go: a connection, as the interpreter sees it."""
@@ -108,6 +111,7 @@ class _TextAnswer:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._stderr: list[bytes] = []
+        self._held = 0
         self._is_raw = False
         self._printable = Printable()
         self._ends_line = True
@@ -120,8 +124,16 @@ class _TextAnswer:
         self._write(chunk if self._is_raw else self._printable.feed(chunk))
 
     def err(self, chunk: bytes) -> None:
-        # Held back, because it comes after standard output; no more of it can be than the command's output limit.
-        self._stderr.append(chunk)
+        """Hold it back, because it comes after standard output; but not more than may be kept in memory."""
+        if self._held + len(chunk) <= HELD_BYTES:
+            self._held += len(chunk)
+            self._stderr.append(chunk)
+            return
+        for held in self._stderr:
+            self.out(held)
+        self._stderr.clear()
+        self._held = HELD_BYTES
+        self.out(chunk)
 
     def finish(self, answer: Answer) -> None:
         self._output.follow(None)

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from cmdserver.errors import CannotListen
 from cmdserver.lobby import FrontEnd
 from cmdserver.model import Listening
+from cmdserver.proxied import ProxyEndpoint
 
 #: Twisted's 50 costs a second of p99 at 256 callers: a connection that finds the queue full is tried again a second on.
 BACKLOG = 1024
@@ -43,6 +44,8 @@ def parse_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
     """
     if description.startswith(_TAKES_BACKLOG) and ":backlog=" not in description:
         description += f":backlog={BACKLOG}"
+    if description.startswith("haproxy:"):
+        return ProxyEndpoint(parse_endpoint(reactor, description.removeprefix("haproxy:")))
     try:
         return cast("IStreamServerEndpoint", serverFromString(reactor, description))
     except (TypeError, KeyError, IndexError, AttributeError) as error:
@@ -99,20 +102,21 @@ def source_of(address: object) -> str:
 
     An IPv4 client of an IPv6 socket has the same source as through an IPv4 one.
     """
-    if isinstance(address, IPv4Address):
-        return address.host
-    if isinstance(address, IPv6Address):
-        host = address.host.partition("%")[0]
-        if host.startswith("::ffff:"):
-            mapped = ipaddress.IPv6Address(host).ipv4_mapped
-            return str(mapped or host)
-        return host
+    if isinstance(address, IPv4Address | IPv6Address):
+        try:
+            host = ipaddress.ip_address(address.host.partition("%")[0])
+        except ValueError:  # a proxy has said something else
+            return "unknown"
+        return str(getattr(host, "ipv4_mapped", None) or host)
     return "unix" if isinstance(address, UNIXAddress) else "unknown"
 
 
-def host_and_port(address: IPv4Address | IPv6Address) -> tuple[str, int]:
+def endpoint_of(address: object, separator: str = ":") -> str:
     """Say where a client on this host reaches a socket that listens at an address, possibly every one."""
-    return ("localhost" if address.host in {"0.0.0.0", "::"} else address.host), address.port  # noqa: S104
+    host, port = getattr(address, "host", "localhost"), getattr(address, "port", 0)
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - to connect to, not to bind
+        host = "localhost"
+    return f"[{host}]:{port}" if ":" in host and separator == ":" else f"{host}{separator}{port}"
 
 
 def _set_options(port: IListeningPort) -> None:

@@ -69,7 +69,10 @@ def _question(client: object, server: object) -> bytes | None:
     """Spell the request for one exact socket: the client's, whose peer we are."""
     if not isinstance(client, IPv4Address | IPv6Address) or not isinstance(server, IPv4Address | IPv6Address):
         return None
-    theirs, ours = ipaddress.ip_address(client.host), ipaddress.ip_address(server.host)
+    try:
+        theirs, ours = ipaddress.ip_address(client.host), ipaddress.ip_address(server.host)
+    except ValueError:  # what a proxy has told of its client need be no address
+        return None
     # An IPv4 client of an IPv6 socket has an IPv4 socket itself.
     theirs = getattr(theirs, "ipv4_mapped", None) or theirs
     ours = getattr(ours, "ipv4_mapped", None) or ours

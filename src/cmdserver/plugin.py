@@ -57,6 +57,8 @@ class Options(usage.Options):
         if self["check"]:
             sys.stdout.write(f"{self.source.name}: no mistakes\n")
             sys.exit(0)
+        if self.parent is not None and (self.parent.get("uid") is not None or self.parent.get("gid") is not None):
+            sys.exit("cmdserver: twistd's --uid and --gid are not supported; start as that user (systemd: User=)")
         if self.parent is not None and self.parent.get("pidfile"):
             # The daemon leaves this directory; twistd would not find the file again.
             self.parent["pidfile"] = str(Path(self.parent["pidfile"]).absolute())
@@ -91,9 +93,11 @@ def _check_endpoint(description: str) -> Any:
 def _check_tls(files: TLS) -> None:
     from cmdserver import tls  # noqa: PLC0415 - OpenSSL is not for doors that do without
 
-    if files.certificate is None or files.key is None:
-        return  # they are made at the first start
     try:
+        if files.certificate is None or files.key is None:  # they are made at the first start
+            if files.client_ca is not None:
+                tls.read_authorities(Path(files.client_ca))
+            return
         tls.load(
             tls.TLSFiles(
                 certificate=Path(files.certificate),

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from cmdserver.admission import Admission, Ticket
-from cmdserver.errors import Busy
+from cmdserver.errors import AuditError, Busy
 from cmdserver.execution import Execution
 from cmdserver.model import Answer, Caller, Command, Finished, Grant, Sink
 from cmdserver.replay import Replay
@@ -51,6 +51,9 @@ class Question:
 
 class Reporter(Protocol):
     """Who writes down how questions ended, and answers those that got no process."""
+
+    def require_ledger(self) -> None:
+        """Raise `AuditError` unless what is about to be run could be written down."""
 
     def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: Finished) -> bool:
         """A process has ended; return whether those who asked may be told."""
@@ -144,20 +147,21 @@ class Scheduler:
         self._sharing.start(run.group)
         first = next(iter(run.group.questions))
         try:
+            self._reporter.require_ledger()  # now, and not before: it may have waited for long
             sink = None if first.grant.command.share else first.sink
             run.execution = self._runner.run(first.grant, sink)
-        except OSError as error:
+        except (OSError, AuditError) as error:
             self._not_started(run, error)
         else:
             if not run.group.questions:
                 run.execution.abandon()  # its only caller left while it was being started
             run.execution.finished.addCallback(self._settle, run).addErrback(self._unsettled, run)
 
-    def _not_started(self, run: Run, error: OSError) -> None:
+    def _not_started(self, run: Run, error: OSError | AuditError) -> None:
         for question in self._end(run, 0.0):
             if question.answered.called:
                 continue
-            if error.errno in _NO_ROOM:
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
                 self._reporter.turned_away(question, Busy(f"no process can be started: {error.strerror}", 1))
             else:
                 self._reporter.failed(question, Failure(error))

@@ -67,7 +67,7 @@ class CmdserverService(Service):
         try:
             self._house = House(self._reactor, self._configuration, self._state_directory)
             for listening in self._configuration.listening:
-                listener = self._house.listener(listening)
+                listener = self._house.listener(listening, self._configuration)
                 listener.open()
                 self._listeners.append(listener)
         except (AuditError, BadTLSFiles) as error:
@@ -121,20 +121,16 @@ class CmdserverService(Service):
         if self._is_reloading or not self.running:
             _log.warn("a reload is under way or the daemon is stopping; this SIGHUP is ignored")
             return
+        self._is_reloading = True
+        tell_systemd("RELOADING=1")
         try:
-            new = self._reread()
+            await self._replace(self._reread())
         except Mistakes as mistakes:
             for mistake in mistakes.mistakes:
                 _log.error("configuration: {mistake}", mistake=str(mistake))
             _log.error("the configuration has mistakes; nothing was changed")
-            return
         except (OSError, UnicodeDecodeError) as error:
             _log.error("the configuration cannot be read; nothing was changed: {error}", error=error)
-            return
-        self._is_reloading = True
-        tell_systemd("RELOADING=1")
-        try:
-            await self._replace(new)
         except (AuditError, BadTLSFiles, CannotListen, CannotStart) as error:
             _log.error("nothing was changed: {error}", error=error)
         finally:
@@ -142,16 +138,17 @@ class CmdserverService(Service):
             tell_systemd("READY=1")
 
     async def _replace(self, new: Configuration) -> None:
-        """Swap everything, or raise and leave everything as it was."""
+        """Swap everything, or raise and leave everything as it was: what can fail is done before what counts."""
         old, house = self._configuration, self._house
-        house.reload_tls(new)
+        audit = house.audit.prepare(house.audit_path(new))
         try:
-            house.audit.move_to(house.audit_path(new))
+            tls = house.load_tls(new)
             await self._listen_instead(new)
-        except (AuditError, BadTLSFiles, CannotListen, CannotStart):
-            house.audit.move_to(house.audit_path(old))
-            house.reload_tls(old)
+        except BaseException:
+            audit.discard()
             raise
+        house.audit.adopt(audit)
+        house.use_tls(tls)
         self._configuration = new
         house.replace(new)
         for change in changes(old.settings, new.settings) or ["nothing differs"]:
@@ -164,26 +161,36 @@ class CmdserverService(Service):
 
         Raises:
             CannotListen: One cannot be opened; the doors are as they were.
+            BadTLSFiles: The same.
         """
         kept = [each for each in self._listeners if each.key in new.listening]
         unwanted = [each for each in self._listeners if each.key not in new.listening]
+        wanted = [self._house.listener(key, new) for key in new.listening if key not in [each.key for each in kept]]
         # First, because a new endpoint may be an old one's port on another interface.
         for listener in unwanted:
-            await listener.close()
+            await self._close(listener)
         opened: list[Listener] = []
         try:
-            for key in new.listening:
-                if key not in [each.key for each in kept + opened]:
-                    listener = self._house.listener(key)
-                    listener.open()
-                    opened.append(listener)
-        except (BadTLSFiles, CannotListen):
-            for listener in opened:
-                await listener.close()
-            for listener in unwanted:
+            for listener in wanted:
                 listener.open()
+                opened.append(listener)
+        except CannotListen:
+            for listener in opened:
+                await self._close(listener)
+            for listener in unwanted:
+                try:
+                    listener.open()
+                except CannotListen as error:
+                    _log.critical("a door that was closed cannot be opened again: {error}", error=error)
             raise
         self._listeners = kept + opened
+
+    async def _close(self, listener: Listener) -> None:
+        """Close a door, whatever its socket has met with: somebody may have removed its file."""
+        try:
+            await listener.close()
+        except OSError as error:
+            _log.warn("{endpoint}: closed, but: {error}", endpoint=listener.key.endpoint, error=error)
 
     # The end
 
@@ -192,9 +199,15 @@ class CmdserverService(Service):
         # Twisted would complain that it is stopping already. A person who presses Ctrl-C again does not want to wait.
         on_signal(signal.SIGTERM, lambda: None)
         on_signal(signal.SIGINT, lambda: self._reactor.callFromThread(self._house.runner.end_all))
-        for listener in self._listeners:
-            await listener.close()
-        self._house.close_connections()
+        try:
+            for listener in self._listeners:
+                await self._close(listener)
+            self._house.close_connections()
+            await self._come_to_an_end()
+        finally:
+            self._house.close()
+
+    async def _come_to_an_end(self) -> None:
         seconds = self._configuration.limits.drain_seconds
         if not await self._is_idle_within(seconds):
             _log.warn("commands still run after {seconds} s; they are ended", seconds=seconds)
@@ -203,7 +216,6 @@ class CmdserverService(Service):
         deadline = self._reactor.seconds() + FLUSH_SECONDS
         while self._house.gate.total and self._reactor.seconds() < deadline:
             await deferLater(self._reactor, 0.02)
-        self._house.close()
 
     async def _is_idle_within(self, seconds: float) -> bool:
         idle = self._house.runner.wait_idle()

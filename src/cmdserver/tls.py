@@ -130,6 +130,15 @@ def load(files: TLSFiles, now: datetime) -> Loaded:
     return Loaded(files=files, context=context, warnings=tuple(warnings))
 
 
+def read_authorities(path: Path) -> list[x509.Certificate]:
+    """Read the certificates of authorities.
+
+    Raises:
+        BadTLSFiles: The file cannot be read, or has none in it.
+    """
+    return _certificates(path)
+
+
 def peer_name(transport: Any, now: datetime) -> PeerCertificate | None:
     """Say whom a client's certificate names.
 

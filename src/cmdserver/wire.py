@@ -230,6 +230,12 @@ class LineBuffer:
         self._searched = 0
         return line
 
+    def last_answer(self) -> bytes | None:
+        """Take what is left as it is, when no more will come: the answer to a prompt, without its LF."""
+        line, self._bytes = self._bytes, b""
+        self._searched = 0
+        return line or None
+
     def last_line(self) -> bytes | None:
         """Take what is left when no more will come, as the shell does with a last line that has no LF."""
         line, self._bytes = self._bytes.rstrip(_BLANKS), b""

@@ -8,6 +8,7 @@ Rule of this file: it knows transports, not policies; what lines mean is the int
 """
 
 import contextlib
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +27,7 @@ from cmdserver.entrance import Entrance
 from cmdserver.errors import BadArgument, Busy, Malformed, Refusal, RequestError, Throttled
 from cmdserver.identity import Credentials, Door, Login, Offence
 from cmdserver.interpreter import Interpreter
-from cmdserver.listening import host_and_port, source_of
+from cmdserver.listening import endpoint_of, source_of
 from cmdserver.lobby import FrontEnd, Lobby
 from cmdserver.model import Caller, Flow
 from cmdserver.rendering import error_text
@@ -34,6 +35,8 @@ from cmdserver.settings import Limits
 
 GREETING = b"What can I do for you?\n"
 
+#: Clients for whom there is no room and who are told so, at once; the rest are closed without a word.
+MOST_PARTING = 100
 #: How long a client that was told everything may go on sending before it is cut off. To close at once with bytes unread
 #: would make the kernel send a reset, and the answer could be lost with it (RFC 9112, section 9.6).
 LINGER_SECONDS = 2.0
@@ -69,6 +72,9 @@ class LineConnection(Protocol):
     _is_closing = False
     _is_proceeding = False
     _has_greeted = False
+    #: False until TLS has its keys: before that nothing can be said.
+    _can_speak = False
+    _is_leaving = False
     #: ``login_seconds`` run, from the accept or from the word ``login``; nothing prolongs them.
     _is_on_trial = True
     #: Until it is known who this is, at a door that asks.
@@ -90,10 +96,12 @@ class LineConnection(Protocol):
         self._connections.expect_within(self, self._front_end.limits.login_seconds)
         self.transport.registerProducer(self, True)
         if self._front_end.certificate_of is None:
+            self._can_speak = True
             self._begin()
 
     def handshakeCompleted(self) -> None:
         """TLS has its keys: a client with a certificate is not asked who it is."""
+        self._can_speak = True
         certificate = self._front_end.certificate_of and self._front_end.certificate_of(self.transport, self.source)
         if certificate is not None and self._entrance is not None:
             self._entrance.log_in(certificate)
@@ -138,7 +146,6 @@ class LineConnection(Protocol):
         self._flow = None
         if self._entrance is not None:
             self._entrance.leave(Offence.NOAUTH)
-            self._entrance.give_up()
         self._connections.closed(self)
         if self._answering is not None:
             self._answering.cancel()
@@ -214,16 +221,23 @@ class LineConnection(Protocol):
             return
         limits = self._front_end.limits
         seconds = limits.login_seconds if self._is_on_trial else limits.idle_seconds
-        if self._entrance is not None:
-            self._entrance.leave(Offence.GRACE_EXCEEDED)
-        self.write(f"cmdserver: nothing was asked within {seconds:g} s\n".encode())
-        self._close()
+        if self._entrance is not None and self._entrance.is_busy:
+            self._entrance.give_up()
+            self.write(error_text(Busy("too many logins are being checked", seconds)))
+        else:
+            if self._entrance is not None:
+                self._entrance.leave(Offence.GRACE_EXCEEDED)
+            self.write(f"cmdserver: nothing was asked within {seconds:g} s\n".encode())
+        if self._can_speak:
+            self._close()
+        else:
+            self.transport.abortConnection()
 
     def come_to_an_end(self) -> None:
-        """Close as soon as what is being answered has been."""
-        self._is_session = False
-        if not self._is_busy:
-            self._close()
+        """Close as soon as what was asked has been answered, if only by `busy`."""
+        self._is_leaving = True
+        if not self._is_busy and not self._is_output_full:
+            self._proceed()
 
     @property
     def _is_busy(self) -> bool:
@@ -253,8 +267,8 @@ class LineConnection(Protocol):
         try:
             is_answer = self._entrance is not None and self._entrance.is_asking
             line = self._buffer.next_answer() if is_answer else self._buffer.next_line()
-            if line is None and self._is_input_over and not getattr(self.transport, "is_input_cut", False):
-                line = self._buffer.last_line()
+            if line is None and self._is_input_over:
+                line = self._last_line(is_answer=is_answer)
         except Malformed as malformed:
             self._refuse(malformed, as_json=False)
             self._close()
@@ -265,11 +279,19 @@ class LineConnection(Protocol):
             else:
                 self._perform(line)
             return True
-        if self._is_input_over:
+        if self._is_input_over or self._is_leaving:
             self._close()
         else:
             self._read_on()
         return False
+
+    def _last_line(self, *, is_answer: bool) -> bytes | None:
+        """Take a last line that has no LF, unless somebody on the way may have cut it short."""
+        line = self._buffer.last_answer() if is_answer else self._buffer.last_line()
+        if line is not None and getattr(self.transport, "is_input_cut", False):
+            cut = "the last line may be incomplete; end it with a line break"
+            raise Malformed(cut)
+        return line
 
     def _answer_prompt(self, entrance: Entrance, line: bytes) -> None:
         try:
@@ -316,7 +338,8 @@ class LineConnection(Protocol):
             return
         text = "you have logged in" if self._entrance is not None else "there is no login on this door"
         self._refuse(BadArgument(text), as_json=False)
-        self._answered()
+        # What comes next may be a name and a password, for nobody to read and least of all the audit file.
+        self._close()
 
     def _refuse(self, refusal: Refusal, *, as_json: bool) -> None:
         caller = self._caller or self._front_end.door.anonymous(self.source)
@@ -396,25 +419,32 @@ class LineFrontEnd(FrontEnd):
         self.lobby = lobby
         self.interpreter = Interpreter(lobby.dispatcher)
         self.connections: Connections[LineConnection] = Connections(door.name, lobby)
+        self.parting: set[Protocol] = set()
 
     @property
     def limits(self) -> Limits:
         """The limits as they are now."""
         return self.lobby.limits()
 
-    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Let a client in, or tell it that there is no room."""
         source = source_of(addr)
         try:
             self.door.arrive(source)
         except (Busy, Throttled) as refusal:
-            return _TurnedAway(refusal)
+            return self._turn_away(refusal)
         try:
             self.connections.enter(source)
         except Busy as busy:
             self.door.settle()
-            return _TurnedAway(busy)
+            return self._turn_away(busy)
         return LineConnection(self, source)
+
+    def _turn_away(self, refusal: Refusal) -> Protocol | None:
+        """Say why, to a bounded number at once: over TLS it takes a handshake, and clients take their time."""
+        if len(self.parting) >= MOST_PARTING:
+            return None
+        return _TurnedAway(refusal, self.parting)
 
     def close(self) -> None:
         """See `FrontEnd`."""
@@ -422,11 +452,13 @@ class LineFrontEnd(FrontEnd):
 
     def try_it(self, address: IAddress, command: str) -> str:
         """See `FrontEnd`."""
-        if self.certificate_of is not None and isinstance(address, IPv4Address | IPv6Address):
-            return "openssl s_client -quiet -connect {}:{}".format(*host_and_port(address))
-        if isinstance(address, IPv4Address | IPv6Address):
-            return "echo {} | nc {} {}".format(command, *host_and_port(address))
-        return f"echo {command} | nc -U {getattr(address, 'name', b'?').decode(errors='replace')}"
+        is_inet = isinstance(address, IPv4Address | IPv6Address)
+        path = os.fsdecode(getattr(address, "name", b"") or b"")
+        if self.certificate_of is not None:
+            where = f"-connect {endpoint_of(address)}" if is_inet else f"-unix {path}"
+            return f"openssl s_client -quiet {where}"
+        where = endpoint_of(address, " ") if is_inet else f"-U {path}"
+        return f"echo {command} | nc {where}"
 
 
 class _TurnedAway(Protocol):
@@ -434,10 +466,15 @@ class _TurnedAway(Protocol):
 
     transport: Any
 
-    def __init__(self, refusal: RequestError) -> None:
+    def __init__(self, refusal: RequestError, parting: set[Protocol]) -> None:
         self._refusal = refusal
+        self._parting = parting
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it
+        self._parting.discard(self)
 
     def connectionMade(self) -> None:
+        self._parting.add(self)
         self.transport.write(error_text(self._refusal))
         self.transport.loseConnection()
 

@@ -36,7 +36,7 @@ from zope.interface import implementer
 #: How long a client that was told everything may take to part.
 LINGER_SECONDS: Final = 2.0
 #: How long a client that is to be sent away may take for the handshake, without which it cannot be told why.
-FAREWELL_SECONDS: Final = 10.0
+FAREWELL_SECONDS: Final = 3.0
 #: More than a record can hold.
 _READ_BYTES: Final = 1 << 15
 

@@ -161,11 +161,11 @@ def test_certificate_where_there_is_no_login(authorities: Authorities) -> None:
 
 def test_certificate_and_a_dialogue(authorities: Authorities) -> None:
     """Who has logged in by a certificate does not become somebody else by a password."""
-    text = f"session\nlogin\nreboot\nalice\n{ALICE}\nquit\n".encode()
+    text = f"session\nreboot\nlogin\nalice\n{ALICE}\n".encode()
 
     said = talk(OPTIONAL, text, tls=believing(authorities.client("root"))).splitlines()
 
-    assert said[1:3] == [b"cmdserver: bad_argument: you have logged in", b"rebooted"]
+    assert said[1:] == [b"rebooted", b"cmdserver: bad_argument: you have logged in"]
 
 
 def test_certificate_is_written_down(daemon: Daemon, authorities: Authorities) -> None:

@@ -49,7 +49,7 @@ static void die(const char *what, int error)
 
 static void start(int index)
 {
-    static char *environment[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", NULL};
+    static char *environment[] = {"PATH=/usr/bin:/bin", "LANG=C", NULL};
     char *arguments[] = {program, NULL};
     struct run *run = &runs[index];
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)index};

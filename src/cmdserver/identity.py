@@ -141,6 +141,23 @@ class Identity:
             lambda failure: self._refused(login_id, arrival, credentials, failure),
         )
 
+    def refused_in_handshake(self, arrival: Arrival, reason: str) -> None:
+        """Write down that somebody showed a certificate that TLS itself refused; who it named was not looked at."""
+        refused = LoggedIn(
+            time=self._time_of_day(),
+            id=os.urandom(8).hex(),
+            door=arrival.door,
+            source=arrival.source,
+            user=None,
+            method="certificate",
+            outcome=Code.DENIED,
+            reason=reason,
+        )
+        try:
+            self._events.publish([refused])
+        except AuditError as error:
+            _log.error("fault {id}: {error}", id=refused.id, error=error)
+
     def _made(self, login_id: str, arrival: Arrival, credentials: Credentials, caller: Caller) -> Caller:
         self._write_down(login_id, arrival, credentials, Code.OK, None, caller.name)
         return caller
@@ -222,6 +239,11 @@ class Door:
     def log_in(self, source: str, credentials: Credentials) -> Deferred[Caller]:
         """See `Identity.log_in`."""
         return self._require_identity().log_in(Arrival(self.name, source), credentials)
+
+    def refused_in_handshake(self, source: str, reason: str) -> None:
+        """See `Identity.refused_in_handshake`; nobody logs in at a door that asks nobody."""
+        if self._identity is not None:
+            self._identity.refused_in_handshake(Arrival(self.name, source), reason)
 
     # For those who have not logged in yet, at a door that requires it
 

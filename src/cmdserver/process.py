@@ -35,14 +35,15 @@ def isolate_descriptors() -> None:
                 continue  # the descriptor of the listing itself, closed by now
 
 
-def allow_connections(descriptors: int) -> tuple[int, int]:
+def allow_connections(descriptors: int) -> tuple[int, int] | None:
     """Raise our limit of open descriptors (RLIMIT_NOFILE) if it is too low for what is configured.
 
     Args:
         descriptors: For connections and for the pipes of running commands.
 
     Returns:
-        The limits, soft and hard, that we had: commands get those, as programs that use select() must not have more.
+        The limits, soft and hard, that we had, if they were changed: commands get those, as programs that use select()
+        must not have more.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = descriptors + _OTHER_DESCRIPTORS
@@ -55,7 +56,8 @@ def allow_connections(descriptors: int) -> tuple[int, int]:
                 possible=possible,
                 needed=needed,
             )
-    return soft, hard
+        return (soft, hard) if possible != soft else None
+    return None
 
 
 def tell_systemd(state: str) -> None:

@@ -31,8 +31,6 @@ from zope.interface import implementer
 
 #: As much as a pipe holds.
 _READ_BYTES = 65536
-#: Whatever the daemon ignores (Python ignores SIGPIPE, nohup SIGHUP) a child must not ignore.
-_ALL_SIGNALS = sorted(set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP})
 
 _CLOSED = ConnectionDone()
 
@@ -50,6 +48,8 @@ class Spawner:
         self._reactor = reactor
         self._descriptor_limit = descriptor_limit
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        #: What the daemon ignores (Python ignores SIGPIPE, nohup SIGHUP) a child must not ignore.
+        self._ignored = [each for each in signal.valid_signals() if signal.getsignal(each) == signal.SIG_IGN]
 
     def spawnProcess(
         self,
@@ -89,7 +89,7 @@ class Spawner:
                 ],
                 setsid=True,
                 setsigmask=(),
-                setsigdef=_ALL_SIGNALS,
+                setsigdef=self._ignored,
             )
         except BaseException:
             for descriptor in descriptors:

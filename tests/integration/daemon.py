@@ -305,8 +305,9 @@ class Daemon:
         )
 
     def audit(self) -> list[dict[str, Any]]:
-        """Read the audit file."""
-        return [json.loads(line) for line in self.audit_file.read_text("ascii").splitlines()]
+        """Read the audit file; the last line only if it is whole, as it may just be coming."""
+        whole, _, _ = self.audit_file.read_text("ascii").rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     # Talking to it
 

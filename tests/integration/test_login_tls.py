@@ -218,6 +218,11 @@ def test_certificate_that_is_no_good(
     except (ssl.SSLError, ConnectionResetError):
         pass
 
+    def refusals() -> list[dict[str, Any]]:
+        return [event for event in daemon.audit()[before:] if event.get("method") == "certificate"]
+
+    wait_until(refusals, "it is written down")
+    assert [(event["outcome"], event["reason"]) for event in refusals()] == [("denied", "certificate verify failed")]
     assert not [event for event in daemon.audit()[before:] if event.get("outcome") == "ok"]
     assert may_log_in(REQUIRED, "alice", ALICE)
 

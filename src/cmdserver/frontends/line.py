@@ -34,6 +34,8 @@ from cmdserver.rendering import error_text
 from cmdserver.settings import Limits
 
 GREETING = b"What can I do for you?\n"
+#: What OpenSSL says of a client's certificate that is expired, or signed by nobody whom we know.
+CERTIFICATE_REFUSED = "certificate verify failed"
 
 #: Clients for whom there is no room and who are told so, at once; the rest are closed without a word.
 MOST_PARTING = 100
@@ -140,12 +142,15 @@ class LineConnection(Protocol):
         """Everything is said, and the client knows; see `LINGER_SECONDS`."""
         self._connections.expect_within(self, LINGER_SECONDS)
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone, and with it the wish for an answer."""
         self._is_closing = True
         self._flow = None
         if self._entrance is not None:
-            self._entrance.leave(Offence.NOAUTH)
+            is_refused = not self._can_speak and CERTIFICATE_REFUSED in str(reason.value)
+            if is_refused:
+                self._front_end.door.refused_in_handshake(self.source, CERTIFICATE_REFUSED)
+            self._entrance.leave(Offence.AUTHFAIL if is_refused else Offence.NOAUTH)
         self._connections.closed(self)
         if self._answering is not None:
             self._answering.cancel()

@@ -1,11 +1,14 @@
 """Tests of the portal: who is believed, what is written down, and what nobody is told."""
 
 import tempfile
+from base64 import b64decode
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import bcrypt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.portal import IRealm
 from twisted.internet.defer import Deferred, fail, succeed
@@ -13,8 +16,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from cmdserver.checkers import CertificateChecker, PasswordChecker, TokenChecker
-from cmdserver.claims import BearerToken, Certificate, Password
+from cmdserver.checkers import CertificateChecker, PasswordChecker, PublicKeyChecker, TokenChecker
+from cmdserver.claims import BearerToken, Certificate, Password, PublicKey
 from cmdserver.credential_files import CredentialFiles
 from cmdserver.credentials import Token, token_digest
 from cmdserver.errors import Busy, Code, Fault, LoginRefused, RequestError, Throttled
@@ -56,6 +59,7 @@ class IdentityTestCase(SynchronousTestCase):
         self.threshold = Threshold(Newcomers(Startups(2, 100, 2)), Penalties(), self.clock, lambda: 0.5)
         checkers: list[ICredentialsChecker] = [
             PasswordChecker(self.files, cast("PasswordVerifier", self.verifier)),
+            PublicKeyChecker(self.files, lambda: NOON),
             TokenChecker(self.files, lambda: NOON),
             CertificateChecker(),
         ]
@@ -76,6 +80,11 @@ class IdentityTestCase(SynchronousTestCase):
             for event in self.ledger.events
             if isinstance(event, LoggedIn)
         ]
+
+
+def string(data: bytes) -> bytes:
+    """Spell a string as SSH does (RFC 4251, section 5)."""
+    return len(data).to_bytes(4, "big") + data
 
 
 def password(name: str, secret: bytes) -> Password:
@@ -168,6 +177,69 @@ class TokenTests(IdentityTestCase):
             ["no such token", "old's token expired", "no such token"],
         )
         self.assertNotIn("bad", str(reasons))
+
+
+class PublicKeyTests(IdentityTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.key = Ed25519PrivateKey.generate()
+        public = self.key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        self.blob = b64decode(public.split()[1])
+        self.line = public.decode()
+
+    def show(self, *, signature: bytes | None = None) -> Caller | Exception:
+        """Show the key, with a right signature unless told otherwise."""
+        right = string(b"ssh-ed25519") + string(self.key.sign(b"challenge"))
+        claim = PublicKey(
+            name="ada", blob=self.blob, signed=b"challenge", signature=signature or right, source="192.0.2.1"
+        )
+        return self.log_in(claim)
+
+    def test_key(self) -> None:
+        """Who signs with a listed key is let in."""
+        self.files.add_keys("ada", self.line)
+        caller = self.show()
+
+        assert isinstance(caller, Caller)
+        self.assertEqual((caller.name, caller.method, caller.forced_words), ("ada", "publickey", None))
+        (event,) = self.ledger.events
+        assert isinstance(event, LoggedIn)
+        self.assertEqual(event.fingerprint, self.files.keys("ada")[0].fingerprint)
+
+    def test_forced_command(self) -> None:
+        """``command=`` is what is run, whatever is asked for."""
+        self.files.add_keys("ada", f'restrict,command="df -h" {self.line}')
+        caller = self.show()
+
+        assert isinstance(caller, Caller)
+        self.assertEqual(caller.forced_words, ("df", "-h"))
+
+    def test_refusals(self) -> None:
+        """A key that is not listed, not for here, expired, or not the signer's: refused alike, written down apart."""
+        self.assertIsInstance(self.show(), LoginRefused)
+        for options in ('from="10.0.0.0/8"', 'expiry-time="20200101"'):
+            self.files.remove_user("ada")
+            self.files.add_user("ada", ADA)
+            self.files.add_keys("ada", f"{options} {self.line}")
+            self.assertIsInstance(self.show(), LoginRefused)
+        self.files.remove_user("ada")
+        self.files.add_user("ada", ADA)
+        self.files.add_keys("ada", self.line)
+        for signature in (b"x", string(b"ssh-ed25519") + string(b"\0" * 64), string(b"ssh-rsa") + string(b"")):
+            self.assertIsInstance(self.show(signature=signature), LoginRefused)
+
+        self.assertEqual(len({reason for *_, reason in self.written}), 4)
+
+    def test_acceptable_is_listed(self) -> None:
+        """A key is acceptable only if it is listed, for that name, and may be used now from there."""
+        checker = PublicKeyChecker(self.files, lambda: NOON)
+        self.assertFalse(checker.is_acceptable("ada", self.blob, "192.0.2.1"))
+        self.files.add_keys("ada", f'from="192.0.2.0/24" {self.line}')
+
+        self.assertTrue(checker.is_acceptable("ada", self.blob, "192.0.2.1"))
+        self.assertFalse(checker.is_acceptable("ada", self.blob, "192.0.3.1"))
+        self.assertFalse(checker.is_acceptable("eve", self.blob, "192.0.2.1"))
+        self.assertFalse(checker.is_acceptable("../ada", self.blob, "192.0.2.1"))
 
 
 class CertificateTests(IdentityTestCase):

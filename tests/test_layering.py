@@ -66,7 +66,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         # Who is calling.
         "hashing": "admission errors penalties",
         "claims": "names",
-        "checkers": "claims credential_files credentials hashing",
+        "checkers": "authorized_keys claims credential_files credentials hashing",
         "threshold": "errors penalties startups",
         "identity": "claims errors events model penalties threshold",
         # TLS is no door, but what some doors are wrapped in.

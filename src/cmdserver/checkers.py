@@ -5,6 +5,8 @@ for the client. What is wrong about credentials (no such user, wrong password, e
 else; for passwords it costs the same time too.
 """
 
+import shlex
+import struct
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -14,7 +16,18 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
-from cmdserver.claims import BearerToken, Certificate, ICertificate, IPassword, IToken, Password, Proof
+from cmdserver.authorized_keys import AuthorizedKey
+from cmdserver.claims import (
+    BearerToken,
+    Certificate,
+    ICertificate,
+    IPassword,
+    IPublicKey,
+    IToken,
+    Password,
+    Proof,
+    PublicKey,
+)
 from cmdserver.credential_files import CredentialFiles
 from cmdserver.credentials import token_digest
 from cmdserver.hashing import PasswordVerifier, highest_cost
@@ -76,6 +89,59 @@ class TokenChecker:
         if refusal is not None:
             return fail(UnauthorizedLogin(f"{token.name}'s {refusal}"))
         return succeed(Proof(name=token.name, method=credentials.method, commands=token.commands))
+
+
+@implementer(ICredentialsChecker)
+class PublicKeyChecker:
+    """Checks SSH keys against the files ``authorized_keys/NAME``.
+
+    Args:
+        files: Has the keys.
+        now: The time of day.
+    """
+
+    credentialInterfaces = (IPublicKey,)
+
+    def __init__(self, files: CredentialFiles, now: Callable[[], datetime]) -> None:
+        self._files = files
+        self._now = now
+
+    def is_acceptable(self, name: str, blob: bytes, source: str) -> bool:
+        """Whether a signature by a key would let somebody in: only if it is listed, and may be used now from there."""
+        return isinstance(self._find(name, blob, source), AuthorizedKey)
+
+    def requestAvatarId(self, credentials: PublicKey) -> Deferred[Any]:
+        """Prove a name by a signature of one of its keys."""
+        key = self._find(credentials.name, credentials.blob, credentials.source)
+        if isinstance(key, str):
+            return fail(UnauthorizedLogin(key))
+        if not _is_signed(credentials):
+            return fail(UnauthorizedLogin("wrong signature"))
+        try:
+            forced = tuple(shlex.split(key.command)) if key.command is not None else None
+        except ValueError as error:
+            return fail(UnauthorizedLogin(f"the key's command= cannot be split into words: {error}"))
+        return succeed(Proof(name=credentials.name, method=credentials.method, forced_words=forced))
+
+    def _find(self, name: str, blob: bytes, source: str) -> AuthorizedKey | str:
+        """Find a line that lets the key in; or say why none does. A key may have several."""
+        refusal = "no such key"
+        for key in self._files.keys(name):
+            if key.blob == blob:
+                reason = key.refusal(self._now(), source)
+                if reason is None:
+                    return key
+                refusal = reason
+        return refusal
+
+
+def _is_signed(credentials: PublicKey) -> bool:
+    from twisted.conch.ssh.keys import BadKeyError, Key  # noqa: PLC0415 - for those who show keys only
+
+    try:
+        return bool(Key.fromString(credentials.blob).verify(credentials.signature, credentials.signed))
+    except (BadKeyError, ValueError, TypeError, IndexError, struct.error):
+        return False  # any bytes may come
 
 
 @implementer(ICredentialsChecker)

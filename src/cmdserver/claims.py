@@ -3,7 +3,9 @@
 Rule of this file: values only, so that doors can show them without importing what checks them.
 """
 
+from base64 import b64encode
 from dataclasses import dataclass
+from hashlib import sha256
 
 from twisted.cred.credentials import ICredentials
 from zope.interface import implementer
@@ -19,6 +21,8 @@ class Proof:
     method: str
     #: The only commands that the credentials are good for; None: all that the user's roles include.
     commands: frozenset[str] | None = None
+    #: What is run whatever they ask for; None: what they ask for.
+    forced_words: tuple[str, ...] | None = None
 
 
 class IPassword(ICredentials):
@@ -27,6 +31,10 @@ class IPassword(ICredentials):
 
 class IToken(ICredentials):
     """A bearer token."""
+
+
+class IPublicKey(ICredentials):
+    """An SSH public key, and something that its holder has signed."""
 
 
 class ICertificate(ICredentials):
@@ -74,3 +82,21 @@ class Certificate:
     def name(self) -> str | None:
         """The first name in it that a user can have."""
         return next((name for name in self.names if is_user_name(name)), None)
+
+
+@implementer(IPublicKey)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKey:
+    """A name, a public key (RFC 4253, section 6.6), and a signature by it (RFC 4252, section 7)."""
+
+    name: str
+    blob: bytes
+    signed: bytes
+    signature: bytes
+    source: str
+    method: str = "publickey"
+
+    @property
+    def fingerprint(self) -> str:
+        """The key's, as ``ssh-keygen -l`` says it."""
+        return "SHA256:" + b64encode(sha256(self.blob).digest()).rstrip(b"=").decode()

@@ -75,6 +75,7 @@ class Dispatcher:
             is to leave: a process that nobody waits for any more is ended.
         """
         question_id = _new_id()
+        words = caller.forced_words or words
         try:
             self._count(caller)
             question = Question(question_id, caller, self._policy.require(caller, words), sink)
@@ -96,7 +97,7 @@ class Dispatcher:
             if not words:
                 text = "explain needs a command: explain NAME"
                 raise BadArgument(text)
-            grant = self._policy.require(caller, words)
+            grant = self._policy.require(caller, caller.forced_words or words)
             return grant, self._policy.rule_for(caller, grant.command)
 
         return self._consult(caller, "explain", tuple(words), explanation)

@@ -188,7 +188,7 @@ class House:
     def _require_identity(self) -> Identity:
         """Find out who callers are; where nobody is known yet, make the one who is."""
         if self._identity is None:
-            from cmdserver.checkers import CertificateChecker, PasswordChecker, TokenChecker  # noqa: PLC0415 - see above
+            from cmdserver import checkers  # noqa: PLC0415 - see above
             from cmdserver.credential_files import CredentialFiles  # noqa: PLC0415
             from cmdserver.first_start import require_user  # noqa: PLC0415
             from cmdserver.hashing import HashingThreads, PasswordVerifier, threads_for  # noqa: PLC0415
@@ -198,12 +198,13 @@ class House:
             for complaint in files.complaints():
                 _log.warn("{complaint}", complaint=complaint)
             self._verifier = PasswordVerifier(self._reactor, HashingThreads(threads_for(os.cpu_count() or 1)))
-            checkers = [
-                PasswordChecker(files, self._verifier),
-                TokenChecker(files, lambda: datetime.now(UTC)),
-                CertificateChecker(),
+            believed = [
+                checkers.PasswordChecker(files, self._verifier),
+                checkers.PublicKeyChecker(files, lambda: datetime.now(UTC)),
+                checkers.TokenChecker(files, lambda: datetime.now(UTC)),
+                checkers.CertificateChecker(),
             ]
-            self._identity = Identity(checkers, self._threshold, self._events, time.time)
+            self._identity = Identity(believed, self._threshold, self._events, time.time)
         return self._identity
 
     def _certificate_of(self, transport: Any, source: str) -> Certificate | None:

@@ -74,6 +74,7 @@ class Realm:
             source=arrival.source,
             method=proof.method,
             commands=proof.commands,
+            forced_words=proof.forced_words,
         )
         return ICaller, caller, lambda: None
 

@@ -24,6 +24,8 @@ class Caller:
     method: str
     #: The only commands that what they proved it with is good for; None: all that their roles include.
     commands: frozenset[str] | None = None
+    #: What is run whatever they ask for (``command=`` of an SSH key); None: what they ask for.
+    forced_words: tuple[str, ...] | None = None
 
     @property
     def is_anonymous(self) -> bool:

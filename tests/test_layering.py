@@ -64,13 +64,13 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "credential_files": "authorized_keys credentials names passwords replacing watched",
         "first_start": "credential_files errors passwords replacing",
         # Who is calling.
-        "hashing": "admission errors penalties",
+        "hashing": "admission errors passwords penalties",
         "claims": "names",
         "checkers": "authorized_keys claims credential_files credentials hashing",
         "threshold": "errors penalties startups",
         "identity": "claims errors events model penalties threshold",
         # TLS is no door, but what some doors are wrapped in.
-        "tls": "errors",
+        "tls": "errors settings",
         "tls_transport": "",
         # One request, one way through.
         "scheduler": "admission errors execution model replay runner sharing",

@@ -1,4 +1,4 @@
-"""One request, one way through: throttle, policy, audit, schedule; and every end written down before it is told.
+"""One request, one way through: throttle, policy, schedule; and every end written down before it is told.
 
 Every door asks here and nowhere else, and authorisation happens here and nowhere else.
 Rule of this file: it knows no protocol and no processes.

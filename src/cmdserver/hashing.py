@@ -21,12 +21,8 @@ from twisted.python.threadpool import ThreadPool
 
 from cmdserver.admission import Admission, Ticket
 from cmdserver.errors import Busy
+from cmdserver.passwords import COST, MAX_BYTES
 from cmdserver.penalties import block_of
-
-#: Of a hash, where there is none to take it from: bcrypt's own default.
-DEFAULT_COST = 12
-#: bcrypt looks at no more than this. To cut a password there would make two long ones with the same start equal.
-MAX_PASSWORD_BYTES = 72
 
 #: More threads than this only help an attacker.
 _MAX_THREADS = 4
@@ -46,7 +42,7 @@ def highest_cost(hashes: Iterable[bytes]) -> int:
     Args:
         hashes: All that there are; those that are no bcrypt hashes do not count.
     """
-    return max((cost for hashed in hashes if (cost := _cost_of(hashed)) is not None), default=DEFAULT_COST)
+    return max((cost for hashed in hashes if (cost := _cost_of(hashed)) is not None), default=COST)
 
 
 def is_match(password: bytes, hashed: bytes | None, cost: int) -> bool:
@@ -61,7 +57,7 @@ def is_match(password: bytes, hashed: bytes | None, cost: int) -> bool:
         hashed: None if there is no such user; then, or if it is no bcrypt hash, nothing matches.
         cost: `highest_cost` of all hashes, 4 to 31.
     """
-    may_match = len(password) <= MAX_PASSWORD_BYTES and b"\0" not in password
+    may_match = len(password) <= MAX_BYTES and b"\0" not in password
     left: Iterable[int] = (cost,)
     if hashed is not None and (spent := _cost_of(hashed)) is not None:
         with suppress(ValueError):  # no bcrypt hash after all: found before anything is computed

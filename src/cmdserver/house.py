@@ -231,15 +231,8 @@ class House:
 
         wanted = configuration.settings.tls
         if wanted.certificate is None or wanted.key is None:
-            certificate, key = first_start.require_tls_pair(self._state_directory, datetime.now(UTC))
-        else:
-            certificate, key = Path(wanted.certificate), Path(wanted.key)
-        return tls.TLSFiles(
-            certificate=certificate,
-            key=key,
-            client_ca=Path(wanted.client_ca) if wanted.client_ca else None,
-            minimum_version=wanted.minimum_version,
-        )
+            return tls.files_of(wanted, *first_start.require_tls_pair(self._state_directory, datetime.now(UTC)))
+        return tls.files_of(wanted, wanted.certificate, wanted.key)
 
     def _warn_about_tls(self) -> None:
         for warning in self._tls.loaded.warnings:

@@ -12,7 +12,7 @@ import bcrypt
 COST = 12
 #: htpasswd's own limit; a hash of cost 31 would keep a core busy for a day at every guess.
 MAX_COST = 17
-#: bcrypt looks no further.
+#: bcrypt looks no further; to cut a password there would make two long ones with the same start equal.
 MAX_BYTES = 72
 
 #: Cost, 16 bytes of salt and 23 of hash. The salt's last character has two bits left; the library refuses others.

@@ -98,15 +98,7 @@ def _check_tls(files: TLS) -> None:
             if files.client_ca is not None:
                 tls.read_authorities(Path(files.client_ca))
             return
-        tls.load(
-            tls.TLSFiles(
-                certificate=Path(files.certificate),
-                key=Path(files.key),
-                client_ca=Path(files.client_ca) if files.client_ca else None,
-                minimum_version=files.minimum_version,
-            ),
-            datetime.now(UTC),
-        )
+        tls.load(tls.files_of(files, files.certificate, files.key), datetime.now(UTC))
     except BadTLSFiles as error:
         raise ValueError(str(error)) from error
 

@@ -24,6 +24,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtoc
 from zope.interface import implementer
 
 from cmdserver.errors import BadTLSFiles
+from cmdserver.settings import TLS
 
 #: For TLS 1.2: no suite with CBC (LUCKY13) or without forward secrecy. Those of 1.3 are OpenSSL's.
 CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -48,6 +49,16 @@ class TLSFiles:
     #: PEM: the authorities whose certificates log their holders in. None: no client is asked for one.
     client_ca: Path | None = None
     minimum_version: Literal["1.2", "1.3"] = "1.2"
+
+
+def files_of(wanted: TLS, certificate: Path | str, key: Path | str) -> TLSFiles:
+    """Put together what the configuration says, and where certificate and key turned out to be."""
+    return TLSFiles(
+        certificate=Path(certificate),
+        key=Path(key),
+        client_ca=Path(wanted.client_ca) if wanted.client_ca else None,
+        minimum_version=wanted.minimum_version,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,9 @@ class Client(StringTransport):
     def ends_input(self) -> None:
         self.protocol.readConnectionLost()
 
+    def takes_some(self) -> None:
+        self.protocol.resumeProducing()
+
     def catches_up(self) -> None:
         self.is_slow = False
         self.protocol.resumeProducing()
@@ -439,6 +442,19 @@ class BackPressureTests(SynchronousTestCase):
 
         self.assertTrue(client.was_aborted)
 
+    def test_reader_that_stalls_again_is_cut_off(self) -> None:
+        """To have taken a part of a shared answer is no reason to wait for ever for the rest to be taken."""
+        client = self.house.connect()
+        client.is_slow = True
+        client.says(b"df\n")
+        self.house.process.says(b"x" * 200_000)
+        self.house.process.ends()
+        client.takes_some()
+        self.assertTrue(client.is_open)
+        self.house.clock.pump([301])
+
+        self.assertTrue(client.was_aborted)
+
     def test_flood_is_left_in_the_network(self) -> None:
         """While a request is answered, no more than a line or so is taken in."""
         client = self.house.connect()
@@ -483,6 +499,16 @@ class GoneTests(SynchronousTestCase):
         """A client that has ended its input is watched, because it is not read from any more."""
         client = self.house.connect()
         client.says(b"uptime\n")
+        client.ends_input()
+        self.house.hangups.watched[client.number]()
+
+        self.assertFalse(client.is_open)
+        self.assertEqual([(self.house.process.group, "SIGTERM")], self.house.spawner.signals)
+
+    def test_gone_half_closed_client_is_noticed_from_the_last_line_on(self) -> None:
+        """So is one whose request was complete only with the end of its input."""
+        client = self.house.connect()
+        client.says(b"uptime")
         client.ends_input()
         self.house.hangups.watched[client.number]()
 

@@ -133,9 +133,9 @@ class LineConnection(Protocol):
         self._is_input_over = True
         if self._is_closing:
             self.transport.loseConnection()
-        elif not self._is_busy and not self._is_output_full:
-            self._proceed()
-        else:
+            return
+        self._proceed()
+        if not self._is_closing:
             self._connections.watch(self)
 
     def writeConnectionLost(self) -> None:
@@ -367,11 +367,11 @@ class LineConnection(Protocol):
 
     def _expect_line(self) -> None:
         """It is the client's turn, unless it is ours, or it has been told by when."""
-        if self._is_on_trial:
+        if self._is_on_trial or self._is_output_full:
             return
         if self._is_busy:
             self._connections.expect_nothing(self)
-        elif not self._is_output_full:
+        else:
             self._connections.expect_within(self, self._front_end.limits.idle_seconds)
 
     def _require_caller(self) -> Caller:

@@ -14,17 +14,20 @@ from cmdserver.printable import printable_line
 
 def answer_trailer(answer: Answer) -> bytes:
     """Say what went wrong with a run, for after its output; empty if nothing did."""
-    name, finished = answer.grant.command.name, answer.finished
-    said = []
+    problem = answer_problem(answer)
+    return _complaint(f"{answer.grant.command.name}: {problem}") if problem else b""
+
+
+def answer_problem(answer: Answer) -> str | None:
+    """Say what went wrong with a run, the reason that explains the others alone; None if nothing did."""
+    finished = answer.finished
     if finished.truncated:
-        said.append(f"output truncated at {answer.grant.command.output_limit_bytes} bytes")
-    elif finished.timed_out:
-        said.append(_timeout_text(answer.grant.command))
-    elif finished.signal is not None:
-        said.append(f"ended by {finished.signal}")
-    elif finished.exit_status:
-        said.append(f"exit status {finished.exit_status}")
-    return b"".join(_complaint(f"{name}: {each}") for each in said)
+        return f"output truncated at {answer.grant.command.output_limit_bytes} bytes"
+    if finished.timed_out:
+        return _timeout_text(answer.grant.command)
+    if finished.signal is not None:
+        return f"ended by {finished.signal}"
+    return f"exit status {finished.exit_status}" if finished.exit_status else None
 
 
 def answer_json(answer: Answer) -> bytes:

@@ -1,6 +1,6 @@
 """The object graph: what a configuration and a reactor are made into, and what a reload replaces in it.
 
-To add a door: write its file in ``frontends``, and name it in `FRONT_ENDS`.
+To add a door: write its package in ``frontends``, and name it in `FRONT_ENDS`.
 """
 
 import os
@@ -40,7 +40,7 @@ from cmdserver.throttle import Throttle
 
 #: The doors that there are. Named, not imported: a door that is not configured costs nothing at start-up.
 FRONT_ENDS: Mapping[str, str] = {
-    "line": "cmdserver.frontends.line",
+    "line": "cmdserver.frontends.line.front_end",
 }
 
 _log = Logger()

@@ -1,0 +1,297 @@
+"""One client of the line door: lines to the interpreter, answers back, and a login between where the door asks for one.
+
+One request a connection, unless it says ``session``. Lines sent ahead wait until those before them are answered and
+their answers taken.
+
+Rule of this file: it knows no policies; what lines mean is the interpreter's. How bytes travel is `PacedConnection`'s.
+"""
+
+import contextlib
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from cmdserver import wire
+from cmdserver.connections import Connections
+from cmdserver.entrance import Entrance
+from cmdserver.errors import BadArgument, Busy, Malformed, Refusal
+from cmdserver.frontends.line.pacing import PacedConnection
+from cmdserver.identity import Credentials, Door, Login, Offence
+from cmdserver.interpreter import Interpreter
+from cmdserver.listening import source_of
+from cmdserver.lobby import Lobby
+from cmdserver.model import Caller
+from cmdserver.rendering import error_text
+
+GREETING = b"What can I do for you?\n"
+#: What OpenSSL says of a client's certificate that is expired, or signed by nobody whom we know.
+CERTIFICATE_REFUSED = "certificate verify failed"
+#: Lines of one connection that are answered in a row before others have a turn.
+LINES_IN_A_ROW = 16
+
+#: What a client's verified certificate says, given its transport and source; None if it has shown none.
+CertificateOf = Callable[[Any, str], Credentials | None]
+
+_log = Logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What all connections of one door have in common."""
+
+    #: Makes callers of its clients.
+    door: Door
+    lobby: Lobby
+    interpreter: Interpreter
+    connections: Connections[PacedConnection]
+    #: Over TLS only.
+    certificate_of: CertificateOf | None
+
+
+@implementer(IHandshakeListener)
+class LineConnection(PacedConnection):
+    """One client, from accept to the end.
+
+    Args:
+        shared: What it has in common with the door's others.
+        source: Where the client calls from.
+    """
+
+    # As in PacedConnection: what is as it was at first stays in the class.
+    _caller: Caller | None = None
+    _answering: Deferred[None] | None = None
+    _is_session = False
+    _is_proceeding = False
+    _has_greeted = False
+    #: False until TLS has its keys: before that nothing can be said.
+    _can_speak = False
+    _is_leaving = False
+    #: Until it is known who this is, at a door that asks.
+    _entrance: Entrance | None = None
+
+    def __init__(self, shared: Shared, source: str) -> None:
+        super().__init__(shared.connections, shared.lobby.limits, source)
+        self._shared = shared
+
+    # Beginning and end, as called by the transport
+
+    def connectionMade(self) -> None:
+        """Greet, and wait for the first line; over TLS when it is known who has which certificate."""
+        super().connectionMade()
+        if self._shared.door.login is not Login.NEVER:
+            self._entrance = Entrance(self._shared.door, self)
+        if self._shared.certificate_of is None:
+            self._can_speak = True
+            self._begin()
+
+    def handshakeCompleted(self) -> None:
+        """TLS has its keys: a client with a certificate is not asked who it is."""
+        self._can_speak = True
+        certificate = self._shared.certificate_of and self._shared.certificate_of(self.transport, self.source)
+        if certificate is not None and self._entrance is not None:
+            self._entrance.log_in(certificate)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._entrance is not None and self._shared.door.login is Login.REQUIRED:
+            self._entrance.ask()
+        else:
+            self.say(GREETING)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone, and with it the wish for an answer."""
+        super().connectionLost(reason)
+        if self._entrance is not None:
+            is_refused = not self._can_speak and CERTIFICATE_REFUSED in str(reason.value)
+            if is_refused:
+                self._shared.door.refused_in_handshake(self.source, CERTIFICATE_REFUSED)
+            self._entrance.leave(Offence.AUTHFAIL if is_refused else Offence.NOAUTH)
+        if self._answering is not None:
+            self._answering.cancel()
+
+    # Client, as its entrance sees it
+
+    def say(self, prompt: bytes) -> None:
+        """Ask, or greet; the first time at once: a socket that nothing was written to has room for it."""
+        handle = self.transport.getHandle()
+        if isinstance(handle, socket.socket) and not self._has_greeted:
+            self._has_greeted = True
+            with contextlib.suppress(OSError):  # the client is gone, as the reactor will notice
+                handle.send(prompt)
+        else:
+            self.write(prompt)
+
+    def let_in(self, caller: Caller) -> None:
+        """The client has logged in; lines that it has sent ahead are answered now."""
+        self._caller = caller
+        if not self._is_closing:
+            self._is_on_trial = False
+            self._expect_line()
+            self.say(GREETING)
+            self._proceed()
+
+    def send_away(self, farewell: bytes) -> None:
+        """The client has not."""
+        self.write(farewell)
+        self._close()
+
+    # What the house asks
+
+    def overdue(self) -> None:
+        """What was expected did not come in time."""
+        if self._is_closing or self._is_output_full:
+            self.transport.abortConnection()
+            return
+        limits = self._limits()
+        seconds = limits.login_seconds if self._is_on_trial else limits.idle_seconds
+        if self._entrance is not None and self._entrance.is_busy:
+            self._entrance.give_up()
+            self.write(error_text(Busy("too many logins are being checked", seconds)))
+        else:
+            if self._entrance is not None:
+                self._entrance.leave(Offence.GRACE_EXCEEDED)
+            self.write(f"cmdserver: nothing was asked within {seconds:g} s\n".encode())
+        if self._can_speak:
+            self._close()
+        else:
+            self.transport.abortConnection()
+
+    def come_to_an_end(self) -> None:
+        """Close as soon as what was asked has been answered, if only by `busy`."""
+        self._is_leaving = True
+        self._proceed()
+
+    # One line after the other
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether lines wait, for an answer before them or for a login."""
+        return self._answering is not None or (self._entrance is not None and self._entrance.is_busy)
+
+    def _proceed(self) -> None:
+        """Answer lines until there is a reason to wait."""
+        if self._is_proceeding:
+            return
+        self._is_proceeding = True
+        for _ in range(LINES_IN_A_ROW):
+            if self._is_busy or self._is_output_full or self._is_closing or not self._take_line():
+                break
+        else:
+            self._shared.lobby.clock.callLater(0, self._proceed)
+        self._is_proceeding = False
+
+    def _take_line(self) -> bool:
+        """Perform the next line; return whether there was one."""
+        try:
+            is_answer = self._entrance is not None and self._entrance.is_asking
+            line = self._buffer.next_answer() if is_answer else self._buffer.next_line()
+            if line is None and self._is_input_over:
+                line = self._last_line(is_answer=is_answer)
+        except Malformed as malformed:
+            self._refuse(malformed, as_json=False)
+            self._close()
+            return False
+        if line is not None:
+            if self._entrance is not None and is_answer:
+                self._answer_prompt(self._entrance, line)
+            else:
+                self._perform(line)
+            return True
+        if self._is_input_over or self._is_leaving:
+            self._close()
+        else:
+            self._read_on()
+        return False
+
+    def _last_line(self, *, is_answer: bool) -> bytes | None:
+        """Take a last line that has no LF, unless somebody on the way may have cut it short."""
+        line = self._buffer.last_answer() if is_answer else self._buffer.last_line()
+        if line is not None and getattr(self.transport, "is_input_cut", False):
+            cut = "the last line may be incomplete; end it with a line break"
+            raise Malformed(cut)
+        return line
+
+    def _answer_prompt(self, entrance: Entrance, line: bytes) -> None:
+        try:
+            self._locate()
+        except Busy as busy:
+            self.send_away(error_text(busy))
+        else:
+            entrance.take(line)
+
+    def _perform(self, line: bytes) -> None:
+        try:
+            parsed = wire.parse(line)
+            caller = self._require_caller()
+        except Refusal as refusal:
+            self._refuse(refusal, as_json=wire.wants_json(line))
+            self._answered()
+            return
+        request = parsed.request
+        if isinstance(request, wire.Quit):
+            self._close()
+        elif isinstance(request, wire.Session):
+            self._is_session = True
+            self._is_on_trial = False
+            self._expect_line()
+        elif isinstance(request, wire.LogIn):
+            self._begin_login()
+        else:
+            self._is_on_trial = False
+            self._connections.expect_nothing(self)
+            answering = self._shared.interpreter.perform(caller, request, self, as_json=parsed.as_json)
+            if answering is None:
+                self._answered()
+            else:
+                self._answering = answering
+                answering.addCallback(self._answered).addErrback(self._broken)
+
+    def _begin_login(self) -> None:
+        """The word ``login``: a dialogue, if there is a login here and it has not been made."""
+        if self._entrance is not None and self._require_caller().is_anonymous:
+            self._is_on_trial = True
+            self._connections.expect_within(self, self._limits().login_seconds)
+            self._entrance.ask()
+            return
+        text = "you have logged in" if self._entrance is not None else "there is no login on this door"
+        self._refuse(BadArgument(text), as_json=False)
+        # What comes next may be a name and a password, for nobody to read and least of all the audit file.
+        self._close()
+
+    def _refuse(self, refusal: Refusal, *, as_json: bool) -> None:
+        caller = self._caller or self._shared.door.anonymous(self.source)
+        self._shared.interpreter.refuse(caller, refusal, self, as_json=as_json)
+
+    def _answered(self, _: None = None) -> None:
+        self._answering = None
+        if self._is_closing:
+            return
+        if not self._is_session:
+            self._close()
+        else:
+            self._expect_line()
+            self._proceed()
+
+    def _broken(self, failure: Failure) -> None:
+        """A mistake of ours; the client sees the end of the connection, the log sees why."""
+        _log.failure("line connection from {source}", failure, source=self.source)
+        self.transport.abortConnection()
+
+    def _require_caller(self) -> Caller:
+        """Say who is asking, once it is known where from: behind a proxy that is with the first bytes."""
+        if self._caller is None:
+            self._locate()
+            self._caller = self._shared.door.anonymous(self.source)
+        return self._caller
+
+    def _locate(self) -> None:
+        self._connections.moved(self, source_of(self.transport.getPeer()))

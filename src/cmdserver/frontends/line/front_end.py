@@ -1,0 +1,102 @@
+"""The line door as the house sees it: it lets clients in, tells those there is no room for, and comes to an end.
+
+Rule of this file: it knows who may connect, and nothing of what they say; that is `LineConnection`'s.
+"""
+
+import os
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from cmdserver.connections import Connections
+from cmdserver.errors import Busy, Refusal, RequestError, Throttled
+from cmdserver.frontends.line.connection import CertificateOf, LineConnection, Shared
+from cmdserver.identity import Door
+from cmdserver.interpreter import Interpreter
+from cmdserver.listening import endpoint_of, source_of
+from cmdserver.lobby import FrontEnd, Lobby
+from cmdserver.rendering import error_text
+
+#: Clients for whom there is no room and who are told so, at once; the rest are closed without a word.
+MOST_PARTING = 100
+
+
+class LineFrontEnd(FrontEnd):
+    """One line door.
+
+    Args:
+        door: Makes callers of its clients.
+        lobby: The house behind it.
+        certificate_of: Over TLS: what a client's verified certificate says, if it has shown one.
+    """
+
+    def __init__(self, door: Door, lobby: Lobby, certificate_of: CertificateOf | None = None) -> None:
+        self._shared = Shared(
+            door=door,
+            lobby=lobby,
+            interpreter=Interpreter(lobby.dispatcher),
+            connections=Connections(door.name, lobby),
+            certificate_of=certificate_of,
+        )
+        self._parting: set[Protocol] = set()
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        """Let a client in, or tell it that there is no room."""
+        source = source_of(addr)
+        door = self._shared.door
+        try:
+            door.arrive(source)
+        except (Busy, Throttled) as refusal:
+            return self._turn_away(refusal)
+        try:
+            self._shared.connections.enter(source)
+        except Busy as busy:
+            door.settle()
+            return self._turn_away(busy)
+        return LineConnection(self._shared, source)
+
+    def _turn_away(self, refusal: Refusal) -> Protocol | None:
+        """Say why, to a bounded number at once: over TLS it takes a handshake, and clients take their time."""
+        if len(self._parting) >= MOST_PARTING:
+            return None
+        return _TurnedAway(refusal, self._parting)
+
+    def close(self) -> None:
+        """See `FrontEnd`."""
+        self._shared.connections.come_to_an_end()
+
+    def try_it(self, address: IAddress, command: str) -> str:
+        """See `FrontEnd`."""
+        is_inet = isinstance(address, IPv4Address | IPv6Address)
+        path = os.fsdecode(getattr(address, "name", b"") or b"")
+        if self._shared.certificate_of is not None:
+            where = f"-connect {endpoint_of(address)}" if is_inet else f"-unix {path}"
+            return f"openssl s_client -quiet {where}"
+        where = endpoint_of(address, " ") if is_inet else f"-U {path}"
+        return f"echo {command} | nc {where}"
+
+
+class _TurnedAway(Protocol):
+    """A client for whom there is no room; it does not count as connected."""
+
+    transport: Any
+
+    def __init__(self, refusal: RequestError, parting: set[Protocol]) -> None:
+        self._refusal = refusal
+        self._parting = parting
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it
+        self._parting.discard(self)
+
+    def connectionMade(self) -> None:
+        self._parting.add(self)
+        self.transport.write(error_text(self._refusal))
+        self.transport.loseConnection()
+
+
+def make(door: Door, lobby: Lobby, certificate_of: CertificateOf | None = None) -> FrontEnd:
+    """Make the front end of a line door; over TLS, ``certificate_of`` knows who shows which certificate."""
+    return LineFrontEnd(door, lobby, certificate_of)

@@ -1,0 +1,146 @@
+"""A house with a line door, and clients who do what their test says."""
+
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from cmdserver.frontends.line.connection import GREETING
+from cmdserver.frontends.line.front_end import LineFrontEnd
+from cmdserver.identity import Door
+from cmdserver.lobby import Lobby
+from cmdserver.settings import Limits
+from tests.running_doubles import FakeProcess, House
+
+CLIENT = IPv4Address("TCP", "192.0.2.1", 40000)
+
+
+class FakeHangups:
+    """Knows who is watched, and lets them be gone."""
+
+    def __init__(self) -> None:
+        self.watched: dict[int, Any] = {}
+
+    def watch(self, descriptor: int, call: Any) -> None:
+        self.watched[descriptor] = call
+
+    def forget(self, descriptor: int) -> None:
+        self.watched.pop(descriptor, None)
+
+
+class FakeOrphans:
+    """Knows whether clients were killed."""
+
+    are_killed = False
+
+    def is_orphan(self, client: object, server: object) -> bool:
+        return self.are_killed
+
+
+class Client(StringTransport):
+    """A connection as the server sees it, with a client who does what the test says."""
+
+    def __init__(self, house: "LineHouse", number: int) -> None:
+        super().__init__(peerAddress=CLIENT)
+        self._house = house
+        self.number = number
+        self.is_open = True
+        self.said_all = False
+        self.was_aborted = False
+        self.is_slow = False
+        self.protocol: Any = None
+
+    # What the server uses beyond StringTransport
+
+    def getHandle(self) -> "Client":
+        return self
+
+    def fileno(self) -> int:
+        return self.number
+
+    def send(self, data: bytes) -> int:
+        self.io.write(data)
+        return len(data)
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if self.is_slow and self.producer is not None:
+            self.producer.pauseProducing()
+
+    def loseConnection(self) -> None:
+        self._gone()
+
+    def abortConnection(self) -> None:
+        self.was_aborted = True
+        self._gone()
+
+    def loseWriteConnection(self) -> None:
+        self.said_all = True
+        self.protocol.writeConnectionLost()
+
+    # What the client does
+
+    def says(self, data: bytes) -> None:
+        assert self.producerState == "producing", "the server does not read now"
+        self.protocol.dataReceived(data)
+
+    def ends_input(self) -> None:
+        self.protocol.readConnectionLost()
+
+    def takes_some(self) -> None:
+        self.protocol.resumeProducing()
+
+    def catches_up(self) -> None:
+        self.is_slow = False
+        self.protocol.resumeProducing()
+
+    @property
+    def got(self) -> bytes:
+        return bytes(self.value()).removeprefix(GREETING)
+
+    def _gone(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            self.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+class LineHouse(House):
+    """A house with a line door.
+
+    Args:
+        test: For its duration.
+        limits: The file's, besides those that `House` takes.
+    """
+
+    def __init__(self, test: SynchronousTestCase, *commands: Any, limits: Limits | None = None, **rest: Any) -> None:
+        super().__init__(test, *commands, **rest)
+        self.hangups = FakeHangups()
+        self.orphans = FakeOrphans()
+        self.limits = limits or Limits()
+        lobby = Lobby(
+            dispatcher=self.dispatcher,
+            gate=self.gate,
+            hangups=self.hangups,  # type: ignore[arg-type]
+            orphans=self.orphans,  # type: ignore[arg-type]
+            clock=self.clock,
+            limits=lambda: self.limits,
+        )
+        self.front_end = LineFrontEnd(Door("line"), lobby)
+        self._clients = 100
+
+    def connect(self, address: Any = CLIENT) -> Client:
+        """Let a client in."""
+        self._clients += 1
+        client = Client(self, self._clients)
+        client.peerAddr = address
+        client.protocol = self.front_end.buildProtocol(address)
+        client.protocol.makeConnection(client)
+        return client
+
+    @property
+    def process(self) -> FakeProcess:
+        """The process that was started last."""
+        return self.spawner.last

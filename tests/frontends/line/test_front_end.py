@@ -1,0 +1,53 @@
+"""Who is let in to the line door, and for how long."""
+
+import json
+
+from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.frontends.line.doubles import LineHouse
+
+
+class DoorTests(SynchronousTestCase):
+    """Who is let in, and for how long."""
+
+    def test_silent_client_is_cut_off(self) -> None:
+        """From the accept on there are ``login_seconds`` for the first request, however its bytes drip."""
+        house = LineHouse(self)
+        client = house.connect()
+        for _ in range(29):
+            client.says(b"x")
+            house.clock.pump([1])
+        self.assertTrue(client.is_open)
+        house.clock.pump([1, 1])
+
+        self.assertTrue(client.said_all)
+        self.assertIn(b"nothing was asked within 30 s", client.got)
+
+    def test_too_many_are_turned_away(self) -> None:
+        """Over the limit a client is told to come back, and does not count."""
+        house = LineHouse(self)
+        house.gate.per_source = 2
+        for _ in range(2):
+            house.connect()
+        client = house.connect()
+
+        self.assertEqual(2, house.gate.total)
+        self.assertTrue(client.value().startswith(b"cmdserver: busy: "))
+
+    def test_source_behind_a_proxy(self) -> None:
+        """Who calls is asked again with the first request, when a proxy has told."""
+        house = LineHouse(self)
+        client = house.connect(IPv4Address("TCP", "10.0.0.1", 1))
+        client.peerAddr = IPv4Address("TCP", "203.0.113.9", 2)
+        client.says(b"json whoami\n")
+
+        self.assertEqual("203.0.113.9", json.loads(client.got)["address"])
+        self.assertEqual(0, house.gate.total)
+
+    def test_what_to_type(self) -> None:
+        """A person at the terminal is told how to reach each kind of address."""
+        front_end = LineHouse(self).front_end
+
+        self.assertEqual("echo df | nc localhost 2022", front_end.try_it(IPv4Address("TCP", "0.0.0.0", 2022), "df"))
+        self.assertEqual("echo df | nc -U /run/x", front_end.try_it(UNIXAddress("/run/x"), "df"))

@@ -201,7 +201,7 @@ class LayeringTests(SynchronousTestCase):
     def test_doors_know_neither_each_other_nor_the_engine_room(self) -> None:
         """A front end asks the dispatcher, and no other door concerns it; the table may not say otherwise."""
         for module, others in MAY_IMPORT.items():
-            if door := door_of(module):
+            if door_of(module):
                 self.assertEqual(others & NOT_FOR_DOORS, set(), module)
                 self.assertEqual({door_of(each) for each in others} - {None, door_of(module)}, set(), module)
 

@@ -25,12 +25,13 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "model": "errors",
         "events": "errors model",
         "names": "",
+        "networks": "",
         # Pure: no reactor, no files, no time of its own.
         "admission": "errors",
         "deadlines": "",
         "dialogue": "",
         "gate": "errors",
-        "penalties": "",
+        "penalties": "networks",
         "places": "",
         "policy": "errors model",
         "printable": "",
@@ -39,7 +40,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "replay": "model",
         "settings": "",
         "sharing": "",
-        "sources": "",
+        "sources": "networks",
         "startups": "errors",
         "throttle": "errors",
         "wire": "errors",
@@ -77,12 +78,12 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "dispatcher": "errors events gate model policy scheduler throttle",
         "interpreter": "dispatcher errors model printable rendering wire",
         # The configuration: names of roles and words of the protocol are not written down twice.
-        "checks": "host model names penalties policy reading settings startups wire",
+        "checks": "host model names networks policy reading settings startups wire",
         "configuration": "checks host model reading settings",
         # The doors.
         "lobby": "dispatcher gate hangups orphans settings",
         "proxied": "",
-        "listening": "errors lobby model proxied",
+        "listening": "errors lobby model networks proxied",
         "connections": "deadlines lobby",
         "entrance": "dialogue errors identity model rendering",
         "frontends": "",
@@ -101,8 +102,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         # How it is put together; named here is what makes the parts, doors are found by their names.
         "house": (
             "admission audit checkers claims configuration credential_files dispatcher events first_start gate hangups"
-            " hashing identity listening lobby model orphans penalties policy process runner scheduler spawning"
-            " startups threshold throttle tls tls_transport"
+            " hashing identity listening lobby model networks orphans penalties policy process runner scheduler"
+            " spawning startups threshold throttle tls tls_transport"
         ),
         "service": "configuration errors house identity listening process reading state",
         "plugin": "configuration errors host house listening reading service settings state tls",

@@ -11,7 +11,7 @@ from cmdserver import wire
 from cmdserver.host import SEARCH_PATH, Host
 from cmdserver.model import Command, Listening, Role
 from cmdserver.names import is_command_name, is_user_name
-from cmdserver.penalties import networks
+from cmdserver.networks import parse_network
 from cmdserver.policy import ANONYMOUS, AUTHENTICATED, is_glob
 from cmdserver.reading import Reader
 from cmdserver.settings import TLS, CommandSettings, Listen, RoleSettings, Settings
@@ -152,7 +152,7 @@ class Checks:
         startups = settings.limits.unauthenticated
         self._try(("limits", "unauthenticated"), lambda text: str(Startups.parse(text)), startups)
         for network in settings.limits.penalty_exempt:
-            self._try(("limits", "penalty_exempt"), lambda text: str(networks([text])), network)
+            self._try(("limits", "penalty_exempt"), lambda text: str(parse_network(text)), network)
 
     def tls(self, tls: TLS, check: Callable[[TLS], object]) -> None:
         """Certificates and keys: whether they are named well, and then whether they are good."""

@@ -27,8 +27,9 @@ from cmdserver.identity import Door, Identity, Login
 from cmdserver.listening import Listener
 from cmdserver.lobby import FrontEnd, Lobby
 from cmdserver.model import Listening
+from cmdserver.networks import parse_network
 from cmdserver.orphans import Orphans
-from cmdserver.penalties import Penalties, networks
+from cmdserver.penalties import Penalties
 from cmdserver.policy import Policy
 from cmdserver.process import allow_connections
 from cmdserver.runner import Runner
@@ -82,7 +83,7 @@ class House:
         )
         self._threshold = Threshold(
             Newcomers(Startups.parse(limits.unauthenticated)),
-            Penalties(networks(limits.penalty_exempt)),
+            Penalties(map(parse_network, limits.penalty_exempt)),
             reactor,
             random.SystemRandom().random,
         )
@@ -145,7 +146,7 @@ class House:
         self.gate.connections, self.gate.per_source = limits.connections, limits.connections_per_source
         self._admission.running_limit, self._admission.queued_limit = limits.running, limits.queued
         self._threshold.newcomers.startups = Startups.parse(limits.unauthenticated)
-        self._threshold.penalties.exempt = networks(limits.penalty_exempt)
+        self._threshold.penalties.exempt = tuple(map(parse_network, limits.penalty_exempt))
         self._scheduler.start_all_that_may()
         allow_connections(limits.connections + 4 * limits.running)
 

@@ -5,7 +5,6 @@ Rule of this file: it knows no protocol; it opens doors for factories that it is
 """
 
 import contextlib
-import ipaddress
 import socket
 from collections.abc import Callable
 from typing import Any, cast
@@ -19,6 +18,7 @@ from twisted.python.failure import Failure
 from cmdserver.errors import CannotListen
 from cmdserver.lobby import FrontEnd
 from cmdserver.model import Listening
+from cmdserver.networks import parse_address
 from cmdserver.proxied import ProxyEndpoint
 
 #: Twisted's 50 costs a second of p99 at 256 callers: a connection that finds the queue full is tried again a second on.
@@ -103,11 +103,8 @@ def source_of(address: object) -> str:
     An IPv4 client of an IPv6 socket has the same source as through an IPv4 one.
     """
     if isinstance(address, IPv4Address | IPv6Address):
-        try:
-            host = ipaddress.ip_address(address.host.partition("%")[0])
-        except ValueError:  # a proxy has said something else
-            return "unknown"
-        return str(getattr(host, "ipv4_mapped", None) or host)
+        host = parse_address(address.host.partition("%")[0])
+        return "unknown" if host is None else str(host)  # a proxy may have said something else
     return "unix" if isinstance(address, UNIXAddress) else "unknown"
 
 

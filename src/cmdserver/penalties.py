@@ -18,8 +18,7 @@ import ipaddress
 from collections.abc import Iterable
 from enum import StrEnum
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from cmdserver.networks import Address, Network, parse_address
 
 #: What must be outstanding, and more, before a source is refused: sshd's ``min``.
 MIN_SECONDS = 15.0
@@ -46,15 +45,6 @@ class Offence(StrEnum):
 
 #: sshd's defaults.
 SECONDS = {Offence.AUTHFAIL: 5.0, Offence.NOAUTH: 1.0, Offence.GRACE_EXCEEDED: 10.0}
-
-
-def networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Read networks (``10.0.0.0/8``) and single addresses (``::1``).
-
-    Raises:
-        ValueError: One of them is neither; the text says which and why.
-    """
-    return tuple(ipaddress.ip_network(text) for text in texts)
 
 
 def block_of(source: str) -> str:
@@ -180,13 +170,7 @@ class _Table:
 
 
 def _address(source: str) -> Address | None:
-    try:
-        address = ipaddress.ip_address(source.partition("%")[0])  # a link-local one may name its link
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address):
-        return address.ipv4_mapped or address
-    return address
+    return parse_address(source.partition("%")[0])  # a link-local one may name its link
 
 
 def _block(address: Address) -> str:

@@ -8,14 +8,11 @@ for an address, so a pattern that is one never matches; one that was to *exclude
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-_Network = IPv4Network | IPv6Network
+from cmdserver.networks import Address, Network, parse_address, parse_network
 
 #: Which patterns an address could match, if there is a wildcard in them.
 _ADDRESS_GLOB = re.compile(r"(?=.*[*?])[0-9a-f.:*?]+", re.IGNORECASE)
-#: Python takes a netmask behind the slash as well, OpenSSH does not.
-_PREFIX_LENGTH = re.compile(r"[0-9]{1,3}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +21,7 @@ class Pattern:
 
     is_negated: bool
     #: A network, or a glob in lower case.
-    what: _Network | str
+    what: Network | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class Sources:
         Args:
             source: An IP address, or ``unix``, which is in no network.
         """
-        address = _address(source)
+        address = parse_address(source)
         matching = [each for each in self.patterns if _matches(each.what, source.lower(), address)]
         return bool(matching) and not any(each.is_negated for each in matching)
 
@@ -54,7 +51,7 @@ def parse_networks(text: str) -> Sources:
     Raises:
         ValueError: An entry is no network; the text says which and why.
     """
-    return Sources(tuple(Pattern(is_negated=False, what=_network(each)) for each in text.split(",")), text)
+    return Sources(tuple(Pattern(is_negated=False, what=parse_network(each)) for each in text.split(",")), text)
 
 
 def parse_patterns(text: str) -> Sources:
@@ -67,8 +64,8 @@ def parse_patterns(text: str) -> Sources:
     for entry in text.split(","):
         is_negated = entry.startswith("!")
         word = entry[is_negated:]
-        if "/" in word or _address(word) or not word:
-            patterns.append(Pattern(is_negated=is_negated, what=_network(word)))
+        if "/" in word or parse_address(word) or not word:
+            patterns.append(Pattern(is_negated=is_negated, what=parse_network(word)))
         elif _ADDRESS_GLOB.fullmatch(word):
             patterns.append(Pattern(is_negated=is_negated, what=word.lower()))
         elif is_negated:
@@ -80,26 +77,7 @@ def parse_patterns(text: str) -> Sources:
     return Sources(tuple(patterns), text, tuple(host_names))
 
 
-def _network(text: str) -> _Network:
-    _, slash, length = text.partition("/")
-    if slash and not _PREFIX_LENGTH.fullmatch(length):
-        raise ValueError(f"{text!a} is no network: the length of its prefix is not a number")
-    try:
-        return ip_network(text)
-    except ValueError as error:
-        raise ValueError(f"{text!a} is no network: {ascii(str(error))[1:-1]}") from None
-
-
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """Read an address; an IPv4 client of an IPv6 socket (``::ffff:10.0.0.1``) is an IPv4 client."""
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
-
-
-def _matches(what: _Network | str, source: str, address: IPv4Address | IPv6Address | None) -> bool:
+def _matches(what: Network | str, source: str, address: Address | None) -> bool:
     if isinstance(what, str):
         # In OpenSSH's globs a bracket is a character like others.
         return fnmatchcase(source if address is None else str(address), what.replace("[", "[[]"))

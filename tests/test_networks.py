@@ -1,0 +1,52 @@
+"""Addresses and networks as people write them."""
+
+import re
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmdserver.networks import parse_address, parse_network
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("192.0.2.7", "192.0.2.7/32"),
+        ("::1", "::1/128"),
+        ("2001:DB8::/32", "2001:db8::/32"),
+    ],
+)
+def test_networks(text: str, network: str) -> None:
+    """A single address is a network of one."""
+    assert str(parse_network(text)) == network
+
+
+@pytest.mark.parametrize("text", ["", "localhost", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/255.0.0.0", "10.0.0.0/", "1"])
+def test_what_is_no_network(text: str) -> None:
+    """It is named; so is one with bits beyond its prefix, which is two things at once."""
+    with pytest.raises(ValueError, match=re.escape(f"{text!a} is no network")):
+        parse_network(text)
+
+
+def test_addresses() -> None:
+    """An IPv4 client is the same by whichever socket it comes."""
+    assert parse_address("192.0.2.7") == parse_address("::ffff:192.0.2.7") == ip_address("192.0.2.7")
+    assert parse_address("::1") == ip_address("::1")
+    assert parse_address("unix") is None
+
+
+@given(st.text(alphabet=st.one_of(st.sampled_from("0123456789abcdef.:/%"), st.characters())))
+def test_any_text(text: str) -> None:
+    """Any text is a network or a ValueError in ASCII, and a network is read again as itself."""
+    try:
+        network = parse_network(text)
+    except ValueError as error:
+        complaint = str(error)
+    else:
+        complaint = ""
+        assert parse_network(str(network)) == network
+
+    assert complaint.isascii()

@@ -62,7 +62,6 @@ class LoadTests(DirectoryTestCase):
         loaded = load(files_in(self.directory, client_ca=self.ca_path), NOW)
 
         self.assertEqual((), loaded.warnings)
-        self.assertEqual(files_in(self.directory, client_ca=self.ca_path), loaded.files)
 
     def test_every_kind_of_key(self) -> None:
         """ECDSA, RSA and Ed25519 certificates are served."""
@@ -314,73 +313,6 @@ class AgreementTests(DirectoryTestCase):
 
         self.assertIsNotNone(peer_name(wire.server, NOW))
         self.assertIsNone(peer_name(wire.server, NOW + timedelta(days=2)))
-
-
-class ReloadTests(DirectoryTestCase):
-    """New files under way."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.credentials = self.load(client_ca=self.ca_path)
-
-    def _connect(self, client: Client) -> Wire:
-        return Wire(wrap(House(), self.credentials, House().clock), client)
-
-    def _serial(self, wire: Wire) -> int:
-        certificate = wire.client.connection.get_peer_certificate(as_cryptography=True)
-        assert certificate is not None
-        return certificate.serial_number
-
-    def test_new_pair(self) -> None:
-        """New connections get the new certificate, open ones live on."""
-        old = self._connect(Client())
-        write_pair(self.directory, issue(self.ca, "localhost"))
-
-        self.credentials.reload(NOW)
-        new = self._connect(Client())
-        old.client.send(b"still here\n")
-        old.settle()
-
-        self.assertNotEqual(self._serial(old), self._serial(new))
-        self.assertEqual(b"still here\n", old.server.wrappedProtocol.got)
-
-    def test_bad_pair(self) -> None:
-        """A bad one is refused, and what was good stays in use."""
-        old = self._connect(Client())
-        loaded = self.credentials.loaded
-        for name in ("tls.crt", "tls.key", "ca.crt"):
-            path = self.directory / name
-            content = path.read_bytes()
-            path.write_bytes(b"nonsense")
-            self.assertRaises(BadTLSFiles, self.credentials.reload, NOW)
-            path.write_bytes(content)
-
-        self.assertIs(loaded, self.credentials.loaded)
-        self.assertEqual(self._serial(old), self._serial(self._connect(Client())))
-
-    def test_other_files(self) -> None:
-        """A reload may name other files; the next one reads those."""
-        certificate, key = self_signed(self.directory)
-        files = TLSFiles(certificate=certificate, key=key)
-
-        self.credentials.reload(NOW, files)
-        self.credentials.reload(NOW)
-
-        self.assertEqual(files, self.credentials.loaded.files)
-
-    def test_sessions_end(self) -> None:
-        """What was resumed on the strength of the old files is not any more: another authority is another judgement."""
-        context = client_context(leaf=issue(self.ca, "alice"))
-        client = Client(context)
-        self._connect(client)
-        session = client.connection.get_session()
-        self.ca_path.write_bytes(trustme.CA(key_type=trustme.KeyType.ECDSA).cert_pem.bytes())
-        self.credentials.reload(NOW)
-
-        client = Client(context, session=session)
-        wire = self._connect(client)
-
-        self.assertFalse(wire.tcp.is_open, "the certificate is a foreign one now")
 
 
 class ClientCertificateTests(DirectoryTestCase):

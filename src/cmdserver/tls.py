@@ -65,7 +65,6 @@ def files_of(wanted: TLS, certificate: Path | str, key: Path | str) -> TLSFiles:
 class Loaded:
     """Files that were read and found to be good."""
 
-    files: TLSFiles
     context: SSL.Context
     #: What an administrator should know and nothing is refused for: sentences, without an end.
     warnings: tuple[str, ...]
@@ -94,14 +93,6 @@ class ServerCredentials:
     def __init__(self, loaded: Loaded) -> None:
         #: May be replaced at any time.
         self.loaded = loaded
-
-    def reload(self, now: datetime, files: TLSFiles | None = None) -> None:
-        """Read the files again, or others, and use them from now on.
-
-        Raises:
-            BadTLSFiles: They are no good; what was used before still is.
-        """
-        self.loaded = load(files or self.loaded.files, now)
 
     def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: ARG002 - the interface's
         """Begin a connection, as Twisted asks for it."""
@@ -138,7 +129,7 @@ def load(files: TLSFiles, now: datetime) -> Loaded:
         warnings += _age_warnings(files.client_ca, authorities, now)
     if files.key.stat().st_mode & 0o007:
         warnings.append(f"every user of this host can reach the key {files.key}; chmod it to 600")
-    return Loaded(files=files, context=context, warnings=tuple(warnings))
+    return Loaded(context=context, warnings=tuple(warnings))
 
 
 def read_authorities(path: Path) -> list[x509.Certificate]:

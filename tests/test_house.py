@@ -1,0 +1,123 @@
+"""What a reload replaces in the house, on a reactor that does nothing by itself."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import trustme
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from cmdserver.configuration import Configuration, configure
+from cmdserver.errors import BadTLSFiles
+from cmdserver.house import House
+from tests.doubles import FakeHost
+from tests.tls_doubles import Client, Wire, client_context, issue, self_signed, write_pair
+
+
+class TLSTests(SynchronousTestCase):
+    """New certificates under way, at a door that asks clients for theirs."""
+
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.directory = Path(temporary.name)
+        self.ca = trustme.CA(key_type=trustme.KeyType.ECDSA)
+        self.ca_path = self.directory / "ca.crt"
+        self.ca_path.write_bytes(self.ca.cert_pem.bytes())
+        self.certificate, self.key = write_pair(self.directory, issue(self.ca, "localhost"))
+        configuration = self._configured()
+        self.reactor: Any = MemoryReactorClock()
+        self.house = House(self.reactor, configuration, self.directory)
+        self.addCleanup(self.house.close)
+        (listening,) = configuration.listening
+        self.house.listener(listening, configuration).open()
+
+    def _configured(self, *, tls: str = "true") -> Configuration:
+        return configure(
+            f"""
+            [[listen]]
+            protocol = "line"
+            endpoint = "tcp:2023:interface=127.0.0.1"
+            login = "never"
+            tls = {tls}
+
+            [tls]
+            certificate = "{self.certificate}"
+            key = "{self.key}"
+            client_ca = "{self.ca_path}"
+
+            [limits]
+            connections = 10
+            """,
+            FakeHost(),
+            ("line",),
+            lambda _: None,
+        )
+
+    def _connect(self, client: Client | None = None) -> Wire:
+        return Wire(self.reactor.tcpServers[0][1], client or Client())
+
+    def _reload(self) -> None:
+        configuration = self._configured()
+        self.house.use_tls(self.house.load_tls(configuration))
+        self.house.replace(configuration)
+
+    def _serial(self, wire: Wire) -> int:
+        certificate = wire.client.connection.get_peer_certificate(as_cryptography=True)
+        assert certificate is not None
+        return certificate.serial_number
+
+    def test_new_pair(self) -> None:
+        """New connections get the new certificate, open ones live on."""
+        old = self._connect()
+        write_pair(self.directory, issue(self.ca, "localhost"))
+
+        self._reload()
+        new = self._connect()
+        old.client.send(b"who\n")
+        old.settle()
+
+        self.assertNotEqual(self._serial(old), self._serial(new))
+        self.assertEqual(b"What can I do for you?\nline  2\n", old.client.got)
+
+    def test_other_files(self) -> None:
+        """A configuration may name other files."""
+        old = self._connect()
+        self.certificate, self.key = self_signed(self.directory)
+
+        self._reload()
+
+        self.assertNotEqual(self._serial(old), self._serial(self._connect()))
+
+    def test_bad_pair(self) -> None:
+        """A bad one is refused, and what was good stays in use."""
+        old = self._connect()
+        for path in (self.certificate, self.key, self.ca_path):
+            content = path.read_bytes()
+            path.write_bytes(b"nonsense")
+            self.assertRaises(BadTLSFiles, self._reload)
+            path.write_bytes(content)
+
+        self.assertEqual(self._serial(old), self._serial(self._connect()))
+
+    def test_sessions_end(self) -> None:
+        """What was resumed on the strength of the old files is not any more: another authority is another judgement."""
+        context = client_context(leaf=issue(self.ca, "alice"))
+        client = Client(context)
+        self._connect(client)
+        session = client.connection.get_session()
+        again = Client(context, session=session)
+        self.assertTrue(self._connect(again).tcp.is_open)
+        self.assertTrue(again.is_resumed)
+
+        self.ca_path.write_bytes(trustme.CA(key_type=trustme.KeyType.ECDSA).cert_pem.bytes())
+        self._reload()
+
+        self.assertFalse(self._connect(Client(context, session=session)).tcp.is_open, "the certificate is foreign now")
+
+    def test_no_door_needs_any(self) -> None:
+        """Files that no door needs are not read, and may be missing."""
+        self.key.unlink()
+
+        self.assertIsNone(self.house.load_tls(self._configured(tls="false")))

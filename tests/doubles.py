@@ -36,6 +36,7 @@ def a_command(**overrides: Any) -> Command:
         "share": True,
         "max_running": None,
         "raw": False,
+        "parser": None,
     }
     return Command(**values | overrides)
 

@@ -48,6 +48,7 @@ _COMMAND = Command(
     share=False,
     max_running=None,
     raw=False,
+    parser=None,
 )
 
 _FINISHED = Finished(

@@ -36,12 +36,13 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "policy": "errors model",
         "printable": "",
         "reading": "places",
-        "rendering": "errors model printable",
+        "rendering": "errors model printable structured",
         "replay": "model",
         "settings": "",
         "sharing": "",
         "sources": "networks",
         "startups": "errors",
+        "structured": "model",
         "throttle": "errors",
         "wire": "errors",
         # The host.
@@ -79,7 +80,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "interpreter": "dispatcher errors model printable rendering wire",
         # The configuration: names of roles and words of the protocol are not written down twice.
         "checks": "host model names networks policy reading settings startups wire",
-        "configuration": "checks host model reading settings",
+        "configuration": "checks host model reading settings structured",
         # The doors.
         "lobby": "dispatcher gate hangups orphans settings",
         "proxied": "",
@@ -98,6 +99,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         ),
         "frontends.web": "",
         "frontends.web.markup": "printable",
+        "frontends.web.picture": "structured",
         "frontends.web.pages": "errors frontends.web.markup model rendering",
         # How it is put together; named here is what makes the parts, doors are found by their names.
         "house": (
@@ -106,7 +108,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " spawning startups threshold throttle tls tls_transport"
         ),
         "service": "configuration errors house identity listening process reading state",
-        "plugin": "configuration errors host house listening reading service settings state tls",
+        "plugin": "configuration errors host house listening reading service settings state structured tls",
         # What people type beside the daemon.
         "companion_parameters": "credential_files credentials names policy",
         "companion": (

@@ -34,12 +34,14 @@ class Checks:
     Args:
         reader: Takes the notes.
         host: Where executables and users are looked for.
+        load_parser: As `structured.load` and its like.
     """
 
-    def __init__(self, reader: Reader, host: Host) -> None:
+    def __init__(self, reader: Reader, host: Host, load_parser: Callable[[str], str | None]) -> None:
         self._note = reader.note
         self._mistakes = reader.mistakes
         self._host = host
+        self._load_parser = load_parser
 
     def listening(
         self, listens: Sequence[Listen | None], protocols: Collection[str], check_endpoint: Callable[[str], object]
@@ -114,6 +116,7 @@ class Checks:
             share=self._share(name, settings),
             max_running=settings.max_running,
             raw=settings.raw,
+            parser=self._try((*path, "parser"), self._load_parser, settings.parser) if settings.parser else None,
         )
 
     def _share(self, name: str, settings: CommandSettings) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from cmdserver import structured
 from cmdserver.checks import Checks
 from cmdserver.host import Host
 from cmdserver.model import Command, Listening, Role
@@ -70,6 +71,7 @@ def configure(
     protocols: Collection[str],
     check_endpoint: Callable[[str], object],
     check_tls: Callable[[TLS], object] = lambda _: None,
+    load_parser: Callable[[str], str | None] = structured.load,
 ) -> Configuration:
     """Make sense of a configuration text on this host.
 
@@ -79,6 +81,7 @@ def configure(
         protocols: The doors that there are.
         check_endpoint: Raises a ValueError for a description that is none.
         check_tls: Raises a ValueError for certificates and keys that are no good; asked only if a door needs them.
+        load_parser: Raises a ValueError for a parser that is none; None is for a command that does without.
 
     Raises:
         Mistakes: All that is wrong.
@@ -87,7 +90,7 @@ def configure(
     settings = reader.read(Settings)
     if settings is None:
         raise Mistakes(reader.mistakes)
-    checks = Checks(reader, host)
+    checks = Checks(reader, host, load_parser)
     listening = checks.listening(settings.listen, protocols, check_endpoint)
     commands = [checks.command(name, each) for name, each in settings.commands.items() if each]
     roles = [checks.role(name, each, settings.commands) for name, each in settings.roles.items() if each]

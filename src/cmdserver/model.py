@@ -66,6 +66,8 @@ class Command:
     max_running: int | None
     #: Whether terminal control sequences in its output reach terminals as they are.
     raw: bool
+    #: What makes data of its output: a parser of the jc library, loaded by `structured`; None: nothing does.
+    parser: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Any
 from twisted.application.service import IService
 from twisted.python import usage
 
+from cmdserver import structured
 from cmdserver.configuration import Configuration, Source, configure, load
 from cmdserver.errors import BadTLSFiles
 from cmdserver.host import Host
@@ -81,7 +82,9 @@ def makeService(options: Options) -> IService:
 
 
 def _configure(source: Source) -> Configuration:
-    return configure(source.text, Host(), FRONT_ENDS, _check_endpoint, _check_tls)
+    # The built-in configuration is for those who have installed nothing yet; what somebody has written down is meant.
+    load_parser = structured.load_if_installed if source.path is None else structured.load
+    return configure(source.text, Host(), FRONT_ENDS, _check_endpoint, _check_tls, load_parser)
 
 
 def _check_endpoint(description: str) -> Any:

@@ -7,6 +7,7 @@ A JSON answer is one object on one line of ASCII. A text answer ends, after a fa
 import json
 from collections.abc import Iterable, Mapping
 
+from cmdserver import structured
 from cmdserver.errors import RequestError, TryAgain, UnknownCommand
 from cmdserver.model import Answer, Caller, Command, Grant, Rule
 from cmdserver.printable import printable_line
@@ -45,6 +46,8 @@ def answer_json(answer: Answer) -> bytes:
         "duration_seconds": round(finished.duration_seconds, 6),
         "shared": answer.shared,
     }
+    if answer.grant.command.parser is not None:
+        record["data"] = structured.data_of(answer)
     if finished.timed_out:
         record["error"] = {"code": answer.code, "message": _timeout_text(answer.grant.command)}
     return _json_line(record)

@@ -47,6 +47,7 @@ class CommandSettings(Struct, frozen=True, kw_only=True):
     share: bool | None = None
     max_running: Count | None = None
     raw: bool = False
+    parser: NonEmpty | None = None
 
 
 class RoleSettings(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,178 @@
+"""What commands print, as data: by the parsers of the jc library, where it is installed.
+
+A parser is loaded when the configuration is read, so that a request imports nothing. What it makes of output is made
+when somebody asks for it, once a run: those who share a run share its output, and with it the data. Output that a
+parser can make nothing of has no data, which is never an error.
+
+Rules of this file: what comes out is `Json` and nothing else, of bounded size and in bounded time; nobody changes it.
+"""
+
+import importlib
+import math
+import re
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from functools import cache, lru_cache
+from typing import TypeAlias
+
+from twisted.logger import Logger
+
+from cmdserver.model import Answer
+
+#: What JSON can say, as values that nobody changes.
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+
+#: More output than this is not looked at: a parser works while everybody else waits, mostly 15 ms for as much as this;
+#: the one of df, which is slow, 0.2 ms a file system.
+OUTPUT_BYTES = 1 << 16
+#: What a parser may take of everybody's time. Some have regular expressions that take minutes for odd output.
+PARSE_SECONDS = 0.25
+#: A parser that has run out of its time so often is left alone until the configuration is read again.
+PATIENCE = 3
+#: More values than this are not told. Formats with references (YAML) can make millions of a hundred bytes.
+VALUES = 50_000
+#: How many runs' data are kept, for those who ask a moment later: sharers, and a page's table after its text.
+_KEPT = 8
+
+#: JSON knows no larger ones that every reader understands (RFC 8259, section 6).
+_INT = 1 << 64
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+#: How often parsers have run out of their time.
+_late: Counter[str] = Counter()
+
+_log = Logger()
+
+
+class NotInstalled(ValueError):  # noqa: N818 - a statement
+    """The jc library is not there; the text says how to get it."""
+
+    def __init__(self) -> None:
+        super().__init__("needs the jc library, which is not installed: pip install 'cmdserver[structured]'")
+
+
+def load(name: str) -> str:
+    """Load a parser, so that `data_of` finds it; return its name.
+
+    Args:
+        name: As jc writes it, ``df`` or ``apt-cache-show``.
+
+    Raises:
+        NotInstalled: There is no jc.
+        ValueError: It has no such parser, or one that works on endless input only.
+    """
+    _parser(name)
+    _late.pop(name, None)
+    return name
+
+
+def load_if_installed(name: str) -> str | None:
+    """Do the same; without jc there is no parser, and that is well."""
+    try:
+        return load(name)
+    except NotInstalled:
+        return None
+
+
+def data_of(answer: Answer, streamed: bytes | None = None) -> Json:
+    """Tell what a run has printed.
+
+    Args:
+        answer: Of a command with a parser, loaded; of another there is no data.
+        streamed: Its standard output, where that was not gathered but told to a sink.
+
+    Returns:
+        None if output is missing or cut, too long, or nothing that its parser understands.
+    """
+    finished, parser = answer.finished, answer.grant.command.parser
+    output = finished.stdout if streamed is None else streamed
+    if parser is None or finished.truncated or finished.timed_out or len(output) != finished.stdout_bytes:
+        return None
+    return parse(parser, output)
+
+
+def parse(name: str, output: bytes) -> Json:
+    """Parse output with a parser that is loaded; see `data_of`."""
+    return _parse(name, output) if len(output) <= OUTPUT_BYTES and _late[name] < PATIENCE else None
+
+
+@lru_cache(maxsize=_KEPT)
+def _parse(name: str, output: bytes) -> Json:
+    try:
+        with _at_most(PARSE_SECONDS):
+            return _plain(_parser(name)(output.decode(errors="replace"), quiet=True), iter(range(VALUES)))
+    except TimeoutError as error:
+        _late[name] += 1
+        _complain(name, f"{error}; after the third time it is left alone")
+        return None
+    except Exception as error:  # noqa: BLE001 - a parser meets whatever a command prints, and may stumble as it likes
+        _complain(name, type(error).__name__)
+        return None
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Raise a TimeoutError when something takes longer; in the main thread only, where the reactor is.
+
+    A thread would not do: a regular expression keeps all others from running. It does look for signals while it works.
+    """
+
+    def stop(*_: object) -> None:
+        text = f"took longer than {seconds:g} s"
+        raise TimeoutError(text)
+
+    before = signal.signal(signal.SIGALRM, stop)
+    # Again and again, as a parser may catch what it does not know.
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@cache
+def _complain(name: str, error: str) -> None:
+    """Say that a parser stumbles: once each, as a command's output may be anybody's."""
+    _log.warn("the parser {name} cannot read what its command prints: {error}", name=name, error=error)
+
+
+@cache
+def _parser(name: str) -> Callable[..., object]:
+    try:
+        jc = importlib.import_module("jc.lib")
+    except ModuleNotFoundError as error:
+        raise NotInstalled from error
+    known: list[str] = jc.parsers
+    hint = "".join(f"; did you mean {each}?" for each in get_close_matches(name, known, 1))
+    if not _NAME.fullmatch(name) or name.replace("_", "-") not in known:
+        raise ValueError(f"jc {jc.__version__} has no parser {name!r}{hint}")
+    # Not by jc's own function, which prefers what it finds in a directory of the user's.
+    module = importlib.import_module(f"jc.parsers.{name.replace('-', '_')}")
+    if getattr(module.info, "streaming", False):
+        raise ValueError(f"{name} is a parser of endless input; here there is an end: use {name.removesuffix('-s')}")
+    function: Callable[..., object] = module.parse
+    return function
+
+
+def _plain(value: object, room: Iterator[int]) -> Json:
+    """Make JSON of what a parser made; raises when there is no ``room`` for more values."""
+    if next(room, None) is None:
+        raise OverflowError
+    match value:
+        case None | bool() | str():
+            return value
+        case int():
+            return value if abs(value) < _INT else float(value)
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {str(key): _plain(each, room) for key, each in value.items()}
+        case list() | tuple():
+            return [_plain(each, room) for each in value]
+        case _:
+            return str(value)

@@ -1,31 +1,22 @@
 """What a reload replaces in the house, on a reactor that does nothing by itself."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import trustme
 from twisted.internet.testing import MemoryReactorClock
-from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.configuration import Configuration, configure
 from cmdserver.errors import BadTLSFiles
 from cmdserver.house import House
 from tests.doubles import FakeHost
-from tests.tls_doubles import Client, Wire, client_context, issue, self_signed, write_pair
+from tests.tls_doubles import Client, TLSFilesTestCase, Wire, client_context, issue, self_signed, write_pair
 
 
-class TLSTests(SynchronousTestCase):
+class TLSTests(TLSFilesTestCase):
     """New certificates under way, at a door that asks clients for theirs."""
 
     def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.directory = Path(temporary.name)
-        self.ca = trustme.CA(key_type=trustme.KeyType.ECDSA)
-        self.ca_path = self.directory / "ca.crt"
-        self.ca_path.write_bytes(self.ca.cert_pem.bytes())
-        self.certificate, self.key = write_pair(self.directory, issue(self.ca, "localhost"))
+        super().setUp()
         configuration = self._configured()
         self.reactor: Any = MemoryReactorClock()
         self.house = House(self.reactor, configuration, self.directory)

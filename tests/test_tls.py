@@ -1,8 +1,6 @@
 """Certificates and keys to contexts: what is refused and how, and what clients can and cannot agree on with us."""
 
-import tempfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import trustme
@@ -13,7 +11,6 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocolNegotiationFactory
 from twisted.internet.testing import StringTransport
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
@@ -25,6 +22,7 @@ from tests.tls_doubles import (
     NOW,
     Client,
     House,
+    TLSFilesTestCase,
     Wire,
     client_context,
     files_in,
@@ -35,23 +33,7 @@ from tests.tls_doubles import (
 )
 
 
-class DirectoryTestCase(SynchronousTestCase):
-    """A directory of our own, with an authority's certificate and key in it."""
-
-    def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.directory = Path(temporary.name)
-        self.ca = trustme.CA(key_type=trustme.KeyType.ECDSA)
-        write_pair(self.directory, issue(self.ca, "localhost"))
-        self.ca_path = self.directory / "ca.crt"
-        self.ca_path.write_bytes(self.ca.cert_pem.bytes())
-
-    def load(self, **others: Any) -> ServerCredentials:
-        return ServerCredentials(load(files_in(self.directory, **others), NOW))
-
-
-class LoadTests(DirectoryTestCase):
+class LoadTests(TLSFilesTestCase):
     """Reading files."""
 
     def _refusal(self, files: TLSFiles | None = None) -> str:
@@ -190,7 +172,7 @@ class LoadTests(DirectoryTestCase):
         self.assertEqual(1, len(client.connection.get_peer_cert_chain(as_cryptography=True) or []))
 
 
-class AgreementTests(DirectoryTestCase):
+class AgreementTests(TLSFilesTestCase):
     """What client and server agree on."""
 
     def connect(self, client: Client, factory: Any = None, **others: Any) -> Wire:
@@ -315,7 +297,7 @@ class AgreementTests(DirectoryTestCase):
         self.assertIsNone(peer_name(wire.server, NOW + timedelta(days=2)))
 
 
-class ClientCertificateTests(DirectoryTestCase):
+class ClientCertificateTests(TLSFilesTestCase):
     """Who a client is."""
 
     def _connect(self, leaf: trustme.LeafCert | None, **others: Any) -> Wire:

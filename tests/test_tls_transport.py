@@ -9,11 +9,10 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from cmdserver.tls_transport import FAREWELL_SECONDS, LINGER_SECONDS, TLSTransport, wrap
-from tests.test_tls import DirectoryTestCase
-from tests.tls_doubles import FULL_BYTES, Client, FakeTCP, Halves, House, Plain, Wire, client_context
+from tests.tls_doubles import FULL_BYTES, Client, FakeTCP, Halves, House, Plain, TLSFilesTestCase, Wire, client_context
 
 
-class TransportTestCase(DirectoryTestCase):
+class TransportTestCase(TLSFilesTestCase):
     """A connection at a time."""
 
     def connect(self, kind: type[Plain] = Halves, client: Client | None = None) -> Wire:
@@ -28,7 +27,7 @@ class TransportTestCase(DirectoryTestCase):
             self.assertEqual([], self.house.clock.getDelayedCalls(), "no timer outlives a connection")
 
 
-class PrivateNamesTests(DirectoryTestCase):
+class PrivateNamesTests(TLSFilesTestCase):
     """What a release of Twisted may change without a word."""
 
     def test_they_are_there(self) -> None:

@@ -5,6 +5,7 @@ one by one, at once when its output has ended already, and has a producer wait w
 """
 
 import contextlib
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocolFactory
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from cmdserver.tls import TLSFiles
+from cmdserver.tls import ServerCredentials, TLSFiles, load
 
 NOW = datetime.now(UTC)
 #: What Twisted's TCP takes before it has the producer wait.
@@ -85,6 +87,23 @@ def client_context(*, maximum: int = 0, minimum: int = 0, leaf: trustme.LeafCert
         pem = leaf.private_key_pem.bytes()
         context.use_privatekey(serialization.load_pem_private_key(pem, None))  # type: ignore[arg-type]
     return context
+
+
+class TLSFilesTestCase(SynchronousTestCase):
+    """A directory of our own, with an authority's certificate, and a certificate and a key of the server's in it."""
+
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.directory = Path(temporary.name)
+        self.ca = trustme.CA(key_type=trustme.KeyType.ECDSA)
+        self.certificate, self.key = write_pair(self.directory, issue(self.ca, "localhost"))
+        self.ca_path = self.directory / "ca.crt"
+        self.ca_path.write_bytes(self.ca.cert_pem.bytes())
+
+    def load(self, **others: Any) -> ServerCredentials:
+        """Read them."""
+        return ServerCredentials(load(files_in(self.directory, **others), NOW))
 
 
 class Client:

@@ -113,24 +113,15 @@ class GoneTests(SynchronousTestCase):
         self.assertTrue(event.abandoned)
 
     def test_gone_half_closed_client_is_noticed(self) -> None:
-        """A client that has ended its input is watched, because it is not read from any more."""
-        client = self.house.connect()
-        client.says(b"uptime\n")
-        client.ends_input()
-        self.house.hangups.watched[client.number]()
+        """A client that has ended its input is watched, also if only that made its request complete."""
+        for request in (b"uptime\n", b"uptime"):
+            client = self.house.connect()
+            client.says(request)
+            client.ends_input()
+            self.house.hangups.watched[client.number]()
 
-        self.assertFalse(client.is_open)
-        self.assertEqual([(self.house.process.group, "SIGTERM")], self.house.spawner.signals)
-
-    def test_gone_half_closed_client_is_noticed_from_the_last_line_on(self) -> None:
-        """So is one whose request was complete only with the end of its input."""
-        client = self.house.connect()
-        client.says(b"uptime")
-        client.ends_input()
-        self.house.hangups.watched[client.number]()
-
-        self.assertFalse(client.is_open)
-        self.assertEqual([(self.house.process.group, "SIGTERM")], self.house.spawner.signals)
+            self.assertFalse(client.is_open)
+            self.assertEqual((self.house.process.group, "SIGTERM"), self.house.spawner.signals[-1])
 
     def test_killed_half_closed_client_is_noticed(self) -> None:
         """On this host, a client that was killed is told from one that has only ended its input."""

@@ -74,6 +74,39 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         # TLS is no door, but what some doors are wrapped in.
         "tls": "errors settings",
         "tls_transport": "",
+        # An SSH transport, which knows nothing of the rest; so that it can be used by others.
+        "sshtransport": "",
+        "sshtransport.encoding": "",
+        "sshtransport.identification": "",
+        "sshtransport.packets": "",
+        "sshtransport.protections": "sshtransport.packets",
+        "sshtransport.algorithms": "",
+        "sshtransport.negotiation": "sshtransport.algorithms sshtransport.encoding",
+        "sshtransport.key_exchange": "sshtransport.algorithms sshtransport.encoding sshtransport.negotiation",
+        "sshtransport.suites": (
+            "sshtransport.algorithms sshtransport.key_exchange sshtransport.negotiation sshtransport.packets"
+            " sshtransport.protections"
+        ),
+        "sshtransport.strict": "",
+        "sshtransport.rekeying": "",
+        "sshtransport.extension_info": "sshtransport.algorithms sshtransport.encoding",
+        "sshtransport.congestion": "",
+        "sshtransport.sk_keys": "sshtransport.encoding sshtransport.key_exchange",
+        "sshtransport.dispatching": (
+            "sshtransport.encoding sshtransport.extension_info sshtransport.packets sshtransport.strict"
+        ),
+        "sshtransport.framing": (
+            "sshtransport.congestion sshtransport.dispatching sshtransport.encoding sshtransport.identification"
+            " sshtransport.packets sshtransport.rekeying sshtransport.strict"
+        ),
+        "sshtransport.protected": (
+            "sshtransport.algorithms sshtransport.dispatching sshtransport.framing sshtransport.key_exchange"
+            " sshtransport.negotiation sshtransport.packets sshtransport.strict sshtransport.suites"
+        ),
+        "sshtransport.transport": (
+            "sshtransport.algorithms sshtransport.dispatching sshtransport.encoding sshtransport.extension_info"
+            " sshtransport.key_exchange sshtransport.negotiation sshtransport.protected sshtransport.strict"
+        ),
         # One request, one way through.
         "scheduler": "admission errors execution model replay runner sharing",
         "dispatcher": "errors events gate model policy scheduler throttle",
@@ -208,6 +241,18 @@ class LayeringTests(SynchronousTestCase):
                 self.assertEqual(others & NOT_FOR_DOORS, set(), module)
                 self.assertEqual({door_of(each) for each in others} - {None, door_of(module)}, set(), module)
 
+    def test_the_ssh_transport_stands_alone(self) -> None:
+        """It could be a library: what it imports of ours is itself."""
+        foreign = {
+            other
+            for module, others in MAY_IMPORT.items()
+            if module.startswith("sshtransport")
+            for other in others
+            if not other.startswith("sshtransport.")
+        }
+
+        self.assertEqual(foreign, set())
+
     def test_nobody_imports_a_door(self) -> None:
         """A door that is not configured costs nothing: doors are named in the service, and imported when needed."""
         doors = {module: {door_of(each) for each in ours(tree)} - {None} for module, tree in trees().items()}
@@ -272,7 +317,7 @@ class LayeringTests(SynchronousTestCase):
 
     def test_packages_hold_no_code(self) -> None:
         """An __init__.py is a docstring: to import one module does not import another."""
-        for package in ("", "frontends", "frontends.web"):
+        for package in ("", "frontends", "frontends.web", "sshtransport"):
             (statement,) = trees()[package].body
             self.assertIsInstance(statement, ast.Expr)
 

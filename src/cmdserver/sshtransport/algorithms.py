@@ -1,0 +1,82 @@
+"""What is offered, in our order of preference, and why.
+
+Offered is what OpenSSH's server offers today, less what has a known weakness or is there for the old only:
+
+* Key exchange: ML-KEM with X25519 (a recording of today stays secret if either holds), and X25519 alone for the many
+  clients without ML-KEM. No NIST curves, whose implementations are the easiest to get wrong; no finite-field groups,
+  which cost a server a hundred times as much as they cost who asks (DHEat, CVE-2002-20001).
+  `cryptography` has no sntrup761.
+* Host keys: no ECDSA, which gives the key away if a nonce ever repeats; no SHA-1 (``ssh-rsa``), no DSA.
+* Ciphers: those that authenticate, and counter mode with encrypt-then-MAC. Encrypt-and-MAC (RFC 4253's own
+  ``hmac-sha2-256``) is not offered: it decrypts what it has not verified, and its tag is of the plaintext.
+  No CBC (CVE-2008-5161), no 3DES (CVE-2016-2183).
+* Compression: none. Before authentication it would be zlib's attack surface for strangers; after it, lengths would
+  tell of contents.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.hazmat.primitives.hashes import SHA256, SHA512, HashAlgorithm
+
+KEY_EXCHANGES: Final = (b"mlkem768x25519-sha256", b"curve25519-sha256", b"curve25519-sha256@libssh.org")
+
+#: What we sign key exchanges with, if there is such a key.
+HOST_KEYS: Final = (b"ssh-ed25519", b"rsa-sha2-512", b"rsa-sha2-256")
+
+CIPHERS: Final = (
+    b"chacha20-poly1305@openssh.com",
+    b"aes256-gcm@openssh.com",
+    b"aes128-gcm@openssh.com",
+    b"aes256-ctr",
+    b"aes192-ctr",
+    b"aes128-ctr",
+)
+
+#: For the ciphers that do not authenticate.
+MACS: Final = (b"hmac-sha2-256-etm@openssh.com", b"hmac-sha2-512-etm@openssh.com")
+
+COMPRESSIONS: Final = (b"none",)
+
+#: What users may sign with, whatever our host keys are; told to clients as ``server-sig-algs``.
+USER_KEYS: Final = (
+    b"ssh-ed25519",
+    b"sk-ssh-ed25519@openssh.com",
+    b"ecdsa-sha2-nistp256",
+    b"ecdsa-sha2-nistp384",
+    b"ecdsa-sha2-nistp521",
+    b"sk-ecdsa-sha2-nistp256@openssh.com",
+    b"rsa-sha2-512",
+    b"rsa-sha2-256",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CipherSizes:
+    """What a cipher needs, in bytes.
+
+    Attributes:
+        key: The key.
+        nonce: The initial counter or nonce; 0 if it is made of sequence numbers.
+        is_authenticated: Whether it needs no MAC beside it.
+    """
+
+    key: int
+    nonce: int
+    is_authenticated: bool
+
+
+CIPHER_SIZES: Final[Mapping[bytes, CipherSizes]] = {
+    b"chacha20-poly1305@openssh.com": CipherSizes(key=64, nonce=0, is_authenticated=True),
+    b"aes256-gcm@openssh.com": CipherSizes(key=32, nonce=12, is_authenticated=True),
+    b"aes128-gcm@openssh.com": CipherSizes(key=16, nonce=12, is_authenticated=True),
+    b"aes256-ctr": CipherSizes(key=32, nonce=16, is_authenticated=False),
+    b"aes192-ctr": CipherSizes(key=24, nonce=16, is_authenticated=False),
+    b"aes128-ctr": CipherSizes(key=16, nonce=16, is_authenticated=False),
+}
+
+MAC_HASHES: Final[Mapping[bytes, type[HashAlgorithm]]] = {
+    b"hmac-sha2-256-etm@openssh.com": SHA256,
+    b"hmac-sha2-512-etm@openssh.com": SHA512,
+}

@@ -1,0 +1,195 @@
+"""The server's part of the key exchange methods, and what keys are made of: RFC 8731, RFC 4253 sections 7.2 and 8.
+
+Rule of this file: no connection, no host key and no state. A private key lives for one call.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256, Hash
+
+from cmdserver.sshtransport.algorithms import CIPHER_SIZES, MAC_HASHES
+from cmdserver.sshtransport.encoding import mpint, string
+from cmdserver.sshtransport.negotiation import Suite
+
+X25519_BYTES: Final = 32
+#: FIPS 203, table 3.
+MLKEM768_KEY_BYTES: Final = 1184
+
+
+class BadPublicKey(Exception):  # noqa: N818
+    """What the client gave is no key of the method, or one that makes the secret foreseeable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged:
+    """What a method comes to.
+
+    Attributes:
+        answer: Our part, for the client.
+        secret: What only both know, encoded as it is hashed: ``K`` of RFC 4253 section 8.
+    """
+
+    answer: bytes
+    secret: bytes
+
+
+def curve25519_sha256(theirs: bytes, private: X25519PrivateKey) -> Exchanged:
+    """Exchange keys as in RFC 8731.
+
+    Args:
+        theirs: The client's public key.
+        private: Ours; use each once.
+
+    Raises:
+        BadPublicKey: It has another length, or is of low order: the secret would be all zeros (section 3).
+    """
+    return Exchanged(answer=private.public_key().public_bytes_raw(), secret=mpint(_x25519(theirs, private)))
+
+
+def mlkem768x25519_sha256(theirs: bytes, private: X25519PrivateKey) -> Exchanged:
+    """Exchange keys as in draft-ietf-sshm-mlkem-hybrid-kex, with ML-KEM-768 and X25519 at once.
+
+    Args:
+        theirs: The client's keys, of ML-KEM first.
+        private: Ours; use each once.
+
+    Raises:
+        BadPublicKey: They have another length, or one of them is no key.
+    """
+    if len(theirs) != MLKEM768_KEY_BYTES + X25519_BYTES:
+        raise BadPublicKey
+    classical = _x25519(theirs[MLKEM768_KEY_BYTES:], private)
+    try:
+        quantum, ciphertext = MLKEM768PublicKey.from_public_bytes(theirs[:MLKEM768_KEY_BYTES]).encapsulate()
+    except ValueError:
+        raise BadPublicKey from None
+    answer = ciphertext + private.public_key().public_bytes_raw()
+    return Exchanged(answer=answer, secret=string(sha256(quantum + classical)))
+
+
+Method = Callable[[bytes, X25519PrivateKey], Exchanged]
+
+#: All of them hash with SHA-256.
+METHODS: Final[Mapping[bytes, Method]] = {
+    b"mlkem768x25519-sha256": mlkem768x25519_sha256,
+    b"curve25519-sha256": curve25519_sha256,
+    b"curve25519-sha256@libssh.org": curve25519_sha256,
+}
+
+
+def sha256(data: bytes) -> bytes:
+    """Hash something."""
+    digest = Hash(SHA256())
+    digest.update(data)
+    return digest.finalize()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """What both sides have seen, of which the exchange hash ``H`` is made (RFC 4253 section 8).
+
+    Attributes:
+        client_version: The client's identification, without line end.
+        server_version: The server's.
+        client_kexinit: The client's KEXINIT, with its number.
+        server_kexinit: The server's.
+        host_key: The server's public key.
+        client_public: The client's part of the method.
+        server_public: The server's.
+        secret: ``K``, encoded.
+    """
+
+    client_version: bytes
+    server_version: bytes
+    client_kexinit: bytes
+    server_kexinit: bytes
+    host_key: bytes
+    client_public: bytes
+    server_public: bytes
+    secret: bytes
+
+    def hash(self) -> bytes:
+        """Hash it; the first hash of a connection is its session's name."""
+        parts = (
+            self.client_version,
+            self.server_version,
+            self.client_kexinit,
+            self.server_kexinit,
+            self.host_key,
+            self.client_public,
+            self.server_public,
+        )
+        return sha256(b"".join(map(string, parts)) + self.secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyMaterial:
+    """What keys are derived from (RFC 4253 section 7.2).
+
+    Attributes:
+        secret: ``K``, encoded.
+        exchange_hash: ``H``.
+        session_id: The first ``H`` of this connection.
+    """
+
+    secret: bytes
+    exchange_hash: bytes
+    session_id: bytes
+
+    def derive(self, letter: bytes, size: int) -> bytes:
+        """Derive a key.
+
+        Args:
+            letter: Which one: A to F.
+            size: In bytes.
+        """
+        seed = self.secret + self.exchange_hash
+        key = sha256(seed + letter + self.session_id)
+        while len(key) < size:
+            key += sha256(seed + key)
+        return key[:size]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectionKeys:
+    """What protects one direction.
+
+    Attributes:
+        nonce: Where the cipher's counter or nonce begins; may be empty.
+        key: The cipher's.
+        mac_key: The MAC's; may be empty.
+    """
+
+    nonce: bytes
+    key: bytes
+    mac_key: bytes
+
+
+def inward_keys(material: KeyMaterial, suite: Suite) -> DirectionKeys:
+    """Derive the keys from client to server."""
+    return _keys(material, suite, b"A", b"C", b"E")
+
+
+def outward_keys(material: KeyMaterial, suite: Suite) -> DirectionKeys:
+    """Derive the keys from server to client."""
+    return _keys(material, suite, b"B", b"D", b"F")
+
+
+def _keys(material: KeyMaterial, suite: Suite, nonce: bytes, key: bytes, mac: bytes) -> DirectionKeys:
+    sizes = CIPHER_SIZES[suite.cipher]
+    return DirectionKeys(
+        nonce=material.derive(nonce, sizes.nonce),
+        key=material.derive(key, sizes.key),
+        mac_key=b"" if suite.mac is None else material.derive(mac, MAC_HASHES[suite.mac]().digest_size),
+    )
+
+
+def _x25519(theirs: bytes, private: X25519PrivateKey) -> bytes:
+    try:
+        return private.exchange(X25519PublicKey.from_public_bytes(theirs))
+    except ValueError:
+        raise BadPublicKey from None

@@ -1,0 +1,163 @@
+"""The message KEXINIT, and what follows from a client's and a server's: RFC 4253 section 7.1.
+
+Rule of this file: for each kind of algorithm the first of the client's that the server has is taken. A cipher that
+authenticates needs no MAC, so then none has to match (OpenSSH's PROTOCOL, section 1.6).
+"""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+from cmdserver.sshtransport.algorithms import CIPHER_SIZES
+from cmdserver.sshtransport.encoding import Fields, name_list, uint32
+
+COOKIE_BYTES: Final = 16
+
+
+class NothingInCommon(Exception):  # noqa: N818
+    """Client and server have no algorithm of a kind in common; its text names the kind, for the peer to read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KexInit:
+    """What one side offers, in its order of preference.
+
+    Attributes:
+        key_exchanges: Methods, and names that are none but announce something (RFC 8308, strict key exchange).
+        host_keys: Signature algorithms of servers.
+        ciphers_in: From client to server.
+        ciphers_out: From server to client.
+        macs_in: From client to server.
+        macs_out: From server to client.
+        compressions_in: From client to server.
+        compressions_out: From server to client.
+        is_followed: Whether the next packet is a guess of what will be agreed on.
+    """
+
+    key_exchanges: tuple[bytes, ...]
+    host_keys: tuple[bytes, ...]
+    ciphers_in: tuple[bytes, ...]
+    ciphers_out: tuple[bytes, ...]
+    macs_in: tuple[bytes, ...]
+    macs_out: tuple[bytes, ...]
+    compressions_in: tuple[bytes, ...]
+    compressions_out: tuple[bytes, ...]
+    is_followed: bool = False
+
+    @classmethod
+    def parse(cls, message: bytes) -> Self:
+        """Read the message, without its number.
+
+        Raises:
+            Malformed: It is none.
+        """
+        fields = Fields(message)
+        fields.take(COOKIE_BYTES)
+        lists = [fields.name_list() for _ in range(8)]
+        fields.string()  # languages, which nobody has
+        fields.string()
+        is_followed = fields.boolean()
+        fields.uint32()  # reserved
+        fields.end()
+        return cls(
+            key_exchanges=lists[0],
+            host_keys=lists[1],
+            ciphers_in=lists[2],
+            ciphers_out=lists[3],
+            macs_in=lists[4],
+            macs_out=lists[5],
+            compressions_in=lists[6],
+            compressions_out=lists[7],
+            is_followed=is_followed,
+        )
+
+    def encode(self, cookie: bytes) -> bytes:
+        """Write the message, without its number.
+
+        Args:
+            cookie: 16 unforeseeable bytes.
+        """
+        lists = (
+            self.key_exchanges,
+            self.host_keys,
+            self.ciphers_in,
+            self.ciphers_out,
+            self.macs_in,
+            self.macs_out,
+            self.compressions_in,
+            self.compressions_out,
+            (),
+            (),
+        )
+        return b"".join((cookie, *map(name_list, lists), bytes((self.is_followed,)), uint32(0)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """How one direction is protected.
+
+    Attributes:
+        cipher: A name of `cmdserver.sshtransport.algorithms.CIPHERS`.
+        mac: A name of MACS, or None if the cipher needs none.
+    """
+
+    cipher: bytes
+    mac: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """What both sides will do.
+
+    Attributes:
+        key_exchange: The method.
+        host_key: What the server signs with.
+        inward: From client to server.
+        outward: From server to client.
+        is_guess_wrong: Whether a packet that was sent as a guess is to be ignored (RFC 4253 section 7).
+    """
+
+    key_exchange: bytes
+    host_key: bytes
+    inward: Suite
+    outward: Suite
+    is_guess_wrong: bool
+
+
+def agree(client: KexInit, server: KexInit) -> Agreed:
+    """Find what both have.
+
+    Names that only announce something never match: client and server have different ones.
+
+    Raises:
+        NothingInCommon: There is no such thing.
+    """
+    _first("compression", client.compressions_in, server.compressions_in)
+    _first("compression", client.compressions_out, server.compressions_out)
+    return Agreed(
+        key_exchange=_first("key exchange method", client.key_exchanges, server.key_exchanges),
+        host_key=_first("host key type", client.host_keys, server.host_keys),
+        inward=_suite(client.ciphers_in, server.ciphers_in, client.macs_in, server.macs_in),
+        outward=_suite(client.ciphers_out, server.ciphers_out, client.macs_out, server.macs_out),
+        is_guess_wrong=(
+            client.key_exchanges[:1] != server.key_exchanges[:1] or client.host_keys[:1] != server.host_keys[:1]
+        ),
+    )
+
+
+def _suite(
+    client_ciphers: tuple[bytes, ...],
+    server_ciphers: tuple[bytes, ...],
+    client_macs: tuple[bytes, ...],
+    server_macs: tuple[bytes, ...],
+) -> Suite:
+    cipher = _first("cipher", client_ciphers, server_ciphers)
+    if CIPHER_SIZES[cipher].is_authenticated:
+        return Suite(cipher=cipher, mac=None)
+    return Suite(cipher=cipher, mac=_first("MAC", client_macs, server_macs))
+
+
+def _first(kind: str, client: tuple[bytes, ...], server: tuple[bytes, ...]) -> bytes:
+    for name in client:
+        if name in server:
+            return name
+    raise NothingInCommon(f"no matching {kind} found")

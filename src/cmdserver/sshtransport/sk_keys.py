@@ -1,0 +1,165 @@
+"""Security keys: public keys and signatures of FIDO tokens, OpenSSH's PROTOCOL.u2f.
+
+A token signs more than it is given: the application that it was made for, whether somebody touched it or typed a PIN,
+and how often it has signed. A signature is worth nothing here unless somebody was there.
+
+Rule of this file: any bytes give an answer or `Malformed`.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from cmdserver.sshtransport.encoding import Fields, Malformed, uint32
+from cmdserver.sshtransport.key_exchange import sha256
+
+ED25519: Final = b"sk-ssh-ed25519@openssh.com"
+ECDSA_P256: Final = b"sk-ecdsa-sha2-nistp256@openssh.com"
+TYPES: Final = frozenset({ED25519, ECDSA_P256})
+
+#: Flags of a signature: somebody touched the token; somebody was identified by it.
+PRESENT: Final = 0x01
+VERIFIED: Final = 0x04
+
+#: No number of P-256 has more; one more byte says that it is not negative.
+_MAX_NUMBER_BYTES: Final = 33
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityKey:
+    """The public half of what a token has.
+
+    Attributes:
+        key: What the token signs with.
+        application: What the key was made for, ``ssh:`` mostly.
+    """
+
+    key: Ed25519PublicKey | EllipticCurvePublicKey
+    application: bytes
+
+    @property
+    def type(self) -> bytes:
+        """The key's type, which is the signature's too."""
+        return ED25519 if isinstance(self.key, Ed25519PublicKey) else ECDSA_P256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityKeySignature:
+    """What a token answers with.
+
+    Attributes:
+        type: The type of its key.
+        signature: Of Ed25519 as it is; of ECDSA two numbers.
+        flags: See `PRESENT` and `VERIFIED`.
+        counter: How often the token, or this key of it, has signed; some have none and say 0.
+    """
+
+    type: bytes
+    signature: bytes
+    flags: int
+    counter: int
+
+
+def parse_key(blob: bytes) -> SecurityKey:
+    """Read a public key.
+
+    Args:
+        blob: As in an authorized_keys file, decoded.
+
+    Raises:
+        Malformed: It is no security key.
+    """
+    fields = Fields(blob)
+    key: Ed25519PublicKey | EllipticCurvePublicKey
+    match fields.string():
+        case b"sk-ssh-ed25519@openssh.com":
+            key = _ed25519(fields.string())
+        case b"sk-ecdsa-sha2-nistp256@openssh.com":
+            if fields.string() != b"nistp256":
+                raise Malformed("another curve than the type's")
+            key = _p256(fields.string())
+        case _:
+            raise Malformed("no security key")
+    application = fields.string()
+    fields.end()
+    return SecurityKey(key=key, application=application)
+
+
+def parse_signature(blob: bytes) -> SecurityKeySignature:
+    """Read a signature.
+
+    Raises:
+        Malformed: It is none of a security key.
+    """
+    fields = Fields(blob)
+    kind = fields.string()
+    if kind not in TYPES:
+        raise Malformed("no signature of a security key")
+    signature = SecurityKeySignature(type=kind, signature=fields.string(), flags=fields.byte(), counter=fields.uint32())
+    fields.end()
+    return signature
+
+
+def verify(
+    key_blob: bytes, signature: bytes, message: bytes, *, needs_presence: bool = True, needs_verification: bool = False
+) -> bool:
+    """Tell whether a token with this key has signed this message, with somebody there.
+
+    Args:
+        key_blob: The public key.
+        signature: As it was sent.
+        message: What should have been signed: in SSH, the session and the request (RFC 4252 section 7).
+        needs_presence: Whether somebody must have touched the token; False for ``no-touch-required``.
+        needs_verification: Whether it must know who that was; True for ``verify-required``.
+
+    Returns:
+        False for whatever is not such a signature, malformed ones included.
+    """
+    try:
+        key, signed = parse_key(key_blob), parse_signature(signature)
+        wanted = PRESENT * needs_presence | VERIFIED * needs_verification
+        if signed.type != key.type or signed.flags & wanted != wanted:
+            return False
+        _verify(key, signed, message)
+    except (Malformed, InvalidSignature):
+        return False
+    return True
+
+
+def _verify(key: SecurityKey, signed: SecurityKeySignature, message: bytes) -> None:
+    content = sha256(key.application) + bytes((signed.flags,)) + uint32(signed.counter) + sha256(message)
+    if isinstance(key.key, Ed25519PublicKey):
+        key.key.verify(signed.signature, content)
+    else:
+        fields = Fields(signed.signature)
+        r, s = _number(fields.string()), _number(fields.string())
+        fields.end()
+        key.key.verify(encode_dss_signature(r, s), content, ECDSA(SHA256()))
+
+
+def _number(digits: bytes) -> int:
+    if not 0 < len(digits) <= _MAX_NUMBER_BYTES:
+        raise Malformed("no number of a signature")
+    number = int.from_bytes(digits, "big", signed=True)
+    if number <= 0:
+        raise Malformed("no number of a signature")
+    return number
+
+
+def _ed25519(point: bytes) -> Ed25519PublicKey:
+    try:
+        return Ed25519PublicKey.from_public_bytes(point)
+    except ValueError:
+        raise Malformed("no point of the curve") from None
+
+
+def _p256(point: bytes) -> EllipticCurvePublicKey:
+    try:
+        return EllipticCurvePublicKey.from_encoded_point(SECP256R1(), point)
+    except ValueError:
+        raise Malformed("no point of the curve") from None

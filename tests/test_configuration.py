@@ -24,7 +24,7 @@ def _check_endpoint(description: str) -> None:
         raise ValueError("unknown endpoint type")
 
 
-def _configure(text: str, host: Host | None = None, protocols: tuple[str, ...] = ("line",)) -> Configuration:
+def _configure(text: str, host: Host | None = None, protocols: tuple[str, ...] = ("line", "web")) -> Configuration:
     return configure(text, host or FakeHost(), protocols, _check_endpoint)
 
 
@@ -68,7 +68,7 @@ class DefaultTests(ConfigurationTestCase):
             self.configuration.listening,
         )
         self.assertEqual(
-            ["never", "required"], [listen.login for listen in self.configuration.settings.listen if listen]
+            ["never", "required", "optional"], [listen.login for listen in self.configuration.settings.listen if listen]
         )
 
     def test_commands(self) -> None:
@@ -208,8 +208,8 @@ class ListeningTests(ConfigurationTestCase):
     def test_not_built(self) -> None:
         """What this version cannot do it does not pretend to do."""
         self.assert_one_mistake(
-            "6: listen[1].protocol: the web door is not built yet; this version has: line",
-            _LISTEN + _LISTEN.replace('"line"', '"web"').replace("2022", "2080"),
+            "6: listen[1].protocol: the ssh door is not built yet; this version has: line and web",
+            _LISTEN + _LISTEN.replace('"line"', '"ssh"').replace("2022", "2025"),
         )
 
     def test_passwords_over_plain_tcp(self) -> None:

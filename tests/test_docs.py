@@ -22,10 +22,11 @@ SECTIONS: dict[str, type[Struct]] = {
     "`[roles.NAME]`": settings.RoleSettings,
     "`[limits]`": settings.Limits,
     "`[tls]`": settings.TLS,
+    "`[web]`": settings.Web,
     "`[audit]`": settings.Audit,
 }
 #: Tables of their own, each with a section.
-TABLES = {"listen", "commands", "roles", "limits", "tls", "audit"}
+TABLES = {"listen", "commands", "roles", "limits", "tls", "web", "audit"}
 
 
 def section(name: str, document: str) -> str:

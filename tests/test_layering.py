@@ -25,6 +25,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "model": "errors",
         "events": "errors model",
         "names": "",
+        "own_names": "",
         "networks": "",
         # Pure: no reactor, no files, no time of its own.
         "admission": "errors",
@@ -47,6 +48,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "wire": "errors",
         # The host.
         "audit": "errors events",
+        "metrics": "errors events",
         "hangups": "",
         "host": "",
         "orphans": "",
@@ -134,11 +136,60 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.web.markup": "printable",
         "frontends.web.picture": "structured",
         "frontends.web.pages": "errors frontends.web.markup model rendering",
+        "frontends.web.utf8": "",
+        "frontends.web.negotiation": "",
+        "frontends.web.headers": "",
+        "frontends.web.problems": "errors frontends.web.headers frontends.web.negotiation",
+        "frontends.web.answers": "frontends.web.headers frontends.web.negotiation model rendering",
+        "frontends.web.guard": "errors own_names",
+        "frontends.web.sessions": "model",
+        "frontends.web.static": "",
+        "frontends.web.openapi": "errors frontends.web.problems model",
+        "frontends.web.request": "errors frontends.web.guard frontends.web.headers frontends.web.negotiation model",
+        "frontends.web.access_log": "frontends.web.request",
+        "frontends.web.channel": "",
+        "frontends.web.connection": (
+            "connections errors frontends.web.channel frontends.web.request identity listening lobby model"
+        ),
+        "frontends.web.authentication": (
+            "claims errors frontends.web.guard frontends.web.pages frontends.web.request frontends.web.sessions"
+            " identity model"
+        ),
+        "frontends.web.site": (
+            "dispatcher errors frontends.web.authentication frontends.web.guard frontends.web.negotiation"
+            " frontends.web.pages frontends.web.problems frontends.web.request identity model rendering"
+        ),
+        "frontends.web.resources": (
+            "errors frontends.web.headers frontends.web.negotiation frontends.web.openapi frontends.web.pages"
+            " frontends.web.request frontends.web.site frontends.web.static model rendering"
+        ),
+        "frontends.web.login": (
+            "errors frontends.web.guard frontends.web.negotiation frontends.web.pages frontends.web.request"
+            " frontends.web.resources identity model"
+        ),
+        "frontends.web.live": (
+            "errors frontends.web.answers frontends.web.negotiation frontends.web.pages frontends.web.request"
+            " model printable"
+        ),
+        "frontends.web.event_stream": (
+            "frontends.web.headers frontends.web.negotiation frontends.web.request frontends.web.site"
+            " frontends.web.utf8 model rendering structured"
+        ),
+        "frontends.web.command": (
+            "frontends.web.answers frontends.web.event_stream frontends.web.live frontends.web.negotiation"
+            " frontends.web.pages frontends.web.request frontends.web.resources frontends.web.site model rendering"
+        ),
+        "frontends.web.front_end": (
+            "connections errors frontends.web.access_log frontends.web.authentication frontends.web.command"
+            " frontends.web.connection frontends.web.event_stream frontends.web.headers frontends.web.login"
+            " frontends.web.problems frontends.web.request frontends.web.resources frontends.web.site"
+            " frontends.web.static identity listening lobby rendering"
+        ),
         # How it is put together; named here is what makes the parts, doors are found by their names.
         "house": (
-            "admission audit checkers claims configuration credential_files dispatcher events first_start gate hangups"
-            " hashing identity listening lobby model networks orphans penalties policy process runner scheduler"
-            " spawning startups threshold throttle tls tls_transport"
+            "admission audit checkers claims configuration credential_files dispatcher events first_start gate"
+            " hangups hashing identity listening lobby metrics model networks orphans own_names penalties policy"
+            " process runner scheduler spawning startups threshold throttle tls tls_transport"
         ),
         "service": "configuration errors house identity listening process reading state",
         "plugin": "configuration errors host house listening reading service settings state structured tls",

@@ -54,6 +54,8 @@ class Password:
     source: str
     method: str = "password"
     fingerprint: str | None = None
+    #: Whether its client sends it again with every request, as HTTP Basic does.
+    is_repeated: bool = False
 
 
 @implementer(IToken)

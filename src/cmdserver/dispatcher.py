@@ -102,6 +102,17 @@ class Dispatcher:
 
         return self._consult(caller, "explain", tuple(words), explanation)
 
+    def peek(self, caller: Caller, name: str) -> Command | None:
+        """Look at what `ask` would run, for a door that asks for it in different ways; None if it would refuse.
+
+        Neither counted nor written down, so nothing of it may be told to anybody before one of the others was asked.
+        """
+        return self._policy.find(caller, name)
+
+    def names(self, caller: Caller) -> frozenset[str]:
+        """Tell the names of what this caller may run; for measuring, and so not counted or written down."""
+        return frozenset(command.name for command in self._policy.allowed(caller))
+
     def whoami(self, caller: Caller) -> tuple[str, ...]:
         """Tell the caller's roles."""
         return self._consult(caller, "whoami", (), lambda: self._policy.roles_of(caller))

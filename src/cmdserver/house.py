@@ -5,6 +5,7 @@ To add a door: write its package in ``frontends``, and name it in `FRONT_ENDS`.
 
 import os
 import random
+import socket
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -25,10 +26,11 @@ from cmdserver.gate import Gate
 from cmdserver.hangups import Hangups
 from cmdserver.identity import Door, Identity, Login
 from cmdserver.listening import Listener
-from cmdserver.lobby import FrontEnd, Lobby
+from cmdserver.lobby import Exposition, FrontEnd, Lobby
 from cmdserver.model import Listening
 from cmdserver.networks import parse_network
 from cmdserver.orphans import Orphans
+from cmdserver.own_names import own_names
 from cmdserver.penalties import Penalties
 from cmdserver.policy import Policy
 from cmdserver.process import allow_connections
@@ -42,6 +44,7 @@ from cmdserver.throttle import Throttle
 #: The doors that there are. Named, not imported: a door that is not configured costs nothing at start-up.
 FRONT_ENDS: Mapping[str, str] = {
     "line": "cmdserver.frontends.line.front_end",
+    "web": "cmdserver.frontends.web.front_end",
 }
 
 _log = Logger()
@@ -96,7 +99,11 @@ class House:
             orphans=self._orphans,
             clock=reactor,
             limits=lambda: self._configuration.limits,
+            web_hosts=lambda: self._web_hosts,
+            exposition=self._exposition,
         )
+        self._web_hosts = _web_hosts(configuration)
+        self._metrics: Any = None
         self._front_ends: dict[Listening, FrontEnd] = {}
         # Made when the first door speaks TLS, and when the first door asks who is calling: until then nothing of what
         # they rest on is imported, as it takes a tenth of a second.
@@ -109,6 +116,10 @@ class House:
     def policy(self) -> Policy:
         """Who may run what, by the configuration as it is now."""
         return Policy(self._configuration.commands, self._configuration.roles)
+
+    @property
+    def _command_names(self) -> frozenset[str]:
+        return frozenset(command.name for command in self._configuration.commands)
 
     def audit_path(self, configuration: Configuration) -> Path:
         """Where a configuration wants its audit file."""
@@ -140,6 +151,7 @@ class House:
     def replace(self, configuration: Configuration) -> None:
         """Go by another configuration from now on; its doors and its audit file are others' to see to."""
         self._configuration = configuration
+        self._web_hosts = _web_hosts(configuration)
         limits = configuration.limits
         self.dispatcher.reconfigure(self.policy())
         self._throttle.per_minute = limits.caller_requests_per_minute
@@ -216,6 +228,24 @@ class House:
             return None
         return Certificate(names=peer.names, fingerprint=f"SHA256:{peer.fingerprint}", source=source)
 
+    # The web
+
+    def _exposition(self) -> Exposition:
+        """Begin to measure: events are counted from now on."""
+        if self._metrics is None:
+            from cmdserver import metrics  # noqa: PLC0415 - for houses with a web door only
+
+            now = metrics.Now(
+                running=lambda: self._admission.running,
+                queued=lambda: self._admission.queued,
+                connections=self.gate.counts,
+                commands=lambda: self._command_names,
+            )
+            self._metrics = metrics.Metrics(FRONT_ENDS, now)
+            self._events.subscribe(self._metrics)
+        exposition: Exposition = self._metrics.render
+        return exposition
+
     # TLS
 
     def _require_tls(self, configuration: Configuration) -> Any:
@@ -238,3 +268,8 @@ class House:
     def _warn_about_tls(self) -> None:
         for warning in self._tls.loaded.warnings:
             _log.warn("{warning}", warning=warning)
+
+
+def _web_hosts(configuration: Configuration) -> frozenset[str]:
+    endpoints = [listening.endpoint for listening in configuration.listening if listening.protocol == "web"]
+    return own_names(socket.gethostname(), endpoints, configuration.settings.web.hosts)

@@ -246,6 +246,24 @@ class Door:
         if self._identity is not None:
             self._identity.refused_in_handshake(Arrival(self.name, source), reason)
 
+    def again(self, caller: Caller, source: str) -> Caller:
+        """Recognise somebody who has logged in before and has a session; who they are is as it was then.
+
+        Args:
+            caller: As the login has made them.
+            source: Where they call from now.
+        """
+        if caller.source == source:
+            return caller
+        return Caller(
+            name=caller.name,
+            door=caller.door,
+            source=source,
+            method=caller.method,
+            commands=caller.commands,
+            forced_words=caller.forced_words,
+        )
+
     # For those who have not logged in yet, at a door that requires it
 
     def arrive(self, source: str) -> None:

@@ -15,6 +15,9 @@ from cmdserver.hangups import Hangups
 from cmdserver.orphans import Orphans
 from cmdserver.settings import Limits
 
+#: Names of commands to what Prometheus reads of them.
+Exposition = Callable[[frozenset[str]], bytes]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lobby:
@@ -27,6 +30,10 @@ class Lobby:
     clock: IReactorTime
     #: As they are now: a reload replaces them.
     limits: Callable[[], Limits]
+    #: The names that this host answers to on the web, as they are now.
+    web_hosts: Callable[[], frozenset[str]] = frozenset
+    #: Begin to measure, if nobody has; what it returns renders what was measured of the commands named.
+    exposition: Callable[[], Exposition] = lambda: lambda _: b""
 
 
 class FrontEnd(Factory):

@@ -66,6 +66,13 @@ class Policy:
             raise BadArgument(f"{command.name} takes no arguments, but got: {' '.join(words[1:])}")
         return Grant(command=command, arguments=())
 
+    def find(self, caller: Caller, name: str) -> Command | None:
+        """Look for a command that `require` would grant without arguments; None if it would refuse."""
+        command = self._commands.get(name)
+        if command is None or name not in self._rules_for(caller):
+            return None
+        return command if caller.commands is None or name in caller.commands else None
+
     def rule_for(self, caller: Caller, command: Command) -> Rule:
         """Why the caller may run a command that `require` granted: the first rule that says so."""
         return self._rules_for(caller)[command.name]

@@ -34,23 +34,41 @@ def answer_problem(answer: Answer) -> str | None:
 def answer_json(answer: Answer) -> bytes:
     """Render a gathered answer whole."""
     finished = answer.finished
+    output = {
+        "stdout": finished.stdout.decode(errors="replace"),
+        "stderr": finished.stderr.decode(errors="replace"),
+    }
+    return _json_line(_answer(answer, output))
+
+
+def outcome_json(answer: Answer, streamed: bytes | None = None) -> bytes:
+    """Render an answer whose output was told before, without it.
+
+    Args:
+        answer: What came of it.
+        streamed: The standard output that was told, if all of it is known and the answer does not have it.
+    """
+    return _json_line(_answer(answer, {}, streamed))
+
+
+def _answer(answer: Answer, output: Mapping[str, str], streamed: bytes | None = None) -> dict[str, object]:
+    finished = answer.finished
     record: dict[str, object] = {
         "id": answer.id,
         "command": answer.grant.command.name,
         "arguments": answer.grant.arguments,
         "exit_status": finished.exit_status,
         "signal": finished.signal,
-        "stdout": finished.stdout.decode(errors="replace"),
-        "stderr": finished.stderr.decode(errors="replace"),
+        **output,
         "truncated": finished.truncated,
         "duration_seconds": round(finished.duration_seconds, 6),
         "shared": answer.shared,
     }
     if answer.grant.command.parser is not None:
-        record["data"] = structured.data_of(answer)
+        record["data"] = structured.data_of(answer, streamed)
     if finished.timed_out:
         record["error"] = {"code": answer.code, "message": _timeout_text(answer.grant.command)}
-    return _json_line(record)
+    return record
 
 
 def error_text(error: RequestError) -> bytes:

@@ -85,6 +85,14 @@ class TLS(Struct, frozen=True, kw_only=True):
     minimum_version: Literal["1.2", "1.3"] = "1.2"
 
 
+class Web(Struct, frozen=True, kw_only=True):
+    """``[web]``."""
+
+    #: Names and addresses that this host answers to besides its own, those of its loopback, and where it listens.
+    hosts: list[NonEmpty] = field(default_factory=list)
+    access_log: bool = True
+
+
 class Audit(Struct, frozen=True, kw_only=True):
     """``[audit]``: a relative path lies in the state directory."""
 
@@ -100,4 +108,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     roles: dict[str, RoleSettings | None] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     tls: TLS = field(default_factory=TLS)
+    web: Web = field(default_factory=Web)
     audit: Audit = field(default_factory=Audit)

@@ -1,0 +1,43 @@
+"""The access log: a line for each answered request, through `twisted.logger` like everything that operators read.
+
+Whatever a client has sent is quoted as JSON quotes a string, in ASCII: nothing in it can end the line, or look like the
+end of a field. What is in the audit file is not repeated: there it is *who ran what*, here *what came over the wire*.
+"""
+
+import json
+
+from twisted.logger import Logger
+
+from cmdserver.frontends.web.request import WebRequest
+
+#: Of a request target; what comes after it is left out, visibly.
+LONGEST_TARGET = 500
+
+_log = Logger(namespace="cmdserver.web.access")
+
+
+def log(request: WebRequest) -> None:
+    """Note a request; one whose client was gone before its answer was complete has ``cut`` in place of ``done``."""
+    caller = request.caller
+    _log.info(
+        "{source} {user} {line} {status} {length} {seconds:.3f} {end}",
+        source=request.connection.source,
+        user=quoted(caller.name) if caller is not None and caller.name is not None else "-",
+        line=quoted(first_line(request.method, request.uri, request.clientproto)),
+        status=request.code,
+        length=request.sentLength,
+        seconds=max(0.0, request.connection.seconds() - request.began_at),
+        end="cut" if request.is_gone or not request.finished else "done",
+    )
+
+
+def first_line(method: bytes, target: bytes, version: bytes) -> str:
+    """Put a request line together again, shortened if it is long."""
+    shown = target[:LONGEST_TARGET].decode("latin-1")
+    cut = "..." if len(target) > LONGEST_TARGET else ""
+    return f"{method.decode('latin-1')} {shown}{cut} {version.decode('latin-1')}"
+
+
+def quoted(text: str) -> str:
+    """Quote somebody's text, so that it cannot be taken for anything else."""
+    return json.dumps(text)

@@ -1,0 +1,54 @@
+"""What answers look like over HTTP, when all of an answer is known: status, headers, text.
+
+A command that failed is 502 in text and on a page, where the status is all that a script sees; JSON says how it ended
+in the body, and is 200. Rule of this file: pure; JSON is `rendering`'s, pages are `pages`'.
+"""
+
+from http import HTTPStatus
+
+from cmdserver.frontends.web.headers import Headers
+from cmdserver.frontends.web.negotiation import Representation
+from cmdserver.model import Answer
+from cmdserver.rendering import answer_trailer
+
+
+def status_of(answer: Answer, representation: Representation) -> int:
+    """Say which status an answer has."""
+    if answer.finished.timed_out:
+        return HTTPStatus.GATEWAY_TIMEOUT
+    if representation is not Representation.JSON and has_failed(answer):
+        return HTTPStatus.BAD_GATEWAY
+    return HTTPStatus.OK
+
+
+def has_failed(answer: Answer) -> bool:
+    """Whether a command did not come to a good end: another exit status than 0, or none at all."""
+    return answer.finished.exit_status != 0 or answer.finished.truncated
+
+
+def outcome_headers(answer: Answer) -> Headers:
+    """Say how a command ended, for those who look at nothing but headers."""
+    finished = answer.finished
+    found: Headers = ((b"Cmdserver-Request-Id", answer.id.encode("ascii")),)
+    if finished.exit_status is not None:
+        found += ((b"Cmdserver-Exit-Status", b"%d" % finished.exit_status),)
+    if finished.signal is not None:
+        found += ((b"Cmdserver-Signal", finished.signal.encode("ascii")),)
+    if finished.truncated:
+        found += ((b"Cmdserver-Truncated", b"true"),)
+    return found
+
+
+def text_of(answer: Answer) -> bytes:
+    """Say all of it as text: standard output as it is; after a failure also standard error, and what went wrong."""
+    finished = answer.finished
+    if not has_failed(answer):
+        return finished.stdout
+    said = finished.stdout + finished.stderr
+    return said + complaint(answer, ends_line=not said or said.endswith(b"\n"))
+
+
+def complaint(answer: Answer, *, ends_line: bool) -> bytes:
+    """Say what went wrong, on a line of its own."""
+    trailer = answer_trailer(answer)
+    return b"\n" + trailer if trailer and not ends_line else trailer

@@ -1,0 +1,316 @@
+r"""Answers as event streams (HTML standard, "Server-sent events"): what a command says while it says it, and its end.
+
+    id: 6f1c….1
+    event: started
+    data: {"command": "df", "arguments": []}
+
+    id: 6f1c….2
+    event: stdout
+    data: "Filesystem      Size  Used Avail Use% Mounted on\n"
+
+    id: 6f1c….3
+    event: outcome
+    data: {"id": …, "command": "df", "arguments": [], "exit_status": 0, …}
+
+``stdout`` and ``stderr`` carry a JSON string, so that line breaks of every kind survive; ``outcome`` carries what a
+JSON answer does, without the output; ``failure`` comes in its place if there is no answer. A client whose connection
+breaks can go on where it was within `RESUME_SECONDS`, by saying the last id that it has seen (``Last-Event-ID``); that
+something is no longer known is told by ``gap``. An id that means nothing (any more) is answered 204, which tells
+browsers not to ask again.
+
+A reader's pace is its run's, as far as others do not share it. Nothing is kept for a reader but what it may have
+missed, and of shared output that is the one copy of all.
+"""
+
+import json
+import os
+from collections import deque
+from http import HTTPStatus
+from typing import Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IPushProducer
+from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from cmdserver.frontends.web import headers
+from cmdserver.frontends.web.negotiation import Representation
+from cmdserver.frontends.web.request import WebRequest
+from cmdserver.frontends.web.site import Site
+from cmdserver.frontends.web.utf8 import Whole
+from cmdserver.model import Answer, Caller, Flow, Grant
+from cmdserver.rendering import error_json, outcome_json
+from cmdserver.structured import OUTPUT_BYTES
+
+#: How long a run goes on for a reader who is gone and may come back; browsers do after some three seconds.
+RESUME_SECONDS: Final = 10.0
+#: Runs that go on so; beyond that they end at once.
+MOST_LINGERING: Final = 100
+#: Of output that is told again: what was on its way when the connection broke.
+KEPT_BYTES: Final = 1 << 18
+KEPT_EVENTS: Final = 128
+#: Proxies and browsers take a connection on which nothing happens for a dead one.
+HEARTBEAT_SECONDS: Final = 15.0
+
+_HEARTBEAT: Final = b": still running\n\n"
+_LAST_EVENT_ID: Final = b"last-event-id"
+
+
+class EventStreams:
+    """The event streams of one door.
+
+    Args:
+        site: What resources share.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        #: By the first part of their ids.
+        self._streams: dict[str, EventStream] = {}
+        self.lingering = 0
+        self._heartbeat = LoopingCall(self._beat)
+        self._heartbeat.clock = site.clock
+        self._encoded: tuple[bytes, bytes] = (b"", b"")
+
+    def serve(self, request: WebRequest, caller: Caller, words: list[str]) -> None:
+        """Run something, or go on with what is running."""
+        last_id = request.header(_LAST_EVENT_ID)
+        if last_id is None:
+            self._begin(request, caller, words)
+            return
+        name, _, number = last_id.decode("latin-1").partition(".")
+        stream = self._streams.get(name)
+        if stream is None or stream.key != caller.key or not (number.isascii() and number.isdigit()):
+            request.respond_with(HTTPStatus.NO_CONTENT, b"text/event-stream", headers.EVENTS)
+        else:
+            stream.resume(request, int(number[:10]))
+
+    def _begin(self, request: WebRequest, caller: Caller, words: list[str]) -> None:
+        stream = EventStream(self, request, caller.key)
+        self._streams[stream.name] = stream
+        if not self._heartbeat.running:
+            self._heartbeat.start(HEARTBEAT_SECONDS, now=False)
+        stream.follow(self.site.dispatcher.ask(caller, words, stream))
+
+    def forget(self, stream: "EventStream") -> None:
+        """A stream is over."""
+        self._streams.pop(stream.name, None)
+        if not self._streams and self._heartbeat.running:
+            self._heartbeat.stop()
+
+    def encode(self, text: bytes) -> bytes:
+        """Put output into JSON; once for all who are told the same in a row, as readers of a shared run are."""
+        known, encoded = self._encoded
+        if known is not text:
+            encoded = json.dumps(text.decode(errors="replace")).encode("ascii")
+            self._encoded = (text, encoded)
+        return encoded
+
+    def _beat(self) -> None:
+        for stream in list(self._streams.values()):
+            stream.beat()
+
+
+@implementer(IPushProducer)
+class EventStream:
+    """One run's events, as one caller is told them; a `Sink`.
+
+    Args:
+        streams: What it is one of.
+        request: Who listens at first.
+        key: Whose it is: nobody else may go on with it.
+    """
+
+    def __init__(self, streams: EventStreams, request: WebRequest, key: str) -> None:
+        self.name = os.urandom(8).hex()
+        self.key = key
+        self._streams = streams
+        self._request: WebRequest | None = request
+        self._asked: Deferred[None] | None = None
+        self._flow: Flow | None = None
+        self._whole = {b"stdout": Whole(), b"stderr": Whole()}
+        #: Number, kind and data of what may have to be told again; output as it is, so that it can be everybody's.
+        self._kept: deque[tuple[int, bytes, bytes]] = deque()
+        self._kept_bytes = 0
+        self._count = 0
+        self._has_parser = False
+        self._for_parser: list[bytes] = []
+        self._is_full = False
+        self._is_over = False
+        self._lingering: IDelayedCall | None = None
+
+    def follow(self, asked: Deferred[Answer]) -> None:
+        """Await the end."""
+        self._asked = asked.addCallbacks(self._answered, self._failed)
+        self._asked.addErrback(self._broken)
+        request = self._request
+        if request is not None and not self._is_over:
+            request.when_gone = self._detached
+
+    # Sink
+
+    def started(self, grant: Grant, flow: Flow) -> None:
+        """See `Sink`."""
+        self._flow = flow
+        self._has_parser = grant.command.parser is not None and not grant.command.share
+        if self._request is not None:
+            self._open(self._request)
+        self._tell(
+            b"started", json.dumps({"command": grant.command.name, "arguments": grant.arguments}).encode("ascii")
+        )
+
+    def out(self, chunk: bytes) -> None:
+        """See `Sink`."""
+        if self._has_parser:
+            self._keep_for_parser(chunk)
+        self._output(b"stdout", self._whole[b"stdout"].feed(chunk))
+
+    def err(self, chunk: bytes) -> None:
+        """See `Sink`."""
+        self._output(b"stderr", self._whole[b"stderr"].feed(chunk))
+
+    def _keep_for_parser(self, chunk: bytes) -> None:
+        """Keep standard output whole for the command's parser, unless it is more than a parser is given."""
+        self._for_parser.append(chunk)
+        if sum(map(len, self._for_parser)) > OUTPUT_BYTES:
+            self._has_parser = False
+            self._for_parser.clear()
+
+    # IPushProducer
+
+    def pauseProducing(self) -> None:
+        """The reader does not keep up."""
+        self._is_full = True
+        if self._flow is not None:
+            self._flow.pause()
+
+    def resumeProducing(self) -> None:
+        """It has caught up."""
+        self._is_full = False
+        if self._flow is not None:
+            self._flow.resume()
+
+    def stopProducing(self) -> None:
+        """The connection is gone; ``when_gone`` sees to that."""
+
+    # The reader goes, and perhaps comes back
+
+    def resume(self, request: WebRequest, last: int) -> None:
+        """Go on with another request, behind the last event that its reader has seen."""
+        if self._request is not None:  # it knows before us that its connection is gone
+            before, self._request = self._request, None
+            before.when_gone = None
+            before.unregisterProducer()
+            before.cut()
+        self._stop_lingering()
+        self._request = request
+        request.when_gone = self._detached
+        self._is_full = False
+        self._open(request)
+        first = self._kept[0][0] if self._kept else self._count + 1
+        if last + 1 < first:
+            self._write(last, b"gap", b"null")
+        for number, kind, data in list(self._kept):
+            if number > last:
+                self._write(number, kind, data)
+        if self._is_over:
+            self._close()
+        elif self._flow is not None and not self._is_full:
+            self._flow.resume()
+
+    def _detached(self) -> None:
+        self._request = None
+        if self._flow is None or self._is_over or self._streams.lingering >= MOST_LINGERING:
+            self._leave()
+            return
+        self._flow.pause()
+        self._streams.lingering += 1
+        self._lingering = self._streams.site.clock.callLater(RESUME_SECONDS, self._lingered)
+
+    def _lingered(self) -> None:
+        self._lingering = None
+        self._streams.lingering -= 1
+        self._leave()
+
+    def _stop_lingering(self) -> None:
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
+            self._streams.lingering -= 1
+
+    def _leave(self) -> None:
+        self._streams.forget(self)
+        if self._asked is not None and not self._is_over:
+            self._asked.cancel()
+
+    def beat(self) -> None:
+        """Let the connection be seen to be alive, if nothing else is on its way."""
+        if self._request is not None and self._request.startedWriting and not self._is_full:
+            self._request.write(_HEARTBEAT)
+
+    # The end
+
+    def _answered(self, answer: Answer) -> None:
+        for kind, whole in self._whole.items():
+            self._output(kind, whole.finish())
+        streamed = b"".join(self._for_parser) if self._for_parser else None
+        self._tell(b"outcome", outcome_json(answer, streamed).strip())
+        self._end()
+
+    def _failed(self, failure: Failure) -> None:
+        request = self._request
+        if failure.check(CancelledError):
+            self._is_over = True
+            self._streams.forget(self)
+        elif request is not None and not request.startedWriting:
+            self._is_over = True
+            self._streams.forget(self)
+            self._streams.site.complain(request, failure)
+        else:
+            self._tell(b"failure", error_json(self._streams.site.error_of(failure)).strip())
+            self._end()
+
+    def _broken(self, failure: Failure) -> None:
+        self._streams.forget(self)
+        if self._request is not None:
+            self._streams.site.complain(self._request, failure)
+
+    def _end(self) -> None:
+        self._is_over = True
+        self._flow = None
+        if self._request is not None:
+            self._close()
+
+    def _close(self) -> None:
+        request, self._request = self._request, None
+        self._stop_lingering()
+        self._streams.forget(self)
+        if request is not None and not request.is_gone:
+            request.unregisterProducer()
+            request.finish()
+
+    # Events
+
+    def _output(self, kind: bytes, text: bytes) -> None:
+        if text:
+            self._tell(kind, text)
+
+    def _tell(self, kind: bytes, data: bytes) -> None:
+        self._count += 1
+        self._kept.append((self._count, kind, data))
+        self._kept_bytes += len(data)
+        while len(self._kept) > 1 and (self._kept_bytes > KEPT_BYTES or len(self._kept) > KEPT_EVENTS):
+            self._kept_bytes -= len(self._kept.popleft()[2])
+        if self._request is not None:
+            self._write(self._count, kind, data)
+
+    def _write(self, number: int, kind: bytes, data: bytes) -> None:
+        if self._request is not None:
+            encoded = self._streams.encode(data) if kind in self._whole else data
+            name = self.name.encode("ascii")
+            self._request.write(b"id: %s.%d\nevent: %s\ndata: %s\n\n" % (name, number, kind, encoded))
+
+    def _open(self, request: WebRequest) -> None:
+        request.begin(HTTPStatus.OK, Representation.EVENTS)
+        request.registerProducer(self, True)

@@ -1,0 +1,169 @@
+"""The web door's factory: connections in, requests to the site, and what must be known of bytes that are no request."""
+
+import os
+from http import HTTPStatus
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http import H2_ENABLED, datetimeToString
+from zope.interface import implementer
+
+from cmdserver.connections import Connections
+from cmdserver.errors import Busy, Refusal, RequestError, Throttled
+from cmdserver.frontends.web import access_log, headers, static
+from cmdserver.frontends.web.authentication import Authentication
+from cmdserver.frontends.web.command import CommandResource
+from cmdserver.frontends.web.connection import LINGER_SECONDS, CertificateOf, WebConnection
+from cmdserver.frontends.web.event_stream import EventStreams
+from cmdserver.frontends.web.login import LogIn, LogOut
+from cmdserver.frontends.web.problems import STATUS, headers_of
+from cmdserver.frontends.web.request import WebRequest
+from cmdserver.frontends.web.resources import Branch, Healthy, Index, Metrics, Nothing, OpenAPI, Static
+from cmdserver.frontends.web.site import Site
+from cmdserver.identity import Door
+from cmdserver.listening import endpoint_of, source_of
+from cmdserver.lobby import Exposition, FrontEnd, Lobby
+from cmdserver.rendering import error_text
+
+#: Clients for whom there is no room and who are told so, at once; the rest are closed without a word.
+MOST_PARTING = 100
+
+
+@implementer(IProtocolNegotiationFactory)
+class WebFrontEnd(FrontEnd):
+    """What all connections of one web door share.
+
+    Args:
+        door: Makes callers of its clients.
+        lobby: The house behind it.
+        certificate_of: Over TLS: what a client's verified certificate says, if it has shown one.
+    """
+
+    def __init__(self, door: Door, lobby: Lobby, certificate_of: CertificateOf | None = None) -> None:
+        self.door = door
+        self.lobby = lobby
+        self.certificate_of = certificate_of
+        self.connections: Connections[WebConnection] = Connections(door.name, lobby)
+        self.parting: set[Protocol] = set()
+        authentication = Authentication(door, lobby.clock)
+        self._site = Site(door, lobby.dispatcher, authentication, lobby.web_hosts, lobby.clock)
+        self._site.root = _tree(self._site, lobby.exposition())
+
+    # Factory
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        """Let a client in, or tell it that there is no room."""
+        source = source_of(addr)
+        try:
+            self.door.arrive(source)
+        except (Busy, Throttled) as refusal:
+            return self._turn_away(refusal)
+        try:
+            self.connections.enter(source)
+        except Busy as busy:
+            self.door.settle()
+            return self._turn_away(busy)
+        return WebConnection(self, source)
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """The versions of HTTP that a client can choose from by ALPN."""
+        return [b"h2", b"http/1.1"] if H2_ENABLED else [b"http/1.1"]
+
+    # FrontEnd
+
+    def close(self) -> None:
+        """See `FrontEnd`."""
+        self.connections.come_to_an_end()
+
+    def try_it(self, address: IAddress, command: str) -> str:
+        """See `FrontEnd`."""
+        scheme, insecure = ("https", " --insecure") if self.certificate_of is not None else ("http", "")
+        if isinstance(address, IPv4Address | IPv6Address):
+            return f"curl{insecure} {scheme}://{endpoint_of(address)}/{command}"
+        path = os.fsdecode(getattr(address, "name", b"") or b"")
+        return f"curl{insecure} --unix-socket {path} {scheme}://localhost/{command}"
+
+    # As seen by connections
+
+    def serve(self, request: WebRequest) -> None:
+        """See `connection.Behind`."""
+        self._site.serve(request)
+
+    def farewell(self, source: str, error: RequestError, status: int) -> bytes:
+        """See `connection.Behind`."""
+        if isinstance(error, Refusal):
+            told = self.lobby.dispatcher.refuse(self.door.anonymous(source), error)
+            error, status = told, status if told is error else STATUS[told.code]
+        return whole_answer(error, status)
+
+    def note(self, request: WebRequest) -> None:
+        """See `connection.Behind`."""
+        access_log.log(request)
+
+    def _turn_away(self, refusal: Refusal) -> Protocol | None:
+        return _TurnedAway(self, refusal) if len(self.parting) < MOST_PARTING else None
+
+
+class _TurnedAway(Protocol):
+    """A client for whom there is no room; it does not count as connected, and is told so once it has said something."""
+
+    transport: Any
+
+    def __init__(self, front_end: WebFrontEnd, refusal: RequestError) -> None:
+        self._front_end = front_end
+        self._refusal = refusal
+        self._is_told = False
+
+    def connectionMade(self) -> None:
+        self._front_end.parting.add(self)
+        self._timer = self._front_end.lobby.clock.callLater(LINGER_SECONDS, self.transport.abortConnection)
+
+    def dataReceived(self, data: bytes) -> None:
+        del data
+        if not self._is_told:
+            self._is_told = True
+            self.transport.write(whole_answer(self._refusal, STATUS[self._refusal.code]))
+            self.transport.loseWriteConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it
+        self._front_end.parting.discard(self)
+        if self._timer.active():
+            self._timer.cancel()
+
+
+def whole_answer(error: RequestError, status: int) -> bytes:
+    """Write an answer of HTTP/1.1 to something that is no request, after which nothing more comes."""
+    body = error_text(error)
+    fields = [
+        (b"Date", datetimeToString()),
+        (b"Connection", b"close"),
+        (b"Content-Type", b"text/plain; charset=utf-8"),
+        (b"Content-Length", b"%d" % len(body)),
+        *headers.PLAIN,
+        *headers_of(error, status, is_browser=True),
+    ]
+    head = b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode("ascii"))
+    return head + b"".join(b"%s: %s\r\n" % field for field in fields) + b"\r\n" + body
+
+
+def _tree(site: Site, exposition: Exposition) -> Branch:
+    """Put the resources together."""
+    root = Branch(CommandResource(site, EventStreams(site)))
+    root.putChild(b"", Index(site))
+    root.putChild(b"metrics", Metrics(site, exposition))
+    dash = Branch(Nothing(site))
+    root.putChild(b"-", dash)
+    dash.putChild(b"healthy", Healthy(site))
+    dash.putChild(b"openapi.json", OpenAPI(site))
+    dash.putChild(b"login", LogIn(site))
+    dash.putChild(b"logout", LogOut(site))
+    dash.putChild(b"static", Static(site, static.load()))
+    return root
+
+
+def make(door: Door, lobby: Lobby, certificate_of: CertificateOf | None = None) -> FrontEnd:
+    """Make the front end of a web door; over TLS, ``certificate_of`` knows who shows which certificate."""
+    return WebFrontEnd(door, lobby, certificate_of)

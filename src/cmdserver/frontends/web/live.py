@@ -1,0 +1,237 @@
+"""Answers that are sent while their command runs: held back for a while, so that the status can tell how it ended.
+
+An answer that is over soon, and short, goes out whole and with its own status. One that takes long, or grows, is begun
+with 200, and what came of it can only be said at its end: a page says it in words; text breaks off (`WebRequest.cut`),
+so that a script does not take it for a success.
+
+While the client does not read, the run is paused. Rule of this file: bytes of commands to bytes of answers; it asks
+nobody.
+"""
+
+from http import HTTPStatus
+from typing import Final
+
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from zope.interface import implementer
+
+from cmdserver.errors import RequestError
+from cmdserver.frontends.web import answers, pages
+from cmdserver.frontends.web.negotiation import Representation
+from cmdserver.frontends.web.pages import Visitor
+from cmdserver.frontends.web.request import WebRequest
+from cmdserver.model import Answer, Flow, Grant
+from cmdserver.printable import Printable
+
+#: Of text: nothing of it needs to be seen before its end, so it is held back as long as there is room.
+HELD_TEXT_BYTES: Final = 1 << 20
+#: Of a page, which somebody waits for.
+HELD_PAGE_BYTES: Final = 1 << 16
+PATIENCE_SECONDS: Final = 1.0
+
+
+@implementer(IPushProducer)
+class Live:
+    """What text and pages have in common: a `Sink` that is at its client's pace, and holds back what comes first.
+
+    Args:
+        request: To be answered.
+        held_bytes: Of output that may be held back.
+    """
+
+    representation: Representation
+
+    def __init__(self, request: WebRequest, held_bytes: int) -> None:
+        self.request = request
+        self._held_bytes = held_bytes
+        self._held: list[tuple[bytes, bool]] = []
+        self._held_length = 0
+        self._is_open = False
+        self._is_full = False
+        self._flow: Flow | None = None
+
+    # Sink
+
+    def started(self, grant: Grant, flow: Flow) -> None:
+        """See `Sink`."""
+        self._flow = flow
+        self.grant = grant
+        self.request.registerProducer(self, True)
+
+    def out(self, chunk: bytes) -> None:
+        """See `Sink`."""
+        self._take(chunk, is_error=False)
+
+    def err(self, chunk: bytes) -> None:
+        """See `Sink`."""
+        self._take(chunk, is_error=True)
+
+    def _take(self, chunk: bytes, *, is_error: bool) -> None:
+        if self._is_open:
+            self.say(chunk, is_error=is_error)
+            return
+        self._held.append((chunk, is_error))
+        self._held_length += len(chunk)
+        if self._held_length > self._held_bytes:
+            self.open()
+
+    def open(self) -> None:
+        """Begin the answer, though it is not known how it will end; harmless if it was begun."""
+        if not self._is_open and not self.request.is_gone:
+            self._is_open = True
+            self.request.begin(HTTPStatus.OK, self.representation)
+            self.preface()
+            for chunk, is_error in self._held:
+                self.say(chunk, is_error=is_error)
+            self._held.clear()
+
+    def close(self) -> None:
+        """Nothing more will come of the run."""
+        if self._flow is not None:
+            self._flow = None
+            self.request.unregisterProducer()
+
+    # What differs
+
+    def preface(self) -> None:
+        """Write what comes before all output."""
+
+    def say(self, chunk: bytes, *, is_error: bool) -> None:
+        """Write a piece of output."""
+        raise NotImplementedError
+
+    # IPushProducer
+
+    def pauseProducing(self) -> None:
+        """The client does not keep up."""
+        if self._flow is not None:
+            self._flow.pause()
+
+    def resumeProducing(self) -> None:
+        """It has caught up."""
+        if self._flow is not None:
+            self._flow.resume()
+
+    def stopProducing(self) -> None:
+        """The connection is gone; the request's ``when_gone`` sees to that."""
+
+
+class LiveText(Live):
+    """Standard output as it is."""
+
+    representation = Representation.TEXT
+
+    def __init__(self, request: WebRequest) -> None:
+        super().__init__(request, HELD_TEXT_BYTES)
+        self._stderr: list[bytes] = []
+        self._ends_line = True
+
+    def _take(self, chunk: bytes, *, is_error: bool) -> None:
+        """Keep standard error for the end, as far as there is room for it."""
+        if not is_error:
+            super()._take(chunk, is_error=False)
+        elif sum(map(len, self._stderr)) + len(chunk) <= HELD_TEXT_BYTES:
+            self._stderr.append(chunk)
+
+    def say(self, chunk: bytes, *, is_error: bool) -> None:
+        """See `Live`."""
+        del is_error
+        self._ends_line = chunk.endswith(b"\n")
+        self.request.write(chunk)
+
+    def finish(self, answer: Answer) -> None:
+        """All is known."""
+        self.close()
+        if not self._is_open:
+            status = answers.status_of(answer, self.representation)
+            body = b"".join(chunk for chunk, _ in self._held)
+            if answers.has_failed(answer):
+                body += b"".join(self._stderr)
+                body += answers.complaint(answer, ends_line=not body or body.endswith(b"\n"))
+            self.request.respond(status, self.representation, body, answers.outcome_headers(answer))
+        elif answers.has_failed(answer):
+            for chunk in self._stderr:
+                self.say(chunk, is_error=True)
+            self.request.write(answers.complaint(answer, ends_line=self._ends_line))
+            self.request.cut()
+        else:
+            self.request.finish()
+
+
+class LivePage(Live):
+    """A page that grows.
+
+    Args:
+        request: To be answered.
+        visitor: Who looks at it.
+        arguments: The command's.
+        clock: Measures patience.
+    """
+
+    representation = Representation.PAGE
+
+    def __init__(self, request: WebRequest, visitor: Visitor, arguments: list[str], clock: IReactorTime) -> None:
+        super().__init__(request, HELD_PAGE_BYTES)
+        self._visitor = visitor
+        self._arguments = arguments
+        self._clock = clock
+        self._patience: IDelayedCall | None = None
+        self._printable = {False: Printable(), True: Printable()}
+
+    def started(self, grant: Grant, flow: Flow) -> None:
+        """See `Sink`."""
+        super().started(grant, flow)
+        self._patience = self._clock.callLater(PATIENCE_SECONDS, self.open)
+
+    def close(self) -> None:
+        """See `Live`."""
+        super().close()
+        if self._patience is not None and self._patience.active():
+            self._patience.cancel()
+        self._patience = None
+
+    def preface(self) -> None:
+        """See `Live`."""
+        self.request.write(pages.command_head(self._visitor, self.grant.command, self._arguments))
+
+    def say(self, chunk: bytes, *, is_error: bool) -> None:
+        """See `Live`."""
+        self._write(self._printable[is_error].feed(chunk), is_error=is_error)
+
+    def finish(self, answer: Answer) -> None:
+        """All is known."""
+        self.close()
+        tail = lambda: pages.command_tail(self._visitor, answer, None)  # noqa: E731 - written in one of two places
+        if self._is_open:
+            self._flush()
+            self.request.write(tail())
+            self.request.finish()
+            return
+        body = pages.command_head(self._visitor, answer.grant.command, self._arguments)
+        for chunk, is_error in self._held:
+            body += self._piece(self._printable[is_error].feed(chunk), is_error=is_error)
+        body += b"".join(self._piece(self._printable[each].finish(), is_error=each) for each in (False, True)) + tail()
+        status = answers.status_of(answer, self.representation)
+        self.request.respond(status, self.representation, body, answers.outcome_headers(answer))
+
+    def complain(self, error: RequestError) -> None:
+        """There is no answer, though a page of it was begun."""
+        self.close()
+        self._flush()
+        self.request.write(pages.command_tail(self._visitor, None, error))
+        self.request.finish()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something was sent."""
+        return self._is_open
+
+    def _flush(self) -> None:
+        for is_error, printable in self._printable.items():
+            self._write(printable.finish(), is_error=is_error)
+
+    def _write(self, text: bytes, *, is_error: bool) -> None:
+        if text:
+            self.request.write(self._piece(text, is_error=is_error))
+
+    def _piece(self, text: bytes, *, is_error: bool) -> bytes:
+        return pages.command_output(text, is_error=is_error) if text else b""

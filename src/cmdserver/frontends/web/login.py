@@ -1,0 +1,75 @@
+"""Logging in and out with a browser: the form, what is done with it, and the way back.
+
+Rule of this file: who somebody is, is for `authentication` to find out.
+"""
+
+from http import HTTPStatus
+
+from twisted.python.failure import Failure
+
+from cmdserver.errors import LoginRefused
+from cmdserver.frontends.web import guard, pages
+from cmdserver.frontends.web.negotiation import Representation
+from cmdserver.frontends.web.request import WebRequest
+from cmdserver.frontends.web.resources import Leaf
+from cmdserver.identity import Login
+from cmdserver.model import Caller
+
+
+class LogIn(Leaf):
+    """The form, and what somebody has put into it."""
+
+    allowed = b"GET, HEAD, POST"
+    is_for_strangers = True
+
+    def serve(self, request: WebRequest, caller: Caller) -> None:
+        """See `Leaf`."""
+        if request.is_read_only:
+            self._show(request, caller, _value(request.query(), pages.NEXT_FIELD), None)
+        elif self.site.door.login is Login.NEVER:
+            request.redirect_to("/")
+        else:
+            fields = request.form()
+            self.site.authentication.require_meant(request, caller, fields)
+            self._try(request, caller, fields)
+
+    def _try(self, request: WebRequest, caller: Caller, fields: list[tuple[str, str]]) -> None:
+        following = guard.safe_next(_value(fields, pages.NEXT_FIELD))
+
+        def refused(failure: Failure) -> None:
+            if failure.check(LoginRefused) and not request.is_gone:
+                self._show(request, caller, following, str(failure.value))
+            else:
+                self.site.complain(request, failure)
+
+        def made(user: Caller) -> None:
+            request.caller = user
+            request.connection.settle()
+            request.redirect_to(following)
+
+        name, password = _value(fields, pages.NAME_FIELD), _value(fields, pages.PASSWORD_FIELD)
+        self.site.authentication.log_in(request, name, password).addCallbacks(made, refused).addErrback(
+            lambda failure: self.site.complain(request, failure)
+        )
+
+    def _show(self, request: WebRequest, caller: Caller, following: str, complaint: str | None) -> None:
+        visitor = self.site.authentication.visitor(request, caller)
+        status = HTTPStatus.OK if complaint is None else HTTPStatus.FORBIDDEN
+        body = pages.login(visitor, guard.safe_next(following), complaint)
+        request.respond(status, Representation.PAGE, body)
+
+
+class LogOut(Leaf):
+    """The end of a session."""
+
+    allowed = b"POST"
+
+    def serve(self, request: WebRequest, caller: Caller) -> None:
+        """See `Leaf`."""
+        self.site.authentication.require_meant(request, caller, request.form())
+        self.site.authentication.log_out(request)
+        request.redirect_to("/")
+
+
+def _value(fields: list[tuple[str, str]], wanted: str) -> str:
+    return next((value for name, value in fields if name == wanted), "")

@@ -1,0 +1,116 @@
+"""What a caller may run, as OpenAPI 3.1 describes it to programs; generated from the commands themselves.
+
+Rule of this file: pure; commands in, a document out.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from cmdserver import errors
+from cmdserver.frontends.web.problems import STATUS
+from cmdserver.model import Command
+
+_TEXT: Final = {"text/plain": {"schema": {"type": "string"}}}
+_PAGE: Final = {"text/html": {"schema": {"type": "string"}}}
+_ANSWER: Final = {"$ref": "#/components/schemas/Answer"}
+_ERROR: Final = {"$ref": "#/components/schemas/Error"}
+
+_SCHEMAS: Final = {
+    "Answer": {
+        "type": "object",
+        "required": [
+            "id",
+            "command",
+            "arguments",
+            "exit_status",
+            "signal",
+            "stdout",
+            "stderr",
+            "truncated",
+            "duration_seconds",
+            "shared",
+        ],
+        "properties": {
+            "id": {"type": "string"},
+            "command": {"type": "string"},
+            "arguments": {"type": "array", "items": {"type": "string"}},
+            "exit_status": {"type": ["integer", "null"]},
+            "signal": {"type": ["string", "null"]},
+            "stdout": {"type": "string"},
+            "stderr": {"type": "string"},
+            "truncated": {"type": "boolean"},
+            "duration_seconds": {"type": "number", "minimum": 0},
+            "shared": {"type": "boolean"},
+            "data": {"description": "The output, parsed, if the command has a parser"},
+        },
+    },
+    "Error": {
+        "type": "object",
+        "required": ["error"],
+        "properties": {
+            "error": {
+                "type": "object",
+                "required": ["code", "message"],
+                "properties": {
+                    "code": {"type": "string", "enum": [str(code) for code in errors.Code if code != errors.Code.OK]},
+                    "message": {"type": "string"},
+                    "retry_after_seconds": {"type": "integer", "minimum": 1},
+                    "suggestions": {"type": "array", "items": {"type": "string"}},
+                },
+            }
+        },
+    },
+}
+
+
+def describe(commands: Iterable[Command]) -> Mapping[str, Any]:
+    """Describe the addresses of these commands, and the few that everybody has."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "cmdserver", "version": "1", "description": "Commands of this host that you may run"},
+        "paths": {
+            "/": {"get": _operation("index", "What you may run", {"application/json": {"schema": {"type": "object"}}})},
+            **{f"/{command.name}": _path(command) for command in commands},
+        },
+        "components": {
+            "schemas": _SCHEMAS,
+            "securitySchemes": {
+                "basic": {"type": "http", "scheme": "basic"},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            },
+        },
+        "security": [{}, {"basic": []}, {"bearer": []}],
+    }
+
+
+def _path(command: Command) -> dict[str, Any]:
+    operations = {"post": _run(command, f"run_{command.name}")}
+    if command.read_only:
+        operations["get"] = _run(command, command.name)
+    return operations
+
+
+def _run(command: Command, name: str) -> dict[str, Any]:
+    content = {
+        "application/json": {"schema": _ANSWER},
+        **_TEXT,
+        **_PAGE,
+        "text/event-stream": {"schema": {"type": "string"}},
+    }
+    operation = _operation(name, command.help, content)
+    operation["responses"]["502"] = {"description": "It failed (never in JSON)", "content": _TEXT}
+    operation["responses"]["504"] = {
+        "description": "It was ended for taking too long",
+        "content": {"application/json": {"schema": _ANSWER}, **_TEXT},
+    }
+    return operation
+
+
+def _operation(name: str, summary: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    refused = {
+        "content": {"application/json": {"schema": _ERROR}, **_TEXT, "text/html": {"schema": {"type": "string"}}}
+    }
+    statuses = sorted({*map(int, STATUS.values()), 401, 405, 413, 421} - {200, 504})
+    responses: dict[str, Any] = {str(status): {"description": "Refused, or failed", **refused} for status in statuses}
+    responses["200"] = {"description": "The answer", "content": content}
+    return {"operationId": name, "summary": summary, "responses": responses}

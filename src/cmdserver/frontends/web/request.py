@@ -1,0 +1,269 @@
+"""One request, from its header to the last byte of its answer.
+
+What a resource sees: where it is for, what its client takes, and three ways to answer: `WebRequest.respond` with all of
+it at once, `WebRequest.begin` and `write` as it comes, `WebRequest.cut` when what has been begun cannot be completed.
+
+Rule of this file: it knows bytes and headers, no commands and no callers but as something that is written down.
+"""
+
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any, Final, Protocol
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from twisted.python.failure import Failure
+from twisted.web import http
+
+from cmdserver.errors import Malformed
+from cmdserver.frontends.web import headers
+from cmdserver.frontends.web.guard import split_target
+from cmdserver.frontends.web.headers import Headers
+from cmdserver.frontends.web.negotiation import OF_DOCUMENTS, Representation, choose
+from cmdserver.model import Caller
+
+#: More fields than this are no form of ours.
+MOST_FIELDS: Final = 50
+
+_CONTENT_TYPES: Final = {
+    Representation.PAGE: b"text/html; charset=utf-8",
+    Representation.TEXT: b"text/plain; charset=utf-8",
+    Representation.JSON: b"application/json",
+    Representation.EVENTS: b"text/event-stream; charset=utf-8",
+}
+_HEADERS: Final = {
+    Representation.PAGE: headers.PAGE,
+    Representation.TEXT: headers.PLAIN,
+    Representation.JSON: headers.PLAIN,
+    Representation.EVENTS: headers.EVENTS,
+}
+_FORM: Final = b"application/x-www-form-urlencoded"
+
+
+class Host(Protocol):
+    """The connection, as its requests see it."""
+
+    #: Where the client calls from.
+    source: str
+    #: Who its certificate says that it is.
+    certified: Caller | None
+    is_secure: bool
+
+    def begun(self, request: "WebRequest") -> None:
+        """A request is complete; answer it."""
+
+    def done(self, request: "WebRequest") -> None:
+        """It is answered, or will not be."""
+
+    def refuse_body(self) -> None:
+        """A body is too long; with HTTP/1.1 nothing after it can be understood."""
+
+    def settle(self) -> None:
+        """The client has said who it is."""
+
+    def cut(self, request: "WebRequest") -> None:
+        """Its answer breaks off here."""
+
+    def seconds(self) -> float:
+        """Of a clock that does not go back."""
+
+
+class WebRequest(http.Request):
+    """A request, and its answer.
+
+    Args:
+        channel: HTTP/1.1's, or the stream of HTTP/2.
+        host: The connection.
+        most_body_bytes: Of its body.
+    """
+
+    #: Who asks, as soon as that is known; for the access log.
+    caller: Caller | None = None
+    #: Told when the client is gone before it was answered.
+    when_gone: Callable[[], object] | None = None
+    is_too_long = False
+    _is_begun = False
+    _is_done = False
+    content: BytesIO
+    #: Of its path, decoded but for the character set: what was followed in the tree, and what was not.
+    prepath: list[bytes]
+    postpath: list[bytes]
+
+    def __init__(self, channel: Any, host: Host, most_body_bytes: int) -> None:
+        super().__init__(channel, queued=False)
+        self.connection = host
+        self._most_body_bytes = most_body_bytes
+        self.began_at = host.seconds()
+
+    # As called by Twisted
+
+    def gotLength(self, length: int | None) -> None:
+        """The header is complete: refuse a body that says of itself that it is too long before it comes."""
+        self.content = BytesIO()
+        if length is not None and length > self._most_body_bytes:
+            self._refuse_body()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Keep a piece of the body."""
+        if self.is_too_long:
+            return
+        if self.content.tell() + len(data) > self._most_body_bytes:
+            self._refuse_body()
+        else:
+            self.content.write(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """It is complete."""
+        self.method, self.uri, self.clientproto = command, path, version
+        self._is_begun = True
+        self.connection.begun(self)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The client is gone, or wants no answer."""
+        super().connectionLost(reason)
+        when_gone, self.when_gone = self.when_gone, None
+        if when_gone is not None:
+            when_gone()
+        self._end()
+
+    def _refuse_body(self) -> None:
+        self.is_too_long = True
+        self.content = BytesIO()
+        self.connection.refuse_body()
+
+    # What resources ask
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether there is nobody to answer."""
+        return bool(self._disconnected)
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether its method can change nothing (RFC 9110, section 9.2.1)."""
+        return self.method in {b"GET", b"HEAD"}
+
+    def header(self, name: bytes) -> bytes | None:
+        """A header's value; several of the same name are joined by commas (RFC 9110, section 5.3)."""
+        values: Sequence[bytes] | None = self.requestHeaders.getRawHeaders(name)
+        if values is None:
+            return None
+        return values[0] if len(values) == 1 else b", ".join(values)
+
+    def representation(self, offered: Sequence[Representation] = OF_DOCUMENTS) -> Representation:
+        """What the client likes best of what there is."""
+        return choose(self.header(b"accept"), tuple(offered))
+
+    def split_path(self) -> list[str]:
+        """Its path, split at slashes and decoded; at least one part.
+
+        Raises:
+            Malformed: It is not UTF-8, or there is a control character in it.
+        """
+        _, target = split_target(self.uri)
+        return [_decoded(part) for part in target.partition(b"?")[0][1:].split(b"/")]
+
+    def query(self) -> list[tuple[str, str]]:
+        """The fields of its query.
+
+        Raises:
+            Malformed: It is not UTF-8, or there are too many.
+        """
+        return _fields(split_target(self.uri)[1].partition(b"?")[2])
+
+    def form(self) -> list[tuple[str, str]]:
+        """The fields of its body; none if it has no body.
+
+        Raises:
+            Malformed: The body is no form.
+        """
+        body = self.content.getvalue()
+        if not body:
+            return []
+        if (self.header(b"content-type") or b"").partition(b";")[0].strip().lower() != _FORM:
+            text = f"a body must be a form ({_FORM.decode()})"
+            raise Malformed(text)
+        return _fields(body)
+
+    # Answering
+
+    def respond(self, status: int, representation: Representation, body: bytes, more: Headers = ()) -> None:
+        """Answer with all of it."""
+        if self.is_gone:
+            return
+        self._head(status, _CONTENT_TYPES[representation], _HEADERS[representation], more)
+        self.responseHeaders.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
+        self.write(body)
+        self.finish()
+
+    def respond_with(self, status: int, content_type: bytes, beside: Headers, body: bytes = b"") -> None:
+        """Answer with something that is no representation of a command, such as a static file."""
+        if self.is_gone:
+            return
+        self._head(status, content_type, beside, ())
+        if status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
+            self.responseHeaders.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
+        self.write(body)
+        self.finish()
+
+    def redirect_to(self, address: str) -> None:
+        """Send the client to another address of ours, to be looked at with GET."""
+        self.responseHeaders.setRawHeaders(b"Location", [address.encode("ascii")])
+        self.respond(HTTPStatus.SEE_OTHER, Representation.TEXT, b"")
+
+    def begin(self, status: int, representation: Representation, more: Headers = ()) -> None:
+        """Send the head of an answer that comes in pieces: `write` and then `finish`, or `cut`."""
+        self._head(status, _CONTENT_TYPES[representation], _HEADERS[representation], more)
+        self.write(b"")
+
+    def cut(self) -> None:
+        """Break off an answer that was begun, so that its client can tell that it is not complete.
+
+        HTTP/1.1 has nothing better for a status that turns out to be wrong than a body without its end (RFC 9112,
+        section 8); HTTP/2 resets the stream.
+        """
+        if not self.is_gone:
+            self.connection.cut(self)
+
+    def finish(self) -> None:
+        """All is said."""
+        if not self.is_gone:
+            self.when_gone = None
+            super().finish()
+            self._end()
+
+    def _head(self, status: int, content_type: bytes, beside: Headers, more: Headers) -> None:
+        self.setResponseCode(status, HTTPStatus(status).phrase.encode("ascii"))
+        answer = self.responseHeaders
+        answer.setRawHeaders(b"Date", [http.datetimeToString()])
+        answer.setRawHeaders(b"Content-Type", [content_type])
+        for name, value in beside:
+            answer.setRawHeaders(name, [value])
+        for name, value in more:
+            answer.addRawHeader(name, value)
+
+    def _end(self) -> None:
+        if not self._is_done:
+            self._is_done = True
+            if self._is_begun:
+                self.connection.done(self)
+
+
+def _fields(text: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+    except ValueError as error:
+        complaint = f"the fields are not UTF-8, or more than {MOST_FIELDS}"
+        raise Malformed(complaint) from error
+
+
+def _decoded(part: bytes) -> str:
+    try:
+        text = unquote_to_bytes(part).decode()
+    except UnicodeDecodeError as error:
+        complaint = "the path is not UTF-8"
+        raise Malformed(complaint) from error
+    if not text.isprintable():
+        complaint = "the path has a control character in it"
+        raise Malformed(complaint)
+    return text

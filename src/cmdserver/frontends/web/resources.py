@@ -1,0 +1,172 @@
+"""The tree, and its leaves that are no command: the list of commands, and what lies below ``/-/``."""
+
+import json
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET
+from zope.interface import implementer
+
+from cmdserver.errors import UnknownCommand
+from cmdserver.frontends.web import headers, openapi, pages
+from cmdserver.frontends.web.negotiation import Representation
+from cmdserver.frontends.web.request import WebRequest
+from cmdserver.frontends.web.site import Site
+from cmdserver.frontends.web.static import StaticFile, is_fresh
+from cmdserver.model import Caller
+from cmdserver.rendering import help_json
+
+
+@implementer(IResource)
+class Leaf:
+    """What is asked by a caller.
+
+    Args:
+        site: What resources share.
+    """
+
+    isLeaf = True
+    #: The methods that it has.
+    allowed = b"GET, HEAD"
+    #: Whether those may look at it who have to log in before anything else.
+    is_for_strangers = False
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def render(self, request: WebRequest) -> int:
+        """See IResource."""
+        if request.method in self.allowed.split(b", "):
+            self.site.identify(request, self._admit)
+        else:
+            self.site.refuse_method(request, self.allowed)
+        return NOT_DONE_YET
+
+    def getChildWithDefault(self, name: bytes, request: object) -> IResource:
+        """See IResource; a leaf is not asked."""
+        raise NotImplementedError(name, request)
+
+    def putChild(self, path: bytes, child: IResource) -> None:
+        """See IResource; a leaf takes none."""
+        raise NotImplementedError(path, child)
+
+    def serve(self, request: WebRequest, caller: Caller) -> None:
+        """Answer; what is raised is answered too: a Refusal as something that nobody has written down yet."""
+        raise NotImplementedError
+
+    def _admit(self, request: WebRequest, caller: Caller) -> None:
+        if self.is_for_strangers or not self.site.require_login(request, caller):
+            self.serve(request, caller)
+
+
+class Index(Leaf):
+    """What this caller may run."""
+
+    def serve(self, request: WebRequest, caller: Caller) -> None:
+        """See `Leaf`."""
+        commands = self.site.consult(request, caller, lambda: self.site.dispatcher.help(caller))
+        if commands is None:
+            return
+        match representation := request.representation():
+            case Representation.PAGE:
+                body = pages.index(self.site.authentication.visitor(request, caller), commands)
+            case Representation.JSON:
+                body = help_json(commands)
+            case _:
+                width = max((len(command.name) for command in commands), default=0)
+                body = "".join(f"{each.name:<{width}}  {each.help}".rstrip() + "\n" for each in commands).encode()
+        request.respond(HTTPStatus.OK, representation, body)
+
+
+class OpenAPI(Leaf):
+    """What this caller may run, for programs that make clients."""
+
+    def serve(self, request: WebRequest, caller: Caller) -> None:
+        """See `Leaf`."""
+        commands = self.site.consult(request, caller, lambda: self.site.dispatcher.help(caller))
+        if commands is not None:
+            body = json.dumps(openapi.describe(commands)).encode("ascii") + b"\n"
+            request.respond(HTTPStatus.OK, Representation.JSON, body)
+
+
+class Metrics(Leaf):
+    """What Prometheus reads."""
+
+    def __init__(self, site: Site, exposition: Callable[[frozenset[str]], bytes]) -> None:
+        super().__init__(site)
+        self._exposition = exposition
+
+    def serve(self, request: WebRequest, caller: Caller) -> None:
+        """Tell of the commands that the caller may run, and no other: a stranger is not to learn what there is."""
+        names = self.site.dispatcher.names(caller)
+        body = self._exposition(names)
+        request.respond_with(HTTPStatus.OK, b"text/plain; version=0.0.4; charset=utf-8", headers.PLAIN, body)
+
+
+class Healthy(Leaf):
+    """Whether we answer."""
+
+    is_for_strangers = True
+
+    def render(self, request: WebRequest) -> int:
+        """See IResource."""
+        if request.is_read_only:
+            request.respond(HTTPStatus.OK, Representation.TEXT, b"ok\n")
+        else:
+            self.site.refuse_method(request, self.allowed)
+        return NOT_DONE_YET
+
+
+class Static(Leaf):
+    """The files beside the pages; everybody may have them."""
+
+    def __init__(self, site: Site, files: Mapping[str, StaticFile]) -> None:
+        super().__init__(site)
+        self._files = files
+
+    def render(self, request: WebRequest) -> int:
+        """See IResource."""
+        name = request.split_path()[-1]
+        file = self._files.get(name)
+        if not request.is_read_only:
+            self.site.refuse_method(request, self.allowed)
+        elif file is None or len(request.postpath) != 1:
+            self.site.refuse(request, None, UnknownCommand(name))
+        else:
+            _send(request, file)
+        return NOT_DONE_YET
+
+
+def _send(request: WebRequest, file: StaticFile) -> None:
+    request.responseHeaders.setRawHeaders(b"ETag", [file.etag])
+    request.responseHeaders.setRawHeaders(b"Cache-Control", [b"no-cache"])  # to be asked about, not to be fetched again
+    if is_fresh(request.header(b"if-none-match"), file.etag):
+        request.respond_with(HTTPStatus.NOT_MODIFIED, file.content_type, headers.COMMON)
+    else:
+        request.respond_with(HTTPStatus.OK, file.content_type, headers.COMMON, file.body)
+
+
+class Nothing(Leaf):
+    """Whatever else is asked for below ``/-/``."""
+
+    allowed = b"GET, HEAD, POST"
+    is_for_strangers = True
+
+    def serve(self, request: WebRequest, caller: Caller) -> None:
+        """See `Leaf`."""
+        del caller
+        raise UnknownCommand("/".join(request.split_path()))
+
+
+class Branch(Resource):
+    """A place with leaves, and one leaf for whatever else is asked for."""
+
+    def __init__(self, otherwise: IResource) -> None:
+        super().__init__()
+        self._otherwise = otherwise
+
+    def getChild(self, path: bytes, request: object) -> IResource:
+        """See Resource."""
+        del path, request
+        return self._otherwise

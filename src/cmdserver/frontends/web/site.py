@@ -1,0 +1,184 @@
+"""From a complete request to its resource, and from whatever goes wrong there to an answer.
+
+The tree is of `twisted.web.resource`: one resource for every command, whatever its name, one for the list of them, and
+a few below ``/-/``, where no command can be. Here are what they all share, and the one place where errors become
+answers.
+"""
+
+from collections.abc import Callable, Collection
+from http import HTTPStatus
+from typing import TypeVar
+from urllib.parse import quote
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.resource import IResource, getChildForRequest
+
+from cmdserver.dispatcher import Dispatcher
+from cmdserver.errors import Denied, Malformed, Refusal, RequestError
+from cmdserver.frontends.web import guard, pages
+from cmdserver.frontends.web.authentication import Authentication
+from cmdserver.frontends.web.guard import Misdirected
+from cmdserver.frontends.web.negotiation import OF_COMMANDS, Representation
+from cmdserver.frontends.web.problems import headers_of, representation_of_errors, status_of
+from cmdserver.frontends.web.request import WebRequest
+from cmdserver.identity import Door
+from cmdserver.model import Caller
+from cmdserver.rendering import error_json, error_text
+
+T = TypeVar("T")
+
+#: All that RFC 9110 and RFC 5789 define: known, if not allowed. Whatever else comes is 501.
+_METHODS = frozenset(b"GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".split())
+
+
+class Site:
+    """What all resources of a door share.
+
+    Args:
+        door: Makes callers.
+        dispatcher: Whom they ask.
+        authentication: Finds callers out.
+        hosts: The names that this server answers to, as they are now.
+        clock: For whatever takes time.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        dispatcher: Dispatcher,
+        authentication: Authentication,
+        hosts: Callable[[], Collection[str]],
+        clock: IReactorTime,
+    ) -> None:
+        self.door = door
+        self.dispatcher = dispatcher
+        self.authentication = authentication
+        self.clock = clock
+        self._hosts = hosts
+        #: The root of the tree; named before the first request.
+        self.root: IResource
+
+    def serve(self, request: WebRequest) -> None:
+        """Answer a request."""
+        try:
+            self._require_ours(request)
+            request.prepath, request.postpath = [], [part.encode() for part in request.split_path()]
+            resource = getChildForRequest(self.root, request)
+            if request.is_too_long:
+                self.refuse(request, None, Malformed("the body is too long"), HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            else:
+                resource.render(request)
+        except Misdirected as misdirected:
+            self.refuse(request, None, misdirected, HTTPStatus.MISDIRECTED_REQUEST)
+        except Refusal as refusal:
+            self.refuse(request, None, refusal)
+        except Exception:  # noqa: BLE001 - the outer edge: nothing that happens in here may leave a client waiting
+            self.complain(request, Failure())
+
+    def identify(self, request: WebRequest, serve: Callable[[WebRequest, Caller], None]) -> None:
+        """Find out who asks, and go on."""
+        caller = self.authentication.caller_of(request)
+        if isinstance(caller, Caller):
+            self._identified(caller, request, serve)
+        else:
+            caller.addCallback(self._identified, request, serve).addErrback(
+                lambda failure: self.complain(request, failure)
+            )
+
+    def _identified(self, caller: Caller, request: WebRequest, serve: Callable[[WebRequest, Caller], None]) -> None:
+        request.when_gone = None
+        request.caller = caller
+        if not caller.is_anonymous:
+            request.connection.settle()
+        if request.is_gone:
+            return
+        try:
+            serve(request, caller)
+        except Refusal as refusal:
+            self.refuse(request, caller, refusal)
+
+    # What goes wrong
+
+    def refuse(self, request: WebRequest, caller: Caller | None, refusal: Refusal, status: int | None = None) -> None:
+        """Write a refusal down that no part of the house has written down, and answer it."""
+        caller = caller or self.door.anonymous(request.connection.source)
+        error = self.dispatcher.refuse(caller, refusal)
+        self.answer_error(request, caller, error, status if error is refusal else None)
+
+    def refuse_method(self, request: WebRequest, allowed: bytes) -> None:
+        """Answer a method that a resource does not have."""
+        if request.method in _METHODS:
+            request.responseHeaders.setRawHeaders(b"Allow", [allowed])
+            status = HTTPStatus.METHOD_NOT_ALLOWED
+        else:
+            status = HTTPStatus.NOT_IMPLEMENTED
+        self.refuse(request, None, Malformed(f"this address takes {allowed.decode()}"), status)
+
+    def consult(self, request: WebRequest, caller: Caller, query: Callable[[], T]) -> T | None:
+        """Ask the dispatcher something that needs no process; None if it refused, and that was answered."""
+        try:
+            return query()
+        except RequestError as error:
+            self.answer_error(request, caller, error)
+            return None
+
+    def complain(self, request: WebRequest, failure: Failure) -> None:
+        """Answer whatever came in place of an answer."""
+        if not failure.check(CancelledError):  # then the client is gone
+            self.answer_error(request, request.caller, self.error_of(failure))
+
+    def error_of(self, failure: Failure) -> RequestError:
+        """Say what a caller may know of a failure."""
+        error = failure.value
+        return error if isinstance(error, RequestError) else self.dispatcher.fault(failure)
+
+    def answer_error(
+        self, request: WebRequest, caller: Caller | None, error: RequestError, status: int | None = None
+    ) -> None:
+        """Answer an error that is written down."""
+        if request.is_gone:
+            return
+        if request.startedWriting:
+            request.cut()
+            return
+        caller = caller or self.door.anonymous(request.connection.source)
+        if status is None:
+            status = status_of(error, may_log_in=self.authentication.may_log_in(caller))
+        representation = representation_of_errors(request.representation(OF_COMMANDS))
+        is_browser = request.header(b"sec-fetch-mode") is not None or representation is Representation.PAGE
+        body = self._error_body(request, caller, error, status, representation)
+        request.respond(status, representation, body, headers_of(error, status, is_browser=is_browser))
+
+    def _error_body(
+        self, request: WebRequest, caller: Caller, error: RequestError, status: int, representation: Representation
+    ) -> bytes:
+        if representation is Representation.JSON:
+            return error_json(error)
+        if representation is Representation.TEXT:
+            return error_text(error)
+        visitor = self.authentication.visitor(request, caller)
+        if status == HTTPStatus.UNAUTHORIZED and request.is_read_only:
+            return pages.login(visitor, guard.safe_next(_address(request)), str(error))
+        return pages.problem(visitor, status, error)
+
+    def require_login(self, request: WebRequest, caller: Caller) -> bool:
+        """Answer, and return True, if somebody has to say who they are before anything else."""
+        if not self.authentication.must_log_in(caller):
+            return False
+        if request.is_read_only and request.representation(OF_COMMANDS) is Representation.PAGE:
+            address = quote(guard.safe_next(_address(request)), safe="/")
+            request.redirect_to(f"{pages.LOGIN_PATH}?{pages.NEXT_FIELD}={address}")
+        else:
+            self.refuse(request, caller, Denied("log in first"), HTTPStatus.UNAUTHORIZED)
+        return True
+
+    def _require_ours(self, request: WebRequest) -> None:
+        authority, _ = guard.split_target(request.uri)
+        hosts = request.requestHeaders.getRawHeaders(b"host") or ()
+        guard.require_host(hosts, authority, self._hosts(), may_lack_it=request.clientproto == b"HTTP/1.0")
+
+
+def _address(request: WebRequest) -> str:
+    return guard.split_target(request.uri)[1].decode("latin-1")

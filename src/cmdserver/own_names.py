@@ -1,0 +1,36 @@
+"""By which names clients may call this host on the web.
+
+A browser says in every request for whom it is; a name that is not ours comes from a page whose owner has pointed that
+name to our address (DNS rebinding), and is not served. Rule of this file: pure.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+
+#: Of a resolver's own: they always mean the host that asks.
+_LOOPBACK = ("localhost", "127.0.0.1", "::1", "ip6-localhost", "ip6-loopback")
+
+_INTERFACE = re.compile(r"(?<!\\):interface=((?:\\:|[^:])*)")
+
+
+def own_names(host_name: str, endpoints: Iterable[str], configured: Iterable[str]) -> frozenset[str]:
+    """List the names that this host answers to.
+
+    Args:
+        host_name: Its own, perhaps with a domain.
+        endpoints: The descriptions of the endpoints of web doors: an interface that they name is ours.
+        configured: What the administrator adds; ``*`` is every name.
+    """
+    interfaces = [match[1].replace("\\:", ":") for each in endpoints for match in _INTERFACE.finditer(each)]
+    names = (*_LOOPBACK, host_name, host_name.partition(".")[0], *interfaces, *configured)
+    return frozenset(normal_host(name) for name in names if name)
+
+
+def normal_host(name: str) -> str:
+    """Spell a host's name, or an IP address, with or without brackets, in the one way in which they are compared."""
+    name = name.removeprefix("[").removesuffix("]").lower().removesuffix(".")
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name

@@ -1,0 +1,253 @@
+"""A house with a web door, and clients who do what their test says."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from cmdserver.claims import BearerToken, Password
+from cmdserver.errors import LoginRefused, Throttled
+from cmdserver.frontends.web.front_end import WebFrontEnd
+from cmdserver.identity import Credentials, Door, Login, Offence
+from cmdserver.lobby import Lobby
+from cmdserver.model import Caller
+from cmdserver.settings import Limits
+from tests.frontends.line.doubles import FakeHangups, FakeOrphans
+from tests.running_doubles import FakeProcess, House, user
+
+CLIENT = IPv4Address("TCP", "192.0.2.1", 40000)
+HOST = "cmd.example:2080"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer, taken apart."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+    #: Whether all of the body is there, as far as its client can tell.
+    is_whole: bool
+
+    def __getitem__(self, name: str) -> str:
+        """All values of a header, joined."""
+        return ", ".join(value for each, value in self.headers if each == name.lower())
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class FakeDoor(Door):
+    """A door at which ``ada`` says ``right``, and the bearer of ``good`` is ada too."""
+
+    def __init__(self, login: Login) -> None:
+        super().__init__("web", login)
+        self.logins: list[Credentials] = []
+        self.offences: list[Offence] = []
+        self.newcomers = 0
+        self.is_refused = False
+        #: Let logins wait until the test fires them.
+        self.waiting: list[Deferred[Caller]] | None = None
+
+    def log_in(self, source: str, credentials: Credentials) -> Deferred[Caller]:
+        self.logins.append(credentials)
+        if self.is_refused:
+            return fail(Throttled("too many logins came to nothing", 7))
+        if self.waiting is not None:
+            self.waiting.append(Deferred())
+            return self.waiting[-1]
+        match credentials:
+            case Password(name="ada", password=b"right") | BearerToken(secret="good"):
+                return succeed(user("ada"))
+            case _:
+                return fail(LoginRefused())
+
+    def arrive(self, source: str) -> None:
+        self.newcomers += self.login is Login.REQUIRED
+
+    def settle(self) -> None:
+        self.newcomers -= self.login is Login.REQUIRED
+
+    def offended(self, source: str, offence: Offence) -> None:
+        self.offences.append(offence)
+
+
+class Client(StringTransport):
+    """A connection as the server sees it, with a client who does what the test says."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(peerAddress=CLIENT)
+        self.number = number
+        self.is_open = True
+        self.said_all = False
+        self.was_aborted = False
+        self.is_slow = False
+        self.protocol: Any = None
+
+    # What the server uses beyond StringTransport
+
+    def getHandle(self) -> "Client":
+        return self
+
+    def fileno(self) -> int:
+        return self.number
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if self.is_slow and self.producer is not None:
+            self.producer.pauseProducing()
+
+    def loseConnection(self) -> None:
+        self.gone()
+
+    def abortConnection(self) -> None:
+        self.was_aborted = True
+        self.gone()
+
+    def loseWriteConnection(self) -> None:
+        self.said_all = True
+
+    # What the client does
+
+    def says(self, data: bytes) -> None:
+        assert self.producerState == "producing", "the server does not read now"
+        self.protocol.dataReceived(data)
+
+    def asks(self, target: str = "/uptime", method: str = "GET", body: bytes | None = None, **headers: str) -> None:
+        """Send a request; headers are named as keywords are, ``accept`` or ``last_event_id``."""
+        fields = {"host": HOST, **headers}
+        if body is not None:
+            fields = {"content_type": "application/x-www-form-urlencoded", "content_length": str(len(body)), **fields}
+        lines = [
+            f"{method} {target} HTTP/1.1",
+            *(f"{name.replace('_', '-')}: {value}" for name, value in fields.items()),
+        ]
+        self.says("\r\n".join([*lines, "", ""]).encode() + (body or b""))
+
+    def catches_up(self) -> None:
+        self.is_slow = False
+        assert self.producer is not None
+        self.producer.resumeProducing()
+
+    def gone(self) -> None:
+        """Close the connection, by either end."""
+        if self.is_open:
+            self.is_open = False
+            self.protocol.connectionLost(Failure(ConnectionDone()))
+
+    # What the client got
+
+    @property
+    def responses(self) -> list[Response]:
+        """All answers so far."""
+        found, rest = [], bytes(self.value())
+        while b"\r\n\r\n" in rest:
+            response, rest = _read(rest)
+            found.append(response)
+        return found
+
+    @property
+    def response(self) -> Response:
+        """The one answer."""
+        (response,) = self.responses
+        return response
+
+
+def _read(data: bytes) -> tuple[Response, bytes]:
+    head, _, rest = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    status = int(first.split()[1])
+    fields = dict(headers)
+    if fields.get("transfer-encoding") == "chunked":
+        body, rest, is_whole = _dechunk(rest)
+    elif "content-length" in fields:
+        length = int(fields["content-length"])
+        body, rest, is_whole = rest[:length], rest[length:], len(rest) >= length
+    else:
+        body, is_whole = b"", True
+    return Response(status, headers, body, is_whole), rest
+
+
+def _dechunk(data: bytes) -> tuple[bytes, bytes, bool]:
+    body = b""
+    while True:
+        size, separator, rest = data.partition(b"\r\n")
+        if not separator:
+            return body, b"", False
+        length = int(size, 16)
+        body += rest[:length]
+        data = rest[length + 2 :]
+        if length == 0:
+            return body, data, True
+
+
+class WebHouse(House):
+    """A house with a web door.
+
+    Args:
+        test: For its duration.
+        login: Whether the door asks who its callers are.
+        limits: The file's, besides those that `House` takes.
+    """
+
+    def __init__(
+        self,
+        test: SynchronousTestCase,
+        *commands: Any,
+        login: Login = Login.OPTIONAL,
+        limits: Limits | None = None,
+        **rest: Any,
+    ) -> None:
+        super().__init__(test, *commands, **rest)
+        self.hangups = FakeHangups()
+        self.limits = limits or Limits()
+        self.measured = b"a 1\n"
+        self.visible: list[frozenset[str]] = []
+        lobby = Lobby(
+            dispatcher=self.dispatcher,
+            gate=self.gate,
+            hangups=self.hangups,  # type: ignore[arg-type]
+            orphans=FakeOrphans(),  # type: ignore[arg-type]
+            clock=self.clock,
+            limits=lambda: self.limits,
+            web_hosts=lambda: frozenset({"cmd.example"}),
+            exposition=lambda: self._expose,
+        )
+        self.door = FakeDoor(login)
+        self.front_end = WebFrontEnd(self.door, lobby)
+        self._clients = 100
+
+    def _expose(self, names: frozenset[str]) -> bytes:
+        self.visible.append(names)
+        return self.measured
+
+    def connect(self) -> Client:
+        """Let a client in."""
+        self._clients += 1
+        client = Client(self._clients)
+        client.protocol = self.front_end.buildProtocol(client.peerAddr)
+        client.protocol.makeConnection(client)
+        return client
+
+    def ask_for(self, target: str = "/uptime", method: str = "GET", **more: Any) -> Client:
+        """Let a client in, and let it ask."""
+        client = self.connect()
+        client.asks(target, method, **more)
+        return client
+
+    @property
+    def process(self) -> FakeProcess:
+        """The process that was started last."""
+        return self.spawner.last

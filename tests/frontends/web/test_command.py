@@ -1,0 +1,76 @@
+"""Tests of commands over HTTP: methods, representations, statuses."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from cmdserver.errors import Code
+from tests.frontends.web.doubles import WebHouse
+from tests.running_doubles import command
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+class RepresentationTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.house = WebHouse(self, command(), command("df", read_only=False))
+
+    def test_text(self) -> None:
+        """Whoever takes anything gets standard output as it is, and nothing else."""
+        client = self.house.ask_for("/uptime", accept="*/*")
+        self.house.process.says(b"up \x1b[1m9 days\n", b"a warning\n")
+        self.house.process.ends()
+
+        self.assertEqual(client.response.status, 200)
+        self.assertEqual(client.response.body, b"up \x1b[1m9 days\n")
+        self.assertEqual(client.response["content-type"], "text/plain; charset=utf-8")
+        self.assertEqual(client.response["cmdserver-exit-status"], "0")
+
+    def test_text_of_a_failure(self) -> None:
+        """A failure is 502, tells its exit status, and what was said of it."""
+        client = self.house.ask_for("/uptime")
+        self.house.process.says(b"half", b"no such thing\n")
+        self.house.process.ends(3)
+
+        self.assertEqual(client.response.status, 502)
+        self.assertEqual(client.response["cmdserver-exit-status"], "3")
+        self.assertEqual(client.response.text, "halfno such thing\ncmdserver: uptime: exit status 3\n")
+
+    def test_json(self) -> None:
+        """Programs get one object, and 200 whenever the command ran."""
+        client = self.house.ask_for("/uptime", accept="application/json")
+        self.house.process.says(b"up\n", b"hm\n")
+        self.house.process.ends(3)
+
+        self.assertEqual(client.response.status, 200)
+        self.assertEqual(client.response["content-type"], "application/json")
+        answer = client.response.json
+        self.assertEqual((answer["stdout"], answer["stderr"], answer["exit_status"]), ("up\n", "hm\n", 3))
+
+    def test_page(self) -> None:
+        """Browsers get a page in which nothing of the output is markup."""
+        client = self.house.ask_for("/uptime", accept=BROWSER)
+        self.house.process.says(b"<script>alert(1)</script>\n")
+        self.house.process.ends()
+
+        self.assertEqual(client.response.status, 200)
+        self.assertIn("&lt;script&gt;alert(1)", client.response.text)
+        self.assertIn("frame-ancestors 'none'", client.response["content-security-policy"])
+
+    def test_one_request_asks_once(self) -> None:
+        """Each representation costs one process and one line in the audit file."""
+        for accept in ("*/*", "application/json", BROWSER, "text/event-stream"):
+            self.house.ask_for("/uptime", accept=accept)
+            self.house.process.ends()
+
+        self.assertEqual(len(self.house.spawner.processes), 4)
+        self.assertEqual(self.house.outcomes, [Code.OK] * 4)
+
+    def test_what_only_reads_is_run_by_get(self) -> None:
+        """What does not is 405 with GET, and run by POST."""
+        looked = self.house.ask_for("/df")
+        self.assertEqual(looked.response.status, 405)
+        self.assertEqual(looked.response["allow"], "POST")
+        self.assertEqual(self.house.spawner.processes, [])
+
+        client = self.house.ask_for("/df", "POST", body=b"")
+        self.house.process.ends()
+        self.assertEqual(client.response.status, 200)

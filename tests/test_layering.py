@@ -135,7 +135,13 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.web": "",
         "frontends.web.markup": "printable",
         "frontends.web.picture": "structured",
-        "frontends.web.pages": "errors frontends.web.markup model rendering",
+        "frontends.web.drawing": "frontends.web.markup frontends.web.picture",
+        "frontends.web.pages": (
+            "errors frontends.web.drawing frontends.web.frame frontends.web.markup frontends.web.picture"
+            " frontends.web.run_panel model structured"
+        ),
+        "frontends.web.run_panel": "frontends.web.frame frontends.web.markup model rendering",
+        "frontends.web.frame": "frontends.web.markup",
         "frontends.web.utf8": "",
         "frontends.web.negotiation": "",
         "frontends.web.headers": "",

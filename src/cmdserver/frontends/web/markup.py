@@ -16,7 +16,7 @@ from html import escape
 from cmdserver.printable import printable_line
 
 #: HTML Living Standard, section 13.1.2: these have no end tag.
-_VOID = frozenset({"input", "link", "meta", "br"})
+_VOID = frozenset({"img", "input", "link", "meta"})
 
 
 class Markup(str):

@@ -9,31 +9,52 @@ of another host stands in a page.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
 
-from cmdserver.errors import Code, RequestError, TryAgain, UnknownCommand
+from cmdserver.errors import Code, RequestError, UnknownCommand
+from cmdserver.frontends.web.drawing import draw
+from cmdserver.frontends.web.frame import (
+    FOOT,
+    LOGIN_PATH,
+    LOGOUT_PATH,
+    NAME_FIELD,
+    NEXT_FIELD,
+    PASSWORD_FIELD,
+    STATIC_PATH,
+    TOKEN_FIELD,
+    TOKEN_HEADER,
+    Visitor,
+    head,
+    hidden,
+    link,
+    page,
+    token,
+)
 from cmdserver.frontends.web.markup import Markup, closing, element, encode, join, opening, output
+from cmdserver.frontends.web.picture import picture
+from cmdserver.frontends.web.run_panel import argv, outcome, panel_start, path_of, run_form, title
 from cmdserver.model import Answer, Command
-from cmdserver.rendering import answer_problem
+from cmdserver.structured import data_of
 
-#: Where forms go, and where static files are.
-LOGIN_PATH, LOGOUT_PATH, STATIC_PATH = "/-/login", "/-/logout", "/-/static/"
-#: The fields of forms; `TOKEN_HEADER` is how a script says the same.
-TOKEN_FIELD, NAME_FIELD, PASSWORD_FIELD, NEXT_FIELD = "token", "name", "password", "next"
-TOKEN_HEADER = "X-Cmdserver-Token"  # noqa: S105 - a name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visitor:
-    """Who looks at a page, as far as pages differ by it."""
-
-    #: None for somebody who has not logged in.
-    name: str | None
-    #: Whether there is a login here that would change who they are.
-    may_log_in: bool
-    #: The anti-forgery token of their session, for forms; None if none is needed.
-    token: str | None
+#: What the rest of the door uses, wherever it is defined.
+__all__ = [
+    "LOGIN_PATH",
+    "LOGOUT_PATH",
+    "NAME_FIELD",
+    "NEXT_FIELD",
+    "PASSWORD_FIELD",
+    "STATIC_PATH",
+    "TOKEN_FIELD",
+    "TOKEN_HEADER",
+    "Visitor",
+    "command_form",
+    "command_head",
+    "command_output",
+    "command_tail",
+    "index",
+    "login",
+    "problem",
+]
 
 
 def index(visitor: Visitor, commands: Sequence[Command]) -> bytes:
@@ -43,9 +64,12 @@ def index(visitor: Visitor, commands: Sequence[Command]) -> bytes:
         visitor: Who asks.
         commands: What they may run, in the order in which it is shown.
     """
+    heading = element("h1", "What can I do for you?")
+    if not commands:
+        return encode(page(visitor, "Commands", heading, _nothing_to_run(visitor)))
     cards = element("ul", *[_card(command) for command in commands], class_="cards", data_cards=True)
-    body = cards if commands else _nothing_to_run(visitor)
-    return encode(_page(visitor, "What can I do for you?", element("h1", "What can I do for you?"), body))
+    nothing = element("p", "No command is like that.", class_="empty", hidden=True, data_nothing=True, role="status")
+    return encode(page(visitor, "Commands", heading, _search(), cards, nothing))
 
 
 def command_head(visitor: Visitor, command: Command, arguments: Sequence[str]) -> bytes:
@@ -58,11 +82,12 @@ def command_head(visitor: Visitor, command: Command, arguments: Sequence[str]) -
     """
     start = join(
         (
-            _head(visitor, command.name),
-            _title(command, arguments),
-            opening("section", class_="run", data_run=command.name),
-            element("p", "Running…", class_="running"),
-            opening("pre", class_="output", data_output=True, tabindex="0", role="region", aria_label="Output"),
+            head(visitor, command.name),
+            title(command, arguments),
+            panel_start(command, arguments),
+            element("p", element("span", "Running…", class_="badge"), class_="running"),
+            opening("pre", class_="output", tabindex=0, role="region", aria_label=f"Output of {command.name}"),
+            _KEPT_LINE,
         )
     )
     return encode(start)
@@ -79,24 +104,36 @@ def command_output(chunk: bytes, *, is_error: bool) -> bytes:
     return encode(element("span", text, class_="err") if is_error else text)
 
 
-def command_tail(visitor: Visitor, answer: Answer | None, error: RequestError | None) -> bytes:
+def command_tail(
+    visitor: Visitor, answer: Answer | None, error: RequestError | None, streamed: bytes | None = None
+) -> bytes:
     """The end of a page whose beginning was `command_head`: what came of it, and the way to run it again.
 
     Args:
         visitor: Who asked.
         answer: What came of it; None if there is none.
         error: Why there is none.
+        streamed: Its standard output, for a command with a parser whose output was not gathered; see `data_of`.
     """
-    said = _outcome(answer) if answer is not None else _error_text(error)
-    again = _run_form(visitor, answer.grant.command, "Run again") if answer is not None else None
-    return encode(join((closing("pre"), said, again, closing("section"), _FOOT)))
+    if answer is None:
+        said = element("p", element("span", str(error), class_="badge"), class_="outcome bad", role="alert")
+        return encode(join((closing("pre"), said, closing("section"), FOOT)))
+    drawn = draw(picture(data_of(answer, streamed)))
+    again = run_form(visitor, answer.grant.command, answer.grant.arguments, "Run again")
+    return encode(join((closing("pre"), outcome(answer), drawn, again, closing("section"), FOOT)))
 
 
 def command_form(visitor: Visitor, command: Command) -> bytes:
     """The page of a command that changes something, and so is run by a button alone."""
-    form = _run_form(visitor, command, "Run")
-    section = element("section", form, class_="run", data_run=command.name)
-    return encode(_page(visitor, command.name, _title(command, ()), section))
+    panel = join(
+        (
+            panel_start(command, ()),
+            element("p", "This command changes something, so it is run by the button alone.", class_="outcome"),
+            run_form(visitor, command, (), "Run"),
+            closing("section"),
+        )
+    )
+    return encode(page(visitor, command.name, title(command, ()), panel))
 
 
 def login(visitor: Visitor, next_path: str, complaint: str | None) -> bytes:
@@ -105,21 +142,21 @@ def login(visitor: Visitor, next_path: str, complaint: str | None) -> bytes:
     Args:
         visitor: Who asks.
         next_path: Where to go when they have logged in.
-        complaint: Why they are asked again.
+        complaint: Why they are asked, or asked again.
     """
     form = element(
         "form",
         element("p", complaint, class_="complaint", role="alert") if complaint else None,
-        _field("Name", NAME_FIELD, "text", "username"),
+        _field("Name", NAME_FIELD, "text", "username", autofocus=True),
         _field("Password", PASSWORD_FIELD, "password", "current-password"),
-        _hidden(NEXT_FIELD, next_path),
-        _token(visitor),
+        hidden(NEXT_FIELD, next_path),
+        token(visitor),
         element("button", "Log in", class_="primary"),
         method="post",
         action=LOGIN_PATH,
-        class_="login",
+        class_="sheet",
     )
-    return encode(_page(visitor, "Log in", element("h1", "Log in"), form))
+    return encode(page(visitor, "Log in", element("h1", "Log in"), form))
 
 
 def problem(visitor: Visitor, status: int, error: RequestError) -> bytes:
@@ -131,8 +168,15 @@ def problem(visitor: Visitor, status: int, error: RequestError) -> bytes:
         error: Why.
     """
     heading = _HEADINGS.get(error.code, "That did not work")
-    body = element("section", _error_text(error), _ways_on(visitor, error), class_="problem", data_status=str(status))
-    return encode(_page(visitor, heading, element("h1", heading), body))
+    body = element(
+        "section",
+        element("p", str(error), class_="complaint", role="alert"),
+        _ways_on(visitor, error),
+        element("p", f"{status} {error.code}", class_="quiet mono"),
+        class_="sheet problem",
+        aria_label=heading,
+    )
+    return encode(page(visitor, heading, element("h1", heading), body))
 
 
 _HEADINGS = {
@@ -146,110 +190,60 @@ _HEADINGS = {
     Code.FAULT: "That is our fault",
 }
 
-_FOOT = closing("main", "body", "html")
+#: HTML drops a line break right behind ``<pre>``: this one, so that none of the output's is dropped.
+_KEPT_LINE = Markup("\n")
 
 
-def _page(visitor: Visitor, title: str, *body: Markup) -> Markup:
-    return join((_head(visitor, title), *body, _FOOT))
+# The commands
 
 
-def _head(visitor: Visitor, title: str) -> Markup:
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", f"{title} - cmdserver"),
-        element("link", rel="icon", href=f"{STATIC_PATH}icon.svg", type="image/svg+xml"),
-        element("link", rel="stylesheet", href=f"{STATIC_PATH}app.css"),
-        # async: it is wanted while a page is still coming, for a run may take long.
-        element("script", type="module", async_=True, src=f"{STATIC_PATH}app.js"),
-    )
-    return join((Markup("<!doctype html>"), opening("html", lang="en"), head, opening("body"), _top(visitor), _MAIN))
-
-
-_MAIN = opening("main", id="main")
-
-
-def _top(visitor: Visitor) -> Markup:
-    if visitor.name is not None:
-        who = join(
-            (element("span", visitor.name, class_="name"), _log_out_form(visitor) if visitor.may_log_in else None)
-        )
-    else:
-        who = element("a", "Log in", href=LOGIN_PATH) if visitor.may_log_in else element("span", "not logged in")
-    return element("header", element("a", "cmdserver", href="/", class_="brand"), element("div", who, class_="who"))
-
-
-def _log_out_form(visitor: Visitor) -> Markup:
-    return element("form", _token(visitor), element("button", "Log out"), method="post", action=LOGOUT_PATH)
+def _search() -> Markup:
+    """A search box, for those who have the script that searches."""
+    label = element("label", "Search ", element("kbd", "/", aria_hidden="true"), for_="search")
+    field = element("input", id="search", type="search", autocomplete="off", spellcheck="false")
+    return element("search", label, field, class_="search", hidden=True)
 
 
 def _card(command: Command) -> Markup:
+    changes = None if command.read_only else element("span", "changes something", class_="tag")
+    run = element(
+        "a",
+        "Run" if command.read_only else "Open",
+        element("span", f" {command.name}", class_="visually-hidden"),
+        href=path_of(command, ()),
+        class_="button primary" if command.read_only else "button",
+        data_here=command.read_only,
+    )
     return element(
         "li",
-        element("h2", element("a", command.name, href=_path(command))),
-        element("p", command.help) if command.help else None,
+        element("h2", element("a", command.name, href=path_of(command, ()))),
+        element("p", command.help, class_="help") if command.help else None,
+        element("div", argv(command, ()), changes, run, class_="foot"),
         class_="card",
-        data_command=command.name,
+        data_name=command.name,
     )
 
 
 def _nothing_to_run(visitor: Visitor) -> Markup:
-    text = "There is nothing that you may run here."
-    return element("p", text, element("a", "Log in", href=LOGIN_PATH) if visitor.may_log_in else None, class_="empty")
+    may_log_in = visitor.may_log_in and visitor.name is None
+    text = "There is nothing here that you may run" + (" without a login." if may_log_in else ".")
+    return element("p", text, class_="empty")
 
 
-def _title(command: Command, arguments: Sequence[str]) -> Markup:
-    return join(
-        (
-            element("h1", " ".join((command.name, *arguments))),
-            element("p", command.help, class_="help") if command.help else None,
-        )
-    )
-
-
-def _run_form(visitor: Visitor, command: Command, label: str) -> Markup:
-    button = element("button", label, class_="primary")
-    method = "get" if command.read_only else "post"
-    token = None if command.read_only else _token(visitor)  # in an address it would be in histories and logs
-    return element("form", token, button, method=method, action=_path(command), class_="again")
-
-
-def _outcome(answer: Answer) -> Markup:
-    finished = answer.finished
-    said = answer_problem(answer) or "done"
-    facts = [said, f"{finished.duration_seconds:.3g} s", *(["shared with others"] if answer.shared else [])]
-    return element("p", " · ".join(facts), class_="outcome", role="status")
-
-
-def _error_text(error: RequestError | None) -> Markup | None:
-    return None if error is None else element("p", str(error), class_="complaint", role="alert")
+# What went wrong
 
 
 def _ways_on(visitor: Visitor, error: RequestError) -> Markup:
-    ways = [element("a", "All commands", href="/")]
+    ways = [link("All commands", "/")]
     if isinstance(error, UnknownCommand):
-        ways += [element("a", name, href=f"/{quote(name)}") for name in error.suggestions]
-        if visitor.name is None and visitor.may_log_in:
-            ways.append(element("a", "Log in", href=LOGIN_PATH))
-    if isinstance(error, TryAgain):
-        ways.append(element("span", f"Worth another try in {error.retry_after_seconds} s."))
+        ways += [link(name, f"/{quote(name)}") for name in error.suggestions]
+    if visitor.name is None and visitor.may_log_in:
+        ways.append(link("Log in", LOGIN_PATH))
     return element("p", *ways, class_="ways")
 
 
-def _path(command: Command) -> str:
-    return f"/{quote(command.name)}"
-
-
-def _field(label: str, name: str, kind: str, autocomplete: str) -> Markup:
-    field = element("input", id=name, name=name, type=kind, autocomplete=autocomplete, required=True)
+def _field(label: str, name: str, kind: str, autocomplete: str, *, autofocus: bool = False) -> Markup:
+    field = element(
+        "input", id=name, name=name, type=kind, autocomplete=autocomplete, required=True, autofocus=autofocus
+    )
     return element("p", element("label", label, for_=name), field)
-
-
-def _hidden(name: str, value: str) -> Markup:
-    return element("input", type="hidden", name=name, value=value)
-
-
-def _token(visitor: Visitor) -> Markup | None:
-    return None if visitor.token is None else _hidden(TOKEN_FIELD, visitor.token)

@@ -1,0 +1,515 @@
+// What pages do beside being read: commands run in place, their output comes as it is made, data is drawn and kept up
+// to date, cards are searched. Every page works without.
+//
+// What comes from the server reaches the page as text, never as markup; nothing is loaded from elsewhere.
+
+const TOKEN_HEADER = "X-Cmdserver-Token";
+const KEPT_CHARACTERS = 1 << 22; // of output, in the page
+const NODE_CHARACTERS = 1 << 16; // of one node, so that the oldest can be dropped
+const POINTS = 60; // of a plot
+const PERIOD_SECONDS = 5; // between runs of a command that is watched
+const RETRIES = 5; // when a connection breaks
+const LOW = 80, HIGH = 90; // as in drawing.py
+const LONG_FACT = 24;
+
+const seconds = (count) => new Promise((resolve) => setTimeout(resolve, count * 1000));
+
+// Elements
+
+function make(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== null && value !== false) element.setAttribute(key, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+function button(label, act, attributes = {}) {
+  const made = make("button", { type: "button", ...attributes }, label);
+  made.addEventListener("click", act);
+  return made;
+}
+
+// Event streams (HTML standard, "Server-sent events"), by fetch: EventSource cannot POST, and does not tell of errors
+
+async function* eventsOf(body) {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const blocks = (rest + decoder.decode(value, { stream: true })).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const event = eventOf(block);
+      if (event.data !== undefined) yield event;
+    }
+  }
+}
+
+function eventOf(block) {
+  const event = {};
+  for (const line of block.split("\n")) {
+    const [, field, value] = /^([a-z]+): ?(.*)$/.exec(line) ?? [];
+    if (field !== undefined) event[field] = value;
+  }
+  return event;
+}
+
+class Problem extends Error {
+  constructor(error, status = 0) {
+    super(error.message);
+    this.status = status;
+    this.wait = error.retry_after_seconds ?? 0;
+  }
+}
+
+async function problemOf(response) {
+  try {
+    return new Problem((await response.json()).error, response.status);
+  } catch {
+    return new Problem({ message: `the server answers ${response.status} ${response.statusText}` });
+  }
+}
+
+// Runs a command; yields its events. Goes on where it was when the connection breaks, as long as the server knows of it.
+async function* runOf(path, method, signal) {
+  const token = document.querySelector("input[name=token]")?.value;
+  const headers = { Accept: "text/event-stream" };
+  if (token) headers[TOKEN_HEADER] = token;
+  for (let tries = 0; tries <= RETRIES; tries += 1) {
+    try {
+      const response = await fetch(path, { method, headers, signal, cache: "no-store" });
+      if (response.status === 204) break;
+      if (!response.ok) throw await problemOf(response);
+      for await (const event of eventsOf(response.body)) {
+        headers["Last-Event-ID"] = event.id;
+        yield { kind: event.event, data: JSON.parse(event.data) };
+        if (event.event === "outcome" || event.event === "failure") return;
+        tries = 0;
+      }
+    } catch (error) {
+      if (error.name === "AbortError" || error instanceof Problem) throw error;
+      if (!headers["Last-Event-ID"]) break;
+    }
+    await seconds(1);
+  }
+  throw new Problem({ message: "the server cannot be reached" });
+}
+
+// What data looks like: as drawing.py draws it, with plots of what it was before
+
+function draw(parts, history) {
+  return parts.map((part, index) => (part.facts ? drawFacts(part, index, history) : drawTable(part, index, history)));
+}
+
+function drawFacts({ facts }, index, history) {
+  return make("dl", { class: "facts" }, ...facts.map(([name, kind, text, number]) => {
+    const plotted = number === null ? null : plot(name, noted(history, `${index} ${name}`, number), kind);
+    const value = make("dd", { class: text.length > LONG_FACT ? "long" : null }, valueOf(name, kind, text, number, null));
+    return make("div", {}, make("dt", {}, name), value, plotted);
+  }));
+}
+
+function drawTable({ caption, columns, rows, omitted }, index, history) {
+  const head = columns.map(([name, kind]) => make("th", { scope: "col", class: classOf(kind) }, name));
+  const body = rows.map((row) => drawRow(columns, row, index, history));
+  const table = make("table", {}, caption === null ? null : make("caption", {}, caption),
+    make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...body));
+  const frame = make("div", { class: "table", tabindex: 0, role: "region", "aria-label": caption ?? "Table" }, table);
+  if (!omitted) return frame;
+  const more = `${omitted.toLocaleString("en")} more rows are not shown; the output below has them.`;
+  return make("div", {}, frame, make("p", { class: "more" }, more));
+}
+
+function drawRow(columns, row, index, history) {
+  const id = row.filter(([, number]) => number === null).map(([text]) => text).join("\0");
+  return make("tr", {}, ...row.map(([text, number], column) => {
+    const [name, kind] = columns[column];
+    const content = valueOf(name, kind, text, number, column ? row[0][0] : null);
+    if (classOf(kind) === "bar" && number !== null) {
+      const plotted = plot(name, noted(history, `${index} ${id} ${name}`, number), kind);
+      if (plotted) content.append(plotted);
+    }
+    return make(column ? "td" : "th", { scope: column ? null : "row", class: classOf(kind) }, content);
+  }));
+}
+
+function classOf(kind) {
+  return { number: "number", percent: "bar", full: "bar" }[kind] ?? null;
+}
+
+function valueOf(name, kind, text, number, rowName) {
+  if (classOf(kind) !== "bar" || number === null) return text;
+  const limits = kind === "full" ? { low: LOW, high: HIGH, optimum: 0 } : {};
+  const label = rowName === null ? name : `${name} of ${rowName}`;
+  const value = Math.min(100, Math.max(0, number));
+  const meter = make("meter", { min: 0, max: 100, ...limits, value, "aria-label": label }, text);
+  return make("span", {}, meter, make("span", {}, text));
+}
+
+function noted(history, key, number) {
+  const points = history.get(key) ?? [];
+  points.push(number);
+  if (points.length > POINTS) points.shift();
+  history.set(key, points);
+  return points;
+}
+
+function plot(name, points, kind) {
+  if (points.length < 2) return null;
+  const low = Math.min(0, ...points);
+  const high = classOf(kind) === "bar" ? Math.max(100, ...points) : Math.max(...points, low + 1e-9);
+  const at = (point, index) => `${index},${(19 - (18 * (point - low)) / (high - low)).toFixed(2)}`;
+  const shape = (tag, attributes) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    return made;
+  };
+  const label = `${name}: ${points.length} values, from ${Math.min(...points)} to ${Math.max(...points)}`;
+  const svg = shape("svg", {
+    class: "plot", viewBox: `0 0 ${points.length - 1} 20`, preserveAspectRatio: "none", role: "img", "aria-label": label,
+  });
+  svg.append(shape("polyline", {
+    points: points.map(at).join(" "), fill: "none", stroke: "currentColor", "stroke-width": 1.75,
+    "stroke-linejoin": "round", "vector-effect": "non-scaling-stroke",
+  }));
+  return svg;
+}
+
+// Output: as text, with control characters made visible as the server does on its own pages
+
+function visible(text) {
+  return text.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)/g, (character) => {
+    const code = character.charCodeAt(0);
+    return code < 0x80 ? `^${String.fromCharCode(code ^ 0x40)}` : `M-^${String.fromCharCode(code ^ 0xc0)}`;
+  });
+}
+
+class Output {
+  constructor(pre) {
+    this.pre = pre;
+    this.clear();
+  }
+
+  clear() {
+    this.pre.replaceChildren();
+    this.length = 0;
+    this.isCut = false;
+  }
+
+  add(text, isError) {
+    const shown = visible(text);
+    const isAtEnd = this.pre.scrollTop + this.pre.clientHeight >= this.pre.scrollHeight - 24;
+    const last = this.pre.lastChild;
+    const isSame = last && (last.nodeType === Node.ELEMENT_NODE) === isError;
+    if (isSame && last.textContent.length < NODE_CHARACTERS) last.append ? last.append(shown) : last.appendData(shown);
+    else this.pre.append(isError ? make("span", { class: "err" }, shown) : shown);
+    this.length += shown.length;
+    while (this.length > KEPT_CHARACTERS && this.pre.childNodes.length > 1) {
+      this.length -= this.pre.firstChild.textContent.length;
+      this.pre.firstChild.remove();
+      this.isCut = true;
+    }
+    if (isAtEnd) this.pre.scrollTop = this.pre.scrollHeight;
+  }
+}
+
+// A panel: one command, how its last run ended, what can be done
+
+class Panel {
+  constructor(section) {
+    const { name, path, method } = section.dataset;
+    Object.assign(this, { section, name, path, method, history: new Map(), controller: null, timer: 0 });
+    this.part("p", "running")?.remove();
+    this.outcome = this.part("p", "outcome") ?? make("p", { class: "outcome" });
+    this.outcome.setAttribute("role", "status");
+    this.actions = this.part("form", "actions") ?? make("form", { class: "actions" }, make("button", { class: "primary" }, "Run"));
+    this.picture = this.part("div", "picture") ?? make("div", { class: "picture", hidden: true });
+    this.pre = this.part("pre", "output")
+      ?? make("pre", { class: "output", tabindex: 0, role: "region", "aria-label": `Output of ${name}`, hidden: true });
+    this.output = new Output(this.pre);
+    section.append(this.outcome, this.actions, this.picture, this.pre);
+    this.equip();
+  }
+
+  part(tag, name) {
+    return this.section.querySelector(`:scope > ${tag}.${name}`);
+  }
+
+  equip() {
+    this.runner = this.actions.querySelector("button");
+    this.actions.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (this.controller) this.stop();
+      else this.run();
+    });
+    this.copier = button("Copy", () => this.copy());
+    this.saver = button("Download", () => this.save());
+    this.tools = [this.copier, this.saver];
+    this.watch = make("input", { type: "checkbox" });
+    this.watch.addEventListener("change", () => this.watched());
+    if (this.method === "GET") this.tools.unshift(make("label", {}, this.watch, `Every ${PERIOD_SECONDS} s`));
+    this.actions.prepend(...this.tools);
+    for (const tool of this.tools) tool.hidden = this.pre.hidden;
+    document.addEventListener("visibilitychange", () => this.watched());
+  }
+
+  async run() {
+    clearTimeout(this.timer);
+    const controller = new AbortController();
+    this.controller = controller;
+    this.began();
+    let wait = 0;
+    try {
+      for await (const { kind, data } of runOf(this.path, this.method, controller.signal)) this.take(kind, data);
+    } catch (error) {
+      wait = error.wait ?? 0;
+      if (this.controller === controller) this.failed(error);
+    }
+    if (this.controller !== controller) return;
+    this.controller = null;
+    this.ended(wait);
+  }
+
+  stop() {
+    this.watch.checked = false;
+    this.controller?.abort();
+  }
+
+  close() {
+    this.stop();
+    this.controller = null;
+    clearTimeout(this.timer);
+  }
+
+  began() {
+    this.isFresh = false;
+    this.section.classList.add("busy");
+    this.runner.textContent = "Stop";
+    this.runner.className = "stop";
+    if (this.watch.checked) return; // what was there stays until there is something new
+    this.tell("busy", "Running…");
+    const elapsed = make("span", { "aria-hidden": true });
+    this.outcome.append(elapsed);
+    const since = Date.now();
+    this.ticking = setInterval(() => { elapsed.textContent = `${Math.round((Date.now() - since) / 1000)} s`; }, 1000);
+    this.refresh();
+  }
+
+  refresh() {
+    if (this.isFresh) return;
+    this.isFresh = true;
+    this.output.clear();
+    this.pre.hidden = false;
+    for (const tool of this.tools) tool.hidden = false;
+  }
+
+  take(kind, data) {
+    if (kind === "stdout" || kind === "stderr") {
+      this.refresh();
+      this.output.add(data, kind === "stderr");
+    } else if (kind === "gap") {
+      this.output.add("\n[some output was lost on the way]\n", true);
+    } else if (kind === "failure") {
+      throw new Problem(data.error);
+    } else if (kind === "outcome") {
+      this.refresh();
+      this.show(data);
+    }
+  }
+
+  show(answer) {
+    const facts = [`took ${duration(answer.duration_seconds)}`, `at ${new Date().toLocaleTimeString()}`];
+    if (answer.shared) facts.splice(1, 0, "shared with other callers");
+    if (this.output.isCut) facts.push("the beginning of the output is not kept here");
+    const problem = problemIn(answer);
+    this.tell(problem ? "bad" : "good", problem ?? "Exit status 0", ...facts);
+    this.picture.replaceChildren(...draw(answer.picture ?? [], this.history));
+    this.picture.hidden = !this.picture.hasChildNodes();
+  }
+
+  failed(error) {
+    if (error.name === "AbortError") {
+      this.tell("", "Stopped");
+    } else {
+      this.tell("bad", error.message);
+      if (error.status === 401) {
+        const here = encodeURIComponent(location.pathname);
+        this.outcome.append(make("a", { href: `/-/login?next=${here}` }, "Log in"));
+      }
+    }
+  }
+
+  ended(wait) {
+    clearInterval(this.ticking);
+    this.section.classList.remove("busy");
+    this.runner.textContent = "Run again";
+    this.runner.className = "primary";
+    this.watched(wait);
+  }
+
+  tell(kind, text, ...facts) {
+    this.outcome.className = `outcome ${kind}`;
+    const spans = facts.map((fact) => make("span", {}, fact));
+    this.outcome.replaceChildren(make("span", { class: "badge" }, text), ...spans);
+  }
+
+  // Runs it again after a while, if that is wanted and somebody may be looking. Nobody is told of each time aloud.
+  watched(wait = 0) {
+    clearTimeout(this.timer);
+    this.outcome.setAttribute("aria-live", this.watch.checked ? "off" : "polite");
+    if (this.watch.checked && !this.controller && !document.hidden) {
+      this.timer = setTimeout(() => this.run(), Math.max(PERIOD_SECONDS, wait) * 1000);
+    }
+  }
+
+  async copy() {
+    try {
+      await navigator.clipboard.writeText(this.pre.textContent);
+    } catch { // no permission, or no TLS
+      getSelection().selectAllChildren(this.pre);
+      document.execCommand("copy");
+    }
+    this.copier.textContent = "Copied";
+    await seconds(1.5);
+    this.copier.textContent = "Copy";
+  }
+
+  save() {
+    const file = new Blob([this.pre.textContent], { type: "text/plain" });
+    const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+    const link = make("a", { href: URL.createObjectURL(file), download: `${this.name}-${time}.txt` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  }
+}
+
+function problemIn(answer) {
+  if (answer.truncated) return `Output truncated at ${(answer.stdout_bytes + answer.stderr_bytes).toLocaleString("en")} bytes`;
+  if (answer.error) return answer.error.message;
+  if (answer.signal) return `Ended by ${answer.signal}`;
+  return answer.exit_status ? `Exit status ${answer.exit_status}` : null;
+}
+
+function duration(count) {
+  if (count < 1) return `${Math.round(count * 1000)} ms`;
+  return count < 60 ? `${count.toFixed(1)} s` : `${Math.floor(count / 60)} min ${Math.round(count % 60)} s`;
+}
+
+// The list of commands
+
+function openHere(card, link) {
+  const { name } = card.dataset;
+  const section = make("section", {
+    class: "panel", "aria-label": name, "data-name": name, "data-path": link.getAttribute("href"), "data-method": "GET",
+  });
+  const panel = new Panel(section);
+  panel.actions.append(button("Close", () => {
+    panel.close();
+    section.remove();
+    card.classList.remove("open");
+    link.focus();
+  }));
+  card.append(section);
+  card.classList.add("open");
+  panel.runner.focus();
+  panel.run();
+}
+
+function search(cards, field, nothing) {
+  const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+  for (const card of cards) {
+    const text = card.querySelector("h2, .help") ? `${card.dataset.name} ${card.querySelector(".help")?.textContent ?? ""}` : "";
+    card.hidden = !words.every((word) => text.toLowerCase().includes(word));
+  }
+  nothing.hidden = cards.some((card) => !card.hidden);
+}
+
+function equipList() {
+  const cards = [...document.querySelectorAll(".card")];
+  for (const card of cards) {
+    const link = card.querySelector("a[data-here]");
+    link?.addEventListener("click", (event) => {
+      if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+      event.preventDefault();
+      openHere(card, link);
+    });
+  }
+  const field = document.getElementById("search");
+  if (!field) return;
+  const nothing = document.querySelector("[data-nothing]");
+  field.closest(".search").hidden = false;
+  field.addEventListener("input", () => search(cards, field, nothing));
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") field.value = "";
+    if (event.key === "Enter") cards.find((card) => !card.hidden)?.querySelector("a").focus();
+    search(cards, field, nothing);
+  });
+  document.addEventListener("keydown", (event) => {
+    const isTyping = event.target.closest("input, textarea, select");
+    if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    field.focus();
+  });
+}
+
+// Every page
+
+function equipTop() {
+  document.title = document.title.replace(/cmdserver$/, location.host);
+  document.querySelector(".brand").after(make("span", { class: "host" }, location.host));
+  const themes = ["auto", "light", "dark"];
+  const root = document.documentElement;
+  const switcher = button("", () => {
+    const next = themes[(themes.indexOf(root.dataset.theme ?? "auto") + 1) % themes.length];
+    localStorage.setItem("theme", next);
+    apply(next);
+  }, { class: "theme" });
+  const apply = (theme) => {
+    if (theme === "auto") delete root.dataset.theme;
+    else root.dataset.theme = theme;
+    switcher.textContent = `Theme: ${theme}`;
+  };
+  const kept = localStorage.getItem("theme");
+  apply(themes.includes(kept) ? kept : "auto");
+  document.querySelector(".who").prepend(switcher);
+}
+
+// A page that is still coming is a run that is under way: to stop loading it is to stop the run.
+function equipComing() {
+  const section = document.querySelector("section.panel");
+  const pre = section?.querySelector("pre.output");
+  if (!pre || section.querySelector(".stop")) return;
+  const stopper = button("Stop", () => {
+    window.stop();
+    stopper.parentElement.remove();
+    new Panel(section).tell("", "Stopped");
+  }, { class: "stop" });
+  section.append(make("div", { class: "actions" }, stopper));
+  const follower = new MutationObserver(() => { pre.scrollTop = pre.scrollHeight; });
+  follower.observe(pre, { childList: true, subtree: true, characterData: true });
+  document.addEventListener("DOMContentLoaded", () => {
+    follower.disconnect();
+    stopper.parentElement?.remove();
+  });
+}
+
+function equip() {
+  equipTop();
+  equipList();
+  for (const section of document.querySelectorAll("section.panel")) new Panel(section);
+}
+
+if (document.readyState === "loading") {
+  const watcher = new MutationObserver(equipComing);
+  watcher.observe(document.documentElement, { childList: true, subtree: true });
+  document.addEventListener("DOMContentLoaded", () => {
+    watcher.disconnect();
+    equip();
+  });
+} else {
+  equip();
+}

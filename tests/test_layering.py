@@ -175,11 +175,11 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         ),
         "frontends.web.live": (
             "errors frontends.web.answers frontends.web.negotiation frontends.web.pages frontends.web.request"
-            " model printable"
+            " model printable structured"
         ),
         "frontends.web.event_stream": (
-            "frontends.web.headers frontends.web.negotiation frontends.web.request frontends.web.site"
-            " frontends.web.utf8 model rendering structured"
+            "frontends.web.headers frontends.web.negotiation frontends.web.picture frontends.web.request"
+            " frontends.web.site frontends.web.utf8 model rendering structured"
         ),
         "frontends.web.command": (
             "frontends.web.answers frontends.web.event_stream frontends.web.live frontends.web.negotiation"

@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 from twisted.logger import Logger
 
-from cmdserver.model import Answer
+from cmdserver.model import Answer, Command
 
 #: What JSON can say, as values that nobody changes.
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -78,12 +78,38 @@ def load_if_installed(name: str) -> str | None:
         return None
 
 
+class Kept:
+    """Standard output that is told to a sink, kept for the parser of its command, as far as there is one."""
+
+    __slots__ = ("_chunks", "_length")
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] | None = None
+        self._length = 0
+
+    def begin(self, command: Command) -> None:
+        """A run begins; what is shared is kept already, with its answer."""
+        self._chunks = [] if command.parser is not None and not command.share else None
+
+    def add(self, chunk: bytes) -> None:
+        """Keep what came, unless it is more than a parser is given."""
+        if self._chunks is not None:
+            self._chunks.append(chunk)
+            self._length += len(chunk)
+            if self._length > OUTPUT_BYTES:
+                self._chunks = None
+
+    def output(self) -> bytes | None:
+        """All of it; None if it was not kept."""
+        return None if self._chunks is None else b"".join(self._chunks)
+
+
 def data_of(answer: Answer, streamed: bytes | None = None) -> Json:
     """Tell what a run has printed.
 
     Args:
         answer: Of a command with a parser, loaded; of another there is no data.
-        streamed: Its standard output, where that was not gathered but told to a sink.
+        streamed: Its standard output, where that was told to a sink; see `Kept`.
 
     Returns:
         None if output is missing or cut, too long, or nothing that its parser understands.

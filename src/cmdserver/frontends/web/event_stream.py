@@ -13,8 +13,9 @@ r"""Answers as event streams (HTML standard, "Server-sent events"): what a comma
     data: {"id": …, "command": "df", "arguments": [], "exit_status": 0, …}
 
 ``stdout`` and ``stderr`` carry a JSON string, so that line breaks of every kind survive; ``outcome`` carries what a
-JSON answer does, without the output; ``failure`` comes in its place if there is no answer. A client whose connection
-breaks can go on where it was within `RESUME_SECONDS`, by saying the last id that it has seen (``Last-Event-ID``); that
+JSON answer does, without the output; ``failure`` comes in its place if there is no answer; ``picture`` comes before it
+if there is data that a page can draw, and says how. A client whose connection breaks can go on where it was within
+`RESUME_SECONDS`, by saying the last id that it has seen (``Last-Event-ID``); that
 something is no longer known is told by ``gap``. An id that means nothing (any more) is answered 204, which tells
 browsers not to ask again.
 
@@ -36,12 +37,13 @@ from zope.interface import implementer
 
 from cmdserver.frontends.web import headers
 from cmdserver.frontends.web.negotiation import Representation
+from cmdserver.frontends.web.picture import for_scripts, picture
 from cmdserver.frontends.web.request import WebRequest
 from cmdserver.frontends.web.site import Site
 from cmdserver.frontends.web.utf8 import Whole
 from cmdserver.model import Answer, Caller, Flow, Grant
 from cmdserver.rendering import error_json, outcome_json
-from cmdserver.structured import OUTPUT_BYTES
+from cmdserver.structured import Kept, data_of
 
 #: How long a run goes on for a reader who is gone and may come back; browsers do after some three seconds.
 RESUME_SECONDS: Final = 10.0
@@ -134,8 +136,7 @@ class EventStream:
         self._kept: deque[tuple[int, bytes, bytes]] = deque()
         self._kept_bytes = 0
         self._count = 0
-        self._has_parser = False
-        self._for_parser: list[bytes] = []
+        self._kept_output = Kept()
         self._is_full = False
         self._is_over = False
         self._lingering: IDelayedCall | None = None
@@ -153,7 +154,7 @@ class EventStream:
     def started(self, grant: Grant, flow: Flow) -> None:
         """See `Sink`."""
         self._flow = flow
-        self._has_parser = grant.command.parser is not None and not grant.command.share
+        self._kept_output.begin(grant.command)
         if self._request is not None:
             self._open(self._request)
         self._tell(
@@ -162,20 +163,12 @@ class EventStream:
 
     def out(self, chunk: bytes) -> None:
         """See `Sink`."""
-        if self._has_parser:
-            self._keep_for_parser(chunk)
+        self._kept_output.add(chunk)
         self._output(b"stdout", self._whole[b"stdout"].feed(chunk))
 
     def err(self, chunk: bytes) -> None:
         """See `Sink`."""
         self._output(b"stderr", self._whole[b"stderr"].feed(chunk))
-
-    def _keep_for_parser(self, chunk: bytes) -> None:
-        """Keep standard output whole for the command's parser, unless it is more than a parser is given."""
-        self._for_parser.append(chunk)
-        if sum(map(len, self._for_parser)) > OUTPUT_BYTES:
-            self._has_parser = False
-            self._for_parser.clear()
 
     # IPushProducer
 
@@ -254,7 +247,10 @@ class EventStream:
     def _answered(self, answer: Answer) -> None:
         for kind, whole in self._whole.items():
             self._output(kind, whole.finish())
-        streamed = b"".join(self._for_parser) if self._for_parser else None
+        streamed = self._kept_output.output()
+        drawn = for_scripts(picture(data_of(answer, streamed)))
+        if drawn:
+            self._tell(b"picture", json.dumps(drawn).encode("ascii"))
         self._tell(b"outcome", outcome_json(answer, streamed).strip())
         self._end()
 

@@ -21,6 +21,7 @@ from cmdserver.frontends.web.pages import Visitor
 from cmdserver.frontends.web.request import WebRequest
 from cmdserver.model import Answer, Flow, Grant
 from cmdserver.printable import Printable
+from cmdserver.structured import Kept
 
 #: Of text: nothing of it needs to be seen before its end, so it is held back as long as there is room.
 HELD_TEXT_BYTES: Final = 1 << 20
@@ -176,11 +177,18 @@ class LivePage(Live):
         self._clock = clock
         self._patience: IDelayedCall | None = None
         self._printable = {False: Printable(), True: Printable()}
+        self._kept = Kept()
 
     def started(self, grant: Grant, flow: Flow) -> None:
         """See `Sink`."""
         super().started(grant, flow)
+        self._kept.begin(grant.command)
         self._patience = self._clock.callLater(PATIENCE_SECONDS, self.open)
+
+    def out(self, chunk: bytes) -> None:
+        """See `Sink`."""
+        self._kept.add(chunk)
+        super().out(chunk)
 
     def close(self) -> None:
         """See `Live`."""
@@ -200,16 +208,16 @@ class LivePage(Live):
     def finish(self, answer: Answer) -> None:
         """All is known."""
         self.close()
-        tail = lambda: pages.command_tail(self._visitor, answer, None)  # noqa: E731 - written in one of two places
+        tail = pages.command_tail(self._visitor, answer, None, self._kept.output())
         if self._is_open:
             self._flush()
-            self.request.write(tail())
+            self.request.write(tail)
             self.request.finish()
             return
         body = pages.command_head(self._visitor, answer.grant.command, self._arguments)
         for chunk, is_error in self._held:
             body += self._piece(self._printable[is_error].feed(chunk), is_error=is_error)
-        body += b"".join(self._piece(self._printable[each].finish(), is_error=each) for each in (False, True)) + tail()
+        body += b"".join(self._piece(self._printable[each].finish(), is_error=each) for each in (False, True)) + tail
         status = answers.status_of(answer, self.representation)
         self.request.respond(status, self.representation, body, answers.outcome_headers(answer))
 

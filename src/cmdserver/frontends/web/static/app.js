@@ -79,6 +79,7 @@ async function* runOf(path, method, signal) {
   const token = document.querySelector("input[name=token]")?.value;
   const headers = { Accept: "text/event-stream" };
   if (token) headers[TOKEN_HEADER] = token;
+  let isOver = false;
   for (let tries = 0; tries <= RETRIES; tries += 1) {
     try {
       const response = await fetch(path, { method, headers, signal, cache: "no-store" });
@@ -87,10 +88,12 @@ async function* runOf(path, method, signal) {
       for await (const event of eventsOf(response.body)) {
         headers["Last-Event-ID"] = event.id;
         yield { kind: event.event, data: JSON.parse(event.data) };
-        if (event.event === "outcome" || event.event === "failure") return;
+        isOver ||= event.event === "outcome" || event.event === "failure";
         tries = 0;
       }
+      if (isOver) return;
     } catch (error) {
+      if (isOver) return;
       if (error.name === "AbortError" || error instanceof Problem) throw error;
       if (!headers["Last-Event-ID"]) break;
     }
@@ -287,6 +290,7 @@ class Panel {
 
   began() {
     this.isFresh = false;
+    this.drawn = [];
     this.section.classList.add("busy");
     this.runner.textContent = "Stop";
     this.runner.className = "stop";
@@ -313,6 +317,8 @@ class Panel {
       this.output.add(data, kind === "stderr");
     } else if (kind === "gap") {
       this.output.add("\n[some output was lost on the way]\n", true);
+    } else if (kind === "picture") {
+      this.drawn = data;
     } else if (kind === "failure") {
       throw new Problem(data.error);
     } else if (kind === "outcome") {
@@ -327,7 +333,7 @@ class Panel {
     if (this.output.isCut) facts.push("the beginning of the output is not kept here");
     const problem = problemIn(answer);
     this.tell(problem ? "bad" : "good", problem ?? "Exit status 0", ...facts);
-    this.picture.replaceChildren(...draw(answer.picture ?? [], this.history));
+    this.picture.replaceChildren(...draw(this.drawn, this.history));
     this.picture.hidden = !this.picture.hasChildNodes();
   }
 

@@ -191,10 +191,10 @@ class TextTests(InterpreterTestCase):
         self.assertNotIn(b"\x1b", self.output.written)
 
     def test_a_shared_run_is_told_the_same_way(self) -> None:
-        """Output that was kept is written like output that comes."""
+        """Output that others hear too is written like one's own: as it comes, standard error at the end."""
         done = self.run_it("df")
         self.process.says(b"out\n", b"err\n")
-        self.assertEqual(self.output.written, b"")
+        self.assertEqual(self.output.written, b"out\n")
         self.process.ends(1)
 
         self.successResultOf(done)

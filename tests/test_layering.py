@@ -37,8 +37,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "policy": "errors model",
         "printable": "",
         "reading": "places",
+        "recording": "model",
         "rendering": "errors model printable structured",
-        "replay": "model",
         "settings": "",
         "sharing": "",
         "sources": "networks",
@@ -110,7 +110,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " sshtransport.key_exchange sshtransport.negotiation sshtransport.protected sshtransport.strict"
         ),
         # One request, one way through.
-        "scheduler": "admission errors execution model replay runner sharing",
+        "scheduler": "admission errors execution model recording runner sharing",
         "dispatcher": "errors events gate model policy scheduler throttle",
         "interpreter": "dispatcher errors model printable rendering wire",
         # The configuration: names of roles and words of the protocol are not written down twice.

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.admission import Admission
 from cmdserver.errors import AuditError, Busy
 from cmdserver.model import Answer, Caller, Finished
-from cmdserver.replay import CHUNK_BYTES
+from cmdserver.recording import PIECE_BYTES
 from cmdserver.runner import Runner
 from cmdserver.scheduler import Question, Run, Scheduler
 from tests.running_doubles import STRANGER, Asked, FakeProcess, RecordingSink, fake_host, grant, user
@@ -505,7 +505,7 @@ class SharedTests(SchedulerTestCase):
 
 
 class ToldTests(SchedulerTestCase):
-    """Telling kept output to the sinks of those who shared."""
+    """Telling those who share a run what it says."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -515,7 +515,7 @@ class ToldTests(SchedulerTestCase):
         self.sinks = [RecordingSink(), RecordingSink()]
         self.asked = [self.share("a", ADA, self.sinks[0]), self.share("b", GUY, self.sinks[1])]
         self.processes[0].ends()
-        self.said = b"o" * CHUNK_BYTES + b"end"
+        self.said = b"o" * PIECE_BYTES + b"end"
 
     def finish(self) -> None:
         """Let the shared process say something and end."""
@@ -523,19 +523,64 @@ class ToldTests(SchedulerTestCase):
         self.processes[1].ends()
 
     def test_each_sink_hears_everything(self) -> None:
-        """Both are told the whole output as if it were just being made, then that it is over."""
+        """Both are told the whole output, then that it is over."""
         self.finish()
 
         for sink, asked in zip(self.sinks, self.asked, strict=True):
-            self.assertEqual(sink.happened, ["started", "out", "out", "err"])
+            self.assertEqual(sink.happened, ["started", "out", "err"])
             self.assertEqual((sink.stdout, sink.stderr), (self.said, b"err"))
             self.assertTrue(asked.answer.shared)
 
-    def test_sinks_hear_nothing_before_the_end(self) -> None:
-        """Who shares is told when the process has ended and that has been reported."""
-        self.processes[1].says(self.said)
+    def test_sinks_hear_what_is_said_when_it_is_said(self) -> None:
+        """Who shares need not wait for the end, nor for one another."""
+        self.sinks[0].when_started = self.sinks[0].pause
+        self.assertEqual([sink.happened for sink in self.sinks], [["started"], ["started"]])
+        self.processes[1].says(b"one")
+        self.assertEqual(self.sinks[1].stdout, b"one")
+        self.processes[1].says(b"two")
 
-        self.assertEqual([sink.happened for sink in self.sinks], [[], []])
+        self.assertEqual([sink.stdout for sink in self.sinks], [b"onetwo", b"onetwo"])
+        self.assertEqual([asked.is_open for asked in self.asked], [True, True])
+
+    def test_who_has_no_sink_has_it_in_the_answer(self) -> None:
+        """Some who share a run may listen while others wait: both get all of it."""
+        self.finish()
+        listening, waiting = RecordingSink(), None
+        first = self.ask("x2")
+        asked = [self.share("c", ADA, listening), self.share("d", GUY, waiting)]
+        self.processes[2].ends()
+        self.processes[3].says(b"out", b"err")
+        self.processes[3].ends()
+
+        self.assertEqual(first.answer.id, "x2")
+        self.assertEqual((listening.stdout, listening.stderr), (b"out", b"err"))
+        for each in asked:
+            self.assertEqual((each.answer.finished.stdout, each.answer.finished.stderr), (b"out", b"err"))
+
+    def test_the_last_listener_who_leaves_ends_the_process(self) -> None:
+        """One who leaves hears no more while the other goes on; when both have, so has the process."""
+        self.processes[1].says(b"one")
+        self.asked[0].leave()
+        self.processes[1].says(b"two")
+
+        self.assertEqual([sink.stdout for sink in self.sinks], [b"one", b"onetwo"])
+        self.assertTrue(self.processes[1].is_alive)
+        self.asked[1].leave()
+        self.turn()
+
+        self.assertFalse(self.processes[1].is_alive)
+
+    def test_nobody_hears_more_than_may_be_written_down(self) -> None:
+        """If the end cannot be written down, a slow reader is told of nothing that it has not heard before."""
+        self.sinks[0].when_out = self.sinks[0].pause
+        self.processes[1].says(b"one")
+        self.processes[1].says(b"two")
+        self.reporter.consents = False
+
+        self.processes[1].ends()
+        self.sinks[0].resume()
+
+        self.assertEqual(self.sinks[0].stdout, b"one")
 
     def test_a_slow_reader_holds_nobody_up(self) -> None:
         """One who pauses gets the rest, and the answer, when it resumes; the others, and the place, do not wait."""

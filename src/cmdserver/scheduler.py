@@ -8,7 +8,8 @@ anybody is told, because whoever is told may ask again at once.
 """
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -18,7 +19,7 @@ from cmdserver.admission import Admission, Ticket
 from cmdserver.errors import AuditError, Busy
 from cmdserver.execution import Execution
 from cmdserver.model import Answer, Caller, Command, Finished, Grant, Sink
-from cmdserver.replay import Replay
+from cmdserver.recording import Reader, Recording
 from cmdserver.runner import Runner
 from cmdserver.sharing import Group, Sharing
 
@@ -36,14 +37,15 @@ class Question:
         sink: Where output goes as it comes; None to have it in the answer.
     """
 
-    __slots__ = ("answered", "caller", "grant", "group", "id", "replay", "sink")
+    __slots__ = ("answered", "caller", "grant", "group", "id", "reader", "sink")
 
     def __init__(self, question_id: str, caller: Caller, grant: Grant, sink: Sink | None) -> None:
         self.id = question_id
         self.caller = caller
         self.grant = grant
         self.sink = sink
-        self.replay: Replay | None = None
+        #: Its place in what a shared run says.
+        self.reader: Reader | None = None
         #: None as soon as its end is decided, even if it is not yet told.
         self.group: Group[object, Question] | None = None
         self.answered: Deferred[Answer]
@@ -71,12 +73,14 @@ class Reporter(Protocol):
 class Run(Ticket):
     """One process for one group of questions: first the place that it waits for, then the execution."""
 
-    __slots__ = ("asked", "departed", "execution", "group")
+    __slots__ = ("asked", "departed", "execution", "group", "recording")
 
     def __init__(self, group: Group[object, Question], command: Command) -> None:
         super().__init__(command.name, command.max_running)
         self.group = group
         self.execution: Execution | None = None
+        #: Of a shared run that somebody listens to.
+        self.recording: Recording | None = None
         #: Those who left while the process was running.
         self.departed: list[Question] = []
         #: Those who stayed until it had ended.
@@ -148,7 +152,7 @@ class Scheduler:
         first = next(iter(run.group.questions))
         try:
             self._reporter.require_ledger()  # now, and not before: it may have waited for long
-            sink = None if first.grant.command.share else first.sink
+            sink = self._record(run) if first.grant.command.share else first.sink
             run.execution = self._runner.run(first.grant, sink)
         except (OSError, AuditError) as error:
             self._not_started(run, error)
@@ -156,6 +160,23 @@ class Scheduler:
             if not run.group.questions:
                 run.execution.abandon()  # its only caller left while it was being started
             run.execution.finished.addCallback(self._settle, run).addErrback(self._unsettled, run)
+
+    def _record(self, run: Run) -> Recording | None:
+        """Let all who listen to a shared run hear it; where nobody does, its output is gathered for all."""
+        listening = [question for question in run.group.questions if question.sink is not None]
+        if not listening:
+            return None
+        run.recording = recording = Recording()
+        for question in listening:
+            if question.sink is not None:
+                question.reader = recording.read(question.sink, partial(self._deaf, question))
+        return recording
+
+    def _deaf(self, question: Question, failure: Failure) -> None:
+        """A sink has raised something: its question cannot be answered, the others of its run can."""
+        self._leave(question)
+        if not question.answered.called:
+            self._reporter.failed(question, failure)
 
     def _not_started(self, run: Run, error: OSError | AuditError) -> None:
         for question in self._end(run, 0.0):
@@ -169,23 +190,27 @@ class Scheduler:
     def _settle(self, finished: Finished, run: Run) -> None:
         questions = self._end(run, finished.duration_seconds)
         self.start_all_that_may()
+        if run.recording is not None:
+            finished = run.recording.complete(finished)
         if self._reporter.settled(questions, run.departed, finished):
             for question in questions:
                 if question.answered.called:
                     continue  # another's answer made its caller leave
                 answer = Answer(id=question.id, grant=question.grant, finished=finished, shared=len(questions) > 1)
                 self._deliver(question, answer)
+        else:
+            _stop_telling(questions)
 
     def _unsettled(self, failure: Failure, run: Run) -> None:
         """A mistake of ours while answers were given: nobody may be left without one."""
+        _stop_telling(run.asked)
         for question in run.asked:
             if not question.answered.called:
                 self._reporter.failed(question, failure)
 
     def _deliver(self, question: Question, answer: Answer) -> None:
-        if question.sink is not None and answer.grant.command.share:
-            question.replay = Replay(answer, question.sink, lambda: question.answered.callback(answer))
-            question.replay.begin()
+        if question.reader is not None:
+            question.reader.end(partial(_answer, question, answer))
         else:
             question.answered.callback(answer)
 
@@ -231,9 +256,7 @@ class Scheduler:
 
     def _leave(self, question: Question) -> None:
         """The caller is gone, or wants no answer any more."""
-        if question.replay is not None:
-            question.replay.stop()
-            return
+        _stop_telling([question])
         group, question.group = question.group, None
         if group is None:
             return
@@ -248,3 +271,16 @@ class Scheduler:
             self.admission.withdraw(run)
             del self._runs[group]
         self._reporter.withdrawn(question)
+
+
+def _answer(question: Question, answer: Answer) -> None:
+    question.reader = None  # which points back, and would be left to the garbage collector
+    question.answered.callback(answer)
+
+
+def _stop_telling(questions: Iterable[Question]) -> None:
+    """Who gets no answer hears no more of what it would have been."""
+    for question in questions:
+        if question.reader is not None:
+            question.reader.stop()
+            question.reader = None

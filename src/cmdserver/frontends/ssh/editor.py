@@ -1,0 +1,182 @@
+"""A line while it is edited: its text, the cursor in it, what was killed, and the lines before it.
+
+The keys are those of every shell's line editor (readline's emacs mode). Rule of this file: it draws nothing, and knows
+no keys but by what they do.
+"""
+
+import unicodedata
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from itertools import takewhile
+
+#: The longest line that can be edited, as with a kernel's terminal: what is drawn anew for each key must be little.
+LINE_BYTES = 4096
+#: Lines that are remembered of a session, and how long each may be.
+HISTORY_LINES = 100
+HISTORY_LINE_BYTES = 512
+
+#: What could stand where the cursor is, given all that is before it: whole words.
+Complete = Callable[[str], Collection[str]]
+
+
+class Editor:
+    """A line and what went before it.
+
+    Args:
+        line_bytes: The longest line, in UTF-8; `LINE_BYTES` at most.
+        complete: Knows the words that can be completed to.
+    """
+
+    def __init__(self, line_bytes: int, complete: Complete) -> None:
+        self._room = self._line_bytes = min(line_bytes, LINE_BYTES)
+        self._complete = complete
+        #: A character, and what is drawn over it.
+        self.clusters: list[str] = []
+        self.cursor = 0
+        self._killed: list[str] = []
+        self._history: deque[str] = deque(maxlen=HISTORY_LINES)
+        #: Lines back from the one that is edited, which is kept while older ones are looked at.
+        self._back = 0
+        self._kept: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """The whole line."""
+        return "".join(self.clusters)
+
+    def clear(self) -> None:
+        """Begin another line."""
+        self._back, self._kept = 0, []
+        self._replace([])
+
+    def accept(self) -> str:
+        """Take the line as it is, remember it, and begin another one."""
+        line = self.text
+        is_news = not self._history or self._history[-1] != line
+        if line.strip() and is_news and len(line.encode()) <= HISTORY_LINE_BYTES:
+            self._history.append(line)
+        self.clear()
+        return line
+
+    # Each of these returns whether it could be done
+
+    def insert(self, text: str) -> bool:
+        """Put text in at the cursor, as far as there is room for it."""
+        fits = text.encode()[: self._room].decode(errors="ignore")
+        start = max(self.cursor - 1, 0)
+        joined = _clusters("".join(self.clusters[start : self.cursor]) + fits)
+        self.clusters[start : self.cursor] = joined
+        self.cursor = start + len(joined)
+        self._room -= len(fits.encode())
+        return fits == text
+
+    def move_to(self, cursor: int) -> bool:
+        """Move the cursor, as far as the line goes."""
+        old, self.cursor = self.cursor, min(max(cursor, 0), len(self.clusters))
+        return self.cursor != old
+
+    def move_by_word(self, *, is_left: bool) -> bool:
+        """Move the cursor to where the word begins, or ends."""
+        return self.move_to(self._word_left() if is_left else self._word_right())
+
+    def delete(self, *, is_left: bool) -> bool:
+        """Remove the character before the cursor, or the one at it."""
+        at = self.cursor - 1 if is_left else self.cursor
+        if not 0 <= at < len(self.clusters):
+            return False
+        self._room += len(self.clusters.pop(at).encode())
+        self.cursor = at
+        return True
+
+    def kill(self, *, is_left: bool, is_word: bool) -> bool:
+        """Remove a word or all there is on one side of the cursor, to be put in again by `yank`."""
+        if is_left:
+            start, end = self._blank_left() if is_word else 0, self.cursor
+        else:
+            start, end = self.cursor, self._word_right() if is_word else len(self.clusters)
+        if start == end:
+            return False
+        self._killed = self.clusters[start:end]
+        self._room += len("".join(self._killed).encode())
+        del self.clusters[start:end]
+        self.cursor = start
+        return True
+
+    def yank(self) -> bool:
+        """Put in what was killed last."""
+        return bool(self._killed) and self.insert("".join(self._killed))
+
+    def recall(self, *, is_older: bool) -> bool:
+        """Go on to an older line of the history, or a newer one."""
+        back = self._back + (1 if is_older else -1)
+        if not 0 <= back <= len(self._history):
+            return False
+        if not self._back:
+            self._kept = self.clusters
+        self._replace(_clusters(self._history[-back]) if back else self._kept)
+        self._back = back
+        return True
+
+    def complete(self) -> Sequence[str]:
+        """Complete the word before the cursor as far as it is certain.
+
+        Returns:
+            The words that it could become, if there is more than one and nothing could be put in.
+        """
+        before = "".join(self.clusters[: self.cursor])
+        start = before.rpartition(" ")[2]
+        words = sorted({word for word in self._complete(before) if word.startswith(start)})
+        if not words:
+            return ()
+        certain = words[0] + " " if len(words) == 1 else _common(words)
+        if certain == start:
+            return words
+        self.insert(certain[len(start) :])
+        return ()
+
+    def _replace(self, clusters: list[str]) -> None:
+        self.clusters, self.cursor = clusters, len(clusters)
+        self._room = self._line_bytes - len(self.text.encode())
+
+    def _word_left(self) -> int:
+        before = self.clusters[: self.cursor][::-1]
+        others = sum(1 for _ in takewhile(lambda each: not each[0].isalnum(), before))
+        return self.cursor - others - sum(1 for _ in takewhile(lambda each: each[0].isalnum(), before[others:]))
+
+    def _word_right(self) -> int:
+        after = self.clusters[self.cursor :]
+        others = sum(1 for _ in takewhile(lambda each: not each[0].isalnum(), after))
+        return self.cursor + others + sum(1 for _ in takewhile(lambda each: each[0].isalnum(), after[others:]))
+
+    def _blank_left(self) -> int:
+        """Find where the word begins, where words are what is between blanks (Ctrl-W)."""
+        before = self.clusters[: self.cursor][::-1]
+        blanks = sum(1 for _ in takewhile(str.isspace, before))
+        return self.cursor - blanks - sum(1 for _ in takewhile(lambda each: not each.isspace(), before[blanks:]))
+
+
+def width_of(cluster: str) -> int:
+    """Say how many columns a character takes, and what is drawn over it."""
+    if cluster.isascii():
+        return 1
+    return 2 if unicodedata.east_asian_width(cluster[0]) in "WF" else int(not _is_drawn_over(cluster[0]))
+
+
+def _is_drawn_over(character: str) -> bool:
+    return unicodedata.category(character) in {"Mn", "Me", "Cf"}
+
+
+def _common(words: Sequence[str]) -> str:
+    """Say how all words begin; they are sorted, so that the first and the last differ the most."""
+    pairs = zip(words[0], words[-1], strict=False)
+    return "".join(first for first, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _clusters(text: str) -> list[str]:
+    clusters: list[str] = []
+    for character in text:
+        if clusters and _is_drawn_over(character):
+            clusters[-1] += character
+        else:
+            clusters.append(character)
+    return clusters

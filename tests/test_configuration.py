@@ -24,8 +24,8 @@ def _check_endpoint(description: str) -> None:
         raise ValueError("unknown endpoint type")
 
 
-def _configure(text: str, host: Host | None = None, protocols: tuple[str, ...] = ("line", "web")) -> Configuration:
-    return configure(text, host or FakeHost(), protocols, _check_endpoint)
+def _configure(text: str, host: Host | None = None) -> Configuration:
+    return configure(text, host or FakeHost(), _check_endpoint)
 
 
 class ConfigurationTestCase(unittest.TestCase):
@@ -68,7 +68,15 @@ class DefaultTests(ConfigurationTestCase):
             self.configuration.listening,
         )
         self.assertEqual(
-            ["never", "required", "optional"], [listen.login for listen in self.configuration.settings.listen if listen]
+            ["never", "required", "optional", "required"],
+            [listen.login for listen in self.configuration.settings.listen if listen],
+        )
+
+    def test_the_ssh_door(self) -> None:
+        """The SSH door is where the contract says; nobody gets through it without a login."""
+        self.assertIn(
+            Listening(protocol="ssh", endpoint="tcp:2025:interface=127.0.0.1", tls=False, login="required"),
+            self.configuration.listening,
         )
 
     def test_commands(self) -> None:
@@ -205,13 +213,6 @@ class ListeningTests(ConfigurationTestCase):
                     f"7: listen[1].endpoint: {text}", _LISTEN + _LISTEN.replace('"tcp:2022"', value)
                 )
 
-    def test_not_built(self) -> None:
-        """What this version cannot do it does not pretend to do."""
-        self.assert_one_mistake(
-            "6: listen[1].protocol: the ssh door is not built yet; this version has: line and web",
-            _LISTEN + _LISTEN.replace('"line"', '"ssh"').replace("2022", "2025"),
-        )
-
     def test_passwords_over_plain_tcp(self) -> None:
         """Another host's passwords are not taken over plain TCP, unless the file says so."""
         for endpoint in ("tcp:1", "tcp:1:interface=192.0.2.1", "tcp:1:interface=128.0.0.1"):
@@ -228,6 +229,19 @@ class ListeningTests(ConfigurationTestCase):
             with self.subTest(endpoint):
                 text = _LISTEN.replace('"never"', '"optional"').replace("tcp:2022", endpoint)
                 self.assertTrue(_configure(text).listening)
+
+    def test_ssh(self) -> None:
+        """An SSH door may be open to other hosts; it has no TLS, and a login is always required."""
+        door = '[[listen]]\nprotocol = "ssh"\nendpoint = "tcp:22"\n'
+
+        self.assertTrue(_configure(door).listening)
+        self.assert_mistakes(
+            [
+                "4: listen[0].tls: SSH has keys of its own and does not go over TLS",
+                '5: listen[0].login: is "optional", but at an SSH door a login is always required',
+            ],
+            f'{door}tls = true\nlogin = "optional"',
+        )
 
     def test_tls_files(self) -> None:
         """Certificate and key go together, and are absolute paths."""

@@ -42,7 +42,6 @@ class TLSTests(TLSFilesTestCase):
             connections = 10
             """,
             FakeHost(),
-            ("line",),
             lambda _: None,
         )
 

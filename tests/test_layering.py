@@ -66,11 +66,12 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "authorized_keys": "credentials sources",
         "watched": "credentials",
         "credential_files": "authorized_keys credentials names passwords replacing watched",
+        "host_keys": "errors",
         "first_start": "credential_files errors passwords replacing",
         # Who is calling.
         "hashing": "admission errors passwords penalties",
         "claims": "names",
-        "checkers": "authorized_keys claims credential_files credentials hashing",
+        "checkers": "authorized_keys claims credential_files credentials hashing sshtransport.sk_keys",
         "threshold": "errors penalties startups",
         "identity": "claims errors events model penalties threshold",
         # TLS is no door, but what some doors are wrapped in.
@@ -191,20 +192,42 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " frontends.web.problems frontends.web.request frontends.web.resources frontends.web.site"
             " frontends.web.static identity listening lobby rendering"
         ),
-        # The SSH door: a terminal, which knows no SSH.
+        # The SSH door: a terminal, which knows no SSH; sessions, which know no packets; packets; connections.
         "frontends.ssh": "",
         "frontends.ssh.keys": "",
         "frontends.ssh.editor": "",
         "frontends.ssh.screen": "frontends.ssh.editor",
         "frontends.ssh.terminal": "frontends.ssh.editor frontends.ssh.keys frontends.ssh.screen",
+        "frontends.ssh.ending": "errors model",
+        "frontends.ssh.answers": "dispatcher errors frontends.ssh.ending interpreter model printable rendering wire",
+        "frontends.ssh.programs": "errors frontends.ssh.answers frontends.ssh.ending model",
+        "frontends.ssh.lines": "errors frontends.ssh.answers frontends.ssh.ending frontends.ssh.programs wire",
+        "frontends.ssh.shell": (
+            "frontends.ssh.answers frontends.ssh.ending frontends.ssh.programs frontends.ssh.terminal wire"
+        ),
+        "frontends.ssh.channel": "frontends.ssh.ending model sshtransport.encoding",
+        "frontends.ssh.session": (
+            "frontends.ssh.answers frontends.ssh.channel frontends.ssh.lines frontends.ssh.programs frontends.ssh.shell"
+            " sshtransport.encoding"
+        ),
+        "frontends.ssh.channels": (
+            "frontends.ssh.answers frontends.ssh.channel frontends.ssh.session sshtransport.encoding"
+        ),
+        "frontends.ssh.authentication": "claims errors identity model sshtransport.encoding",
+        "frontends.ssh.silent": "",
+        "frontends.ssh.connection": (
+            "connections errors frontends.ssh.answers frontends.ssh.authentication frontends.ssh.channels"
+            " frontends.ssh.silent identity listening lobby model sshtransport.transport"
+        ),
+        "frontends.ssh.front_end": "connections errors frontends.ssh.connection identity listening lobby",
         # How it is put together; named here is what makes the parts, doors are found by their names.
         "house": (
             "admission audit checkers claims configuration credential_files dispatcher events first_start gate"
-            " hangups hashing identity listening lobby metrics model networks orphans own_names penalties policy"
-            " process runner scheduler spawning startups threshold throttle tls tls_transport"
+            " hangups hashing host_keys identity listening lobby metrics model networks orphans own_names penalties"
+            " policy process runner scheduler spawning startups threshold throttle tls tls_transport"
         ),
         "service": "configuration errors house identity listening process reading state",
-        "plugin": "configuration errors host house listening reading service settings state structured tls",
+        "plugin": "configuration errors host listening reading service settings state structured tls",
         # What people type beside the daemon.
         "companion_parameters": "credential_files credentials names policy",
         "companion": (

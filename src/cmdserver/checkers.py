@@ -121,7 +121,14 @@ class PublicKeyChecker:
             forced = tuple(shlex.split(key.command)) if key.command is not None else None
         except ValueError as error:
             return fail(UnauthorizedLogin(f"the key's command= cannot be split into words: {error}"))
-        return succeed(Proof(name=credentials.name, method=credentials.method, forced_words=forced))
+        return succeed(
+            Proof(
+                name=credentials.name,
+                method=credentials.method,
+                forced_words=forced,
+                permits_pty=key.permits_pty,
+            )
+        )
 
     def _find(self, name: str, blob: bytes, source: str) -> AuthorizedKey | str:
         """Find a line that lets the key in; or say why none does. A key may have several."""
@@ -138,6 +145,10 @@ class PublicKeyChecker:
 def _is_signed(credentials: PublicKey) -> bool:
     from twisted.conch.ssh.keys import BadKeyError, Key  # noqa: PLC0415 - for those who show keys only
 
+    from cmdserver.sshtransport import sk_keys  # noqa: PLC0415 - as above
+
+    if credentials.kind in sk_keys.TYPES:
+        return sk_keys.verify(credentials.blob, credentials.signature, credentials.signed)
     try:
         return bool(Key.fromString(credentials.blob).verify(credentials.signature, credentials.signed))
     except (BadKeyError, ValueError, TypeError, IndexError, struct.error):

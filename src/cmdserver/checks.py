@@ -43,9 +43,7 @@ class Checks:
         self._host = host
         self._load_parser = load_parser
 
-    def listening(
-        self, listens: Sequence[Listen | None], protocols: Collection[str], check_endpoint: Callable[[str], object]
-    ) -> list[Listening]:
+    def listening(self, listens: Sequence[Listen | None], check_endpoint: Callable[[str], object]) -> list[Listening]:
         """Look at the doors; there must be one."""
         if not listens:
             self._note((), "there is no [[listen]], so there is nothing to do")
@@ -54,7 +52,7 @@ class Checks:
             if listen is None:
                 continue
             path = ("listen", index)
-            self._door(index, listen, protocols)
+            self._door(index, listen)
             endpoints = [listen.endpoint] if isinstance(listen.endpoint, str) else listen.endpoint
             for endpoint in endpoints:
                 try:
@@ -65,16 +63,19 @@ class Checks:
                     self._note((*path, "endpoint"), f"{endpoint} is no absolute path, and the daemon runs in /")
                 if endpoint in [each.endpoint for each in found]:
                     self._note((*path, "endpoint"), f"{endpoint} is there twice")
-                if listen.login != "never" and not (listen.tls or listen.allow_plaintext_passwords):
+                is_secret = listen.tls or listen.protocol == "ssh"
+                if listen.login != "never" and not (is_secret or listen.allow_plaintext_passwords):
                     self._plaintext(path, endpoint)
                 found.append(Listening(protocol=listen.protocol, endpoint=endpoint, tls=listen.tls, login=listen.login))
         return found
 
-    def _door(self, index: int, listen: Listen, protocols: Collection[str]) -> None:
-        if listen.protocol not in protocols:
-            there_are = " and ".join(sorted(protocols))
-            text = f"the {listen.protocol} door is not built yet; this version has: {there_are}"
-            self._note(("listen", index, "protocol"), text)
+    def _door(self, index: int, listen: Listen) -> None:
+        if listen.protocol == "ssh" and listen.tls:
+            self._note(("listen", index, "tls"), "SSH has keys of its own and does not go over TLS")
+        if listen.protocol == "ssh" and listen.login != "required":
+            self._note(
+                ("listen", index, "login"), f'is "{listen.login}", but at an SSH door a login is always required'
+            )
 
     def _plaintext(self, path: tuple[str | int, ...], endpoint: str) -> None:
         """A password over plain TCP, from another host, is everybody's on the way."""

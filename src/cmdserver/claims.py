@@ -23,6 +23,8 @@ class Proof:
     commands: frozenset[str] | None = None
     #: What is run whatever they ask for; None: what they ask for.
     forced_words: tuple[str, ...] | None = None
+    #: Whether the holder may have a terminal.
+    permits_pty: bool = True
 
 
 class IPassword(ICredentials):
@@ -97,6 +99,12 @@ class PublicKey:
     signature: bytes
     source: str
     method: str = "publickey"
+
+    @property
+    def kind(self) -> bytes:
+        """The key's type, as it says itself; any bytes may come."""
+        length = int.from_bytes(self.blob[:4], "big")
+        return self.blob[4 : 4 + length]
 
     @property
     def fingerprint(self) -> str:

@@ -5,7 +5,7 @@ commands that there are?) and reports all mistakes at once, the reader's include
 is written in the file is silently without effect.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -68,7 +68,6 @@ def load(file: str | None, environment: Mapping[str, str]) -> Source:
 def configure(
     text: str,
     host: Host,
-    protocols: Collection[str],
     check_endpoint: Callable[[str], object],
     check_tls: Callable[[TLS], object] = lambda _: None,
     load_parser: Callable[[str], str | None] = structured.load,
@@ -78,7 +77,6 @@ def configure(
     Args:
         text: TOML.
         host: Where executables and users are looked for.
-        protocols: The doors that there are.
         check_endpoint: Raises a ValueError for a description that is none.
         check_tls: Raises a ValueError for certificates and keys that are no good; asked only if a door needs them.
         load_parser: Raises a ValueError for a parser that is none; None is for a command that does without.
@@ -91,7 +89,7 @@ def configure(
     if settings is None:
         raise Mistakes(reader.mistakes)
     checks = Checks(reader, host, load_parser)
-    listening = checks.listening(settings.listen, protocols, check_endpoint)
+    listening = checks.listening(settings.listen, check_endpoint)
     commands = [checks.command(name, each) for name, each in settings.commands.items() if each]
     roles = [checks.role(name, each, settings.commands) for name, each in settings.roles.items() if each]
     checks.rest(settings)

@@ -110,7 +110,7 @@ class Dispatcher:
         return self._policy.find(caller, name)
 
     def names(self, caller: Caller) -> frozenset[str]:
-        """Tell the names of what this caller may run; for measuring, and so not counted or written down."""
+        """Tell the names of what this caller may run, to measure or to complete: not counted, and not written down."""
         return frozenset(command.name for command in self._policy.allowed(caller))
 
     def whoami(self, caller: Caller) -> tuple[str, ...]:

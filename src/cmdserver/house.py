@@ -45,6 +45,7 @@ from cmdserver.throttle import Throttle
 FRONT_ENDS: Mapping[str, str] = {
     "line": "cmdserver.frontends.line.front_end",
     "web": "cmdserver.frontends.web.front_end",
+    "ssh": "cmdserver.frontends.ssh.front_end",
 }
 
 _log = Logger()
@@ -101,6 +102,7 @@ class House:
             limits=lambda: self._configuration.limits,
             web_hosts=lambda: self._web_hosts,
             exposition=self._exposition,
+            ssh_host_keys=self._ssh_host_keys,
         )
         self._web_hosts = _web_hosts(configuration)
         self._metrics: Any = None
@@ -211,14 +213,22 @@ class House:
             for complaint in files.complaints():
                 _log.warn("{complaint}", complaint=complaint)
             self._verifier = PasswordVerifier(self._reactor, HashingThreads(threads_for(os.cpu_count() or 1)))
+            public_keys = checkers.PublicKeyChecker(files, lambda: datetime.now(UTC))
             believed = [
                 checkers.PasswordChecker(files, self._verifier),
-                checkers.PublicKeyChecker(files, lambda: datetime.now(UTC)),
+                public_keys,
                 checkers.TokenChecker(files, lambda: datetime.now(UTC)),
                 checkers.CertificateChecker(),
             ]
-            self._identity = Identity(believed, self._threshold, self._events, time.time)
+            self._identity = Identity(believed, self._threshold, self._events, time.time, public_keys.is_acceptable)
         return self._identity
+
+    def _ssh_host_keys(self) -> Any:
+        """Read the keys that SSH doors prove themselves with; make those that are missing."""
+        from cmdserver.first_start import require_ssh_host_keys  # noqa: PLC0415 - see _tls
+        from cmdserver.host_keys import read_host_keys  # noqa: PLC0415
+
+        return read_host_keys(require_ssh_host_keys(self._state_directory))
 
     def _certificate_of(self, transport: Any, source: str) -> Certificate | None:
         from cmdserver import tls  # noqa: PLC0415 - see _tls

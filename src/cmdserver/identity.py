@@ -75,6 +75,7 @@ class Realm:
             method=proof.method,
             commands=proof.commands,
             forced_words=proof.forced_words,
+            permits_pty=proof.permits_pty,
         )
         return ICaller, caller, lambda: None
 
@@ -108,6 +109,7 @@ class Identity:
         threshold: Who may try.
         events: Told of every login.
         time_of_day: Seconds since the epoch.
+        is_acceptable_key: Whether a signature by a key would let somebody in, given a name, the key and the source.
     """
 
     def __init__(
@@ -116,7 +118,9 @@ class Identity:
         threshold: Threshold,
         events: EventStream,
         time_of_day: Callable[[], float],
+        is_acceptable_key: Callable[[str, bytes, str], bool] = lambda *_: False,
     ) -> None:
+        self.is_acceptable_key = is_acceptable_key
         self._portal = Portal(Realm(), checkers)
         self.threshold = threshold
         self._events = events
@@ -240,6 +244,10 @@ class Door:
     def log_in(self, source: str, credentials: Credentials) -> Deferred[Caller]:
         """See `Identity.log_in`."""
         return self._require_identity().log_in(Arrival(self.name, source), credentials)
+
+    def is_acceptable_key(self, source: str, name: str, blob: bytes) -> bool:
+        """Whether it is worth a signature to log in with a key; asked by clients before they sign."""
+        return self._require_identity().is_acceptable_key(name, blob, source)
 
     def refused_in_handshake(self, source: str, reason: str) -> None:
         """See `Identity.refused_in_handshake`; nobody logs in at a door that asks nobody."""

@@ -58,7 +58,7 @@ class Interpreter:
         if isinstance(question, wire.Run):
             return self._run(caller, question.words, output, as_json=as_json)
         try:
-            answer = self._consult(caller, question, as_json=as_json)
+            answer = self.consult(caller, question, as_json=as_json)
         except RequestError as error:
             answer = _render_error(error, as_json=as_json)
         output.write(answer)
@@ -84,7 +84,12 @@ class Interpreter:
         error = failure.value
         complain(error if isinstance(error, RequestError) else self._dispatcher.fault(failure))
 
-    def _consult(self, caller: Caller, question: wire.Question, *, as_json: bool) -> bytes:
+    def consult(self, caller: Caller, question: wire.Question, *, as_json: bool) -> bytes:
+        """Answer what needs no process.
+
+        Raises:
+            RequestError: There is no answer.
+        """
         match question:
             case wire.Help(name):
                 commands = self._dispatcher.help(caller, name)

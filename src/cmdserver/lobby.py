@@ -3,8 +3,9 @@
 Rule of this file: it knows no protocol and opens nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
@@ -34,6 +35,8 @@ class Lobby:
     web_hosts: Callable[[], frozenset[str]] = frozenset
     #: Begin to measure, if nobody has; what it returns renders what was measured of the commands named.
     exposition: Callable[[], Exposition] = lambda: lambda _: b""
+    #: What an SSH door proves itself with: `cmdserver.host_keys.HostKey`, the best first. Raises `CannotStart`.
+    ssh_host_keys: Callable[[], Sequence[Any]] = tuple
 
 
 class FrontEnd(Factory):

@@ -26,6 +26,8 @@ class Caller:
     commands: frozenset[str] | None = None
     #: What is run whatever they ask for (``command=`` of an SSH key); None: what they ask for.
     forced_words: tuple[str, ...] | None = None
+    #: Whether they may have a terminal (``no-pty`` and ``restrict`` of an SSH key).
+    permits_pty: bool = True
 
     @property
     def is_anonymous(self) -> bool:

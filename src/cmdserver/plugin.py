@@ -16,7 +16,6 @@ from cmdserver import structured
 from cmdserver.configuration import Configuration, Source, configure, load
 from cmdserver.errors import BadTLSFiles
 from cmdserver.host import Host
-from cmdserver.house import FRONT_ENDS
 from cmdserver.listening import parse_endpoint
 from cmdserver.reading import Mistakes
 from cmdserver.service import CmdserverService
@@ -84,7 +83,7 @@ def makeService(options: Options) -> IService:
 def _configure(source: Source) -> Configuration:
     # The built-in configuration is for those who have installed nothing yet; what somebody has written down is meant.
     load_parser = structured.load_if_installed if source.path is None else structured.load
-    return configure(source.text, Host(), FRONT_ENDS, _check_endpoint, _check_tls, load_parser)
+    return configure(source.text, Host(), _check_endpoint, _check_tls, load_parser)
 
 
 def _check_endpoint(description: str) -> Any:

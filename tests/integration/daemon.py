@@ -92,8 +92,9 @@ def shell(script: str, **settings: object) -> Mapping[str, object]:
 
 @dataclass(frozen=True, kw_only=True)
 class Door:
-    """A line door on a port of its own, besides the one where nobody logs in."""
+    """A door on a port of its own, besides the one where nobody logs in."""
 
+    protocol: str = "line"
     login: str = "required"
     tls: bool = False
     interface: str = "127.0.0.1"
@@ -111,7 +112,8 @@ class Door:
 
     def toml(self) -> list[str]:
         """Say it as the configuration file does."""
-        lines = ["[[listen]]", 'protocol = "line"', f'endpoint = "tcp:{self.port}:interface={self.interface}"']
+        lines = ["[[listen]]", f'protocol = "{self.protocol}"']
+        lines.append(f'endpoint = "tcp:{self.port}:interface={self.interface}"')
         lines += [f'login = "{self.login}"', f"tls = {_toml(self.tls)}"]
         if self.allow_plaintext_passwords:
             lines.append("allow_plaintext_passwords = true")

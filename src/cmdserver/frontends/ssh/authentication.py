@@ -1,0 +1,208 @@
+"""The ``ssh-userauth`` service (RFC 4252): keys, passwords, and passwords asked for in a dialogue (RFC 4256).
+
+Every attempt goes through the door, as at every other door: throttled, decided by the portal, written down. What is
+answered does not depend on whether there is such a user. Requests are decided one after the other; how many may be made
+is bounded for each connection, and how long it may take is the connection's to see to.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Protocol
+
+from twisted.conch.ssh.service import SSHService
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from cmdserver.claims import PublicKey
+from cmdserver.errors import LoginRefused, RequestError
+from cmdserver.identity import Credentials, Door, Password
+from cmdserver.model import Caller
+from cmdserver.sshtransport.encoding import Fields, Malformed, string, uint32
+
+# RFC 4252, section 6; 60 means one thing or the other, as RFC 4256 has it.
+REQUEST, FAILURE, SUCCESS = 50, 51, 52
+PK_OK = INFO_REQUEST = 60
+INFO_RESPONSE = 61
+
+METHODS = b"publickey,password,keyboard-interactive"
+PROMPT = b"Password: "
+
+#: Keys that a client may offer in vain; each is looked up and nothing else. An agent seldom holds more.
+MOST_KEYS = 20
+#: Requests that are sent ahead while one is decided, and those in all.
+MOST_AHEAD = 16
+MOST_REQUESTS = 100
+#: No user's name is as long, and none is cut to be another one's.
+LONGEST_NAME = 256
+
+#: Algorithms of signatures, and the type of key that each is made with. SHA-1 (``ssh-rsa``) is none of them.
+KEY_TYPES: Mapping[bytes, bytes] = {
+    b"ssh-ed25519": b"ssh-ed25519",
+    b"ecdsa-sha2-nistp256": b"ecdsa-sha2-nistp256",
+    b"ecdsa-sha2-nistp384": b"ecdsa-sha2-nistp384",
+    b"ecdsa-sha2-nistp521": b"ecdsa-sha2-nistp521",
+    b"rsa-sha2-512": b"ssh-rsa",
+    b"rsa-sha2-256": b"ssh-rsa",
+    b"sk-ssh-ed25519@openssh.com": b"sk-ssh-ed25519@openssh.com",
+    b"sk-ecdsa-sha2-nistp256@openssh.com": b"sk-ecdsa-sha2-nistp256@openssh.com",
+}
+
+
+class Client(Protocol):
+    """The connection, as its authentication sees it."""
+
+    source: str
+    sessionID: bytes | None
+
+    def sendPacket(self, messageType: int, payload: bytes) -> None:
+        """Send a packet."""
+
+    def let_in(self, caller: Caller) -> None:
+        """The client is this caller from now on."""
+
+    def send_away(self, why: str) -> None:
+        """Say that, and disconnect."""
+
+
+class Authentication(SSHService):
+    """Finds out who a client is.
+
+    Args:
+        client: Who is asked.
+        door: Knows how to find out.
+        login_attempts: Wrong passwords and signatures that are put up with.
+    """
+
+    name = b"ssh-userauth"
+    protocolMessages = dict.fromkeys((REQUEST, INFO_RESPONSE), "")
+
+    def __init__(self, client: Client, door: Door, login_attempts: int) -> None:
+        self._client = client
+        self._door = door
+        self._attempts_left = login_attempts
+        self._keys_left = MOST_KEYS
+        self._requests_left = MOST_REQUESTS
+        self._ahead: deque[tuple[int, bytes]] = deque()
+        self._logging_in: Deferred[None] | None = None
+        #: Whom the dialogue is held with, while an answer is expected.
+        self._asked: str | None = None
+        #: Whether something was shown that proved nothing.
+        self.has_failed = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a login is being decided."""
+        return self._logging_in is not None
+
+    def packetReceived(self, messageNum: int, packet: bytes) -> None:
+        """Take a packet; it waits for the login before it to be decided.
+
+        Raises:
+            Malformed: It breaks the protocol.
+        """
+        if len(self._ahead) >= MOST_AHEAD:
+            raise Malformed("against the protocol")
+        self._ahead.append((messageNum, packet))
+        self._proceed()
+
+    def serviceStopped(self) -> None:
+        """The client has logged in, or is gone."""
+        self._ahead.clear()
+        if self._logging_in is not None:
+            self._logging_in.cancel()
+
+    def _proceed(self) -> None:
+        while self._ahead and not self.is_busy:
+            number, payload = self._ahead.popleft()
+            if number == REQUEST:
+                self._request(Fields(payload))
+            else:
+                self._respond(Fields(payload))
+
+    # Requests
+
+    def _request(self, packet: Fields) -> None:
+        name, service, method = packet.string(), packet.string(), packet.string()
+        self._asked = None  # another request ends the dialogue (RFC 4256, section 3.1)
+        self._requests_left -= 1
+        if service != b"ssh-connection" or len(name) > LONGEST_NAME or not self._requests_left:
+            raise Malformed("against the protocol")
+        user = name.decode(errors="replace")
+        match method:
+            case b"publickey":
+                self._show_key(name, user, packet)
+            case b"password" if not packet.boolean():
+                self._try(Password(name=user, password=packet.string(), source=self._client.source))
+            case b"keyboard-interactive":
+                self._ask(user)
+            case _:
+                self._fail()
+
+    def _ask(self, user: str) -> None:
+        """Ask for a password, whoever it is: no name, no instruction, no language, one prompt without echo."""
+        self._asked = user
+        self._client.sendPacket(INFO_REQUEST, string(b"") * 3 + uint32(1) + string(PROMPT) + b"\0")
+
+    def _respond(self, packet: Fields) -> None:
+        user, self._asked = self._asked, None
+        if user is None or packet.uint32() != 1:
+            raise Malformed("against the protocol")
+        password = packet.string()
+        self._try(Password(name=user, password=password, source=self._client.source, method="keyboard-interactive"))
+
+    def _show_key(self, name: bytes, user: str, packet: Fields) -> None:
+        is_signed, algorithm, blob = packet.boolean(), packet.string(), packet.string()
+        is_known = Fields(blob).string() == KEY_TYPES.get(algorithm)
+        source = self._client.source
+        if is_known and is_signed:
+            signature = packet.string()
+            # As RFC 4252, section 7, has it; what signs otherwise than it says, with SHA-1 say, has not signed this.
+            prefix = string(self._client.sessionID or b"") + bytes([REQUEST])
+            signed = prefix + string(name) + string(b"ssh-connection") + string(b"publickey") + b"\1"
+            signed += string(algorithm) + string(blob)
+            if Fields(signature).string() != algorithm:
+                signature = b""
+            self._try(PublicKey(name=user, blob=blob, signed=signed, signature=signature, source=source))
+        elif is_known and self._door.is_acceptable_key(source, user, blob):
+            self._client.sendPacket(PK_OK, string(algorithm) + string(blob))
+        else:
+            # It proves nothing, which is written down: who wonders why a key does not work finds it there.
+            key = PublicKey(name=user, blob=blob, signed=b"", signature=b"", source=source)
+            self._try(key, is_offer=True)
+
+    # Attempts
+
+    def _try(self, credentials: Credentials, *, is_offer: bool = False) -> None:
+        trying = self._door.log_in(self._client.source, credentials)
+        self._logging_in = trying.addCallbacks(self._logged_in, self._not_logged_in, errbackArgs=(is_offer,))
+        if self._logging_in.called:
+            self._logging_in = None
+
+    def _logged_in(self, caller: Caller) -> None:
+        self._logging_in = None
+        self._client.let_in(caller)
+
+    def _not_logged_in(self, failure: Failure, is_offer: bool) -> None:  # noqa: FBT001 - see _try
+        """Say so, and why not to nobody."""
+        self._logging_in = None
+        if failure.check(CancelledError):
+            return
+        self.has_failed = True
+        error = failure.value
+        if not isinstance(error, RequestError):
+            failure.raiseException()
+        if not isinstance(error, LoginRefused):
+            self._client.send_away(f"{error.code}: {error}")
+            return
+        if is_offer:
+            self._keys_left -= 1
+        else:
+            self._attempts_left -= 1
+        if self._attempts_left > 0 and self._keys_left > 0:
+            self._fail()
+            self._proceed()
+        else:
+            self._client.send_away("Too many authentication failures")
+
+    def _fail(self) -> None:
+        self._client.sendPacket(FAILURE, string(METHODS) + b"\0")

@@ -1,0 +1,99 @@
+"""The front end of an SSH door: its host keys, and who gets as far as a connection.
+
+Rule of this file: it knows no packets.
+"""
+
+import os
+from typing import Any
+
+from twisted.conch.ssh.keys import Key
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from cmdserver.connections import Connections
+from cmdserver.errors import Busy, Throttled
+from cmdserver.frontends.ssh.connection import SSHConnection, service_of
+from cmdserver.identity import Door
+from cmdserver.listening import endpoint_of, source_of
+from cmdserver.lobby import FrontEnd, Lobby
+
+#: Clients for whom there is no room and who are told so, at once; the rest are closed without a word.
+MOST_PARTING = 100
+#: What sshd says to those; RFC 4253, section 4.2, allows lines before the version, and clients show them on demand.
+NOT_NOW = b"Not allowed at this time\r\n"
+
+
+class SSHFrontEnd(FrontEnd):
+    """What all connections of one SSH door share.
+
+    Args:
+        door: Makes callers of its clients.
+        lobby: The house behind it.
+    """
+
+    #: A connection asks its factory for services; the names are Conch's.
+    getService = staticmethod(service_of)
+
+    def __init__(self, door: Door, lobby: Lobby) -> None:
+        self._door = door
+        self._lobby = lobby
+        keys = [Key(key) for key in lobby.ssh_host_keys()]
+        self.privateKeys = {key.sshType(): key for key in keys}
+        self.publicKeys = {key.sshType(): key.public() for key in keys}
+        self._connections: Connections[SSHConnection] = Connections(door.name, lobby)
+        self._parting: set[Protocol] = set()
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """Let a client begin, unless there is no room or it has to wait."""
+        source = source_of(addr)
+        try:
+            self._door.arrive(source)
+        except (Busy, Throttled):
+            return self._turn_away()
+        try:
+            self._connections.enter(source)
+        except Busy:
+            self._door.settle()
+            return self._turn_away()
+        connection = SSHConnection(self._door, self._lobby, self._connections, source)
+        connection.factory = self
+        return connection
+
+    def _turn_away(self) -> Protocol | None:
+        return _TurnedAway(self._parting) if len(self._parting) < MOST_PARTING else None
+
+    def close(self) -> None:
+        """See `FrontEnd`."""
+        self._connections.come_to_an_end()
+
+    def try_it(self, address: IAddress, command: str) -> str:
+        """See `FrontEnd`."""
+        if isinstance(address, IPv4Address | IPv6Address):
+            host, _, port = endpoint_of(address, " ").partition(" ")
+            return f"ssh -p {port} admin@{host} {command}"
+        path = os.fsdecode(getattr(address, "name", b"") or b"")
+        return f"ssh -o ProxyCommand='nc -U {path}' admin@localhost {command}"
+
+
+class _TurnedAway(Protocol):
+    """A client for whom there is no room; it does not count as connected."""
+
+    transport: Any
+
+    def __init__(self, parting: set[Protocol]) -> None:
+        self._parting = parting
+
+    def connectionMade(self) -> None:
+        self._parting.add(self)
+        self.transport.write(NOT_NOW)
+        self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it
+        self._parting.discard(self)
+
+
+def make(door: Door, lobby: Lobby, certificate_of: object = None) -> FrontEnd:  # noqa: ARG001 - there is no TLS here
+    """Make the front end of an SSH door."""
+    return SSHFrontEnd(door, lobby)

@@ -1,0 +1,42 @@
+"""SSH host keys from their files: OpenSSH's or PEM, without a passphrase.
+
+They are read when the daemon starts, so that one that is damaged keeps it from starting and not its clients from
+connecting.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
+
+from cmdserver.errors import CannotStart
+
+_OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
+
+HostKey = Ed25519PrivateKey | RSAPrivateKey
+
+
+def read_host_keys(paths: Iterable[Path]) -> tuple[HostKey, ...]:
+    """Read private keys, in the order of their files.
+
+    Raises:
+        CannotStart: One cannot be read, or is no Ed25519 or RSA key; the text says which.
+    """
+    return tuple(map(_read, paths))
+
+
+def _read(path: Path) -> HostKey:
+    try:
+        content = path.read_bytes()
+        load = load_ssh_private_key if content.startswith(_OPENSSH) else load_pem_private_key
+        key = load(content, password=None)
+    except OSError as error:
+        raise CannotStart(f"cmdserver: the SSH host key {path}: {error.strerror}") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise CannotStart(f"cmdserver: the SSH host key {path} is damaged, or has a passphrase: {error}") from error
+    if not isinstance(key, Ed25519PrivateKey | RSAPrivateKey):
+        raise CannotStart(f"cmdserver: the SSH host key {path} is neither an Ed25519 nor an RSA key")
+    return key

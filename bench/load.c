@@ -2,12 +2,13 @@
  *
  * Each caller connects (anew for every request, from 127.1.x.y), reads the greeting, sends a line, reads to the end,
  * checks what came, and begins again. One thread, one epoll. Prints one JSON object.
+ * A server without a greeting is sent its line (an HTTP request, say) at once.
  *
  *     load --port P [--address 127.0.0.1] [--callers N] [--seconds S] [--warm S] [--grace S] [--patience S]
  *          [--greeting TEXT] [--send TEXT] [--expect TEXT] [--half-close]
  *
  * With --half-close a caller ends its input after the line, as `nc -N` does.
- * Without a greeting nothing is sent: such a server (xinetd) answers as soon as it is called.
+ * Without either, nothing is sent: such a server (xinetd) answers as soon as it is called.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -30,7 +31,7 @@
 #define ENOUGH_ERRORS 1000
 #define SWEEP_SECONDS 0.1
 
-enum state { AT_REST, AWAITS_GREETING, AWAITS_ANSWER };
+enum state { AT_REST, AWAITS_CONNECTION, AWAITS_GREETING, AWAITS_ANSWER };
 
 struct caller {
     enum state state;
@@ -132,6 +133,17 @@ static void judge(struct caller *caller)
     hang_up(caller);
 }
 
+/* Ask; return whether there was room for it, which there is in a connection that is made. */
+static int ask(struct caller *caller)
+{
+    if (send(caller->descriptor, line, line_length, MSG_NOSIGNAL) != (ssize_t)line_length)
+        return 0;
+    if (half_close)
+        shutdown(caller->descriptor, SHUT_WR);
+    caller->state = AWAITS_ANSWER;
+    return 1;
+}
+
 /* Take what has come; returns when the connection has no more for now, or is over. */
 static void receive(struct caller *caller)
 {
@@ -159,16 +171,24 @@ static void receive(struct caller *caller)
             return;
         }
         if (caller->got == greeting_length) {
-            if (send(caller->descriptor, line, line_length, MSG_NOSIGNAL) != (ssize_t)line_length) {
+            if (!ask(caller))
                 fail(caller, &lost, "the line could not be sent");
-                return;
-            }
-            if (half_close)
-                shutdown(caller->descriptor, SHUT_WR);
-            caller->state = AWAITS_ANSWER;
             return; /* it cannot have been answered yet */
         }
     }
+}
+
+/* Ask in a connection that was not made at once. */
+static void connected(struct caller *caller, int index)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)index};
+
+    if (!ask(caller)) {
+        fail(caller, &lost, strerror(errno));
+        return;
+    }
+    if (epoll_ctl(epoll_descriptor, EPOLL_CTL_MOD, caller->descriptor, &event) < 0)
+        die("epoll_ctl");
 }
 
 static void begin(int index)
@@ -194,6 +214,10 @@ static void begin(int index)
     if (connect(caller->descriptor, (struct sockaddr *)&server, sizeof server) < 0 && errno != EINPROGRESS) {
         fail(caller, &lost, strerror(errno));
         return;
+    }
+    if (!greeting_length && line_length && !ask(caller)) {
+        caller->state = AWAITS_CONNECTION;
+        event.events = EPOLLOUT;
     }
     /* A connection that fails is reported as an error whatever one waits for. */
     if (epoll_ctl(epoll_descriptor, EPOLL_CTL_ADD, caller->descriptor, &event) < 0)
@@ -278,8 +302,8 @@ int main(int argc, char **argv)
         refuse("--callers is 1 to 4000");
     if (!expected_length)
         refuse("--expect is needed: an answer that is not checked does not count");
-    if (greeting_length >= ANSWER_BYTES || (line_length && !greeting_length))
-        refuse("--send needs a --greeting to wait for");
+    if (greeting_length >= ANSWER_BYTES)
+        refuse("--greeting is too long");
     server.sin_port = htons((uint16_t)port);
     callers = calloc((size_t)caller_count, sizeof *callers);
     epoll_descriptor = epoll_create1(EPOLL_CLOEXEC);
@@ -297,8 +321,13 @@ int main(int argc, char **argv)
         double time;
         if (count < 0 && errno != EINTR)
             die("epoll_wait");
-        for (each = 0; each < count; each++)
-            receive(&callers[events[each].data.u32]);
+        for (each = 0; each < count; each++) {
+            index = (int)events[each].data.u32;
+            if (callers[index].state == AWAITS_CONNECTION)
+                connected(&callers[index], index);
+            else
+                receive(&callers[index]);
+        }
         time = now();
         if (time >= next_sweep) {
             next_sweep = time + SWEEP_SECONDS;

@@ -11,6 +11,11 @@ _TITLES = {
     "unshared": "cmdserver, unshared",
     "shared": "cmdserver, shared",
 }
+_WEB_TITLES = {
+    "webhook": "webhook",
+    "web-unshared": "cmdserver, unshared",
+    "web-shared": "cmdserver, shared",
+}
 _NOTHING = "-"
 _KINDS = ("rss", "pss")
 #: How much the bare limit may move between the two ends of a block.
@@ -30,6 +35,8 @@ def tables(results: Results) -> str:
     if results["throughput"]:
         rounds = _by(results["throughput"], "callers")
         parts += [_rates(rounds), _latencies(rounds), _cpu(rounds)]
+    if results["web"]:
+        parts += _web(_by(results["web"], "callers"))
     if results["idle"]:
         parts += [_idle(results), _memory(results["idle"])]
     if results["startup"]:
@@ -43,7 +50,7 @@ def tables(results: Results) -> str:
 def is_sound(results: Results) -> bool:
     """Whether cmdserver has answered everybody, rightly, and written all of it down."""
     return (
-        not any(cell["errors"] for target, cell in _cells(results) if target in {"unshared", "shared"})
+        not any(cell["errors"] for target, cell in _cells(results) if target.endswith("shared"))
         and all(each["audited"] >= each["answered"] for each in results["audit"])
         and all(
             each["check"]["open"] == each["check"]["held"] and each["ask"]["answered"] == each["ask"]["asked"]
@@ -57,7 +64,7 @@ def is_sound(results: Results) -> bool:
 
 def _unsteady(results: Results) -> str:
     """Say how often the host itself changed while it was measured."""
-    pairs = [each["limits"] for each in [*results["throughput"], *results["idle"]]]
+    pairs = [each["limits"] for each in [*results["throughput"], *results["web"], *results["idle"]]]
     count = sum(max(pair) - min(pair) > _STEADY * max(pair) for pair in pairs)
     if not count:
         return ""
@@ -96,6 +103,34 @@ def _cpu(rounds: dict[int, list[Round]]) -> str:
         rows.append([str(callers), *servers, _of(measured, "unshared", lambda cell: cell["load_cpu_ms"], 3)])
     head = ["callers", *(_TITLES[target] for target in targets), "the load generator"]
     return _titled("The process's own CPU milliseconds per request", _table(head, rows))
+
+
+def _web(rounds: dict[int, list[Round]]) -> list[str]:
+    """Say what HTTP costs, in multiples of webhook."""
+    rates, latencies, cpu = [], [], []
+    for callers, measured in rounds.items():
+        rate = [str(callers), _number(each["limit"] for each in measured), _rate(measured, "webhook")]
+        for target in ("web-unshared", "web-shared"):
+            rate += [_rate(measured, target), _multiple(measured, target, "webhook")]
+        rates.append(rate)
+        latencies.append([str(callers), *(_percentiles(measured, target) for target in _WEB_TITLES)])
+        servers = [_of(measured, target, lambda cell: cell["server_cpu_ms"], 3) for target in _WEB_TITLES]
+        cpu.append([str(callers), *servers])
+    head = ["callers", "bare limit/s", "webhook/s"]
+    for target in ("web-unshared", "web-shared"):
+        head += [f"{_WEB_TITLES[target]}/s", "of webhook"]
+    return [
+        _titled("HTTP: a connection per request", _table(head, rates)),
+        _titled("HTTP: milliseconds, p50 / p99", _table(["callers", *_WEB_TITLES.values()], latencies)),
+        _titled(
+            "HTTP: the process's own CPU milliseconds per request", _table(["callers", *_WEB_TITLES.values()], cpu)
+        ),
+    ]
+
+
+def _multiple(measured: list[Round], target: str, other: str) -> str:
+    both = [each["cells"] for each in measured if {target, other} <= set(each["cells"])]
+    return _number((cells[target]["rate"] / cells[other]["rate"] for cells in both if cells[other]["rate"]), 2)
 
 
 def _idle(results: Results) -> str:
@@ -145,7 +180,8 @@ def _startup(startup: dict[str, list[float]]) -> str:
 
 def _answers(results: Results) -> str:
     rows = []
-    for target, title in _TITLES.items():
+    titles = _TITLES | {target: f"{title}, web" for target, title in _WEB_TITLES.items()}
+    for target, title in titles.items():
         cells = [cell for name, cell in _cells(results) if name == target]
         if not cells:
             continue
@@ -175,7 +211,7 @@ def _answers(results: Results) -> str:
 
 def _cells(results: Results) -> Iterable[tuple[str, dict[str, Any]]]:
     """Yield every measurement with load, with its target."""
-    for block in results["throughput"]:
+    for block in [*results["throughput"], *results["web"]]:
         yield from block["cells"].items()
     for each in results["idle"]:
         for cell in [*each["cells"].values(), each.get("half_close")]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +22,11 @@ import report
 from servers import CannotMeasureError, Park, Server
 from tools import WARM_SECONDS, Holder, Tools
 
-PARTS = ("throughput", "idle", "startup")
+PARTS = ("throughput", "web", "idle", "startup")
 TARGETS = ("naive", "xinetd", "unshared", "shared")
+WEB_TARGETS = ("webhook", "web-unshared", "web-shared")
+#: What may be missing here.
+OTHERS = ("xinetd", "webhook")
 #: xinetd has no idle connections: it starts a process as soon as somebody calls.
 PATIENT_TARGETS = ("naive", "unshared", "shared")
 
@@ -64,6 +68,8 @@ class Plan:
         total = 5.0
         if "throughput" in self.parts:
             total += self.rounds * throughput
+        if "web" in self.parts:
+            total += self.rounds * len(self.callers) * (len(WEB_TARGETS) * cell + 2 * limit)
         if "idle" in self.parts:
             total += self.rounds * (idle + 2 * cell)
         if "startup" in self.parts:
@@ -85,6 +91,7 @@ class Benchmark:
     park: Park
     tools: Tools
     throughput: list[dict[str, Any]] = field(default_factory=list)
+    web: list[dict[str, Any]] = field(default_factory=list)
     idle: list[dict[str, Any]] = field(default_factory=list)
     limit_with_descriptors: list[dict[str, Any]] = field(default_factory=list)
     startup: dict[str, list[float]] = field(default_factory=dict)
@@ -94,7 +101,9 @@ class Benchmark:
     def run(self) -> None:
         """Do everything that is planned."""
         if "throughput" in self.plan.parts:
-            self._measure_throughput()
+            self._measure_rates(TARGETS, self.throughput)
+        if "web" in self.plan.parts:
+            self._measure_rates(WEB_TARGETS, self.web)
         if "idle" in self.plan.parts:
             self._measure_idle()
         if "startup" in self.plan.parts:
@@ -102,13 +111,13 @@ class Benchmark:
 
     # Connection per request
 
-    def _measure_throughput(self) -> None:
+    def _measure_rates(self, targets: Sequence[str], blocks: list[dict[str, Any]]) -> None:
         with contextlib.ExitStack() as stack:
-            servers = [server for name in TARGETS if (server := self._started(name, stack)) is not None]
+            servers = [server for name in targets if (server := self._started(name, stack)) is not None]
             for number in range(self.plan.rounds):
                 for callers in self.plan.callers:
                     _say(f"round {number + 1} of {self.plan.rounds}: {callers} callers")
-                    self.throughput.append(self._block(number, callers, _in_turn(servers, number)))
+                    blocks.append(self._block(number, callers, _in_turn(servers, number)))
 
     def _block(self, number: int, callers: int, servers: list[Server]) -> dict[str, Any]:
         """Measure all servers with so many callers, between two looks at what the host can do just then."""
@@ -203,8 +212,8 @@ class Benchmark:
             stack.callback(self._finish, server)
             server.start()
         except CannotMeasureError as error:
-            if name == "xinetd":
-                self._note_once(f"without xinetd: {error}")
+            if name in OTHERS:
+                self._note_once(f"without {name}: {error}")
                 return None
             raise
         return server

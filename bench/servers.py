@@ -13,6 +13,7 @@ ADDRESS = "127.0.0.1"
 GREETING = "What can I do for you?\n"
 LINE = "uptime\n"
 EXPECTED = "load average"
+_REQUEST = "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 _START_SECONDS = 20
 _STOP_SECONDS = 20
@@ -21,7 +22,7 @@ _ASK_SECONDS = 10
 
 _CMDSERVER_CONFIGURATION = """\
 [[listen]]
-protocol = "line"
+protocol = "{protocol}"
 endpoint = "tcp:{port}:interface={address}"
 login = "never"
 
@@ -40,6 +41,11 @@ running = 64
 queued = 20000
 login_seconds = 3600
 idle_seconds = 3600
+"""
+
+#: Of adnanh/webhook: as much of it as compares.
+_HOOKS = """\
+[{{"id": "uptime", "execute-command": "{program}", "include-command-output-in-response": true}}]
 """
 
 _XINETD_CONFIGURATION = """\
@@ -84,7 +90,8 @@ class Server:
         argv: What starts it in the foreground.
         port: Where it listens then.
         log: Where its output goes.
-        greeting: What it says first; a server without a greeting answers at once, without being asked.
+        greeting: What it says first, if anything.
+        line: What it is asked then; a server without either answers at once, without being asked.
         state_directory: cmdserver's.
     """
 
@@ -93,6 +100,7 @@ class Server:
     port: int
     log: Path
     greeting: str = GREETING
+    line: str = LINE
     state_directory: Path | None = None
     #: Right answers that were received from it; kept by those who ask.
     answered: int = 0
@@ -176,8 +184,8 @@ class Server:
     def _ask(self) -> str:
         with socket.create_connection((ADDRESS, self.port), _ASK_SECONDS) as connection:
             received = b""
-            if self.greeting:
-                connection.sendall(LINE.encode())
+            if self.line:
+                connection.sendall(self.line.encode())
             while chunk := connection.recv(4096):
                 received += chunk
         return received.decode(errors="replace")
@@ -219,6 +227,10 @@ class Park:
                 return self._xinetd(place, port)
             case "unshared" | "shared":
                 return self._cmdserver(name, place, port)
+            case "webhook":
+                return self._webhook(place, port)
+            case "web-unshared" | "web-shared":
+                return self._cmdserver(name, place, port, protocol="web")
         raise CannotMeasureError(f"there is no server called {name}")
 
     def _naive(self, place: Path, port: int) -> Server:
@@ -237,16 +249,34 @@ class Park:
             )
         )
         argv = [xinetd, "-dontfork", "-f", str(file), "-pidfile", str(place / "pid")]
-        return Server(name="xinetd", argv=argv, port=port, log=place / "log", greeting="")
+        return Server(name="xinetd", argv=argv, port=port, log=place / "log", greeting="", line="")
 
-    def _cmdserver(self, name: str, place: Path, port: int) -> Server:
+    def _webhook(self, place: Path, port: int) -> Server:
+        webhook = shutil.which("webhook")
+        if webhook is None:
+            raise CannotMeasureError("webhook is not installed")
+        hooks = place / "hooks.json"
+        hooks.write_text(_HOOKS.format(program=self.program))
+        # As the other servers' children: a dozen locale files less.
+        argv = ["env", "LANG=C", "LC_ALL=C", webhook, "-hooks", str(hooks), "-ip", ADDRESS, "-port", str(port)]
+        line = _REQUEST.format(path="/hooks/uptime")
+        return Server(name="webhook", argv=argv, port=port, log=place / "log", greeting="", line=line)
+
+    def _cmdserver(self, name: str, place: Path, port: int, protocol: str = "line") -> Server:
         file = place / "cmdserver.toml"
-        share = "true" if name == "shared" else "false"
-        file.write_text(_CMDSERVER_CONFIGURATION.format(address=ADDRESS, port=port, program=self.program, share=share))
+        share = "false" if name.endswith("unshared") else "true"
+        file.write_text(
+            _CMDSERVER_CONFIGURATION.format(
+                protocol=protocol, address=ADDRESS, port=port, program=self.program, share=share
+            )
+        )
         state = place / "state"
         argv = [self._python, "-c", _TWISTD, "-n", "--pidfile=", "cmdserver"]
         argv += ["--config", str(file), "--state-dir", str(state)]
-        return Server(name=name, argv=argv, port=port, log=place / "log", state_directory=state)
+        talk = {"greeting": GREETING, "line": LINE}
+        if protocol == "web":
+            talk = {"greeting": "", "line": _REQUEST.format(path="/uptime")}
+        return Server(name=name, argv=argv, port=port, log=place / "log", state_directory=state, **talk)
 
 
 def _free_port() -> int:

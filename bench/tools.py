@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from servers import ADDRESS, EXPECTED, LINE, CannotMeasureError, Server
+from servers import ADDRESS, EXPECTED, CannotMeasureError, Server
 
 _HERE = Path(__file__).parent
 
@@ -39,8 +39,7 @@ class Tools:
         argv = [self._load, "--address", ADDRESS, "--port", str(server.port), "--callers", str(callers)]
         argv += ["--seconds", str(seconds), "--warm", str(WARM_SECONDS), "--grace", str(_GRACE_SECONDS)]
         argv += ["--expect", EXPECTED]
-        if server.greeting:
-            argv += ["--greeting", server.greeting, "--send", LINE]
+        argv += ["--greeting", server.greeting, "--send", server.line]
         if half_close:
             argv.append("--half-close")
         before = server.cpu_seconds()

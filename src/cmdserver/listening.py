@@ -7,6 +7,7 @@ Rule of this file: it knows no protocol; it opens doors for factories that it is
 import contextlib
 import socket
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -103,9 +104,15 @@ def source_of(address: object) -> str:
     An IPv4 client of an IPv6 socket has the same source as through an IPv4 one.
     """
     if isinstance(address, IPv4Address | IPv6Address):
-        host = parse_address(address.host.partition("%")[0])
-        return "unknown" if host is None else str(host)  # a proxy may have said something else
+        return _source_of_host(address.host)
     return "unix" if isinstance(address, UNIXAddress) else "unknown"
+
+
+@lru_cache(maxsize=4096)
+def _source_of_host(text: str) -> str:
+    """Work out the source of an address once, not for each connection: most come from a few."""
+    host = parse_address(text.partition("%")[0])
+    return "unknown" if host is None else str(host)  # a proxy may have said something else
 
 
 def endpoint_of(address: object, separator: str = ":") -> str:

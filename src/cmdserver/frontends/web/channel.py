@@ -57,7 +57,11 @@ class Channel(HTTPChannel):
     #: None: nor is its access log wanted.
     factory = None
 
+    #: Header fields of the answer that are the same for all of its kind, as they are sent.
+    beside = b""
+
     requestFactory: Any
+    transport: Any
     _networkProducer: Any
 
     def __init__(self, keeper: Keeper, request_factory: Callable[..., Any]) -> None:
@@ -118,6 +122,11 @@ class Channel(HTTPChannel):
         self._networkProducer.resumeProducing()
         self._keeper.output_flows()
         super().dataReceived(b"")
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
+        """Send the head of an answer, in one piece."""
+        fields = [b"%s: %s\r\n" % (name, value) for name, values in headers.getAllRawHeaders() for value in values]
+        self.transport.write(b"%s %s %s\r\n%s%s\r\n" % (version, code, reason, b"".join(fields), self.beside))
 
     def loseConnection(self) -> None:
         """All is said."""

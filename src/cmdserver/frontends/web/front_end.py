@@ -146,7 +146,7 @@ def whole_answer(error: RequestError, status: int) -> bytes:
         *headers_of(error, status, is_browser=True),
     ]
     head = b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode("ascii"))
-    return head + b"".join(b"%s: %s\r\n" % field for field in fields) + b"\r\n" + body
+    return head + headers.as_sent(tuple(fields)) + b"\r\n" + body
 
 
 def _tree(site: Site, exposition: Exposition) -> Branch:

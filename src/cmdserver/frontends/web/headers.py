@@ -11,6 +11,12 @@ from typing import Final
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
+
+def as_sent(fields: Headers) -> bytes:
+    """Spell header fields as HTTP/1.1 does."""
+    return b"".join(b"%s: %s\r\n" % field for field in fields)
+
+
 _PAGE_POLICY: Final = b"; ".join((
     b"default-src 'none'",
     b"script-src 'self'",

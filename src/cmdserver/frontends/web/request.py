@@ -7,6 +7,7 @@ Rule of this file: it knows bytes and headers, no commands and no callers but as
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Final, Protocol
@@ -17,6 +18,7 @@ from twisted.web import http
 
 from cmdserver.errors import Malformed
 from cmdserver.frontends.web import headers
+from cmdserver.frontends.web.channel import Channel
 from cmdserver.frontends.web.guard import split_target
 from cmdserver.frontends.web.headers import Headers
 from cmdserver.frontends.web.negotiation import OF_DOCUMENTS, Representation, choose
@@ -37,6 +39,7 @@ _HEADERS: Final = {
     Representation.JSON: headers.PLAIN,
     Representation.EVENTS: headers.EVENTS,
 }
+_as_sent: Final = cache(headers.as_sent)
 _FORM: Final = b"application/x-www-form-urlencoded"
 
 
@@ -237,8 +240,11 @@ class WebRequest(http.Request):
         answer = self.responseHeaders
         answer.setRawHeaders(b"Date", [http.datetimeToString()])
         answer.setRawHeaders(b"Content-Type", [content_type])
-        for name, value in beside:
-            answer.setRawHeaders(name, [value])
+        if isinstance(self.channel, Channel):
+            self.channel.beside = _as_sent(beside)
+        else:
+            for name, value in beside:
+                answer.setRawHeaders(name, [value])
         for name, value in more:
             answer.addRawHeader(name, value)
 

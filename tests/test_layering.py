@@ -134,15 +134,15 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             "connections errors frontends.line.connection identity interpreter listening lobby rendering"
         ),
         "frontends.web": "",
+        "frontends.web.drawing": "frontends.web.markup frontends.web.picture",
+        "frontends.web.frame": "frontends.web.markup",
+        "frontends.web.run_panel": "frontends.web.frame frontends.web.markup model rendering",
         "frontends.web.markup": "printable",
         "frontends.web.picture": "structured",
-        "frontends.web.drawing": "frontends.web.markup frontends.web.picture",
         "frontends.web.pages": (
             "errors frontends.web.drawing frontends.web.frame frontends.web.markup frontends.web.picture"
             " frontends.web.run_panel model structured"
         ),
-        "frontends.web.run_panel": "frontends.web.frame frontends.web.markup model rendering",
-        "frontends.web.frame": "frontends.web.markup",
         "frontends.web.utf8": "",
         "frontends.web.negotiation": "",
         "frontends.web.headers": "",
@@ -152,9 +152,12 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.web.sessions": "model",
         "frontends.web.static": "",
         "frontends.web.openapi": "errors frontends.web.problems model",
-        "frontends.web.request": "errors frontends.web.guard frontends.web.headers frontends.web.negotiation model",
-        "frontends.web.access_log": "frontends.web.request",
         "frontends.web.channel": "",
+        "frontends.web.request": (
+            "errors frontends.web.channel frontends.web.guard frontends.web.headers frontends.web.negotiation"
+            " model"
+        ),
+        "frontends.web.access_log": "frontends.web.request",
         "frontends.web.connection": (
             "connections errors frontends.web.channel frontends.web.request identity listening lobby model"
         ),
@@ -223,8 +226,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         # How it is put together; named here is what makes the parts, doors are found by their names.
         "house": (
             "admission audit checkers claims configuration credential_files dispatcher events first_start gate"
-            " hangups hashing host_keys identity listening lobby metrics model networks orphans own_names penalties"
-            " policy process runner scheduler spawning startups threshold throttle tls tls_transport"
+            " hangups hashing host_keys identity listening lobby metrics model networks orphans own_names"
+            " penalties policy process runner scheduler spawning startups threshold throttle tls tls_transport"
         ),
         "service": "configuration errors house identity listening process reading state",
         "plugin": "configuration errors host listening reading service settings state structured tls",

@@ -119,7 +119,7 @@ class PrintableLineTests(unittest.TestCase):
             "df \u00e9\u20ac": "df \u00e9\u20ac",
         }
         for text, expected in cases.items():
-            with self.subTest(text):
+            with self.subTest(ascii(text)):
                 self.assertEqual(expected, printable_line(text))
 
     @given(st.text())

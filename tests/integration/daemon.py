@@ -42,9 +42,15 @@ def wait_until(condition: Callable[[], T], what: str, seconds: float = DEADLINE_
 
 
 def free_port() -> int:
-    """Find a TCP port that nobody uses on any address, and that the kernel gives to no client (from 32768 on)."""
+    """Find a TCP port that nobody uses on any address, and that the kernel gives to no client (from 32768 on).
+
+    Of the processes that pytest-xdist runs tests in, each has ports of its own, because some are chosen long before
+    anybody listens on them.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     while True:
-        port = 10_000 + secrets.randbelow(20_000)
+        port = 10_000 + secrets.randbelow(20_000 // workers) * workers + worker
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("", port))
             return port

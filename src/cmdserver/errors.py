@@ -60,6 +60,7 @@ class UnknownCommand(Refusal):
     def __init__(self, name: str, suggestions: tuple[str, ...] = ()) -> None:
         hint = f"; did you mean {' or '.join(suggestions)}?" if suggestions else "; try: help"
         super().__init__(f'no command named "{name}"{hint}')
+        self.name = name
         self.suggestions = suggestions
 
 

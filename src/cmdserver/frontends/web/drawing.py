@@ -25,8 +25,8 @@ def _facts(part: Facts) -> Markup:
 
 
 def _fact(column: Column, cell: Cell) -> Markup:
-    value = element("dd", _value(column, cell, None), class_="long" if len(cell.text) > LONG_FACT else None)
-    return element("div", element("dt", column.name), value)
+    value = element("dd", _value(column, cell, None))
+    return element("div", element("dt", column.name), value, class_="long" if len(cell.text) > LONG_FACT else None)
 
 
 def _table(part: Table) -> Markup:
@@ -67,7 +67,7 @@ def _class(column: Column) -> str | None:
     match column.kind:
         case Kind.TEXT:
             return None
-        case Kind.NUMBER:
-            return "number"
+        case Kind.NUMBER | Kind.LONG:
+            return column.kind
         case Kind.PERCENT | Kind.FULL:
             return "bar"

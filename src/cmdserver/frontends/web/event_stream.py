@@ -17,7 +17,7 @@ JSON answer does, without the output; ``failure`` comes in its place if there is
 if there is data that a page can draw, and says how. A client whose connection breaks can go on where it was within
 `RESUME_SECONDS`, by saying the last id that it has seen (``Last-Event-ID``); that
 something is no longer known is told by ``gap``. An id that means nothing (any more) is answered 204, which tells
-browsers not to ask again.
+browsers not to ask again. A reader who wants no more says so with ``Cmdserver-Stop`` beside that id, and the run ends.
 
 A reader's pace is its run's, as far as others do not share it. Nothing is kept for a reader but what it may have
 missed, and of shared output that is the one copy of all.
@@ -57,6 +57,8 @@ HEARTBEAT_SECONDS: Final = 15.0
 
 _HEARTBEAT: Final = b": still running\n\n"
 _LAST_EVENT_ID: Final = b"last-event-id"
+#: Beside the last id: the reader will not come back.
+_STOP: Final = b"cmdserver-stop"
 
 
 class EventStreams:
@@ -84,6 +86,9 @@ class EventStreams:
         name, _, number = last_id.decode("latin-1").partition(".")
         stream = self._streams.get(name)
         if stream is None or stream.key != caller.key or not (number.isascii() and number.isdigit()):
+            request.respond_with(HTTPStatus.NO_CONTENT, b"text/event-stream", headers.EVENTS)
+        elif request.header(_STOP) is not None:
+            stream.stop()
             request.respond_with(HTTPStatus.NO_CONTENT, b"text/event-stream", headers.EVENTS)
         else:
             stream.resume(request, int(number[:10]))
@@ -211,6 +216,16 @@ class EventStream:
             self._close()
         elif self._flow is not None and not self._is_full:
             self._flow.resume()
+
+    def stop(self) -> None:
+        """End the run, if nobody else has a share in it: its reader has said that it wants no more."""
+        self._stop_lingering()
+        request, self._request = self._request, None
+        if request is not None:
+            request.when_gone = None
+            request.unregisterProducer()
+            request.cut()
+        self._leave()
 
     def _detached(self) -> None:
         self._request = None

@@ -54,6 +54,7 @@ __all__ = [
     "index",
     "login",
     "problem",
+    "why_log_in",
 ]
 
 
@@ -68,7 +69,7 @@ def index(visitor: Visitor, commands: Sequence[Command]) -> bytes:
     if not commands:
         return encode(page(visitor, "Commands", heading, _nothing_to_run(visitor)))
     cards = element("ul", *[_card(command) for command in commands], class_="cards", data_cards=True)
-    nothing = element("p", "No command is like that.", class_="empty", hidden=True, data_nothing=True, role="status")
+    nothing = element("p", "No command matches that.", class_="empty", hidden=True, data_nothing=True, role="status")
     return encode(page(visitor, "Commands", heading, _search(), cards, nothing))
 
 
@@ -116,7 +117,8 @@ def command_tail(
         streamed: Its standard output, for a command with a parser whose output was not gathered; see `data_of`.
     """
     if answer is None:
-        said = element("p", element("span", str(error), class_="badge"), class_="outcome bad", role="alert")
+        why = "no answer" if error is None else _in_words(error)
+        said = element("p", element("span", why, class_="badge"), class_="outcome bad", role="alert")
         return encode(join((closing("pre"), said, closing("section"), FOOT)))
     drawn = draw(picture(data_of(answer, streamed)))
     again = run_form(visitor, answer.grant.command, answer.grant.arguments, "Run again")
@@ -146,6 +148,7 @@ def login(visitor: Visitor, next_path: str, complaint: str | None) -> bytes:
     """
     form = element(
         "form",
+        element("h1", "Log in"),
         element("p", complaint, class_="complaint", role="alert") if complaint else None,
         _field("Name", NAME_FIELD, "text", "username", autofocus=True),
         _field("Password", PASSWORD_FIELD, "password", "current-password"),
@@ -156,7 +159,14 @@ def login(visitor: Visitor, next_path: str, complaint: str | None) -> bytes:
         action=LOGIN_PATH,
         class_="sheet",
     )
-    return encode(page(visitor, "Log in", element("h1", "Log in"), form))
+    return encode(page(visitor, "Log in", form))
+
+
+def why_log_in(error: RequestError) -> str:
+    """Say why somebody is asked who they are, who has asked for something else."""
+    if isinstance(error, UnknownCommand):
+        return f"There is no {error.name} without a login."
+    return _in_words(error)
 
 
 def problem(visitor: Visitor, status: int, error: RequestError) -> bytes:
@@ -170,7 +180,7 @@ def problem(visitor: Visitor, status: int, error: RequestError) -> bytes:
     heading = _HEADINGS.get(error.code, "That did not work")
     body = element(
         "section",
-        element("p", str(error), class_="complaint", role="alert"),
+        element("p", _in_words(error), class_="complaint", role="alert"),
         _ways_on(visitor, error),
         element("p", f"{status} {error.code}", class_="quiet mono"),
         class_="sheet problem",
@@ -181,7 +191,7 @@ def problem(visitor: Visitor, status: int, error: RequestError) -> bytes:
 
 _HEADINGS = {
     Code.MALFORMED: "That is no request",
-    Code.UNKNOWN_COMMAND: "There is no such command here",
+    Code.UNKNOWN_COMMAND: "Not found",
     Code.DENIED: "You may not do that",
     Code.BAD_ARGUMENT: "That argument does not fit",
     Code.THROTTLED: "One moment, please",
@@ -231,6 +241,11 @@ def _nothing_to_run(visitor: Visitor) -> Markup:
 
 
 # What went wrong
+
+
+def _in_words(error: RequestError) -> str:
+    """Say what went wrong, as a sentence; the suggestions of an unknown name become links."""
+    return f"No command here is called {error.name}." if isinstance(error, UnknownCommand) else str(error)
 
 
 def _ways_on(visitor: Visitor, error: RequestError) -> Markup:

@@ -15,8 +15,8 @@ from cmdserver.structured import Json
 ROWS = 500
 #: The same for columns: what has more is no table for people.
 COLUMNS = 24
-#: A column with longer texts than this, on average, comes last: it would push the others away.
-_LONG_TEXT = 30
+#: A column in which a text is longer than this comes last: it would push the others away.
+_LONG_TEXT = 60
 #: A nested value is shown as JSON, up to this many characters.
 _NESTED_CHARACTERS = 200
 #: Of what is full, more is worse; of other percentages nobody knows.
@@ -31,10 +31,16 @@ class Kind(StrEnum):
     """What a column holds, which decides how it is drawn."""
 
     TEXT = "text"
+    #: Texts of which some are sentences or more.
+    LONG = "long"
     NUMBER = "number"
     PERCENT = "percent"
     #: A percentage of which more is worse.
     FULL = "full"
+
+
+#: In which order columns stand, behind the first.
+_PLACES = {Kind.PERCENT: 0, Kind.FULL: 0, Kind.TEXT: 1, Kind.NUMBER: 2, Kind.LONG: 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,22 +135,15 @@ def _is_rows(value: Json) -> bool:
 
 def _ordered(keys: Sequence[str], rows: Sequence[Mapping[str, Json]]) -> list[str]:
     """Put first what names a row, then bars, other texts, numbers, and long texts last."""
-
-    def place(key: str) -> int:
-        values = [row.get(key) for row in rows]
-        kind = _column(key, values).kind
-        if kind is not Kind.TEXT:
-            return 3 if kind is Kind.NUMBER else 1
-        return 4 if sum(len(str(value)) for value in values) > _LONG_TEXT * len(values) else 2
-
     first, *rest = keys
-    return [first, *sorted(rest, key=place)]
+    return [first, *sorted(rest, key=lambda key: _PLACES[_column(key, [row.get(key) for row in rows]).kind])]
 
 
 def _column(key: str, values: Sequence[Json]) -> Column:
     there = [value for value in values if value is not None]
     if not there or not all(isinstance(value, int | float) and not isinstance(value, bool) for value in there):
-        return Column(name=_title(key), kind=Kind.TEXT)
+        is_long = any(isinstance(value, str) and len(value) > _LONG_TEXT for value in there)
+        return Column(name=_title(key), kind=Kind.LONG if is_long else Kind.TEXT)
     words = key.split("_")
     if "percent" not in words:
         return Column(name=_title(key), kind=Kind.NUMBER)

@@ -63,13 +63,12 @@ def run_form(visitor: Visitor, command: Command, arguments: Sequence[str], label
 def outcome(answer: Answer) -> Markup:
     """Say how a run ended."""
     problem = answer_problem(answer)
-    said = problem[:1].upper() + problem[1:] if problem else "Exit status 0"
     facts = [f"took {_duration(answer.finished.duration_seconds)}"]
     if answer.shared:
         facts.append("shared with other callers")
     return element(
         "p",
-        element("span", said, class_="badge"),
+        element("span", problem or "exit status 0", class_="badge"),
         *[element("span", fact) for fact in facts],
         class_=f"outcome {'bad' if problem else 'good'}",
         role="status",

@@ -160,7 +160,7 @@ class Site:
             return error_text(error)
         visitor = self.authentication.visitor(request, caller)
         if status == HTTPStatus.UNAUTHORIZED and request.is_read_only:
-            return pages.login(visitor, guard.safe_next(_address(request)), str(error))
+            return pages.login(visitor, guard.safe_next(_address(request)), pages.why_log_in(error))
         return pages.problem(visitor, status, error)
 
     def require_login(self, request: WebRequest, caller: Caller) -> bool:

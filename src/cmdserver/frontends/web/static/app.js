@@ -4,6 +4,7 @@
 // What comes from the server reaches the page as text, never as markup; nothing is loaded from elsewhere.
 
 const TOKEN_HEADER = "X-Cmdserver-Token";
+const STOP_HEADER = "Cmdserver-Stop";
 const KEPT_CHARACTERS = 1 << 22; // of output, in the page
 const NODE_CHARACTERS = 1 << 16; // of one node, so that the oldest can be dropped
 const POINTS = 60; // of a plot
@@ -74,11 +75,20 @@ async function problemOf(response) {
   }
 }
 
+function headersOf(method) {
+  const token = document.querySelector("input[name=token]")?.value;
+  return { Accept: "text/event-stream", ...(token && method === "POST" && { [TOKEN_HEADER]: token }) };
+}
+
+// Ends a run at once: the server would wait for a reader who is only gone to come back.
+function stopRun(path, method, id) {
+  const headers = { ...headersOf(method), "Last-Event-ID": id, [STOP_HEADER]: "yes" };
+  fetch(path, { method, headers }).catch(() => {}); // it ends by itself a little later
+}
+
 // Runs a command; yields its events. Goes on where it was when the connection breaks, as long as the server knows of it.
 async function* runOf(path, method, signal) {
-  const token = document.querySelector("input[name=token]")?.value;
-  const headers = { Accept: "text/event-stream" };
-  if (token) headers[TOKEN_HEADER] = token;
+  const headers = headersOf(method);
   let isOver = false;
   for (let tries = 0; tries <= RETRIES; tries += 1) {
     try {
@@ -87,7 +97,7 @@ async function* runOf(path, method, signal) {
       if (!response.ok) throw await problemOf(response);
       for await (const event of eventsOf(response.body)) {
         headers["Last-Event-ID"] = event.id;
-        yield { kind: event.event, data: JSON.parse(event.data) };
+        yield { id: event.id, kind: event.event, data: JSON.parse(event.data) };
         isOver ||= event.event === "outcome" || event.event === "failure";
         tries = 0;
       }
@@ -111,8 +121,8 @@ function draw(parts, history) {
 function drawFacts({ facts }, index, history) {
   return make("dl", { class: "facts" }, ...facts.map(([name, kind, text, number]) => {
     const plotted = number === null ? null : plot(name, noted(history, `${index} ${name}`, number), kind);
-    const value = make("dd", { class: text.length > LONG_FACT ? "long" : null }, valueOf(name, kind, text, number, null));
-    return make("div", {}, make("dt", {}, name), value, plotted);
+    const value = make("dd", {}, valueOf(name, kind, text, number, null));
+    return make("div", { class: text.length > LONG_FACT ? "long" : null }, make("dt", {}, name), value, plotted);
   }));
 }
 
@@ -141,7 +151,7 @@ function drawRow(columns, row, index, history) {
 }
 
 function classOf(kind) {
-  return { number: "number", percent: "bar", full: "bar" }[kind] ?? null;
+  return { number: "number", long: "long", percent: "bar", full: "bar" }[kind] ?? null;
 }
 
 function valueOf(name, kind, text, number, rowName) {
@@ -163,9 +173,9 @@ function noted(history, key, number) {
 
 function plot(name, points, kind) {
   if (points.length < 2) return null;
-  const low = Math.min(0, ...points);
-  const high = classOf(kind) === "bar" ? Math.max(100, ...points) : Math.max(...points, low + 1e-9);
+  const [low, high] = classOf(kind) === "bar" ? [0, Math.max(100, ...points)] : scaleOf(points);
   const at = (point, index) => `${index},${(19 - (18 * (point - low)) / (high - low)).toFixed(2)}`;
+  const line = points.map(at).join(" ");
   const shape = (tag, attributes) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -175,11 +185,21 @@ function plot(name, points, kind) {
   const svg = shape("svg", {
     class: "plot", viewBox: `0 0 ${points.length - 1} 20`, preserveAspectRatio: "none", role: "img", "aria-label": label,
   });
-  svg.append(shape("polyline", {
-    points: points.map(at).join(" "), fill: "none", stroke: "currentColor", "stroke-width": 1.75,
+  svg.append(shape("polygon", {
+    points: `0,20 ${line} ${points.length - 1},20`, fill: "currentColor", "fill-opacity": 0.14,
+  }), shape("polyline", {
+    points: line, fill: "none", stroke: "currentColor", "stroke-width": 1.75,
     "stroke-linejoin": "round", "vector-effect": "non-scaling-stroke",
   }));
   return svg;
+}
+
+// From the lowest to the highest; but what hardly changes is to look so.
+function scaleOf(points) {
+  const low = Math.min(...points);
+  const high = Math.max(...points);
+  const margin = Math.max(0, (Math.max(Math.abs(low), Math.abs(high)) * 0.2 || 1) - (high - low)) / 2;
+  return [low - margin, high + margin];
 }
 
 // Output: as text, with control characters made visible as the server does on its own pages
@@ -194,7 +214,8 @@ function visible(text) {
 class Output {
   constructor(pre) {
     this.pre = pre;
-    this.clear();
+    this.length = pre.textContent.length;
+    this.isCut = false;
   }
 
   clear() {
@@ -267,19 +288,24 @@ class Panel {
     this.began();
     let wait = 0;
     try {
-      for await (const { kind, data } of runOf(this.path, this.method, controller.signal)) this.take(kind, data);
+      for await (const { id, kind, data } of runOf(this.path, this.method, controller.signal)) {
+        this.lastId = id;
+        this.take(kind, data);
+      }
     } catch (error) {
       wait = error.wait ?? 0;
       if (this.controller === controller) this.failed(error);
     }
     if (this.controller !== controller) return;
     this.controller = null;
+    this.lastId = null;
     this.ended(wait);
   }
 
   stop() {
     this.watch.checked = false;
     this.controller?.abort();
+    if (this.lastId) stopRun(this.path, this.method, this.lastId);
   }
 
   close() {
@@ -332,7 +358,7 @@ class Panel {
     if (answer.shared) facts.splice(1, 0, "shared with other callers");
     if (this.output.isCut) facts.push("the beginning of the output is not kept here");
     const problem = problemIn(answer);
-    this.tell(problem ? "bad" : "good", problem ?? "Exit status 0", ...facts);
+    this.tell(problem ? "bad" : "good", problem ?? "exit status 0", ...facts);
     this.picture.replaceChildren(...draw(this.drawn, this.history));
     this.picture.hidden = !this.picture.hasChildNodes();
   }
@@ -394,10 +420,10 @@ class Panel {
 }
 
 function problemIn(answer) {
-  if (answer.truncated) return `Output truncated at ${(answer.stdout_bytes + answer.stderr_bytes).toLocaleString("en")} bytes`;
+  if (answer.truncated) return `output truncated at ${(answer.stdout_bytes + answer.stderr_bytes).toLocaleString("en")} bytes`;
   if (answer.error) return answer.error.message;
-  if (answer.signal) return `Ended by ${answer.signal}`;
-  return answer.exit_status ? `Exit status ${answer.exit_status}` : null;
+  if (answer.signal) return `ended by ${answer.signal}`;
+  return answer.exit_status ? `exit status ${answer.exit_status}` : null;
 }
 
 function duration(count) {
@@ -477,7 +503,9 @@ function equipTop() {
   const apply = (theme) => {
     if (theme === "auto") delete root.dataset.theme;
     else root.dataset.theme = theme;
-    switcher.textContent = `Theme: ${theme}`;
+    switcher.dataset.theme = theme;
+    switcher.setAttribute("aria-label", `Colours: ${theme}`);
+    switcher.title = `Colours: ${theme}`;
   };
   const kept = localStorage.getItem("theme");
   apply(themes.includes(kept) ? kept : "auto");

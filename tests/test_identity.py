@@ -26,6 +26,7 @@ from cmdserver.hashing import PasswordVerifier, is_match
 from cmdserver.identity import Arrival, Credentials, Door, Identity, Login, Offence, Realm, suppose
 from cmdserver.model import Caller
 from cmdserver.penalties import Penalties
+from cmdserver.remembered import Remembered
 from cmdserver.startups import Newcomers, Startups
 from cmdserver.threshold import Threshold
 from tests.running_doubles import MemoryLedger
@@ -56,9 +57,12 @@ class IdentityTestCase(SynchronousTestCase):
         self.verifier = InstantVerifier()
         self.ledger = MemoryLedger()
         self.clock = Clock()
+        self.now = 0.0
         self.threshold = Threshold(Newcomers(Startups(2, 100, 2)), Penalties(), self.clock, lambda: 0.5)
         checkers: list[ICredentialsChecker] = [
-            PasswordChecker(self.files, cast("PasswordVerifier", self.verifier)),
+            PasswordChecker(
+                self.files, cast("PasswordVerifier", self.verifier), Remembered(bytes(32)), lambda: self.now
+            ),
             PublicKeyChecker(self.files, lambda: NOON),
             TokenChecker(self.files, lambda: NOON),
             CertificateChecker(),
@@ -90,6 +94,11 @@ def string(data: bytes) -> bytes:
 def password(name: str, secret: bytes) -> Password:
     """Show a name and a password."""
     return Password(name=name, password=secret, source=HERE.source)
+
+
+def repeated(secret: bytes) -> Password:
+    """Show ada's name and a password as HTTP Basic does, with every request."""
+    return Password(name="ada", password=secret, source=HERE.source, is_repeated=True)
 
 
 class PasswordTests(IdentityTestCase):
@@ -124,6 +133,33 @@ class PasswordTests(IdentityTestCase):
 
         self.assertIsInstance(self.log_in(password("ada", b"right")), LoginRefused)
         self.assertIsInstance(self.log_in(password("ada", b"new")), Caller)
+
+    def test_a_repeated_password_is_computed_once(self) -> None:
+        """A client that sends its password with every request has it computed once a minute, and each login written."""
+        for now in (0.0, 1.0, 59.0, 61.0):
+            self.now = now
+            self.assertIsInstance(self.log_in(repeated(b"right")), Caller)
+
+        self.assertEqual(len(self.verifier.asked), 2)
+        self.assertEqual([outcome for _, _, outcome, _ in self.written], [Code.OK] * 4)
+
+    def test_a_repeated_password_is_forgotten_when_it_is_changed(self) -> None:
+        """What was right a moment ago is wrong as soon as the file says otherwise, or the user is gone."""
+        self.log_in(repeated(b"right"))
+        self.files.set_password("ada", bcrypt.hashpw(b"new", bcrypt.gensalt(4)))
+        self.assertIsInstance(self.log_in(repeated(b"right")), LoginRefused)
+        self.log_in(repeated(b"new"))
+        self.files.remove_user("ada")
+
+        self.assertIsInstance(self.log_in(repeated(b"new")), LoginRefused)
+
+    def test_wrong_passwords_are_computed_each_time(self) -> None:
+        """To repeat a guess is not cheaper, nor is a password that was given only once remembered."""
+        for _ in range(2):
+            self.log_in(repeated(b"wrong"))
+            self.log_in(password("ada", b"right"))
+
+        self.assertEqual(len(self.verifier.asked), 4)
 
     def test_too_many_hashes(self) -> None:
         """When no more can be checked, that is said, and written down."""

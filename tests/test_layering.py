@@ -38,6 +38,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "printable": "",
         "reading": "places",
         "recording": "model",
+        "remembered": "",
         "rendering": "errors model printable structured",
         "settings": "",
         "sharing": "",
@@ -71,7 +72,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         # Who is calling.
         "hashing": "admission errors passwords penalties",
         "claims": "names",
-        "checkers": "authorized_keys claims credential_files credentials hashing sshtransport.sk_keys",
+        "checkers": "authorized_keys claims credential_files credentials hashing remembered sshtransport.sk_keys",
         "threshold": "errors penalties startups",
         "identity": "claims errors events model penalties threshold",
         # TLS is no door, but what some doors are wrapped in.
@@ -227,7 +228,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "house": (
             "admission audit checkers claims configuration credential_files dispatcher events first_start gate"
             " hangups hashing host_keys identity listening lobby metrics model networks orphans own_names"
-            " penalties policy process runner scheduler spawning startups threshold throttle tls tls_transport"
+            " penalties policy process remembered runner scheduler spawning startups threshold throttle tls"
+            " tls_transport"
         ),
         "service": "configuration errors house identity listening process reading state",
         "plugin": "configuration errors host listening reading service settings state structured tls",

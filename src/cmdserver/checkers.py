@@ -31,6 +31,7 @@ from cmdserver.claims import (
 from cmdserver.credential_files import CredentialFiles
 from cmdserver.credentials import token_digest
 from cmdserver.hashing import PasswordVerifier, highest_cost
+from cmdserver.remembered import Remembered
 
 
 @implementer(ICredentialsChecker)
@@ -40,24 +41,40 @@ class PasswordChecker:
     Args:
         files: Has the hashes.
         verifier: Computes them, elsewhere.
+        remembered: Knows those that need not be computed again, of clients that send theirs with every request.
+        clock: For how long; in seconds.
     """
 
     credentialInterfaces = (IPassword,)
 
-    def __init__(self, files: CredentialFiles, verifier: PasswordVerifier) -> None:
+    def __init__(
+        self, files: CredentialFiles, verifier: PasswordVerifier, remembered: Remembered, clock: Callable[[], float]
+    ) -> None:
         self._files = files
         self._verifier = verifier
+        self._remembered = remembered
+        self._clock = clock
 
     def requestAvatarId(self, credentials: Password) -> Deferred[Any]:
         """Prove a name by its password; an unknown name costs what a wrong password costs."""
         hashes = self._files.passwords()
         hashed = hashes.get(credentials.name)
 
+        proof = Proof(name=credentials.name, method=credentials.method)
+
         def proven(is_right: bool) -> Proof:  # noqa: FBT001 - it is the verifier's answer
             if not is_right:
                 raise UnauthorizedLogin("wrong password" if hashed is not None else "no such user")
-            return Proof(name=credentials.name, method=credentials.method)
+            if credentials.is_repeated and hashed is not None:
+                self._remembered.remember(credentials.password, hashed, self._clock())
+            return proof
 
+        if (
+            credentials.is_repeated
+            and hashed is not None
+            and self._remembered.knows(credentials.password, hashed, self._clock())
+        ):
+            return succeed(proof)
         cost = highest_cost(hashes.values())
         checked = self._verifier.verify(credentials.password, hashed, source=credentials.source, cost=cost)
         return checked.addCallback(proven)

@@ -207,6 +207,7 @@ class House:
             from cmdserver.credential_files import CredentialFiles  # noqa: PLC0415
             from cmdserver.first_start import require_user  # noqa: PLC0415
             from cmdserver.hashing import HashingThreads, PasswordVerifier, threads_for  # noqa: PLC0415
+            from cmdserver.remembered import Remembered  # noqa: PLC0415
 
             files = CredentialFiles(self._state_directory)
             require_user(files, self._state_directory)
@@ -215,7 +216,7 @@ class House:
             self._verifier = PasswordVerifier(self._reactor, HashingThreads(threads_for(os.cpu_count() or 1)))
             public_keys = checkers.PublicKeyChecker(files, lambda: datetime.now(UTC))
             believed = [
-                checkers.PasswordChecker(files, self._verifier),
+                checkers.PasswordChecker(files, self._verifier, Remembered(os.urandom(32)), self._reactor.seconds),
                 public_keys,
                 checkers.TokenChecker(files, lambda: datetime.now(UTC)),
                 checkers.CertificateChecker(),

@@ -50,7 +50,7 @@ RESUME_SECONDS: Final = 10.0
 #: Runs that go on so; beyond that they end at once.
 MOST_LINGERING: Final = 100
 #: Of output that is told again: what was on its way when the connection broke.
-KEPT_BYTES: Final = 1 << 18
+KEPT_BYTES: Final = 1 << 16
 KEPT_EVENTS: Final = 128
 #: Proxies and browsers take a connection on which nothing happens for a dead one.
 HEARTBEAT_SECONDS: Final = 15.0

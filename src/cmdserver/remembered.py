@@ -1,0 +1,54 @@
+"""Passwords that were right a moment ago, for clients that send theirs with every request, as HTTP Basic does.
+
+To check one takes a fifth of a second of a core, on purpose, and a program that asks twice a second would have most of
+it. What is kept is a keyed digest of password *and* hash, under a key that dies with the process: neither can be found
+from it, and as soon as the password is changed or its user is gone, the hash is another and nothing is known any more.
+
+Rule of this file: pure; time and key are passed in.
+"""
+
+import hmac
+from typing import Final
+
+#: How long a password that was right need not be checked again.
+SECONDS: Final = 60.0
+#: Those that were remembered longest ago make room.
+MOST: Final = 1000
+
+
+class Remembered:
+    """The passwords.
+
+    Args:
+        key: Random, of 32 bytes, used for nothing else.
+        seconds: How long each is known.
+        most: How many are.
+    """
+
+    def __init__(self, key: bytes, seconds: float = SECONDS, most: int = MOST) -> None:
+        self._key = key
+        self._seconds = seconds
+        self._most = most
+        #: Until when, in the order in which they end.
+        self._until: dict[bytes, float] = {}
+
+    def __len__(self) -> int:
+        """How many are kept, those that are over but not yet forgotten included."""
+        return len(self._until)
+
+    def knows(self, password: bytes, hashed: bytes, now: float) -> bool:
+        """Whether a password was right for a hash not long ago."""
+        until = self._until.get(self._digest(password, hashed))
+        return until is not None and now < until
+
+    def remember(self, password: bytes, hashed: bytes, now: float) -> None:
+        """Note that a password has turned out to be right for a hash."""
+        digest = self._digest(password, hashed)
+        self._until.pop(digest, None)
+        if len(self._until) >= self._most:
+            del self._until[next(iter(self._until))]
+        self._until[digest] = now + self._seconds
+
+    def _digest(self, password: bytes, hashed: bytes) -> bytes:
+        # A hash has no NUL in it, so that no two pairs are spelled the same.
+        return hmac.digest(self._key, hashed + b"\0" + password, "sha256")

@@ -155,8 +155,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.web.openapi": "errors frontends.web.problems model",
         "frontends.web.channel": "",
         "frontends.web.request": (
-            "errors frontends.web.channel frontends.web.guard frontends.web.headers frontends.web.negotiation"
-            " model"
+            "errors frontends.web.channel frontends.web.guard frontends.web.headers frontends.web.negotiation model"
         ),
         "frontends.web.access_log": "frontends.web.request",
         "frontends.web.connection": (

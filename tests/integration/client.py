@@ -81,6 +81,13 @@ class Client:
         result, self._read = self._read[:length], self._read[length:]
         return result
 
+    def read_exactly(self, length: int) -> bytes:
+        """Read so many bytes, or to the end of the connection if that comes first."""
+        while len(self._read) < length and (data := self.socket.recv(65536)):
+            self._read += data
+        result, self._read = self._read[:length], self._read[length:]
+        return result
+
     def read_line(self) -> bytes:
         """Read one line."""
         return self.read_until(b"\n")

@@ -29,6 +29,8 @@ from cmdserver.model import Caller
 #: How long a client that was refused may go on sending before it is cut off. To close at once with bytes unread would
 #: make the kernel send a reset, and the answer could be lost with it (RFC 9112, section 9.6).
 LINGER_SECONDS: Final = 2.0
+#: And how much.
+LINGER_BYTES: Final = 1 << 20
 
 #: What a client's verified certificate says, given its transport and source; None if it has shown none.
 CertificateOf = Callable[[Any, str], Credentials | None]
@@ -80,6 +82,8 @@ class WebConnection(Protocol):
     _is_parting = False
     _is_leaving = False
     _is_newcomer = False
+    #: Bytes that came after the client was refused.
+    _ignored = 0
 
     def __init__(self, behind: Behind, source: str) -> None:
         self._behind = behind
@@ -108,6 +112,9 @@ class WebConnection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Take what came."""
         if self._is_parting:
+            self._ignored += len(data)
+            if self._ignored > LINGER_BYTES:
+                self.transport.abortConnection()
             return
         if self._is_on_trial:
             self._locate()

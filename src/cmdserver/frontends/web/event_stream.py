@@ -45,8 +45,8 @@ from cmdserver.model import Answer, Caller, Flow, Grant
 from cmdserver.rendering import error_json, outcome_json
 from cmdserver.structured import Kept, data_of
 
-#: How long a run goes on for a reader who is gone and may come back; browsers do after some three seconds.
-RESUME_SECONDS: Final = 10.0
+#: How long a run goes on for a reader who is gone and may come back; browsers do after a second or three.
+RESUME_SECONDS: Final = 5.0
 #: Runs that go on so; beyond that they end at once.
 MOST_LINGERING: Final = 100
 #: Of output that is told again: what was on its way when the connection broke.

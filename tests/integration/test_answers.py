@@ -169,7 +169,7 @@ def test_truncated(daemon: Daemon) -> None:
     assert output == b"y\n" * (LIMIT // 2)
     assert trailer == f"endless: output truncated at {LIMIT} bytes\n".encode()
     assert (answer["truncated"], len(answer["stdout"])) == (True, LIMIT)
-    assert not daemon.processes()
+    wait_until(lambda: not daemon.processes(), "the whole group is gone", 1)
 
 
 def test_output_of_exactly_the_limit_is_not_truncated(daemon: Daemon) -> None:
@@ -199,7 +199,7 @@ def test_timeout_of_a_command_that_ignores_sigterm(daemon: Daemon) -> None:
 
     assert daemon.ask("stubborn\n").startswith(b"before\ncmdserver: stubborn: timeout: ")
     assert time.monotonic() - began < 5
-    assert not daemon.processes()
+    wait_until(lambda: not daemon.processes(), "the whole group is gone", 1)
 
 
 def test_background_process_does_not_outlive_its_command(daemon: Daemon) -> None:

@@ -1,8 +1,9 @@
 """Tests of the portal: who is believed, what is written down, and what nobody is told."""
 
 import tempfile
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -248,7 +249,29 @@ class PublicKeyTests(IdentityTestCase):
         caller = self.show()
 
         assert isinstance(caller, Caller)
-        self.assertEqual(caller.forced_words, ("df", "-h"))
+        self.assertEqual((caller.forced_words, caller.permits_pty), (("df", "-h"), False))
+
+    def test_terminals(self) -> None:
+        """Who may have a terminal is said with the key."""
+        for options, permits_pty in (("", True), ("no-pty ", False), ("restrict ", False), ("restrict,pty ", True)):
+            self.files.remove_user("ada")
+            self.files.add_user("ada", ADA)
+            self.files.add_keys("ada", options + self.line)
+            caller = self.show()
+            assert isinstance(caller, Caller)
+            self.assertEqual(caller.permits_pty, permits_pty, options)
+
+    def test_security_keys(self) -> None:
+        """A hardware token's signature is good if somebody was there to touch it, and not otherwise."""
+        kind = b"sk-ssh-ed25519@openssh.com"
+        blob = string(kind) + string(self.key.public_key().public_bytes_raw()) + string(b"ssh:")
+        self.files.add_keys("ada", f"no-touch-required {kind.decode()} {b64encode(blob).decode()}")
+        for flags, is_let_in in ((b"\x01", True), (b"\x05", True), (b"\x00", False), (b"\x04", False)):
+            counted = flags + b"\0\0\0\7"
+            signed = sha256(b"ssh:").digest() + counted + sha256(b"challenge").digest()
+            signature = string(kind) + string(self.key.sign(signed)) + counted
+            claim = PublicKey(name="ada", blob=blob, signed=b"challenge", signature=signature, source="192.0.2.1")
+            self.assertEqual(isinstance(self.log_in(claim), Caller), is_let_in, flags)
 
     def test_refusals(self) -> None:
         """A key that is not listed, not for here, expired, or not the signer's: refused alike, written down apart."""
@@ -276,6 +299,20 @@ class PublicKeyTests(IdentityTestCase):
         self.assertFalse(checker.is_acceptable("ada", self.blob, "192.0.3.1"))
         self.assertFalse(checker.is_acceptable("eve", self.blob, "192.0.2.1"))
         self.assertFalse(checker.is_acceptable("../ada", self.blob, "192.0.2.1"))
+
+    def test_doors_ask_before_a_signature(self) -> None:
+        """A door that is asked about a key asks whoever knows; where nobody does, none is acceptable."""
+        asked: list[tuple[str, bytes, str]] = []
+
+        def is_acceptable(name: str, blob: bytes, source: str) -> bool:
+            asked.append((name, blob, source))
+            return True
+
+        knowing = Identity([], self.threshold, EventStream(self.ledger), lambda: 0.0, is_acceptable)
+
+        self.assertTrue(Door("ssh", Login.REQUIRED, knowing).is_acceptable_key("192.0.2.1", "ada", b"blob"))
+        self.assertEqual(asked, [("ada", b"blob", "192.0.2.1")])
+        self.assertFalse(Door("ssh", Login.REQUIRED, self.identity).is_acceptable_key("192.0.2.1", "ada", b"blob"))
 
 
 class CertificateTests(IdentityTestCase):

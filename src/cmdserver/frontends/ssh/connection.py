@@ -142,14 +142,14 @@ class SSHConnection(ServerTransport):
 
     def overdue(self) -> None:
         """What was expected did not come in time."""
-        limits = self._lobby.limits()
-        if self._is_over or self.isOutputHeld:
+        limits, channels = self._lobby.limits(), self._channels
+        if self._is_over or (channels is not None and self.isOutputHeld):
             self.transport.abortConnection()
-        elif self._channels is None:
+        elif channels is None:
             self._give_up(limits.login_seconds)
         else:
             farewell = f"nothing was asked within {limits.idle_seconds:g} s"
-            self._channels.expire(f"cmdserver: {farewell}")
+            channels.expire(f"cmdserver: {farewell}")
             self.sendDisconnect(DISCONNECT_BY_APPLICATION, farewell)
 
     def come_to_an_end(self) -> None:

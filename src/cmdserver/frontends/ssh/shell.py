@@ -47,8 +47,7 @@ class Shell(Program):
     def feed(self, data: bytes) -> None:
         """See `Program`."""
         self._terminal.feed(data)
-        if self._answering is not None and self._terminal.take_interrupt():
-            self.interrupt()
+        self._interrupt_if_typed()
         self.proceed()
 
     def end_input(self) -> None:
@@ -105,9 +104,15 @@ class Shell(Program):
                 self._perform(entered.strip().encode())
             case str():
                 self._prompt()
+        self._interrupt_if_typed()
         if self._terminal.has_keys:
             # Each line, and each so many keys, is a turn of its own.
             self._clock.callLater(0, self.proceed)
+
+    def _interrupt_if_typed(self) -> None:
+        """While a command runs Ctrl-C is for that, whatever was typed before it."""
+        if self._answering is not None and self._terminal.take_interrupt():
+            self.interrupt()
 
     def _perform(self, line: bytes) -> None:
         self._screen.ends_line = True

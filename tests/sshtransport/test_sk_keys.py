@@ -165,6 +165,19 @@ class VerifyTests(SynchronousTestCase):
         self.assertFalse(verify(token.blob, string(token.kind) + string(one) + bytes((PRESENT,)) + uint32(1), b"m"))
 
 
+class NumberTests(SynchronousTestCase):
+    def test_numbers_of_a_signature_are_positive_and_not_long(self) -> None:
+        """What ECDSA cannot have made is refused before it is computed with."""
+        token = TOKENS[1]
+        for number in (b"", b"\0", b"\x80", b"\1" * 34):
+            with self.subTest(number=number):
+                pair = string(string(number) + string(b"\1"))
+
+                self.assertFalse(
+                    verify(token.blob, string(ECDSA_P256) + pair + bytes((PRESENT,)) + uint32(1), b"message")
+                )
+
+
 class ParseTests(SynchronousTestCase):
     def test_keys_and_signatures_say_what_they_are(self) -> None:
         """Type, application, flags and counter."""

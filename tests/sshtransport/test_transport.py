@@ -4,11 +4,14 @@ import itertools
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import directlyProvides
 
 from cmdserver.sshtransport import algorithms, strict
 from cmdserver.sshtransport.dispatching import PING, PONG
-from cmdserver.sshtransport.encoding import string, uint32
+from cmdserver.sshtransport.encoding import Fields, string, uint32
 from cmdserver.sshtransport.rekeying import RekeyLimits
 from tests.sshtransport.client import (
     TALK,
@@ -354,6 +357,47 @@ class RekeyingTests(SynchronousTestCase):
 
         self.assertTrue(wire.server.transport.disconnecting)
 
+    def test_empty_messages_are_not_held_for_nothing(self) -> None:
+        """Many small answers are much, too."""
+        wire = connected()
+        wire.server.maxHeldBytes = 1000
+        wire.server.sendKexInit()
+
+        for _ in range(11):
+            wire.server.sendPacket(TALK, b"")
+
+        self.assertTrue(wire.server.transport.disconnecting)
+
+    def test_new_keys_are_announced_and_nothing_else(self) -> None:
+        """NEWKEYS has no content (RFC 4253 section 7.3)."""
+        wire = connected()
+        send = wire.client._send
+        wire.client._send = lambda number, message: send(number, message or b"x")  # type: ignore[method-assign]
+
+        wire.client.sendKexInit()
+        wire.settle()
+
+        self.assertTrue(wire.server.transport.disconnecting)
+
+    def test_an_exchange_cannot_be_started_twice(self) -> None:
+        """By us, which would be a mistake."""
+        wire = connected()
+        wire.server.sendKexInit()
+
+        with self.assertRaises(RuntimeError):
+            wire.server.sendKexInit()
+
+    def test_nothing_is_taken_under_a_key_that_is_used_up(self) -> None:
+        """From a peer that pays no attention to our wish for another key."""
+        wire = connected()
+        wire.server._opening._packets = (1 << 32) - 17
+
+        wire.client.sendPacket(TALK, b"one too many")
+        wire.deliver()
+
+        self.assertTrue(wire.server.transport.disconnecting)
+        self.assertEqual(talk(wire.server).heard, [])
+
     def test_no_key_protects_more_than_it_can(self) -> None:
         """Before a nonce could come again, the connection ends; no packet is sent, none is taken."""
         wire = connected()
@@ -437,6 +481,34 @@ class MessageTests(SynchronousTestCase):
         self.assertTrue(wire.server.transport.disconnecting)
         self.assertEqual(self.flushLoggedErrors(), [])
 
+    def test_services_can_have_stricter_parsers(self) -> None:
+        """Whose exceptions are then mistakes of ours, but for Malformed."""
+        wire = connected()
+        wire.server.parserErrors = ()
+
+        wire.client.sendPacket(TALK, b"")
+        wire.settle()
+
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
+        wire = connected()
+        wire.server.parserErrors = ()
+        talk(wire.server).ssh_TALK = lambda packet: Fields(packet).end()  # type: ignore[method-assign]
+
+        wire.client.sendPacket(TALK, b"x")
+        wire.settle()
+
+        self.assertTrue(wire.server.transport.disconnecting)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_who_parts_before_anything_has_begun_is_no_trouble(self) -> None:
+        """There is no service, and nobody is logged in."""
+        wire = Wire(TalkingServer(), TalkingClient())
+
+        cut(wire.server)
+
+        self.assertEqual(wire.server.service, None)
+
     def test_our_own_mistakes_are_logged_as_such(self) -> None:
         """With a traceback, and without a word of it to the peer."""
         wire = connected()
@@ -474,6 +546,27 @@ class MessageTests(SynchronousTestCase):
 
         self.assertTrue(service.is_stopped)
         self.assertEqual(wire.server.output[-1], "logged out")
+
+
+class NoDelay(StringTransport):
+    """A transport that says that it is TCP's."""
+
+    noDelay = False
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Note it."""
+        self.noDelay = enabled
+
+
+class TCPTests(SynchronousTestCase):
+    def test_answers_do_not_wait_for_acknowledgements(self) -> None:
+        """Nagle's algorithm is off where there is one."""
+        below = NoDelay()
+        directlyProvides(below, ITCPTransport)
+
+        TalkingServer().makeConnection(below)
+
+        self.assertTrue(below.noDelay)
 
 
 class SlowPeerTests(SynchronousTestCase):

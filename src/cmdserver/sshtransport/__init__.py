@@ -19,6 +19,8 @@ What there is to set or to override on `cmdserver.sshtransport.transport.ServerT
 * ``outputHeld()`` and ``outputReleased()``: when those who produce output should stop, and can go on; ``isOutputHeld``
   says it at any time. The reasons are a key exchange, and a peer that does not take what there is. The transport below
   has its one producer: do not register another.
+* ``parserErrors``: what services raise at messages that make no sense: what Conch's do. Services that raise nothing but
+  `cmdserver.sshtransport.encoding.Malformed` set it to ``()``, so that their mistakes are seen to be some.
 * ``seconds()``, ``random(size)``, ``ephemeral()``: time and randomness, for tests.
 
 What it expects of others:

@@ -13,7 +13,7 @@ from twisted.conch.ssh.transport import DISCONNECT_BY_APPLICATION, DISCONNECT_PR
 from twisted.logger import Logger
 
 from cmdserver.sshtransport import extension_info, strict
-from cmdserver.sshtransport.encoding import Fields, string, uint32
+from cmdserver.sshtransport.encoding import Fields, Malformed, string, uint32
 from cmdserver.sshtransport.packets import SEQUENCE_NUMBERS
 
 #: Messages from here on are for the service that runs over the transport (RFC 4250 section 4.1.1).
@@ -21,8 +21,6 @@ _FIRST_OF_SERVICES: Final = 50
 #: OpenSSH's ``ping@openssh.com`` (PROTOCOL, section 1.9).
 PING: Final = 192
 PONG: Final = 193
-#: What Conch's services raise when a message is not what they take it for, or speaks of a channel that there is not.
-_WHAT_PARSERS_RAISE: Final = (struct.error, IndexError, KeyError, TypeError, ValueError)
 #: How much of a peer's text goes into the log, in bytes.
 MAX_LOGGED_BYTES: Final = 200
 
@@ -49,6 +47,10 @@ def printable(text: bytes) -> str:
 class Dispatching(SSHTransportBase):
     """Gives each message to the method or the service that takes it."""
 
+    #: What a service's parsers raise when a message makes no sense, beside `Malformed`: Conch's, also when it speaks of
+    #: a channel that there is not. Other exceptions are mistakes of ours.
+    parserErrors: tuple[type[Exception], ...] = (struct.error, IndexError, KeyError, TypeError, ValueError)
+
     _log = Logger()
 
     def dispatchMessage(self, messageNum: int, payload: bytes) -> None:
@@ -74,7 +76,9 @@ class Dispatching(SSHTransportBase):
     def _give(self, service: SSHService, number: int, payload: bytes) -> None:
         try:
             service.packetReceived(number, payload)
-        except _WHAT_PARSERS_RAISE as error:
+        except Malformed:
+            raise
+        except self.parserErrors as error:
             place = extract_tb(error.__traceback__)[-1]
             self._log.info(
                 "{error} at message {number}, in line {line} of {file}",

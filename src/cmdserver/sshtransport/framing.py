@@ -35,6 +35,8 @@ from cmdserver.sshtransport.rekeying import KeyUse, RekeyLimits
 #: What may wait for a key exchange to end. More comes from who pays no attention to `Framing.outputHeld`, or goes to a
 #: peer that asks a lot and never exchanges keys.
 MAX_HELD_BYTES: Final = 8 * 1024 * 1024
+#: What a message costs beside its content: many answers have none.
+HELD_MESSAGE_BYTES: Final = 128
 
 
 class Framing(Dispatching):
@@ -157,7 +159,7 @@ class Framing(Dispatching):
         self._congestion.wrote(len(packet))
 
     def _hold(self, number: int, message: bytes) -> None:
-        self._held_bytes += len(message)
+        self._held_bytes += len(message) + HELD_MESSAGE_BYTES
         if self._held_bytes > self.maxHeldBytes:
             self.sendDisconnect(DISCONNECT_BY_APPLICATION, b"Too much output waits for a key exchange")
         else:

@@ -162,6 +162,9 @@ class ProtectedTransport(Framing):
             self.incomingPacketSequence = 0
         self._phase = Phase.OPEN
         self._is_first = False
+        # Some 3 KB, of no use until the next exchange makes new ones.
+        self.ourKexInitPayload = self.otherKexInitPayload = b""
+        del self._ours
 
     def _rekey_if_due(self) -> None:
         if self._is_over or self._is_holding or self._phase is not Phase.OPEN or not self._may_exchange_again():

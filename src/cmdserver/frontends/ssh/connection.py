@@ -43,6 +43,8 @@ class SSHConnection(ServerTransport):
     #: Its own, and nothing else, is what a stranger learns of us: no version.
     ourVersionString = b"SSH-2.0-cmdserver"
     _log = SilentLogger()
+    #: What is above raises nothing but Malformed at what a client says; everything else is a mistake of ours.
+    parserErrors = ()
 
     _authentication: Authentication | None = None
     _channels: Channels | None = None

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from cmdserver import settings, wire
 from cmdserver.audit import _line
 from cmdserver.errors import Code
+from cmdserver.sshtransport import algorithms
 from tests.running_doubles import requested
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -56,6 +57,22 @@ class DocumentTests(SynchronousTestCase):
             if table is settings.Settings:
                 keys -= TABLES
             self.assertEqual(sorted(keys), sorted(first_column(section(name, "configuration.md"))), name)
+
+    def test_every_algorithm(self) -> None:
+        """docs/ssh-transport.md has each algorithm of SSH that is offered, in the order of preference of its kind."""
+        offered = [
+            *algorithms.KEY_EXCHANGES,
+            *algorithms.HOST_KEYS,
+            *algorithms.CIPHERS,
+            *algorithms.MACS,
+            *algorithms.COMPRESSIONS,
+        ]
+        users, hosts = set(algorithms.USER_KEYS), [name.decode() for name in offered]
+
+        found = first_column(section("What is offered", "ssh-transport.md"))
+
+        self.assertEqual(found[: len(hosts)], hosts)
+        self.assertEqual(sorted(found[len(hosts) :]), sorted(name.decode() for name in users))
 
     def test_every_error(self) -> None:
         """docs/protocol.md has each code of the one vocabulary."""

@@ -174,7 +174,7 @@ def test_openssh_changes_keys_all_the_time(
 
 
 def test_dropbear(server: Server) -> None:
-    """Dropbear's client has neither strict key exchange nor encrypt-then-MAC, and comes in with ChaCha20."""
+    """Dropbear's client has no encrypt-then-MAC, guesses another method than ours, and comes in with ChaCha20."""
     needs("dbclient", "dropbear-bin")
 
     output = run(

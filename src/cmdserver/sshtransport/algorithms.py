@@ -4,7 +4,7 @@ Offered is what OpenSSH's server offers today, less what has a known weakness or
 
 * Key exchange: ML-KEM with X25519 (a recording of today stays secret if either holds), and X25519 alone for the many
   clients without ML-KEM. No NIST curves, whose implementations are the easiest to get wrong; no finite-field groups,
-  which cost a server a hundred times as much as they cost who asks (DHEat, CVE-2002-20001).
+  which cost a server much and who asks nothing (DHEat, CVE-2002-20001).
   `cryptography` has no sntrup761.
 * Host keys: no ECDSA, which gives the key away if a nonce ever repeats; no SHA-1 (``ssh-rsa``), no DSA.
 * Ciphers: those that authenticate, and counter mode with encrypt-then-MAC. Encrypt-and-MAC (RFC 4253's own

@@ -137,6 +137,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.web": "",
         "frontends.web.drawing": "frontends.web.markup frontends.web.picture",
         "frontends.web.frame": "frontends.web.markup",
+        "frontends.web.http2": "frontends.web.channel",
         "frontends.web.run_panel": "frontends.web.frame frontends.web.markup model rendering",
         "frontends.web.markup": "printable",
         "frontends.web.picture": "structured",
@@ -159,7 +160,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         ),
         "frontends.web.access_log": "frontends.web.request",
         "frontends.web.connection": (
-            "connections errors frontends.web.channel frontends.web.request identity listening lobby model"
+            "connections errors frontends.web.channel frontends.web.http2 frontends.web.request identity"
+            " listening lobby model"
         ),
         "frontends.web.authentication": (
             "claims errors frontends.web.guard frontends.web.pages frontends.web.request frontends.web.sessions"

@@ -101,6 +101,7 @@ class House:
             clock=reactor,
             limits=lambda: self._configuration.limits,
             web_hosts=lambda: self._web_hosts,
+            logs_access=lambda: self._configuration.settings.web.access_log,
             exposition=self._exposition,
             ssh_host_keys=self._ssh_host_keys,
         )

@@ -33,6 +33,8 @@ class Lobby:
     limits: Callable[[], Limits]
     #: The names that this host answers to on the web, as they are now.
     web_hosts: Callable[[], frozenset[str]] = frozenset
+    #: Whether each of its requests is a line of the log.
+    logs_access: Callable[[], bool] = lambda: True
     #: Begin to measure, if nobody has; what it returns renders what was measured of the commands named.
     exposition: Callable[[], Exposition] = lambda: lambda _: b""
     #: What an SSH door proves itself with: `cmdserver.host_keys.HostKey`, the best first. Raises `CannotStart`.

@@ -119,9 +119,8 @@ class WebConnection(Protocol):
         if self._is_on_trial:
             self._locate()
         self._channel.dataReceived(data)
-        if not self._active and not self._is_awaited and not self._is_parting and self._is_reading_request:
-            self._is_awaited = True
-            self._connections.expect_within(self, self._behind.lobby.limits().login_seconds)
+        if not (self._active or self._is_awaited or self._is_parting):
+            self._expect_more()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone, and with it the wish for answers."""
@@ -162,8 +161,7 @@ class WebConnection(Protocol):
     def cut(self, request: WebRequest) -> None:
         """An answer breaks off."""
         if self._is_http2:
-            stream: Any = request.channel
-            stream.abortConnection()
+            self._channel.cut(request)
         else:
             self._channel.loseConnection()
 
@@ -235,25 +233,25 @@ class WebConnection(Protocol):
 
     # Steps
 
-    @property
-    def _is_reading_request(self) -> bool:
-        return bool(self._channel.streams if self._is_http2 else self._channel.is_reading_request)
+    def _expect_more(self) -> None:
+        """Say by when the rest of a request is to be there; or, after a word from the reader of an answer, the next."""
+        if self._channel.is_reading_request:
+            self._is_awaited = True
+            self._connections.expect_within(self, self._behind.lobby.limits().login_seconds)
+        elif self._is_http2 and self._channel.is_sending:
+            self._connections.expect_within(self, self._behind.lobby.limits().idle_seconds)
 
     def _speak_http1(self) -> None:
         self._channel = Channel(self, self._new_request)
         self._channel.makeConnection(self.transport)
 
     def _speak_http2(self) -> None:
-        from twisted.web._http2 import H2Connection  # noqa: PLC0415 - for those who speak it only
+        from cmdserver.frontends.web.http2 import HTTP2Channel  # noqa: PLC0415 - for those who speak it only
 
         self._is_http2 = True
-        channel: Any = H2Connection(self._behind.lobby.clock)
-        self._channel = channel
-        channel.requestFactory = self._new_request
-        channel.timeOut = None
-        channel.callLater = self._behind.lobby.clock.callLater
-        channel.makeConnection(self.transport)
-        self.transport.registerProducer(channel, True)
+        self._channel = HTTP2Channel(self, self._new_request, self._behind.lobby.clock)
+        self._channel.makeConnection(self.transport)
+        self.transport.registerProducer(self._channel, True)
 
     def _new_request(self, channel: Any, queued: object = None) -> WebRequest:
         del queued

@@ -101,7 +101,8 @@ class WebFrontEnd(FrontEnd):
 
     def note(self, request: WebRequest) -> None:
         """See `connection.Behind`."""
-        access_log.log(request)
+        if self.lobby.logs_access():
+            access_log.log(request)
 
     def _turn_away(self, refusal: Refusal) -> Protocol | None:
         return _TurnedAway(self, refusal) if len(self.parting) < MOST_PARTING else None

@@ -85,7 +85,8 @@ class WebRequest(http.Request):
     #: Told when the client is gone before it was answered.
     when_gone: Callable[[], object] | None = None
     is_too_long = False
-    _is_begun = False
+    #: All of it has come.
+    is_begun = False
     _is_done = False
     content: BytesIO
     #: Of its path, decoded but for the character set: what was followed in the tree, and what was not.
@@ -118,7 +119,7 @@ class WebRequest(http.Request):
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """It is complete."""
         self.method, self.uri, self.clientproto = command, path, version
-        self._is_begun = True
+        self.is_begun = True
         self.connection.begun(self)
 
     def connectionLost(self, reason: Failure) -> None:
@@ -251,7 +252,7 @@ class WebRequest(http.Request):
     def _end(self) -> None:
         if not self._is_done:
             self._is_done = True
-            if self._is_begun:
+            if self.is_begun:
                 self.connection.done(self)
 
 

@@ -89,7 +89,8 @@ class Live:
         """Nothing more will come of the run."""
         if self._flow is not None:
             self._flow = None
-            self.request.unregisterProducer()
+            if not self.request.is_gone:
+                self.request.unregisterProducer()
 
     # What differs
 

@@ -540,6 +540,7 @@ function equip() {
 if (document.readyState === "loading") {
   const watcher = new MutationObserver(equipComing);
   watcher.observe(document.documentElement, { childList: true, subtree: true });
+  equipComing();
   document.addEventListener("DOMContentLoaded", () => {
     watcher.disconnect();
     equip();

@@ -1,6 +1,8 @@
 """Pages are what they say, and nothing that is put into them becomes part of them."""
 
+import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from unittest import TestCase
 
@@ -108,7 +110,36 @@ class EscapingTests(TestCase):
         self.assertEqual([tag for tag, _ in read.elements], ["span"] if is_error else [])
 
 
+STATIC = Path(pages.__file__).parent / "static"
+
+#: What people on slow lines wait for, whatever they look at first; nothing is compressed.
+BUDGET_BYTES = 60_000
+
+
 class StrictnessTests(TestCase):
+    def test_the_budget(self) -> None:
+        """A page with all that it loads is small, a list of fifty commands included."""
+        files = sum(path.stat().st_size for path in STATIC.iterdir())
+        commands = [
+            a_command(name=f"command-{each}", help="What it does, in a line of some length") for each in range(50)
+        ]
+        largest = max(*(len(page) for page in every_page("plain").values()), len(pages.index(STRANGER, commands)))
+
+        self.assertLess(files + largest, BUDGET_BYTES)
+
+    def test_static_files_load_nothing(self) -> None:
+        """Style and script name no other host, and the script makes no markup or code of text."""
+        texts = {path.name: path.read_text("utf-8") for path in STATIC.iterdir()}
+
+        self.assertEqual(set(texts), {"app.css", "app.js", "icon.svg"})
+        for name, text in texts.items():
+            addresses = set(re.findall(r"https?://[^\s\"'`)]+|url\(|@import|\bimport\b", text))
+            self.assertEqual(addresses - {"http://www.w3.org/2000/svg"}, set(), name)
+        dangerous = (
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|\"style\"|\.style\b|srcdoc"
+        )
+        self.assertIsNone(re.search(dangerous, texts["app.js"]))
+
     def test_nothing_is_inline_and_nothing_is_from_elsewhere(self) -> None:
         """No page has a script or style of its own, or the address of another host."""
         for name, page in every_page("plain").items():

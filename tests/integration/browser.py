@@ -1,0 +1,86 @@
+"""A real browser, and what it must not have done at the end of a visit.
+
+Playwright, because one package steers whatever Chromium the distribution has: colours, width, JavaScript or none, and
+the page's clock are its to say, and it tells of every request and message. Selenium would need a driver besides, and
+its logs for the rest.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+#: What Chromium says of every answer of 400 and above; those that a visit meets are as the contract wants them.
+_STATUS_NOTE = "Failed to load resource: the server responded with a status of"
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the browser; without one the test is skipped."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("chromium is not installed")
+    # Its sandbox cannot be set up by root, as whom CI runs.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def visit(
+    browser: Browser,
+    address: str,
+    *,
+    width: int = 1100,
+    colours: Literal["light", "dark"] = "light",
+    has_javascript: bool = True,
+) -> Iterator[Page]:
+    """Visit a site as somebody new; at the end nothing was complained of, and nobody else was asked for anything.
+
+    Args:
+        browser: The browser.
+        address: Of the site: ``http://localhost:2080``.
+        width: Of the screen, in CSS pixels.
+        colours: What the visitor likes.
+        has_javascript: Whether scripts run.
+    """
+    context = browser.new_context(
+        base_url=address,
+        viewport={"width": width, "height": 800},
+        color_scheme=colours,
+        java_script_enabled=has_javascript,
+    )
+    said, asked = _watch(context)
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    yield page
+    context.close()
+    assert not said, said
+    assert all(each.startswith((f"{address}/", "blob:")) for each in asked), asked
+
+
+def _watch(context: BrowserContext) -> tuple[list[str], list[str]]:
+    said: list[str] = []
+    asked: list[str] = []
+    context.on("console", lambda message: None if message.text.startswith(_STATUS_NOTE) else said.append(message.text))
+    context.on("weberror", lambda error: said.append(str(error.error)))
+    context.on("request", lambda request: asked.append(request.url))
+    return said, asked
+
+
+def barriers(page: Page) -> list[str]:
+    """Say what keeps somebody from using a page as it is now, by axe-core's rules (WCAG and good practice)."""
+    violations = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in violations]
+
+
+def sticks_out(page: Page) -> bool:
+    """Whether a page is wider than the screen, so that it would have to be moved sideways to be read."""
+    return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))

@@ -1,0 +1,283 @@
+"""The page in a real browser: with and without JavaScript, on a desk and on a phone, for everybody."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.integration.browser import barriers, chromium, sticks_out, visit
+from tests.integration.daemon import Daemon, Door, running, shell, wait_until
+from tests.integration.logins import ALICE, LENIENT, write_passwords
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("daemon")]
+
+DOOR = Door(protocol="web", login="optional")
+ADDRESS = f"http://localhost:{DOOR.port}"
+
+#: Says something, and then waits until a file is there.
+_REPORT = 'echo first line; while [ ! -e "$GO" ]; do sleep 0.05; done; echo second line; echo a warning >&2; exit 3'
+
+DISKS = r"""printf 'Filesystem      Size  Used Avail Use%% Mounted on
+/dev/vda        252G   24G   78G  24%% /
+/dev/vdb        1.0T  973G   51G  95%% /srv
+'"""
+
+
+def commands(go: Path) -> Mapping[str, Mapping[str, object]]:
+    """Make the allow-list; ``report`` goes on when there is a file ``go``."""
+    return {
+        "df": shell(DISKS, read_only=True, parser="df", help="How full the file systems are"),
+        "uptime": {"run": ["uptime"], "read_only": True, "parser": "uptime", "help": "Since when"},
+        "report": shell(_REPORT, environment={"GO": str(go)}, help="Begins something"),
+        "look": shell(_REPORT, environment={"GO": str(go)}, read_only=True, share=False, help="Looks for long"),
+        "endless": shell("echo begun; exec sleep 1000", timeout_seconds=2000, help="Never ends"),
+        "hostile": shell(r"printf '<script>alert(1)</script>\033[31m&amp;'", read_only=True, help="<b>bold</b>"),
+        "long-name-" + "x" * 50: shell("yes long output | head -c 20000 | tr -d '\\n'", read_only=True, help="y" * 300),
+    }
+
+
+ROLES: Mapping[str, Mapping[str, object]] = {
+    "anonymous": {"commands": ["df", "uptime", "look", "hostile", "long-*"]},
+    "admin": {"commands": ["*"], "users": ["alice"]},
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Give one browser for all visits."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def go(daemon: Daemon) -> Iterator[Path]:
+    """Give the file that lets ``report`` and ``look`` go on."""
+    path = daemon.directory / "go"
+    yield path
+    path.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Give a daemon with a web door, and somebody who has a password."""
+    directory = tmp_path_factory.mktemp("daemon")
+    with running(directory, commands(directory / "go"), doors=[DOOR], roles=ROLES, limits=LENIENT) as daemon:
+        write_passwords(daemon, {"alice": ALICE})
+        yield daemon
+
+
+def log_in(page: Page) -> None:
+    """Fill in the form."""
+    page.get_by_label("Name").fill("alice")
+    page.get_by_label("Password").fill(ALICE)
+    page.get_by_label("Password").press("Enter")
+    expect(page.get_by_text("alice")).to_be_visible()
+
+
+def bars(page: Page) -> list[str | None]:
+    """Say which bars a page shows."""
+    return [each.get_attribute("value") for each in page.locator("meter").all()]
+
+
+def test_a_visit(browser: Browser, go: Path) -> None:
+    """Look at the disks, log in, watch a longer command, log out."""
+    with visit(browser, ADDRESS) as page:
+        page.goto("/")
+        page.get_by_role("link", name="Run df").click()
+        expect(page.get_by_role("meter")).to_have_count(2)
+        assert bars(page) == ["24", "95"]
+        expect(page.get_by_role("region", name="Output of df")).to_contain_text("/dev/vdb")
+        expect(page.get_by_role("status").first).to_contain_text(re.compile("exit status 0.*took", re.IGNORECASE))
+
+        page.get_by_role("link", name="Log in").click()
+        log_in(page)
+        page.get_by_role("link", name="Open report").click()
+        page.get_by_role("button", name="Run").click()
+        output = page.get_by_role("region", name="Output of report")
+        expect(output).to_have_text("first line\n")
+        expect(page.get_by_role("status")).to_contain_text("Running")
+        go.touch()
+        expect(output).to_have_text("first line\nsecond line\na warning\n")
+        expect(output.locator(".err")).to_have_text("a warning\n")
+        expect(page.get_by_role("status")).to_contain_text("exit status 3")
+
+        page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_role("link", name="Log in")).to_be_visible()
+        expect(page.get_by_role("heading", name="report")).to_have_count(0)
+
+
+def test_without_javascript(browser: Browser, go: Path) -> None:
+    """The same without scripts: bars are there, output comes while it is made, forms work."""
+    with visit(browser, ADDRESS, has_javascript=False) as page:
+        page.goto("/")
+        page.get_by_role("link", name="Run df").click()
+        assert bars(page) == ["24", "95"]
+
+        page.goto("/look", wait_until="commit")
+        output = page.get_by_role("region", name="Output of look")
+        expect(output).to_have_text("first line\n")
+        expect(page.get_by_text("Running")).to_be_visible()
+        go.touch()
+        expect(output).to_have_text("first line\nsecond line\na warning\n")
+        expect(page.get_by_text("Running")).to_be_hidden()
+
+        page.get_by_role("link", name="Log in").click()
+        log_in(page)
+        page.get_by_role("link", name="Open report").click()
+        page.get_by_role("button", name="Run").click()
+        expect(page.get_by_role("status")).to_contain_text("exit status 3")
+        page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_role("link", name="Log in")).to_be_visible()
+
+
+@pytest.mark.parametrize("has_javascript", [True, False])
+def test_a_phone(browser: Browser, *, has_javascript: bool) -> None:
+    """No page is wider than a phone, whatever is on it."""
+    with visit(browser, ADDRESS, width=360, has_javascript=has_javascript) as page:
+        for path in ("/", "/df", "/uptime", "/hostile", "/long-name-" + "x" * 50, "/-/login", "/" + "z" * 200):
+            page.goto(path)
+            assert not sticks_out(page), path
+        page.goto("/-/login")
+        log_in(page)
+        for path in ("/", "/report", "/-/" + "z" * 200):
+            page.goto(path)
+            assert not sticks_out(page), path
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_nobody_is_kept_out(browser: Browser, go: Path, colours: Literal["light", "dark"]) -> None:
+    """axe-core finds nothing on any page, in light and in dark, before, during and after a run."""
+    with visit(browser, ADDRESS, colours=colours) as page:
+        for path in ("/", "/df", "/uptime", "/hostile", "/-/login", "/nothing"):
+            page.goto(path)
+            assert barriers(page) == [], path
+        page.goto("/")
+        page.get_by_role("link", name="Run df").click()
+        expect(page.get_by_role("meter")).to_have_count(2)
+        assert barriers(page) == []
+        page.get_by_role("searchbox").fill("no such thing")
+        assert barriers(page) == []
+        page.goto("/-/login?next=/report")
+        log_in(page)
+        assert barriers(page) == []
+        page.get_by_role("button", name="Run").click()
+        expect(page.get_by_role("region", name="Output of report")).to_contain_text("first")
+        assert barriers(page) == []
+        go.touch()
+        expect(page.get_by_role("status")).to_contain_text("exit status 3")
+        assert barriers(page) == []
+        page.goto("/-/nothing")
+        assert barriers(page) == []
+
+
+def test_output_is_text(browser: Browser) -> None:
+    """What a command prints is read, not obeyed; in the server's page and in the script's."""
+    with visit(browser, ADDRESS) as page:
+        page.goto("/hostile")
+        output = page.get_by_role("region", name="Output of hostile")
+        expect(output).to_have_text("<script>alert(1)</script>^[[31m&amp;")
+        expect(page.get_by_text("<b>bold</b>")).to_be_visible()
+        page.get_by_role("button", name="Run again").click()
+        expect(page.get_by_role("status")).to_contain_text(" at ")
+        expect(output).to_have_text("<script>alert(1)</script>^[[31m&amp;")
+
+
+def test_stop(browser: Browser, daemon: Daemon) -> None:
+    """Stop ends the process, at once."""
+    with visit(browser, ADDRESS) as page:
+        page.goto("/-/login?next=/endless")
+        log_in(page)
+        page.get_by_role("button", name="Run").click()
+        expect(page.get_by_role("region", name="Output of endless")).to_have_text("begun\n")
+        assert daemon.processes()
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_role("status")).to_have_text("Stopped")
+        wait_until(lambda: daemon.processes() == [daemon.pid] or not daemon.processes(), "the end of the run", 5)
+
+
+def test_stop_a_page_that_is_coming(browser: Browser, daemon: Daemon) -> None:
+    """A page that the server is still sending has a button that stops its run."""
+    with visit(browser, ADDRESS) as page:
+        page.goto("/look", wait_until="commit")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_role("status")).to_have_text("Stopped")
+        wait_until(lambda: not daemon.processes(), "the end of the run", 5)
+
+
+def test_numbers_over_time(browser: Browser) -> None:
+    """While a command is watched, its numbers are plotted; nothing is asked while nobody looks."""
+    with visit(browser, ADDRESS) as page:
+        page.clock.install()
+        page.goto("/uptime")
+        page.get_by_label("Every 5 s").check()
+        plot = page.get_by_role("img", name=re.compile("^Load 1m: [0-9]+ values"))
+
+        def is_plotted() -> bool:
+            page.clock.run_for(5_000)
+            return plot.is_visible()
+
+        wait_until(is_plotted, "a plot")
+
+        page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.clock.run_for(60_000)
+        page.evaluate("document.title")  # so that we would know by now
+        assert asked == []
+
+
+def test_keyboard(browser: Browser) -> None:
+    """Without a mouse: search, choose, run, and the focus is never lost."""
+    with visit(browser, ADDRESS) as page:
+        page.goto("/")
+        expect(page.get_by_role("searchbox")).to_be_visible()
+        page.keyboard.press("/")
+        page.keyboard.type("file systems")
+        expect(page.get_by_role("listitem")).to_have_count(1)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("link", name="df", exact=True)).to_be_focused()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="Run again")).to_be_focused()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("link", name="Run df")).to_be_focused()
+
+
+def test_copy_and_download(browser: Browser) -> None:
+    """Output leaves the page as it is."""
+    with visit(browser, ADDRESS) as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.goto("/df")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download").click()
+        assert re.fullmatch(r"df-.*\.txt", download.value.suggested_filename)
+        text = Path(download.value.path()).read_text("utf-8")
+        assert text.endswith("95% /srv\n")
+        page.get_by_role("button", name="Copy").click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == text
+
+
+def test_a_session_that_is_over(browser: Browser) -> None:
+    """Who was logged out meanwhile is told so, and how to go on."""
+    with visit(browser, ADDRESS) as page:
+        page.goto("/-/login?next=/report")
+        log_in(page)
+        page.context.clear_cookies()
+        page.get_by_role("button", name="Run").click()
+        expect(page.get_by_role("status")).to_contain_text("anti-forgery token")
+
+
+def test_colours(browser: Browser) -> None:
+    """Colours are the system's until somebody chooses, and the choice is kept."""
+    with visit(browser, ADDRESS, colours="dark") as page:
+        page.goto("/")
+        page.get_by_role("button", name="Colours: auto").click()
+        expect(page.get_by_role("button", name="Colours: light")).to_be_visible()
+        page.goto("/df")
+        expect(page.locator("html")).to_have_attribute("data-theme", "light")

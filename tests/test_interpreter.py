@@ -11,6 +11,7 @@ from cmdserver import wire
 from cmdserver.errors import Code, Malformed
 from cmdserver.interpreter import Interpreter
 from cmdserver.model import Caller, Flow
+from cmdserver.rendering import PIECE_BYTES
 from tests.running_doubles import STRANGER, FakeProcess, House, command, user
 
 ADA, GUY = user("ada"), user("guy")
@@ -25,10 +26,13 @@ class RecordingOutput:
         #: Everything that was followed, None for nothing any more.
         self.followed: list[Flow | None] = []
         self.is_full = False
+        self.is_full_after_a_write = False
 
     def write(self, data: bytes) -> None:
         assert data, "nothing was written"
         self.written += data
+        if self.is_full_after_a_write and self.flow is not None:
+            self.flow.pause()
 
     def follow(self, flow: Flow | None) -> None:
         self.flow = flow
@@ -310,6 +314,42 @@ class JsonTests(InterpreterTestCase):
 
         self.assertEqual(self.object["error"]["code"], "denied")
         self.assertEqual(set(self.object), {"error"})
+
+    def test_a_long_answer_is_made_as_it_is_taken(self) -> None:
+        """What a slow client has not taken is not there yet, except as the command said it."""
+        done = self.run_it("uptime", as_json=True)
+        self.process.says(b"\0" * 200_000)
+        self.output.is_full = True
+        self.process.ends()
+        self.assertEqual(self.output.written, b"")
+
+        self.output.is_full_after_a_write = True
+        lengths = []
+        while self.output.flow is not None:
+            self.assertNoResult(done)
+            before = len(self.output.written)
+            self.output.flow.resume()
+            lengths.append(len(self.output.written) - before)
+
+        self.successResultOf(done)
+        self.assertEqual(self.object["stdout"], "\0" * 200_000)
+        self.assertGreater(len(lengths), 10)
+        self.assertLess(max(lengths), 7 * PIECE_BYTES)
+
+    def test_who_leaves_within_a_long_answer(self) -> None:
+        """After a cancel nothing more is written, whatever the transport says."""
+        done = self.run_it("uptime", as_json=True)
+        self.process.says(b"x" * 200_000)
+        self.output.is_full_after_a_write = True
+        self.process.ends()
+        flow, written = self.output.flow, self.output.written
+        assert flow is not None
+
+        done.cancel()
+        flow.resume()
+
+        self.successResultOf(done)
+        self.assertEqual(self.output.written, written)
 
     def test_who_leaves_is_written_nothing(self) -> None:
         """After a cancel nothing is written, and the run is ended."""

@@ -3,10 +3,12 @@
 import json
 import unittest
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmdserver import rendering
 from cmdserver.errors import (
     BadArgument,
     Busy,
@@ -20,6 +22,7 @@ from cmdserver.errors import (
 from cmdserver.model import Rule
 from cmdserver.rendering import (
     answer_json,
+    answer_json_pieces,
     answer_trailer,
     error_json,
     error_text,
@@ -86,6 +89,18 @@ class AnswerTests(unittest.TestCase):
         self.assertEqual(3, record["exit_status"])
         self.assertIs(True, record["truncated"])
         self.assertNotIn("error", record)
+
+    @given(st.binary(), st.binary(), st.integers(1, 9))
+    @LAW
+    def test_json_in_pieces(self, stdout: bytes, stderr: bytes, length: int) -> None:
+        """However output is cut, its answer is the same."""
+        answer = an_answer(stdout=stdout, stderr=stderr)
+        whole = answer_json(answer)
+        with patch.object(rendering, "PIECE_BYTES", length):
+            pieces = list(answer_json_pieces(answer))
+
+        self.assertEqual(whole, b"".join(pieces))
+        self.assertNotIn(b"", pieces)
 
     @given(st.binary(), st.binary())
     @LAW

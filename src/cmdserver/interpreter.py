@@ -4,7 +4,7 @@ Doors that speak lines (plain, TLS, SSH) differ in how bytes travel, not in what
 Rule of this file: it knows no transport; what it writes goes to an `Output`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol, assert_never
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -71,7 +71,7 @@ class Interpreter:
     def _run(self, caller: Caller, words: tuple[str, ...], output: Output, *, as_json: bool) -> Deferred[None]:
         if as_json:
             written = self._dispatcher.ask(caller, words).addCallback(
-                lambda answer: output.write(rendering.answer_json(answer))
+                lambda answer: _JSONAnswer(rendering.answer_json_pieces(answer), output).begin()
             )
             return written.addErrback(self._complain, lambda error: output.write(rendering.error_json(error)))
         text = _TextAnswer(output)
@@ -108,6 +108,46 @@ class Interpreter:
                 raise AssertionError(question)  # see _run
             case _:
                 assert_never(question)
+
+
+class _JSONAnswer:
+    """A `Flow` of an answer that is there already: it is made JSON as the client takes it."""
+
+    def __init__(self, pieces: Iterator[bytes], output: Output) -> None:
+        self._pieces = pieces
+        self._output = output
+        self._next = next(pieces, None)
+        self._is_paused = False
+        self._written: Deferred[None] | None = None
+
+    def begin(self) -> Deferred[None] | None:
+        """Write; if that is not done at once, return what fires when it is."""
+        self._output.follow(self)
+        self._go_on()
+        if self._next is not None:
+            self._written = Deferred(self._forget)
+        return self._written
+
+    def pause(self) -> None:
+        self._is_paused = True
+
+    def resume(self) -> None:
+        self._is_paused = False
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while self._next is not None and not self._is_paused:
+            piece, self._next = self._next, next(self._pieces, None)
+            self._output.write(piece)
+        if self._next is None:
+            self._output.follow(None)
+            if self._written is not None:
+                written, self._written = self._written, None
+                written.callback(None)
+
+    def _forget(self, _: Deferred[None]) -> None:
+        """The client has left."""
+        self._next = self._written = None
 
 
 class _TextAnswer:

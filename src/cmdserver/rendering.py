@@ -4,13 +4,19 @@ A JSON answer is one object on one line of ASCII. A text answer ends, after a fa
 ``cmdserver:``, as Unix programs say who is complaining. Rule of this file: it decides nothing; values in, bytes out.
 """
 
+import codecs
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from cmdserver import structured
 from cmdserver.errors import RequestError, TryAgain, UnknownCommand
 from cmdserver.model import Answer, Caller, Command, Grant, Rule
 from cmdserver.printable import printable_line
+
+#: Of output that is made JSON at a time.
+PIECE_BYTES = 1 << 14
+
+_Decoder = codecs.getincrementaldecoder("utf-8")
 
 
 def answer_trailer(answer: Answer) -> bytes:
@@ -33,12 +39,22 @@ def answer_problem(answer: Answer) -> str | None:
 
 def answer_json(answer: Answer) -> bytes:
     """Render a gathered answer whole."""
-    finished = answer.finished
-    output = {
-        "stdout": finished.stdout.decode(errors="replace"),
-        "stderr": finished.stderr.decode(errors="replace"),
-    }
-    return _json_line(_answer(answer, output))
+    return b"".join(answer_json_pieces(answer))
+
+
+def answer_json_pieces(answer: Answer) -> Iterator[bytes]:
+    """Render the same in pieces, at least one: those who share a run share its output, but not what is made of it.
+
+    A piece is made of `PIECE_BYTES` of output or a little more, and is up to six times as long if all is to be escaped.
+    """
+    held = bytearray()
+    for part in _answer_parts(answer):
+        held += part
+        if len(held) >= PIECE_BYTES:
+            yield bytes(held)
+            held.clear()
+    if held:
+        yield bytes(held)
 
 
 def outcome_json(answer: Answer, streamed: bytes | None = None) -> bytes:
@@ -48,18 +64,38 @@ def outcome_json(answer: Answer, streamed: bytes | None = None) -> bytes:
         answer: What came of it.
         streamed: The standard output that was told, if all of it is known and the answer does not have it.
     """
-    return _json_line(_answer(answer, {}, streamed))
+    return _json_line(_before_output(answer) | _after_output(answer, streamed))
 
 
-def _answer(answer: Answer, output: Mapping[str, str], streamed: bytes | None = None) -> dict[str, object]:
-    finished = answer.finished
-    record: dict[str, object] = {
+def _answer_parts(answer: Answer) -> Iterator[bytes]:
+    yield _json_line(_before_output(answer)).removesuffix(b"}\n") + b', "stdout": "'
+    yield from _json_string(answer.finished.stdout)
+    yield b'", "stderr": "'
+    yield from _json_string(answer.finished.stderr)
+    yield b'", ' + _json_line(_after_output(answer)).removeprefix(b"{")
+
+
+def _json_string(output: bytes) -> Iterator[bytes]:
+    """Render what is between the quotes."""
+    decoder = _Decoder("replace")
+    for start in range(0, len(output), PIECE_BYTES):
+        text = decoder.decode(output[start : start + PIECE_BYTES], start + PIECE_BYTES >= len(output))
+        yield json.dumps(text).encode("ascii")[1:-1]
+
+
+def _before_output(answer: Answer) -> dict[str, object]:
+    return {
         "id": answer.id,
         "command": answer.grant.command.name,
         "arguments": answer.grant.arguments,
-        "exit_status": finished.exit_status,
-        "signal": finished.signal,
-        **output,
+        "exit_status": answer.finished.exit_status,
+        "signal": answer.finished.signal,
+    }
+
+
+def _after_output(answer: Answer, streamed: bytes | None = None) -> dict[str, object]:
+    finished = answer.finished
+    record: dict[str, object] = {
         "truncated": finished.truncated,
         "duration_seconds": round(finished.duration_seconds, 6),
         "shared": answer.shared,

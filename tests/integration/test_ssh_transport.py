@@ -13,6 +13,7 @@ import asyncssh
 import paramiko  # type: ignore[import-untyped]
 import pytest
 
+from tests.integration.daemon import Door, running
 from tests.integration.ssh_bytes import pattern
 
 pytestmark = pytest.mark.slow
@@ -98,6 +99,27 @@ def run(argv: list[str], *, given: bytes = b"", **environment: str) -> bytes:
     return done.stdout
 
 
+#: Without these two nobody would come in who has no ML-KEM.
+NOT_FOR_THE_DAY_OF_QUANTUM_COMPUTERS = [
+    (name, "[warn] does not provide protection against post-quantum attacks")
+    for name in ("curve25519-sha256", "curve25519-sha256@libssh.org")
+]
+
+
+def found_by_ssh_audit(port: int, *options: str) -> list[tuple[str, str]]:
+    """List what ssh-audit fails or warns of: an algorithm, and what is wrong with it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ssh_audit.ssh_audit", "-n", *options, "-p", str(port), "127.0.0.1"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "(kex) mlkem768x25519-sha256" in done.stdout, done.stdout
+    found = [line for line in done.stdout.splitlines() if "[fail]" in line or "[warn]" in line]
+    return [(line.split()[1], "[" + line.partition("[")[2]) for line in found]
+
+
 def ssh(server: Server, askpass: Path, command: str, *options: str, given: bytes = b"") -> bytes:
     """Run OpenSSH's client."""
     needs("ssh", "openssh-client")
@@ -170,39 +192,44 @@ def test_openssh_changes_keys_all_the_time(
 
     assert hashlib.sha256(given).hexdigest() == hashlib.sha256(pattern(MUCH_BYTES)).hexdigest()
     assert taken.decode().split() == [str(len(sent)), hashlib.sha256(sent).hexdigest()]
-    assert exchanges > MUCH_BYTES / MEGABYTE / 3
+    # Until the client goes over to the new key, output goes on under ours: as much again as its window is.
+    assert exchanges > MUCH_BYTES / MEGABYTE / 5
 
 
-def test_dropbear(server: Server) -> None:
+def test_dropbear(rekeying_server: Server) -> None:
     """Dropbear's client has no encrypt-then-MAC, guesses another method than ours, and comes in with ChaCha20."""
     needs("dbclient", "dropbear-bin")
 
-    output = run(
-        ["dbclient", "-y", "-y", "-p", str(server.port), f"{USER}@127.0.0.1", "hello"], DROPBEAR_PASSWORD=PASSWORD
+    given = run(
+        ["dbclient", "-y", "-y", "-p", str(rekeying_server.port), f"{USER}@127.0.0.1", f"give {5 * MEGABYTE}"],
+        DROPBEAR_PASSWORD=PASSWORD,
     )
 
-    assert output.endswith(b"hello\n")
-    assert "chacha20-poly1305@openssh.com" in server.session()[0]
+    # Before the output there is an empty line, which is for a terminal.
+    assert given.removeprefix(b"\n") == pattern(5 * MEGABYTE)
+    keys = rekeying_server.session()
+    assert "chacha20-poly1305@openssh.com" in keys[0]
+    assert len(keys) > 1
 
 
-def test_plink(server: Server) -> None:
-    """PuTTY's client comes in."""
+def test_plink(rekeying_server: Server) -> None:
+    """PuTTY's client comes in, and takes megabytes under more than one key."""
     needs("plink", "putty-tools")
     needs("ssh-keyscan", "openssh-client")
-    scanned = run(["ssh-keyscan", "-p", str(server.port), "-t", "ed25519", "127.0.0.1"])
-    server.session()
+    scanned = run(["ssh-keyscan", "-p", str(rekeying_server.port), "-t", "ed25519", "127.0.0.1"])
+    rekeying_server.session()
     fingerprint = run(["ssh-keygen", "-lf", "-"], given=scanned).decode().split()[1]
 
-    options = ["-batch", "-P", str(server.port), "-pw", PASSWORD, "-hostkey", fingerprint]
-    output = run(["plink", "-ssh", *options, f"{USER}@127.0.0.1", "hello"])
+    options = ["-batch", "-P", str(rekeying_server.port), "-pw", PASSWORD, "-hostkey", fingerprint]
+    given = run(["plink", "-ssh", *options, f"{USER}@127.0.0.1", f"give {5 * MEGABYTE}"])
 
-    assert output == b"hello\n"
-    server.session()
+    assert given == pattern(5 * MEGABYTE)
+    assert len(rekeying_server.session()) > 1
 
 
 @pytest.mark.parametrize("method", ["mlkem768x25519-sha256", "curve25519-sha256"])
 def test_asyncssh(rekeying_server: Server, method: str) -> None:
-    """AsyncSSH comes in, with ML-KEM too, and takes megabytes under many keys."""
+    """AsyncSSH comes in, with ML-KEM too, and takes megabytes under more than one key."""
 
     async def given() -> bytes:
         async with asyncssh.connect(
@@ -219,35 +246,32 @@ def test_asyncssh(rekeying_server: Server, method: str) -> None:
             assert isinstance(done.stdout, bytes)
             return done.stdout
 
-    assert len(asyncio.run(given())) == 5 * MEGABYTE
+    assert asyncio.run(given()) == pattern(5 * MEGABYTE)
     keys = rekeying_server.session()
     assert keys[0].split()[1] == method
-    assert len(keys) > 3
+    assert len(keys) > 1
 
 
 def test_paramiko(rekeying_server: Server) -> None:
-    """Paramiko comes in, and takes megabytes under many keys."""
+    """Paramiko comes in, and takes megabytes under more than one key."""
     with paramiko.SSHClient() as client:
         client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
         client.connect("127.0.0.1", rekeying_server.port, USER, PASSWORD, allow_agent=False, look_for_keys=False)
         _, output, _ = client.exec_command(f"give {5 * MEGABYTE}")
         given = output.read()
 
-    assert len(given) == 5 * MEGABYTE
-    assert len(rekeying_server.session()) > 3
+    assert given == pattern(5 * MEGABYTE)
+    assert len(rekeying_server.session()) > 1
 
 
 def test_what_ssh_audit_says(server: Server) -> None:
     """No failure, and no warning but that clients without ML-KEM, which are let in, have nothing like it."""
-    done = subprocess.run(
-        # The rate at which connections are taken is limited by who listens, which is not part of the transport.
-        [sys.executable, "-m", "ssh_audit.ssh_audit", "-n", "--skip-rate-test", "-p", str(server.port), "127.0.0.1"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    # The rate at which connections are taken is limited by who listens, which is not part of the transport.
+    assert found_by_ssh_audit(server.port, "--skip-rate-test") == NOT_FOR_THE_DAY_OF_QUANTUM_COMPUTERS
 
-    found = [line for line in done.stdout.splitlines() if "[fail]" in line or "[warn]" in line]
-    assert [line.split()[1] for line in found] == ["curve25519-sha256", "curve25519-sha256@libssh.org"], done.stdout
-    assert all("post-quantum" in line for line in found)
+
+def test_what_ssh_audit_says_of_the_daemon(tmp_path: Path) -> None:
+    """The same, and nothing of the rate at which it takes connections from one source."""
+    door = Door(protocol="ssh")
+    with running(tmp_path, {"uptime": {"run": ["uptime"]}}, doors=[door]):
+        assert found_by_ssh_audit(door.port) == NOT_FOR_THE_DAY_OF_QUANTUM_COMPUTERS

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
+from twisted.web.server import NOT_DONE_YET
 
 from cmdserver.frontends.web import answers, pages
 from cmdserver.frontends.web.event_stream import EventStreams
@@ -19,6 +20,8 @@ from cmdserver.frontends.web.resources import Leaf
 from cmdserver.frontends.web.site import Site
 from cmdserver.model import Answer, Caller, Command
 from cmdserver.rendering import answer_json
+
+_METHODS = frozenset({b"GET", b"HEAD", b"POST"})
 
 
 class CommandResource(Leaf):
@@ -35,12 +38,20 @@ class CommandResource(Leaf):
         super().__init__(site)
         self._streams = streams
 
+    def render(self, request: WebRequest) -> int:
+        """See IResource; which methods there are depends on the command, and on who asks."""
+        self.site.identify(request, self.admit)
+        return NOT_DONE_YET
+
     def serve(self, request: WebRequest, caller: Caller) -> None:
         """See `Leaf`."""
         words = request.split_path()
         if len(words) > 1 and not words[-1]:
             words.pop()  # a slash at the end
         command = self.site.dispatcher.peek(caller, words[0])
+        if request.method not in _METHODS:
+            self.site.refuse_method(request, self.allowed if command is None or command.read_only else b"POST")
+            return
         if not request.is_read_only:
             fields = request.form()
             self.site.authentication.require_meant(request, caller, fields)

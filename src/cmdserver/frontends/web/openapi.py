@@ -15,6 +15,25 @@ _PAGE: Final = {"text/html": {"schema": {"type": "string"}}}
 _ANSWER: Final = {"$ref": "#/components/schemas/Answer"}
 _ERROR: Final = {"$ref": "#/components/schemas/Error"}
 
+_LIST: Final = {
+    "type": "object",
+    "required": ["commands"],
+    "properties": {
+        "commands": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "help", "read_only"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "help": {"type": "string"},
+                    "read_only": {"type": "boolean"},
+                },
+            },
+        }
+    },
+}
+
 _SCHEMAS: Final = {
     "Answer": {
         "type": "object",
@@ -69,7 +88,11 @@ def describe(commands: Iterable[Command]) -> Mapping[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "cmdserver", "version": "1", "description": "Commands of this host that you may run"},
         "paths": {
-            "/": {"get": _operation("index", "What you may run", {"application/json": {"schema": {"type": "object"}}})},
+            "/": {
+                "get": _operation(
+                    "index", "What you may run", {"application/json": {"schema": _LIST}, **_TEXT, **_PAGE}
+                )
+            },
             **{f"/{command.name}": _path(command) for command in commands},
         },
         "components": {

@@ -38,7 +38,7 @@ class Leaf:
     def render(self, request: WebRequest) -> int:
         """See IResource."""
         if request.method in self.allowed.split(b", "):
-            self.site.identify(request, self._admit)
+            self.site.identify(request, self.admit)
         else:
             self.site.refuse_method(request, self.allowed)
         return NOT_DONE_YET
@@ -55,7 +55,8 @@ class Leaf:
         """Answer; what is raised is answered too: a Refusal as something that nobody has written down yet."""
         raise NotImplementedError
 
-    def _admit(self, request: WebRequest, caller: Caller) -> None:
+    def admit(self, request: WebRequest, caller: Caller) -> None:
+        """Serve a caller, unless they have to log in before anything else."""
         if self.is_for_strangers or not self.site.require_login(request, caller):
             self.serve(request, caller)
 

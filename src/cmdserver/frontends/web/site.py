@@ -29,9 +29,6 @@ from cmdserver.rendering import error_json, error_text
 
 T = TypeVar("T")
 
-#: All that RFC 9110 and RFC 5789 define: known, if not allowed. Whatever else comes is 501.
-_METHODS = frozenset(b"GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".split())
-
 
 class Site:
     """What all resources of a door share.
@@ -109,12 +106,9 @@ class Site:
 
     def refuse_method(self, request: WebRequest, allowed: bytes) -> None:
         """Answer a method that a resource does not have."""
-        if request.method in _METHODS:
-            request.responseHeaders.setRawHeaders(b"Allow", [allowed])
-            status = HTTPStatus.METHOD_NOT_ALLOWED
-        else:
-            status = HTTPStatus.NOT_IMPLEMENTED
-        self.refuse(request, None, Malformed(f"this address takes {allowed.decode()}"), status)
+        request.responseHeaders.setRawHeaders(b"Allow", [allowed])
+        refusal = Malformed(f"this address takes {allowed.decode('ascii')}")
+        self.refuse(request, None, refusal, HTTPStatus.METHOD_NOT_ALLOWED)
 
     def consult(self, request: WebRequest, caller: Caller, query: Callable[[], T]) -> T | None:
         """Ask the dispatcher something that needs no process; None if it refused, and that was answered."""

@@ -7,6 +7,7 @@ name to our address (DNS rebinding), and is not served. Rule of this file: pure.
 import ipaddress
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 #: Of a resolver's own: they always mean the host that asks.
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "ip6-localhost", "ip6-loopback")
@@ -27,6 +28,7 @@ def own_names(host_name: str, endpoints: Iterable[str], configured: Iterable[str
     return frozenset(normal_host(name) for name in names if name)
 
 
+@lru_cache(maxsize=1024)
 def normal_host(name: str) -> str:
     """Spell a host's name, or an IP address, with or without brackets, in the one way in which they are compared."""
     name = name.removeprefix("[").removesuffix("]").lower().removesuffix(".")

@@ -19,7 +19,7 @@ from cmdserver.claims import BearerToken, Password
 from cmdserver.errors import LoginRefused, Malformed
 from cmdserver.frontends.web import guard
 from cmdserver.frontends.web.pages import TOKEN_FIELD, TOKEN_HEADER, Visitor
-from cmdserver.frontends.web.request import WebRequest
+from cmdserver.frontends.web.request import Fields, WebRequest
 from cmdserver.frontends.web.sessions import SECRET_BYTES, Session, Sessions
 from cmdserver.identity import Credentials, Door, Login, Offence
 from cmdserver.model import Caller
@@ -111,7 +111,7 @@ class Authentication:
         )
         return Visitor(name=caller.name, may_log_in=may_log_in, token=self._token(request, caller))
 
-    def require_meant(self, request: WebRequest, caller: Caller, fields: list[tuple[str, str]]) -> None:
+    def require_meant(self, request: WebRequest, caller: Caller, fields: Fields) -> None:
         """Refuse what changes something and was not meant by whoever's browser sends it.
 
         A request without a trace of a browser (no Origin, no Sec-Fetch-Site, no session) is no browser's, and needs no

@@ -45,7 +45,8 @@ class CommandResource(Leaf):
 
     def serve(self, request: WebRequest, caller: Caller) -> None:
         """See `Leaf`."""
-        words = request.split_path()
+        fields = request.query
+        words = list(request.parts)
         if len(words) > 1 and not words[-1]:
             words.pop()  # a slash at the end
         command = self.site.dispatcher.peek(caller, words[0])
@@ -53,16 +54,15 @@ class CommandResource(Leaf):
             self.site.refuse_method(request, self.allowed if command is None or command.read_only else b"POST")
             return
         if not request.is_read_only:
-            fields = request.form()
-            self.site.authentication.require_meant(request, caller, fields)
+            form = request.form()
+            self.site.authentication.require_meant(request, caller, form)
+            fields = [*fields, *form]
         elif command is not None and not command.read_only:
             self._ask_for_post(request, caller, command)
             return
         elif request.method == b"HEAD":
             self._describe(request, caller, words[0])
             return
-        else:
-            fields = request.query()
         words += [f"{name}={value}" for name, value in fields if name != pages.TOKEN_FIELD]
         self._answer(request, caller, words, command)
 

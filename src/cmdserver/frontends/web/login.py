@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from cmdserver.errors import LoginRefused
 from cmdserver.frontends.web import guard, pages
 from cmdserver.frontends.web.negotiation import Representation
-from cmdserver.frontends.web.request import WebRequest
+from cmdserver.frontends.web.request import Fields, WebRequest
 from cmdserver.frontends.web.resources import Leaf
 from cmdserver.identity import Login
 from cmdserver.model import Caller
@@ -25,7 +25,7 @@ class LogIn(Leaf):
     def serve(self, request: WebRequest, caller: Caller) -> None:
         """See `Leaf`."""
         if request.is_read_only:
-            self._show(request, caller, _value(request.query(), pages.NEXT_FIELD), None)
+            self._show(request, caller, _value(request.query, pages.NEXT_FIELD), None)
         elif self.site.door.login is Login.NEVER:
             request.redirect_to("/")
         else:
@@ -33,7 +33,7 @@ class LogIn(Leaf):
             self.site.authentication.require_meant(request, caller, fields)
             self._try(request, caller, fields)
 
-    def _try(self, request: WebRequest, caller: Caller, fields: list[tuple[str, str]]) -> None:
+    def _try(self, request: WebRequest, caller: Caller, fields: Fields) -> None:
         following = guard.safe_next(_value(fields, pages.NEXT_FIELD))
 
         def refused(failure: Failure) -> None:
@@ -71,5 +71,5 @@ class LogOut(Leaf):
         request.redirect_to("/")
 
 
-def _value(fields: list[tuple[str, str]], wanted: str) -> str:
+def _value(fields: Fields, wanted: str) -> str:
     return next((value for name, value in fields if name == wanted), "")

@@ -43,6 +43,10 @@ _as_sent: Final = cache(headers.as_sent)
 _FORM: Final = b"application/x-www-form-urlencoded"
 
 
+#: Names and values, in the order in which they came.
+Fields = Sequence[tuple[str, str]]
+
+
 class Host(Protocol):
     """The connection, as its requests see it."""
 
@@ -92,6 +96,12 @@ class WebRequest(http.Request):
     #: Of its path, decoded but for the character set: what was followed in the tree, and what was not.
     prepath: list[bytes]
     postpath: list[bytes]
+    #: What its target says: the authority, if it is in absolute form; path and query; the parts of the path, at least
+    #: one; the fields of the query.
+    authority: bytes | None = None
+    address = b"/"
+    parts: tuple[str, ...] = ("",)
+    query: Fields = ()
 
     def __init__(self, channel: Any, host: Host, most_body_bytes: int) -> None:
         super().__init__(channel, queued=False)
@@ -158,24 +168,19 @@ class WebRequest(http.Request):
         """What the client likes best of what there is."""
         return choose(self.header(b"accept"), tuple(offered))
 
-    def split_path(self) -> list[str]:
-        """Its path, split at slashes and decoded; at least one part.
+    def split(self) -> None:
+        """Take the target apart; to be called once, before anything else is asked.
 
         Raises:
-            Malformed: It is not UTF-8, or there is a control character in it.
+            Malformed: It is not UTF-8, there is a control character in it, or there are too many fields.
         """
-        _, target = split_target(self.uri)
-        return [_decoded(part) for part in target.partition(b"?")[0][1:].split(b"/")]
+        self.authority, self.address = split_target(self.uri)
+        path, _, query = self.address.partition(b"?")
+        self.parts = tuple(map(_decoded, path[1:].split(b"/")))
+        self.prepath, self.postpath = [], [part.encode() for part in self.parts]
+        self.query = _fields(query) if query else []
 
-    def query(self) -> list[tuple[str, str]]:
-        """The fields of its query.
-
-        Raises:
-            Malformed: It is not UTF-8, or there are too many.
-        """
-        return _fields(split_target(self.uri)[1].partition(b"?")[2])
-
-    def form(self) -> list[tuple[str, str]]:
+    def form(self) -> Fields:
         """The fields of its body; none if it has no body.
 
         Raises:
@@ -256,7 +261,7 @@ class WebRequest(http.Request):
                 self.connection.done(self)
 
 
-def _fields(text: bytes) -> list[tuple[str, str]]:
+def _fields(text: bytes) -> Fields:
     try:
         return parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except ValueError as error:
@@ -266,7 +271,7 @@ def _fields(text: bytes) -> list[tuple[str, str]]:
 
 def _decoded(part: bytes) -> str:
     try:
-        text = unquote_to_bytes(part).decode()
+        text = (unquote_to_bytes(part) if b"%" in part else part).decode()
     except UnicodeDecodeError as error:
         complaint = "the path is not UTF-8"
         raise Malformed(complaint) from error

@@ -128,7 +128,7 @@ class Static(Leaf):
 
     def render(self, request: WebRequest) -> int:
         """See IResource."""
-        name = request.split_path()[-1]
+        name = request.parts[-1]
         file = self._files.get(name)
         if not request.is_read_only:
             self.site.refuse_method(request, self.allowed)
@@ -157,7 +157,7 @@ class Nothing(Leaf):
     def serve(self, request: WebRequest, caller: Caller) -> None:
         """See `Leaf`."""
         del caller
-        raise UnknownCommand("/".join(request.split_path()))
+        raise UnknownCommand("/".join(request.parts))
 
 
 class Branch(Resource):

@@ -60,8 +60,8 @@ class Site:
     def serve(self, request: WebRequest) -> None:
         """Answer a request."""
         try:
+            request.split()
             self._require_ours(request)
-            request.prepath, request.postpath = [], [part.encode() for part in request.split_path()]
             resource = getChildForRequest(self.root, request)
             if request.is_too_long:
                 self.refuse(request, None, Malformed("the body is too long"), HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
@@ -154,7 +154,7 @@ class Site:
             return error_text(error)
         visitor = self.authentication.visitor(request, caller)
         if status == HTTPStatus.UNAUTHORIZED and request.is_read_only:
-            return pages.login(visitor, guard.safe_next(_address(request)), pages.why_log_in(error))
+            return pages.login(visitor, _address(request), pages.why_log_in(error))
         return pages.problem(visitor, status, error)
 
     def require_login(self, request: WebRequest, caller: Caller) -> bool:
@@ -162,17 +162,16 @@ class Site:
         if not self.authentication.must_log_in(caller):
             return False
         if request.is_read_only and request.representation(OF_COMMANDS) is Representation.PAGE:
-            address = quote(guard.safe_next(_address(request)), safe="/")
+            address = quote(_address(request), safe="/")
             request.redirect_to(f"{pages.LOGIN_PATH}?{pages.NEXT_FIELD}={address}")
         else:
             self.refuse(request, caller, Denied("log in first"), HTTPStatus.UNAUTHORIZED)
         return True
 
     def _require_ours(self, request: WebRequest) -> None:
-        authority, _ = guard.split_target(request.uri)
         hosts = request.requestHeaders.getRawHeaders(b"host") or ()
-        guard.require_host(hosts, authority, self._hosts(), may_lack_it=request.clientproto == b"HTTP/1.0")
+        guard.require_host(hosts, request.authority, self._hosts(), may_lack_it=request.clientproto == b"HTTP/1.0")
 
 
 def _address(request: WebRequest) -> str:
-    return guard.split_target(request.uri)[1].decode("latin-1")
+    return guard.safe_next(request.address.decode("latin-1"))

@@ -1,69 +1,22 @@
 """Pages are what they say, and nothing that is put into them becomes part of them."""
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from unittest import TestCase
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdserver.errors import BadArgument, RequestError
+from cmdserver.errors import BadArgument, RequestError, UnknownCommand
 from cmdserver.frontends.web import pages
 from cmdserver.frontends.web.pages import Visitor
-from cmdserver.printable import Printable, printable_line
+from cmdserver.printable import Printable
 from tests.doubles import LAW, a_command, a_grant, an_answer
+from tests.frontends.web.reading import HOSTILE, Read, shown
 
 STRANGER = Visitor(name=None, may_log_in=True, token="t0ken")
-
-#: What attackers write, and everything else.
-HOSTILE = st.one_of(
-    st.sampled_from(
-        [
-            "<script>alert(1)</script>",
-            "\" onload='x",
-            "&lt;b&gt;",
-            "]]>",
-            "<!--",
-            "--><p>",
-            "</pre>",
-            "\x00\x1b[2J",
-            "\ud800",
-        ]
-    ),
-    st.text(),
-)
-
-
-class Read(HTMLParser):
-    """What a browser makes of a page: its elements, and its text."""
-
-    def __init__(self, page: bytes) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.feed(page.decode("utf-8"))
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-    def handle_comment(self, data: str) -> None:
-        raise AssertionError(f"a comment: {data}")
-
-    @property
-    def outline(self) -> list[tuple[str, frozenset[str]]]:
-        """The elements and the names of their attributes: what must not depend on what strangers say."""
-        return [(tag, frozenset(attributes)) for tag, attributes in self.elements]
-
-
-def shown(text: str) -> str:
-    """Say how a stranger's line is shown."""
-    return printable_line(text).encode(errors="replace").decode()
 
 
 def every_page(words: str, visitor: Visitor = STRANGER) -> dict[str, bytes]:
@@ -86,7 +39,7 @@ def every_page(words: str, visitor: Visitor = STRANGER) -> dict[str, bytes]:
 
 class EscapingTests(TestCase):
     @LAW
-    @given(words=HOSTILE.filter(bool))
+    @given(words=HOSTILE)
     def test_no_words_become_markup(self, words: str) -> None:
         """A page has the same elements and attributes whatever strangers say, and their words are read as text."""
         plain, hostile = every_page("plain"), every_page(words)
@@ -114,6 +67,79 @@ STATIC = Path(pages.__file__).parent / "static"
 
 #: What people on slow lines wait for, whatever they look at first; nothing is compressed.
 BUDGET_BYTES = 60_000
+
+
+class RunTests(TestCase):
+    """The page of a run says how it ended, and how to run it again."""
+
+    def tail(self, visitor: Visitor = STRANGER, streamed: bytes | None = None, **overrides: Any) -> Read:
+        """Read the end of the page of an answer; what `an_answer` and `a_grant` know of is overridden."""
+        grant = a_grant(**{key: overrides.pop(key) for key in ("read_only", "parser") if key in overrides})
+        return Read(pages.command_tail(visitor, an_answer(grant, **overrides), None, streamed))
+
+    def test_how_it_ended(self) -> None:
+        """The outcome is told in words, not by colour alone."""
+        cases: list[tuple[dict[str, Any], list[str]]] = [
+            ({"duration_seconds": 0.0123}, ["exit status 0", "took 12 ms"]),
+            ({"duration_seconds": 2.34, "shared": True}, ["exit status 0", "took 2.3 s", "shared with other callers"]),
+            ({"exit_status": 3, "duration_seconds": 75}, ["exit status 3", "took 1 min 15 s"]),
+            ({"exit_status": None, "signal": "SIGKILL", "duration_seconds": 1}, ["ended by SIGKILL", "took 1.0 s"]),
+            ({"truncated": True, "duration_seconds": 1}, ["output truncated at 1048576 bytes", "took 1.0 s"]),
+        ]
+        for overrides, words in cases:
+            with self.subTest(words):
+                self.assertEqual([*words, "Run again"], self.tail(**overrides).text)
+
+    def test_run_again(self) -> None:
+        """What only reads is run by GET and without a token, which would be in histories; the rest by POST with it."""
+        reads, writes = self.tail(), self.tail(read_only=False)
+
+        self.assertEqual([("get", "/df")], [(each["method"], each["action"]) for each in reads.all("form")])
+        self.assertEqual([], reads.all("input"))
+        self.assertEqual([("post", "/df")], [(each["method"], each["action"]) for each in writes.all("form")])
+        self.assertEqual(["t0ken"], [each["value"] for each in writes.all("input")])
+
+    def test_data_is_drawn(self) -> None:
+        """A command with a parser shows its data, wherever its output was kept."""
+        pytest.importorskip("jc", reason="jc is not installed")
+        output = b"Filesystem      Size  Used Avail Use% Mounted on\n/dev/vda        252G   24G   78G  24% /\n"
+        gathered = self.tail(parser="df", stdout=output, stdout_bytes=len(output))
+        streamed = self.tail(parser="df", streamed=output, stdout_bytes=len(output))
+
+        self.assertEqual(["24"], [each["value"] for each in gathered.all("meter")])
+        self.assertEqual(gathered.elements, streamed.elements)
+
+    def test_leading_line_breaks_are_kept(self) -> None:
+        """HTML drops the first line break in a ``pre``; the output's own is not the first."""
+        self.assertTrue(pages.command_head(STRANGER, a_command(), []).endswith(b">\n"))
+
+    def test_arguments(self) -> None:
+        """Arguments are parts of the path, whatever is in them."""
+        page = Read(pages.command_head(STRANGER, a_command(), ["a/b", "?c", "ü"]))
+
+        self.assertEqual("/df/a%2Fb/%3Fc/%C3%BC", page.all("section")[0]["data-path"])
+
+
+class VisitorTests(TestCase):
+    def test_the_way_in_and_out(self) -> None:
+        """Who can log in finds the way, who has logged in the way out; nobody else finds either."""
+        cases = [
+            (Visitor(name=None, may_log_in=True, token=None), ["Log in"]),
+            (Visitor(name=None, may_log_in=False, token=None), []),
+            (Visitor(name="ann", may_log_in=True, token="t"), ["ann", "Log out"]),
+            (Visitor(name="ann", may_log_in=False, token=None), ["ann"]),
+        ]
+        for visitor, words in cases:
+            with self.subTest(words):
+                text = Read(pages.index(visitor, [])).text
+                top = text[text.index("cmdserver") + 1 : text.index("What can I do for you?")]
+                self.assertEqual(words, top)
+
+    def test_suggestions(self) -> None:
+        """Names that are near to an unknown one are links."""
+        page = Read(pages.problem(STRANGER, 404, UnknownCommand("dg", ("df", "du"))))
+
+        self.assertLess({"/df", "/du", "/-/login"}, {each["href"] for each in page.all("a")})
 
 
 class StrictnessTests(TestCase):

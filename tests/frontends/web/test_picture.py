@@ -68,11 +68,12 @@ class TableTests(TestCase):
         self.assertEqual(["User", "Cpu", "Pid", "Command"], names)
 
     def test_cuts_are_visible(self) -> None:
-        """Rows that are left out are counted."""
-        cut = table([{"x": each} for each in range(ROWS + 7)])
+        """Rows and columns that are left out are counted."""
+        cut = table([{f"c{each}": each for each in range(COLUMNS + 2)}] * (ROWS + 1007))
 
-        self.assertEqual((ROWS, 7), (len(cut.rows), cut.omitted))
-        self.assertEqual(COLUMNS, len(table([{f"c{each}": each for each in range(99)}]).columns))
+        self.assertEqual((ROWS, COLUMNS), (len(cut.rows), len(cut.columns)))
+        self.assertEqual("Not shown here: 1,007 more rows and 2 more columns. The output below has them.", cut.omitted)
+        self.assertIsNone(table([{"x": 1}] * ROWS).omitted)
 
 
 class FactTests(TestCase):

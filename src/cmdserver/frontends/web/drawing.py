@@ -39,10 +39,9 @@ def _table(part: Table) -> Markup:
     )
     # It may be wider than a phone: then it moves in a frame of its own, which the keyboard can reach.
     frame = element("div", table, class_="table", tabindex=0, role="region", aria_label=part.caption or "Table")
-    if not part.omitted:
+    if part.omitted is None:
         return frame
-    more = element("p", f"{part.omitted:,} more rows are not shown; the output below has them.", class_="more")
-    return element("div", frame, more)
+    return element("div", frame, element("p", part.omitted, class_="more"))
 
 
 def _row(columns: tuple[Column, ...], row: tuple[Cell, ...]) -> Markup:

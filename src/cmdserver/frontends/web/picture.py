@@ -67,8 +67,8 @@ class Table:
     caption: str | None
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    #: How many rows there are besides.
-    omitted: int
+    #: Says what there is besides; None if this is all.
+    omitted: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,13 +120,19 @@ def _facts(data: Mapping[str, Json]) -> list[Part]:
 
 def _table(data: Json, caption: str | None) -> list[Part]:
     rows = [row for row in data if isinstance(row, Mapping)] if _is_rows(data) and isinstance(data, Sequence) else []
-    names = list(dict.fromkeys(chain.from_iterable(rows)))[:COLUMNS]
+    names = list(dict.fromkeys(chain.from_iterable(rows)))
     if not names:
         return []
-    keys = _ordered(names, rows[:ROWS])
+    omitted = _omitted(len(rows) - ROWS, len(names) - COLUMNS)
+    keys = _ordered(names[:COLUMNS], rows[:ROWS])
     columns = tuple(_column(key, [row.get(key) for row in rows[:ROWS]]) for key in keys)
     cells = tuple(tuple(_cell(key, row.get(key), row) for key in keys) for row in rows[:ROWS])
-    return [Table(caption=caption, columns=columns, rows=cells, omitted=len(rows) - len(cells))]
+    return [Table(caption=caption, columns=columns, rows=cells, omitted=omitted)]
+
+
+def _omitted(rows: int, columns: int) -> str | None:
+    there = [f"{count:,} more {what}" for count, what in ((rows, "rows"), (columns, "columns")) if count > 0]
+    return f"Not shown here: {' and '.join(there)}. The output below has them." if there else None
 
 
 def _is_rows(value: Json) -> bool:

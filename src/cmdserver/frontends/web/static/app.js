@@ -105,8 +105,8 @@ async function* runOf(path, method, signal) {
     } catch (error) {
       if (isOver) return;
       if (error.name === "AbortError" || error instanceof Problem) throw error;
-      if (!headers["Last-Event-ID"]) break;
     }
+    if (!headers["Last-Event-ID"]) break; // to ask again would be to run it again
     await seconds(1);
   }
   throw new Problem({ message: "the server cannot be reached" });
@@ -132,9 +132,7 @@ function drawTable({ caption, columns, rows, omitted }, index, history) {
   const table = make("table", {}, caption === null ? null : make("caption", {}, caption),
     make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...body));
   const frame = make("div", { class: "table", tabindex: 0, role: "region", "aria-label": caption ?? "Table" }, table);
-  if (!omitted) return frame;
-  const more = `${omitted.toLocaleString("en")} more rows are not shown; the output below has them.`;
-  return make("div", {}, frame, make("p", { class: "more" }, more));
+  return omitted === null ? frame : make("div", {}, frame, make("p", { class: "more" }, omitted));
 }
 
 function drawRow(columns, row, index, history) {
@@ -294,6 +292,7 @@ class Panel {
       }
     } catch (error) {
       wait = error.wait ?? 0;
+      if ([401, 403, 404].includes(error.status)) this.watch.checked = false;
       if (this.controller === controller) this.failed(error);
     }
     if (this.controller !== controller) return;
@@ -490,26 +489,44 @@ function equipList() {
 
 // Every page
 
+const THEMES = ["auto", "light", "dark"];
+
+function keptTheme() {
+  try {
+    return THEMES.find((theme) => theme === localStorage.getItem("theme")) ?? "auto";
+  } catch {
+    return "auto"; // nothing may be kept here
+  }
+}
+
+function applyTheme(theme) {
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+}
+
+function themeSwitcher() {
+  let theme = keptTheme();
+  const switcher = button("", () => {
+    theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+    try {
+      localStorage.setItem("theme", theme);
+    } catch { /* it holds for this page, then */ }
+    show();
+  }, { class: "theme" });
+  const show = () => {
+    applyTheme(theme);
+    switcher.dataset.theme = theme;
+    switcher.title = `Colours: ${theme}`;
+    switcher.setAttribute("aria-label", switcher.title);
+  };
+  show();
+  return switcher;
+}
+
 function equipTop() {
   document.title = document.title.replace(/cmdserver$/, location.host);
   document.querySelector(".brand").after(make("span", { class: "host" }, location.host));
-  const themes = ["auto", "light", "dark"];
-  const root = document.documentElement;
-  const switcher = button("", () => {
-    const next = themes[(themes.indexOf(root.dataset.theme ?? "auto") + 1) % themes.length];
-    localStorage.setItem("theme", next);
-    apply(next);
-  }, { class: "theme" });
-  const apply = (theme) => {
-    if (theme === "auto") delete root.dataset.theme;
-    else root.dataset.theme = theme;
-    switcher.dataset.theme = theme;
-    switcher.setAttribute("aria-label", `Colours: ${theme}`);
-    switcher.title = `Colours: ${theme}`;
-  };
-  const kept = localStorage.getItem("theme");
-  apply(themes.includes(kept) ? kept : "auto");
-  document.querySelector(".who").prepend(switcher);
+  document.querySelector(".who").prepend(themeSwitcher());
 }
 
 // A page that is still coming is a run that is under way: to stop loading it is to stop the run.
@@ -537,6 +554,7 @@ function equip() {
   for (const section of document.querySelectorAll("section.panel")) new Panel(section);
 }
 
+applyTheme(keptTheme());
 if (document.readyState === "loading") {
   const watcher = new MutationObserver(equipComing);
   watcher.observe(document.documentElement, { childList: true, subtree: true });

@@ -44,9 +44,8 @@ class CongestionTests(SynchronousTestCase):
         for _ in range(3):
             self.congestion.pauseProducing()
             self.congestion.wrote(MAX_EXCESS_BYTES)
+            self.assertEqual(self.below.producerState, "producing")
             self.congestion.resumeProducing()
-
-        self.assertEqual(self.below.producerState, "producing")
 
     def test_the_end_needs_nothing(self) -> None:
         """The protocol hears of it itself."""

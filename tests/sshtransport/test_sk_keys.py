@@ -146,8 +146,10 @@ class VerifyTests(SynchronousTestCase):
     def test_the_types_must_be_the_same(self) -> None:
         """A signature of another kind of key is none of this one."""
         ed25519, p256 = TOKENS
+        renamed = ed25519.sign(b"message", PRESENT).replace(string(ED25519), string(ECDSA_P256))
 
         self.assertFalse(verify(ed25519.blob, p256.sign(b"message", PRESENT), b"message"))
+        self.assertFalse(verify(ed25519.blob, renamed, b"message"))
 
     @given(st.sampled_from(TOKENS), st.floats(0, 1, exclude_max=True), st.integers(0, 7))
     def test_no_bit_can_be_changed(self, token: Token, place: float, bit: int) -> None:

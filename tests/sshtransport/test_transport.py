@@ -426,6 +426,21 @@ class RekeyingTests(SynchronousTestCase):
         self.assertEqual(wire.server.incomingPacketSequence, 1)
 
 
+class Asking(ClientTransport):
+    """A client that asks for some service.
+
+    Args:
+        name: Which one.
+    """
+
+    def __init__(self, name: bytes) -> None:
+        self._name = name
+
+    def connectionSecure(self) -> None:
+        """Ask for it."""
+        self.sendPacket(5, string(self._name))
+
+
 class MessageTests(SynchronousTestCase):
     def test_pings_are_answered(self) -> None:
         """With what was in them."""
@@ -464,12 +479,12 @@ class MessageTests(SynchronousTestCase):
 
     def test_only_authentication_can_be_asked_for(self) -> None:
         """Whatever else the factory has."""
-        client = TalkingClient()
-        client.connectionSecure = lambda: client.sendPacket(5, string(b"ssh-connection"))  # type: ignore[method-assign]
-        wire = connected(client=client, logged_in=False)
+        for name in (b"ssh-connection", b"no such thing"):
+            with self.subTest(name=name):
+                wire = connected(client=Asking(name), logged_in=False)
 
-        self.assertIsNone(wire.server.service)
-        self.assertTrue(wire.server.transport.disconnecting)
+                self.assertIsNone(wire.server.service)
+                self.assertTrue(wire.server.transport.disconnecting)
 
     def test_what_a_service_cannot_read_ends_the_connection(self) -> None:
         """Its parser's exception makes one line in the log, and no traceback."""
@@ -531,10 +546,11 @@ class MessageTests(SynchronousTestCase):
         farewell = taken(wire.server)
         wire.server.sendPacket(TALK, b"and another thing")
         wire.server.sendDisconnect(11, b"twice")
+        more = taken(wire.server)
         wire.deliver()
 
-        self.assertEqual((taken(wire.server), talk(wire.server).heard), (b"", []))
         self.assertGreater(len(farewell), 0)
+        self.assertEqual((more, taken(wire.server), talk(wire.server).heard), (b"", b"", []))
 
     def test_the_service_and_the_user_hear_of_the_end(self) -> None:
         """Once the connection is gone."""

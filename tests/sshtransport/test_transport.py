@@ -177,6 +177,26 @@ class StrictTests(SynchronousTestCase):
 
         self.assertEqual((wire.server.outgoingPacketSequence, wire.server.incomingPacketSequence), (4, 4))
 
+    def test_nobody_becomes_strict_later(self) -> None:
+        """What is announced counts in the first KEXINIT of both sides only, and is not announced again."""
+        client = TalkingClient()
+        client.marks = ()
+        wire = connected(client=client)
+        client.marks = (strict.CLIENT_MARK,)
+        before = wire.server.incomingPacketSequence
+        first = wire.to_client.count(strict.SERVER_MARK)
+
+        client._is_first = True  # so that it announces something
+        wire.client.sendKexInit()
+        wire.client._is_first = False
+        wire.deliver()
+        later = wire.server.ourKexInitPayload
+        wire.settle()
+
+        self.assertEqual((first, later.count(strict.SERVER_MARK)), (1, 0))
+        self.assertEqual(later[0], strict.KEXINIT)
+        self.assertGreater(wire.server.incomingPacketSequence, before)
+
     def test_nothing_can_be_slipped_in_before_the_keys(self) -> None:
         """A message that the first exchange does not need ends the connection, wherever it stands."""
         for number in (strict.IGNORE, strict.UNIMPLEMENTED, strict.DEBUG, 5, 6, 7, 22, 50, 80, PING):

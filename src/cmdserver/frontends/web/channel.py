@@ -70,9 +70,15 @@ class Channel(HTTPChannel):
         self.requestFactory = request_factory
 
     def connectionMade(self) -> None:
-        """Begin; from here on it is known when reading pauses."""
-        super().connectionMade()
-        self._networkProducer = _Intake(self._networkProducer, self._keeper)
+        """Begin; from here on it is known when reading pauses.
+
+        Twisted's would set TCP_NODELAY, which the listening socket has, and a timer.
+        """
+        self._networkProducer = _Intake(self.transport, self._keeper)
+        self.transport.registerProducer(self, True)
+
+    def getHost(self) -> None:
+        """Nobody asks; to find it out would cost each request a system call."""
 
     @property
     def is_reading_request(self) -> bool:

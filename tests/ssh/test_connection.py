@@ -329,6 +329,20 @@ class TimeTests(ConnectionTestCase):
 
         self.assertEqual(visit.client.farewells, [b"nothing was asked within 300 s"])
 
+    def test_idle_sessions(self) -> None:
+        """Who has a session is told in it, and may close it before the connection ends."""
+        visit = self.house.accept().logs_in()
+        visit.client.sendPacket(OPEN, string(b"session") + uint32(0) + uint32(1 << 20) + uint32(1 << 15))
+        visit.client.sendPacket(REQUEST, uint32(0) + string(b"shell") + b"\0")
+        visit.settle()
+        self.wait(300)
+        visit.settle()
+        self.assertEqual((visit.got[-1], visit.pipe.is_open), (CLOSE, True))
+        visit.client.sendPacket(CLOSE, uint32(0))
+        visit.settle()
+
+        self.assertEqual(visit.client.farewells, [b"nothing was asked within 300 s"])
+
     def test_waiting_for_us(self) -> None:
         """While a command runs it is not the client who is waited for; afterwards it is."""
         self.house = SSHHouse(self, idle_seconds=10)
@@ -471,8 +485,21 @@ class StoppingTests(ConnectionTestCase):
         visit.settle()
 
         self.assertIn((DATA, uint32(0) + string(b"up\n")), visit.service.got)
+        self.assertTrue(visit.pipe.is_open)
+        visit.client.sendPacket(CLOSE, uint32(0))
+        visit.settle()
         self.assertEqual(visit.client.farewells, [b"the daemon is stopping"])
         self.assertFalse(visit.pipe.is_open)
+
+    def test_who_does_not_close(self) -> None:
+        """A client that leaves it to us is disconnected a little later."""
+        visit = self.house.accept().logs_in()
+        visit.asks(b"help")
+        self.house.front_end.close()
+        self.wait(LINGER_SECONDS)
+        visit.settle()
+
+        self.assertEqual(visit.client.farewells, [b"the daemon is stopping"])
 
     def test_who_does_nothing(self) -> None:
         """Who has logged in and asks nothing is let go at once."""

@@ -312,6 +312,9 @@ class PaceTests(SynchronousTestCase):
         client.house.spawner.last.ends()
         client.turn()
         self.assertEqual(session.ending, 0)
+        self.assertFalse(client.channels.is_empty)
+        for each in (session, idle):
+            each.closes()
         self.assertTrue(client.channels.is_empty)
 
     def test_no_terminal_is_needed(self) -> None:

@@ -293,4 +293,4 @@ class StoppingTests(ShellTestCase):
         session = self.begin()
         self.client.channels.come_to_an_end()
 
-        self.assertEqual((session.ending, self.client.channels.is_empty), (0, True))
+        self.assertEqual((session.ending, session.is_closed), (0, True))

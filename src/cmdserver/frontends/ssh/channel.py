@@ -137,11 +137,6 @@ class Channel:
         """See `Link`."""
         self._link.stirred()
 
-    @property
-    def has_closed(self) -> bool:
-        """Whether our side is closed."""
-        return self._has_closed
-
     def reply(self, number: int) -> None:
         """Answer a request."""
         if not self._has_closed:

@@ -62,8 +62,8 @@ class Channels(SSHService):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing more is to be said in any session."""
-        return all(session.channel.has_closed for session in self._sessions.values())
+        """Whether there is no session that one of both has not closed."""
+        return not self._sessions
 
     # SSHService, as called by the transport
 
@@ -94,7 +94,8 @@ class Channels(SSHService):
             session.channel.steer()
 
     def expire(self, farewell: str) -> None:
-        """Nothing was asked for too long."""
+        """Nothing was asked for too long: say so where a person may read it, and end all sessions."""
+        self._is_closed = True
         for session in list(self._sessions.values()):
             session.expire(farewell)
 

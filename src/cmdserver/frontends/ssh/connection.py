@@ -50,7 +50,8 @@ class SSHConnection(ServerTransport):
     _channels: Channels | None = None
     #: Counted among those who have not logged in, by `Door.arrive`.
     _is_newcomer = True
-    _is_leaving = False
+    #: Why it ends as soon as nothing more is to be said; None while it does not.
+    _farewell: str | None = None
 
     def __init__(self, door: Door, lobby: Lobby, connections: "Connections[SSHConnection]", source: str) -> None:
         self._door = door
@@ -120,7 +121,7 @@ class SSHConnection(ServerTransport):
         self.setService(self._channels)
         self._authentication = None
         self.stirred()
-        if self._is_leaving:
+        if self._farewell is not None:
             self.come_to_an_end()
 
     def send_away(self, why: str) -> None:
@@ -133,12 +134,15 @@ class SSHConnection(ServerTransport):
         """Something has begun or ended: see whom we wait for now."""
         if self._channels is None or self._is_over or self.isOutputHeld:
             return
-        if self._is_leaving and self._channels.is_empty:
-            self.sendDisconnect(DISCONNECT_BY_APPLICATION, "the daemon is stopping")
-        elif self._channels.is_busy:
+        if self._channels.is_busy:
             self._connections.expect_nothing(self)
-        else:
+        elif self._farewell is None:
             self._connections.expect_within(self, self._lobby.limits().idle_seconds)
+        elif self._channels.is_empty:
+            self.sendDisconnect(DISCONNECT_BY_APPLICATION, self._farewell)
+        else:
+            # OpenSSH's client forgets what it has not written yet when it is disconnected: let it close by itself.
+            self._connections.expect_within(self, LINGER_SECONDS)
 
     # Connection, as the front end sees it
 
@@ -149,19 +153,21 @@ class SSHConnection(ServerTransport):
             self.transport.abortConnection()
         elif channels is None:
             self._give_up(limits.login_seconds)
+        elif self._farewell is not None:
+            self.sendDisconnect(DISCONNECT_BY_APPLICATION, self._farewell)
         else:
-            farewell = f"nothing was asked within {limits.idle_seconds:g} s"
-            channels.expire(f"cmdserver: {farewell}")
-            self.sendDisconnect(DISCONNECT_BY_APPLICATION, farewell)
+            self._farewell = f"nothing was asked within {limits.idle_seconds:g} s"
+            channels.expire(f"cmdserver: {self._farewell}")
+            self.stirred()
 
     def come_to_an_end(self) -> None:
         """Close as soon as what was asked has been answered."""
-        self._is_leaving = True
+        self._farewell = "the daemon is stopping"
         if self._channels is not None:
             self._channels.come_to_an_end()
             self.stirred()
         elif self._authentication is None or not self._authentication.is_busy:
-            self.send_away("the daemon is stopping")
+            self.send_away(self._farewell)
 
     # Steps
 

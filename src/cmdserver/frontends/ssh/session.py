@@ -103,7 +103,9 @@ class Session:
 
     def expire(self, farewell: str) -> None:
         """Nothing was asked for too long."""
-        if self._program is not None and not self.channel.is_exiting:
+        if self._program is None:
+            self.channel.close()
+        elif not self.channel.is_exiting:
             self._program.expire(farewell)
 
     def come_to_an_end(self) -> None:

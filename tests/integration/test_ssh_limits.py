@@ -1,0 +1,296 @@
+"""What the SSH door does when much is asked of it at once, slowly, or by nobody who logs in."""
+
+import asyncio
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from tests.integration.daemon import Daemon, Door, running, shell, wait_until
+from tests.integration.logins import LENIENT, USERS, logins, write_passwords
+from tests.integration.ssh import NO_STATUS, SSH, authorize, make_key
+
+pytestmark = pytest.mark.slow
+
+DOOR = Door(protocol="ssh")
+MUCH = 50_000_000
+#: Numbered lines, so that nothing can be missing, doubled or in another order unseen.
+NUMBERS = f"seq 10000000 | head -c {MUCH}"
+
+COMMANDS: Mapping[str, Mapping[str, object]] = {
+    "uptime": {"run": ["uptime"]},
+    "df": shell("echo full"),
+    "much": shell(NUMBERS, output_limit_bytes=MUCH, timeout_seconds=120),
+    "slow": shell("sleep 0.4; echo slept"),
+    "forever": shell("exec sleep 60"),
+    "endless": shell("exec yes", output_limit_bytes=10**12),
+}
+ROLES: Mapping[str, Mapping[str, object]] = {"admin": {"commands": ["*"], "users": ["alice"]}}
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Give a daemon with an SSH door."""
+    limits = {**LENIENT, "running": 32}
+    with running(tmp_path_factory.mktemp("daemon"), COMMANDS, doors=[DOOR], roles=ROLES, limits=limits) as daemon:
+        write_passwords(daemon, USERS)
+        yield daemon
+
+
+@pytest.fixture
+def alice(daemon: Daemon, tmp_path: Path) -> SSH:
+    """Give somebody with a key."""
+    key = make_key(tmp_path)
+    authorize(daemon, "alice", key)
+    return SSH(door=DOOR, directory=tmp_path, key=key)
+
+
+def digest_of_much() -> str:
+    """Compute what all of it should be."""
+    made = subprocess.run(["sh", "-c", NUMBERS], capture_output=True, check=True, env={**os.environ, "LANG": "C"})
+    return hashlib.sha256(made.stdout).hexdigest()
+
+
+def digest_of(pipe: IO[bytes]) -> str:
+    """Compute what came of it."""
+    digest = hashlib.sha256()
+    while data := pipe.read(65536):
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def test_several_at_once(alice: SSH, tmp_path: Path) -> None:
+    """Eight commands on one connection run side by side (ControlMaster)."""
+    shared = replace(alice, options={"ControlPath": str(tmp_path / "master")})
+    master = shared.start("-M", "-N", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        wait_until((tmp_path / "master").exists, "the master connection")
+        began = time.monotonic()
+        asked = [shared.start("slow", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) for _ in range(8)]
+        answers = [client.communicate(timeout=15)[0] for client in asked]
+        took = time.monotonic() - began
+
+        assert answers == [b"slept\n"] * 8
+        assert took < 8 * 0.4, "they were answered one after the other"
+        assert [client.returncode for client in asked] == [0] * 8
+        for _ in range(20):
+            assert shared.run("df").stdout == b"full\n"
+    finally:
+        master.terminate()
+        master.wait()
+
+
+@pytest.mark.parametrize("cipher", ["aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com"])
+def test_much_output_under_changing_keys(alice: SSH, cipher: str) -> None:
+    """Fifty megabytes arrive whole while keys are changed for every one of them."""
+    with replace(alice, options={"RekeyLimit": "1M", "Ciphers": cipher}).start(
+        "much", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    ) as client:
+        assert client.stdout is not None
+        found = digest_of(client.stdout)
+
+    assert (found, client.returncode) == (digest_of_much(), 0)
+
+
+def test_a_slow_reader(daemon: Daemon, alice: SSH) -> None:
+    """Who does not read costs no memory, and misses nothing."""
+    alice.run("df")
+    before = daemon.rss_bytes()
+    with alice.start("much", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as client:
+        assert client.stdout is not None
+        wait_until(daemon.processes, "it runs")
+        _wait_until_steady(daemon)
+        grown = daemon.rss_bytes() - before
+        found = digest_of(client.stdout)
+
+    assert grown < 8 << 20
+    assert (found, client.returncode) == (digest_of_much(), 0)
+
+
+def _wait_until_steady(daemon: Daemon) -> None:
+    """Wait until the daemon has nothing more to do."""
+
+    def is_steady() -> bool:
+        before = _cpu_ticks(daemon.pid)
+        time.sleep(0.3)
+        return _cpu_ticks(daemon.pid) - before <= 1
+
+    wait_until(is_steady, "rest")
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+@pytest.mark.parametrize("command", ["forever", "endless"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_client_that_is_killed(daemon: Daemon, alice: SSH, command: str, number: signal.Signals) -> None:
+    """What somebody asked for who is gone is ended."""
+    client = alice.start(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(daemon.processes, "it runs")
+    client.send_signal(number)
+    client.wait()
+
+    wait_until(lambda: not daemon.processes(), "it is ended")
+
+
+def test_three_hundred_channels(daemon: Daemon, alice: SSH) -> None:
+    """A flood of channels on one connection gets ten of them, and the connection is as good as before."""
+    asyncssh: Any = pytest.importorskip("asyncssh")
+
+    async def flood() -> tuple[int, str]:
+        options = {"known_hosts": None, "username": "alice", "client_keys": [str(alice.key)], "config": None}
+        async with asyncssh.connect("127.0.0.1", DOOR.port, **options) as connection:
+            opening = [connection.create_process("forever") for _ in range(300)]
+            results: list[Any] = await asyncio.gather(*opening, return_exceptions=True)
+            opened = [each for each in results if not isinstance(each, BaseException)]
+            for process in opened:
+                process.close()
+                await process.wait_closed()
+            answer = await connection.run("df")
+            return len(opened), str(answer.stdout)
+
+    assert asyncio.run(flood()) == (10, "full\n")
+    wait_until(lambda: not daemon.processes(), "they are ended")
+
+
+def test_silence(tmp_path: Path) -> None:
+    """Who does not log in is cut off in time, however far they have come, and at once who comes too often."""
+    door = Door(protocol="ssh")
+    with running(tmp_path, COMMANDS, doors=[door], roles=ROLES, limits={"login_seconds": 1.5, **LENIENT}) as daemon:
+        write_passwords(daemon, USERS)
+        began = time.monotonic()
+        silent = _knock(door)
+        named = _knock(door)
+        named.sendall(b"SSH-2.0-test\r\n")
+        helper = SSH(door=door, directory=tmp_path, options={"PreferredAuthentications": "password"})
+        environment = {**helper.environment(), "SSH_ASKPASS": _write_sleeper(tmp_path)}
+        asked = subprocess.Popen(
+            helper.command_line("df"), env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        for connection in (silent, named):
+            _read_all(connection)
+            assert 1 < time.monotonic() - began < 10
+        _, said = asked.communicate(timeout=15)
+        assert (asked.returncode, b"nobody has logged in within 1.5 s" in said) == (NO_STATUS, True)
+
+
+def _write_sleeper(directory: Path) -> str:
+    """Write an askpass that takes its time."""
+    sleeper = directory / "sleeper"
+    sleeper.write_text("#!/bin/sh\nsleep 4\necho x\n", "ascii")
+    sleeper.chmod(0o700)
+    return str(sleeper)
+
+
+def _knock(door: Door) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", door.port), 15)
+
+
+def _read_all(connection: socket.socket) -> bytes:
+    said = b""
+    with connection, suppress(ConnectionResetError):
+        while data := connection.recv(65536):
+            said += data
+    return said
+
+
+def test_too_many_strangers(tmp_path: Path) -> None:
+    """As with sshd's MaxStartups: when too many have not logged in, others have to wait, and are told no more."""
+    door = Door(protocol="ssh")
+    with running(tmp_path, COMMANDS, doors=[door], roles=ROLES, limits={"unauthenticated": "2:100:2", **LENIENT}):
+        first, second = _knock(door), _knock(door)
+        assert first.recv(100).startswith(b"SSH-2.0-cmdserver\r\n")
+        assert second.recv(100).startswith(b"SSH-2.0-cmdserver\r\n")
+        assert _read_all(_knock(door)) == b"Not allowed at this time\r\n"
+        first.close()
+        wait_until(lambda: _is_welcome(door), "room")
+        second.close()
+
+
+def _is_welcome(door: Door) -> bool:
+    with _knock(door) as connection:
+        return connection.recv(100).startswith(b"SSH-")
+
+
+def test_penalties(tmp_path: Path) -> None:
+    """Who fails again and again has to wait at the door, for all ways of logging in; it is written down."""
+    door = Door(protocol="ssh")
+    with running(tmp_path, COMMANDS, doors=[door], roles=ROLES) as daemon:
+        write_passwords(daemon, USERS)
+        options = {"PreferredAuthentications": "password,keyboard-interactive", "NumberOfPasswordPrompts": "9"}
+        guesser = SSH(door=door, directory=tmp_path, password="wrong", options=options)
+        for _ in range(4):
+            assert guesser.run("df").returncode == NO_STATUS
+        wait_until(lambda: _read_all(_knock(door)) == b"Not allowed at this time\r\n", "the penalty")
+        assert len([each for each in logins(daemon) if each["reason"] == "wrong password"]) == 12
+
+
+def test_options_of_keys(daemon: Daemon, alice: SSH) -> None:
+    """`from=`, `expiry-time=`, `command=` and `restrict` are what they are with sshd."""
+    assert alice.key is not None
+    quiet = replace(alice, options={"PreferredAuthentications": "publickey"})
+    for options, status, output in (
+        ('from="127.0.0.0/8"', 0, b"full\n"),
+        ('from="10.0.0.0/8"', NO_STATUS, b""),
+        ('from="!127.0.0.1,*"', NO_STATUS, b""),
+        ('expiry-time="20200101"', NO_STATUS, b""),
+        ('expiry-time="20990101"', 0, b"full\n"),
+        ("restrict", 0, b"full\n"),
+        ("no-such-option", NO_STATUS, b""),
+    ):
+        authorize(daemon, "alice", alice.key, options=options)
+        done = quiet.run("df")
+        assert (done.returncode, done.stdout) == (status, output), options
+    authorize(daemon, "alice", alice.key, options='restrict,command="df"')
+    for words in (["uptime"], ["forever"], ["-T"], ["quit"]):
+        assert quiet.run(*words).stdout == b"full\n"
+
+
+def test_stopping(tmp_path: Path) -> None:
+    """What runs at SIGTERM is answered; then the connection ends, and so does the daemon."""
+    door = Door(protocol="ssh")
+    with running(tmp_path, COMMANDS, doors=[door], roles=ROLES) as daemon:
+        key = make_key(tmp_path)
+        authorize(daemon, "alice", key)
+        alice = SSH(door=door, directory=tmp_path, key=key)
+        client = alice.start("slow", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        idle = alice.start("-N", stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: len(logins(daemon)) == 2, "both have logged in")
+        wait_until(daemon.processes, "it runs")
+        began = time.monotonic()
+        daemon.stop()
+
+        assert time.monotonic() - began < 5
+        assert (client.communicate(timeout=5)[0], client.returncode) == (b"slept\n", 0)
+        assert idle.wait(5) == NO_STATUS
+
+
+def test_reloading(tmp_path: Path) -> None:
+    """At SIGHUP connections go on, with the new commands; a door that is new is open."""
+    door = Door(protocol="ssh")
+    with running(tmp_path, COMMANDS, roles=ROLES) as daemon:
+        write_passwords(daemon, USERS)
+        daemon.configure(COMMANDS, doors=[door], roles=ROLES)
+        daemon.reload()
+        shared = SSH(door=door, directory=tmp_path, options={"ControlPath": str(tmp_path / "master")})
+        master = shared.start("-M", "-N", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            wait_until((tmp_path / "master").exists, "the master connection")
+            assert shared.run("newer").returncode == 127
+            daemon.configure({**COMMANDS, "newer": shell("echo new")}, doors=[door], roles=ROLES)
+            daemon.reload()
+            assert shared.run("newer").stdout == b"new\n"
+        finally:
+            master.terminate()
+            master.wait()

@@ -1,0 +1,264 @@
+"""The prompt as somebody sees it who types `ssh HOST` in a terminal."""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import termios
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pyte
+import pytest
+
+from tests.integration.daemon import DEADLINE_SECONDS, Daemon, Door, running, shell, wait_until
+from tests.integration.logins import LENIENT, USERS, write_passwords
+from tests.integration.ssh import NO_STATUS, SSH, authorize, make_key
+
+pytestmark = pytest.mark.slow
+
+DOOR = Door(protocol="ssh")
+PROMPT = "cmdserver>"
+COLUMNS, ROWS = 60, 200
+
+COMMANDS: Mapping[str, Mapping[str, object]] = {
+    "uptime": {"run": ["uptime"], "help": "Since when"},
+    "greek": shell("echo 'αβγ 日本'", environment={"LANG": "C.UTF-8"}),
+    "loud": shell(r"printf '\033[31mred\033[2J\n'"),
+    "slowly": shell("for n in 1 2 3; do echo line $n; sleep 0.2; done"),
+    "forever": shell("echo begun; exec sleep 60"),
+    "endless": shell("exec yes", output_limit_bytes=10**9),
+    "fails": shell("echo oh >&2; exit 3"),
+}
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Give a daemon with an SSH door."""
+    roles = {"admin": {"commands": ["*"], "users": ["alice"]}}
+    with running(tmp_path_factory.mktemp("daemon"), COMMANDS, doors=[DOOR], roles=roles, limits=LENIENT) as daemon:
+        write_passwords(daemon, USERS)
+        yield daemon
+
+
+class Window:
+    """A terminal window in which somebody runs ssh.
+
+    Args:
+        ssh: Who it is.
+        words: For the client.
+    """
+
+    def __init__(self, ssh: SSH, *words: str) -> None:
+        self._master, slave = pty.openpty()
+        self.resize(COLUMNS)
+        self._screen = pyte.Screen(COLUMNS, ROWS)
+        self._stream = pyte.ByteStream(self._screen)
+        self.seen = b""
+        self.client = ssh.start(*words, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+        os.close(slave)
+
+    def resize(self, columns: int) -> None:
+        """Change the window's width."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+
+    def types(self, text: str | bytes) -> None:
+        """Press keys."""
+        os.write(self._master, text.encode() if isinstance(text, str) else text)
+
+    def reads(self) -> bool:
+        """Show what has come; tell whether there was anything."""
+        ready, _, _ = select.select([self._master], [], [], 0.02)
+        try:
+            data = os.read(self._master, 65536) if ready else b""
+        except OSError:  # the client is gone, as terminals of Linux say it
+            return False
+        self.seen += data
+        self._stream.feed(data)
+        return bool(data)
+
+    @property
+    def rows(self) -> list[str]:
+        """What is on the screen."""
+        return [row.rstrip() for row in self._screen.display if row.strip()]
+
+    def waits_for(self, *last: str) -> None:
+        """Read until these are the last rows."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while self.rows[-len(last) :] != list(last):
+            self.reads()
+            assert time.monotonic() < deadline, self.rows
+
+    def is_left(self) -> int:
+        """Wait until the client has exited; return its status."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while self.client.poll() is None or self.reads():
+            self.reads()
+            assert time.monotonic() < deadline, self.rows
+        return self.client.returncode
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        if self.client.poll() is None:
+            self.client.kill()
+            self.client.wait()
+        os.close(self._master)
+
+
+@pytest.fixture
+def alice(daemon: Daemon, tmp_path: Path) -> SSH:
+    """Give somebody with a key."""
+    key = make_key(tmp_path)
+    authorize(daemon, "alice", key)
+    return SSH(door=DOOR, directory=tmp_path, key=key)
+
+
+@pytest.fixture
+def window(alice: SSH) -> Iterator[Window]:
+    """Give a window with a prompt in it."""
+    window = Window(alice)
+    try:
+        window.waits_for(PROMPT)
+        yield window
+    finally:
+        window.close()
+
+
+def test_a_line(window: Window) -> None:
+    """A command is typed and answered; the prompt comes back, and says how it failed."""
+    window.types("fails\r")
+
+    window.waits_for(f"{PROMPT} fails", "oh", "cmdserver: fails: exit status 3", PROMPT)
+
+
+def test_editing(window: Window) -> None:
+    """Arrows, history and Tab do what they do elsewhere."""
+    window.types("fxils\x1b[D\x1b[D\x1b[D\x7fa\r")
+    window.waits_for("cmdserver: fails: exit status 3", PROMPT)
+    window.types("up\t\x15\x1b[A")
+    window.waits_for(f"{PROMPT} fails")
+    window.types("\x15f\t\t")
+    window.waits_for("fails    forever", f"{PROMPT} f")
+
+
+def test_characters(window: Window) -> None:
+    """What is not ASCII is typed, shown and deleted as characters."""
+    window.types("日本語\x7f\x7f")
+    window.waits_for(f"{PROMPT} 日")
+    window.types("\x15greek\r")
+    # pyte keeps the second half of a wide character as a cell of its own.
+    window.waits_for(f"{PROMPT} greek", "αβγ 日本", PROMPT)
+
+
+def test_control_sequences(window: Window) -> None:
+    """What a command prints does not act on the terminal."""
+    window.types("loud\r")
+
+    window.waits_for(f"{PROMPT} loud", "^[[31mred^[[2J", PROMPT)
+
+
+def test_output_comes_as_it_is_made(window: Window) -> None:
+    """Each line is seen when it is written."""
+    window.types("slowly\r")
+    window.waits_for("line 1")
+    window.waits_for("line 1", "line 2")
+    window.waits_for("line 1", "line 2", "line 3", PROMPT)
+
+
+def test_interrupting(daemon: Daemon, window: Window) -> None:
+    """Ctrl-C ends what runs, however much it writes, and gives the prompt back."""
+    for command in ("forever", "endless"):
+        window.types(f"{command}\r")
+        wait_until(daemon.processes, "it runs")
+        for _ in range(20):
+            window.reads()
+        window.types("\x03")
+        wait_until(lambda: window.reads() or (window.rows or [""])[-1] == PROMPT, "the prompt")
+        window.waits_for(PROMPT)
+        wait_until(lambda: not daemon.processes(), "it is ended")
+
+
+def test_leaving(window: Window) -> None:
+    """Ctrl-D leaves."""
+    window.types("fails\r")
+    window.waits_for("cmdserver: fails: exit status 3", PROMPT)
+    window.types("\x04")
+
+    assert window.is_left() == 0
+
+
+def test_quitting(window: Window) -> None:
+    """So does `quit`."""
+    window.types("quit\r")
+
+    assert window.is_left() == 0
+
+
+def test_another_width(window: Window) -> None:
+    """A window that becomes narrower is drawn to from then on."""
+    window.resize(20)
+    os.killpg(window.client.pid, signal.SIGWINCH)
+    wait_until(lambda: _wraps(window, 9), "the new width")
+
+
+def _wraps(window: Window, length: int) -> bool:
+    """Tell whether a line of that length fills a row; start anew if it does not."""
+    window.types("\x15")
+    while window.reads():
+        pass
+    before = len(window.seen)
+    window.types("x" * length)
+    while window.reads():
+        pass
+    return b"\r\n" in window.seen[before:]
+
+
+def test_a_command_at_a_terminal(alice: SSH) -> None:
+    """`ssh -t HOST COMMAND` ends its lines as terminals want it; Ctrl-C ends the command."""
+    window = Window(alice, "-t", "greek")
+    try:
+        assert (window.is_left(), window.rows) == (0, ["αβγ 日本"])
+    finally:
+        window.close()
+
+    window = Window(alice, "-t", "forever")
+    try:
+        window.waits_for("begun")
+        window.types("\x03")
+        assert window.is_left() == NO_STATUS
+    finally:
+        window.close()
+
+
+def test_no_terminal(daemon: Daemon, alice: SSH) -> None:
+    """Who may have none is told so, and has lines."""
+    assert alice.key is not None
+    authorize(daemon, "alice", alice.key, options="no-pty")
+    window = Window(alice)
+    try:
+        window.waits_for("PTY allocation request failed on channel 0")
+        window.types("fails\n\x04")
+        assert window.is_left() == 3
+        assert window.rows[1:] == ["fails", "oh"]
+    finally:
+        window.close()
+
+
+def test_pasting(window: Window) -> None:
+    """Lines that are pasted are entered one by one; what says that it was pasted waits for Enter."""
+    window.types("fails\rgreek\r")
+    window.waits_for("cmdserver: fails: exit status 3", f"{PROMPT} greek", "αβγ 日本", PROMPT)
+    window.types("\x1b[200~fails\rfails\r\x1b[201~")
+    window.waits_for(f"{PROMPT} fails fails")
+
+
+def test_a_dead_terminal(daemon: Daemon, window: Window) -> None:
+    """When the window is closed, what ran in it is ended."""
+    window.types("forever\r")
+    wait_until(daemon.processes, "it runs")
+    window.client.kill()
+
+    wait_until(lambda: not daemon.processes(), "it is ended")

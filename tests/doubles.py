@@ -1,10 +1,14 @@
 """Values and stand-ins for the pure modules' tests: whatever a test does not care about has a default here."""
 
-from collections.abc import Collection, Mapping
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, settings
 
+from cmdserver import structured
 from cmdserver.host import SEARCH_PATH, Host
 from cmdserver.model import Answer, Caller, Command, Finished, Grant, Role
 
@@ -74,6 +78,15 @@ def a_finished(**overrides: Any) -> Finished:
 def an_answer(grant: Grant | None = None, *, shared: bool = False, **overrides: Any) -> Answer:
     """Make an answer from `a_finished` with these overrides."""
     return Answer(id="q1", grant=grant or a_grant(), finished=a_finished(**overrides), shared=shared)
+
+
+@contextmanager
+def without_jc() -> Iterator[None]:
+    """Let the jc library be missing for a while."""
+    structured._parser.cache_clear()
+    with patch.dict(sys.modules, {"jc": None, "jc.lib": None}):
+        yield
+    structured._parser.cache_clear()
 
 
 class FakeHost(Host):

@@ -3,17 +3,18 @@
 import contextlib
 import tempfile
 import unittest
+from importlib import resources
 from pathlib import Path
 from unittest.mock import patch
 
-from cmdserver import configuration, wire
+from cmdserver import configuration, plugin, wire
 from cmdserver.configuration import Configuration, Source, changes, configure, load
 from cmdserver.host import SEARCH_PATH, Host
 from cmdserver.model import Command, Listening, Role
 from cmdserver.policy import Policy
 from cmdserver.reading import Mistakes
 from cmdserver.settings import Limits, Listen
-from tests.doubles import FakeHost, a_caller
+from tests.doubles import FakeHost, a_caller, without_jc
 
 _LISTEN = '[[listen]]\nprotocol = "line"\nendpoint = "tcp:2022"\nlogin = "never"\n'
 
@@ -275,6 +276,31 @@ class ListeningTests(ConfigurationTestCase):
     def test_a_broken_door_is_a_door(self) -> None:
         """Whoever has made a mistake in the only door is not told that there is none."""
         self.assert_mistakes(["1: listen[0]: endpoint is missing"], '[[listen]]\nprotocol = "line"\nlogin = "never"\n')
+
+
+class ParserTests(ConfigurationTestCase):
+    def test_a_parser(self) -> None:
+        """A command keeps the name of its parser."""
+        (command,) = _configure(_LISTEN + '[commands.df]\nrun = ["df"]\nparser = "df"').commands
+        self.assertEqual("df", command.parser)
+
+    def test_an_unknown_parser(self) -> None:
+        """A parser that there is not is a mistake, at its place."""
+        text = _LISTEN + '[commands.df]\nrun = ["df"]\nparser = "dff"'
+        self.assert_one_mistake("7: commands.df.parser: jc ", text)
+        self.assert_one_mistake("has no parser 'dff'; did you mean df?", text)
+
+    def test_without_jc(self) -> None:
+        """In somebody's file a parser without jc is a mistake that says what to install."""
+        default = resources.files("cmdserver").joinpath("default.toml").read_text("utf-8")
+        with without_jc():
+            self.assert_one_mistake(
+                "commands.df.parser: needs the jc library, which is not installed: pip install 'cmdserver[structured]'",
+                _LISTEN + '[commands.df]\nrun = ["df"]\nparser = "df"',
+            )
+            built_in = plugin._configure(Source(path=None, text=default))
+        self.assertEqual({None}, {command.parser for command in built_in.commands})
+        self.assertIn("df", {command.parser for command in _configure(default).commands})
 
 
 class CommandTests(ConfigurationTestCase):

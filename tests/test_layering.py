@@ -136,14 +136,14 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         ),
         "frontends.web": "",
         "frontends.web.drawing": "frontends.web.markup frontends.web.picture",
+        "frontends.web.gallery": ("frontends.web.drawing frontends.web.markup frontends.web.picture model structured"),
         "frontends.web.frame": "frontends.web.markup",
         "frontends.web.http2": "frontends.web.channel",
         "frontends.web.run_panel": "frontends.web.frame frontends.web.markup model rendering",
         "frontends.web.markup": "printable",
         "frontends.web.picture": "structured",
         "frontends.web.pages": (
-            "errors frontends.web.drawing frontends.web.frame frontends.web.markup frontends.web.picture"
-            " frontends.web.run_panel model structured"
+            "errors frontends.web.frame frontends.web.gallery frontends.web.markup frontends.web.run_panel model"
         ),
         "frontends.web.utf8": "",
         "frontends.web.negotiation": "",
@@ -184,7 +184,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " model printable structured"
         ),
         "frontends.web.event_stream": (
-            "frontends.web.headers frontends.web.negotiation frontends.web.picture frontends.web.request"
+            "frontends.web.gallery frontends.web.headers frontends.web.negotiation frontends.web.request"
             " frontends.web.site frontends.web.utf8 model rendering structured"
         ),
         "frontends.web.command": (

@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import sys
 from unittest import TestCase
 from unittest.mock import patch
 
@@ -10,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdserver import structured
 from cmdserver.rendering import answer_json
-from cmdserver.structured import PATIENCE, NotInstalled, data_of, load, load_if_installed, parse
-from tests.doubles import LAW, a_grant, an_answer
+from cmdserver.structured import PATIENCE, NotInstalled, json_of, load, load_if_installed, parse
+from tests.doubles import LAW, a_grant, an_answer, without_jc
 
 pytest.importorskip("jc", reason="jc is not installed")
 
@@ -56,17 +54,13 @@ class LoadTests(TestCase):
 
     def test_without_jc(self) -> None:
         """Where jc is missing, it is said what to install; who can do without, does."""
-        self.addCleanup(structured._parser.cache_clear)
-        structured._parser.cache_clear()
-        with patch.dict(sys.modules, {"jc": None, "jc.lib": None}):
+        with without_jc():
             with self.assertRaisesRegex(NotInstalled, r"cmdserver\[structured\]"):
                 load("df")
             self.assertIsNone(load_if_installed("df"))
         self.assertEqual("df", load_if_installed("df"))
 
 
-# Hypothesis measures the collector in a callback of its own, where an exception is lost, and comes again.
-@pytest.mark.filterwarnings("ignore:Exception ignored in.*gc_callback:pytest.PytestUnraisableExceptionWarning")
 class DataTests(TestCase):
     def test_df(self) -> None:
         """A table is a list of rows."""
@@ -125,9 +119,9 @@ class DataTests(TestCase):
             an_answer(stdout=DF, stdout_bytes=len(DF)),
         ]
 
-        self.assertEqual([ROW], data_of(whole))
-        self.assertEqual([ROW], data_of(an_answer(grant, stdout_bytes=len(DF)), DF))
-        self.assertEqual([None] * 4, [data_of(answer) for answer in cases])
+        self.assertEqual([ROW], json.loads(json_of(whole)))
+        self.assertEqual([ROW], json.loads(json_of(an_answer(grant, stdout_bytes=len(DF)), DF)))
+        self.assertEqual([b"null"] * 4, [json_of(answer) for answer in cases])
 
     def test_once_a_run(self) -> None:
         """Those who share a run share its data."""
@@ -136,7 +130,7 @@ class DataTests(TestCase):
         module = importlib.import_module("jc.parsers.df")
 
         with patch.object(module, "_process", wraps=module._process) as process:
-            self.assertIs(data_of(finished), data_of(finished))
+            self.assertIs(json_of(finished), json_of(finished))
 
         self.assertEqual(1, process.call_count)
 

@@ -64,7 +64,7 @@ def outcome_json(answer: Answer, streamed: bytes | None = None) -> bytes:
         answer: What came of it.
         streamed: The standard output that was told, if all of it is known and the answer does not have it.
     """
-    return _json_line(_before_output(answer) | _after_output(answer, streamed))
+    return _with_data(_json_line(_before_output(answer) | _after_output(answer)), answer, streamed)
 
 
 def _answer_parts(answer: Answer) -> Iterator[bytes]:
@@ -72,7 +72,7 @@ def _answer_parts(answer: Answer) -> Iterator[bytes]:
     yield from _json_string(answer.finished.stdout)
     yield b'", "stderr": "'
     yield from _json_string(answer.finished.stderr)
-    yield b'", ' + _json_line(_after_output(answer)).removeprefix(b"{")
+    yield b'", ' + _with_data(_json_line(_after_output(answer)).removeprefix(b"{"), answer)
 
 
 def _json_string(output: bytes) -> Iterator[bytes]:
@@ -81,6 +81,13 @@ def _json_string(output: bytes) -> Iterator[bytes]:
     for start in range(0, len(output), PIECE_BYTES):
         text = decoder.decode(output[start : start + PIECE_BYTES], start + PIECE_BYTES >= len(output))
         yield json.dumps(text).encode("ascii")[1:-1]
+
+
+def _with_data(record: bytes, answer: Answer, streamed: bytes | None = None) -> bytes:
+    """Put what a parser made of the output at the end of a record."""
+    if answer.grant.command.parser is None:
+        return record
+    return b'%s, "data": %s}\n' % (record.removesuffix(b"}\n"), structured.json_of(answer, streamed))
 
 
 def _before_output(answer: Answer) -> dict[str, object]:
@@ -93,15 +100,13 @@ def _before_output(answer: Answer) -> dict[str, object]:
     }
 
 
-def _after_output(answer: Answer, streamed: bytes | None = None) -> dict[str, object]:
+def _after_output(answer: Answer) -> dict[str, object]:
     finished = answer.finished
     record: dict[str, object] = {
         "truncated": finished.truncated,
         "duration_seconds": round(finished.duration_seconds, 6),
         "shared": answer.shared,
     }
-    if answer.grant.command.parser is not None:
-        record["data"] = structured.data_of(answer, streamed)
     if finished.timed_out:
         record["error"] = {"code": answer.code, "message": _timeout_text(answer.grant.command)}
     return record

@@ -7,7 +7,9 @@ parser can make nothing of has no data, which is never an error.
 Rules of this file: what comes out is `Json` and nothing else, of bounded size and in bounded time; nobody changes it.
 """
 
+import gc
 import importlib
+import json
 import math
 import re
 import signal
@@ -56,7 +58,7 @@ class NotInstalled(ValueError):  # noqa: N818 - a statement
 
 
 def load(name: str) -> str:
-    """Load a parser, so that `data_of` finds it; return its name.
+    """Load a parser, so that `parse` finds it; return its name.
 
     Args:
         name: As jc writes it, ``df`` or ``apt-cache-show``.
@@ -104,25 +106,39 @@ class Kept:
         return None if self._chunks is None else b"".join(self._chunks)
 
 
-def data_of(answer: Answer, streamed: bytes | None = None) -> Json:
-    """Tell what a run has printed.
+def readable(answer: Answer, streamed: bytes | None = None) -> tuple[str, bytes] | None:
+    """Find what a parser may look at.
 
     Args:
-        answer: Of a command with a parser, loaded; of another there is no data.
+        answer: Of a run.
         streamed: Its standard output, where that was told to a sink; see `Kept`.
 
     Returns:
-        None if output is missing or cut, too long, or nothing that its parser understands.
+        The name of the parser, and the output; None if there is no parser, or if output is missing or cut.
     """
     finished, parser = answer.finished, answer.grant.command.parser
     output = finished.stdout if streamed is None else streamed
-    if parser is None or finished.truncated or finished.timed_out or len(output) != finished.stdout_bytes:
-        return None
-    return parse(parser, output)
+    is_whole = len(output) == finished.stdout_bytes and not finished.truncated and not finished.timed_out
+    return (parser, output) if is_whole and parser is not None else None
+
+
+def json_of(answer: Answer, streamed: bytes | None = None) -> bytes:
+    """Tell what a run has printed, as JSON, which is made once for all who share it.
+
+    Returns:
+        ``null`` if there is nothing to be read, if it is too long, or nothing that its parser understands.
+    """
+    found = readable(answer, streamed)
+    return b"null" if found is None else _json(*found)
+
+
+@lru_cache(maxsize=_KEPT)
+def _json(name: str, output: bytes) -> bytes:
+    return json.dumps(parse(name, output)).encode("ascii")
 
 
 def parse(name: str, output: bytes) -> Json:
-    """Parse output with a parser that is loaded; see `data_of`."""
+    """Parse output with a parser that is loaded; None if that cannot be done, or would take too long."""
     return _parse(name, output) if len(output) <= OUTPUT_BYTES and _late[name] < PATIENCE else None
 
 
@@ -151,6 +167,9 @@ def _at_most(seconds: float) -> Iterator[None]:
         text = f"took longer than {seconds:g} s"
         raise TimeoutError(text)
 
+    # In a destructor that the collector calls, the exception would be lost.
+    is_collecting = gc.isenabled()
+    gc.disable()
     before = signal.signal(signal.SIGALRM, stop)
     # Again and again, as a parser may catch what it does not know.
     signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
@@ -159,6 +178,8 @@ def _at_most(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if is_collecting:
+            gc.enable()
 
 
 @cache

@@ -35,15 +35,14 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.frontends.web import headers
+from cmdserver.frontends.web import gallery, headers
 from cmdserver.frontends.web.negotiation import Representation
-from cmdserver.frontends.web.picture import for_scripts, picture
 from cmdserver.frontends.web.request import WebRequest
 from cmdserver.frontends.web.site import Site
 from cmdserver.frontends.web.utf8 import Whole
 from cmdserver.model import Answer, Caller, Flow, Grant
 from cmdserver.rendering import error_json, outcome_json
-from cmdserver.structured import Kept, data_of
+from cmdserver.structured import Kept
 
 #: How long a run goes on for a reader who is gone and may come back; browsers do after a second or three.
 RESUME_SECONDS: Final = 5.0
@@ -263,9 +262,9 @@ class EventStream:
         for kind, whole in self._whole.items():
             self._output(kind, whole.finish())
         streamed = self._kept_output.output()
-        drawn = for_scripts(picture(data_of(answer, streamed)))
-        if drawn:
-            self._tell(b"picture", json.dumps(drawn).encode("ascii"))
+        picture = gallery.told(answer, streamed)
+        if picture is not None:
+            self._tell(b"picture", picture)
         self._tell(b"outcome", outcome_json(answer, streamed).strip())
         self._end()
 

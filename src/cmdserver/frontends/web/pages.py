@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from cmdserver.errors import Code, RequestError, UnknownCommand
-from cmdserver.frontends.web.drawing import draw
+from cmdserver.frontends.web import gallery
 from cmdserver.frontends.web.frame import (
     FOOT,
     LOGIN_PATH,
@@ -31,10 +31,8 @@ from cmdserver.frontends.web.frame import (
     token,
 )
 from cmdserver.frontends.web.markup import Markup, closing, element, encode, join, opening, output
-from cmdserver.frontends.web.picture import picture
 from cmdserver.frontends.web.run_panel import argv, outcome, panel_start, path_of, run_form, title
 from cmdserver.model import Answer, Command
-from cmdserver.structured import data_of
 
 #: What the rest of the door uses, wherever it is defined.
 __all__ = [
@@ -114,13 +112,13 @@ def command_tail(
         visitor: Who asked.
         answer: What came of it; None if there is none.
         error: Why there is none.
-        streamed: Its standard output, for a command with a parser whose output was not gathered; see `data_of`.
+        streamed: Its standard output, where that was told to a sink; see `structured.Kept`.
     """
     if answer is None:
         why = "no answer" if error is None else _in_words(error)
         said = element("p", element("span", why, class_="badge"), class_="outcome bad", role="alert")
         return encode(join((closing("pre"), said, closing("section"), FOOT)))
-    drawn = draw(picture(data_of(answer, streamed)))
+    drawn = gallery.drawn(answer, streamed)
     again = run_form(visitor, answer.grant.command, answer.grant.arguments, "Run again")
     return encode(join((closing("pre"), outcome(answer), drawn, again, closing("section"), FOOT)))
 

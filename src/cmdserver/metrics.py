@@ -10,10 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Final, assert_never
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
-from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
@@ -22,6 +21,9 @@ from cmdserver.events import Event, LoggedIn, Requested
 
 #: In place of a command's name, where there is no such command, or the bytes were no request.
 UNKNOWN: Final = "(unknown)"
+
+#: What the dispatcher answers itself; everybody may ask it.
+WORDS: Final = ("help", "explain", "who", "whoami")
 
 #: Upper bounds in seconds; an ordinary command takes some milliseconds, and 30 s is the usual time limit.
 _BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -57,7 +59,6 @@ class Now(Collector):
         for door, count in sorted(self._connections().items()):
             connections.add_metric([door], count)
         yield connections
-        yield GaugeMetricFamily("cmdserver_commands", "Commands that are configured", len(self.commands()))
         info = GaugeMetricFamily("cmdserver_build_info", "Which cmdserver this is", labels=["version"])
         info.add_metric([version("cmdserver")], 1)
         yield info
@@ -72,6 +73,7 @@ class Metrics:
     """
 
     def __init__(self, doors: Iterable[str], now: Now) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call] # when a series began is of no use, and half of all there is
         self._doors = tuple(doors)
         self._now = now
         self._registry = CollectorRegistry()
@@ -93,7 +95,6 @@ class Metrics:
         )
         self._registry.register(now)
         ProcessCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
         self._known: frozenset[str] = frozenset()
         for door in self._doors:
             for outcome in Code:
@@ -103,7 +104,7 @@ class Metrics:
         """Count an event."""
         match event:
             case Requested():
-                command = event.command if event.command in self._now.commands() else UNKNOWN
+                command = self._label(event.command)
                 self._requests.labels(event.caller.door, command, event.outcome).inc()
                 if event.finished is not None:
                     self._durations.labels(command).observe(event.finished.duration_seconds)
@@ -115,13 +116,17 @@ class Metrics:
     def render(self, commands: Collection[str]) -> bytes:
         """Write everything down, of commands only those named, in Prometheus' text format 0.0.4."""
         self._begin_series()
-        return generate_latest(_Visible(self._registry, {*commands, UNKNOWN}))
+        return generate_latest(_Visible(self._registry, {*commands, *WORDS, UNKNOWN}))
+
+    def _label(self, command: str | None) -> str:
+        return command if command is not None and (command in self._now.commands() or command in WORDS) else UNKNOWN
 
     def _begin_series(self) -> None:
         """Let commands that are new since the last look have all their series."""
         commands = frozenset(self._now.commands())
-        for command in (*(commands - self._known), *(() if self._known else (UNKNOWN,))):
+        for command in commands - self._known:
             self._durations.labels(command)
+        for command in (*(commands - self._known), *(() if self._known else (*WORDS, UNKNOWN))):
             for door in self._doors:
                 for outcome in Code:
                     self._requests.labels(door, command, outcome)

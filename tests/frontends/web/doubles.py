@@ -1,6 +1,7 @@
 """A house with a web door, and clients who do what their test says."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +108,9 @@ class Client(StringTransport):
         super().write(data)
         if self.is_slow and self.producer is not None:
             self.producer.pauseProducing()
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        self.write(b"".join(data))
 
     def loseConnection(self) -> None:
         self.gone()

@@ -28,6 +28,11 @@ def log(request: WebRequest) -> None:
     _log.info("{said}", said=said)
 
 
+def log_refused(source: str, status: int) -> None:
+    """Note bytes that were no request; what they were is nobody's business."""
+    _log.info("{said}", said=f"{source} - - {status} 0 0.000 done")
+
+
 def first_line(method: bytes, target: bytes, version: bytes) -> str:
     """Put a request line together again, shortened if it is long."""
     shown = target[:LONGEST_TARGET].decode("latin-1")

@@ -33,6 +33,7 @@ class CommandResource(Leaf):
     """
 
     allowed = b"GET, HEAD, POST"
+    takes_rest = True
 
     def __init__(self, site: Site, streams: EventStreams) -> None:
         super().__init__(site)

@@ -97,6 +97,8 @@ class WebFrontEnd(FrontEnd):
         if isinstance(error, Refusal):
             told = self.lobby.dispatcher.refuse(self.door.anonymous(source), error)
             error, status = told, status if told is error else STATUS[told.code]
+        if self.lobby.logs_access():
+            access_log.log_refused(source, status)
         return whole_answer(error, status)
 
     def note(self, request: WebRequest) -> None:

@@ -29,6 +29,8 @@ class Leaf:
     isLeaf = True
     #: The methods that it has.
     allowed = b"GET, HEAD"
+    #: Whether what stands behind it in a path is its business.
+    takes_rest = False
     #: Whether those may look at it who have to log in before anything else.
     is_for_strangers = False
 
@@ -122,6 +124,8 @@ class Healthy(Leaf):
 class Static(Leaf):
     """The files beside the pages; everybody may have them."""
 
+    takes_rest = True
+
     def __init__(self, site: Site, files: Mapping[str, StaticFile]) -> None:
         super().__init__(site)
         self._files = files
@@ -153,6 +157,7 @@ class Nothing(Leaf):
 
     allowed = b"GET, HEAD, POST"
     is_for_strangers = True
+    takes_rest = True
 
     def serve(self, request: WebRequest, caller: Caller) -> None:
         """See `Leaf`."""
@@ -167,7 +172,14 @@ class Branch(Resource):
         super().__init__()
         self._otherwise = otherwise
 
-    def getChild(self, path: bytes, request: object) -> IResource:
-        """See Resource."""
-        del path, request
-        return self._otherwise
+    def getChildWithDefault(self, path: bytes, request: WebRequest) -> IResource:
+        """See Resource; a leaf is not found where there is more behind it than it takes."""
+        child: IResource = self.children.get(path, self._otherwise)
+        if isinstance(child, Leaf) and request.postpath and not child.takes_rest:
+            return self._otherwise
+        return child
+
+    def render(self, request: WebRequest) -> int:
+        """See Resource; a branch itself is nothing that could be asked for."""
+        rendered: int = self._otherwise.render(request)
+        return rendered

@@ -1,0 +1,223 @@
+"""Tests of who asks, how they say so, and what they must know to change something."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from cmdserver.claims import BearerToken, Password
+from cmdserver.frontends.web.sessions import IDLE_SECONDS
+from cmdserver.identity import Login, Offence
+from tests.frontends.web.doubles import HOST, Client, WebHouse
+from tests.running_doubles import command, user
+
+BASIC = "Basic YWRhOnJpZ2h0"  # ada:right
+PAGE = "text/html"
+
+
+class WebTestCase(SynchronousTestCase):
+    login = Login.OPTIONAL
+
+    def setUp(self) -> None:
+        self.house = WebHouse(self, command(), command("reboot", read_only=False), login=self.login)
+
+    def status(self, target: str, method: str = "GET", **more: Any) -> int:
+        """Say with which status a request is answered at once."""
+        return self.house.ask_for(target, method, **more).response.status
+
+    def token(self, **headers: str) -> str:
+        """Find the token in a form that a client is shown."""
+        text = self.house.ask_for("/-/login", accept=PAGE, **headers).response.text
+        return text.partition('name="token" value="')[2].partition('"')[0]
+
+    def submit(self, **fields: str) -> Client:
+        """Send the form."""
+        form = {"name": "ada", "password": "right", "next": "/uptime", "token": self.token(), **fields}
+        return self.house.ask_for("/-/login", "POST", body=urlencode(form).encode())
+
+    def log_in(self) -> str:
+        """Log in with the form; return the cookie."""
+        return self.submit().response["set-cookie"].partition(";")[0]
+
+
+class HeaderTests(WebTestCase):
+    def test_basic(self) -> None:
+        """Name and password are shown to the door with each request."""
+        self.assertEqual(self.status("/", authorization=BASIC), 200)
+        self.assertEqual(
+            self.house.door.logins, [Password(name="ada", password=b"right", source="192.0.2.1", is_repeated=True)]
+        )
+
+    def test_bearer(self) -> None:
+        """So is a token, in whatever spelling of its scheme."""
+        self.assertEqual(self.status("/", authorization="bearer  good"), 200)
+        self.assertEqual(self.house.door.logins, [BearerToken(secret="good", source="192.0.2.1")])
+
+    def test_wrong_ones(self) -> None:
+        """They are refused, whatever they would have been good for, and are held against their source."""
+        for wrong in ("Bearer bad", "Basic YWRhOndyb25n"):
+            client = self.house.ask_for("/uptime", authorization=wrong)
+            self.assertEqual(client.response.status, 401)
+            self.assertIn("Basic", client.response["www-authenticate"])
+        self.assertEqual(self.house.door.offences, [Offence.AUTHFAIL] * 2)
+        self.assertEqual(self.house.spawner.processes, [])
+
+    def test_what_is_none(self) -> None:
+        """A header that cannot be understood is no login, and nobody's offence."""
+        for odd in ("Basic", "Basic !", "Basic YWRh", "Basic /zo=", "Digest a=b", "x", ""):
+            self.assertEqual(self.status("/uptime", authorization=odd), 400, odd)
+        self.assertEqual((self.house.door.logins, self.house.door.offences), ([], []))
+
+    def test_too_many_logins(self) -> None:
+        """Whoever must wait is told how long."""
+        self.house.door.is_refused = True
+        client = self.house.ask_for("/uptime", authorization=BASIC)
+
+        self.assertEqual((client.response.status, client.response["retry-after"]), (429, "7"))
+
+    def test_who_does_not_wait_has_tried(self) -> None:
+        """To hang up while a password is checked is no way to guess for less."""
+        self.house.door.waiting = []
+        client = self.house.ask_for("/uptime", authorization=BASIC)
+        client.gone()
+
+        self.assertTrue(self.house.door.waiting[0].called)
+        self.assertEqual(client.responses, [])
+        self.assertEqual(self.house.door.offences, [Offence.AUTHFAIL])
+
+    def test_a_login_takes_its_time(self) -> None:
+        """What was asked is answered when it is known who asks."""
+        self.house.door.waiting = []
+        client = self.house.ask_for("/", authorization=BASIC)
+        self.assertEqual(client.responses, [])
+        self.house.door.waiting[0].callback(user("ada"))
+
+        self.assertEqual(client.response.status, 200)
+
+
+class SessionTests(WebTestCase):
+    def test_a_session(self) -> None:
+        """A browser that has logged in is its user, until it logs out."""
+        cookie = self.log_in()
+        self.assertEqual(self.status("/reboot", cookie=cookie), 405, "it is known to ada alone")
+        self.assertEqual(self.status("/reboot"), 401)
+        form = urlencode({"token": self.token(cookie=cookie)}).encode()
+        out = self.house.ask_for("/-/logout", "POST", body=form, cookie=cookie)
+
+        self.assertEqual(out.response.status, 303)
+        self.assertIn("Max-Age=0", out.response["set-cookie"])
+        self.assertEqual(self.status("/reboot", cookie=cookie), 401)
+
+    def test_the_cookie_is_for_us_alone(self) -> None:
+        """No script sees it, and no other site's page sends it."""
+        rules = self.submit().response["set-cookie"].split("; ")
+
+        self.assertEqual(rules[1:], ["Path=/", "HttpOnly", "SameSite=Strict"])
+
+    def test_a_session_ends_by_itself(self) -> None:
+        """Not heard of for too long, it is over."""
+        cookie = self.log_in()
+        self.house.clock.advance(IDLE_SECONDS + 1)
+
+        self.assertEqual(self.status("/reboot", cookie=cookie), 401)
+
+    def test_a_number_is_not_kept(self) -> None:
+        """A login ends the session that a browser brings along, whoever has put it there (session fixation)."""
+        before = self.log_in()
+        form = {"name": "ada", "password": "right", "token": self.token(cookie=before)}
+        after = self.house.ask_for("/-/login", "POST", body=urlencode(form).encode(), cookie=before)
+
+        cookie = after.response["set-cookie"].partition(";")[0]
+        self.assertNotEqual(cookie, before)
+        self.assertEqual([self.status("/reboot", cookie=each) for each in (before, cookie)], [401, 405])
+
+    def test_a_wrong_password(self) -> None:
+        """The form is shown again, says no more than that, and there is no session."""
+        client = self.submit(password="wrong", name="<b>")
+
+        self.assertEqual((client.response.status, client.response["set-cookie"]), (403, ""))
+        self.assertIn("Login failed.", client.response.text)
+        self.assertNotIn("<b>", client.response.text)
+        self.assertEqual(self.house.door.offences, [Offence.AUTHFAIL])
+
+    def test_it_leads_back(self) -> None:
+        """After a login one is where one wanted to be, and never on another server."""
+        self.assertEqual(self.submit().response["location"], "/uptime")
+        self.assertEqual(self.submit(next="//evil.example").response["location"], "/")
+
+    def test_the_caller_is_where_it_is(self) -> None:
+        """What is written down is where a request came from, not where its session began."""
+        cookie = self.log_in()
+        self.house.ask_for("/uptime", cookie=cookie)
+        self.house.process.ends()
+
+        caller = self.house.ledger.requests[-1].caller
+        self.assertEqual((caller.name, caller.source), ("ada", "192.0.2.1"))
+
+
+class MeantTests(WebTestCase):
+    def test_a_script_needs_no_token(self) -> None:
+        """What bears no trace of a browser, and proves who it is, is meant."""
+        client = self.house.ask_for("/reboot", "POST", body=b"", authorization=BASIC)
+        self.house.process.ends()
+
+        self.assertEqual(client.response.status, 200)
+
+    def test_a_session_needs_its_own(self) -> None:
+        """A session's token, in a form or a header; nobody else's, and not none."""
+        cookie = self.log_in()
+        own, strangers = self.token(cookie=cookie), self.token()
+        for body, headers in ((b"", {}), (f"token={strangers}".encode(), {}), (b"", {"x_cmdserver_token": strangers})):
+            self.assertEqual(self.status("/reboot", "POST", body=body, cookie=cookie, **headers), 403)
+        self.assertEqual(self.house.spawner.processes, [])
+
+        for body, headers in ((f"token={own}".encode(), {}), (b"", {"x_cmdserver_token": own})):
+            client = self.house.ask_for("/reboot", "POST", body=body, cookie=cookie, **headers)
+            self.house.process.ends()
+            self.assertEqual(client.response.status, 200)
+
+    def test_another_sites_page_may_not(self) -> None:
+        """Even one that knows the token."""
+        body = f"token={self.token()}".encode()
+        for headers in ({"origin": "http://evil.example"}, {"origin": "null"}, {"sec_fetch_site": "cross-site"}):
+            self.assertEqual(self.status("/uptime", "POST", body=body, **headers), 403)
+            self.assertEqual(self.status("/-/login", "POST", body=body, **headers), 403)
+        self.assertEqual(self.house.spawner.processes, [])
+
+    def test_our_own_page_may(self) -> None:
+        """One that knows the token of whoever looks at it."""
+        body = f"token={self.token()}".encode()
+        client = self.house.ask_for("/uptime", "POST", body=body, origin=f"http://{HOST}", sec_fetch_site="same-origin")
+        self.house.process.ends()
+
+        self.assertEqual(client.response.status, 200)
+
+    def test_tokens_are_no_arguments(self) -> None:
+        """Whatever else a form has is one."""
+        self.assertEqual(self.status("/uptime", "POST", body=b"path=/home"), 422)
+        self.assertEqual(self.status("/uptime?path=/home"), 422)
+        self.assertEqual(self.status("/uptime/home"), 422)
+
+
+class RequiredTests(WebTestCase):
+    login = Login.REQUIRED
+
+    def test_nothing_before_the_login(self) -> None:
+        """Whatever is asked, there or not, the answer is the same; people are led to the form."""
+        for target in ("/", "/uptime", "/nothing", "/metrics", "/-/openapi.json"):
+            self.assertEqual(self.status(target), 401, target)
+        client = self.house.ask_for("/uptime?a=/b", accept=PAGE)
+        self.assertEqual(client.response["location"], "/-/login?next=/uptime%3Fa%3D/b")
+        self.assertEqual([self.status(each) for each in ("/-/login", "/-/healthy")], [200, 200])
+        self.assertEqual(self.status("/", authorization=BASIC), 200)
+
+
+class NeverTests(WebTestCase):
+    login = Login.NEVER
+
+    def test_nobody_is_asked(self) -> None:
+        """A door without a login is one for strangers, whatever they say of themselves."""
+        self.assertEqual(self.status("/", authorization="Bearer bad"), 200)
+        self.assertEqual(self.status("/reboot"), 404, "there is nothing that a login would change")
+        self.assertEqual(self.house.ask_for("/-/login", "POST", body=b"").response["location"], "/")
+        self.assertEqual(self.house.door.logins, [])

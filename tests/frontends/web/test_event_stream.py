@@ -1,0 +1,198 @@
+"""Tests of answers as event streams."""
+
+import json
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from cmdserver.frontends.web import event_stream
+from cmdserver.frontends.web.event_stream import HEARTBEAT_SECONDS, KEPT_BYTES, RESUME_SECONDS
+from tests.frontends.web.doubles import Client, WebHouse
+from tests.running_doubles import command
+
+EVENTS = "text/event-stream"
+
+
+def events(client: Client) -> list[tuple[str, Any]]:
+    """Read what a client was told."""
+    blocks = [block for block in client.response.text.split("\n\n") if block and not block.startswith(":")]
+    fields = [dict(line.split(": ", 1) for line in block.split("\n")) for block in blocks]
+    return [(each["event"], json.loads(each["data"])) for each in fields]
+
+
+def last_id(client: Client) -> str:
+    """Say what a client saw last."""
+    return client.response.text.rpartition("id: ")[2].partition("\n")[0]
+
+
+class EventStreamTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.house = WebHouse(self, command(), command("df", share=True))
+
+    def listen(self, path: str = "/uptime", **headers: str) -> Client:
+        """Ask for a stream."""
+        return self.house.ask_for(path, accept=EVENTS, **headers)
+
+    def test_what_is_said_is_told_at_once(self) -> None:
+        """The start, each piece in order, the outcome without the output, and the end."""
+        client = self.listen()
+        self.assertEqual(events(client), [("started", {"command": "uptime", "arguments": []})])
+        self.house.process.says(b"one\r\n\n")
+        self.house.process.says(b"", b"two")
+        self.assertEqual(events(client)[1:], [("stdout", "one\r\n\n"), ("stderr", "two")])
+        self.house.process.ends(3)
+
+        kind, outcome = events(client)[-1]
+        self.assertEqual((kind, outcome["exit_status"]), ("outcome", 3))
+        self.assertFalse({"stdout", "stderr"} & set(outcome))
+        self.assertTrue(client.response.is_whole)
+        self.assertEqual(client.response["x-accel-buffering"], "no")
+
+    def test_characters_are_whole(self) -> None:
+        """A character that comes in two pieces is told in one event, and what is no UTF-8 at the end."""
+        client = self.listen()
+        self.house.process.says(b"f\xc3")
+        self.house.process.says(b"\xbcnf\xf0\x9f")
+        self.house.process.ends()
+
+        self.assertEqual([data for kind, data in events(client) if kind == "stdout"], ["f", "ünf", "\ufffd"])
+
+    def test_what_does_not_begin_is_an_error(self) -> None:
+        """A command that is refused is no stream, but an answer in JSON with its status."""
+        client = self.listen("/nothing")
+
+        self.assertEqual(client.response.status, 401)
+        self.assertEqual(client.response.json["error"]["code"], "unknown_command")
+
+    def test_a_failure_after_the_start_is_an_event(self) -> None:
+        """If the end cannot be written down, that is told in place of the outcome."""
+        client = self.listen()
+        self.house.ledger.is_about_to_be_full = True
+        self.house.process.ends()
+
+        kind, data = events(client)[-1]
+        self.assertEqual((kind, data["error"]["code"]), ("failure", "fault"))
+        self.assertTrue(client.response.is_whole)
+
+    def test_readers_of_a_shared_run(self) -> None:
+        """All are told each piece at once; one who does not read holds nobody up."""
+        first = self.listen("/df")
+        readers = [self.listen("/df") for _ in range(3)]
+        self.house.process.ends()
+        readers[0].is_slow = True
+        self.house.process.says(b"one")
+        self.house.process.says(b"two")
+
+        self.assertEqual(events(first)[-1][0], "outcome")
+        for reader in readers[1:]:
+            self.assertEqual(events(reader)[1:], [("stdout", "one"), ("stdout", "two")])
+        self.assertEqual(events(readers[0])[1:], [("stdout", "one")])
+        readers[0].catches_up()
+        self.assertEqual(events(readers[0])[1:], [("stdout", "one"), ("stdout", "two")])
+        self.assertEqual(len(self.house.spawner.processes), 2)
+
+    def test_silence_is_filled(self) -> None:
+        """While nothing is said, a comment now and then shows that the connection is alive."""
+        client = self.listen()
+        self.house.clock.advance(HEARTBEAT_SECONDS)
+        self.house.clock.advance(HEARTBEAT_SECONDS)
+
+        self.assertEqual(client.response.text.count("\n\n: still running"), 2)
+
+    def test_no_timer_is_left(self) -> None:
+        """When all streams are over, nothing is due."""
+        self.listen()
+        self.house.process.ends()
+        due = [call for call in self.house.clock.getDelayedCalls() if call.getTime() >= HEARTBEAT_SECONDS]
+
+        self.assertEqual(due, [])
+
+
+class ResumingTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.house = WebHouse(self, command(), command("df", share=True))
+        self.client = self.house.ask_for("/uptime", accept=EVENTS)
+        self.house.process.says(b"one")
+
+    def resume(self, last: str | None = None, **headers: str) -> Client:
+        """Go on where the client was."""
+        return self.house.ask_for("/uptime", accept=EVENTS, last_event_id=last or last_id(self.client), **headers)
+
+    def test_it_goes_on_behind_the_last_event(self) -> None:
+        """What was not seen is told again, and what comes then; the run is the same."""
+        first = last_id(self.client)
+        self.house.process.says(b"two")
+        self.client.gone()
+        self.house.process.says(b"three")
+        again = self.resume(first)
+        self.house.turn()
+        self.house.process.ends()
+
+        self.assertEqual([kind for kind, _ in events(again)], ["stdout", "stdout", "outcome"])
+        self.assertEqual([data for kind, data in events(again) if kind == "stdout"], ["two", "three"])
+        self.assertEqual(len(self.house.spawner.processes), 1)
+
+    def test_a_run_waits_for_its_reader(self) -> None:
+        """While nobody reads, the process is paused, and after a while it is ended."""
+        self.client.gone()
+        self.assertTrue(self.house.process.is_paused)
+        self.house.clock.advance(RESUME_SECONDS)
+        self.house.turn()
+
+        self.assertFalse(self.house.process.is_alive)
+        self.assertEqual(self.resume(last_id(self.client)).response.status, 204)
+
+    def test_who_comes_back_first_is_believed(self) -> None:
+        """A client knows before us that its connection is gone: the old one is let go."""
+        again = self.resume()
+        self.house.process.says(b"two")
+
+        self.assertFalse(self.client.is_open)
+        self.assertEqual(events(again), [("stdout", "two")])
+        self.house.process.ends()
+        self.assertEqual(events(again)[-1][0], "outcome")
+
+    def test_an_end_without_a_reader_is_kept(self) -> None:
+        """A run that ends while its reader is away tells how, if that comes back in time."""
+        self.client.gone()
+        self.house.process.ends()
+        self.house.clock.advance(0)
+        self.house.process.resumeProducing()
+        self.house.clock.advance(0.1)
+        again = self.resume()
+
+        self.house.clock.advance(0.1)
+        self.assertEqual([kind for kind, _ in events(again)], ["outcome"])
+
+    def test_nobody_else_can_go_on(self) -> None:
+        """Somebody who knows the id, but is somebody else, is told nothing."""
+        self.assertEqual(self.resume(authorization="Bearer good").response.status, 204)
+        self.assertTrue(self.client.is_open)
+
+    def test_ids_that_mean_nothing(self) -> None:
+        """They are answered 204, whatever they are, and run nothing."""
+        name = last_id(self.client).partition(".")[0]
+        for odd in ("x", "x.1", f"{name}.", f"{name}.x", f"{name}.-1", f"{name}.\xb2", name):
+            self.assertEqual(self.resume(odd).response.status, 204, odd)
+        self.assertEqual(self.resume(f"{name}.{'9' * 5000}").response.status, 200)
+        self.assertEqual(len(self.house.spawner.processes), 1)
+
+    def test_what_is_kept_has_an_end(self) -> None:
+        """Of much output the beginning is forgotten, and that is told."""
+        first = last_id(self.client)
+        for _ in range(4):
+            self.house.process.says(b"x" * (KEPT_BYTES // 2))
+        self.client.gone()
+        again = self.resume(first)
+
+        self.assertEqual([kind for kind, _ in events(again)], ["gap", "stdout", "stdout"])
+
+    def test_only_so_many_wait(self) -> None:
+        """Beyond a number, runs whose readers are gone end at once."""
+        self.patch(event_stream, "MOST_LINGERING", 1)
+        another = self.house.ask_for("/uptime", accept=EVENTS)
+        self.client.gone()
+        another.gone()
+        self.house.turn()
+
+        self.assertEqual([process.is_alive for process in self.house.spawner.processes], [True, False])

@@ -1,0 +1,194 @@
+"""Tests of everything that is no command: the list, what lies below ``/-/``, and how errors are answered."""
+
+import json
+
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from cmdserver.errors import Code
+from cmdserver.frontends.web import access_log, static
+from cmdserver.frontends.web.problems import STATUS
+from tests.frontends.web.doubles import Client, WebHouse
+from tests.running_doubles import command
+
+PAGE, JSON = "text/html", "application/json"
+
+
+def names(client: Client) -> list[str]:
+    """Read the list of commands."""
+    return [line.split()[0] for line in client.response.text.splitlines()]
+
+
+class SiteTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.house = WebHouse(self, command(), command("df"), command("reboot", read_only=False))
+
+    def ask(self, target: str, method: str = "GET", **headers: str) -> Client:
+        """Ask something."""
+        return self.house.ask_for(target, method, **headers)
+
+
+class DocumentTests(SiteTestCase):
+    def test_the_list(self) -> None:
+        """What this caller may run, as text, JSON and a page."""
+        self.assertEqual(names(self.ask("/")), ["df", "uptime"])
+        listed = self.ask("/", accept=JSON).response.json["commands"]
+        self.assertEqual([each["name"] for each in listed], ["df", "uptime"])
+        self.assertIn('href="/df"', self.ask("/", accept=PAGE).response.text)
+        self.assertEqual(names(self.ask("/", authorization="Bearer good")), ["df", "reboot", "uptime"])
+
+    def test_openapi(self) -> None:
+        """The description is of what this caller may run."""
+        paths = self.ask("/-/openapi.json").response.json["paths"]
+        self.assertEqual({path: set(methods) for path, methods in paths.items()},
+                         {"/": {"get"}, "/df": {"get", "post"}, "/uptime": {"get", "post"}})  # fmt: skip
+        mine = self.ask("/-/openapi.json", authorization="Bearer good").response.json["paths"]
+        self.assertEqual(set(mine["/reboot"]), {"post"})
+
+    def test_metrics(self) -> None:
+        """Whoever asks sees what they may run."""
+        client = self.ask("/metrics")
+        self.assertEqual((client.response.text, client.response["content-type"]), (
+            "a 1\n", "text/plain; version=0.0.4; charset=utf-8",
+        ))  # fmt: skip
+        self.ask("/metrics", authorization="Bearer good")
+        self.assertEqual(self.house.visible, [{"df", "uptime"}, {"df", "uptime", "reboot"}])
+
+    def test_static_files(self) -> None:
+        """They are sent once, and only those that are listed."""
+        first = self.ask("/-/static/app.css").response
+        self.assertEqual((first.status, first["content-type"]), (200, "text/css; charset=utf-8"))
+        again = self.ask("/-/static/app.css", if_none_match=f'"x", W/{first["etag"]}').response
+        self.assertEqual((again.status, again.body), (304, b""))
+        for path in ("", "app.css/", "nothing", "../pages.py", "%2e%2e/pages.py", "..%2fpages.py", "__init__.py"):
+            self.assertEqual(self.ask(f"/-/static/{path}").response.status, 401, path)
+
+    def test_all_static_files_are_there(self) -> None:
+        """What may be asked for exists, so that no page lacks it."""
+        self.assertEqual(set(static.load()), set(static.TYPES))
+
+    def test_what_is_not_there(self) -> None:
+        """Below the dash there is no command, and anything else is unknown."""
+        for path in ("/-", "/-/", "/-/nothing", "/-/healthy/x", "/-/login/", "/metrics/x"):
+            self.assertEqual(self.ask(path).response.status, 401, path)
+
+    def test_head(self) -> None:
+        """It is answered as GET would be, without running anything and without a body."""
+        for target in ("/", "/uptime", "/-/healthy", "/-/openapi.json", "/metrics", "/-/static/app.css"):
+            client = self.ask(target, "HEAD")
+            self.assertIn(b" 200 OK\r\n", client.value())
+            self.assertTrue(client.value().endswith(b"\r\n\r\n"), target)
+        self.assertEqual(self.house.spawner.processes, [])
+        self.assertIn(b" 401 ", self.ask("/nothing", "HEAD").value())
+        self.assertIn(b" 405 ", self.ask("/reboot", "HEAD", authorization="Bearer good").value())
+
+    def test_paths_are_decoded(self) -> None:
+        """How a path is written does not matter, as long as it is text."""
+        self.assertEqual(self.ask("/%2d/healthy").response.status, 200)
+        for odd in ("/%ff", "/a%00b", "/a%0d%0ab", "/%e2%80%a8"):
+            self.assertEqual(self.ask(odd).response.status, 400, odd)
+
+    def test_every_answer_is_guarded(self) -> None:
+        """No answer may be guessed at, kept, or put into a page of somebody else's."""
+        for target, accept in (
+            ("/", PAGE),
+            ("/", JSON),
+            ("/nothing", "*/*"),
+            ("/-/healthy", "*/*"),
+            ("/-/login", PAGE),
+        ):
+            response = self.ask(target, accept=accept).response
+            self.assertEqual(response["x-content-type-options"], "nosniff")
+            self.assertEqual(response["cache-control"], "no-store")
+            self.assertEqual(response["cross-origin-resource-policy"], "same-origin")
+            self.assertIn("frame-ancestors 'none'", response["content-security-policy"])
+            self.assertNotIn("unsafe", response["content-security-policy"])
+            self.assertEqual(response["server"], "")
+
+
+class ErrorTests(SiteTestCase):
+    def test_every_code_has_a_status(self) -> None:
+        """The table has all of them."""
+        self.assertEqual(set(STATUS), set(Code))
+
+    def test_what_an_error_looks_like(self) -> None:
+        """As whatever was asked for; a stream that did not begin is told in JSON."""
+        error = {"code": "bad_argument", "message": "uptime takes no arguments, but got: x"}
+        for accept in (JSON, "text/event-stream"):
+            self.assertEqual(json.loads(self.ask("/uptime/x", accept=accept).response.body), {"error": error})
+        self.assertEqual(self.ask("/uptime/x").response.text, f"cmdserver: bad_argument: {error['message']}\n")
+        self.assertIn(error["message"], self.ask("/uptime/x", accept=PAGE).response.text)
+
+    def test_limits(self) -> None:
+        """An allowance that is used up says how long to wait."""
+        self.house.throttle.per_minute = 1
+        self.ask("/")
+        response = self.ask("/").response
+
+        self.assertEqual((response.status, response["retry-after"]), (429, "60"))
+
+    def test_a_timeout(self) -> None:
+        """504, with what was said so far; in JSON too."""
+        for accept in ("*/*", JSON):
+            client = self.ask("/uptime", accept=accept)
+            self.house.process.says(b"half\n")
+            self.house.clock.advance(30)
+            self.house.clock.advance(0)
+            self.assertEqual(client.response.status, 504, accept)
+            self.assertIn("half", client.response.text)
+
+    def test_a_fault(self) -> None:
+        """The id and nothing else; what happened is in the log."""
+        self.house.ledger.is_full = True
+        response = self.ask("/uptime").response
+
+        self.assertEqual(response.status, 500)
+        self.assertRegex(response.text, r"\Acmdserver: fault: internal fault [0-9a-f]{16};")
+
+    def test_a_mistake_of_ours(self) -> None:
+        """Nobody waits for an answer that will not come, and nobody is shown a traceback."""
+        self.patch(self.house.dispatcher, "peek", lambda *_: 1 / 0)
+        response = self.ask("/uptime").response
+
+        self.assertEqual(response.status, 500)
+        self.assertNotIn("ZeroDivisionError", response.text)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_methods(self) -> None:
+        """What an address does not have is 405 with what it has; strangers are not told of commands by it."""
+        self.assertEqual(self.ask("/uptime", "PUT").response["allow"], "GET, HEAD, POST")
+        self.assertEqual(self.ask("/reboot", "PUT").response["allow"], "GET, HEAD, POST")
+        self.assertEqual(self.ask("/reboot", "PUT", authorization="Bearer good").response["allow"], "POST")
+        self.assertEqual(self.ask("/", "POST", content_length="0").response["allow"], "GET, HEAD")
+
+    def test_every_request_is_written_down(self) -> None:
+        """What comes to nothing too, with why."""
+        for target in ("/nothing", "/uptime/x", "/%ff", "/-/x"):
+            self.ask(target)
+        self.ask("/", "PUT")
+
+        self.assertEqual(
+            self.house.outcomes,
+            [Code.UNKNOWN_COMMAND, Code.BAD_ARGUMENT, Code.MALFORMED, Code.UNKNOWN_COMMAND, Code.MALFORMED],
+        )
+
+
+class AccessLogTests(SiteTestCase):
+    def test_a_line_a_request(self) -> None:
+        """Who, what, and how it ended; nothing of it can be taken for anything else."""
+        with capturedLogs() as events:
+            self.ask("/", authorization="Bearer good")
+            self.ask('/x"%20-?' + "y" * 1000)
+            gone = self.ask("/uptime")
+            gone.gone()
+            self.house.connect().says(b"\x85forged\r\n")
+        lines = [event["said"] for event in events if event["log_namespace"] == "cmdserver.web.access"]
+
+        self.assertEqual(len(lines), 4, lines)
+        self.assertRegex(lines[0], r'\A192\.0\.2\.1 "ada" "GET / HTTP/1\.1" 200 \d+ 0\.000 done\Z')
+        self.assertTrue(lines[1].startswith(r'192.0.2.1 - "GET /x\"%20-?yyyy'), lines[1])
+        self.assertLess(len(lines[1]), access_log.LONGEST_TARGET + 100)
+        self.assertIn('... HTTP/1.1" ', lines[1])
+        self.assertTrue(lines[2].endswith(" cut"))
+        self.assertEqual(lines[3], "192.0.2.1 - - 400 0 0.000 done")
+        self.assertTrue(all(line.isascii() and line.isprintable() for line in lines))

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import Any
 
+import ssh_part
+
 #: As the tables call them, in their order.
 _TITLES = {
     "naive": "naive Twisted",
@@ -41,7 +43,10 @@ def tables(results: Results) -> str:
         parts += [_idle(results), _memory(results["idle"])]
     if results["startup"]:
         parts.append(_startup(results["startup"]))
-    parts.append(_answers(results))
+    if results["ssh"]:
+        parts.append(ssh_part.tables(results["ssh"]))
+    if results["throughput"] or results["web"] or results["idle"]:
+        parts.append(_answers(results))
     if results["notes"]:
         parts.append("\n".join(f"- {note}" for note in results["notes"]))
     return "\n\n".join(parts) + "\n"
@@ -51,6 +56,7 @@ def is_sound(results: Results) -> bool:
     """Whether cmdserver has answered everybody, rightly, and written all of it down."""
     return (
         not any(cell["errors"] for target, cell in _cells(results) if target.endswith("shared"))
+        and (not results["ssh"] or ssh_part.is_sound(results["ssh"]))
         and all(each["audited"] >= each["answered"] for each in results["audit"])
         and all(
             each["check"]["open"] == each["check"]["held"] and each["ask"]["answered"] == each["ask"]["asked"]

@@ -19,10 +19,13 @@ from types import FrameType
 from typing import Any, TypeVar
 
 import report
+import ssh_part
 from servers import CannotMeasureError, Park, Server
 from tools import WARM_SECONDS, Holder, Tools
 
 PARTS = ("throughput", "web", "idle", "startup")
+#: Those that are measured only if they are asked for: they need more than a C compiler.
+MORE_PARTS = ("ssh",)
 TARGETS = ("naive", "xinetd", "unshared", "shared")
 WEB_TARGETS = ("webhook", "web-unshared", "web-shared")
 #: What may be missing here.
@@ -74,6 +77,8 @@ class Plan:
             total += self.rounds * (idle + 2 * cell)
         if "startup" in self.parts:
             total += len(PATIENT_TARGETS) * (self.starts + 1) * 0.7
+        if "ssh" in self.parts:
+            total += self.rounds * len(ssh_part.TARGETS) * (len(ssh_part.CALLERS) * cell + 5)
         return total
 
 
@@ -95,6 +100,7 @@ class Benchmark:
     idle: list[dict[str, Any]] = field(default_factory=list)
     limit_with_descriptors: list[dict[str, Any]] = field(default_factory=list)
     startup: dict[str, list[float]] = field(default_factory=dict)
+    ssh: dict[str, Any] = field(default_factory=dict)
     audit: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -108,6 +114,10 @@ class Benchmark:
             self._measure_idle()
         if "startup" in self.plan.parts:
             self._measure_startup()
+        if "ssh" in self.plan.parts:
+            _say("SSH")
+            part = ssh_part.SSHPart(python=self.park.python, scratch=self.park.scratch)
+            self.ssh = part.measure(self.plan.seconds, self.plan.rounds)
 
     # Connection per request
 
@@ -261,8 +271,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--parts", default=",".join(PARTS), help="which of them to measure (%(default)s)")
     options = parser.parse_args(arguments)
     options.parts = options.parts.split(",")
-    if set(options.parts) - set(PARTS):
-        parser.error(f"--parts are some of {', '.join(PARTS)}")
+    if set(options.parts) - {*PARTS, *MORE_PARTS}:
+        parser.error(f"--parts are some of {', '.join(PARTS + MORE_PARTS)}")
     if not 0 < options.seconds <= 120 or not 1 <= options.rounds <= 100:  # noqa: PLR2004 - bounds, said once
         parser.error("--seconds is at most 120, --rounds 1 to 100")
     if not all(1 <= count <= 2000 for count in options.callers) or min(options.held) < 0:  # noqa: PLR2004 - as above

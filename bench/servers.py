@@ -203,8 +203,8 @@ class Park:
     """
 
     def __init__(self, python: str, scratch: Path) -> None:
-        self._python = python
-        self._scratch = scratch
+        self.python = python
+        self.scratch = scratch
         self._made = 0
         self.program = shutil.which("uptime") or ""
         if not self.program:
@@ -216,7 +216,7 @@ class Park:
         Raises:
             CannotMeasureError: It is not installed, or there is no server of that name.
         """
-        place = self._scratch / f"{self._made:03}-{name}"
+        place = self.scratch / f"{self._made:03}-{name}"
         self._made += 1
         place.mkdir()
         port = _free_port()
@@ -235,7 +235,7 @@ class Park:
 
     def _naive(self, place: Path, port: int) -> Server:
         script = Path(__file__).with_name("naive.py")
-        argv = [self._python, str(script), str(port), self.program]
+        argv = [self.python, str(script), str(port), self.program]
         return Server(name="naive", argv=argv, port=port, log=place / "log")
 
     def _xinetd(self, place: Path, port: int) -> Server:
@@ -271,7 +271,7 @@ class Park:
             )
         )
         state = place / "state"
-        argv = [self._python, "-c", _TWISTD, "-n", "--pidfile=", "cmdserver"]
+        argv = [self.python, "-c", _TWISTD, "-n", "--pidfile=", "cmdserver"]
         argv += ["--config", str(file), "--state-dir", str(state)]
         talk = {"greeting": GREETING, "line": LINE}
         if protocol == "web":

@@ -13,6 +13,7 @@ from cmdserver.frontends.ssh.authentication import (
     INFO_RESPONSE,
     METHODS,
     MOST_AHEAD,
+    MOST_BYTES_AHEAD,
     MOST_KEYS,
     MOST_REQUESTS,
     PK_OK,
@@ -241,6 +242,8 @@ class RequestTests(AuthenticationTestCase):
         with self.assertRaises(Malformed):
             for _ in range(MOST_REQUESTS):
                 self.asks(b"none")
+        with self.assertRaises(Malformed):
+            self.asks(b"none", b"x" * MOST_BYTES_AHEAD)
 
     def test_one_after_the_other(self) -> None:
         """What is sent ahead waits for the decision."""
@@ -265,6 +268,12 @@ class RequestTests(AuthenticationTestCase):
             self.asks(b"none")
         with self.assertRaises(Malformed):
             self.asks(b"none")
+        self.setUp()
+        self.door.decision = Deferred()
+        self.asks(b"password", b"\0" + string(b"wrong"))
+        self.asks(b"none", b"x" * (MOST_BYTES_AHEAD // 2))
+        with self.assertRaises(Malformed):
+            self.asks(b"none", b"x" * (MOST_BYTES_AHEAD // 2))
 
     def test_leaving(self) -> None:
         """Who goes while a login is decided gives it up."""

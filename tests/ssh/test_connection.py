@@ -3,6 +3,8 @@
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.conch.ssh.service import SSHService
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.defer import Deferred
@@ -19,6 +21,7 @@ from cmdserver.lobby import Lobby
 from cmdserver.model import Caller
 from cmdserver.settings import Limits
 from cmdserver.sshtransport.encoding import string, uint32
+from tests.doubles import LAW
 from tests.running_doubles import House
 from tests.ssh.doubles import ADA, CLOSE, DATA, OPEN, OPENED, REQUEST
 from tests.sshtransport.client import ClientTransport
@@ -449,6 +452,27 @@ class EndTests(ConnectionTestCase):
         visit.settle()
 
         self.assertEqual((visit.client.farewells, visit.pipe.is_open), ([b"Malformed message"], False))
+
+
+class HostileTests(ConnectionTestCase):
+    @given(st.booleans(), st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=60)), max_size=6))
+    @settings(LAW, max_examples=100)
+    def test_any_packets(self, is_logged_in: bool, packets: list[tuple[int, bytes]]) -> None:
+        """Any packets, before and after the login, are answered or end the connection; none makes a traceback."""
+        self.house = SSHHouse(self)
+        visit = self.house.accept()
+        if is_logged_in:
+            visit.logs_in()
+        else:
+            visit.settle()
+        for number, payload in packets:
+            visit.client._send(number, payload)
+        visit.settle()
+        visit.pipe.abortConnection()
+        self.house.turn()
+
+        self.assertEqual(self.flushLoggedErrors(), [])
+        self.assertEqual((self.house.gate.total, self.house.door.newcomers, self.house.running), (0, 0, 0))
 
 
 class StoppingTests(ConnectionTestCase):

@@ -29,8 +29,9 @@ PROMPT = b"Password: "
 
 #: Keys that a client may offer in vain; each is looked up and nothing else. An agent seldom holds more.
 MOST_KEYS = 20
-#: Requests that are sent ahead while one is decided, and those in all.
+#: Requests that are sent ahead while one is decided, bytes of them together, and requests in all.
 MOST_AHEAD = 16
+MOST_BYTES_AHEAD = 65_536
 MOST_REQUESTS = 100
 #: No user's name is as long, and none is cut to be another one's.
 LONGEST_NAME = 256
@@ -83,6 +84,7 @@ class Authentication(SSHService):
         self._keys_left = MOST_KEYS
         self._requests_left = MOST_REQUESTS
         self._ahead: deque[tuple[int, bytes]] = deque()
+        self._bytes_ahead = 0
         self._logging_in: Deferred[None] | None = None
         #: Whom the dialogue is held with, while an answer is expected.
         self._asked: str | None = None
@@ -100,7 +102,8 @@ class Authentication(SSHService):
         Raises:
             Malformed: It breaks the protocol.
         """
-        if len(self._ahead) >= MOST_AHEAD:
+        self._bytes_ahead += len(packet)
+        if len(self._ahead) >= MOST_AHEAD or self._bytes_ahead > MOST_BYTES_AHEAD:
             raise Malformed("against the protocol")
         self._ahead.append((messageNum, packet))
         self._proceed()
@@ -114,6 +117,7 @@ class Authentication(SSHService):
     def _proceed(self) -> None:
         while self._ahead and not self.is_busy:
             number, payload = self._ahead.popleft()
+            self._bytes_ahead -= len(payload)
             if number == REQUEST:
                 self._request(Fields(payload))
             else:

@@ -35,12 +35,13 @@ def commands(go: Path) -> Mapping[str, Mapping[str, object]]:
         "look": shell(_REPORT, environment={"GO": str(go)}, read_only=True, share=False, help="Looks for long"),
         "endless": shell("echo begun; exec sleep 1000", timeout_seconds=2000, help="Never ends"),
         "hostile": shell(r"printf '<script>alert(1)</script>\033[31m&amp;'", read_only=True, help="<b>bold</b>"),
+        "much": {"run": ["seq", "300000"], "read_only": True, "output_limit_bytes": 4_000_000, "help": "Counts"},
         "long-name-" + "x" * 50: shell("yes long output | head -c 20000 | tr -d '\\n'", read_only=True, help="y" * 300),
     }
 
 
 ROLES: Mapping[str, Mapping[str, object]] = {
-    "anonymous": {"commands": ["df", "uptime", "look", "hostile", "long-*"]},
+    "anonymous": {"commands": ["df", "uptime", "look", "hostile", "much", "long-*"]},
     "admin": {"commands": ["*"], "users": ["alice"]},
 }
 
@@ -261,6 +262,21 @@ def test_copy_and_download(browser: Browser) -> None:
         page.get_by_role("button", name="Copy").click()
         expect(page.get_by_role("button", name="Copied")).to_be_visible()
         assert page.evaluate("navigator.clipboard.readText()") == text
+
+
+def test_long_output(browser: Browser) -> None:
+    """Of two million characters the end is shown, soon, and said to be the end; the download has them all."""
+    with visit(browser, ADDRESS) as page:
+        page.goto("/")
+        page.get_by_role("link", name="Run much").click()
+        expect(page.get_by_role("status").first).to_contain_text("the beginning of the output is not shown")
+        output = page.get_by_role("region", name="Output of much").inner_text()
+        assert output.endswith("\n300000\n")
+        assert len(output) < 300_000
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download").click()
+        text = Path(download.value.path()).read_text("ascii")
+        assert text == "".join(f"{each}\n" for each in range(1, 300_001))
 
 
 def test_a_session_that_is_over(browser: Browser) -> None:

@@ -5,7 +5,8 @@
 
 const TOKEN_HEADER = "X-Cmdserver-Token";
 const STOP_HEADER = "Cmdserver-Stop";
-const KEPT_CHARACTERS = 1 << 22; // of output, in the page
+const KEPT_CHARACTERS = 1 << 24; // of output, to be copied and downloaded
+const SHOWN_CHARACTERS = 1 << 18; // of it: some thousand lines
 const NODE_CHARACTERS = 1 << 16; // of one node, so that the oldest can be dropped
 const POINTS = 60; // of a plot
 const PERIOD_SECONDS = 5; // between runs of a command that is watched
@@ -212,30 +213,58 @@ function visible(text) {
 class Output {
   constructor(pre) {
     this.pre = pre;
-    this.length = pre.textContent.length;
-    this.isCut = false;
+    this.kept = pre.textContent ? [pre.textContent] : [];
+    this.keptLength = this.shownLength = pre.textContent.length;
+    this.waiting = [];
+    this.timer = 0;
+    this.isCut = this.isHidden = false;
   }
 
+  // Forgets all; what is shown goes with the next flush, so that nothing flickers.
   clear() {
-    this.pre.replaceChildren();
-    this.length = 0;
-    this.isCut = false;
+    Object.assign(this, { kept: [], waiting: [], keptLength: 0, shownLength: 0, isCut: false, isHidden: false, isOld: true });
   }
 
-  add(text, isError) {
-    const shown = visible(text);
-    const isAtEnd = this.pre.scrollTop + this.pre.clientHeight >= this.pre.scrollHeight - 24;
-    const last = this.pre.lastChild;
-    const isSame = last && (last.nodeType === Node.ELEMENT_NODE) === isError;
-    if (isSame && last.textContent.length < NODE_CHARACTERS) last.append ? last.append(shown) : last.appendData(shown);
-    else this.pre.append(isError ? make("span", { class: "err" }, shown) : shown);
-    this.length += shown.length;
-    while (this.length > KEPT_CHARACTERS && this.pre.childNodes.length > 1) {
-      this.length -= this.pre.firstChild.textContent.length;
-      this.pre.firstChild.remove();
+  get text() {
+    return this.kept.join("");
+  }
+
+  // Much may come at once, and to show it takes longer than to get it: so it is shown a few times a second.
+  add(raw, isError) {
+    const text = visible(raw);
+    this.kept.push(text);
+    this.keptLength += text.length;
+    while (this.keptLength > KEPT_CHARACTERS) {
+      this.keptLength -= this.kept.shift().length;
       this.isCut = true;
     }
+    this.waiting.push([text, isError]);
+    this.timer ||= setTimeout(() => this.flush(), 50);
+  }
+
+  flush() {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    if (this.isOld) this.pre.replaceChildren();
+    this.isOld = false;
+    const isAtEnd = this.pre.scrollTop + this.pre.clientHeight >= this.pre.scrollHeight - 24;
+    for (const [text, isError] of this.waiting) this.show(text, isError);
+    this.waiting = [];
     if (isAtEnd) this.pre.scrollTop = this.pre.scrollHeight;
+  }
+
+  show(text, isError) {
+    const last = this.pre.lastChild;
+    const isSame = last && (last.nodeType === Node.ELEMENT_NODE) === isError && last.textContent.length < NODE_CHARACTERS;
+    if (!isSame) this.pre.append(isError ? make("span", { class: "err" }, text) : text);
+    else if (isError) last.append(text);
+    else last.appendData(text);
+    this.shownLength += text.length;
+    while (this.shownLength > SHOWN_CHARACTERS && this.pre.childNodes.length > 1) {
+      this.shownLength -= this.pre.firstChild.textContent.length;
+      this.pre.firstChild.remove();
+      this.isHidden = true;
+    }
   }
 }
 
@@ -276,7 +305,8 @@ class Panel {
     if (this.method === "GET") this.tools.unshift(make("label", {}, this.watch, `Every ${PERIOD_SECONDS} s`));
     this.actions.prepend(...this.tools);
     for (const tool of this.tools) tool.hidden = this.pre.hidden;
-    document.addEventListener("visibilitychange", () => this.watched());
+    this.leaving = new AbortController();
+    document.addEventListener("visibilitychange", () => this.watched(), { signal: this.leaving.signal });
   }
 
   async run() {
@@ -309,6 +339,7 @@ class Panel {
 
   close() {
     this.stop();
+    this.leaving.abort();
     this.controller = null;
     clearTimeout(this.timer);
   }
@@ -317,15 +348,24 @@ class Panel {
     this.isFresh = false;
     this.drawn = [];
     this.section.classList.add("busy");
-    this.runner.textContent = "Stop";
-    this.runner.className = "stop";
-    if (this.watch.checked) return; // what was there stays until there is something new
+    if (this.watch.checked) { // what was there stays until there is something new
+      this.offering = setTimeout(() => this.offer("Stop", "stop"), 1000);
+      return;
+    }
+    this.offer("Stop", "stop");
     this.tell("busy", "Running…");
     const elapsed = make("span", { "aria-hidden": true });
     this.outcome.append(elapsed);
     const since = Date.now();
     this.ticking = setInterval(() => { elapsed.textContent = `${Math.round((Date.now() - since) / 1000)} s`; }, 1000);
     this.refresh();
+    this.output.flush();
+  }
+
+  offer(text, kind) {
+    clearTimeout(this.offering);
+    this.runner.textContent = text;
+    this.runner.className = kind;
   }
 
   refresh() {
@@ -348,6 +388,7 @@ class Panel {
       throw new Problem(data.error);
     } else if (kind === "outcome") {
       this.refresh();
+      this.output.flush();
       this.show(data);
     }
   }
@@ -356,6 +397,7 @@ class Panel {
     const facts = [`took ${duration(answer.duration_seconds)}`, `at ${new Date().toLocaleTimeString()}`];
     if (answer.shared) facts.splice(1, 0, "shared with other callers");
     if (this.output.isCut) facts.push("the beginning of the output is not kept here");
+    else if (this.output.isHidden) facts.push("the beginning of the output is not shown, but in the download");
     const problem = problemIn(answer);
     this.tell(problem ? "bad" : "good", problem ?? "exit status 0", ...facts);
     this.picture.replaceChildren(...draw(this.drawn, this.history));
@@ -375,10 +417,10 @@ class Panel {
   }
 
   ended(wait) {
+    this.output.flush();
     clearInterval(this.ticking);
     this.section.classList.remove("busy");
-    this.runner.textContent = "Run again";
-    this.runner.className = "primary";
+    this.offer("Run again", "primary");
     this.watched(wait);
   }
 
@@ -399,7 +441,7 @@ class Panel {
 
   async copy() {
     try {
-      await navigator.clipboard.writeText(this.pre.textContent);
+      await navigator.clipboard.writeText(this.output.text);
     } catch { // no permission, or no TLS
       getSelection().selectAllChildren(this.pre);
       document.execCommand("copy");
@@ -410,7 +452,7 @@ class Panel {
   }
 
   save() {
-    const file = new Blob([this.pre.textContent], { type: "text/plain" });
+    const file = new Blob(this.output.kept, { type: "text/plain" });
     const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
     const link = make("a", { href: URL.createObjectURL(file), download: `${this.name}-${time}.txt` });
     link.click();

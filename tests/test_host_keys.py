@@ -5,6 +5,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -64,6 +66,22 @@ class HostKeyTests(SynchronousTestCase):
         for content in (b"", b"nonsense", whole[:100], whole.replace(b"A", b"B"), b"\xff" * 100):
             self.path.write_bytes(content)
             self.assert_refused("is damaged, or has a passphrase")
+
+    def test_damaged_numbers(self) -> None:
+        """An RSA key whose numbers do not fit together would give itself away with its first signature."""
+        good = generate_rsa_key(public_exponent=65537, key_size=2048).private_numbers()
+        bad = RSAPrivateNumbers(
+            p=good.p,
+            q=good.q,
+            d=good.d ^ 4,
+            dmp1=good.dmp1 ^ 4,
+            dmq1=good.dmq1,
+            iqmp=good.iqmp,
+            public_numbers=good.public_numbers,
+        )
+        self.write(bad.private_key(unsafe_skip_rsa_key_validation=True), PrivateFormat.TraditionalOpenSSL)
+
+        self.assert_refused("is damaged")
 
     def test_passphrase(self) -> None:
         """Nobody is there to say one."""

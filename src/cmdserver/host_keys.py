@@ -7,9 +7,11 @@ connecting.
 from collections.abc import Iterable
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
 
 from cmdserver.errors import CannotStart
@@ -32,7 +34,10 @@ def _read(path: Path) -> HostKey:
     try:
         content = path.read_bytes()
         load = load_ssh_private_key if content.startswith(_OPENSSH) else load_pem_private_key
-        key = load(content, password=None)
+        # To prove the primes takes a tenth of a second at every start; `_require_good` asks what matters instead.
+        key = load(content, password=None, unsafe_skip_rsa_key_validation=True)
+        if isinstance(key, RSAPrivateKey):
+            _require_good(key)
     except OSError as error:
         raise CannotStart(f"cmdserver: the SSH host key {path}: {error.strerror}") from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -40,3 +45,11 @@ def _read(path: Path) -> HostKey:
     if not isinstance(key, Ed25519PrivateKey | RSAPrivateKey):
         raise CannotStart(f"cmdserver: the SSH host key {path} is neither an Ed25519 nor an RSA key")
     return key
+
+
+def _require_good(key: RSAPrivateKey) -> None:
+    """Raise a ValueError unless what a key signs can be verified: one that is damaged would give itself away."""
+    try:
+        key.public_key().verify(key.sign(b"", PKCS1v15(), SHA256()), b"", PKCS1v15(), SHA256())
+    except InvalidSignature:
+        raise ValueError("what it signs cannot be verified") from None

@@ -162,6 +162,27 @@ def test_a_key_that_is_not_listed(daemon: Daemon, keen_alice: SSH, tmp_path: Pat
     assert refused["fingerprint"].startswith("SHA256:")
 
 
+def test_options_of_keys(daemon: Daemon, keen_alice: SSH) -> None:
+    """`from=`, `expiry-time=`, `command=` and `restrict` are what they are with sshd."""
+    assert keen_alice.key is not None
+    quiet = replace(keen_alice, options={"PreferredAuthentications": "publickey"})
+    for options, status, output in (
+        ('from="127.0.0.0/8"', 0, b"full\n"),
+        ('from="10.0.0.0/8"', NO_STATUS, b""),
+        ('from="!127.0.0.1,*"', NO_STATUS, b""),
+        ('expiry-time="20200101"', NO_STATUS, b""),
+        ('expiry-time="20990101"', 0, b"full\n"),
+        ("restrict", 0, b"full\n"),
+        ("no-such-option", NO_STATUS, b""),
+    ):
+        authorize(daemon, "alice", keen_alice.key, options=options)
+        done = quiet.run("df")
+        assert (done.returncode, done.stdout) == (status, output), options
+    authorize(daemon, "alice", keen_alice.key, options='restrict,command="df"')
+    for words in (["uptime"], ["slow"], ["-T"], ["quit"]):
+        assert quiet.run(*words).stdout == b"full\n"
+
+
 def test_what_is_not_there(daemon: Daemon, keen_alice: SSH) -> None:
     """Forwarding, agents, X11, subsystems and environment are refused, and the connection is as good as before."""
     refusals = {

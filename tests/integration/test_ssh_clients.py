@@ -1,7 +1,6 @@
 """The SSH door with the clients that people have: each of a command, a terminal, a key and a password."""
 
 import asyncio
-import json
 import os
 import pty
 import re
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.integration.client import TIMEOUT_SECONDS
-from tests.integration.daemon import DEADLINE_SECONDS, Daemon, Door, program, running, shell
+from tests.integration.daemon import DEADLINE_SECONDS, Daemon, Door, running, shell
 from tests.integration.logins import ALICE, LENIENT, USERS, require_program, write_passwords
 from tests.integration.ssh import authorize, make_key
 
@@ -162,22 +161,3 @@ def test_paramiko(key: Path) -> None:
             while data := channel.recv(65536):
                 seen += data
             assert (bool(TALK.search(seen.decode())), channel.recv_exit_status()) == (True, 0)
-
-
-@pytest.mark.usefixtures("daemon")
-def test_judged() -> None:
-    """ssh-audit finds nothing to complain of but that clients without post-quantum key exchange are served, too."""
-    done = run(program("ssh-audit"), "-j", "-p", str(DOOR.port), HOST)
-    found = json.loads(done.stdout)
-
-    complaints = [
-        (kind, each["algorithm"], note)
-        for kind in ("kex", "key", "enc", "mac")
-        for each in found[kind]
-        for severity in ("fail", "warn")
-        for note in each["notes"].get(severity, [])
-    ]
-    weak = "does not provide protection against post-quantum attacks"
-    assert complaints == [("kex", name, weak) for name in ("curve25519-sha256", "curve25519-sha256@libssh.org")]
-    assert found["banner"]["raw"] == "SSH-2.0-cmdserver"
-    assert not found["cves"]

@@ -236,27 +236,6 @@ def test_penalties(tmp_path: Path) -> None:
         assert len([each for each in logins(daemon) if each["reason"] == "wrong password"]) == 12
 
 
-def test_options_of_keys(daemon: Daemon, alice: SSH) -> None:
-    """`from=`, `expiry-time=`, `command=` and `restrict` are what they are with sshd."""
-    assert alice.key is not None
-    quiet = replace(alice, options={"PreferredAuthentications": "publickey"})
-    for options, status, output in (
-        ('from="127.0.0.0/8"', 0, b"full\n"),
-        ('from="10.0.0.0/8"', NO_STATUS, b""),
-        ('from="!127.0.0.1,*"', NO_STATUS, b""),
-        ('expiry-time="20200101"', NO_STATUS, b""),
-        ('expiry-time="20990101"', 0, b"full\n"),
-        ("restrict", 0, b"full\n"),
-        ("no-such-option", NO_STATUS, b""),
-    ):
-        authorize(daemon, "alice", alice.key, options=options)
-        done = quiet.run("df")
-        assert (done.returncode, done.stdout) == (status, output), options
-    authorize(daemon, "alice", alice.key, options='restrict,command="df"')
-    for words in (["uptime"], ["forever"], ["-T"], ["quit"]):
-        assert quiet.run(*words).stdout == b"full\n"
-
-
 def test_stopping(tmp_path: Path) -> None:
     """What runs at SIGTERM is answered; then the connection ends, and so does the daemon."""
     door = Door(protocol="ssh")

@@ -135,8 +135,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             "connections errors frontends.line.connection identity interpreter listening lobby rendering"
         ),
         "frontends.web": "",
+        "frontends.web.gallery": "frontends.web.drawing frontends.web.markup frontends.web.picture model structured",
         "frontends.web.drawing": "frontends.web.markup frontends.web.picture",
-        "frontends.web.gallery": ("frontends.web.drawing frontends.web.markup frontends.web.picture model structured"),
         "frontends.web.frame": "frontends.web.markup",
         "frontends.web.http2": "frontends.web.channel",
         "frontends.web.run_panel": "frontends.web.frame frontends.web.markup model rendering",
@@ -184,16 +184,19 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " model printable structured"
         ),
         "frontends.web.event_stream": (
-            "frontends.web.gallery frontends.web.headers frontends.web.negotiation frontends.web.request"
-            " frontends.web.site frontends.web.utf8 model rendering structured"
+            "frontends.web.gallery frontends.web.negotiation frontends.web.request frontends.web.site"
+            " frontends.web.utf8 model rendering structured"
+        ),
+        "frontends.web.event_streams": (
+            "frontends.web.event_stream frontends.web.headers frontends.web.request frontends.web.site model"
         ),
         "frontends.web.command": (
-            "frontends.web.answers frontends.web.event_stream frontends.web.live frontends.web.negotiation"
+            "frontends.web.answers frontends.web.event_streams frontends.web.live frontends.web.negotiation"
             " frontends.web.pages frontends.web.request frontends.web.resources frontends.web.site model rendering"
         ),
         "frontends.web.front_end": (
             "connections errors frontends.web.access_log frontends.web.authentication frontends.web.command"
-            " frontends.web.connection frontends.web.event_stream frontends.web.headers frontends.web.login"
+            " frontends.web.connection frontends.web.event_streams frontends.web.headers frontends.web.login"
             " frontends.web.problems frontends.web.request frontends.web.resources frontends.web.site"
             " frontends.web.static identity listening lobby rendering"
         ),

@@ -6,7 +6,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.frontends.web import event_stream
-from cmdserver.frontends.web.event_stream import HEARTBEAT_SECONDS, KEPT_BYTES, RESUME_SECONDS
+from cmdserver.frontends.web.event_stream import KEPT_BYTES, RESUME_SECONDS
+from cmdserver.frontends.web.event_streams import HEARTBEAT_SECONDS
 from tests.frontends.web.doubles import Client, WebHouse
 from tests.running_doubles import command
 

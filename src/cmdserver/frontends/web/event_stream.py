@@ -15,9 +15,8 @@ r"""Answers as event streams (HTML standard, "Server-sent events"): what a comma
 ``stdout`` and ``stderr`` carry a JSON string, so that line breaks of every kind survive; ``outcome`` carries what a
 JSON answer does, without the output; ``failure`` comes in its place if there is no answer; ``picture`` comes before it
 if there is data that a page can draw, and says how. A client whose connection breaks can go on where it was within
-`RESUME_SECONDS`, by saying the last id that it has seen (``Last-Event-ID``); that
-something is no longer known is told by ``gap``. An id that means nothing (any more) is answered 204, which tells
-browsers not to ask again. A reader who wants no more says so with ``Cmdserver-Stop`` beside that id, and the run ends.
+`RESUME_SECONDS`, by saying the last id that it has seen (``Last-Event-ID``); that something is no longer known is told
+by ``gap``. A reader who wants no more says so with ``Cmdserver-Stop`` beside that id, and the run ends.
 
 A reader's pace is its run's, as far as others do not share it. Nothing is kept for a reader but what it may have
 missed, and of shared output that is the one copy of all.
@@ -27,20 +26,19 @@ import json
 import os
 from collections import deque
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
-from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.frontends.web import gallery, headers
+from cmdserver.frontends.web import gallery
 from cmdserver.frontends.web.negotiation import Representation
 from cmdserver.frontends.web.request import WebRequest
 from cmdserver.frontends.web.site import Site
 from cmdserver.frontends.web.utf8 import Whole
-from cmdserver.model import Answer, Caller, Flow, Grant
+from cmdserver.model import Answer, Flow, Grant
 from cmdserver.rendering import error_json, outcome_json
 from cmdserver.structured import Kept
 
@@ -51,71 +49,22 @@ MOST_LINGERING: Final = 100
 #: Of output that is told again: what was on its way when the connection broke.
 KEPT_BYTES: Final = 1 << 16
 KEPT_EVENTS: Final = 128
-#: Proxies and browsers take a connection on which nothing happens for a dead one.
-HEARTBEAT_SECONDS: Final = 15.0
 
 _HEARTBEAT: Final = b": still running\n\n"
-_LAST_EVENT_ID: Final = b"last-event-id"
-#: Beside the last id: the reader will not come back.
-_STOP: Final = b"cmdserver-stop"
 
 
-class EventStreams:
-    """The event streams of one door.
+class Streams(Protocol):
+    """What a stream is one of, as it sees them."""
 
-    Args:
-        site: What resources share.
-    """
-
-    def __init__(self, site: Site) -> None:
-        self.site = site
-        #: By the first part of their ids.
-        self._streams: dict[str, EventStream] = {}
-        self.lingering = 0
-        self._heartbeat = LoopingCall(self._beat)
-        self._heartbeat.clock = site.clock
-        self._encoded: tuple[bytes, bytes] = (b"", b"")
-
-    def serve(self, request: WebRequest, caller: Caller, words: list[str]) -> None:
-        """Run something, or go on with what is running."""
-        last_id = request.header(_LAST_EVENT_ID)
-        if last_id is None:
-            self._begin(request, caller, words)
-            return
-        name, _, number = last_id.decode("latin-1").partition(".")
-        stream = self._streams.get(name)
-        if stream is None or stream.key != caller.key or not (number.isascii() and number.isdigit()):
-            request.respond_with(HTTPStatus.NO_CONTENT, b"text/event-stream", headers.EVENTS)
-        elif request.header(_STOP) is not None:
-            stream.stop()
-            request.respond_with(HTTPStatus.NO_CONTENT, b"text/event-stream", headers.EVENTS)
-        else:
-            stream.resume(request, int(number[:10]))
-
-    def _begin(self, request: WebRequest, caller: Caller, words: list[str]) -> None:
-        stream = EventStream(self, request, caller.key)
-        self._streams[stream.name] = stream
-        if not self._heartbeat.running:
-            self._heartbeat.start(HEARTBEAT_SECONDS, now=False)
-        stream.follow(self.site.dispatcher.ask(caller, words, stream))
+    site: Site
+    #: Streams whose readers are gone and may come back.
+    lingering: int
 
     def forget(self, stream: "EventStream") -> None:
         """A stream is over."""
-        self._streams.pop(stream.name, None)
-        if not self._streams and self._heartbeat.running:
-            self._heartbeat.stop()
 
     def encode(self, text: bytes) -> bytes:
-        """Put output into JSON; once for all who are told the same in a row, as readers of a shared run are."""
-        known, encoded = self._encoded
-        if known is not text:
-            encoded = json.dumps(text.decode(errors="replace")).encode("ascii")
-            self._encoded = (text, encoded)
-        return encoded
-
-    def _beat(self) -> None:
-        for stream in list(self._streams.values()):
-            stream.beat()
+        """Put output into JSON."""
 
 
 @implementer(IPushProducer)
@@ -128,7 +77,7 @@ class EventStream:
         key: Whose it is: nobody else may go on with it.
     """
 
-    def __init__(self, streams: EventStreams, request: WebRequest, key: str) -> None:
+    def __init__(self, streams: Streams, request: WebRequest, key: str) -> None:
         self.name = os.urandom(8).hex()
         self.key = key
         self._streams = streams

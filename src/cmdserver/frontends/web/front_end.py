@@ -17,7 +17,7 @@ from cmdserver.frontends.web import access_log, headers, static
 from cmdserver.frontends.web.authentication import Authentication
 from cmdserver.frontends.web.command import CommandResource
 from cmdserver.frontends.web.connection import LINGER_SECONDS, CertificateOf, WebConnection
-from cmdserver.frontends.web.event_stream import EventStreams
+from cmdserver.frontends.web.event_streams import EventStreams
 from cmdserver.frontends.web.login import LogIn, LogOut
 from cmdserver.frontends.web.problems import STATUS, headers_of
 from cmdserver.frontends.web.request import WebRequest

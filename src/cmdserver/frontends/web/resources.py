@@ -3,9 +3,9 @@
 import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import Final
 
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from cmdserver.errors import UnknownCommand
@@ -16,6 +16,9 @@ from cmdserver.frontends.web.site import Site
 from cmdserver.frontends.web.static import StaticFile, is_fresh
 from cmdserver.model import Caller
 from cmdserver.rendering import help_json
+
+#: What a resource returns whose answer is on its way; twisted.web.server has it too, and takes 14 ms to import.
+NOT_DONE_YET: Final = 1
 
 
 @implementer(IResource)

@@ -29,7 +29,7 @@ from cmdserver.model import Finished, Grant
 from cmdserver.process import isolate_descriptors
 from cmdserver.runner import Runner
 from cmdserver.spawning import Spawner
-from tests.running_doubles import RecordingSink, grant, requested
+from tests.running_doubles import RecordingSink, by_name, grant, requested
 
 reactor: Any = global_reactor
 
@@ -312,7 +312,7 @@ class RunnerContract(TestCase):
 
     def begin(self, granted: Grant, clock: Any = None) -> Begun:
         """Run."""
-        self.runner = Runner(self.spawner, clock or self.clock)
+        self.runner = Runner(by_name(self.spawner, granted.command), clock or self.clock)
         sink = self.make_sink()
         return Begun(execution=self.runner.run(granted, sink), sink=sink)
 
@@ -657,9 +657,10 @@ class RunnerContract(TestCase):
 
     async def test_idle_is_when_nothing_is_under_way(self) -> None:
         """Whoever waits for the runner to be idle waits for the last process; and ends all by asking once."""
-        runs = Runner(self.spawner, self.clock)
+        granted = grant(argv=("/bin/sleep", "60"))
+        runs = Runner(by_name(self.spawner, granted.command), self.clock)
         sinks = [self.make_sink(), self.make_sink()]
-        executions = [runs.run(grant(argv=("/bin/sleep", "60")), sink) for sink in sinks]
+        executions = [runs.run(granted, sink) for sink in sinks]
         idle = runs.wait_idle()
         self.assertNoResult(idle)
 

@@ -110,7 +110,9 @@ class FakeHost(Host):
         root: bool = False,
     ) -> None:
         self._programs = {name: f"/usr/bin/{name}" for name in programs}
-        self._users = {"root": "root", "daemon": "adm", "operator": "disk"} if users is None else users
+        self._users = (
+            {"root": "root", "daemon": "adm", "operator": "disk", "nobody": "nogroup"} if users is None else users
+        )
         self._directories = {"/", *directories}
         self._runs_as = runs_as
         self._root = root
@@ -144,6 +146,13 @@ class FakeHost(Host):
         if user not in self._users:
             raise ValueError(f"there is no user {user}")
         return self._users[user]
+
+    def user_id(self, user: str) -> int | None:
+        return 1000 + list(self._users).index(user) if user in self._users else None
+
+    def group_id(self, group: str) -> int | None:
+        groups = list(self._users.values())
+        return 2000 + groups.index(group) if group in groups else None
 
     def require_group(self, group: str) -> None:
         if group not in self._users.values():

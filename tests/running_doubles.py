@@ -24,8 +24,10 @@ from cmdserver.dispatcher import Dispatcher
 from cmdserver.errors import AuditError, Code
 from cmdserver.events import Event, EventStream, Requested
 from cmdserver.gate import Gate
+from cmdserver.in_process import InProcess
 from cmdserver.model import Answer, Caller, Command, Finished, Flow, Grant, Role
 from cmdserver.policy import Policy
+from cmdserver.process_group import ProcessGroup
 from cmdserver.runner import Runner
 from cmdserver.scheduler import Run, Scheduler
 from cmdserver.throttle import Throttle
@@ -111,6 +113,7 @@ class FakeProcess:
         self.argv = argv
         self.environment: dict[str, str] = {}
         self.group = pid
+        self._group = ProcessGroup(pid)
         self.pid: int | None = pid
         self.pipes: dict[int, object] = {_STDOUT: "stdout", _STDERR: "stderr"}
         #: What it does not die of.
@@ -138,6 +141,12 @@ class FakeProcess:
     def loseConnection(self) -> None:
         self._is_ours_closed = True
         self._host.clock.callLater(0, self._close_ours)
+
+    def signal_group(self, number: int) -> None:
+        self._group.signal(signal.Signals(number))
+
+    def look_at_group(self) -> None:
+        self._group.is_gone()
 
     # What its test does with it
 
@@ -269,6 +278,12 @@ def fake_host(test: SynchronousTestCase) -> FakeSpawner:
     return spawner
 
 
+def by_name(spawner: IReactorProcess, *commands: Command) -> InProcess:
+    """Make what starts commands by their names, and these are all that there are."""
+    table = {each.name: each for each in commands}
+    return InProcess(spawner, lambda: table)
+
+
 class RecordingSink:
     """A `Sink` that keeps everything, and does what its test wants when it is told something.
 
@@ -375,7 +390,7 @@ class House:
         self.happened: list[str] = []
         self.spawner = fake_host(test)
         self.clock = self.spawner.clock
-        self.runner = Runner(self.spawner, self.clock)
+        self.runner = Runner(by_name(self.spawner, *(commands or (command(),))), self.clock)
         self.ledger = MemoryLedger(self.happened)
         self.gate = Gate(100, 100)
         self.throttle = Throttle(per_minute)

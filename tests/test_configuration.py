@@ -7,10 +7,10 @@ from importlib import resources
 from pathlib import Path
 from unittest.mock import patch
 
-from cmdserver import configuration, plugin, wire
+from cmdserver import configuration, plugin, structured, wire
 from cmdserver.configuration import Configuration, Source, changes, configure, load
 from cmdserver.host import SEARCH_PATH, Host
-from cmdserver.model import Command, Listening, Role
+from cmdserver.model import Command, Controls, Listening, Role
 from cmdserver.policy import Policy
 from cmdserver.reading import Mistakes
 from cmdserver.settings import Limits, Listen
@@ -26,7 +26,7 @@ def _check_endpoint(description: str) -> None:
 
 
 def _configure(text: str, host: Host | None = None) -> Configuration:
-    return configure(text, host or FakeHost(), _check_endpoint)
+    return configure(text, host or FakeHost(), _check_endpoint, load_parser=structured.load)
 
 
 class ConfigurationTestCase(unittest.TestCase):
@@ -478,23 +478,20 @@ class IdentityTests(ConfigurationTestCase):
         """Root becomes the user, with the user's own group and no other."""
         command = self.configured("user = 'operator'", FakeHost(root=True, runs_as=("root", "root")))
         self.assertEqual(("operator", "disk"), (command.user, command.group))
-        self.assertEqual(
-            ("/usr/bin/setpriv", "--reuid=operator", "--regid=disk", "--clear-groups", "--", "/usr/bin/df"),
-            command.argv,
-        )
-        self.assertEqual("/usr/bin/df", command.executable)
+        self.assertEqual(Controls(uid=1002, gid=2002), command.controls)
+        self.assertEqual(("/usr/bin/df",), command.argv)
 
     def test_user_and_group(self) -> None:
         """A group that is named comes before the user's own."""
         command = self.configured("user = 'operator'\ngroup = 'adm'", FakeHost(root=True, runs_as=("root", "root")))
         self.assertEqual(("operator", "adm"), (command.user, command.group))
-        self.assertIn("--regid=adm", command.argv)
+        self.assertEqual(Controls(uid=1002, gid=2001), command.controls)
 
     def test_group(self) -> None:
         """A group alone leaves the user as it is."""
         command = self.configured("group = 'disk'", FakeHost(root=True, runs_as=("root", "root")))
         self.assertEqual(("root", "disk"), (command.user, command.group))
-        self.assertEqual(("--reuid=root", "--regid=disk"), command.argv[1:3])
+        self.assertEqual(Controls(uid=1000, gid=2002), command.controls)
 
     def test_unknown(self) -> None:
         """Users and groups must be there."""
@@ -503,23 +500,39 @@ class IdentityTests(ConfigurationTestCase):
         expected = ["7: commands.x.user: there is no user ghost", "10: commands.y.group: there is no group ghosts"]
         self.assert_mistakes(expected, text, host)
 
-    def test_without_setpriv(self) -> None:
-        """What is needed to become somebody else must be there."""
-        host = FakeHost(root=True, runs_as=("root", "root"), programs=("df",))
-        self.assert_one_mistake(
-            "7: commands.x.user: no executable setpriv", f"{_LISTEN}[commands.x]\nrun = ['df']\nuser = 'daemon'", host
-        )
-
     def test_working_directory(self) -> None:
-        """A command with a directory of its own is started there, after it has become its user."""
+        """A command may have a directory of its own."""
         command = self.configured("working_directory = '/var/tmp'", FakeHost())
-        self.assertEqual(("/usr/bin/env", "--chdir=/var/tmp", "--", "/usr/bin/df"), command.argv)
         self.assertEqual("/var/tmp", command.working_directory)
-        host = FakeHost(root=True, runs_as=("root", "root"))
-        command = self.configured("user = 'daemon'\nworking_directory = '/var/tmp'", host)
-        self.assertEqual(
-            ("/usr/bin/setpriv", "--", "/usr/bin/env", "--", "/usr/bin/df"),
-            tuple(word for word in command.argv if not word.startswith("--") or word == "--"),
+        self.assertEqual(("/usr/bin/df",), command.argv)
+
+    def test_controls(self) -> None:
+        """What is to be done to a command's process is taken over, limits without a value left out."""
+        command = self.configured("umask = 0o077\nnice = 5\nlimits = { cpu_seconds = 3, file_bytes = 0 }", FakeHost())
+        limits = (("cpu_seconds", 3), ("file_bytes", 0))
+        self.assertEqual(Controls(umask=0o077, nice=5, limits=limits), command.controls)
+
+    def test_urgent_commands_need_root(self) -> None:
+        """Only root may run something at a nice value below 0."""
+        text = f"{_LISTEN}[commands.x]\nrun = ['df']\nnice = -1"
+        self.assert_one_mistake("7: commands.x.nice: below 0 is for a daemon that is started as root", text)
+        self.assertEqual(-1, self.configured("nice = -1", FakeHost(root=True)).controls.nice)
+
+    def test_controls_need_the_runner_process(self) -> None:
+        """What cannot be done without a fork is a mistake where there is no runner process."""
+        for control in ("umask = 0o077", "nice = 1", "limits = { cpu_seconds = 1 }"):
+            with self.subTest(control):
+                key = control.split()[0]
+                self.assert_one_mistake(
+                    f"9: commands.x.{key}: is for the runner process, and [runner] says process = false",
+                    f"runner.process = false\n\n{_LISTEN}[commands.x]\nrun = ['df']\n{control}",
+                )
+
+    def test_the_daemons_user_must_be_there(self) -> None:
+        """Who the daemon is to become is known before it has to."""
+        self.assert_one_mistake(
+            "1: runner.daemon_user: there is no user ghost",
+            f"runner.daemon_user = 'ghost'\n{_LISTEN}[commands.x]\nrun = ['df']",
         )
 
     def test_bad_working_directories(self) -> None:
@@ -532,10 +545,10 @@ class IdentityTests(ConfigurationTestCase):
                 )
 
     def test_an_equals_sign_in_the_path(self) -> None:
-        """Env would take an executable with a = in its path for a variable."""
+        """Env, which goes to directories where there is no runner process, takes ``a=b`` for a variable."""
         self.assert_one_mistake(
-            "7: commands.x.working_directory: cannot be used with /usr/bin/a=b, whose path has a = in it",
-            f"{_LISTEN}[commands.x]\nrun = ['a=b']\nworking_directory = '/var/tmp'",
+            "8: commands.x.working_directory: takes the runner process for a=b",
+            f"runner.process = false\n{_LISTEN}[commands.x]\nrun = ['a=b']\nworking_directory = '/var/tmp'",
             FakeHost(programs=("a=b", "env")),
         )
 

@@ -20,14 +20,16 @@ SECTIONS: dict[str, type[Struct]] = {
     "Top level": settings.Settings,
     "`[[listen]]`": settings.Listen,
     "`[commands.NAME]`": settings.CommandSettings,
+    "`[commands.NAME.limits]`": settings.ProcessLimits,
     "`[roles.NAME]`": settings.RoleSettings,
     "`[limits]`": settings.Limits,
     "`[tls]`": settings.TLS,
     "`[web]`": settings.Web,
     "`[audit]`": settings.Audit,
+    "`[runner]`": settings.Runner,
 }
 #: Tables of their own, each with a section.
-TABLES = {"listen", "commands", "roles", "limits", "tls", "web", "audit"}
+TABLES = {"listen", "commands", "roles", "limits", "tls", "web", "audit", "runner"}
 
 
 def section(name: str, document: str) -> str:

@@ -249,7 +249,6 @@ class TextTests(InterpreterTestCase):
         (event,) = self.house.ledger.events
         self.assertIn(event.id.encode(), self.output.written)
         self.assertNotIn(b"secret", self.output.written)
-        self.assertEqual(len(self.flushLoggedErrors(FileNotFoundError)), 1)
 
     def test_an_unforeseen_error_is_a_fault(self) -> None:
         """An error that is none of ours is logged, and told like a fault."""

@@ -15,7 +15,7 @@ from cmdserver.model import Finished
 from cmdserver.runner import Runner
 from tests import contracts
 from tests.contracts import state_of, until
-from tests.running_doubles import FakeProcess, RecordingSink, fake_host, grant
+from tests.running_doubles import FakeProcess, RecordingSink, by_name, fake_host, grant
 
 KILL_AFTER, LINGER, GIVE_UP = (
     execution_module.KILL_AFTER_SECONDS,
@@ -93,12 +93,13 @@ class ExecutionTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.host = fake_host(self)
         self.clock = self.host.clock
-        self.runner = Runner(self.host, self.clock)
         self.sink = RecordingSink()
+        self.runner = Runner(self.host, self.clock)
 
     def run_it(self, *, is_streamed: bool = False, **differences: Any) -> tuple[Execution, FakeProcess]:
         """Start a command with a limit of 10 s."""
         granted = grant(**{"timeout_seconds": 10.0, **differences})
+        self.runner = Runner(by_name(self.host, granted.command), self.clock)
         execution = self.runner.run(granted, self.sink if is_streamed else None)
         return execution, self.host.last
 
@@ -185,7 +186,9 @@ class ExecutionTests(SynchronousTestCase):
         finished = self.result(execution)
         self.assertEqual((finished.timed_out, finished.exit_status, finished.signal), (True, None, "SIGKILL"))
         self.assertEqual(finished.duration_seconds, 10 + KILL_AFTER + GIVE_UP)
-        self.assertEqual([str(event["group"]) for event in events if "group" in event], [str(process.group)])
+        self.assertEqual(
+            [event["pid"] for event in events if "cannot be killed" in str(event["log_format"])], [process.group]
+        )
 
     def test_who_was_given_up_may_end_later(self) -> None:
         """When the kernel lets such a process go at last, nobody is told a second time, and no timer is started."""

@@ -313,7 +313,7 @@ class TurnedAwayTests(SchedulerTestCase):
 
     def turn_all_away(self) -> None:
         """Refuse them."""
-        self.scheduler.turn_all_away(Busy("stopping", 10))
+        self.scheduler.turn_away(Busy("stopping", 10))
 
     def test_those_who_wait_are_told(self) -> None:
         """All who wait, alone, in a group or for a run's end, are told that it is busy; what runs goes on."""

@@ -77,7 +77,7 @@ class AuditFile:
         try:
             return Prepared(path, os.open(path, _OPEN_FLAGS, 0o600))
         except OSError as error:
-            raise AuditError(f"cannot open the audit file {path}: {error.strerror}") from error
+            raise AuditError(f"cannot open the audit file {path.absolute()}: {error.strerror}") from error
 
     def adopt(self, prepared: "Prepared") -> None:
         """Go on in a file that was prepared."""
@@ -85,6 +85,11 @@ class AuditFile:
         self.path, self._descriptor = prepared.path, prepared.descriptor
         self._is_regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         self._is_torn = self._is_regular and _ends_within_a_line(self.path)
+
+    def hand_over(self, uid: int, gid: int) -> None:
+        """Give the file to the user that we are about to become, wherever it is; raises an OSError."""
+        if self._is_regular:
+            os.fchown(self._descriptor, uid, gid)
 
     def close(self) -> None:
         """Let go of the file."""

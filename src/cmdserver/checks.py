@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 from cmdserver import wire
 from cmdserver.host import SEARCH_PATH, Host
-from cmdserver.model import Command, Listening, Role
+from cmdserver.model import Command, Controls, Listening, Role
 from cmdserver.names import is_command_name, is_user_name
 from cmdserver.networks import parse_network
 from cmdserver.policy import ANONYMOUS, AUTHENTICATED, is_glob
@@ -96,14 +96,13 @@ class Checks:
         for variable, value in settings.environment.items():
             if not _VARIABLE_NAME.fullmatch(variable) or "\0" in value:
                 self._note((*path, "environment", variable), "is no environment variable")
-        user, group, prefix = self._identity(name, settings)
+        user, group = self._identity(name, settings)
         executable = self._try((*path, "run"), self._host.executable, settings.run[0])
         if settings.working_directory != "/":
             self._try((*path, "working_directory"), self._host.require_directory, settings.working_directory)
-            prefix += self._in_directory(name, settings, executable or "")
         return Command(
             name=name,
-            argv=(*prefix, executable or "", *settings.run[1:]),
+            argv=(executable or "", *settings.run[1:]),
             run=tuple(settings.run),
             executable=executable or "",
             help=settings.help,
@@ -118,6 +117,21 @@ class Checks:
             max_running=settings.max_running,
             raw=settings.raw,
             parser=self._try((*path, "parser"), self._load_parser, settings.parser) if settings.parser else None,
+            controls=self._controls(name, settings, user, group),
+        )
+
+    def _controls(self, name: str, settings: CommandSettings, user: str, group: str) -> Controls:
+        """Find out what is to be done to a command's process before it runs."""
+        is_somebody_else = (user, group) != (self._host.user(), self._host.group())
+        if settings.nice < 0 and not self._host.is_root():
+            self._note(("commands", name, "nice"), "below 0 is for a daemon that is started as root")
+        limits = [(each, getattr(settings.limits, each)) for each in settings.limits.__struct_fields__]
+        return Controls(
+            uid=self._host.user_id(user) if is_somebody_else else None,
+            gid=self._host.group_id(group) if is_somebody_else else None,
+            umask=settings.umask,
+            nice=settings.nice,
+            limits=tuple((each, value) for each, value in limits if value is not None),
         )
 
     def _share(self, name: str, settings: CommandSettings) -> bool:
@@ -155,8 +169,24 @@ class Checks:
                 self._note(path, "has a NUL character in it")
         startups = settings.limits.unauthenticated
         self._try(("limits", "unauthenticated"), lambda text: str(Startups.parse(text)), startups)
+        self._runner(settings)
         for network in settings.limits.penalty_exempt:
             self._try(("limits", "penalty_exempt"), lambda text: str(parse_network(text)), network)
+
+    def _runner(self, settings: Settings) -> None:
+        """Who starts programs, and what only the runner process can do to them."""
+        user = settings.runner.daemon_user
+        if not user.isdigit():
+            self._try(("runner", "daemon_user"), self._host.group_of, user)
+        if settings.runner.process:
+            return
+        for name, command in settings.commands.items():
+            for key in ("umask", "nice", "limits"):
+                if command is not None and getattr(command, key) != getattr(CommandSettings(run=[""]), key):
+                    self._note(("commands", name, key), "is for the runner process, and [runner] says process = false")
+            if command is not None and command.working_directory != "/" and "=" in command.run[0]:
+                # env(1), which goes there, would take it for a variable.
+                self._note(("commands", name, "working_directory"), f"takes the runner process for {command.run[0]}")
 
     def tls(self, tls: TLS, check: Callable[[TLS], object]) -> None:
         """Certificates and keys: whether they are named well, and then whether they are good."""
@@ -174,8 +204,8 @@ class Checks:
             except ValueError as error:
                 self._note(("tls",), str(error))
 
-    def _identity(self, name: str, settings: CommandSettings) -> tuple[str, str, tuple[str, ...]]:
-        """Find as whom a command runs: user, group, and what to put before its argv to become them."""
+    def _identity(self, name: str, settings: CommandSettings) -> tuple[str, str]:
+        """Find as whom a command runs: user and group."""
         path = ("commands", name)
         user = settings.user or self._host.user()
         group = settings.group or (
@@ -183,21 +213,10 @@ class Checks:
         )
         if settings.group:
             self._try((*path, "group"), self._host.require_group, group)
-        if (user, group) == (self._host.user(), self._host.group()):
-            return user, group, ()
-        if not self._host.is_root():
+        if (user, group) != (self._host.user(), self._host.group()) and not self._host.is_root():
             which = "user" if settings.user else "group"
             self._note((*path, which), "to run as somebody else the daemon must be started as root")
-            return user, group, ()
-        setpriv = self._try((*path, "user"), self._host.executable, "setpriv") or ""
-        return user, group, (setpriv, f"--reuid={user}", f"--regid={group}", "--clear-groups", "--")
-
-    def _in_directory(self, name: str, settings: CommandSettings, executable: str) -> tuple[str, ...]:
-        path = ("commands", name, "working_directory")
-        if "=" in executable:
-            self._note(path, f"cannot be used with {executable}, whose path has a = in it")
-        env = self._try(path, self._host.executable, "env") or ""
-        return (env, f"--chdir={settings.working_directory}", "--")
+        return user, group
 
     def _try(self, path: tuple[str | int, ...], check: Callable[[str], str | None], value: str) -> str | None:
         try:

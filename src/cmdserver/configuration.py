@@ -7,12 +7,11 @@ is written in the file is silently without effect.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
-from cmdserver import structured
 from cmdserver.checks import Checks
 from cmdserver.host import Host
 from cmdserver.model import Command, Listening, Role
@@ -29,6 +28,11 @@ class Source:
     #: None for the one that is built in.
     path: str | None
     text: str
+
+    @classmethod
+    def built_in(cls) -> Self:
+        """Read the one that is built in."""
+        return cls(path=None, text=Path(__file__).with_name("default.toml").read_text("utf-8"))
 
     @property
     def name(self) -> str:
@@ -60,7 +64,7 @@ def load(file: str | None, environment: Mapping[str, str]) -> Source:
     """
     named = file or environment.get("CMDSERVER_CONFIG")
     if not named and not SYSTEM_FILE.exists():
-        return Source(path=None, text=resources.files("cmdserver").joinpath("default.toml").read_text("utf-8"))
+        return Source.built_in()
     path = Path(named or SYSTEM_FILE).absolute()
     return Source(path=str(path), text=path.read_text("utf-8"))
 
@@ -70,7 +74,7 @@ def configure(
     host: Host,
     check_endpoint: Callable[[str], object],
     check_tls: Callable[[TLS], object] = lambda _: None,
-    load_parser: Callable[[str], str | None] = structured.load,
+    load_parser: Callable[[str], str | None] = str,
 ) -> Configuration:
     """Make sense of a configuration text on this host.
 

@@ -25,7 +25,7 @@ from cmdserver.credentials import (
 from cmdserver.names import is_user_name
 from cmdserver.passwords import trouble_with_hash
 from cmdserver.replacing import locked, make_directory, remove, replace
-from cmdserver.watched import WatchedFile, read_trusted
+from cmdserver.watched import WatchedFile, open_to_read, read_trusted
 
 #: The user that a first start makes, and the file in which it leaves the password until that is changed.
 INITIAL_USER = "admin"
@@ -47,13 +47,17 @@ class CredentialFiles:
     Args:
         directory: The state directory.
         lock_seconds: How long a change waits for another one; then it is a TimeoutError.
+        open_file: Opens a file to be read, by its path.
     """
 
-    def __init__(self, directory: Path, lock_seconds: float = 10.0) -> None:
+    def __init__(
+        self, directory: Path, lock_seconds: float = 10.0, open_file: Callable[[Path], int] = open_to_read
+    ) -> None:
         self._directory = directory
+        self._open_file = open_file
         self._lock_seconds = lock_seconds
-        self._passwords = WatchedFile(directory / "passwd", parse_passwd)
-        self._tokens = WatchedFile(directory / "tokens", parse_tokens)
+        self._passwords = WatchedFile(directory / "passwd", parse_passwd, open_file)
+        self._tokens = WatchedFile(directory / "tokens", parse_tokens, open_file)
         self._keys_directory = directory / "authorized_keys"
         #: Of files that are there, or in trouble: callers may try any number of names.
         self._keys: dict[str, _Keys] = {}
@@ -87,7 +91,9 @@ class CredentialFiles:
         """Look whether a user has a file of keys, and remember it only if so."""
         if not is_user_name(name):
             return None
-        file = self._keys.pop(name, None) or WatchedFile(self._keys_directory / name, parse_authorized_keys)
+        file = self._keys.pop(name, None) or WatchedFile(
+            self._keys_directory / name, parse_authorized_keys, self._open_file
+        )
         file.read()
         if not file.is_there:
             return None

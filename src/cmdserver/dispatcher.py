@@ -144,7 +144,7 @@ class Dispatcher:
     def close(self) -> None:
         """Refuse all that comes and all that waits; what runs goes on."""
         self._is_closed = True
-        self._scheduler.turn_all_away(_closing())
+        self._scheduler.turn_away(_closing())
 
     # Reporter
 
@@ -181,7 +181,11 @@ class Dispatcher:
         if isinstance(failure.value, AuditError):
             question.answered.errback(_fault(question.id, failure.value))
             return
-        _log.failure("fault {id}", failure, id=question.id)
+        if isinstance(failure.value, OSError):  # the host's, and foreseen: where in our code it was met says nothing
+            command = question.grant.command.name
+            _log.error("fault {id}: {command}: {error}", id=question.id, command=command, error=failure.value)
+        else:
+            _log.failure("fault {id}", failure, id=question.id)
         self._publish_or_log(self._event(question, Code.FAULT))
         question.answered.errback(Fault(question.id))
 

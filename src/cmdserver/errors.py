@@ -129,7 +129,16 @@ class AuditError(Exception):
 
 
 class CannotListen(Exception):  # noqa: N818 - a statement, as in Twisted's CannotListenError
-    """A door cannot be opened; the text says which endpoint and why."""
+    """A door cannot be opened; the text says which endpoint and why.
+
+    Args:
+        text: For people.
+        is_taken: Whether somebody has the address, perhaps we ourselves.
+    """
+
+    def __init__(self, text: str, *, is_taken: bool = False) -> None:
+        super().__init__(text)
+        self.is_taken = is_taken
 
 
 class BadTLSFiles(Exception):  # noqa: N818 - a statement

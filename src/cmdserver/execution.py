@@ -27,7 +27,6 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.model import Finished, Grant, Sink
-from cmdserver.process_group import ProcessGroup
 
 #: Between asking a process group to end and making it: time for a shell script's trap.
 KILL_AFTER_SECONDS = 2.0
@@ -59,6 +58,8 @@ class _ProcessTransport(Protocol):
     def pauseProducing(self) -> None: ...
     def resumeProducing(self) -> None: ...
     def loseConnection(self) -> None: ...
+    def signal_group(self, number: int) -> None: ...
+    def look_at_group(self) -> None: ...
 
 
 @implementer(IReactorProcess, IProcessProtocol)
@@ -68,13 +69,13 @@ class Execution:
     To the protocol that wants the output it is the reactor; to the process it is the protocol.
     """
 
-    #: Fires once, when the process is gone and its output is complete; never fails.
+    #: Fires once, when the process is gone and its output is complete. Fails with an OSError if it could not be
+    #: started, and with a `RunnerLost` if whoever ran it is gone.
     finished: Deferred[Finished]
 
     def __init__(self, grant: Grant, spawner: IReactorProcess, clock: IReactorTime) -> None:
         self._grant = grant
         self._command = grant.command
-        self._argv = [*grant.command.argv, *grant.arguments]
         self._spawner = spawner
         self._clock = clock
         self._counted = {_STDOUT: 0, _STDERR: 0}
@@ -84,18 +85,19 @@ class Execution:
         self._is_truncated = False
         self._is_paused = False
         self._is_over = False
+        self._trouble: OSError | None = None
         self._timer: IDelayedCall | None = None
 
     def start(self, sink: Sink | None) -> None:
         """Start the process; see `Runner.run`."""
         self._started_at = self._clock.seconds()
-        environment = dict(self._command.environment)
+        name, arguments = self._command.name, self._grant.arguments
         if sink is None:
-            output = getProcessOutputAndValue(self._argv[0], self._argv[1:], environment, reactor=cast("Any", self))
+            output = getProcessOutputAndValue(name, arguments, reactor=cast("Any", self))
             self.finished = output.addErrback(_unwrap_signalled).addCallback(self._gathered)
         else:
             ended: Deferred[tuple[bytes, bytes, object]] = Deferred()
-            self.spawnProcess(_ToSink(sink, ended), self._argv[0], self._argv, environment)
+            self.spawnProcess(_ToSink(sink, ended), name, (name, *arguments))
             self.finished = ended.addCallback(self._gathered)
             sink.started(self._grant, self)
 
@@ -132,21 +134,18 @@ class Execution:
         processProtocol: IProcessProtocol,
         executable: bytes | str,
         args: Sequence[bytes | str] = (),
-        env: Mapping[Any, Any] | None = None,
         *_unused: object,
         **_also_unused: object,
     ) -> IProcessTransport:
         """Start the process with ourselves in between, and the clock running."""
         self._wants_output = processProtocol
-        return self._spawner.spawnProcess(cast("IProcessProtocol", self), executable, args, env)
+        return self._spawner.spawnProcess(cast("IProcessProtocol", self), executable, args)
 
     # IProcessProtocol, as called by Twisted's process
 
     def makeConnection(self, process: IProcessTransport) -> None:
-        """The process runs."""
+        """The process runs, or will in a moment."""
         self._transport = cast("_ProcessTransport", process)
-        # The transport forgets the pid when it has reaped the process; its group may live on.
-        self._group = ProcessGroup(cast("int", self._transport.pid))
         self._timer = self._clock.callLater(self._command.timeout_seconds, self._end, _Ending.TIMED_OUT)
         self._wants_output.makeConnection(process)
 
@@ -172,24 +171,27 @@ class Execution:
         """The command itself is gone; others in its group, and output in its pipes, may not be."""
         self._exit = reason
         if self._ending is not None:
-            self._group.signal(signal.SIGKILL)
+            self._transport.signal_group(signal.SIGKILL)
             return
-        self._group.is_gone()  # seen now, while the number is surely still the group's
+        self._transport.look_at_group()  # now, while the number is surely still the group's
         if self._transport.pipes:
             self._reset_timer(LINGER_SECONDS, self._linger)
 
     def processEnded(self, reason: Failure) -> None:
-        """The command is gone and its pipes are closed."""
+        """The command is gone and its pipes are closed; or it could not be started at all, or the runner is lost."""
         if self._is_over:
             return  # reaped at last, after we had given it up
         self._is_over = True
+        if isinstance(reason.value, OSError):
+            self._trouble = reason.value
+            reason = Failure(_NoStatus())
         self._exit = reason
         self._ended_at = self._clock.seconds()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         # Whoever is left in the group has closed its output and would outlive its command unseen.
-        self._group.signal(signal.SIGKILL)
+        self._transport.signal_group(signal.SIGKILL)
         self._wants_output.processEnded(reason)
 
     # The end
@@ -199,19 +201,19 @@ class Execution:
             return
         self._ending = why
         if self._exit is None:
-            self._group.signal(signal.SIGTERM)
+            self._transport.signal_group(signal.SIGTERM)
             self._reset_timer(KILL_AFTER_SECONDS, self._kill)
         else:
             self._kill()
 
     def _kill(self) -> None:
-        self._group.signal(signal.SIGKILL)
+        self._transport.signal_group(signal.SIGKILL)
         # A paused pipe, or one held by a process that left the group, would keep the end from being seen.
         self._transport.loseConnection()
         self._reset_timer(GIVE_UP_SECONDS, self._give_up)
 
     def _linger(self) -> None:
-        self._group.is_gone()
+        self._transport.look_at_group()
         if not self._is_paused:
             self._kill()
         elif self._seconds_left() > 0:
@@ -226,11 +228,11 @@ class Execution:
     def _give_up(self) -> None:
         self._timer = None
         _log.error(
-            "{argv} (process group {group}) cannot be killed; its caller was answered without waiting for it",
-            argv=self._argv,
-            group=self._group.id,
+            "{command} (process {pid}) cannot be killed; its caller was answered without waiting for it",
+            command=self._command.name,
+            pid=self._transport.pid,
         )
-        self.processEnded(self._exit or Failure(_Unkillable(f"process group {self._group.id}")))
+        self.processEnded(self._exit or Failure(_Unkillable()))
 
     def _reset_timer(self, seconds: float, call: Any) -> None:
         if self._timer is not None and self._timer.active():
@@ -238,6 +240,8 @@ class Execution:
         self._timer = self._clock.callLater(seconds, call)
 
     def _gathered(self, result: tuple[bytes, bytes, object]) -> Finished:
+        if self._trouble is not None:
+            raise self._trouble
         reason: Any = self._exit.value if self._exit is not None else None
         number: int | None = getattr(reason, "signal", None)
         return Finished(
@@ -253,12 +257,18 @@ class Execution:
         )
 
 
-class _Unkillable(Exception):  # noqa: N818 - it says what the process is
-    """The status of a process that could not be reaped, in the shape of Twisted's own."""
+class _NoStatus(Exception):  # noqa: N818 - it says what the process has
+    """The status of a process that was not reaped by us, in the shape of Twisted's own."""
 
-    exitCode = None
+    exitCode: int | None = None
+    signal: int | None = None
+    status: int | None = None
+
+
+class _Unkillable(_NoStatus):
+    """The status of a process that could not be reaped."""
+
     signal = int(signal.SIGKILL)
-    status = None
 
 
 class _ToSink(ProcessProtocol):

@@ -122,7 +122,9 @@ def require_user(files: CredentialFiles, directory: Path) -> None:
         files.add_user(INITIAL_USER, hash_password(password))
     except OSError as error:
         raise CannotStart(f"cmdserver: the first user, in {directory}: {error.strerror}") from error
-    _log.warn("there was no user; made {user}, whose password is in {path}", user=INITIAL_USER, path=str(path))
+    _log.warn(
+        "there was no user; made {user}, whose password is in {path}", user=INITIAL_USER, path=str(path.absolute())
+    )
 
 
 def make_initial_password() -> str:

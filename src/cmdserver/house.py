@@ -7,13 +7,13 @@ import os
 import random
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.interfaces import IProtocolFactory, IReactorProcess
 from twisted.logger import Logger
 
 from cmdserver.admission import Admission
@@ -21,10 +21,12 @@ from cmdserver.audit import AuditFile
 from cmdserver.claims import Certificate
 from cmdserver.configuration import Configuration
 from cmdserver.dispatcher import Dispatcher
+from cmdserver.errors import Busy
 from cmdserver.events import EventStream
 from cmdserver.gate import Gate
 from cmdserver.hangups import Hangups
 from cmdserver.identity import Door, Identity, Login
+from cmdserver.in_process import InProcess
 from cmdserver.listening import Listener
 from cmdserver.lobby import Exposition, FrontEnd, Lobby
 from cmdserver.model import Listening
@@ -40,6 +42,7 @@ from cmdserver.spawning import Spawner
 from cmdserver.startups import Newcomers, Startups
 from cmdserver.threshold import Threshold
 from cmdserver.throttle import Throttle
+from cmdserver.watched import open_to_read
 
 #: The doors that there are. Named, not imported: a door that is not configured costs nothing at start-up.
 FRONT_ENDS: Mapping[str, str] = {
@@ -58,12 +61,22 @@ class House:
         reactor: The real one.
         configuration: To begin with.
         state_directory: Prepared.
+        remote: Starts commands, by their names; None: we do.
+        open_file: Opens a credential file to be read.
 
     Raises:
         AuditError: The audit file cannot be opened.
     """
 
-    def __init__(self, reactor: Any, configuration: Configuration, state_directory: Path) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        configuration: Configuration,
+        state_directory: Path,
+        remote: IReactorProcess | None = None,
+        open_file: Callable[[Path], int] = open_to_read,
+    ) -> None:
+        self._open_file = open_file
         self._reactor = reactor
         self._configuration = configuration
         self._state_directory = state_directory
@@ -73,7 +86,9 @@ class House:
         self._events = EventStream(self.audit)
         self.gate = Gate(limits.connections, limits.connections_per_source)
         self._throttle = Throttle(limits.caller_requests_per_minute)
-        self.runner = Runner(Spawner(reactor, inherited), reactor)
+        self._commands = {each.name: each for each in configuration.commands}
+        starts = remote or InProcess(Spawner(reactor, inherited), lambda: self._commands)
+        self.runner = Runner(starts, reactor)
         self._admission: Admission[Run] = Admission(limits.running, limits.queued)
         self._scheduler = Scheduler(self._admission, self.runner)
         self.dispatcher = Dispatcher(
@@ -155,6 +170,7 @@ class House:
         """Go by another configuration from now on; its doors and its audit file are others' to see to."""
         self._configuration = configuration
         self._web_hosts = _web_hosts(configuration)
+        self._commands = {each.name: each for each in configuration.commands}
         limits = configuration.limits
         self.dispatcher.reconfigure(self.policy())
         self._throttle.per_minute = limits.caller_requests_per_minute
@@ -162,11 +178,19 @@ class House:
         self._admission.running_limit, self._admission.queued_limit = limits.running, limits.queued
         self._threshold.newcomers.startups = Startups.parse(limits.unauthenticated)
         self._threshold.penalties.exempt = tuple(map(parse_network, limits.penalty_exempt))
+        self._scheduler.turn_away(
+            Busy("the configuration of this command has changed", 1),
+            lambda grant: self._commands.get(grant.command.name) != grant.command,
+        )
         self._scheduler.start_all_that_may()
         allow_connections(limits.connections + 4 * limits.running)
 
-    def load_tls(self, configuration: Configuration) -> Any:
-        """Read certificate and key as they are on disk now; None if no door of a configuration needs them.
+    def load_tls(self, configuration: Configuration, read: Callable[[Path], bytes] = Path.read_bytes) -> Any:
+        """Read certificate and key as they are now; None if no door of a configuration needs them.
+
+        Args:
+            configuration: Which names them.
+            read: Reads a file.
 
         Raises:
             BadTLSFiles: They are no good.
@@ -175,7 +199,7 @@ class House:
             return None
         from cmdserver import tls  # noqa: PLC0415 - see _tls
 
-        return tls.load(self._tls_files(configuration), datetime.now(UTC))
+        return tls.load(self._tls_files(configuration), datetime.now(UTC), read)
 
     def use_tls(self, loaded: Any) -> None:
         """Open new connections with what `load_tls` has read."""
@@ -210,7 +234,7 @@ class House:
             from cmdserver.hashing import HashingThreads, PasswordVerifier, threads_for  # noqa: PLC0415
             from cmdserver.remembered import Remembered  # noqa: PLC0415
 
-            files = CredentialFiles(self._state_directory)
+            files = CredentialFiles(self._state_directory, open_file=self._open_file)
             require_user(files, self._state_directory)
             for complaint in files.complaints():
                 _log.warn("{complaint}", complaint=complaint)

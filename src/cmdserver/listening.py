@@ -5,6 +5,7 @@ Rule of this file: it knows no protocol; it opens doors for factories that it is
 """
 
 import contextlib
+import errno
 import socket
 from collections.abc import Callable
 from functools import lru_cache
@@ -88,7 +89,9 @@ class Listener:
                 f"{self.key.endpoint}: this kind of endpoint does not open at once, which is not supported"
             )
         if isinstance(outcome[0], Failure):
-            raise CannotListen(f"{self.key.endpoint}: {outcome[0].getErrorMessage()}")
+            reason = getattr(outcome[0].value, "socketError", None)
+            is_taken = getattr(reason, "errno", None) == errno.EADDRINUSE
+            raise CannotListen(f"{self.key.endpoint}: {outcome[0].getErrorMessage()}", is_taken=is_taken)
         self._port = outcome[0]
         _set_options(self._port)
 

@@ -41,11 +41,24 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Controls:
+    """What is done to a process between fork and exec, besides what is done to all."""
+
+    #: As whom it runs, with no supplementary groups; None: as whoever started the daemon.
+    uid: int | None = None
+    gid: int | None = None
+    umask: int = 0o022
+    nice: int = 0
+    #: Resource limits, by their names in the configuration.
+    limits: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """One entry of the allow-list, resolved: ready to run as it stands."""
 
     name: str
-    #: What is given to the kernel; the first word is an absolute path. A user or a directory of its own comes first.
+    #: What is given to the kernel; the first word is an absolute path.
     argv: tuple[str, ...]
     #: What the administrator wrote under ``run``, for people.
     run: tuple[str, ...]
@@ -70,6 +83,7 @@ class Command:
     raw: bool
     #: What makes data of its output: a parser of the jc library, loaded by `structured`; None: nothing does.
     parser: str | None
+    controls: Controls = Controls()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

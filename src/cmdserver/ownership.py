@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from cmdserver.state import hand_over
+
 
 @contextlib.contextmanager
 def as_owner_of(directory: Path) -> Iterator[Path]:
@@ -27,6 +29,7 @@ def as_owner_of(directory: Path) -> Iterator[Path]:
         return
     with contextlib.chdir(directory):
         owner = Path().stat()
+        hand_over(Path(), owner.st_uid, owner.st_gid)  # what root has put there by other means
         user, group, groups = os.geteuid(), os.getegid(), os.getgroups()
         os.setgroups([])
         os.setegid(owner.st_gid)

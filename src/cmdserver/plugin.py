@@ -3,8 +3,10 @@
 The one place that knows the global reactor.
 """
 
+import functools
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,10 @@ from twisted.python import usage
 from cmdserver import structured
 from cmdserver.configuration import Configuration, Source, configure, load
 from cmdserver.errors import BadTLSFiles
-from cmdserver.host import Host
+from cmdserver.host import Host, TrustedHost
 from cmdserver.listening import parse_endpoint
 from cmdserver.reading import Mistakes
-from cmdserver.service import CmdserverService
+from cmdserver.service import CmdserverService, Rereading
 from cmdserver.settings import TLS
 from cmdserver.state import choose_directory
 
@@ -58,10 +60,18 @@ class Options(usage.Options):
             sys.stdout.write(f"{self.source.name}: no mistakes\n")
             sys.exit(0)
         if self.parent is not None and (self.parent.get("uid") is not None or self.parent.get("gid") is not None):
-            sys.exit("cmdserver: twistd's --uid and --gid are not supported; start as that user (systemd: User=)")
+            sys.exit("cmdserver: instead of twistd's --uid and --gid say [runner] daemon_user, or start as that user")
         if self.parent is not None and self.parent.get("pidfile"):
             # The daemon leaves this directory; twistd would not find the file again.
             self.parent["pidfile"] = str(Path(self.parent["pidfile"]).absolute())
+
+    def leave_pid_file(self) -> str:
+        """Take twistd's file off its hands; empty if there is none."""
+        if self.parent is None:
+            return ""
+        path: str = self.parent.get("pidfile") or ""
+        self.parent["pidfile"] = ""
+        return path
 
 
 def makeService(options: Options) -> IService:
@@ -71,19 +81,29 @@ def makeService(options: Options) -> IService:
     # Resolved before the daemon leaves the directory that it was started in.
     file = options.source.path
     state_directory = choose_directory(options["state-dir"], options.configuration.settings.state_dir, dict(os.environ))
+    started_as = (os.geteuid(), os.getegid())
     return CmdserverService(
         reactor,
+        options.source,
         options.configuration,
         state_directory,
-        lambda: _configure(load(file, {})),
+        Rereading(
+            load=lambda: load(file, {}),
+            look=_configure,
+            believe=lambda source, read: _configure(source, TrustedHost(started_as), read),
+        ),
+        options.leave_pid_file,
         sys.stdout if sys.stdout.isatty() else None,
     )
 
 
-def _configure(source: Source) -> Configuration:
+def _configure(
+    source: Source, host: Host | None = None, read: Callable[[Path], bytes] = Path.read_bytes
+) -> Configuration:
     # The built-in configuration is for those who have installed nothing yet; what somebody has written down is meant.
     load_parser = structured.load_if_installed if source.path is None else structured.load
-    return configure(source.text, Host(), _check_endpoint, _check_tls, load_parser)
+    check_tls = functools.partial(_check_tls, read=read)
+    return configure(source.text, host or Host(), _check_endpoint, check_tls, load_parser)
 
 
 def _check_endpoint(description: str) -> Any:
@@ -92,15 +112,15 @@ def _check_endpoint(description: str) -> Any:
     return parse_endpoint(reactor, description)
 
 
-def _check_tls(files: TLS) -> None:
+def _check_tls(files: TLS, read: Callable[[Path], bytes]) -> None:
     from cmdserver import tls  # noqa: PLC0415 - OpenSSL is not for doors that do without
 
     try:
         if files.certificate is None or files.key is None:  # they are made at the first start
             if files.client_ca is not None:
-                tls.read_authorities(Path(files.client_ca))
+                tls.read_authorities(Path(files.client_ca), read)
             return
-        tls.load(tls.files_of(files, files.certificate, files.key), datetime.now(UTC))
+        tls.load(tls.files_of(files, files.certificate, files.key), datetime.now(UTC), read)
     except BadTLSFiles as error:
         raise ValueError(str(error)) from error
 

@@ -4,18 +4,22 @@ Two ways out of the one runner. *Gathered*: Twisted's `getProcessOutputAndValue`
 ours. *Streamed*: the same Execution with a protocol that hands every chunk to a `Sink`.
 """
 
+from typing import TypeVar
+
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorProcess, IReactorTime
 
 from cmdserver.execution import Execution
-from cmdserver.model import Finished, Grant, Sink
+from cmdserver.model import Grant, Sink
+
+Outcome = TypeVar("Outcome")
 
 
 class Runner:
     """Starts executions and knows those that are under way.
 
     Args:
-        spawner: Starts processes.
+        spawner: Starts processes by the names of their commands: the runner process, or ourselves.
         clock: Measures limits and durations.
     """
 
@@ -33,15 +37,15 @@ class Runner:
             sink: Where its output goes as it comes; None to gather it.
 
         Raises:
-            OSError: The process cannot be started; nothing was.
+            OSError: The process cannot be started; nothing was. It may turn out later, too: see `Execution.finished`.
         """
         execution = Execution(grant, self._spawner, self._clock)
         execution.start(sink)
         self._under_way.add(execution)
-        execution.finished.addCallback(self._forget, execution)
+        execution.finished.addBoth(self._forget, execution)
         return execution
 
-    def _forget(self, finished: Finished, execution: Execution) -> Finished:
+    def _forget(self, finished: Outcome, execution: Execution) -> Outcome:
         self._under_way.discard(execution)
         if self._idle:
             # Not now: those who wait for this end are told of it after us, and may start another run.

@@ -8,9 +8,9 @@ anybody is told, because whoever is told may ask again at once.
 """
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Protocol, cast
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -136,10 +136,11 @@ class Scheduler:
         while (run := self.admission.grant()) is not None:
             self._start(run)
 
-    def turn_all_away(self, busy: Busy) -> None:
-        """Refuse all that wait; what runs goes on."""
+    def turn_away(self, busy: Busy, is_meant: Callable[[Grant], bool] = lambda _: True) -> None:
+        """Refuse those that wait, for what they were granted; what runs goes on."""
         for run in list(self._runs.values()):
-            if run.group in self._runs and not run.is_running:  # whoever is told may have left another
+            # Whoever is told may have left another.
+            if run.group in self._runs and not run.is_running and is_meant(next(iter(run.group.questions)).grant):
                 self._turn_away(run, busy)
 
     def _queue(self, run: Run, lane: str) -> None:
@@ -159,7 +160,17 @@ class Scheduler:
         else:
             if not run.group.questions:
                 run.execution.abandon()  # its only caller left while it was being started
-            run.execution.finished.addCallback(self._settle, run).addErrback(self._unsettled, run)
+            run.execution.finished.addCallbacks(
+                self._settle, self._lost, callbackArgs=(run,), errbackArgs=(run,)
+            ).addErrback(self._unsettled, run)
+
+    def _lost(self, failure: Failure, run: Run) -> None:
+        """It turned out later that it could not be started, or whoever ran it is gone."""
+        failure.trap(OSError)
+        for question in run.departed:
+            self._reporter.withdrawn(question)
+        self._not_started(run, cast("OSError", failure.value))
+        self.start_all_that_may()
 
     def _record(self, run: Run) -> Recording | None:
         """Let all who listen to a shared run hear it; where nobody does, its output is gathered for all."""

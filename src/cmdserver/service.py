@@ -3,23 +3,31 @@
 import gc
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorProcess
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from cmdserver.configuration import Configuration, changes
+from cmdserver.configuration import Configuration, Source, changes
 from cmdserver.errors import AuditError, BadTLSFiles, CannotListen, CannotStart
 from cmdserver.house import House
 from cmdserver.identity import suppose
 from cmdserver.listening import Listener
+from cmdserver.preloading import is_out_of_reach, load_everything
+from cmdserver.privsep.linux import refuse_new_privileges
+from cmdserver.privsep.privileges import Successor, become, successor_of_root
+from cmdserver.privsep.process import RunnerProcess
+from cmdserver.privsep.seccomp import bar_programs
 from cmdserver.process import isolate_descriptors, on_signal, tell_systemd
 from cmdserver.reading import Mistakes
-from cmdserver.state import prepare_directory
+from cmdserver.state import hand_over, prepare_directory
+from cmdserver.watched import open_to_read
 
 #: At the end, for answers that are on their way to clients who read.
 FLUSH_SECONDS = 2.0
@@ -27,7 +35,22 @@ FLUSH_SECONDS = 2.0
 #: Objects that come to live before the garbage collector looks at the young ones; Python's 700 are a few requests.
 _COLLECT_AFTER = 20_000
 
+#: Reads a file, whoever may; raises an OSError.
+ReadFile = Callable[[Path], bytes]
+
 _log = Logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rereading:
+    """How the configuration is read again."""
+
+    #: Reads its text; raises OSError or UnicodeDecodeError.
+    load: Callable[[], Source]
+    #: Makes sense of a text; raises `Mistakes`.
+    look: Callable[[Source], Configuration]
+    #: The same for a text in which the runner process has found no mistakes, with what reads files for it.
+    believe: Callable[[Source, ReadFile], Configuration]
 
 
 class CmdserverService(Service):
@@ -35,24 +58,31 @@ class CmdserverService(Service):
 
     Args:
         reactor: The real one.
-        configuration: To begin with.
+        source: The configuration's text.
+        configuration: What it says.
         state_directory: Where state is kept.
-        reread: Reads the configuration again; raises `Mistakes`, OSError or UnicodeDecodeError.
+        rereading: How the configuration is read again.
+        leave_pid_file: Keeps twistd from removing its file, if it has one, and says which: as another user we may not.
         terminal: Where a person watches, if one does.
     """
 
     def __init__(
         self,
         reactor: Any,
+        source: Source,
         configuration: Configuration,
         state_directory: Path,
-        reread: Callable[[], Configuration],
+        rereading: Rereading,
+        leave_pid_file: Callable[[], str] = lambda: "",
         terminal: TextIO | None = None,
     ) -> None:
         self._reactor = reactor
+        self._source = source
         self._configuration = configuration
         self._state_directory = state_directory
-        self._reread = reread
+        self._rereading = rereading
+        self._leave_pid_file = leave_pid_file
+        self._runner_process: RunnerProcess | None = None
         self._terminal = terminal
         self._listeners: list[Listener] = []
         self._is_reloading = False
@@ -63,9 +93,17 @@ class CmdserverService(Service):
         """Build everything and open the doors, or raise `CannotStart`; nothing is accepted before the reactor runs."""
         super().privilegedStartService()
         isolate_descriptors()
-        prepare_directory(self._state_directory)
+        successor = self._successor()
+        prepare_directory(self._state_directory, successor.uid if successor is not None else None)
+        self._start_runner(successor)
+        if successor is not None:
+            # Its path may lead through directories that are root's alone.
+            os.chdir(self._state_directory)
+            self._state_directory = Path()
         try:
-            self._house = House(self._reactor, self._configuration, self._state_directory)
+            self._house = House(
+                self._reactor, self._configuration, self._state_directory, self._remote(), self._open_to_read
+            )
             for listening in self._configuration.listening:
                 listener = self._house.listener(listening, self._configuration)
                 listener.open()
@@ -74,12 +112,77 @@ class CmdserverService(Service):
             raise CannotStart(f"cmdserver: {error}") from error
         except CannotListen as error:
             raise CannotStart(f"cmdserver: cannot open the door at {error}") from error
+        if self._runner_process is not None:
+            self._runner_process.wait_until_ready(self._source.text)
+            self._give_up_privileges(successor)
+
+    def _successor(self) -> Successor | None:
+        """Whom we become; nobody else where there is no runner process, as it is we who become other users then."""
+        settings = self._configuration.settings.runner
+        try:
+            return successor_of_root(settings.daemon_user) if settings.process else None
+        except LookupError as error:
+            raise CannotStart(f"cmdserver: [runner] daemon_user: {error}") from error
+
+    def _give_up_privileges(self, successor: Successor | None) -> None:
+        """Be nobody in particular from here on, who can start nothing: what comes from the network is read by us."""
+        try:
+            if successor is not None:
+                if is_out_of_reach(successor.uid, successor.gid):
+                    load_everything()
+                hand_over(self._state_directory, successor.uid, successor.gid)
+                self._house.audit.hand_over(successor.uid, successor.gid)
+                become(successor)
+            refuse_new_privileges()
+        except OSError as error:
+            raise CannotStart(f"cmdserver: privileges cannot be given up: {error}") from error
+        try:
+            bar_programs()
+        except OSError as error:
+            _log.warn("this process cannot be barred from starting programs: {error}", error=error)
+
+    def _start_runner(self, successor: Successor | None) -> None:
+        """Start it first: it takes a moment, and gets none of the descriptors that are opened next."""
+        if self._configuration.settings.runner.process:
+            try:
+                self._runner_process = RunnerProcess(
+                    self._reactor,
+                    self._source.path,
+                    pid_file=self._leave_pid_file() if successor is not None else "",
+                    state_directory=str(self._state_directory) if successor is not None else "",
+                    gone=self._give_up,
+                    differs=self._read_again,
+                )
+            except OSError as error:
+                raise CannotStart(f"cmdserver: the runner process cannot be started: {error}") from error
+
+    def _read_again(self) -> None:
+        """A new runner has found another text than ours."""
+        self.reload()
+
+    def _remote(self) -> IReactorProcess | None:
+        return self._runner_process.remote if self._runner_process is not None else None
+
+    def _open_to_read(self, path: Path) -> int:
+        """Open a credential file, or have it opened: who puts it there may be root, and not think of us."""
+        try:
+            return open_to_read(path)
+        except PermissionError:
+            if self._runner_process is None:
+                raise
+            return self._runner_process.remote.fetch(str(path))
+
+    def _give_up(self) -> None:
+        """Stop, as a failure: whoever supervises us is to start us again."""
+        self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
+        self._reactor.stop()
 
     def startService(self) -> None:
         """Begin."""
         super().startService()
-        # Commands run here unless they say otherwise, and no file system is kept busy.
-        os.chdir("/")
+        if self._state_directory.is_absolute():
+            # No file system is kept busy; and commands that we start run here unless they say otherwise.
+            os.chdir("/")
         for listener in self._listeners:
             _log.info("listening: {endpoint}", endpoint=listener.key.endpoint)
         self._reactor.callWhenRunning(self._running)
@@ -124,32 +227,50 @@ class CmdserverService(Service):
         self._is_reloading = True
         tell_systemd("RELOADING=1")
         try:
-            await self._replace(self._reread())
+            await self._reread()
         except Mistakes as mistakes:
-            for mistake in mistakes.mistakes:
-                _log.error("configuration: {mistake}", mistake=str(mistake))
-            _log.error("the configuration has mistakes; nothing was changed")
+            self._complain(map(str, mistakes.mistakes))
         except (OSError, UnicodeDecodeError) as error:
             _log.error("the configuration cannot be read; nothing was changed: {error}", error=error)
-        except (AuditError, BadTLSFiles, CannotListen, CannotStart) as error:
+        except (AuditError, BadTLSFiles, CannotListen, CannotStart, ImportError) as error:
             _log.error("nothing was changed: {error}", error=error)
         finally:
             self._is_reloading = False
             tell_systemd("READY=1")
 
-    async def _replace(self, new: Configuration) -> None:
+    def _complain(self, mistakes: Iterable[str]) -> None:
+        for mistake in mistakes:
+            _log.error("configuration: {mistake}", mistake=mistake)
+        _log.error("the configuration has mistakes; nothing was changed")
+
+    async def _reread(self) -> None:
+        """Read, or have it read by the runner process, which must go by the same text."""
+        if self._runner_process is None:
+            source = self._rereading.load()
+            await self._replace(source, self._rereading.look(source), Path.read_bytes)
+            return
+        reading = await self._runner_process.reread()
+        if reading.mistakes:
+            self._complain(reading.mistakes)
+            return
+        source = Source(path=self._source.path, text=reading.text)
+        await self._replace(source, self._rereading.believe(source, reading.read), reading.read)
+
+    async def _replace(self, source: Source, new: Configuration, read: ReadFile) -> None:
         """Swap everything, or raise and leave everything as it was: what can fail is done before what counts."""
         old, house = self._configuration, self._house
         audit = house.audit.prepare(house.audit_path(new))
         try:
-            tls = house.load_tls(new)
+            tls = house.load_tls(new, read)
             await self._listen_instead(new)
         except BaseException:
             audit.discard()
             raise
         house.audit.adopt(audit)
         house.use_tls(tls)
-        self._configuration = new
+        self._source, self._configuration = source, new
+        if self._runner_process is not None:
+            self._runner_process.adopt(source.text)
         house.replace(new)
         for change in changes(old.settings, new.settings) or ["nothing differs"]:
             _log.info("configuration read again: {change}", change=change)
@@ -166,24 +287,42 @@ class CmdserverService(Service):
         kept = [each for each in self._listeners if each.key in new.listening]
         unwanted = [each for each in self._listeners if each.key not in new.listening]
         wanted = [self._house.listener(key, new) for key in new.listening if key not in [each.key for each in kept]]
-        # First, because a new endpoint may be an old one's port on another interface.
+        try:
+            await self._open_all(wanted)
+        except CannotListen as error:
+            if not error.is_taken:
+                raise
+            # A new endpoint may be an old one's port on another interface. Not before it is known to be so: a port that
+            # took root to be opened could not be opened again.
+            for listener in unwanted:
+                await self._close(listener)
+            try:
+                await self._open_all(wanted)
+            except CannotListen:
+                self._open_again(unwanted)
+                raise
         for listener in unwanted:
             await self._close(listener)
+        self._listeners = kept + wanted
+
+    async def _open_all(self, listeners: Iterable[Listener]) -> None:
+        """Open all or none; raises `CannotListen`."""
         opened: list[Listener] = []
         try:
-            for listener in wanted:
+            for listener in listeners:
                 listener.open()
                 opened.append(listener)
         except CannotListen:
             for listener in opened:
                 await self._close(listener)
-            for listener in unwanted:
-                try:
-                    listener.open()
-                except CannotListen as error:
-                    _log.critical("a door that was closed cannot be opened again: {error}", error=error)
             raise
-        self._listeners = kept + opened
+
+    def _open_again(self, listeners: Iterable[Listener]) -> None:
+        for listener in listeners:
+            try:
+                listener.open()
+            except CannotListen as error:
+                _log.critical("a door that was closed cannot be opened again: {error}", error=error)
 
     async def _close(self, listener: Listener) -> None:
         """Close a door, whatever its socket has met with: somebody may have removed its file."""
@@ -206,6 +345,8 @@ class CmdserverService(Service):
             await self._come_to_an_end()
         finally:
             self._house.close()
+            if self._runner_process is not None:
+                self._runner_process.close()
 
     async def _come_to_an_end(self) -> None:
         seconds = self._configuration.limits.drain_seconds

@@ -31,6 +31,21 @@ class Listen(Struct, frozen=True, kw_only=True):
     allow_plaintext_passwords: bool = False
 
 
+class ProcessLimits(Struct, frozen=True, kw_only=True):
+    """``[commands.NAME.limits]``: resource limits of its process and of all that come of it, see setrlimit(2)."""
+
+    #: Of a processor, by each process.
+    cpu_seconds: Annotated[int, Meta(ge=1, le=86400 * 365)] | None = None
+    #: Of address space, by each process.
+    memory_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 50)] | None = None
+    #: Of its user, those outside of the command counted.
+    processes: Annotated[int, Meta(ge=1, le=1 << 22)] | None = None
+    #: Below 4 no program finds its C library.
+    open_files: Annotated[int, Meta(ge=4, le=1 << 20)] | None = None
+    #: Of each file that it writes.
+    file_bytes: Annotated[int, Meta(ge=0, le=1 << 50)] | None = None
+
+
 class CommandSettings(Struct, frozen=True, kw_only=True):
     """``[commands.NAME]``: one entry of the allow-list."""
 
@@ -48,6 +63,9 @@ class CommandSettings(Struct, frozen=True, kw_only=True):
     max_running: Count | None = None
     raw: bool = False
     parser: NonEmpty | None = None
+    umask: Annotated[int, Meta(ge=0, le=0o777)] = 0o022
+    nice: Annotated[int, Meta(ge=-20, le=19)] = 0
+    limits: ProcessLimits = ProcessLimits()
 
 
 class RoleSettings(Struct, frozen=True, kw_only=True):
@@ -99,6 +117,15 @@ class Audit(Struct, frozen=True, kw_only=True):
     file: NonEmpty = "audit.jsonl"
 
 
+class Runner(Struct, frozen=True, kw_only=True):
+    """``[runner]``: who starts programs, and as whom the rest runs."""
+
+    #: Whether a process of its own starts programs.
+    process: bool = True
+    #: Whom the daemon becomes if it is started as root, when its doors are open and its keys are read.
+    daemon_user: NonEmpty = "nobody"
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """The whole file; a table that could not be read is None, until its mistake is told and the rest forgotten."""
 
@@ -110,3 +137,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     tls: TLS = field(default_factory=TLS)
     web: Web = field(default_factory=Web)
     audit: Audit = field(default_factory=Audit)
+    runner: Runner = field(default_factory=Runner)

@@ -12,27 +12,17 @@ import contextlib
 import os
 import resource
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from twisted.internet import process
-from twisted.internet.error import ConnectionDone, ProcessDone, ProcessExitedAlready, ProcessTerminated
-from twisted.internet.interfaces import (
-    IAddress,
-    IProcessProtocol,
-    IProcessTransport,
-    IReactorFDSet,
-    IReactorProcess,
-    IReadDescriptor,
-)
-from twisted.internet.stdio import PipeAddress
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorFDSet, IReactorProcess
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-#: As much as a pipe holds.
-_READ_BYTES = 65536
-
-_CLOSED = ConnectionDone()
+from cmdserver.pipes import Piped, reason_of
+from cmdserver.process_group import ProcessGroup
 
 
 @implementer(IReactorProcess)
@@ -102,37 +92,30 @@ class Spawner:
         if self._descriptor_limit is not None:
             with contextlib.suppress(OSError):  # it is gone already
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, self._descriptor_limit)
-        child = Child(self._reactor, processProtocol, pid, {1: output, 2: errors})
-        child.begin()
+        child = Child(self._reactor, processProtocol, pid)
+        child.begin({1: output, 2: errors})
         return child
 
 
-@implementer(IProcessTransport)
-class Child:
-    """A running process, as its protocol sees it; leader of its own session and process group.
+class Child(Piped):
+    """A process of ours; leader of its own session and process group.
 
     Args:
         reactor: Watches the pipes.
         protocol: Is told what happens.
         pid: The process.
-        pipes: The ends that we read, by the number that the other end has in the process.
     """
 
-    def __init__(self, reactor: Any, protocol: IProcessProtocol, pid: int, pipes: Mapping[int, int]) -> None:
-        self._reactor = reactor
-        #: None when it has been told everything: to let go of it saves the garbage collector a cycle a command.
-        self._protocol: IProcessProtocol | None = protocol
-        #: None once the process has been reaped: the number may be another's then.
-        self.pid: int | None = pid
-        self.pipes = {number: _Pipe(self, number, descriptor) for number, descriptor in pipes.items()}
-        self._reason: Failure | None = None
+    def __init__(self, reactor: Any, protocol: IProcessProtocol, pid: int) -> None:
+        super().__init__(reactor, protocol)
+        self.pid = pid
+        self._group = ProcessGroup(pid)
 
-    def begin(self) -> None:
+    def begin(self, pipes: Mapping[int, int]) -> None:
         """Introduce ourselves to the protocol, and begin to read and to wait."""
+        self.open(pipes)
         if self._protocol is not None:
             self._protocol.makeConnection(self)
-        for pipe in self.pipes.values():
-            self._reactor.addReader(pipe)
         process.registerReapProcessHandler(self.pid, self)
 
     # As Twisted's reaper calls it, after a SIGCHLD
@@ -147,93 +130,13 @@ class Child:
     def processEnded(self, status: int) -> None:
         """It is, and has been reaped."""
         self.pid = None
-        self._reason = Failure(_reason(status))
-        if self._protocol is not None:
-            self._protocol.processExited(self._reason)
-        self._end_if_over()
-
-    def _end_if_over(self) -> None:
-        if self._reason is not None and not self.pipes and self._protocol is not None:
-            protocol, self._protocol = self._protocol, None
-            protocol.processEnded(self._reason)
-
-    # As the pipes call it
-
-    def received(self, number: int, data: bytes) -> None:
-        """Output."""
-        if self._protocol is not None:
-            self._protocol.childDataReceived(number, data)
+        self.exited(Failure(reason_of(status)))
 
     def closed(self, number: int) -> None:
         """No more output on one of the pipes."""
-        del self.pipes[number]
-        if self._protocol is not None:
-            self._protocol.childConnectionLost(number)
+        super().closed(number)
         if not self.pipes and self.pid is not None:
             self.reapProcess()  # the signal may come later, and then finds nothing to do
-        else:
-            self._end_if_over()
-
-    # IProcessTransport, and back-pressure
-
-    def pauseProducing(self) -> None:
-        """Read no more for now; the process blocks when its pipes are full."""
-        for pipe in self.pipes.values():
-            self._reactor.removeReader(pipe)
-
-    def resumeProducing(self) -> None:
-        """Read on."""
-        for pipe in self.pipes.values():
-            if not pipe.is_closing:
-                self._reactor.addReader(pipe)
-
-    def loseConnection(self) -> None:
-        """Close the pipes, from the reactor's next round on."""
-        for number in list(self.pipes):
-            self.closeChildFD(number)
-
-    def closeChildFD(self, descriptor: int) -> None:
-        """Close one pipe.
-
-        Not at once: the reactor may hold an event for it in this round, and the number, given to another descriptor in
-        between, would make that one suffer the event.
-        """
-        pipe = self.pipes.get(descriptor)
-        if pipe is not None and not pipe.is_closing:
-            pipe.is_closing = True
-            self._reactor.removeReader(pipe)
-            self._reactor.callLater(0, pipe.connectionLost, None)
-
-    def closeStdin(self) -> None:
-        """There is none."""
-
-    def closeStdout(self) -> None:
-        """Close the pipe of standard output."""
-        self.closeChildFD(1)
-
-    def closeStderr(self) -> None:
-        """Close the pipe of standard error."""
-        self.closeChildFD(2)
-
-    def writeToChild(self, childFD: int, data: bytes) -> None:
-        """Refuse: there is nothing to write to, standard input is /dev/null."""
-        raise KeyError(childFD, data)
-
-    def write(self, data: bytes) -> None:
-        """Refuse, as `writeToChild` does."""
-        self.writeToChild(0, data)
-
-    def writeSequence(self, iovec: Iterable[bytes]) -> None:
-        """Refuse, as `writeToChild` does."""
-        self.writeToChild(0, b"".join(iovec))
-
-    def getPeer(self) -> IAddress:
-        """Say whom we read from."""
-        return PipeAddress()
-
-    def getHost(self) -> IAddress:
-        """Say the same: a pipe has no other address."""
-        return PipeAddress()
 
     def signalProcess(self, signalID: str | int) -> None:
         """Signal the process alone, not its group.
@@ -245,53 +148,10 @@ class Child:
             raise ProcessExitedAlready
         os.kill(self.pid, signal.Signals[f"SIG{signalID}"] if isinstance(signalID, str) else signalID)
 
+    def signal_group(self, number: int) -> None:
+        """Signal everybody who is in its process group."""
+        self._group.signal(signal.Signals(number))
 
-@implementer(IReadDescriptor)
-class _Pipe:
-    """The end of a pipe that we read."""
-
-    __slots__ = ("__weakref__", "_child", "_descriptor", "_number", "is_closing")
-
-    def __init__(self, child: Child, number: int, descriptor: int) -> None:
-        self._child = child
-        self._number = number
-        self._descriptor = descriptor
-        #: Between our wish to close it and the next round of the reactor.
-        self.is_closing = False
-
-    def fileno(self) -> int:
-        return self._descriptor
-
-    def logPrefix(self) -> str:
-        return "child"
-
-    def doRead(self) -> Exception | None:  # type: ignore[override] # what the reactor really wants, not what it says
-        """Read what there is; and the end, if it is there too, which saves an event for most commands."""
-        for _ in range(2):
-            try:
-                data = os.read(self._descriptor, _READ_BYTES)
-            except BlockingIOError:
-                return None
-            if not data:
-                return _CLOSED
-            self._child.received(self._number, data)
-            if len(data) == _READ_BYTES:
-                return None  # there is more, and others have a turn first
-        return None
-
-    def connectionLost(self, reason: Failure | None) -> None:  # noqa: ARG002 - the reactor has one
-        """The other end, or we, have closed it."""
-        if self._descriptor != -1:
-            descriptor, self._descriptor = self._descriptor, -1
-            os.close(descriptor)
-            self._child.closed(self._number)
-
-
-def _reason(status: int) -> ProcessDone | ProcessTerminated:
-    """Put a wait status into Twisted's words."""
-    code = os.waitstatus_to_exitcode(status)
-    if code == 0:
-        return ProcessDone(status)
-    if code > 0:
-        return ProcessTerminated(code, None, status)
-    return ProcessTerminated(None, -code, status)
+    def look_at_group(self) -> None:
+        """Take note of it if nobody is left in the group: its number may be another's then."""
+        self._group.is_gone()

@@ -8,6 +8,7 @@ Rule of this file: it is imported only where a door uses TLS, because OpenSSL co
 tenth of a second.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -99,21 +100,22 @@ class ServerCredentials:
         return _Connection(self.loaded.context)
 
 
-def load(files: TLSFiles, now: datetime) -> Loaded:
+def load(files: TLSFiles, now: datetime, read: Callable[[Path], bytes] = Path.read_bytes) -> Loaded:
     """Read certificate, key and authorities.
 
     Args:
         files: Where they are.
         now: With a time zone; certificates that are out of date are used, with a warning.
+        read: Reads a file; raises an OSError.
 
     Raises:
         BadTLSFiles: One cannot be read, is not what it should be, or does not belong to another; the text says which.
     """
-    chain = _certificates(files.certificate)
-    key = _private_key(files.key)
+    chain = _certificates(files.certificate, read)
+    key = _private_key(files.key, read)
     if chain[0].public_key() != key.public_key():
         raise BadTLSFiles(f"the key {files.key} does not belong to the certificate {files.certificate}")
-    authorities = _certificates(files.client_ca) if files.client_ca is not None else []
+    authorities = _certificates(files.client_ca, read) if files.client_ca is not None else []
     context = _context(files)
     try:
         context.use_certificate(chain[0])
@@ -127,18 +129,18 @@ def load(files: TLSFiles, now: datetime) -> Loaded:
     warnings = [*_age_warnings(files.certificate, chain, now)]
     if files.client_ca is not None:
         warnings += _age_warnings(files.client_ca, authorities, now)
-    if files.key.stat().st_mode & 0o007:
+    if _is_for_everybody(files.key):
         warnings.append(f"every user of this host can reach the key {files.key}; chmod it to 600")
     return Loaded(context=context, warnings=tuple(warnings))
 
 
-def read_authorities(path: Path) -> list[x509.Certificate]:
+def read_authorities(path: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> list[x509.Certificate]:
     """Read the certificates of authorities.
 
     Raises:
         BadTLSFiles: The file cannot be read, or has none in it.
     """
-    return _certificates(path)
+    return _certificates(path, read)
 
 
 def peer_name(transport: Any, now: datetime) -> PeerCertificate | None:
@@ -209,24 +211,31 @@ def _select_protocol(connection: SSL.Connection, offered: list[bytes]) -> Any:
     return SSL.NO_OVERLAPPING_PROTOCOLS
 
 
-def _read(path: Path) -> bytes:
+def _is_for_everybody(path: Path) -> bool:
     try:
-        return path.read_bytes()
+        return bool(path.stat().st_mode & 0o007)
+    except OSError:  # it is not even for us, who are no longer root
+        return False
+
+
+def _content(path: Path, read: Callable[[Path], bytes]) -> bytes:
+    try:
+        return read(path)
     except OSError as error:
         raise BadTLSFiles(f"{path}: {error.strerror}") from error
 
 
-def _certificates(path: Path) -> list[x509.Certificate]:
+def _certificates(path: Path, read: Callable[[Path], bytes]) -> list[x509.Certificate]:
     """Read all certificates of a file, at least one."""
-    pem = _read(path)
+    pem = _content(path, read)
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as error:
         raise BadTLSFiles(f"{path}: no certificate in PEM format: {error}") from error
 
 
-def _private_key(path: Path) -> PrivateKeyTypes:
-    pem = _read(path)
+def _private_key(path: Path, read: Callable[[Path], bytes]) -> PrivateKeyTypes:
+    pem = _content(path, read)
     try:
         return load_pem_private_key(pem, password=None)
     except TypeError as error:

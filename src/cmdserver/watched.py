@@ -26,16 +26,26 @@ _Version = tuple[int, int, int, int]
 _log = Logger()
 
 
+def open_to_read(path: Path) -> int:
+    """Open a file; raises an OSError."""
+    # Non-blocking, because a named pipe would keep the daemon waiting for its writer.
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+
+
 class WatchedFile(Generic[Value]):
     """A file and what it says.
 
     Args:
         path: It need not be there; one that is not says what an empty one says.
         parse: Makes sense of any text.
+        open_file: Opens it, to be read.
     """
 
-    def __init__(self, path: Path, parse: Callable[[str], Parsed[Value]]) -> None:
+    def __init__(
+        self, path: Path, parse: Callable[[str], Parsed[Value]], open_file: Callable[[Path], int] = open_to_read
+    ) -> None:
         self.path = path
+        self._open_file = open_file
         self._parse = parse
         self._version: _Version | None = None
         self._is_settled = False
@@ -49,9 +59,9 @@ class WatchedFile(Generic[Value]):
     def read(self) -> Parsed[Value]:
         """Look at the file as it is now."""
         try:
-            if not self._is_settled or _version(self.path.stat()) != self._version:
+            if not self._is_settled or self._is_changed():
                 read_at = time.time_ns()
-                text, status = read_trusted(self.path)
+                text, status = read_trusted(self.path, self._open_file)
                 self._take(_version(status), self._parse(text))
                 self._is_settled = read_at - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NANOSECONDS
         except FileNotFoundError:
@@ -60,6 +70,12 @@ class WatchedFile(Generic[Value]):
             self._take(None, Parsed(self._nothing.value, (Complaint(None, f"cannot be used: {error.strerror}"),)))
         return self._parsed
 
+    def _is_changed(self) -> bool:
+        try:
+            return _version(self.path.stat()) != self._version
+        except PermissionError:  # it can be opened for us, but not looked at by us
+            return True
+
     def _take(self, version: _Version | None, parsed: Parsed[Value]) -> None:
         if (version, parsed.complaints) != (self._version, self._parsed.complaints):
             for complaint in parsed.complaints:
@@ -67,8 +83,12 @@ class WatchedFile(Generic[Value]):
         self._version, self._parsed, self._is_settled = version, parsed, False
 
 
-def read_trusted(path: Path) -> tuple[str, os.stat_result]:
+def read_trusted(path: Path, open_file: Callable[[Path], int] = open_to_read) -> tuple[str, os.stat_result]:
     """Read a file that nobody else may have written to.
+
+    Args:
+        path: Where it is.
+        open_file: Opens it.
 
     Returns:
         Its text, in which bytes that are no UTF-8 survive as lone surrogates, and what it was when it was opened.
@@ -77,8 +97,7 @@ def read_trusted(path: Path) -> tuple[str, os.stat_result]:
         FileNotFoundError: It is not there.
         OSError: It cannot be read or trusted; ``strerror`` says why.
     """
-    # Non-blocking, because a named pipe would keep the daemon waiting for its writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    descriptor = open_file(path)
     with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor
         status = os.fstat(descriptor)
         if trouble := _trouble(status, path.parent.stat()):

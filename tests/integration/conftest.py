@@ -1,5 +1,7 @@
 """What every test of the real daemon may ask for."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,3 +15,12 @@ def daemon_to_be(tmp_path: Path) -> Iterator[Daemon]:
     """Give a daemon that is neither configured nor started."""
     with prepared(tmp_path) as daemon:
         yield daemon
+
+
+@pytest.fixture(scope="module")
+def public_directory() -> Iterator[Path]:
+    """Give a directory where a daemon may make files and sockets, whomever it has become."""
+    directory = Path(tempfile.mkdtemp())
+    directory.chmod(0o777)
+    yield directory
+    shutil.rmtree(directory)

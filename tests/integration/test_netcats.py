@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,7 @@ ANSWERS = (
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def daemon(tmp_path_factory: pytest.TempPathFactory, public_directory: Path) -> Iterator[Daemon]:
     """A daemon with a door of each kind."""
     directory = tmp_path_factory.mktemp("netcats")
     six = free_port()
@@ -29,7 +30,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
             "slow": shell("sleep 0.2; echo slow"),
             "first": shell("echo first"),
         }
-        doors = [daemon.endpoint(), f"unix:{directory}/socket:mode=660"]
+        doors = [daemon.endpoint(), f"unix:{public_directory}/socket:mode=660"]
         if has_ipv6():
             doors.append(rf"tcp6:{six}:interface=\:\:1")
         daemon.configure(commands, listen=doors)
@@ -84,9 +85,10 @@ def test_ipv6(daemon: Daemon, netcat: Netcat) -> None:
 
 
 @pytest.mark.parametrize("netcat", [each for each in NETCATS if each.words[0] != "nc.traditional"], ids=str)
-def test_unix_socket(daemon: Daemon, netcat: Netcat) -> None:
+@pytest.mark.usefixtures("daemon")
+def test_unix_socket(public_directory: Path, netcat: Netcat) -> None:
     """``nc -U`` reaches a unix door, whose socket file has the mode that the endpoint says."""
-    path = daemon.directory / "socket"
+    path = public_directory / "socket"
 
     said = netcat.talk((str(path),), b"json whoami\n", ("-U",))
 
@@ -102,9 +104,10 @@ def test_refusal_of_a_megabyte_arrives(daemon: Daemon, netcat: Netcat) -> None:
     assert said == GREETING + b"cmdserver: malformed: the line is longer than 8192 bytes\n"
 
 
-def test_half_close_over_unix_socket(daemon: Daemon) -> None:
+@pytest.mark.usefixtures("daemon")
+def test_half_close_over_unix_socket(public_directory: Path) -> None:
     """The end of input is no abort on a UNIX socket either."""
-    with Client(str(daemon.directory / "socket")) as client:
+    with Client(str(public_directory / "socket")) as client:
         client.read_greeting()
         client.send(b"session\nslow\nfirst\n")
         client.half_close()

@@ -3,6 +3,7 @@
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -83,10 +84,10 @@ def test_missing_file_changes_nothing(daemon: Daemon, session: Client) -> None:
     assert session.read_line() == b"word\n"
 
 
-def test_listener_added_and_removed(daemon: Daemon, session: Client) -> None:
+def test_listener_added_and_removed(daemon: Daemon, session: Client, public_directory: Path) -> None:
     """A new door is open after the reload; one that is no longer wanted is closed; sessions live on."""
     another = "127.0.0.1", free_port()
-    path = str(daemon.directory / "socket")
+    path = str(public_directory / "socket")
     daemon.configure(COMMANDS, listen=[daemon.endpoint(), f"tcp:{another[1]}:interface=127.0.0.1", f"unix:{path}"])
     daemon.reload()
     assert is_listening(daemon.address)

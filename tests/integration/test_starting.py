@@ -224,7 +224,7 @@ def test_daemonized(daemon_to_be: Daemon) -> None:
     pid = int(wait_until(lambda: daemon.pid_file.exists() and daemon.pid_file.read_text("ascii"), "the pid file"))
     try:
         assert daemon.ask("word\n") == b"word\n"
-        assert Path(f"/proc/{pid}/cwd").readlink() == Path("/")
+        assert Path(f"/proc/{pid}/cwd").readlink() in {Path("/"), daemon.state_directory}
         os.kill(pid, signal.SIGHUP)
         daemon.wait_for_log("nothing differs")
     finally:
@@ -241,7 +241,6 @@ def test_start_after_a_crash(daemon_to_be: Daemon) -> None:
     daemon.start(path)
     daemon.signal(signal.SIGKILL)
     daemon.wait()
-    assert Path(path).exists()
 
     daemon.start(path)
 

@@ -1,0 +1,211 @@
+"""The output of a process as it comes through its pipes, and the end of both: a transport without the process.
+
+What is the same whoever has started the process, we or the runner process. Rule of this file: it knows no process ids
+and no signals.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from twisted.internet.error import ConnectionDone, ProcessDone, ProcessTerminated
+from twisted.internet.interfaces import IAddress, IProcessProtocol, IProcessTransport, IReadDescriptor
+from twisted.internet.stdio import PipeAddress
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+#: As much as a pipe holds.
+_READ_BYTES = 65536
+
+_CLOSED = ConnectionDone()
+
+
+@implementer(IProcessTransport)
+class Piped:
+    """A process, as its protocol sees it, of which only the output is here.
+
+    Args:
+        reactor: Watches the pipes.
+        protocol: Is told what happens.
+    """
+
+    def __init__(self, reactor: Any, protocol: IProcessProtocol) -> None:
+        self._reactor = reactor
+        #: None when it has been told everything: to let go of it saves the garbage collector a cycle a command.
+        self._protocol: IProcessProtocol | None = protocol
+        #: The ends that we read, by the number that the other end has in the process.
+        self.pipes: dict[int, _Pipe] = {}
+        #: None until the process runs, and once it has been reaped: the number may be another's then.
+        self.pid: int | None = None
+        self._reason: Failure | None = None
+        self._is_paused = False
+
+    def open(self, pipes: Mapping[int, int]) -> None:
+        """Begin to read, unless we have been paused.
+
+        Args:
+            pipes: Descriptors, by the number that the other end has in the process; they are ours from now on.
+        """
+        self.pipes = {number: _Pipe(self, number, descriptor) for number, descriptor in pipes.items()}
+        if not self._is_paused:
+            for pipe in self.pipes.values():
+                self._reactor.addReader(pipe)
+
+    def read_what_is_there(self) -> None:
+        """Read now, not in the reactor's next round: for a process that has ended, that is everything."""
+        for pipe in list(self.pipes.values()):
+            if not (self._is_paused or pipe.is_closing) and pipe.doRead() is not None:
+                self._reactor.removeReader(pipe)
+                pipe.connectionLost(None)
+
+    def exited(self, reason: Failure) -> None:
+        """The process is dead."""
+        self._reason = reason
+        if self._protocol is not None:
+            self._protocol.processExited(reason)
+        self._end_if_over()
+
+    def _end_if_over(self) -> None:
+        if self._reason is not None and not self.pipes and self._protocol is not None:
+            protocol, self._protocol = self._protocol, None
+            protocol.processEnded(self._reason)
+
+    # As the pipes call it
+
+    def received(self, number: int, data: bytes) -> None:
+        """Output."""
+        if self._protocol is not None:
+            self._protocol.childDataReceived(number, data)
+
+    def closed(self, number: int) -> None:
+        """No more output on one of the pipes."""
+        del self.pipes[number]
+        if self._protocol is not None:
+            self._protocol.childConnectionLost(number)
+        self._end_if_over()
+
+    # IProcessTransport, and back-pressure
+
+    def pauseProducing(self) -> None:
+        """Read no more for now; the process blocks when its pipes are full."""
+        self._is_paused = True
+        for pipe in self.pipes.values():
+            self._reactor.removeReader(pipe)
+
+    def resumeProducing(self) -> None:
+        """Read on."""
+        self._is_paused = False
+        for pipe in self.pipes.values():
+            if not pipe.is_closing:
+                self._reactor.addReader(pipe)
+
+    def loseConnection(self) -> None:
+        """Close the pipes, from the reactor's next round on."""
+        for number in list(self.pipes):
+            self.closeChildFD(number)
+
+    def closeChildFD(self, descriptor: int) -> None:
+        """Close one pipe.
+
+        Not at once: the reactor may hold an event for it in this round, and the number, given to another descriptor in
+        between, would make that one suffer the event.
+        """
+        pipe = self.pipes.get(descriptor)
+        if pipe is not None and not pipe.is_closing:
+            pipe.is_closing = True
+            self._reactor.removeReader(pipe)
+            self._reactor.callLater(0, pipe.connectionLost, None)
+
+    def closeStdin(self) -> None:
+        """There is none."""
+
+    def closeStdout(self) -> None:
+        """Close the pipe of standard output."""
+        self.closeChildFD(1)
+
+    def closeStderr(self) -> None:
+        """Close the pipe of standard error."""
+        self.closeChildFD(2)
+
+    def writeToChild(self, childFD: int, data: bytes) -> None:
+        """Refuse: there is nothing to write to, standard input is /dev/null."""
+        raise KeyError(childFD, data)
+
+    def write(self, data: bytes) -> None:
+        """Refuse, as `writeToChild` does."""
+        self.writeToChild(0, data)
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """Refuse, as `writeToChild` does."""
+        self.writeToChild(0, b"".join(iovec))
+
+    def getPeer(self) -> IAddress:
+        """Say whom we read from."""
+        return PipeAddress()
+
+    def getHost(self) -> IAddress:
+        """Say the same: a pipe has no other address."""
+        return PipeAddress()
+
+    def signalProcess(self, signalID: str | int) -> None:
+        """Signal the process; for those who know it to say how."""
+        raise NotImplementedError
+
+    def signal_group(self, number: int) -> None:
+        """Signal everybody who is left of what the process has started; harmless if nobody is."""
+        raise NotImplementedError
+
+    def look_at_group(self) -> None:
+        """Take note of it if nobody is left, so that nobody else is signalled."""
+        raise NotImplementedError
+
+
+@implementer(IReadDescriptor)
+class _Pipe:
+    """The end of a pipe that we read."""
+
+    __slots__ = ("__weakref__", "_child", "_descriptor", "_number", "is_closing")
+
+    def __init__(self, child: Piped, number: int, descriptor: int) -> None:
+        self._child = child
+        self._number = number
+        self._descriptor = descriptor
+        #: Between our wish to close it and the next round of the reactor.
+        self.is_closing = False
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def logPrefix(self) -> str:
+        return "child"
+
+    def doRead(self) -> Exception | None:  # type: ignore[override] # what the reactor really wants, not what it says
+        """Read what there is; and the end, if it is there too, which saves an event for most commands."""
+        for _ in range(2):
+            try:
+                data = os.read(self._descriptor, _READ_BYTES)
+            except BlockingIOError:
+                return None
+            if not data:
+                return _CLOSED
+            self._child.received(self._number, data)
+            if len(data) == _READ_BYTES:
+                return None  # there is more, and others have a turn first
+        return None
+
+    def connectionLost(self, reason: Failure | None) -> None:  # noqa: ARG002 - the reactor has one
+        """The other end, or we, have closed it."""
+        if self._descriptor != -1:
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
+            self._child.closed(self._number)
+
+
+def reason_of(status: int) -> ProcessDone | ProcessTerminated:
+    """Put a wait status into Twisted's words."""
+    code = os.waitstatus_to_exitcode(status)
+    if code == 0:
+        return ProcessDone(status)
+    if code > 0:
+        return ProcessTerminated(code, None, status)
+    return ProcessTerminated(None, -code, status)

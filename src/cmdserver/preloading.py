@@ -1,0 +1,43 @@
+"""Load what is loaded when it is needed, before it cannot be any more.
+
+Parts that not every daemon needs (TLS, a kind of door) are imported when the first of them is configured, perhaps by a
+reload. Where Python is installed below a directory that is root's alone, such as root's home, the user that the daemon
+becomes cannot import anything.
+"""
+
+import codecs
+import os
+import pkgutil
+import stat
+from importlib import import_module
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+
+#: Found by name when text is first encoded so, addresses of IPv6 among it.
+_ENCODINGS = ("ascii", "idna", "iso8859-1", "latin-1", "punycode", "unicode_escape", "utf-8", "utf-8-sig", "utf-16")
+
+#: Programs, not parts of the daemon.
+_NOT_OURS = ("cmdserver.companion", "cmdserver.privsep.__main__")
+
+
+def is_out_of_reach(uid: int, gid: int) -> bool:
+    """Whether a user, who is in one group, cannot read the modules of this Python, or ours."""
+    places = {Path(os.__file__).parent, _PACKAGE}
+    return any(not _may_enter(directory, uid, gid) for place in places for directory in (place, *place.parents))
+
+
+def load_everything() -> None:
+    """Import all modules of ours, and with them what they import."""
+    for module in pkgutil.walk_packages([str(_PACKAGE)], f"{__package__}."):
+        if not module.name.startswith(_NOT_OURS):
+            import_module(module.name)
+    for encoding in _ENCODINGS:
+        codecs.lookup(encoding)
+
+
+def _may_enter(directory: Path, uid: int, gid: int) -> bool:
+    status = directory.stat()
+    if status.st_uid == uid:
+        return bool(status.st_mode & stat.S_IXUSR)
+    return bool(status.st_mode & (stat.S_IXGRP if status.st_gid == gid else stat.S_IXOTH))

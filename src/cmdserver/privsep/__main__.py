@@ -1,0 +1,113 @@
+"""The runner process: ``python -m cmdserver.privsep ORDERS...``, with a socket as descriptor 3.
+
+Not for people: the daemon starts it, and it reads requests from that socket, and ends when the other end does.
+"""
+
+import gc
+import os
+import resource
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from cmdserver.configuration import Source, configure, load
+from cmdserver.host import Host
+from cmdserver.privsep import linux
+from cmdserver.privsep.allowance import Allowance, Allowed, mistaken
+from cmdserver.privsep.credentials import Credentials
+from cmdserver.privsep.launching import Launcher
+from cmdserver.privsep.leftovers import remove_pid_file, remove_sockets
+from cmdserver.privsep.marks import Marks
+from cmdserver.privsep.messages import Read, encode
+from cmdserver.privsep.orders import Orders
+from cmdserver.privsep.privileges import Kept
+from cmdserver.privsep.runs import Runs, end_marked
+from cmdserver.privsep.serving import Channel, Server
+from cmdserver.privsep.succession import Forked, Succession
+from cmdserver.reading import Mistakes
+
+#: The daemon's end is the other one.
+_CONNECTION = 3
+
+
+def main(orders: Orders) -> None:
+    """Be the runner, or wait to be, until the daemon is gone."""
+    _settle_in()
+    connection = socket.socket(fileno=_CONNECTION)
+    kept = Kept()
+    try:
+        allowance = Allowance(lambda: _read(orders.configuration, kept))
+        credentials = Credentials(orders.state_directory)
+    except Mistakes as mistakes:
+        connection.send(encode(mistaken(mistakes)))
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        connection.send(encode(Read((str(error),), ())))
+        return
+    kept.give_up_others(allowance.commands)
+    linux.hide_memory()
+    launcher = Launcher(_allow_descriptors(allowance.most))
+    deaths = _deaths()
+    succession = Succession()
+    marks = Marks(orders.family)
+    gc.collect()
+    gc.freeze()
+    while True:
+        channel = Channel(connection)
+        server = Server(channel, Runs(launcher, marks, channel.post), allowance, credentials, succession, deaths)
+        predecessor = os.getpid()
+        try:
+            server.serve()
+        except Forked:
+            server.let_go()
+            succession.wait_for_our_turn(predecessor)
+            end_marked(marks)
+        else:
+            if orders.pid_file:
+                remove_pid_file(Path(orders.pid_file), orders.daemon)
+                remove_sockets(allowance.endpoints, orders.daemon)
+            server.end()
+            return
+
+
+def _settle_in() -> None:
+    # The daemon decides when we end: a terminal's Ctrl-C, and a SIGTERM to the whole service, are for it to hear.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    os.chdir("/")
+    os.umask(0o022)
+    linux.adopt_orphans()
+    linux.refuse_new_privileges()
+    os.set_inheritable(_CONNECTION, False)
+
+
+def _read(file: str, kept: Kept) -> Allowed:
+    source = load(file, {}) if file else Source.built_in()
+    configuration = configure(source.text, Host(), lambda _: None)
+    kept.require(configuration.commands)
+    return Allowed(source, configuration)
+
+
+def _allow_descriptors(runs: int) -> tuple[int, int] | None:
+    """Have room for the pipes of so many runs; return the limits that commands are to have, if they were changed."""
+    soft, hard = limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 4 * runs + 64
+    if soft >= needed:
+        return None
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed if hard == resource.RLIM_INFINITY else min(needed, hard), hard))
+    return limits
+
+
+def _deaths() -> int:
+    """Make a descriptor that is readable when a child has died."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    return reading
+
+
+if __name__ == "__main__":
+    main(Orders.read(sys.argv[1:]))

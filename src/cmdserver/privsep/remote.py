@@ -1,0 +1,397 @@
+"""The daemon's side of the runner process: an `IReactorProcess` that asks it, and is told.
+
+Rule of this file: it believes the runner, and asks it for names of the allow-list only.
+"""
+
+import errno
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, assert_never
+
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorProcess, IReadWriteDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from cmdserver.pipes import Piped, reason_of
+from cmdserver.privsep.messages import (
+    REPORT_BYTES,
+    REQUEST_BYTES,
+    Exited,
+    Fetch,
+    Fetched,
+    Ran,
+    Read,
+    Ready,
+    Refused,
+    Report,
+    Request,
+    Signal,
+    Start,
+    Started,
+    Trouble,
+    decode_report,
+    encode,
+)
+
+#: Reports in a row, before others have a turn.
+_REPORTS_IN_A_ROW = 64
+#: Standard output and standard error; or the configuration and the files that it names for TLS.
+_MOST_DESCRIPTORS = 4
+
+#: To wait for the runner, which is asked for a file only if we may not open it ourselves.
+_FETCH_SECONDS = 2.0
+
+_log = Logger()
+
+
+class RunnerLost(OSError):  # noqa: N818 - a statement
+    """The runner process died while it ran something, and what it ran died with it."""
+
+
+@implementer(IReactorProcess, IReadWriteDescriptor)
+class Remote:
+    """The runner process, as what it can do for us.
+
+    Args:
+        reactor: Watches the socket and the pipes.
+        met: Called when a runner introduces itself, with the process whose place it has taken, if any.
+        lost: Called when there is no runner any more, nor one to take its place.
+    """
+
+    def __init__(self, reactor: Any, met: Callable[[Ready, int | None], None], lost: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self._met = met
+        self._lost = lost
+        self._connection: socket.socket | None = None
+        #: Of the runner that we speak to; -1 until it has introduced itself.
+        self._generation = -1
+        self._last_id = -1
+        self._children: dict[int, RemoteChild] = {}
+        self._waiting: deque[bytes] = deque()
+        self._read: Callable[[Read, tuple[int, ...]], None] | None = None
+        #: Reports that came while we waited for another one.
+        self._backlog: list[tuple[Report, tuple[int, ...]]] = []
+        #: The runner's process, for people.
+        self.pid: int | None = None
+
+    def attach(self, connection: socket.socket) -> None:
+        """Speak to a runner through this socket; it is ours from now on."""
+        connection.setblocking(False)
+        self._connection = connection
+        self._reactor.addReader(self)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a runner that has introduced itself."""
+        return self._generation >= 0
+
+    # IReactorProcess
+
+    def spawnProcess(
+        self,
+        processProtocol: IProcessProtocol,
+        executable: bytes | str,
+        args: Sequence[bytes | str] = (),
+        *_unused: object,
+        **_also_unused: object,
+    ) -> IProcessTransport:
+        """Have a command started.
+
+        Its protocol knows its transport at once; what keeps the process from being started, an OSError, is told later,
+        as the reason of its end.
+
+        Args:
+            processProtocol: Is told what happens.
+            executable: The command's name.
+            args: The name again, and then arguments.
+
+        Raises:
+            OSError: There is no runner at the moment, or the arguments are too long.
+        """
+        if self._generation < 0:
+            raise OSError(errno.EAGAIN, "the runner process is being started")
+        self._last_id += 1
+        packet = encode(Start(self._generation, self._last_id, str(executable), tuple(map(str, args[1:]))))
+        if len(packet) > REQUEST_BYTES:
+            raise OSError(errno.E2BIG, "the arguments are too long")
+        child = RemoteChild(self._reactor, processProtocol, self, self._last_id)
+        self._children[child.id] = child
+        processProtocol.makeConnection(child)
+        self._send(packet)
+        return child
+
+    # What the house asks
+
+    def ask(self, request: Request, read: Callable[[Read, tuple[int, ...]], None] | None = None) -> None:
+        """Send a request that is about no run.
+
+        Args:
+            request: What.
+            read: Is given the answer to a `Reread`, and the descriptors that came with it.
+        """
+        if read is not None:
+            self._read = read
+        self._send(encode(request))
+
+    def signal(self, run_id: int, number: int) -> None:
+        """Have everything signalled that is left of a run."""
+        self._send(encode(Signal(self._generation, run_id, number)))  # type: ignore[arg-type] # SIGTERM or SIGKILL
+
+    def forget(self, run_id: int) -> None:
+        """Expect nothing more of a run."""
+        self._children.pop(run_id, None)
+
+    def close(self) -> None:
+        """Let the runner end, and everything that it runs."""
+        if self._connection is not None:
+            self._reactor.removeReader(self)
+            self._reactor.removeWriter(self)
+            connection, self._connection = self._connection, None
+            connection.close()
+        self._waiting.clear()
+        self._generation = -1
+
+    def fetch(self, name: str) -> int:
+        """Have a credential file opened, and wait for it: a moment, as the runner waits for nobody.
+
+        Args:
+            name: ``passwd``, ``tokens`` or ``authorized_keys/NAME``.
+
+        Returns:
+            A descriptor to read from.
+
+        Raises:
+            OSError: There is no such file, or the runner does not answer.
+        """
+        if self._connection is None or self._waiting:
+            raise OSError(errno.EAGAIN, "the runner process is busy or not there")
+        try:
+            fetched, descriptors = self._wait_for(name, self._connection)
+        except ValueError as error:
+            raise OSError(errno.EPIPE, str(error)) from error
+        finally:
+            if self._connection is not None:
+                self._connection.setblocking(False)
+            if self._backlog:
+                self._reactor.callLater(0, self._take_backlog)
+        if fetched.errno or len(descriptors) != 1:
+            _close_all(None, descriptors)
+            number = fetched.errno or errno.EMFILE
+            raise OSError(number, os.strerror(number))
+        return descriptors[0]
+
+    def _wait_for(self, name: str, connection: socket.socket) -> tuple[Fetched, tuple[int, ...]]:
+        connection.settimeout(_FETCH_SECONDS)
+        connection.send(encode(Fetch(name)))
+        while True:
+            report, descriptors = self._receive(connection)
+            if isinstance(report, Fetched) and report.name == name:
+                return report, descriptors
+            # About others, who are told when whoever waits here is done; or an answer that comes too late.
+            self._backlog.append((report, descriptors))
+            if isinstance(report, Ready):
+                text = "the runner process died over it"
+                raise ValueError(text)  # noqa: TRY004 - it is what came that is wrong
+
+    def _receive(self, connection: socket.socket) -> tuple[Report, tuple[int, ...]]:
+        """Take one report; raises BlockingIOError, TimeoutError, or a ValueError where the other end is gone."""
+        packet, descriptors, _, _ = socket.recv_fds(
+            connection, REPORT_BYTES, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+        )
+        return decode_report(packet), tuple(descriptors)
+
+    def _take_backlog(self) -> None:
+        backlog, self._backlog = self._backlog, []
+        for report, descriptors in backlog:
+            self.take(report, descriptors)
+
+    # IReadWriteDescriptor
+
+    def fileno(self) -> int:
+        """Say what to watch."""
+        return self._connection.fileno() if self._connection is not None else -1
+
+    def logPrefix(self) -> str:
+        """Name us in a log."""
+        return "runner"
+
+    def doRead(self) -> None:
+        """Take reports."""
+        for _ in range(_REPORTS_IN_A_ROW):
+            self._take_backlog()
+            if self._connection is None:
+                return
+            try:
+                report, descriptors = self._receive(self._connection)
+            except BlockingIOError:
+                return
+            except (ConnectionResetError, ValueError):  # an empty packet is the end, and no report
+                self._part()
+                return
+            self.take(report, descriptors)
+
+    def doWrite(self) -> None:
+        """Send what waits."""
+        while self._waiting and self._connection is not None:
+            try:
+                self._connection.send(self._waiting[0])
+            except BlockingIOError:
+                return
+            except OSError:  # nobody is there, as doRead will find out
+                self._waiting.clear()
+                break
+            self._waiting.popleft()
+        self._reactor.removeWriter(self)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Twisted has met with an error of ours, and watches the socket no longer: there is no runner without it."""
+        _log.failure("the runner process is not understood", reason)
+        self._part()
+
+    def _part(self) -> None:
+        self.close()
+        self._end_all()
+        self._lost()
+
+    def _send(self, packet: bytes) -> None:
+        if self._connection is None:
+            return
+        if not self._waiting:
+            try:
+                self._connection.send(packet)
+            except BlockingIOError:
+                self._reactor.addWriter(self)
+            except OSError:  # nobody is there, as doRead will find out
+                return
+            else:
+                return
+        self._waiting.append(packet)
+
+    # Reports
+
+    def take(self, report: Report, descriptors: tuple[int, ...]) -> None:
+        """Act on a report."""
+        match report:
+            case Started() | Exited() | Ran() | Refused():
+                self._take_of_run(report, descriptors)
+            case Ready():
+                self._meet(report)
+            case Read():
+                read, self._read = self._read or _close_all, None
+                read(report, descriptors)
+            case Fetched():
+                _close_all(report, descriptors)  # too late
+            case Trouble():
+                _log.warn("runner process: {text}", text=report.text)
+            case _:
+                assert_never(report)
+
+    def _take_of_run(self, report: Started | Exited | Ran | Refused, descriptors: tuple[int, ...]) -> None:
+        is_begun = isinstance(report, Started)
+        child = self._children.get(report.id) if is_begun else self._children.pop(report.id, None)
+        if child is None:  # we have given it up
+            _close_all(report, descriptors)
+            return
+        match report:
+            case Started():
+                child.started(report.pid, descriptors)
+            case Exited():
+                child.ended(report.status, is_alone=report.is_alone)
+            case Ran():
+                child.ran(report, descriptors)
+            case Refused():
+                child.refused(OSError(report.errno, report.text))
+            case _:
+                assert_never(report)
+
+    def _meet(self, ready: Ready) -> None:
+        predecessor = self.pid if self._generation >= 0 else None
+        self._generation, self.pid = ready.generation, ready.pid
+        self._end_all()
+        self._met(ready, predecessor)
+
+    def _end_all(self) -> None:
+        children, self._children = self._children, {}
+        for child in children.values():
+            child.refused(RunnerLost(errno.EPIPE, "the process that ran it died, and the command with it"))
+
+
+def _close_all(_: object, descriptors: tuple[int, ...]) -> None:
+    """Take a report that nobody waits for any more."""
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+class RemoteChild(Piped):
+    """A process of the runner's.
+
+    Args:
+        reactor: Watches the pipes.
+        protocol: Is told what happens.
+        remote: The runner.
+        run_id: By which the runner knows it.
+    """
+
+    def __init__(self, reactor: Any, protocol: IProcessProtocol, remote: Remote, run_id: int) -> None:
+        super().__init__(reactor, protocol)
+        self.id = run_id
+        self._remote = remote
+        #: Whether there is nobody to be signalled.
+        self._is_alone = False
+        self._is_unwanted = False
+
+    def started(self, pid: int, descriptors: tuple[int, ...]) -> None:
+        """It runs."""
+        self.pid = pid
+        if len(descriptors) == 2:  # noqa: PLR2004 - standard output and standard error
+            self.open(dict(enumerate(descriptors, start=1)))
+            if self._is_unwanted:
+                self.loseConnection()
+        else:
+            # We have no room for more descriptors, so the kernel has left some out.
+            _close_all(None, descriptors)
+            self.signal_group(9)
+            self._remote.forget(self.id)
+            self.refused(OSError(errno.EMFILE, "too many open files"))
+
+    def ran(self, report: Ran, descriptors: tuple[int, ...]) -> None:
+        """It has run, and quickly."""
+        self.started(report.pid, descriptors)
+        self.ended(report.status, is_alone=report.is_alone)
+        self.read_what_is_there()
+
+    def ended(self, status: int, *, is_alone: bool) -> None:
+        """It is dead, and has been reaped."""
+        self.pid = None
+        self._is_alone = is_alone
+        self.exited(Failure(reason_of(status)))
+
+    def refused(self, error: OSError) -> None:
+        """There is no such process, or not any more."""
+        self._is_alone = True
+        self.pid = None
+        protocol, self._protocol = self._protocol, None
+        self.loseConnection()
+        if protocol is not None:
+            protocol.processEnded(Failure(error))
+
+    def loseConnection(self) -> None:
+        """Close the pipes, from the reactor's next round on; or as soon as we have them."""
+        self._is_unwanted = True
+        super().loseConnection()
+
+    def signalProcess(self, signalID: str | int) -> None:  # noqa: ARG002 - IProcessTransport has it
+        """Refuse: the runner signals whole runs, see `signal_group`."""
+        raise ProcessExitedAlready
+
+    def signal_group(self, number: int) -> None:
+        """Have everybody signalled who is left of the run; after SIGKILL nobody will be."""
+        if not self._is_alone:
+            self._remote.signal(self.id, number)
+
+    def look_at_group(self) -> None:
+        """The runner does."""

@@ -262,6 +262,22 @@ class WelcomeTests(ConnectionTestCase):
         self.assertEqual(self.house.accept().pipe.value(), NOT_NOW)
         self.assertEqual(self.house.door.newcomers, 0)
 
+    def test_behind_a_proxy(self) -> None:
+        """Where somebody calls from may be known only later; then it is counted, and may be too often."""
+        self.house.gate.per_source = 2
+        visits = []
+        for _ in range(3):
+            visit = self.house.accept()
+            visit.pipe.peerAddr = IPv4Address("TCP", "192.0.2.77", 1)
+            visit.tries()
+            visits.append(visit)
+
+        self.assertEqual([visit.pipe.is_open for visit in visits], [True, True, False])
+        self.assertEqual(visits[0].server.source, "192.0.2.77")
+        self.assertEqual(
+            visits[2].client.farewells, [b"busy: 2 connections are open from 192.0.2.77; try again in 5 s"]
+        )
+
     def test_many_turned_away(self) -> None:
         """When too many are, the rest is told nothing at all."""
         self.house.door.refusal = Busy("all", 5)

@@ -1,10 +1,13 @@
 """Tests of one command in a session: its streams, its end, and whoever ends it before that."""
 
 import json
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver import rendering
 from cmdserver.errors import Code
+from cmdserver.frontends.ssh.channel import Channel
 from cmdserver.frontends.ssh.ending import STATUS
 from cmdserver.model import Caller
 from tests.running_doubles import command
@@ -99,6 +102,28 @@ class AnswerTests(CommandTestCase):
         self.assertEqual(session.ending, 70)
         self.assertNotIn(b"nothing of this", session.stderr)
         self.flushLoggedErrors(OSError)
+
+    def test_mistakes(self) -> None:
+        """What surfaces only when an answer is written is a fault, too; what surfaces after that ends the session."""
+        for place, seen in ((rendering, 70), (Channel, 70)):
+            client = Client(self)
+            session = client.asks("json uptime")
+            name = "answer_json" if place is rendering else "exit"
+            failed: list[str] = []
+            original = getattr(place, name)
+
+            def fail_once(*words: Any, name: str = name, failed: list[str] = failed, original: Any = original) -> Any:
+                if failed:
+                    return original(*words)
+                failed.append(name)
+                message = "a mistake"
+                raise LookupError(message)
+
+            with self.subTest(name):
+                self.patch(place, name, fail_once)
+                client.house.spawner.last.ends()
+                client.turn()
+                self.assertEqual((session.ending, len(self.flushLoggedErrors(LookupError))), (seen, 1))
 
     def test_timeout(self) -> None:
         """What ran too long has timeout(1)'s status, and says so on a line of its own."""

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.frontends.web import event_stream
@@ -92,6 +93,22 @@ class EventStreamTests(SynchronousTestCase):
         self.assertEqual(events(readers[0])[1:], [("stdout", "one"), ("stdout", "two")])
         self.assertEqual(len(self.house.spawner.processes), 2)
 
+    def test_pictures(self) -> None:
+        """What a command with a parser says is told as a picture too, before the outcome, shared or not."""
+        pytest.importorskip("jc", reason="jc is not installed")
+        for share in (True, False):
+            with self.subTest(share=share):
+                self.house = WebHouse(self, command("uptime", share=share, parser="uptime"))
+                client = self.listen()
+                self.house.process.says(b" 04:37:01 up 57 min,  0 users,  load average: 0.10, 0.20, 0.30\n")
+                self.house.process.ends()
+
+                kinds = dict(events(client))
+                self.assertEqual(["started", "stdout", "picture", "outcome"], list(kinds))
+                (part,) = kinds["picture"]
+                self.assertIn(["Load 1m", "number", "0.1", 0.1], part["facts"])
+                self.assertEqual(0.1, kinds["outcome"]["data"]["load_1m"])
+
     def test_silence_is_filled(self) -> None:
         """While nothing is said, a comment now and then shows that the connection is alive."""
         client = self.listen()
@@ -165,9 +182,26 @@ class ResumingTests(SynchronousTestCase):
         self.house.clock.advance(0.1)
         self.assertEqual([kind for kind, _ in events(again)], ["outcome"])
 
+    def test_a_reader_who_wants_no_more(self) -> None:
+        """Who says so has the run ended at once, whether its connection is already seen to be gone or not."""
+        for is_gone in (True, False):
+            with self.subTest(is_gone=is_gone):
+                self.setUp()
+                last = last_id(self.client)
+                if is_gone:
+                    self.client.gone()
+                stopping = self.resume(last, cmdserver_stop="yes")
+                self.house.turn()
+
+                self.assertEqual(204, stopping.response.status)
+                self.assertFalse(self.house.process.is_alive)
+                self.assertFalse(self.client.is_open)
+                self.assertEqual(204, self.resume(last).response.status)
+
     def test_nobody_else_can_go_on(self) -> None:
         """Somebody who knows the id, but is somebody else, is told nothing."""
         self.assertEqual(self.resume(authorization="Bearer good").response.status, 204)
+        self.assertEqual(self.resume(authorization="Bearer good", cmdserver_stop="yes").response.status, 204)
         self.assertTrue(self.client.is_open)
 
     def test_ids_that_mean_nothing(self) -> None:

@@ -66,7 +66,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
             "output_limit_bytes": 400_000_000,
         },
     }
-    limits = {"login_seconds": 1.0, "idle_seconds": 2.0, "request_bytes": 1000}
+    limits = {"login_seconds": 1.5, "idle_seconds": 2.5, "request_bytes": 1000}
     with running(directory, commands, doors=[WEB], limits=limits) as daemon:
         yield daemon
 
@@ -184,7 +184,7 @@ def test_slow_requests_are_cut_off(what: str) -> None:
         slow.socket.settimeout(0.2)
         answer = b""
         while b"\r\n\r\n" not in answer:
-            assert time.monotonic() - begun < 10
+            assert time.monotonic() - begun < 12
             try:
                 slow.send(b"a")
                 answer += slow.socket.recv(4096)
@@ -194,7 +194,7 @@ def test_slow_requests_are_cut_off(what: str) -> None:
             except ConnectionError:
                 break
         assert answer.startswith(b"HTTP/1.1 408 ")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 8
 
 
 def test_slow_requests_are_cut_off_later_too() -> None:
@@ -207,7 +207,7 @@ def test_slow_requests_are_cut_off_later_too() -> None:
         assert client.ask("/up").status == 200
         begun = time.monotonic()
         assert client.read_all() == b""
-        assert 1.5 < time.monotonic() - begun < 5
+        assert 2 < time.monotonic() - begun < 8
 
 
 def test_who_does_not_read_is_not_answered_without_end(daemon: Daemon) -> None:

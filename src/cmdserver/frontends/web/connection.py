@@ -77,7 +77,7 @@ class WebConnection(Protocol):
     _active = 0
     #: A request has begun to come, and has so long to be complete.
     _is_awaited = True
-    _is_on_trial = True
+    _is_located = False
     _is_output_full = False
     _is_parting = False
     _is_leaving = False
@@ -104,10 +104,7 @@ class WebConnection(Protocol):
         """TLS has its keys: it is known what is spoken, and by whom if the client has a certificate."""
         self.is_secure = True
         self._look_at_certificate()
-        if getattr(self.transport, "negotiatedProtocol", None) == b"h2":
-            self._speak_http2()
-        else:
-            self._speak_http1()
+        (self._speak_http2 if self.transport.negotiatedProtocol == b"h2" else self._speak_http1)()
 
     def dataReceived(self, data: bytes) -> None:
         """Take what came."""
@@ -116,7 +113,7 @@ class WebConnection(Protocol):
             if self._ignored > LINGER_BYTES:
                 self.transport.abortConnection()
             return
-        if self._is_on_trial:
+        if not self._is_located:
             self._locate()
         self._channel.dataReceived(data)
         if not (self._active or self._is_awaited or self._is_parting):
@@ -135,7 +132,7 @@ class WebConnection(Protocol):
 
     def begun(self, request: WebRequest) -> None:
         """A request is complete."""
-        self._is_on_trial = self._is_awaited = False
+        self._is_awaited = False
         if not self._active:
             self._connections.expect_nothing(self)
         self._active += 1
@@ -205,6 +202,8 @@ class WebConnection(Protocol):
         """Send what is left to send, and close."""
         self._is_parting = True
         self._connections.expect_within(self, self._behind.lobby.limits().idle_seconds)
+        if self._is_http2:
+            self._channel.take_leave()
         self.transport.loseConnection()
 
     # As seen by `Connections`
@@ -259,6 +258,7 @@ class WebConnection(Protocol):
 
     def _locate(self) -> None:
         """Find out where the client is: behind a proxy that is known with the first bytes."""
+        self._is_located = True
         try:
             self._connections.moved(self, source_of(self.transport.getPeer()))
         except Busy as busy:

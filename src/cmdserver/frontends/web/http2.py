@@ -34,6 +34,7 @@ class HTTP2Channel(H2Connection):
 
     #: None: Twisted's own timers are off.
     timeOut = None
+    transport: Any
 
     def __init__(self, keeper: Keeper, request_factory: Callable[..., Any], clock: IReactorTime) -> None:
         super().__init__(clock)
@@ -65,6 +66,12 @@ class HTTP2Channel(H2Connection):
         if self._tryToWriteControlData() and stream_id in self.streams:
             self._requestDone(stream_id)
         request.connectionLost(Failure(ConnectionAborted()))
+
+    def take_leave(self) -> None:
+        """Say that nothing more will be answered (GOAWAY), and hold the connection no longer."""
+        self.conn.close_connection()
+        self.transport.write(self.conn.data_to_send())
+        self.transport.unregisterProducer()
 
     # H2Connection
 

@@ -1,0 +1,147 @@
+"""HTTP/2 with a client that does what no browser would: many requests at once, half of one, windows that stay shut."""
+
+import ssl
+import time
+from collections.abc import Iterator
+from typing import Self
+
+import pytest
+
+from tests.integration.client import Client
+from tests.integration.daemon import Daemon, Door, running, shell
+from tests.integration.logins import believing
+
+h2_connection = pytest.importorskip("h2.connection")
+h2_events = pytest.importorskip("h2.events")
+
+pytestmark = pytest.mark.slow
+
+WEB = Door(protocol="web", login="never", tls=True)
+BIG = 1_000_000
+
+
+class HTTP2Client:
+    """One connection, with a window that its test opens or not."""
+
+    def __init__(self) -> None:
+        context = believing()
+        context.set_alpn_protocols(["h2"])
+        self.client = Client(WEB.address, tls=context)
+        self.connection = h2_connection.H2Connection()
+        self.connection.initiate_connection()
+        self.bodies: dict[int, bytes] = {}
+        self.statuses: dict[int, int] = {}
+        self.ended: set[int] = set()
+        #: Whether the server has said that it will go.
+        self.is_told = False
+        self.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+
+    def flush(self) -> None:
+        """Send what there is to send."""
+        self.client.send(self.connection.data_to_send())
+
+    def ask(self, path: str, method: str = "GET", *, is_whole: bool = True) -> int:
+        """Begin a request; return its stream."""
+        stream: int = self.connection.get_next_available_stream_id()
+        names = {":method": method, ":path": path, ":scheme": "https", ":authority": "localhost"}
+        self.connection.send_headers(stream, list(names.items()), end_stream=is_whole)
+        self.flush()
+        return stream
+
+    def read(self, *, opens_windows: bool = True) -> bool:
+        """Take what has come; return whether the connection goes on."""
+        try:
+            data = self.client.socket.recv(65536)
+        except (ssl.SSLEOFError, ConnectionError):  # cut off
+            return False
+        if not data:
+            return False
+        for event in self.connection.receive_data(data):
+            if isinstance(event, h2_events.ResponseReceived):
+                self.statuses[event.stream_id] = int(dict(event.headers)[b":status"])
+            elif isinstance(event, h2_events.DataReceived):
+                self.bodies[event.stream_id] = self.bodies.get(event.stream_id, b"") + event.data
+                if opens_windows:
+                    self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            elif isinstance(event, h2_events.StreamEnded):
+                self.ended.add(event.stream_id)
+            elif isinstance(event, h2_events.ConnectionTerminated):
+                self.is_told = True
+                return False
+        self.flush()
+        return True
+
+    def read_all(self, streams: set[int]) -> None:
+        """Read until these are answered."""
+        while not streams <= self.ended:
+            assert self.read()
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon that speaks HTTP/2."""
+    commands = {
+        "up": {"run": ["echo", "up"], "read_only": True},
+        "big": shell(f"head -c {BIG} /dev/zero | tr '\\0' x", read_only=True),
+    }
+    limits = {"login_seconds": 2.0, "idle_seconds": 3.0}
+    with running(tmp_path_factory.mktemp("http2"), commands, doors=[WEB], limits=limits) as daemon:
+        yield daemon
+
+
+@pytest.mark.usefixtures("daemon")
+def test_many_at_once() -> None:
+    """Requests beside each other are answered, whole, on one connection."""
+    with HTTP2Client() as client:
+        client.read()
+        streams = {client.ask("/up" if number % 2 else "/big") for number in range(30)}
+        client.read_all(streams)
+
+    assert set(client.statuses.values()) == {200}
+    assert sorted(set(map(len, client.bodies.values()))) == [3, BIG]
+
+
+@pytest.mark.usefixtures("daemon")
+def test_half_a_request() -> None:
+    """A body that does not come to its end ends the connection in time."""
+    with HTTP2Client() as client:
+        client.read_all({client.ask("/up")})
+        client.ask("/up", "POST", is_whole=False)
+        begun = time.monotonic()
+        while client.read():
+            pass
+
+    assert time.monotonic() - begun < 8
+
+
+def test_who_opens_no_window(daemon: Daemon) -> None:
+    """Answers that are not taken are kept, for a bounded number of requests and time."""
+    before = daemon.rss_bytes()
+    with HTTP2Client() as client:
+        client.read()
+        for _ in range(32):
+            client.ask("/big")
+        begun = time.monotonic()
+        while client.read(opens_windows=False):
+            assert daemon.rss_bytes() - before < 60 << 20
+
+    assert 2 < time.monotonic() - begun < 12
+
+
+def test_the_end(daemon: Daemon) -> None:
+    """A daemon that ends does not wait for connections on which nothing is asked."""
+    with HTTP2Client() as client:
+        client.read_all({client.ask("/up")})
+        begun = time.monotonic()
+        daemon.stop()
+        while client.read():
+            pass
+
+    assert client.is_told
+    assert time.monotonic() - begun < 5

@@ -26,11 +26,23 @@ DISKS = r"""printf 'Filesystem      Size  Used Avail Use%% Mounted on
 '"""
 
 
+UPTIME = "echo ' 04:37:01 up 57 min,  0 users,  load average: 0.10, 0.20, 0.30'"
+
+#: More rows than are shown, bars without limits, numbers, and texts that come last.
+MANY = """awk 'BEGIN {
+    print "USER         PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND"
+    long = "</b> --with=arguments --that=go --on=and --on=and --on=and --on"
+    for (i = 1; i <= 520; i++) print "root " i " " i % 101 ".5 0.0 " i * 1000 " " i * 10 " ? Ss 06:19 0:42 <b>" i long
+}'"""
+
+
 def commands(go: Path) -> Mapping[str, Mapping[str, object]]:
     """Make the allow-list; ``report`` goes on when there is a file ``go``."""
     return {
         "df": shell(DISKS, read_only=True, parser="df", help="How full the file systems are"),
         "uptime": {"run": ["uptime"], "read_only": True, "parser": "uptime", "help": "Since when"},
+        "since": shell(UPTIME, read_only=True, parser="uptime"),
+        "many": shell(MANY, read_only=True, parser="ps"),
         "report": shell(_REPORT, environment={"GO": str(go)}, help="Begins something"),
         "look": shell(_REPORT, environment={"GO": str(go)}, read_only=True, share=False, help="Looks for long"),
         "endless": shell("echo begun; exec sleep 1000", timeout_seconds=2000, help="Never ends"),
@@ -41,7 +53,7 @@ def commands(go: Path) -> Mapping[str, Mapping[str, object]]:
 
 
 ROLES: Mapping[str, Mapping[str, object]] = {
-    "anonymous": {"commands": ["df", "uptime", "look", "hostile", "much", "long-*"]},
+    "anonymous": {"commands": ["df", "uptime", "since", "many", "look", "hostile", "much", "long-*"]},
     "admin": {"commands": ["*"], "users": ["alice"]},
 }
 
@@ -184,6 +196,20 @@ def test_output_is_text(browser: Browser) -> None:
         page.get_by_role("button", name="Run again").click()
         expect(page.get_by_role("status")).to_contain_text(" at ")
         expect(output).to_have_text("<script>alert(1)</script>^[[31m&amp;")
+
+
+@pytest.mark.parametrize("name", ["df", "since", "many"])
+def test_server_and_script_draw_alike(browser: Browser, name: str) -> None:
+    """What the server has drawn, and what the script draws of the same data, is the same HTML."""
+    with visit(browser, ADDRESS) as page:
+        page.goto(f"/{name}")
+        picture = page.locator(".picture")
+        drawn = picture.inner_html()
+        assert ("meter" in drawn) is (name != "since")
+        assert ("Not shown here: 20 more rows." in drawn) is (name == "many")
+        page.get_by_role("button", name="Run again").click()
+        expect(page.get_by_role("status")).to_contain_text(" at ")
+        assert picture.inner_html() == drawn
 
 
 def test_stop(browser: Browser, daemon: Daemon) -> None:

@@ -75,6 +75,8 @@ class SSHConnection(ServerTransport):
         self._settle(Offence.AUTHFAIL if has_tried else Offence.NOAUTH)
         super().connectionLost(reason)
         self._connections.closed(self)
+        # Services know their connection: who is gone should not have to wait for the garbage collector.
+        self.service = self._channels = self._authentication = None
 
     # ServerTransport
 

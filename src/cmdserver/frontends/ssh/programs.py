@@ -3,6 +3,7 @@
 Rule of this file: it knows no packets, and nothing of what is particular to one of them.
 """
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -74,7 +75,7 @@ class Screenful:
         self._output.follow(flow)
 
 
-class Program:
+class Program(ABC):
     """A program; what is the same for all of them.
 
     Args:
@@ -90,26 +91,26 @@ class Program:
 
     # What a session asks of it
 
+    @abstractmethod
     def start(self) -> None:
         """Begin."""
-        raise NotImplementedError
 
+    @abstractmethod
     def feed(self, data: bytes) -> None:
         """Take input."""
-        raise NotImplementedError
 
-    def end_input(self) -> None:
+    def end_input(self) -> None:  # noqa: B027 - not all need to know
         """There will be no more input."""
 
-    def proceed(self) -> None:
+    def proceed(self) -> None:  # noqa: B027 - as above
         """Output has been sent: go on with what waits for that."""
 
-    def resize(self, columns: int) -> None:
+    def resize(self, columns: int) -> None:  # noqa: B027 - as above
         """The terminal has another width."""
 
+    @abstractmethod
     def interrupt(self, signal: str = "SIGINT") -> None:
         """End what runs, as that signal would."""
-        raise NotImplementedError
 
     def leave(self) -> None:
         """Nobody listens any more; twice is the same as once."""
@@ -117,13 +118,13 @@ class Program:
         if self._answering is not None:
             self._answering.cancel()
 
+    @abstractmethod
     def expire(self, farewell: str) -> None:
         """Nothing was asked for too long; tell a person so, if one is there, and exit."""
-        raise NotImplementedError
 
+    @abstractmethod
     def come_to_an_end(self) -> None:
         """Exit as soon as what runs has ended."""
-        raise NotImplementedError
 
     @property
     def is_busy(self) -> bool:
@@ -151,8 +152,9 @@ class Program:
         if not self._has_left:
             self._answered(ending)
 
+    @abstractmethod
     def _answered(self, ending: Ending) -> None:
-        raise NotImplementedError
+        """Go on after a request; not asked once it has been told to leave."""
 
     def _broken(self, failure: Failure) -> None:
         """A mistake of ours; the log sees why."""

@@ -156,6 +156,7 @@ class Daemon:
         doors: Sequence[Door] = (),
         roles: Tables | None = None,
         tls: Mapping[str, object] | None = None,
+        web: Mapping[str, object] | None = None,
     ) -> None:
         """Write the configuration file.
 
@@ -167,6 +168,7 @@ class Daemon:
             doors: Besides the one at which everybody is anonymous.
             roles: By name; None for one that lets everybody run everything.
             tls: The ``[tls]``; None for none.
+            web: The ``[web]``; None for none.
         """
         endpoints = [self.endpoint()] if listen is None else listen
         lines = ["[[listen]]", 'protocol = "line"', f"endpoint = {json.dumps(list(endpoints))}", 'login = "never"', ""]
@@ -178,8 +180,9 @@ class Daemon:
             lines += [f"[commands.{name}]", *(f"{key} = {_toml(value)}" for key, value in marked.items()), ""]
         for name, role in ({"anonymous": {"commands": ["*"]}} if roles is None else roles).items():
             lines += [f"[roles.{name}]", *(f"{key} = {_toml(value)}" for key, value in role.items()), ""]
-        if tls is not None:
-            lines += ["[tls]", *(f"{key} = {_toml(value)}" for key, value in tls.items()), ""]
+        for name, table in (("tls", tls), ("web", web)):
+            if table is not None:
+                lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items()), ""]
         lines += ["[limits]", *(f"{key} = {_toml(value)}" for key, value in (limits or {}).items()), ""]
         if audit_file is not None:
             lines += ["[audit]", f"file = {json.dumps(audit_file)}", ""]

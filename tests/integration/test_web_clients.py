@@ -290,3 +290,26 @@ def test_metrics(daemon: Daemon) -> None:
         }
         assert {"cmdserver_running", "cmdserver_connections", "cmdserver_build_info"} <= set(families)
     assert "metrics" not in {line["command"] for line in daemon.audit() if line["event"] == "request"}
+
+
+def test_a_reload(tmp_path: Path) -> None:
+    """What the host is called, and whether requests are logged, is as the file says it now; sessions go on."""
+    door = Door(protocol="web", login="optional")
+    commands = {"say": {"run": ["echo", "said"], "read_only": True}}
+    renamed = ("--header", "Host: ops.example")
+    with running(tmp_path, commands, doors=[door]) as daemon:
+        write_passwords(daemon)
+        assert (status(door, "/say"), status(door, "/say", *renamed)) == (200, 421)
+        form = curl(door, "/-/login").stdout
+        given = re.findall(r'name="token"[^>]*value="(\w+)"', form)[0]
+        jar = str(tmp_path / "jar")
+        data = f"name=alice&password={USERS['alice']}&token={given}"
+        assert status(door, "/-/login", "--cookie-jar", jar, "--data", data) == 303
+        daemon.configure(commands, doors=[door], web={"hosts": ["ops.example"], "access_log": False})
+        daemon.reload()
+        logged = daemon.log().count("web.access")
+
+        assert (status(door, "/say"), status(door, "/say", *renamed)) == (200, 200)
+        assert daemon.log().count("web.access") == logged
+        assert "alice" in curl(door, "/", "--cookie", jar, "--header", "Accept: text/html").stdout
+        assert status(door, "/metrics") == 200

@@ -213,6 +213,15 @@ class NewcomerTests(SynchronousTestCase):
 
         self.assertEqual(self.house.door.newcomers, 0)
 
+    def test_who_has_not_logged_in_is_not_waited_for(self) -> None:
+        """A browser that only looks at the form does not keep its place among the newcomers for long."""
+        stranger = self.house.ask_for("/-/login")
+        ada = self.house.ask_for("/", authorization="Bearer good")
+        self.house.clock.pump([0.5] * 22)
+
+        self.assertEqual((stranger.is_open, ada.is_open), (False, True))
+        self.assertEqual(self.house.door.newcomers, 0)
+
     def test_who_asks_nothing_has_wasted_our_time(self) -> None:
         """At a door that asks who is there, that is remembered."""
         self.house.connect()

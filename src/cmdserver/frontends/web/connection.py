@@ -1,8 +1,8 @@
 """One connection of the web door, whatever version of HTTP it speaks: counted, timed, watched, and brought to its end.
 
 A connection has to ask something within ``login_seconds``, whatever it sends meanwhile; after that each request has to
-be complete so soon after its first byte, and the next one may be ``idle_seconds`` in coming. A client that does not
-read has as long until it does. A client that ends its input is gone: that is how a browser's tab is closed.
+be complete so soon after its first byte, and the next one may be ``idle_seconds`` in coming, as may a reader be who
+does not read. A client that ends its input is gone: that is how a browser's tab is closed.
 
 Rule of this file: it knows transports and versions of HTTP; what requests mean is others' business.
 """
@@ -147,7 +147,9 @@ class WebConnection(Protocol):
         if self._is_leaving and self._is_http2:
             self.part()
         elif not self._is_output_full:
-            self._connections.expect_within(self, self._behind.lobby.limits().idle_seconds)
+            limits = self._behind.lobby.limits()
+            # Who has to log in and has not holds one of the few places of those (MaxStartups).
+            self._connections.expect_within(self, limits.login_seconds if self._is_newcomer else limits.idle_seconds)
 
     def refuse_body(self) -> None:
         """A body is too long: with HTTP/1.1 the next request could not be found behind it."""
@@ -229,8 +231,6 @@ class WebConnection(Protocol):
             self._channel.finish_up()
         elif not self._active:
             self.part()
-
-    # Steps
 
     def _expect_more(self) -> None:
         """Say by when the rest of a request is to be there; or, after a word from the reader of an answer, the next."""

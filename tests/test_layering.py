@@ -142,7 +142,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " privsep.succession reading"
         ),
         "privsep.starting": "errors host privsep.messages privsep.orders",
-        "privsep.remote": "pipes privsep.messages",
+        "privsep.remote_child": "pipes privsep.messages",
+        "privsep.remote": "privsep.messages privsep.remote_child",
         "privsep.process": (
             "errors privsep.linux privsep.marks privsep.messages privsep.orders privsep.remote privsep.runs"
             " privsep.starting"
@@ -264,9 +265,11 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " penalties policy process remembered runner scheduler spawning startups threshold throttle tls"
             " tls_transport watched"
         ),
+        "doors": "errors listening",
+        "shedding": "errors preloading privsep.linux privsep.privileges privsep.seccomp settings state",
         "service": (
-            "configuration errors house identity listening preloading privsep.linux privsep.privileges privsep.process"
-            " privsep.seccomp process reading state watched"
+            "configuration doors errors house identity privsep.privileges privsep.process process reading shedding"
+            " state watched"
         ),
         "plugin": "configuration errors host listening reading service settings state structured tls",
         # What people type beside the daemon.

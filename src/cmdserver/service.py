@@ -15,18 +15,16 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from cmdserver.configuration import Configuration, Source, changes
+from cmdserver.doors import Doors
 from cmdserver.errors import AuditError, BadTLSFiles, CannotListen, CannotStart
 from cmdserver.house import House
 from cmdserver.identity import suppose
-from cmdserver.listening import Listener
-from cmdserver.preloading import is_out_of_reach, load_everything
-from cmdserver.privsep.linux import refuse_new_privileges
-from cmdserver.privsep.privileges import Successor, become, successor_of_root
+from cmdserver.privsep.privileges import Successor
 from cmdserver.privsep.process import RunnerProcess
-from cmdserver.privsep.seccomp import bar_programs
 from cmdserver.process import isolate_descriptors, on_signal, tell_systemd
 from cmdserver.reading import Mistakes
-from cmdserver.state import hand_over, prepare_directory
+from cmdserver.shedding import shed_privileges, whom_to_become
+from cmdserver.state import prepare_directory
 from cmdserver.watched import open_to_read
 
 #: At the end, for answers that are on their way to clients who read.
@@ -84,7 +82,7 @@ class CmdserverService(Service):
         self._leave_pid_file = leave_pid_file
         self._runner_process: RunnerProcess | None = None
         self._terminal = terminal
-        self._listeners: list[Listener] = []
+        self._doors = Doors()
         self._is_reloading = False
 
     # Service
@@ -93,7 +91,7 @@ class CmdserverService(Service):
         """Build everything and open the doors, or raise `CannotStart`; nothing is accepted before the reactor runs."""
         super().privilegedStartService()
         isolate_descriptors()
-        successor = self._successor()
+        successor = whom_to_become(self._configuration.settings.runner)
         prepare_directory(self._state_directory, successor.uid if successor is not None else None)
         self._start_runner(successor)
         if successor is not None:
@@ -105,41 +103,14 @@ class CmdserverService(Service):
                 self._reactor, self._configuration, self._state_directory, self._remote(), self._open_to_read
             )
             for listening in self._configuration.listening:
-                listener = self._house.listener(listening, self._configuration)
-                listener.open()
-                self._listeners.append(listener)
+                self._doors.open(self._house.listener(listening, self._configuration))
         except (AuditError, BadTLSFiles) as error:
             raise CannotStart(f"cmdserver: {error}") from error
         except CannotListen as error:
             raise CannotStart(f"cmdserver: cannot open the door at {error}") from error
         if self._runner_process is not None:
             self._runner_process.wait_until_ready(self._source.text)
-            self._give_up_privileges(successor)
-
-    def _successor(self) -> Successor | None:
-        """Whom we become; nobody else where there is no runner process, as it is we who become other users then."""
-        settings = self._configuration.settings.runner
-        try:
-            return successor_of_root(settings.daemon_user) if settings.process else None
-        except LookupError as error:
-            raise CannotStart(f"cmdserver: [runner] daemon_user: {error}") from error
-
-    def _give_up_privileges(self, successor: Successor | None) -> None:
-        """Be nobody in particular from here on, who can start nothing: what comes from the network is read by us."""
-        try:
-            if successor is not None:
-                if is_out_of_reach(successor.uid, successor.gid):
-                    load_everything()
-                hand_over(self._state_directory, successor.uid, successor.gid)
-                self._house.audit.hand_over(successor.uid, successor.gid)
-                become(successor)
-            refuse_new_privileges()
-        except OSError as error:
-            raise CannotStart(f"cmdserver: privileges cannot be given up: {error}") from error
-        try:
-            bar_programs()
-        except OSError as error:
-            _log.warn("this process cannot be barred from starting programs: {error}", error=error)
+            shed_privileges(successor, self._state_directory, self._house.audit.hand_over)
 
     def _start_runner(self, successor: Successor | None) -> None:
         """Start it first: it takes a moment, and gets none of the descriptors that are opened next."""
@@ -183,7 +154,7 @@ class CmdserverService(Service):
         if self._state_directory.is_absolute():
             # No file system is kept busy; and commands that we start run here unless they say otherwise.
             os.chdir("/")
-        for listener in self._listeners:
+        for listener in self._doors:
             _log.info("listening: {endpoint}", endpoint=listener.key.endpoint)
         self._reactor.callWhenRunning(self._running)
 
@@ -207,7 +178,7 @@ class CmdserverService(Service):
             return
         stranger = suppose(None)
         command = next((each.name for each in self._house.policy().allowed(stranger)), "help")
-        for listener in self._listeners:
+        for listener in self._doors:
             if line := listener.try_it(command):
                 self._terminal.write(f"{line}\n")
         self._terminal.flush()
@@ -262,7 +233,9 @@ class CmdserverService(Service):
         audit = house.audit.prepare(house.audit_path(new))
         try:
             tls = house.load_tls(new, read)
-            await self._listen_instead(new)
+            kept = [each for each in self._doors if each.key in new.listening]
+            known = [each.key for each in kept]
+            await self._doors.replace(kept, [house.listener(key, new) for key in new.listening if key not in known])
         except BaseException:
             audit.discard()
             raise
@@ -277,60 +250,6 @@ class CmdserverService(Service):
         if old.settings.state_dir != new.settings.state_dir:
             _log.warn("state_dir takes effect at the next start")
 
-    async def _listen_instead(self, new: Configuration) -> None:
-        """Open the doors that are new and close those that are not wanted any more.
-
-        Raises:
-            CannotListen: One cannot be opened; the doors are as they were.
-            BadTLSFiles: The same.
-        """
-        kept = [each for each in self._listeners if each.key in new.listening]
-        unwanted = [each for each in self._listeners if each.key not in new.listening]
-        wanted = [self._house.listener(key, new) for key in new.listening if key not in [each.key for each in kept]]
-        try:
-            await self._open_all(wanted)
-        except CannotListen as error:
-            if not error.is_taken:
-                raise
-            # A new endpoint may be an old one's port on another interface. Not before it is known to be so: a port that
-            # took root to be opened could not be opened again.
-            for listener in unwanted:
-                await self._close(listener)
-            try:
-                await self._open_all(wanted)
-            except CannotListen:
-                self._open_again(unwanted)
-                raise
-        for listener in unwanted:
-            await self._close(listener)
-        self._listeners = kept + wanted
-
-    async def _open_all(self, listeners: Iterable[Listener]) -> None:
-        """Open all or none; raises `CannotListen`."""
-        opened: list[Listener] = []
-        try:
-            for listener in listeners:
-                listener.open()
-                opened.append(listener)
-        except CannotListen:
-            for listener in opened:
-                await self._close(listener)
-            raise
-
-    def _open_again(self, listeners: Iterable[Listener]) -> None:
-        for listener in listeners:
-            try:
-                listener.open()
-            except CannotListen as error:
-                _log.critical("a door that was closed cannot be opened again: {error}", error=error)
-
-    async def _close(self, listener: Listener) -> None:
-        """Close a door, whatever its socket has met with: somebody may have removed its file."""
-        try:
-            await listener.close()
-        except OSError as error:
-            _log.warn("{endpoint}: closed, but: {error}", endpoint=listener.key.endpoint, error=error)
-
     # The end
 
     async def _drain(self) -> None:
@@ -339,8 +258,7 @@ class CmdserverService(Service):
         on_signal(signal.SIGTERM, lambda: None)
         on_signal(signal.SIGINT, lambda: self._reactor.callFromThread(self._house.runner.end_all))
         try:
-            for listener in self._listeners:
-                await self._close(listener)
+            await self._doors.close()
             self._house.close_connections()
             await self._come_to_an_end()
         finally:

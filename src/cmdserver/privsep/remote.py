@@ -10,13 +10,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
-from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorProcess, IReadWriteDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.pipes import Piped, reason_of
 from cmdserver.privsep.messages import (
     REPORT_BYTES,
     REQUEST_BYTES,
@@ -36,6 +34,7 @@ from cmdserver.privsep.messages import (
     decode_report,
     encode,
 )
+from cmdserver.privsep.remote_child import RemoteChild, close_all
 
 #: Reports in a row, before others have a turn.
 _REPORTS_IN_A_ROW = 64
@@ -179,7 +178,7 @@ class Remote:
             if self._backlog:
                 self._reactor.callLater(0, self._take_backlog)
         if fetched.errno or len(descriptors) != 1:
-            _close_all(None, descriptors)
+            close_all(None, descriptors)
             number = fetched.errno or errno.EMFILE
             raise OSError(number, os.strerror(number))
         return descriptors[0]
@@ -281,10 +280,10 @@ class Remote:
             case Ready():
                 self._meet(report)
             case Read():
-                read, self._read = self._read or _close_all, None
+                read, self._read = self._read or close_all, None
                 read(report, descriptors)
             case Fetched():
-                _close_all(report, descriptors)  # too late
+                close_all(report, descriptors)  # too late
             case Trouble():
                 _log.warn("runner process: {text}", text=report.text)
             case _:
@@ -294,7 +293,7 @@ class Remote:
         is_begun = isinstance(report, Started)
         child = self._children.get(report.id) if is_begun else self._children.pop(report.id, None)
         if child is None:  # we have given it up
-            _close_all(report, descriptors)
+            close_all(report, descriptors)
             return
         match report:
             case Started():
@@ -318,80 +317,3 @@ class Remote:
         children, self._children = self._children, {}
         for child in children.values():
             child.refused(RunnerLost(errno.EPIPE, "the process that ran it died, and the command with it"))
-
-
-def _close_all(_: object, descriptors: tuple[int, ...]) -> None:
-    """Take a report that nobody waits for any more."""
-    for descriptor in descriptors:
-        os.close(descriptor)
-
-
-class RemoteChild(Piped):
-    """A process of the runner's.
-
-    Args:
-        reactor: Watches the pipes.
-        protocol: Is told what happens.
-        remote: The runner.
-        run_id: By which the runner knows it.
-    """
-
-    def __init__(self, reactor: Any, protocol: IProcessProtocol, remote: Remote, run_id: int) -> None:
-        super().__init__(reactor, protocol)
-        self.id = run_id
-        self._remote = remote
-        #: Whether there is nobody to be signalled.
-        self._is_alone = False
-        self._is_unwanted = False
-
-    def started(self, pid: int, descriptors: tuple[int, ...]) -> None:
-        """It runs."""
-        self.pid = pid
-        if len(descriptors) == 2:  # noqa: PLR2004 - standard output and standard error
-            self.open(dict(enumerate(descriptors, start=1)))
-            if self._is_unwanted:
-                self.loseConnection()
-        else:
-            # We have no room for more descriptors, so the kernel has left some out.
-            _close_all(None, descriptors)
-            self.signal_group(9)
-            self._remote.forget(self.id)
-            self.refused(OSError(errno.EMFILE, "too many open files"))
-
-    def ran(self, report: Ran, descriptors: tuple[int, ...]) -> None:
-        """It has run, and quickly."""
-        self.started(report.pid, descriptors)
-        self.ended(report.status, is_alone=report.is_alone)
-        self.read_what_is_there()
-
-    def ended(self, status: int, *, is_alone: bool) -> None:
-        """It is dead, and has been reaped."""
-        self.pid = None
-        self._is_alone = is_alone
-        self.exited(Failure(reason_of(status)))
-
-    def refused(self, error: OSError) -> None:
-        """There is no such process, or not any more."""
-        self._is_alone = True
-        self.pid = None
-        protocol, self._protocol = self._protocol, None
-        self.loseConnection()
-        if protocol is not None:
-            protocol.processEnded(Failure(error))
-
-    def loseConnection(self) -> None:
-        """Close the pipes, from the reactor's next round on; or as soon as we have them."""
-        self._is_unwanted = True
-        super().loseConnection()
-
-    def signalProcess(self, signalID: str | int) -> None:  # noqa: ARG002 - IProcessTransport has it
-        """Refuse: the runner signals whole runs, see `signal_group`."""
-        raise ProcessExitedAlready
-
-    def signal_group(self, number: int) -> None:
-        """Have everybody signalled who is left of the run; after SIGKILL nobody will be."""
-        if not self._is_alone:
-            self._remote.signal(self.id, number)
-
-    def look_at_group(self) -> None:
-        """The runner does."""

@@ -17,6 +17,7 @@ from cmdserver.privsep.messages import SIGKILL, Exited, Ran, Refused, Report, Si
 
 #: How long the start of a process is kept for ourselves: what has ended by then is told of in one message.
 HOLD_SECONDS = 0.02
+_LISTING_BYTES = 65_536
 #: What the daemon has to end a run that has met its time limit; then we do.
 GRACE_SECONDS = 15.0
 
@@ -204,8 +205,9 @@ class Runs:
         """List our children, through a descriptor that is open already: there may be no room for another."""
         if self._listing is None:
             self._listing = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
-        listed = b""
-        while chunk := os.pread(self._listing, 65536, len(listed)):
+        listed = chunk = os.pread(self._listing, _LISTING_BYTES, 0)
+        while len(chunk) == _LISTING_BYTES:
+            chunk = os.pread(self._listing, _LISTING_BYTES, len(listed))
             listed += chunk
         return [int(each) for each in listed.split()]
 

@@ -1,0 +1,60 @@
+"""The daemon gives up what it does not need any more, once its doors are open and its keys are read.
+
+Rule of this file: what is given up cannot be had again; who calls this starts nothing any more.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from twisted.logger import Logger
+
+from cmdserver.errors import CannotStart
+from cmdserver.preloading import is_out_of_reach, load_everything
+from cmdserver.privsep.linux import refuse_new_privileges
+from cmdserver.privsep.privileges import Successor, become, successor_of_root
+from cmdserver.privsep.seccomp import bar_programs
+from cmdserver.settings import Runner
+from cmdserver.state import hand_over
+
+_log = Logger()
+
+
+def whom_to_become(settings: Runner) -> Successor | None:
+    """Say whom the daemon becomes; nobody else where there is no runner process, as it becomes other users itself then.
+
+    Raises:
+        CannotStart: There is no such user.
+    """
+    try:
+        return successor_of_root(settings.daemon_user) if settings.process else None
+    except LookupError as error:
+        raise CannotStart(f"cmdserver: [runner] daemon_user: {error}") from error
+
+
+def shed_privileges(
+    successor: Successor | None, state_directory: Path, hand_over_audit: Callable[[int, int], None]
+) -> None:
+    """Be nobody in particular from here on, who can start nothing.
+
+    Args:
+        successor: Whom to become; None if we are to stay who we are.
+        state_directory: Is theirs then.
+        hand_over_audit: Gives the audit file, wherever it is, to a user and a group.
+
+    Raises:
+        CannotStart: It does not work, and we are who we were, or worse.
+    """
+    try:
+        if successor is not None:
+            if is_out_of_reach(successor.uid, successor.gid):
+                load_everything()
+            hand_over(state_directory, successor.uid, successor.gid)
+            hand_over_audit(successor.uid, successor.gid)
+            become(successor)
+        refuse_new_privileges()
+    except OSError as error:
+        raise CannotStart(f"cmdserver: privileges cannot be given up: {error}") from error
+    try:
+        bar_programs()
+    except OSError as error:
+        _log.warn("this process cannot be barred from starting programs: {error}", error=error)

@@ -264,7 +264,7 @@ class CmdserverService(Service):
         finally:
             self._house.close()
             if self._runner_process is not None:
-                self._runner_process.close()
+                await self._runner_process.end()
 
     async def _come_to_an_end(self) -> None:
         seconds = self._configuration.limits.drain_seconds

@@ -21,6 +21,8 @@ from cmdserver.privsep.orders import Orders
 from cmdserver.privsep.remote import Remote
 from cmdserver.privsep.runs import end_marked
 
+#: For a runner to end.
+_END_SECONDS = 5.0
 #: For a runner to read the configuration.
 _READ_SECONDS = 10.0
 
@@ -70,6 +72,7 @@ class RunnerProcess:
         self._checksum = 0
         self._reading: Deferred[Reading] | None = None
         self._is_closing = False
+        self._ended: Deferred[None] = Deferred()
         # So that a runner that takes another's place is our child, too.
         linux.adopt_orphans()
         self.remote = Remote(reactor, self._met, self._lost)
@@ -103,10 +106,12 @@ class RunnerProcess:
         self.remote.attach(self._connection)
         self.remote.take(ready, ())
 
-    def close(self) -> None:
-        """Let it end."""
+    async def end(self) -> None:
+        """Let it end, and all that it runs, and wait until it has."""
         self._is_closing = True
-        self.remote.close()
+        self._ended.addTimeout(_END_SECONDS, self._reactor, lambda _, __: self.remote.close())
+        self.remote.say_goodbye()
+        await self._ended
 
     # Reading again
 
@@ -168,6 +173,7 @@ class RunnerProcess:
 
     def _lost(self) -> None:
         if self._is_closing:
+            self._ended.callback(None)
             return
         self._reap()
         end_marked(self._marks)  # as far as we may

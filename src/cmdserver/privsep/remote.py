@@ -144,6 +144,11 @@ class Remote:
         """Expect nothing more of a run."""
         self._children.pop(run_id, None)
 
+    def say_goodbye(self) -> None:
+        """Ask nothing more: the runner ends all that it runs, and itself, and then it is lost."""
+        if self._connection is not None:
+            self._connection.shutdown(socket.SHUT_WR)
+
     def close(self) -> None:
         """Let the runner end, and everything that it runs."""
         if self._connection is not None:

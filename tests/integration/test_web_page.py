@@ -225,13 +225,17 @@ def test_stop(browser: Browser, daemon: Daemon) -> None:
         wait_until(lambda: daemon.processes() == [daemon.pid] or not daemon.processes(), "the end of the run", 5)
 
 
-def test_stop_a_page_that_is_coming(browser: Browser, daemon: Daemon) -> None:
+def test_stop_a_page_that_is_coming(browser: Browser, daemon: Daemon, go: Path) -> None:
     """A page that the server is still sending has a button that stops its run."""
     with visit(browser, ADDRESS) as page:
         page.goto("/look", wait_until="commit")
         page.get_by_role("button", name="Stop").click()
         expect(page.get_by_role("status")).to_have_text("Stopped")
         wait_until(lambda: not daemon.processes(), "the end of the run", 5)
+        go.touch()
+        page.get_by_role("button", name="Run again").click()
+        expect(page.get_by_role("status")).to_contain_text("exit status 3")
+        expect(page.get_by_role("button", name="Copy")).to_have_count(1)
 
 
 def test_numbers_over_time(browser: Browser) -> None:

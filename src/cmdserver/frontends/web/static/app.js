@@ -495,8 +495,8 @@ function openHere(card, link) {
 function search(cards, field, nothing) {
   const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
   for (const card of cards) {
-    const text = card.querySelector("h2, .help") ? `${card.dataset.name} ${card.querySelector(".help")?.textContent ?? ""}` : "";
-    card.hidden = !words.every((word) => text.toLowerCase().includes(word));
+    const text = `${card.dataset.name} ${card.querySelector(".help")?.textContent ?? ""}`.toLowerCase();
+    card.hidden = !words.every((word) => text.includes(word));
   }
   nothing.hidden = cards.some((card) => !card.hidden);
 }
@@ -579,7 +579,10 @@ function equipComing() {
   const stopper = button("Stop", () => {
     window.stop();
     stopper.parentElement.remove();
-    new Panel(section).tell("", "Stopped");
+    equip();
+    const panel = panels.get(section);
+    panel.offer("Run again", "primary");
+    panel.tell("", "Stopped");
   }, { class: "stop" });
   section.append(make("div", { class: "actions" }, stopper));
   const follower = new MutationObserver(() => { pre.scrollTop = pre.scrollHeight; });
@@ -590,21 +593,23 @@ function equipComing() {
   });
 }
 
+const panels = new Map();
+const watcher = new MutationObserver(equipComing);
+
+// Once: a page that was stopped may or may not tell that it is there.
 function equip() {
+  if (document.querySelector(".theme")) return;
+  watcher.disconnect();
   equipTop();
   equipList();
-  for (const section of document.querySelectorAll("section.panel")) new Panel(section);
+  for (const section of document.querySelectorAll("section.panel")) panels.set(section, new Panel(section));
 }
 
 applyTheme(keptTheme());
 if (document.readyState === "loading") {
-  const watcher = new MutationObserver(equipComing);
   watcher.observe(document.documentElement, { childList: true, subtree: true });
   equipComing();
-  document.addEventListener("DOMContentLoaded", () => {
-    watcher.disconnect();
-    equip();
-  });
+  document.addEventListener("DOMContentLoaded", equip);
 } else {
   equip();
 }

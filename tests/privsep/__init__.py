@@ -1,0 +1,1 @@
+"""Tests of the runner process, and of what the daemon has of it."""

@@ -1,0 +1,83 @@
+"""Tests of what each of the two processes keeps of root's privileges."""
+
+import os
+import pwd
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from cmdserver.model import Command, Controls
+from cmdserver.privsep.linux import Capability
+from cmdserver.privsep.privileges import capabilities_for, successor_of_root
+from tests.running_doubles import command
+
+_BASIC = {Capability.SETUID, Capability.SETGID, Capability.KILL}
+
+
+def _as(uid: int, **controls: object) -> Command:
+    return command(f"as{uid}", controls=Controls(uid=uid, gid=uid, **controls))  # type: ignore[arg-type]
+
+
+class CapabilityTests(SynchronousTestCase):
+    """What the runner keeps."""
+
+    def setUp(self) -> None:
+        self.patch(os, "geteuid", lambda: 0)
+
+    def test_who_is_not_root_keeps_none(self) -> None:
+        """An ordinary user has none to keep, whatever its commands are."""
+        self.patch(os, "geteuid", lambda: 1000)
+
+        self.assertEqual(capabilities_for([command()]), frozenset())
+        self.assertEqual(capabilities_for([_as(0)]), frozenset())
+
+    def test_commands_of_others_take_three(self) -> None:
+        """To become other users, and to signal them, is all that it takes."""
+        self.assertEqual(capabilities_for([_as(1000), _as(65534)]), _BASIC)
+        self.assertEqual(capabilities_for([]), _BASIC)
+
+    def test_commands_of_root_take_all(self) -> None:
+        """One command that is root's, by saying so or by saying nothing, has what root has."""
+        self.assertIsNone(capabilities_for([_as(1000), command()]))
+        self.assertIsNone(capabilities_for([_as(1000), _as(0)]))
+
+    def test_more_is_kept_only_for_who_says_so(self) -> None:
+        """A nice value below 0 and resource limits take a capability each; a nice value above 0 takes none."""
+        self.assertEqual(capabilities_for([_as(1000, nice=-1)]), _BASIC | {Capability.SYS_NICE})
+        self.assertEqual(capabilities_for([_as(1000, nice=1)]), _BASIC)
+        self.assertEqual(
+            capabilities_for([_as(1000, limits=(("open_files", 10),))]), _BASIC | {Capability.SYS_RESOURCE}
+        )
+
+
+class SuccessorTests(SynchronousTestCase):
+    """Whom the daemon becomes."""
+
+    def test_root_becomes_another(self) -> None:
+        """By name or by number, with that user's group."""
+        self.patch(os, "geteuid", lambda: 0)
+        nobody = pwd.getpwnam("nobody")
+
+        for user in ("nobody", str(nobody.pw_uid)):
+            successor = successor_of_root(user)
+            assert successor is not None
+            self.assertEqual((successor.name, successor.uid, successor.gid), ("nobody", nobody.pw_uid, nobody.pw_gid))
+
+    def test_root_may_be_told_to_stay(self) -> None:
+        """Who names root wants root."""
+        self.patch(os, "geteuid", lambda: 0)
+
+        self.assertIsNone(successor_of_root("root"))
+        self.assertIsNone(successor_of_root("0"))
+
+    def test_others_stay_who_they_are(self) -> None:
+        """Who is not root becomes nobody else."""
+        self.patch(os, "geteuid", lambda: 1000)
+
+        self.assertIsNone(successor_of_root("nobody"))
+
+    def test_who_is_not_there_cannot_be_become(self) -> None:
+        """A name or number that nobody has is a LookupError, whoever we are."""
+        for uid in (0, 1000):
+            self.patch(os, "geteuid", lambda uid=uid: uid)
+            for user in ("no-such-user", "4294967294", "99999999999999999999"):
+                self.assertRaises(LookupError, successor_of_root, user)

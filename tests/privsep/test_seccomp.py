@@ -1,0 +1,167 @@
+"""Tests of what bars the daemon from starting programs: the filter's logic, and a process that has barred itself."""
+
+import errno
+import json
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+
+import pytest
+from twisted.trial.unittest import SynchronousTestCase
+
+from cmdserver.privsep import seccomp
+from cmdserver.privsep.seccomp import Machine, filter_for
+
+_ALLOWED = 0x7FFF0000
+_REFUSED = 0x00050000 | errno.EPERM
+_UNKNOWN = 0x00050000 | errno.ENOSYS
+
+_CLONE_THREAD = 0x00010000
+#: What glibc's pthread_create asks for, and what its fork does: SIGCHLD and two flags for the thread's number.
+_THREAD_FLAGS = 0x003D0F00
+_FORK_FLAGS = 0x01200011
+#: CLONE_VM | CLONE_VFORK | SIGCHLD.
+_SPAWN_FLAGS = 0x00004111
+
+
+def _interpret(program: bytes, number: int, architecture: int, argument: int = 0) -> int:
+    """Run a filter as the kernel does: seccomp(2), and the classic BPF of ``linux/filter.h``."""
+    data = struct.pack("=IIQ6Q", number, architecture, 0, argument, 0, 0, 0, 0, 0)
+    instructions = list(struct.iter_unpack("=HBBI", program))
+    accumulator, at = 0, 0
+    while True:
+        code, if_true, if_false, value = instructions[at]
+        at += 1
+        match code:
+            case 0x20:  # ld [k]
+                (accumulator,) = struct.unpack_from("=I", data, value)
+            case 0x15:  # jeq
+                at += if_true if accumulator == value else if_false
+            case 0x35:  # jge
+                at += if_true if accumulator >= value else if_false
+            case 0x45:  # jset
+                at += if_true if accumulator & value else if_false
+            case 0x06:  # ret
+                result: int = value
+                return result
+            case _:
+                raise AssertionError(code)
+
+
+def _machines() -> Iterator[tuple[Machine, bytes]]:
+    for machine in seccomp._MACHINES.values():
+        yield machine, filter_for(machine)
+
+
+#: ``asm/unistd.h`` of each machine: what must not be called, besides clone and clone3.
+_MUST_BE_BARRED: Mapping[str, Mapping[str, int]] = {
+    "x86_64": {
+        "fork": 57,
+        "vfork": 58,
+        "execve": 59,
+        "ptrace": 101,
+        "process_vm_readv": 310,
+        "process_vm_writev": 311,
+        "execveat": 322,
+    },
+    "aarch64": {
+        "ptrace": 117,
+        "execve": 221,
+        "process_vm_readv": 270,
+        "process_vm_writev": 271,
+        "execveat": 281,
+    },
+}
+
+
+class FilterTests(SynchronousTestCase):
+    """The filter, by an interpreter of its own."""
+
+    def test_what_starts_programs_is_refused(self) -> None:
+        """On each machine every call that starts a program or reaches into another process gives EPERM."""
+        self.assertEqual(set(seccomp._MACHINES), set(_MUST_BE_BARRED))
+        for name, calls in _MUST_BE_BARRED.items():
+            machine = seccomp._MACHINES[name]
+            for call, number in calls.items():
+                said = _interpret(filter_for(machine), number, machine.architecture)
+                self.assertEqual(said, _REFUSED, f"{call} on {name}")
+
+    def test_everything_else_is_allowed(self) -> None:
+        """Of all numbers that there are, those that are barred, clone and clone3 are the only ones not just allowed."""
+        for machine, program in _machines():
+            others = {number for number in range(600) if _interpret(program, number, machine.architecture) != _ALLOWED}
+            self.assertEqual(others, {*machine.barred, machine.clone, machine.clone3})
+
+    def test_threads_may_be_made(self) -> None:
+        """``clone`` is allowed with CLONE_THREAD, and refused with whatever makes a process."""
+        for machine, program in _machines():
+            for flags in (_THREAD_FLAGS, _CLONE_THREAD, 0xFFFF_FFFF_0000_0000 | _THREAD_FLAGS):
+                self.assertEqual(_interpret(program, machine.clone, machine.architecture, flags), _ALLOWED)
+            for flags in (0, 17, _FORK_FLAGS, _SPAWN_FLAGS, _CLONE_THREAD << 32, 0xFFFFFFFF & ~_CLONE_THREAD):
+                self.assertEqual(_interpret(program, machine.clone, machine.architecture, flags), _REFUSED)
+
+    def test_clone3_is_not_there(self) -> None:
+        """Its flags are in memory, which a filter does not see: the C library is told to use clone."""
+        for machine, program in _machines():
+            self.assertEqual(_interpret(program, machine.clone3, machine.architecture), _UNKNOWN)
+
+    def test_other_architectures_are_refused(self) -> None:
+        """Another ABI of the same kernel (32 bits, x32) has other numbers, so nothing of it is allowed."""
+        for machine, program in _machines():
+            for architecture in (0x40000003, 0x40000028, 0, machine.architecture ^ 1):
+                self.assertEqual(_interpret(program, 0, architecture), _REFUSED)
+            for number in (0x40000000, 0x40000000 | 59, 0xFFFFFFFF):
+                self.assertEqual(_interpret(program, number, machine.architecture), _REFUSED)
+
+
+_BARRED = """
+import ctypes, json, os, subprocess, threading
+from cmdserver.privsep.linux import refuse_new_privileges
+from cmdserver.privsep.seccomp import bar_programs
+
+waiting, told = threading.Event(), []
+def attempt(call):
+    try:
+        call()
+    except OSError as error:
+        return error.errno
+    return 0
+earlier = threading.Thread(target=lambda: (waiting.wait(), told.append(attempt(os.fork))))
+earlier.start()
+refuse_new_privileges()
+bar_programs()
+said = {
+    "fork": attempt(os.fork),
+    "execve": attempt(lambda: os.execve("/bin/true", ["true"], {})),
+    "posix_spawn": attempt(lambda: os.posix_spawn("/bin/true", ["true"], {})),
+    "subprocess": attempt(lambda: subprocess.run(["/bin/true"])),
+}
+libc = ctypes.CDLL(None, use_errno=True)
+said["ptrace"] = ctypes.get_errno() if libc.ptrace(16, os.getppid(), 0, 0) == -1 else 0
+waiting.set()
+earlier.join()
+said["in a thread from before"] = told[0]
+later = threading.Thread(target=told.append, args=("ran",))
+later.start()
+later.join()
+said["later thread"] = told[-1]
+said["files"] = open("/proc/self/status").read().count("Seccomp:\\t2")
+print(json.dumps(said))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="seccomp(2) is Linux's")
+def test_a_barred_process_starts_nothing() -> None:
+    """Fork, exec and spawn give EPERM in all its threads, older ones too; new threads can be made and files read."""
+    done = subprocess.run([sys.executable, "-c", _BARRED], capture_output=True, timeout=30, check=False)
+
+    assert done.stderr == b""
+    said = json.loads(done.stdout)
+    assert said == {
+        **dict.fromkeys(("fork", "execve", "posix_spawn", "subprocess", "ptrace"), errno.EPERM),
+        "in a thread from before": errno.EPERM,
+        "later thread": "ran",
+        "files": 1,
+    }

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.privsep.marks import Marks, put_on
+from cmdserver.privsep.marks import Marks, put_on_self, take_off_self
 
 #: Marks itself, and says so; then waits in a grandchild that is in a session of its own, which says who it is.
 _ESCAPES = """
@@ -56,17 +56,21 @@ class ProcessTests(SynchronousTestCase):
     def begin(self, *argv: str) -> "subprocess.Popen[bytes]":
         """Start one that is ended with the test."""
         process = subprocess.Popen(argv, stdout=subprocess.PIPE)
+        take_off_self()
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         assert process.stdout is not None
         self.addCleanup(process.stdout.close)
         return process
 
-    def test_a_mark_is_read_from_outside(self) -> None:
-        """A process that was marked from outside carries the mark, and still has no real-time limit to meet."""
-        process = self.begin("sleep", "60")
+    def begin_marked(self, *argv: str) -> "subprocess.Popen[bytes]":
+        """Start one that has got its mark from us."""
+        put_on_self(self.marks.of(7))
+        return self.begin(*argv)
 
-        put_on(process.pid, self.marks.of(7))
+    def test_a_mark_is_read_from_outside(self) -> None:
+        """Who was started by somebody with a mark carries it, and its hard limit is none."""
+        process = self.begin_marked("sleep", "60")
 
         self.assertEqual(self.marks.read(process.pid), self.marks.of(7))
         self.assertEqual(list(self.marks.everywhere()), [process.pid])
@@ -74,12 +78,12 @@ class ProcessTests(SynchronousTestCase):
         _, hard = resource.prlimit(process.pid, resource.RLIMIT_RTTIME)
         self.assertEqual(hard, resource.RLIM_INFINITY)
 
-    def test_who_is_gone_cannot_be_marked(self) -> None:
-        """It is said with a ProcessLookupError."""
-        process = self.begin("true")
-        process.wait()
+    def test_a_mark_is_taken_off(self) -> None:
+        """Who has lent a process its mark is without one again."""
+        self.begin_marked("true")
 
-        self.assertRaises(ProcessLookupError, put_on, process.pid, self.marks.of(7))
+        self.assertIsNone(self.marks.read(os.getpid()))
+        self.assertEqual(resource.getrlimit(resource.RLIMIT_RTTIME), (resource.RLIM_INFINITY,) * 2)
 
     def test_descendants_inherit_it(self) -> None:
         """A grandchild in a session of its own, which runs another program, carries the mark of its grandparent."""
@@ -94,8 +98,7 @@ class ProcessTests(SynchronousTestCase):
 
     def test_the_dead_are_not_found(self) -> None:
         """Who was killed and is not yet buried is not found again and again."""
-        process = self.begin("sleep", "60")
-        put_on(process.pid, self.marks.of(7))
+        process = self.begin_marked("sleep", "60")
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 

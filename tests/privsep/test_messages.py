@@ -11,6 +11,8 @@ from cmdserver.privsep.messages import (
     REQUEST_BYTES,
     Adopt,
     Exited,
+    Fetch,
+    Fetched,
     Ran,
     Read,
     Ready,
@@ -35,6 +37,7 @@ _REQUESTS: st.SearchStrategy[Request] = st.one_of(
     st.builds(Signal, _NUMBERS, _NUMBERS, st.sampled_from([messages.SIGTERM, messages.SIGKILL])),
     st.builds(Reread),
     st.builds(Adopt, _NUMBERS),
+    st.builds(Fetch, _TEXTS),
 )
 _REPORTS: st.SearchStrategy[Report] = st.one_of(
     st.builds(Ready, _NUMBERS, _NUMBERS, _NUMBERS),
@@ -43,6 +46,7 @@ _REPORTS: st.SearchStrategy[Report] = st.one_of(
     st.builds(Ran, _NUMBERS, _NUMBERS, _NUMBERS, st.booleans()),
     st.builds(Refused, _NUMBERS, _NUMBERS, _TEXTS),
     st.builds(Read, st.lists(_TEXTS, max_size=5).map(tuple), st.lists(_TEXTS, max_size=3).map(tuple)),
+    st.builds(Fetched, _NUMBERS),
     st.builds(Trouble, _TEXTS),
 )
 
@@ -60,16 +64,16 @@ class RequestTests(SynchronousTestCase):
     @example(b"\x95\xa5start\x00\x00\xa1\xff\x90")
     @example(b"")
     def test_any_bytes_are_a_request_or_none(self, packet: bytes) -> None:
-        """Whatever comes, it is one of the four requests, or refused."""
+        """Whatever comes, it is one of the five requests, or refused."""
         try:
             request = decode_request(packet)
         except ValueError:
             return
-        self.assertIsInstance(request, Start | Signal | Reread | Adopt)
+        self.assertIsInstance(request, Start | Signal | Reread | Adopt | Fetch)
 
     @given(_REQUESTS, st.data())
     def test_a_damaged_request_is_a_request_or_none(self, request: Request, data: st.DataObject) -> None:
-        """A request with a byte changed, added or left out is one of the four requests, or refused."""
+        """A request with a byte changed, added or left out is one of the five requests, or refused."""
         packet = bytearray(encode(request))
         at = data.draw(st.integers(0, len(packet) - 1))
         packet[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))

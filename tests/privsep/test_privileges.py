@@ -10,7 +10,7 @@ from cmdserver.privsep.linux import Capability
 from cmdserver.privsep.privileges import capabilities_for, successor_of_root
 from tests.running_doubles import command
 
-_BASIC = {Capability.SETUID, Capability.SETGID, Capability.KILL}
+_BASIC = {Capability.DAC_READ_SEARCH, Capability.SETUID, Capability.SETGID, Capability.KILL}
 
 
 def _as(uid: int, **controls: object) -> Command:
@@ -30,8 +30,8 @@ class CapabilityTests(SynchronousTestCase):
         self.assertEqual(capabilities_for([command()]), frozenset())
         self.assertEqual(capabilities_for([_as(0)]), frozenset())
 
-    def test_commands_of_others_take_three(self) -> None:
-        """To become other users, and to signal them, is all that it takes."""
+    def test_commands_of_others_take_little(self) -> None:
+        """To become other users, to signal them, and to read files at SIGHUP is all that it takes."""
         self.assertEqual(capabilities_for([_as(1000), _as(65534)]), _BASIC)
         self.assertEqual(capabilities_for([]), _BASIC)
 

@@ -39,7 +39,7 @@ class _Host:
         test.patch(os, "killpg", self._killpg)
         test.patch(os, "kill", self._kill)
         test.patch(runs_module, "_next_death", lambda: self.deaths.pop(0) if self.deaths else None)
-        test.patch(runs_module, "_children", lambda: [*self.groups, *self.strays])
+        test.patch(Runs, "_children", lambda _: [*self.groups, *self.strays])
 
     def launch(self, asked: Command, arguments: Sequence[str], mark: int, *, is_brisk: bool) -> Launched:
         if self.trouble is not None:

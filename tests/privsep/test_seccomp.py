@@ -64,6 +64,7 @@ _MUST_BE_BARRED: Mapping[str, Mapping[str, int]] = {
         "process_vm_readv": 310,
         "process_vm_writev": 311,
         "execveat": 322,
+        "pidfd_getfd": 438,
     },
     "aarch64": {
         "ptrace": 117,
@@ -71,6 +72,7 @@ _MUST_BE_BARRED: Mapping[str, Mapping[str, int]] = {
         "process_vm_readv": 270,
         "process_vm_writev": 271,
         "execveat": 281,
+        "pidfd_getfd": 438,
     },
 }
 

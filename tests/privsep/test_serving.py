@@ -4,7 +4,7 @@ import os
 import select
 import socket
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -13,6 +13,8 @@ from cmdserver.privsep.messages import (
     REQUEST_BYTES,
     SIGKILL,
     Adopt,
+    Fetch,
+    Fetched,
     Ready,
     Report,
     Reread,
@@ -199,6 +201,13 @@ class _Allowance:
         return checksum == 43
 
 
+class _Credentials:
+    def open(self, name: str) -> int:
+        if name != "passwd":
+            raise PermissionError(1, "no")
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
 class _Succession:
     generation = 3
 
@@ -227,9 +236,8 @@ class ServerTests(_Channelled):
         self.addCleanup(os.close, self.deaths)
         self.addCleanup(os.close, self.dying)
         os.set_blocking(self.deaths, False)
-        self.server = Server(
-            self.channel, cast("Any", self.runs), cast("Any", _Allowance()), cast("Any", self.succession), self.deaths
-        )
+        parts: list[Any] = [self.channel, self.runs, _Allowance(), _Credentials(), self.succession]
+        self.server = Server(*parts, self.deaths)
 
     def serve(self, *packets: bytes) -> list[Report]:
         """Say packets, hang up, and let the loop go on until it has seen that; return what was reported."""
@@ -286,6 +294,16 @@ class ServerTests(_Channelled):
         """By its own checksum only; then it counts for runs, and the standby is another who knows it."""
         self.serve(encode(Adopt(44)), encode(Adopt(42)))
         self.assertEqual((self.runs.asked, self.succession.asked), ([("allow", 7)], ["require"]))
+
+    def test_files_are_opened_when_asked(self) -> None:
+        """A descriptor comes with the answer, or the kernel's reason does; nothing of it stays open here."""
+        before = open_descriptors()
+        self.daemon.send(encode(Fetch("passwd")))
+        self.daemon.send(encode(Fetch("shadow")))
+        heard = self.serve()
+
+        self.assertEqual([each.errno for each in heard if isinstance(each, Fetched)], [0, 1])
+        self.assertEqual(open_descriptors(), before)
 
     def test_adopted_for_runs_and_standby(self) -> None:
         """With the right checksum both are told."""

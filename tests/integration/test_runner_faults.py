@@ -1,0 +1,280 @@
+"""What becomes of runs, connections and processes when runner, standby or daemon is killed, or short of room."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.integration.client import Client
+from tests.integration.daemon import Daemon, is_alive, prepared, running, shell, wait_until
+from tests.integration.users import BECOME, as_nobody, directory_of_nobody
+from tests.privsep.playing import children
+
+pytestmark = pytest.mark.slow
+
+COMMANDS = {
+    "word": shell("echo word"),
+    "long": shell("echo begun; sleep 1000 & sleep 1000"),
+    "escaping": shell(
+        "setsid sh -c 'echo $$; exec sleep 1000 >/dev/null 2>&1' & until test -s /dev/null; do sleep 9; done"
+    ),
+    "leaving": shell("setsid sh -c 'exec sleep 1000' >/dev/null 2>&1 & sleep 0.2; echo left"),
+    "slow": shell("echo begun; sleep 0.5; echo slow"),
+}
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon that runs, and that leaves nobody."""
+    with running(tmp_path, COMMANDS, limits={"running": 16}) as daemon:
+        yield daemon
+
+
+def _runner_of(daemon: Daemon) -> int:
+    """Find the runner: the daemon's child that runs it; a zombie is none."""
+    (pid,) = wait_until(lambda: [each for each in children(daemon.pid) if is_alive(each)], "there is a runner")[:1]
+    return pid
+
+
+def _standby_of(runner: int) -> int:
+    """Find the standby: the runner's child that is the same program."""
+    command_line = Path(f"/proc/{runner}/cmdline").read_bytes()
+
+    def found() -> list[int]:
+        return [each for each in children(runner) if _command_line(each) == command_line]
+
+    return wait_until(found, "there is a standby")[0]
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def _session(daemon: Daemon) -> Client:
+    """Open a session, and use it."""
+    client = daemon.connect()
+    client.read_greeting()
+    client.send(b"session\nword\n")
+    assert client.read_line() == b"word\n"
+    return client
+
+
+def _begin(daemon: Daemon, command: str) -> Client:
+    """Have a command run, and wait for its first line."""
+    client = daemon.connect()
+    client.read_greeting()
+    client.send(f"{command}\n".encode())
+    assert client.read_line()
+    return client
+
+
+def test_runner_killed(daemon: Daemon) -> None:
+    """Its runs end as faults and are audited, nobody of them is left, and a session goes on with another runner."""
+    runner = _runner_of(daemon)
+    standby = _standby_of(runner)
+    with _session(daemon) as session, _begin(daemon, "long") as long, _begin(daemon, "escaping") as escaping:
+        lost = daemon.processes()
+        assert len(lost) >= 4
+        began = time.monotonic()
+        os.kill(runner, signal.SIGKILL)
+
+        assert b"cmdserver: fault: " in long.read_all()
+        assert b"cmdserver: fault: " in escaping.read_all()
+        wait_until(lambda: not any(map(is_alive, lost)), "they are gone")
+        session.send(b"word\n")
+        answer = session.read_line()
+        while answer.startswith(b"cmdserver: busy: "):
+            assert time.monotonic() - began < 1
+            time.sleep(0.01)
+            session.send(b"word\n")
+            answer = session.read_line()
+        assert answer == b"word\n"
+        assert time.monotonic() - began < 1
+    assert _runner_of(daemon) == standby
+    assert sorted(each["command"] for each in daemon.audit() if each["outcome"] == "fault") == ["escaping", "long"]
+    assert f"the runner process {runner} has died" in daemon.log()
+    wait_until(lambda: not Path(f"/proc/{runner}").exists(), "it is buried")
+
+
+def test_runner_killed_again_and_again(daemon: Daemon) -> None:
+    """Every runner has a standby; who left the group of a command of the fifth runner's is ended like the first's."""
+    for _ in range(4):
+        runner = _runner_of(daemon)
+        standby = _standby_of(runner)
+        os.kill(runner, signal.SIGKILL)
+        wait_until(lambda standby=standby: _runner_of(daemon) == standby, "the standby takes over")  # type: ignore[misc]
+        wait_until(lambda: daemon.ask("word\n") == b"word\n", "it works")
+
+    assert daemon.ask("leaving\n") == b"left\n"
+    wait_until(lambda: not daemon.processes(), "who has left is gone")
+
+
+def test_standby_killed(daemon: Daemon) -> None:
+    """It is replaced, nobody notices, and the new one is as good."""
+    runner = _runner_of(daemon)
+    with _begin(daemon, "slow") as client:
+        standby = _standby_of(runner)
+        os.kill(standby, signal.SIGKILL)
+        assert client.read_all() == b"slow\n"
+    wait_until(lambda: _standby_of(runner) != standby, "there is another")
+
+    os.kill(runner, signal.SIGKILL)
+    wait_until(lambda: daemon.ask("word\n") == b"word\n", "the new one has taken over")
+
+
+def test_both_killed(tmp_path: Path) -> None:
+    """Without anybody who can start commands the daemon stops, as a failure, and says why; nobody is left."""
+    with prepared(tmp_path) as daemon:
+        daemon.configure(COMMANDS)
+        daemon.start()
+        runner = _runner_of(daemon)
+        standby = _standby_of(runner)
+        with _begin(daemon, "long"):
+            os.kill(standby, signal.SIGSTOP)
+            os.kill(runner, signal.SIGKILL)
+            os.kill(standby, signal.SIGKILL)
+
+            assert daemon.wait() == 1
+        assert "the runner process and its standby are dead" in daemon.log()
+
+
+@pytest.mark.parametrize("is_escaped", [False, True], ids=["in its group", "escaped"])
+def test_daemon_killed(tmp_path: Path, is_escaped: bool) -> None:
+    """The runner, the standby and every command end by themselves, whoever has left his group as well."""
+    with prepared(tmp_path) as daemon:
+        daemon.configure(COMMANDS)
+        daemon.start()
+        runner = _runner_of(daemon)
+        standby = _standby_of(runner)
+        with _begin(daemon, "escaping" if is_escaped else "long"):
+            assert daemon.processes()
+            daemon.signal(signal.SIGKILL)
+            daemon.wait()
+
+            wait_until(lambda: not daemon.processes(), "no command is left")
+            wait_until(lambda: not any(map(is_alive, (runner, standby))), "neither is the runner")
+
+
+def test_who_left_his_group_is_ended_with_his_command(daemon: Daemon) -> None:
+    """A grandchild in a session of its own, silent, is gone soon after the answer; others are not hit."""
+    with _begin(daemon, "long") as other:
+        for _ in range(5):  # by both ways of starting a command
+            assert daemon.ask("leaving\n") == b"left\n"
+            wait_until(lambda: len(daemon.processes()) == 3, "who has left is gone")
+        other.reset()
+    wait_until(lambda: not daemon.processes(), "all is over")
+
+
+def test_flood_of_starts_over_a_dying_runner(daemon: Daemon) -> None:
+    """Runners that are killed in the middle of a flood of requests: each one gets its answer, nobody waits for ever."""
+    with _session(daemon) as session:
+        for _ in range(5):
+            session.send(b"word\n" * 50)
+            os.kill(_runner_of(daemon), signal.SIGKILL)
+            answers = [session.read_line() for _ in range(50)]
+            assert {each.split(b": ")[1] if each != b"word\n" else b"word" for each in answers} <= {
+                b"word",
+                b"fault",
+                b"busy",
+            }
+        wait_until(lambda: daemon.ask("word\n") == b"word\n", "it works")
+        session.send(b"word\n")
+        assert session.read_line() == b"word\n"
+
+
+def test_ctrl_c(tmp_path: Path) -> None:
+    """A terminal's signal to the whole group of processes ends the daemon in order: what runs is answered."""
+    with prepared(tmp_path) as daemon:
+        daemon.configure(COMMANDS)
+        daemon.start(command_line=["setsid", *daemon.command_line()])
+        with _begin(daemon, "slow") as client:
+            os.killpg(daemon.pid, signal.SIGINT)
+            assert client.read_all() == b"slow\n"
+        daemon.wait()
+        assert not daemon.processes()
+        assert "has died" not in daemon.log()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start it as another user")
+def test_fork_refused() -> None:
+    """Where the user may have no more processes a command is busy, not hung; when there is room again, it runs."""
+    with directory_of_nobody() as directory, prepared(directory) as daemon:
+        daemon.configure(COMMANDS)
+        as_nobody(daemon)
+        runner = _runner_of(daemon)
+        _limit(runner, "--nproc=1:", *BECOME)
+
+        began = time.monotonic()
+        said = daemon.ask("word\n")
+
+        assert said.startswith(b"cmdserver: busy: ")
+        assert time.monotonic() - began < 5
+        _limit(runner, "--nproc=10000:", *BECOME)
+        assert daemon.ask("word\n") == b"word\n"
+        daemon.stop()
+
+
+def test_descriptors_of_the_runner_run_out(daemon: Daemon) -> None:
+    """A command that the runner has no descriptors for is busy or a fault, not hung; with room again it runs."""
+    runner = _runner_of(daemon)
+    with _session(daemon) as session:
+        open_ = _descriptors(runner)
+        for room in range(6):
+            _limit(runner, f"--nofile={open_ + room}:")
+            answer = _ask(session)
+            assert answer == b"word\n" or answer.split(b": ")[1] in {b"busy", b"fault"}, answer
+            if room == 0:
+                assert answer != b"word\n"
+        _limit(runner, "--nofile=1000:")
+        assert _ask(session) == b"word\n"
+    assert _runner_of(daemon) == runner
+
+
+def test_descriptors_of_the_daemon_run_out(tmp_path: Path) -> None:
+    """Full of connections, a command is busy or a fault, and SIGHUP changes nothing; with room again all works."""
+    with prepared(tmp_path) as daemon, ExitStack() as stack:
+        daemon.configure(COMMANDS, limits={"running": 2})
+        daemon.start(command_line=["prlimit", "--nofile=48:48", *daemon.command_line()])
+        session = stack.enter_context(_session(daemon))
+        while _descriptors(daemon.pid) < 48:
+            fuller = _descriptors(daemon.pid) + 1
+            stack.enter_context(daemon.connect())
+            wait_until(lambda fuller=fuller: _descriptors(daemon.pid) >= fuller, "it is accepted")  # type: ignore[misc]
+
+        answer = _ask(session)
+        assert answer.split(b": ")[1] in {b"busy", b"fault"}, answer
+        text = daemon.config_file.read_text("utf-8")
+        daemon.configure({"word": shell("echo changed")})
+        daemon.reload()
+        assert "nothing was changed" in daemon.log()
+        daemon.config_file.write_text(text, "utf-8")
+
+        stack.pop_all().close()
+        wait_until(lambda: _descriptors(daemon.pid) < 40, "they have hung up")
+        assert daemon.ask("word\n") == b"word\n"
+        assert is_alive(daemon.pid)
+        daemon.stop()
+
+
+def _ask(session: Client) -> bytes:
+    session.send(b"word\n")
+    return session.read_line()
+
+
+def _descriptors(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - one number
+
+
+def _limit(pid: int, limit: str, *wrapper: str) -> None:
+    """Set a resource limit of a running process."""
+    done = subprocess.run([*wrapper, "prlimit", f"--pid={pid}", limit], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a limit cannot be set from here: {done.stderr.strip()}")

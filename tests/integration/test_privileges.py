@@ -1,0 +1,269 @@
+"""What daemon and runner have of root's privileges once the doors are open; only root can find out."""
+
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.integration.daemon import Daemon, Door, is_alive, prepared, running, shell, wait_until
+from tests.integration.users import NOBODY
+from tests.privsep.playing import children, rss_bytes
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.geteuid() != 0, reason="only root has privileges to give up")]
+
+_ID = {"run": ["id"]}
+AS_NOBODY: Mapping[str, object] = {"user": "nobody"}
+COMMANDS: Mapping[str, Mapping[str, object]] = {
+    "word": shell("echo word"),
+    "theirs": {**_ID, **AS_NOBODY},
+    "ours": _ID,
+    "status": {"run": ["cat", "/proc/self/status"], **AS_NOBODY},
+    "long": {**shell("echo begun; exec sleep 60"), **AS_NOBODY},
+}
+#: Of capabilities(7): DAC_READ_SEARCH, KILL, SETGID, SETUID.
+_LITTLE = 1 << 2 | 1 << 5 | 1 << 6 | 1 << 7
+
+
+def _status(pid: int) -> Mapping[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _runner_of(daemon: Daemon) -> int:
+    return wait_until(lambda: [each for each in children(daemon.pid) if is_alive(each)], "there is a runner")[0]
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon that root has started."""
+    with running(tmp_path, COMMANDS) as daemon:
+        yield daemon
+
+
+def test_daemon_has_nothing_of_root(daemon: Daemon) -> None:
+    """All its numbers are nobody's, it has no group, no capability, and gains none; programs are barred."""
+    status = _status(daemon.pid)
+
+    assert set(status["Uid"].split()) == {str(NOBODY)}
+    assert set(status["Gid"].split()) == {"65534"}
+    assert status["Groups"] == ""
+    assert {status[each] for each in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {"0" * 16}
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    for thread in Path(f"/proc/{daemon.pid}/task").iterdir():
+        status = _status_of_thread(thread)
+        assert (status["Uid"].split()[0], status["Seccomp"], status["CapEff"]) == (str(NOBODY), "2", "0" * 16)
+
+
+def _status_of_thread(thread: Path) -> Mapping[str, str]:
+    lines = (thread / "status").read_text("ascii").splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def test_daemon_holds_nothing_of_roots(daemon: Daemon) -> None:
+    """Of what it has open nothing is a directory, or a file of root's that it may write, but its log."""
+    for entry in Path(f"/proc/{daemon.pid}/fd").iterdir():
+        target = entry.readlink()
+        flags = int(Path(f"/proc/{daemon.pid}/fdinfo/{entry.name}").read_text("ascii").split("flags:")[1].split()[0], 8)
+        if not str(target).startswith("/") or str(target) == os.devnull or entry.name in {"1", "2"}:
+            continue
+        assert not target.is_dir(), target
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            assert target.stat().st_uid == NOBODY, target
+
+
+def test_runner_keeps_what_it_needs(tmp_path: Path) -> None:
+    """Where no command is root's the runner cannot do what root can, but become others, signal them, and read files."""
+    commands = {name: {**table, **AS_NOBODY} for name, table in COMMANDS.items()}
+    with running(tmp_path, commands) as daemon:
+        for pid in (_runner_of(daemon), children(_runner_of(daemon))[0]):
+            status = _status(pid)
+            assert {int(status[each], 16) for each in ("CapEff", "CapPrm", "CapBnd")} == {_LITTLE}
+            assert status["CapInh"] == status["CapAmb"] == "0" * 16
+            assert status["NoNewPrivs"] == "1"
+        assert daemon.ask("theirs\n").startswith(b"uid=65534(nobody) gid=65534(nogroup) groups=65534(nogroup)")
+
+
+def test_first_command_of_roots_takes_a_restart(tmp_path: Path) -> None:
+    """A runner that cannot do what root can is not asked to at SIGHUP: that is a mistake, and nothing is changed."""
+    commands = {name: {**table, **AS_NOBODY} for name, table in COMMANDS.items()}
+    with running(tmp_path, commands) as daemon:
+        daemon.configure(COMMANDS)
+        daemon.reload()
+
+        assert "nothing was changed" in daemon.log()
+        assert "restart" in daemon.log()
+        assert daemon.ask("ours\n").startswith(b"uid=65534(nobody)")
+
+
+def test_commands_run_as_who_they_are(daemon: Daemon) -> None:
+    """A command of nobody's has nobody's numbers, no groups, no capabilities; another one is root's."""
+    assert daemon.ask("theirs\n") == b"uid=65534(nobody) gid=65534(nogroup) groups=65534(nogroup)\n"
+    assert daemon.ask("ours\n").startswith(b"uid=0(root) gid=0(root)")
+    status = dict(line.split(":", 1) for line in daemon.ask("status\n").decode().splitlines())
+    assert status["Groups"].strip() == ""
+    assert int(status["CapPrm"], 16) == int(status["CapEff"], 16) == 0
+    assert status["NoNewPrivs"].strip() == "1"
+
+
+def test_commands_of_others_can_be_ended(daemon: Daemon) -> None:
+    """The runner may signal whom it has started, whoever that is."""
+    with daemon.connect() as client:
+        client.read_greeting()
+        client.send(b"long\n")
+        assert client.read_line() == b"begun\n"
+        client.reset()
+    wait_until(lambda: not daemon.processes(), "it is ended")
+
+
+def test_state_below_a_directory_of_roots(tmp_path: Path) -> None:
+    """The state directory is found again though nobody may go where it is; its files are nobody's then."""
+    tmp_path.chmod(0o700)
+    with running(tmp_path, COMMANDS, doors=[Door(login="required", tls=True)]) as daemon:
+        assert daemon.ask("word\n") == b"word\n"
+        wait_until(daemon.audit, "it is audited")
+        daemon.reload()
+        assert "configuration read again" in daemon.log()
+        assert daemon.ask("word\n") == b"word\n"
+        assert [each["outcome"] for each in daemon.audit()] == ["ok", "ok"]
+        assert {path.stat().st_uid for path in (daemon.state_directory, *daemon.state_directory.iterdir())} <= {NOBODY}
+
+
+def test_state_directory_may_be_a_link(tmp_path: Path) -> None:
+    """The administrator may keep it elsewhere: /var/lib/cmdserver may be a link, as systemd's are."""
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    with prepared(tmp_path) as daemon:
+        daemon.state_directory.symlink_to(tmp_path / "elsewhere")
+        daemon.configure(COMMANDS)
+        daemon.start()
+        assert daemon.ask("word\n") == b"word\n"
+        daemon.stop()
+    assert (tmp_path / "elsewhere" / "audit.jsonl").exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "link to a directory", "link below", "hard link", "pipe", "dangling link"])
+def test_planted_files(daemon_to_be: Daemon, kind: str) -> None:
+    """Who was nobody yesterday leads root nowhere today: the daemon does not start with what he may have left."""
+    daemon = daemon_to_be
+    victim = daemon.directory / "victim"
+    victim.write_text("untouched", "ascii")
+    state = daemon.state_directory
+    state.mkdir(mode=0o700)
+    below = state / "authorized_keys"
+    match kind:
+        case "link":
+            (state / "audit.jsonl").symlink_to(victim)
+        case "link to a directory":
+            below.symlink_to(daemon.directory)
+        case "link below":
+            below.mkdir()
+            (below / "ada").symlink_to(victim)
+        case "hard link":
+            (state / "audit.jsonl").hardlink_to(victim)
+        case "pipe":
+            os.mkfifo(state / "audit.jsonl")
+        case "dangling link":
+            (state / "passwd").symlink_to(daemon.directory / "not there")
+    for path in (state, *state.rglob("*")):
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    owner = victim.stat().st_uid
+    daemon.configure(COMMANDS)
+
+    done = daemon.run_to_end()
+
+    assert done.returncode != 0
+    assert str(state) in done.stdout + done.stderr
+    assert (victim.read_text("ascii"), victim.stat().st_uid) == ("untouched", owner)
+    assert not (daemon.directory / "not there").exists()
+
+
+def _write_pair(directory: Path, authority: trustme.CA) -> Mapping[str, object]:
+    """Put a certificate, and its key for root alone, where only root may go."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    pair = authority.issue_cert("localhost")
+    pair.private_key_pem.write_to_path(str(directory / "key.pem"))
+    (directory / "key.pem").chmod(0o600)
+    pair.cert_chain_pems[0].write_to_path(str(directory / "cert.pem"))
+    return {"certificate": str(directory / "cert.pem"), "key": str(directory / "key.pem")}
+
+
+def _certificate(door: Door) -> bytes:
+    """See which certificate a door shows."""
+    host, port = door.address
+    return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((str(host), int(port)), timeout=10))
+
+
+def test_changed_configuration_and_key_of_roots(tmp_path: Path) -> None:
+    """After root was given up SIGHUP takes up both, though only root may read them; a mistake changes nothing."""
+    authority = trustme.CA()
+    door = Door(tls=True)
+    with prepared(tmp_path) as daemon:
+        tls = _write_pair(tmp_path / "private", authority)
+        daemon.configure(COMMANDS, doors=[door], tls=tls)
+        daemon.config_file.chmod(0o600)
+        tmp_path.chmod(0o700)
+        daemon.start()
+        before = _certificate(door)
+
+        _write_pair(tmp_path / "private", authority)
+        daemon.configure({**COMMANDS, "more": shell("echo more")}, doors=[door], tls=tls)
+        daemon.reload()
+        after = _certificate(door)
+        assert after != before
+        assert daemon.ask("more\n") == b"more\n"
+
+        (tmp_path / "private" / "key.pem").write_text("no key", "ascii")
+        daemon.configure({"word": shell("echo changed")}, doors=[door], tls=tls)
+        daemon.reload()
+        assert "nothing was changed" in daemon.log()
+        assert _certificate(door) == after
+        assert daemon.ask("more\n") == b"more\n"
+        daemon.stop()
+
+
+def test_doors_added_after_root_was_given_up(tmp_path: Path) -> None:
+    """Whatever a new door needs can be had at SIGHUP, wherever Python is installed."""
+    line, web = Door(tls=True), Door(protocol="web", login="optional")
+    with running(tmp_path, COMMANDS) as daemon:
+        daemon.configure(COMMANDS, doors=[line, web])
+        daemon.reload()
+
+        assert "configuration read again" in daemon.log()
+        assert _certificate(line)
+        assert daemon.ask("word\n") == b"word\n"
+
+
+def test_runner_is_small(daemon: Daemon) -> None:
+    """It uses less than 20 MB, also after it has been at work, and its standby hardly any of its own."""
+    for _ in range(30):
+        assert daemon.ask("word\n") == b"word\n"
+    runner = _runner_of(daemon)
+
+    assert rss_bytes(runner) < 20_000_000
+    assert rss_bytes(children(runner)[0]) < 20_000_000
+
+
+def test_runner_imports_no_twisted() -> None:
+    """It would cost the runner its memory twice."""
+    show = "import sys, cmdserver.privsep.__main__; print([each for each in sys.modules if each.startswith('twisted')])"
+    done = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
+
+
+def test_hidden_memory(daemon: Daemon) -> None:
+    """Who has become the daemon's user can look neither into the runner nor into the daemon."""
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv is not installed")
+    for pid in (daemon.pid, _runner_of(daemon)):
+        done = subprocess.run(
+            ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "cat", f"/proc/{pid}/environ"],
+            capture_output=True,
+            check=False,
+        )
+        assert b"Permission denied" in done.stderr

@@ -23,6 +23,7 @@ from cmdserver.privsep.messages import (
     decode_report,
     encode,
 )
+from cmdserver.privsep.orders import Orders
 from tests.integration.daemon import _toml, is_alive, wait_until
 
 #: Only a test that fails waits so long.
@@ -66,11 +67,20 @@ class Played:
 
     Args:
         file: Its configuration.
+        state_directory: Where it opens credential files; empty: nowhere.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, state_directory: str = "") -> None:
         self.file = file
-        self.connection = starting.start(str(file))
+        self.family = int.from_bytes(os.urandom(3), "big")
+        orders = Orders(
+            family=self.family,
+            daemon=os.getpid(),
+            configuration=str(file),
+            pid_file="",
+            state_directory=state_directory,
+        )
+        self.connection = starting.start(orders)
         try:
             self.ready = starting.wait_for(self.connection)
         except BaseException:
@@ -176,11 +186,13 @@ class Played:
 
 
 @contextmanager
-def played(directory: Path, commands: Mapping[str, Mapping[str, object]], **how: Any) -> Iterator[Played]:
+def played(
+    directory: Path, commands: Mapping[str, Mapping[str, object]], *, state_directory: str = "", **how: Any
+) -> Iterator[Played]:
     """Start a runner with an allow-list; at the end neither it nor anything of it is left."""
     file = directory / "cmdserver.toml"
     file.write_text(configuration(commands, **how), "utf-8")
-    runner = Played(file)
+    runner = Played(file, state_directory)
     try:
         yield runner
     finally:

@@ -20,6 +20,8 @@ from cmdserver.privsep.messages import (
     SIGTERM,
     Adopt,
     Exited,
+    Fetch,
+    Fetched,
     Ran,
     Read,
     Ready,
@@ -41,7 +43,7 @@ pytestmark = pytest.mark.slow
 COMMANDS = {
     "word": shell("echo word"),
     "true": {"run": ["true"]},
-    "long": shell("echo begun; exec sleep 60"),
+    "long": {"run": ["sleep", "60"]},
     "escaping": shell("setsid sh -c 'echo $$; exec sleep 60 >/dev/null 2>&1' & wait"),
 }
 
@@ -88,7 +90,7 @@ def test_nonsense_is_no_request(runner: Played) -> None:
     packets += [good[:cut] for cut in range(1, len(good))]
     packets += [good + b"\x00", b"x" * REQUEST_BYTES, b"x" * (REQUEST_BYTES + 1), b"\x00" * 150_000]
     packets += [encode(each) for each in (Ready(0, 1, 2), Started(0, 1), Ran(0, 1, 0, True), Exited(0, 0, True))]
-    packets += [encode(each) for each in (Read((), ()), Trouble("x"), Refused(0, 1, "x"))]
+    packets += [encode(each) for each in (Read((), ()), Trouble("x"), Refused(0, 1, "x"), Fetched("x", 0))]
     packets.append(encode(Start(0, 0, "word", ("x" * 200_000,))))
 
     for packet in packets:
@@ -317,6 +319,66 @@ def test_what_cannot_be_read_is_told(runner: Played) -> None:
     assert isinstance(report, Read)
     assert len(report.mistakes) == 1
     assert runner.works()
+
+
+def test_only_credential_files_are_opened(tmp_path: Path) -> None:
+    """Of all names only those of credential files are opened, below the state directory, and over no link."""
+    state = tmp_path / "state"
+    (state / "authorized_keys").mkdir(parents=True)
+    for name in ("passwd", "authorized_keys/ada", "tls.key", "authorized_keys/.hidden"):
+        (state / name).write_text(name, "ascii")
+    (state / "tokens").symlink_to(tmp_path / "cmdserver.toml")
+    (state / "authorized_keys" / "link").symlink_to("/etc/shadow")
+    (state / "authorized_keys" / "hard").hardlink_to(state / "tls.key")
+    os.mkfifo(state / "authorized_keys" / "pipe")
+    (state / "authorized_keys" / "directory").mkdir()
+    with played(tmp_path, COMMANDS, state_directory=str(state)) as runner:
+        before, _ = _in_peace(runner)
+        for name in ("passwd", "authorized_keys/ada"):
+            runner.send(Fetch(name))
+            report, (descriptor,) = runner.hear()
+            assert isinstance(report, Fetched)
+            assert os.read(descriptor, 100) == name.encode()
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.write(descriptor, b"x")
+            os.close(descriptor)
+
+        names = [
+            "tls.key",
+            "tokens",
+            "",
+            ".",
+            "..",
+            "/etc/shadow",
+            "../state/passwd",
+            "./passwd",
+            "passwd/",
+            "passwd\0",
+        ]
+        names += ["authorized_keys", "authorized_keys/", "authorized_keys/..", "authorized_keys/../passwd"]
+        names += ["authorized_keys//etc/shadow", "authorized_keys/link", "authorized_keys/hard", "authorized_keys/pipe"]
+        names += ["authorized_keys/directory", "authorized_keys/.hidden", "authorized_keys/a\0b", "x" * 60_000]
+        for name in names:
+            runner.send(Fetch(name))
+            report, taken = runner.hear()
+            assert isinstance(report, Fetched), name
+            assert (report.errno != 0, taken) == (True, []), name
+
+        (state / "authorized_keys").rename(state / "other")
+        (state / "authorized_keys").symlink_to("other")
+        runner.send(Fetch("authorized_keys/ada"))
+        assert isinstance(report := runner.hear_only(), Fetched)
+        assert report.errno != 0
+        assert _in_peace(runner)[0] == before
+
+
+def test_nothing_is_opened_where_nothing_need_be(runner: Played) -> None:
+    """A daemon that may open its files itself has none opened."""
+    for name in ("passwd", "tokens", "authorized_keys/ada"):
+        runner.send(Fetch(name))
+        report, taken = runner.hear()
+        assert isinstance(report, Fetched)
+        assert (report.errno, taken) == (errno.EPERM, [])
 
 
 @pytest.mark.parametrize("is_abrupt", [True, False], ids=["with reports unread", "with all read"])

@@ -46,7 +46,7 @@ _REPORTS: st.SearchStrategy[Report] = st.one_of(
     st.builds(Ran, _NUMBERS, _NUMBERS, _NUMBERS, st.booleans()),
     st.builds(Refused, _NUMBERS, _NUMBERS, _TEXTS),
     st.builds(Read, st.lists(_TEXTS, max_size=5).map(tuple), st.lists(_TEXTS, max_size=3).map(tuple)),
-    st.builds(Fetched, _NUMBERS),
+    st.builds(Fetched, _TEXTS, _NUMBERS),
     st.builds(Trouble, _TEXTS),
 )
 

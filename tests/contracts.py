@@ -9,13 +9,14 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
 from twisted.internet import reactor as global_reactor
-from twisted.internet.interfaces import IProcessTransport
+from twisted.internet.interfaces import IProcessTransport, IReactorProcess
 from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
@@ -25,7 +26,7 @@ from cmdserver import execution as execution_module
 from cmdserver.errors import AuditError
 from cmdserver.events import Event, Ledger
 from cmdserver.execution import Execution
-from cmdserver.model import Finished, Grant
+from cmdserver.model import Command, Finished, Grant
 from cmdserver.process import isolate_descriptors
 from cmdserver.runner import Runner
 from cmdserver.spawning import Spawner
@@ -70,6 +71,11 @@ def real_spawner(test: SynchronousTestCase, **arguments: Any) -> Spawner:
     spawner = Spawner(reactor, **arguments)
     test.addCleanup(os.close, spawner._null)
     return spawner
+
+
+def _kill_if_there(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 class RecordingProtocol(ProcessProtocol):
@@ -137,12 +143,13 @@ class SpawnerContract(TestCase):
         raise NotImplementedError
 
     async def test_the_connection_is_made_before_spawning_returns(self) -> None:
-        """A protocol that has got its transport back knows it already, with the pid and both pipes."""
+        """A protocol that has got its transport back knows it already; the pid and both pipes are there, or will be."""
         protocol = RecordingProtocol()
 
         transport = self.spawn(protocol, Script(is_endless=True))
 
         self.assertEqual(protocol.events, ["made"])
+        await self.settle(lambda: transport.pid is not None)
         self.assertGreater(transport.pid, 0)
         self.assertEqual(set(transport.pipes), {1, 2})
         os.killpg(transport.pid, signal.SIGKILL)
@@ -216,19 +223,25 @@ class SpawnerContract(TestCase):
         protocol = RecordingProtocol()
         transport = self.spawn(protocol, Script(is_endless=True))
 
+        await self.settle(lambda: transport.pid is not None)
         os.killpg(transport.pid, signal.SIGTERM)
         await self.settle(lambda: protocol.is_over)
 
         self.assertEqual([cast("Any", each.value).signal for each in protocol.reasons], [signal.SIGTERM] * 2)
         self.assertEqual([cast("Any", each.value).exitCode for each in protocol.reasons], [None] * 2)
 
-    def test_a_missing_program_is_an_error_at_once(self) -> None:
-        """What cannot be started raises OSError, and the protocol is told nothing."""
+    async def test_a_missing_program_is_an_error(self) -> None:
+        """What cannot be started is an OSError: raised, and the protocol is told nothing; or the reason of its end."""
         protocol = RecordingProtocol()
 
-        self.assertRaises(FileNotFoundError, self.spawn_missing, protocol)
-
-        self.assertEqual(protocol.events, [])
+        try:
+            self.spawn_missing(protocol)
+        except FileNotFoundError:
+            self.assertEqual(protocol.events, [])
+        else:
+            await self.settle(lambda: protocol.is_over)
+            self.assertEqual(protocol.events, ["made", "ended"])
+            self.assertIsInstance(protocol.reasons[0].value, FileNotFoundError)
 
 
 class LedgerContract(SynchronousTestCase):
@@ -310,9 +323,13 @@ class RunnerContract(TestCase):
         self.directory = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.directory)
 
+    def starts(self, command: Command) -> IReactorProcess:
+        """Choose what starts a command, by its name."""
+        return by_name(self.spawner, command)
+
     def begin(self, granted: Grant, clock: Any = None) -> Begun:
         """Run."""
-        self.runner = Runner(by_name(self.spawner, granted.command), clock or self.clock)
+        self.runner = Runner(self.starts(granted.command), clock or self.clock)
         sink = self.make_sink()
         return Begun(execution=self.runner.run(granted, sink), sink=sink)
 
@@ -486,7 +503,7 @@ class RunnerContract(TestCase):
             self.shell("setsid sh -c 'echo $$ > child; exec sleep 60' & until test -s child; do :; done")
         )
         child = await self.number("child")
-        self.addCleanup(os.kill, child, signal.SIGKILL)
+        self.addCleanup(_kill_if_there, child)
 
         await until(lambda: self.clock.getDelayedCalls()[0].getTime() < 1)
         self.clock.advance(0.1)
@@ -527,9 +544,10 @@ class RunnerContract(TestCase):
 
         self.assertEqual(finished.signal, "SIGTERM")
 
-    def test_a_missing_program_is_an_error_at_once(self) -> None:
-        """What cannot be started raises OSError, and nothing is under way."""
-        self.assertRaises(FileNotFoundError, self.begin, grant(argv=("/nonexistent/program",)))
+    async def test_a_missing_program_is_an_error(self) -> None:
+        """What cannot be started is an OSError, at once or as the end of the run; then nothing is under way."""
+        with self.assertRaises(FileNotFoundError):
+            await self.begin(grant(argv=("/nonexistent/program",))).outcome()
 
         self.successResultOf(self.runner.wait_idle())
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -552,9 +570,7 @@ class RunnerContract(TestCase):
     async def test_arguments_are_not_looked_into(self) -> None:
         """What a shell would act on reaches the program as it is."""
         words = ("a b", "$(id)", "`id`", "*", ";", "", "ü")
-        granted = grant(argv=("/usr/bin/printf", "%s|"))
-
-        finished = await self.begin(replace(granted, arguments=words)).outcome()
+        finished = await self.begin(grant(argv=("/usr/bin/printf", "%s|", *words))).outcome()
 
         self.assertEqual(finished.stdout.decode(), "".join(f"{word}|" for word in words))
 
@@ -632,6 +648,8 @@ class RunnerContract(TestCase):
         begun.execution.pause()
         pid = await self.number("ready")
         await until(lambda: not is_known(pid))
+
+        await until(lambda: begun.execution._exit is not None)
 
         self.clock.pump([execution_module.LINGER_SECONDS] * 31)
         finished = await begun.outcome()

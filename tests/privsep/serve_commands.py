@@ -1,0 +1,61 @@
+"""A runner process with the allow-list of a test: ``serve_commands.py DESCRIPTOR FAMILY``, the commands on its input.
+
+What it is made of is the real runner's; the one difference is where the allow-list comes from.
+"""
+
+import os
+import pickle
+import signal
+import socket
+import sys
+from typing import Any, cast
+
+from cmdserver.privsep import __main__ as runner
+from cmdserver.privsep import linux
+from cmdserver.privsep.launching import Launcher
+from cmdserver.privsep.marks import Marks
+from cmdserver.privsep.runs import Runs
+from cmdserver.privsep.serving import Channel, Server
+from cmdserver.privsep.succession import Forked
+
+
+class _Allowance:
+    def __init__(self, commands: Any) -> None:
+        self.commands = commands
+        self.most = 100
+        self.checksum = 0
+
+
+class _NoSuccession:
+    """There is no standby: the test is over before one is needed."""
+
+    generation = 0
+    successor = 1
+
+    def require_successor(self) -> None: ...
+
+    def dismiss(self) -> None: ...
+
+
+def main(descriptor: int, family: int) -> None:
+    """Serve until the test hangs up."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    os.chdir("/")
+    os.umask(0o022)
+    linux.adopt_orphans()
+    os.set_inheritable(descriptor, False)
+    commands = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the test
+    channel = Channel(socket.socket(fileno=descriptor))
+    runs = Runs(Launcher(), Marks(family), channel.post)
+    parts: list[Any] = [channel, runs, _Allowance(commands), None, _NoSuccession()]
+    server = Server(*parts, runner._deaths())
+    try:
+        server.serve()
+    except Forked:
+        os._exit(1)
+    cast("Any", server).end()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -179,7 +179,8 @@ class Played:
         self.connection.close()
         pids = [self.ready.pid, self.standby]
         try:
-            wait_until(lambda: self.bury() or not any(map(is_alive, pids)), "runner and standby are gone")
+            wait_until(lambda: not any(map(is_alive, pids)), "runner and standby are gone")
+            self.bury()
         finally:
             for pid in filter(is_alive, pids):
                 os.kill(pid, signal.SIGKILL)

@@ -8,10 +8,11 @@ import pickle
 import signal
 import socket
 import sys
-from typing import Any, cast
+from typing import Any
 
 from cmdserver.privsep import __main__ as runner
 from cmdserver.privsep import linux
+from cmdserver.privsep.credentials import Credentials
 from cmdserver.privsep.launching import Launcher
 from cmdserver.privsep.marks import Marks
 from cmdserver.privsep.runs import Runs
@@ -48,13 +49,14 @@ def main(descriptor: int, family: int) -> None:
     commands = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the test
     channel = Channel(socket.socket(fileno=descriptor))
     runs = Runs(Launcher(), Marks(family), channel.post)
-    parts: list[Any] = [channel, runs, _Allowance(commands), None, _NoSuccession()]
-    server = Server(*parts, runner._deaths())
+    allowance: Any = _Allowance(commands)
+    others: Any = _NoSuccession()
+    server = Server(channel, runs, allowance, Credentials(""), others, runner._deaths())
     try:
         server.serve()
     except Forked:
         os._exit(1)
-    cast("Any", server).end()
+    server.end()
 
 
 if __name__ == "__main__":

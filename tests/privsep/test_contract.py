@@ -78,7 +78,8 @@ class RemoteSpawnerTests(contracts.SpawnerContract):
         return self._spawn(protocol, "/bin/sh", "-c", line)
 
     def spawn_missing(self, protocol: RecordingProtocol) -> IProcessTransport:
-        return self._spawn(protocol, "/nonexistent/program")
+        transport: IProcessTransport = self._spawn(protocol, "/nonexistent/program")
+        return transport
 
     def _spawn(self, protocol: RecordingProtocol, *argv: str) -> Any:
         asked = command(argv=argv, environment=(("PATH", "/bin"),))

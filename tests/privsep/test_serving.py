@@ -8,7 +8,6 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.privsep import serving
 from cmdserver.privsep.messages import (
     REQUEST_BYTES,
     SIGKILL,
@@ -17,6 +16,7 @@ from cmdserver.privsep.messages import (
     Fetched,
     Ready,
     Report,
+    Request,
     Reread,
     Signal,
     Start,
@@ -236,8 +236,11 @@ class ServerTests(_Channelled):
         self.addCleanup(os.close, self.deaths)
         self.addCleanup(os.close, self.dying)
         os.set_blocking(self.deaths, False)
-        parts: list[Any] = [self.channel, self.runs, _Allowance(), _Credentials(), self.succession]
-        self.server = Server(*parts, self.deaths)
+        runs: Any = self.runs
+        allowance: Any = _Allowance()
+        credentials: Any = _Credentials()
+        succession: Any = self.succession
+        self.server = Server(self.channel, runs, allowance, credentials, succession, self.deaths)
 
     def serve(self, *packets: bytes) -> list[Report]:
         """Say packets, hang up, and let the loop go on until it has seen that; return what was reported."""
@@ -250,7 +253,7 @@ class ServerTests(_Channelled):
     def before_polling(self, call: Callable[[], object]) -> None:
         """Have something done each time before the loop waits."""
         poll = select.poll
-        self.patch(serving.select, "poll", lambda: _Polled(poll(), call))
+        self.patch(select, "poll", lambda: _Polled(poll(), call))
 
     def test_it_introduces_itself(self) -> None:
         """The first report says who it is and by which text it goes; a standby is there by then."""
@@ -260,9 +263,9 @@ class ServerTests(_Channelled):
 
     def test_requests_are_done_in_their_order(self) -> None:
         """What is asked of this generation is done."""
-        requests = [Start(3, 0, "a", ()), Signal(3, 0, SIGKILL), Start(3, 1, "b", ("x",))]
+        requests: list[Request] = [Start(3, 0, "a", ()), Signal(3, 0, SIGKILL), Start(3, 1, "b", ("x",))]
 
-        self.serve(*map(encode, requests))
+        self.serve(*(encode(each) for each in requests))
 
         self.assertEqual(self.runs.asked[1:], requests)
 

@@ -373,8 +373,9 @@ def running(directory: Path, commands: Tables, **how: Any) -> Iterator[Daemon]:
         yield daemon
         if is_alive(daemon.pid):
             daemon.stop()
-        assert not daemon.processes(), "commands outlived their daemon"
-        assert not daemon.pid_file.exists()
+        # By the runner process, which ends a moment after the daemon.
+        wait_until(lambda: not daemon.processes(), "commands end with their daemon", 5)
+        wait_until(lambda: not daemon.pid_file.exists(), "its pid file is removed", 5)
 
 
 def marked_processes(marker: str) -> Iterator[int]:

@@ -1,8 +1,10 @@
 """A real runner process, and a test in the place of its daemon, which may say to it whatever it likes."""
 
 import os
+import select
 import signal
 import socket
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -88,6 +90,8 @@ class Played:
             raise
         self.connection.settimeout(PATIENCE_SECONDS)
         self.last_id = -1
+        #: What was heard before anybody asked.
+        self._heard: deque[tuple[Report, list[int]]] = deque()
         self.standby = wait_until(lambda: children(self.ready.pid), "the standby")[0]
 
     @property
@@ -96,8 +100,15 @@ class Played:
         return self.ready.pid
 
     def send(self, request: Request | bytes) -> None:
-        """Say something."""
-        self.connection.send(request if isinstance(request, bytes) else encode(request))
+        """Say something; a runner that does not listen because we do not is listened to first."""
+        packet = request if isinstance(request, bytes) else encode(request)
+        while self.connection.gettimeout() != 0:
+            readable, writable, _ = select.select([self.connection], [self.connection], [], PATIENCE_SECONDS)
+            if writable:
+                break
+            assert readable, "the runner is stuck"
+            self._heard.append(self._hear())
+        self.connection.send(packet)
 
     def start(self, name: str, *arguments: str) -> int:
         """Ask for a command, as a daemon in its right mind does; return the id of the run."""
@@ -111,6 +122,9 @@ class Played:
 
     def hear(self) -> tuple[Report, list[int]]:
         """Wait for a report, and take what comes with it."""
+        return self._heard.popleft() if self._heard else self._hear()
+
+    def _hear(self) -> tuple[Report, list[int]]:
         packet, taken, _, _ = socket.recv_fds(self.connection, REPORT_BYTES, 16, socket.MSG_CMSG_CLOEXEC)
         assert packet, "the runner has ended"
         return decode_report(packet), taken
@@ -177,6 +191,9 @@ class Played:
     def end(self) -> None:
         """Hang up, and wait until both processes are gone."""
         self.connection.close()
+        for _, taken in self._heard:
+            for descriptor in taken:
+                os.close(descriptor)
         pids = [self.ready.pid, self.standby]
         try:
             wait_until(lambda: not any(map(is_alive, pids)), "runner and standby are gone")

@@ -45,7 +45,7 @@ class RunnerProcessTests(SynchronousTestCase):
             gone=lambda: self.happened.append("gone"),
             differs=lambda: self.happened.append("differs"),
         )
-        self.addCleanup(self.process.close)
+        self.addCleanup(self.process.remote.close)
 
     def _started(self, orders: Any) -> socket.socket:
         self.orders.append(orders)
@@ -193,10 +193,14 @@ class RunnerProcessTests(SynchronousTestCase):
         self.assertTrue(any("dead" in str(event["log_format"]) for event in events))
 
     def test_its_end_is_no_loss_when_it_is_meant(self) -> None:
-        """A daemon that stops lets the runner go without a word."""
+        """A daemon that stops waits until the runner has ended, and takes that for no loss."""
         self.begin()
 
-        self.process.close()
+        ending = Deferred.fromCoroutine(self.process.end())
+        self.assertNoResult(ending)
+        self.assertEqual(self.runner.recv(1), b"")
+        self.runner.close()
         self.reactor.turn()
 
-        self.assertEqual((self.happened, self.runner.recv(1)), ([], b""))
+        self.successResultOf(ending)
+        self.assertEqual(self.happened, [])

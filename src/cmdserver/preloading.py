@@ -6,6 +6,7 @@ becomes cannot import anything.
 """
 
 import codecs
+import contextlib
 import os
 import pkgutil
 import stat
@@ -16,6 +17,9 @@ _PACKAGE = Path(__file__).parent
 
 #: Found by name when text is first encoded so, addresses of IPv6 among it.
 _ENCODINGS = ("ascii", "idna", "iso8859-1", "latin-1", "punycode", "unicode_escape", "utf-8", "utf-8-sig", "utf-16")
+
+#: What the standard library imports in the middle of its work, for files of packages.
+_LATE = ("importlib.readers", "importlib.resources.readers", "importlib.resources._adapters")
 
 #: Programs, not parts of the daemon.
 _NOT_OURS = ("cmdserver.companion", "cmdserver.privsep.__main__")
@@ -32,6 +36,9 @@ def load_everything() -> None:
     for module in pkgutil.walk_packages([str(_PACKAGE)], f"{__package__}."):
         if not module.name.startswith(_NOT_OURS):
             import_module(module.name)
+    for name in _LATE:
+        with contextlib.suppress(ImportError):  # another version of Python has other names
+            import_module(name)
     for encoding in _ENCODINGS:
         codecs.lookup(encoding)
 

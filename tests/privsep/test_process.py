@@ -28,6 +28,7 @@ class RunnerProcessTests(SynchronousTestCase):
         ours, self.runner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.runner.setblocking(False)
         self.addCleanup(self.runner.close)
+        self.addCleanup(ours.close)
         self.orders: list[Any] = []
         self._ours = ours
         self.patch(starting, "start", self._started)

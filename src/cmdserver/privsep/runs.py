@@ -17,7 +17,9 @@ from cmdserver.privsep.messages import SIGKILL, Exited, Ran, Refused, Report, Si
 
 #: How long the start of a process is kept for ourselves: what has ended by then is told of in one message.
 HOLD_SECONDS = 0.02
-_LISTING_BYTES = 65_536
+#: What the kernel gives of a list at once, at most; a number that does not fit into the rest comes with the next.
+_PAGE_BYTES = 4096
+_LONGEST_NUMBER = 12
 #: What the daemon has to end a run that has met its time limit; then we do.
 GRACE_SECONDS = 15.0
 
@@ -205,9 +207,9 @@ class Runs:
         """List our children, through a descriptor that is open already: there may be no room for another."""
         if self._listing is None:
             self._listing = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
-        listed = chunk = os.pread(self._listing, _LISTING_BYTES, 0)
-        while len(chunk) == _LISTING_BYTES:
-            chunk = os.pread(self._listing, _LISTING_BYTES, len(listed))
+        listed = chunk = os.pread(self._listing, _PAGE_BYTES, 0)
+        while len(chunk) > _PAGE_BYTES - _LONGEST_NUMBER:
+            chunk = os.pread(self._listing, _PAGE_BYTES, len(listed))
             listed += chunk
         return [int(each) for each in listed.split()]
 

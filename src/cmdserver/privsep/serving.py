@@ -216,7 +216,7 @@ class Server:
                     self._runs.allow(self._allowance.commands, self._allowance.most)
                     self._succession.replace()  # the one who waits has the old allowance in mind
                 else:
-                    self._channel.post(Trouble("the configuration was changed again; send another SIGHUP"), ())
+                    self._complain("the configuration was changed again; send another SIGHUP")
             case Fetch():
                 self._fetch(request.name)
             case _:

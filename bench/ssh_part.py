@@ -30,7 +30,7 @@ TITLES = {
 }
 CALLERS = (1, 16)
 #: Sessions that are held for their memory; sshd has two processes for each.
-HELD = {"sshd": 50, "asyncssh": 500, "unshared": 500}
+HELD = {"sshd": 30, "asyncssh": 2000, "unshared": 2000}
 
 _HERE = Path(__file__).parent
 _PATIENCE_SECONDS = 20
@@ -131,20 +131,30 @@ class SSHPart:
         return {"target": name, "callers": callers} | dict(json.loads(done.stdout))
 
     def _bytes_each(self, pid: int, port: int, count: int) -> float:
-        """Say how much memory a session takes that has logged in and does nothing, all processes of it together."""
-        before = _pss(pid)
+        """Say how much memory a session takes that has logged in and does nothing, all processes of it together.
+
+        Half as many are there before: those take what earlier requests have left free.
+        """
+        with self._holding(port, count // 2):
+            before = _pss(pid)
+            with self._holding(port, count):
+                return (_pss(pid) - before) / count
+
+    @contextlib.contextmanager
+    def _holding(self, port: int, count: int) -> Iterator[None]:
         argv = [str(self._load), "hold", str(port), str(self._key), getpass.getuser(), str(count)]
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
             if holder.stdout is None or holder.stdin is None:
                 raise CannotMeasureError("the holder has no pipes")
             ready, _, _ = select.select([holder.stdout], [], [], _SLACK_SECONDS)
             held = int(json.loads(holder.stdout.readline())["held"]) if ready else 0
-            grown = _pss(pid) - before
-            holder.stdin.close()
-            holder.wait(_SLACK_SECONDS)
-        if held != count:
-            raise CannotMeasureError(f"only {held} of {count} sessions could be held")
-        return grown / held
+            try:
+                if held != count:
+                    raise CannotMeasureError(f"only {held} of {count} sessions could be held")
+                yield
+            finally:
+                holder.stdin.close()
+                holder.wait(_SLACK_SECONDS)
 
     # Servers
 

@@ -143,7 +143,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         ),
         "privsep.starting": "errors host privsep.messages privsep.orders",
         "privsep.remote_child": "pipes privsep.messages",
-        "privsep.remote": "privsep.messages privsep.remote_child",
+        "privsep.packets": "privsep.messages",
+        "privsep.remote": "privsep.messages privsep.packets privsep.remote_child",
         "privsep.process": (
             "errors privsep.linux privsep.marks privsep.messages privsep.orders privsep.remote privsep.runs"
             " privsep.starting"
@@ -262,7 +263,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "house": (
             "admission audit checkers claims configuration credential_files dispatcher errors events first_start gate"
             " hangups hashing host_keys identity in_process listening lobby metrics model networks orphans own_names"
-            " penalties policy process remembered runner scheduler spawning startups threshold throttle tls"
+            " penalties policy process remembered runner scheduler settings spawning startups threshold throttle tls"
             " tls_transport watched"
         ),
         "doors": "errors listening",

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.interfaces import IProtocolFactory, IReactorProcess
+from twisted.internet.interfaces import IProtocolFactory, IReactorProcess, IReactorTime
 from twisted.logger import Logger
 
 from cmdserver.admission import Admission
@@ -38,6 +38,7 @@ from cmdserver.policy import Policy
 from cmdserver.process import allow_connections
 from cmdserver.runner import Runner
 from cmdserver.scheduler import Run, Scheduler
+from cmdserver.settings import Limits
 from cmdserver.spawning import Spawner
 from cmdserver.startups import Newcomers, Startups
 from cmdserver.threshold import Threshold
@@ -100,26 +101,10 @@ class House:
             clock=reactor,
             time_of_day=time.time,
         )
-        self._threshold = Threshold(
-            Newcomers(Startups.parse(limits.unauthenticated)),
-            Penalties(map(parse_network, limits.penalty_exempt)),
-            reactor,
-            random.SystemRandom().random,
-        )
+        self._threshold = _make_threshold(limits, reactor)
         self._hangups = Hangups(reactor)
         self._orphans = Orphans()
-        self._lobby = Lobby(
-            dispatcher=self.dispatcher,
-            gate=self.gate,
-            hangups=self._hangups,
-            orphans=self._orphans,
-            clock=reactor,
-            limits=lambda: self._configuration.limits,
-            web_hosts=lambda: self._web_hosts,
-            logs_access=lambda: self._configuration.settings.web.access_log,
-            exposition=self._exposition,
-            ssh_host_keys=self._ssh_host_keys,
-        )
+        self._lobby = self._make_lobby()
         self._web_hosts = _web_hosts(configuration)
         self._metrics: Any = None
         self._front_ends: dict[Listening, FrontEnd] = {}
@@ -130,6 +115,20 @@ class House:
         self._verifier: Any = None
 
     # Parts
+
+    def _make_lobby(self) -> Lobby:
+        return Lobby(
+            dispatcher=self.dispatcher,
+            gate=self.gate,
+            hangups=self._hangups,
+            orphans=self._orphans,
+            clock=self._reactor,
+            limits=lambda: self._configuration.limits,
+            web_hosts=lambda: self._web_hosts,
+            logs_access=lambda: self._configuration.settings.web.access_log,
+            exposition=self._exposition,
+            ssh_host_keys=self._ssh_host_keys,
+        )
 
     def policy(self) -> Policy:
         """Who may run what, by the configuration as it is now."""
@@ -304,6 +303,12 @@ class House:
     def _warn_about_tls(self) -> None:
         for warning in self._tls.loaded.warnings:
             _log.warn("{warning}", warning=warning)
+
+
+def _make_threshold(limits: Limits, clock: IReactorTime) -> Threshold:
+    newcomers = Newcomers(Startups.parse(limits.unauthenticated))
+    penalties = Penalties(map(parse_network, limits.penalty_exempt))
+    return Threshold(newcomers, penalties, clock, random.SystemRandom().random)
 
 
 def _web_hosts(configuration: Configuration) -> frozenset[str]:

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from cmdserver.privsep import remote as remote_module
+from cmdserver.privsep import packets as packets_module
 from cmdserver.privsep.messages import (
     SIGKILL,
     SIGTERM,
@@ -406,7 +406,7 @@ class FetchTests(_TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(remote_module, "_FETCH_SECONDS", 0.05)
+        self.patch(packets_module, "FETCH_SECONDS", 0.05)
 
     def test_a_descriptor_comes_back(self) -> None:
         """What the runner has opened is what is returned."""

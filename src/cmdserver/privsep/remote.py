@@ -6,7 +6,6 @@ Rule of this file: it believes the runner, and asks it for names of the allow-li
 import errno
 import os
 import socket
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
@@ -16,10 +15,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.privsep.messages import (
-    REPORT_BYTES,
     REQUEST_BYTES,
     Exited,
-    Fetch,
     Fetched,
     Ran,
     Read,
@@ -31,18 +28,13 @@ from cmdserver.privsep.messages import (
     Start,
     Started,
     Trouble,
-    decode_report,
     encode,
 )
+from cmdserver.privsep.packets import Packets
 from cmdserver.privsep.remote_child import RemoteChild, close_all
 
 #: Reports in a row, before others have a turn.
 _REPORTS_IN_A_ROW = 64
-#: Standard output and standard error; or the configuration and the files that it names for TLS.
-_MOST_DESCRIPTORS = 4
-
-#: To wait for the runner, which is asked for a file only if we may not open it ourselves.
-_FETCH_SECONDS = 2.0
 
 _log = Logger()
 
@@ -65,22 +57,18 @@ class Remote:
         self._reactor = reactor
         self._met = met
         self._lost = lost
-        self._connection: socket.socket | None = None
+        self._packets: Packets | None = None
         #: Of the runner that we speak to; -1 until it has introduced itself.
         self._generation = -1
         self._last_id = -1
         self._children: dict[int, RemoteChild] = {}
-        self._waiting: deque[bytes] = deque()
         self._read: Callable[[Read, tuple[int, ...]], None] | None = None
-        #: Reports that came while we waited for another one.
-        self._backlog: list[tuple[Report, tuple[int, ...]]] = []
         #: The runner's process, for people.
         self.pid: int | None = None
 
     def attach(self, connection: socket.socket) -> None:
         """Speak to a runner through this socket; it is ours from now on."""
-        connection.setblocking(False)
-        self._connection = connection
+        self._packets = Packets(connection)
         self._reactor.addReader(self)
 
     @property
@@ -146,17 +134,16 @@ class Remote:
 
     def say_goodbye(self) -> None:
         """Ask nothing more: the runner ends all that it runs, and itself, and then it is lost."""
-        if self._connection is not None:
-            self._connection.shutdown(socket.SHUT_WR)
+        if self._packets is not None:
+            self._packets.say_goodbye()
 
     def close(self) -> None:
         """Let the runner end, and everything that it runs."""
-        if self._connection is not None:
+        if self._packets is not None:
             self._reactor.removeReader(self)
             self._reactor.removeWriter(self)
-            connection, self._connection = self._connection, None
-            connection.close()
-        self._waiting.clear()
+            packets, self._packets = self._packets, None
+            packets.close()
         self._generation = -1
 
     def fetch(self, name: str) -> int:
@@ -171,16 +158,14 @@ class Remote:
         Raises:
             OSError: There is no such file, or the runner does not answer.
         """
-        if self._connection is None or self._waiting:
+        if self._packets is None or self._packets.is_clogged:
             raise OSError(errno.EAGAIN, "the runner process is busy or not there")
         try:
-            fetched, descriptors = self._wait_for(name, self._connection)
+            fetched, descriptors = self._packets.fetch(name)
         except ValueError as error:
             raise OSError(errno.EPIPE, str(error)) from error
         finally:
-            if self._connection is not None:
-                self._connection.setblocking(False)
-            if self._backlog:
+            if self._packets.backlog:
                 self._reactor.callLater(0, self._take_backlog)
         if fetched.errno or len(descriptors) != 1:
             close_all(None, descriptors)
@@ -188,36 +173,17 @@ class Remote:
             raise OSError(number, os.strerror(number))
         return descriptors[0]
 
-    def _wait_for(self, name: str, connection: socket.socket) -> tuple[Fetched, tuple[int, ...]]:
-        connection.settimeout(_FETCH_SECONDS)
-        connection.send(encode(Fetch(name)))
-        while True:
-            report, descriptors = self._receive(connection)
-            if isinstance(report, Fetched) and report.name == name:
-                return report, descriptors
-            # About others, who are told when whoever waits here is done; or an answer that comes too late.
-            self._backlog.append((report, descriptors))
-            if isinstance(report, Ready):
-                text = "the runner process died over it"
-                raise ValueError(text)  # noqa: TRY004 - it is what came that is wrong
-
-    def _receive(self, connection: socket.socket) -> tuple[Report, tuple[int, ...]]:
-        """Take one report; raises BlockingIOError, TimeoutError, or a ValueError where the other end is gone."""
-        packet, descriptors, _, _ = socket.recv_fds(
-            connection, REPORT_BYTES, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-        )
-        return decode_report(packet), tuple(descriptors)
-
     def _take_backlog(self) -> None:
-        backlog, self._backlog = self._backlog, []
-        for report, descriptors in backlog:
-            self.take(report, descriptors)
+        if self._packets is not None:
+            backlog, self._packets.backlog = self._packets.backlog, []
+            for report, descriptors in backlog:
+                self.take(report, descriptors)
 
     # IReadWriteDescriptor
 
     def fileno(self) -> int:
         """Say what to watch."""
-        return self._connection.fileno() if self._connection is not None else -1
+        return self._packets.fileno() if self._packets is not None else -1
 
     def logPrefix(self) -> str:
         """Name us in a log."""
@@ -227,28 +193,23 @@ class Remote:
         """Take reports."""
         for _ in range(_REPORTS_IN_A_ROW):
             self._take_backlog()
-            if self._connection is None:
+            if self._packets is None:
                 return
             try:
-                report, descriptors = self._receive(self._connection)
+                report, descriptors = self._packets.receive()
             except BlockingIOError:
                 return
-            except (ConnectionResetError, ValueError):  # an empty packet is the end, and no report
+            except (ConnectionResetError, ValueError):
                 self._part()
                 return
             self.take(report, descriptors)
 
     def doWrite(self) -> None:
         """Send what waits."""
-        while self._waiting and self._connection is not None:
-            try:
-                self._connection.send(self._waiting[0])
-            except BlockingIOError:
+        if self._packets is not None:
+            self._packets.flush()
+            if self._packets.is_clogged:
                 return
-            except OSError:  # nobody is there, as doRead will find out
-                self._waiting.clear()
-                break
-            self._waiting.popleft()
         self._reactor.removeWriter(self)
 
     def connectionLost(self, reason: Failure) -> None:
@@ -262,18 +223,10 @@ class Remote:
         self._lost()
 
     def _send(self, packet: bytes) -> None:
-        if self._connection is None:
-            return
-        if not self._waiting:
-            try:
-                self._connection.send(packet)
-            except BlockingIOError:
+        if self._packets is not None:
+            self._packets.send(packet)
+            if self._packets.is_clogged:
                 self._reactor.addWriter(self)
-            except OSError:  # nobody is there, as doRead will find out
-                return
-            else:
-                return
-        self._waiting.append(packet)
 
     # Reports
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 import pkgutil
 import stat
+from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
 
@@ -21,6 +22,12 @@ _ENCODINGS = ("ascii", "idna", "iso8859-1", "latin-1", "punycode", "unicode_esca
 #: What the standard library imports in the middle of its work, for files of packages.
 _LATE = ("importlib.readers", "importlib.resources.readers", "importlib.resources._adapters")
 
+#: By the beginnings of their names, what is for doors of one protocol.
+_OF_PROTOCOLS = {
+    "ssh": ("cmdserver.frontends.ssh", "cmdserver.host_keys", "cmdserver.sshtransport"),
+    "web": ("cmdserver.frontends.web", "cmdserver.metrics"),
+}
+
 #: Programs, not parts of the daemon.
 _NOT_OURS = ("cmdserver.companion", "cmdserver.privsep.__main__")
 
@@ -31,10 +38,16 @@ def is_out_of_reach(uid: int, gid: int) -> bool:
     return any(not _may_enter(directory, uid, gid) for place in places for directory in (place, *place.parents))
 
 
-def load_everything() -> None:
-    """Import all modules of ours, and with them what they import."""
-    for module in pkgutil.walk_packages([str(_PACKAGE)], f"{__package__}."):
-        if not module.name.startswith(_NOT_OURS):
+def load_everything(protocols: Collection[str]) -> None:
+    """Import all modules of ours, and with them what they import.
+
+    Args:
+        protocols: Those of doors that there are; what only others need is left out, as it takes a fifth of a second,
+            and a door of another protocol takes a restart.
+    """
+    unwanted = tuple(name for protocol, names in _OF_PROTOCOLS.items() if protocol not in protocols for name in names)
+    for module in pkgutil.walk_packages([str(_PACKAGE)], f"{__package__}.", onerror=lambda _: None):
+        if not module.name.startswith((*_NOT_OURS, *unwanted)):
             import_module(module.name)
     for name in _LATE:
         with contextlib.suppress(ImportError):  # another version of Python has other names

@@ -110,7 +110,8 @@ class CmdserverService(Service):
             raise CannotStart(f"cmdserver: cannot open the door at {error}") from error
         if self._runner_process is not None:
             self._runner_process.wait_until_ready(self._source.text)
-            shed_privileges(successor, self._state_directory, self._house.audit.hand_over)
+            protocols = {each.protocol for each in self._configuration.listening}
+            shed_privileges(successor, self._state_directory, self._house.audit.hand_over, protocols)
 
     def _start_runner(self, successor: Successor | None) -> None:
         """Start it first: it takes a moment, and gets none of the descriptors that are opened next."""
@@ -203,8 +204,12 @@ class CmdserverService(Service):
             self._complain(map(str, mistakes.mistakes))
         except (OSError, UnicodeDecodeError) as error:
             _log.error("the configuration cannot be read; nothing was changed: {error}", error=error)
-        except (AuditError, BadTLSFiles, CannotListen, CannotStart, ImportError) as error:
+        except (AuditError, BadTLSFiles, CannotListen, CannotStart) as error:
             _log.error("nothing was changed: {error}", error=error)
+        except ImportError as error:  # see `preloading`
+            _log.error(
+                "nothing was changed: this takes a restart, as Python cannot be read by us: {error}", error=error
+            )
         finally:
             self._is_reloading = False
             tell_systemd("READY=1")

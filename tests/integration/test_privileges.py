@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.integration.daemon import Daemon, Door, is_alive, prepared, running, shell, wait_until
+from tests.integration.daemon import Daemon, Door, is_alive, is_listening, prepared, running, shell, wait_until
 from tests.integration.users import NOBODY
 from tests.privsep.playing import children, rss_bytes
 
@@ -226,7 +226,7 @@ def test_changed_configuration_and_key_of_roots(tmp_path: Path) -> None:
 
 
 def test_doors_added_after_root_was_given_up(tmp_path: Path) -> None:
-    """What TLS and logins need can be had at SIGHUP, wherever Python is installed; another protocol may take a restart."""
+    """What TLS and logins need can be had at SIGHUP, wherever Python is; another protocol may take a restart."""
     line, tls, web = Door(), Door(tls=True, login="required"), Door(protocol="web", login="optional")
     with running(tmp_path, COMMANDS, doors=[line]) as daemon:
         daemon.configure(COMMANDS, doors=[line, tls])

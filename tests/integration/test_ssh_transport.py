@@ -212,6 +212,22 @@ def test_dropbear(rekeying_server: Server) -> None:
     assert len(keys) > 1
 
 
+def test_late_dropbear(rekeying_server: Server) -> None:
+    """A dropbear as it was before it had ChaCha20 comes in with RFC 4253's own MAC, which nobody else is offered."""
+    needs("dbclient", "dropbear-bin")
+
+    given = run(
+        [
+            *("dbclient", "-y", "-y", "-c", "aes128-ctr", "-m", "hmac-sha2-256"),
+            *("-p", str(rekeying_server.port), f"{USER}@127.0.0.1", f"give {2 * MEGABYTE}"),
+        ],
+        DROPBEAR_PASSWORD=PASSWORD,
+    )
+
+    assert given.removeprefix(b"\n") == pattern(2 * MEGABYTE)
+    assert "hmac-sha2-256" in rekeying_server.session()[0]
+
+
 def test_plink(rekeying_server: Server) -> None:
     """PuTTY's client comes in, and takes megabytes under more than one key."""
     needs("plink", "putty-tools")

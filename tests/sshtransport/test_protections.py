@@ -5,6 +5,7 @@ from collections.abc import Callable
 from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.conch.ssh.transport import SSHCiphers
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.sshtransport.packets import MAX_PACKET_LENGTH, Opener, PacketBuffer, PacketCorrupt, Plain, Sealer
@@ -13,6 +14,8 @@ from cmdserver.sshtransport.protections import (
     AESGCMSealer,
     ChaCha20Poly1305Opener,
     ChaCha20Poly1305Sealer,
+    EncryptAndMACOpener,
+    EncryptAndMACSealer,
     EncryptThenMACOpener,
     EncryptThenMACSealer,
 )
@@ -53,6 +56,10 @@ PAIRS: dict[str, Callable[[], tuple[Sealer, Opener]]] = {
         EncryptThenMACSealer(KEY[:16], NONCE, KEY, SHA512()),
         EncryptThenMACOpener(KEY[:16], NONCE, KEY, SHA512()),
     ),
+    "aes128-ctr, late sha2-256": lambda: (
+        EncryptAndMACSealer(KEY[:16], NONCE, KEY[32:], SHA256()),
+        EncryptAndMACOpener(KEY[:16], NONCE, KEY[32:], SHA256()),
+    ),
 }
 AUTHENTIC = sorted(set(PAIRS) - {"plain"})
 
@@ -67,6 +74,21 @@ def opened(opener: Opener, sequence: int, data: bytes) -> list[bytes]:
     while (payload := buffer.next(opener, sequence + len(found))) is not None:
         found.append(payload)
     return found
+
+
+class EncryptAndMACTests(SynchronousTestCase):
+    def test_conch_seals_the_same(self) -> None:
+        """What is sent is what Conch sends, which has had this from the beginning, packet after packet."""
+        conch = SSHCiphers(b"aes128-ctr", b"aes128-ctr", b"hmac-sha2-256", b"hmac-sha2-256")
+        conch.setKeys(NONCE, KEY[:16], NONCE, KEY[:16], KEY[32:], KEY[32:])
+        sealer = EncryptAndMACSealer(KEY[:16], NONCE, KEY[32:], SHA256(), bytes)
+
+        for sequence, payload in enumerate((b"\x15", b"x" * 27, b"y" * 1000)):
+            padding = 16 - (5 + len(payload)) % 16
+            padding += 16 if padding < 4 else 0
+            plain = (1 + len(payload) + padding).to_bytes(4, "big") + bytes([padding]) + payload + bytes(padding)
+
+            self.assertEqual(sealer.seal(sequence, payload), conch.encrypt(plain) + conch.makeMAC(sequence, plain))
 
 
 class ChaCha20Poly1305Tests(SynchronousTestCase):

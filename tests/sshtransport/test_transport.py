@@ -50,6 +50,18 @@ class HandshakeTests(SynchronousTestCase):
 
                 self.assertEqual((talk(wire.server).heard, talk(wire.client).heard), ([b"up"], [b"down"]))
 
+    def test_late_peers_alone_are_offered_the_old_mac(self) -> None:
+        """Encrypt-and-MAC is for who says to be dropbear or libssh, last; others are not even told that we have it."""
+        for version, is_offered in ((b"dropbear_2019.78", True), (b"libssh_0.8.9", True), (b"OpenSSH_9.2", False)):
+            with self.subTest(version):
+                server = TalkingServer()
+                server.makeConnection(StringTransport())
+                said_before = taken(server)
+                server.dataReceived(b"SSH-2.0-" + version + b"\r\n")
+
+                self.assertEqual(said_before, server.ourVersionString + b"\r\n")
+                self.assertEqual(taken(server).count(b"etm@openssh.com,hmac-sha2-256\0"), 2 * is_offered)
+
     @settings(max_examples=20, deadline=None)
     @given(st.integers(1, 60))
     def test_bytes_can_come_in_any_pieces(self, size: int) -> None:

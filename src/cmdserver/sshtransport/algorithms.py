@@ -8,7 +8,8 @@ Offered is what OpenSSH's server offers today, less what has a known weakness or
   `cryptography` has no sntrup761.
 * Host keys: no ECDSA, which gives the key away if a nonce ever repeats; no SHA-1 (``ssh-rsa``), no DSA.
 * Ciphers: those that authenticate, and counter mode with encrypt-then-MAC. Encrypt-and-MAC (RFC 4253's own
-  ``hmac-sha2-256``) is not offered: it decrypts what it has not verified, and its tag is of the plaintext.
+  ``hmac-sha2-256``) is not offered, but to peers known to be late: it decrypts what it has not verified, and its tag
+  is of the plaintext.
   No CBC (CVE-2008-5161), no 3DES (CVE-2016-2183).
 * Compression: none. Before authentication it would be zlib's attack surface for strangers; after it, lengths would
   tell of contents.
@@ -36,6 +37,14 @@ CIPHERS: Final = (
 
 #: For the ciphers that do not authenticate.
 MACS: Final = (b"hmac-sha2-256-etm@openssh.com", b"hmac-sha2-512-etm@openssh.com")
+
+#: Encrypt-and-MAC, for those below alone, and last.
+LATE_MACS: Final = (b"hmac-sha2-256",)
+
+#: How the identifications of peers begin of which many have nothing better, or are told to use nothing better: dropbear
+#: before 2020.79, libssh before 0.9, and what is built on them. As OpenSSH's compat.c, this goes by what they say
+#: of themselves; who lies gets weaker protection for its own connection and nobody else's.
+LATE_PEERS: Final = (b"SSH-2.0-dropbear", b"SSH-2.0-libssh_")
 
 COMPRESSIONS: Final = (b"none",)
 
@@ -79,4 +88,5 @@ CIPHER_SIZES: Final[Mapping[bytes, CipherSizes]] = {
 MAC_HASHES: Final[Mapping[bytes, type[HashAlgorithm]]] = {
     b"hmac-sha2-256-etm@openssh.com": SHA256,
     b"hmac-sha2-512-etm@openssh.com": SHA512,
+    b"hmac-sha2-256": SHA256,
 }

@@ -45,6 +45,8 @@ class Framing(Dispatching):
     rekeyLimits = RekeyLimits()
     maxPacketLength = MAX_PACKET_LENGTH
     maxHeldBytes = MAX_HELD_BYTES
+    #: Whether what is offered depends on who the peer says it is (RFC 4253 section 4.2: both say so at once).
+    waitsForIdentification = False
     seconds = staticmethod(time.monotonic)
     random = staticmethod(os.urandom)
 
@@ -56,7 +58,7 @@ class Framing(Dispatching):
     _is_held_told = False
 
     def connectionMade(self) -> None:
-        """Say who we are and what we have, without waiting for the peer to do so."""
+        """Say who we are, without waiting for the peer to do so, and what we have."""
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)  # otherwise each answer waits until the last one is acknowledged
         plain = Plain(self.random)
@@ -70,7 +72,8 @@ class Framing(Dispatching):
         self._congestion = Congestion(self.transport, self._tell_held)
         self.transport.registerProducer(self._congestion, True)
         self.transport.write(self.ourVersionString + b"\r\n")
-        self.sendKexInit()
+        if not self.waitsForIdentification:
+            self.sendKexInit()
 
     def connectionLost(self, reason: Failure | None = connectionDone) -> None:  # noqa: ARG002
         """Stop the service, and log the user out."""
@@ -121,6 +124,8 @@ class Framing(Dispatching):
         self.gotVersion = True
         self.otherVersionString = peer.line
         rest, self.buf = self.buf[peer.size :], b""
+        if self.waitsForIdentification:
+            self.sendKexInit()
         return rest
 
     def _received(self, payload: bytes) -> None:

@@ -61,6 +61,10 @@ class ProtectedTransport(Framing):
         """Tell whether keys may be exchanged again already."""
         raise NotImplementedError
 
+    def _late_macs(self) -> tuple[bytes, ...]:
+        """Name what is offered to this peer besides what is offered to all."""
+        return ()
+
     def _is_agreed(self) -> None:
         """Go on, now that the methods are agreed on."""
 
@@ -78,7 +82,7 @@ class ProtectedTransport(Framing):
         if self._is_holding:
             raise RuntimeError("a key exchange is under way")
         marks = self._marks() if self._is_first else ()
-        ciphers, macs = tuple(self.supportedCiphers), tuple(self.supportedMACs)
+        ciphers, macs = tuple(self.supportedCiphers), (*self.supportedMACs, *self._late_macs())
         compressions = tuple(self.supportedCompressions)
         self._ours = KexInit(
             key_exchanges=(*self.supportedKeyExchanges, *marks),

@@ -100,6 +100,76 @@ class EncryptThenMACOpener(EncryptThenMAC):
         return self._stream.update(packet[LENGTH_BYTES:end])
 
 
+class EncryptAndMAC:
+    """AES in counter mode, and an HMAC over what was encrypted (RFC 4253 section 6.4, RFC 4344 section 4).
+
+    ``packet_length`` is encrypted with the rest, and is believed before it is verified, within its bounds: so this is
+    for peers that have nothing better.
+
+    Args:
+        key: For AES: 16, 24 or 32 bytes.
+        counter: The first counter block, 16 bytes.
+        mac_key: As long as the hash (RFC 6668 section 2).
+        algorithm: The HMAC's hash.
+    """
+
+    block_bytes = AES_BLOCK_BYTES
+    unpadded_bytes = LENGTH_BYTES
+
+    def __init__(self, key: bytes, counter: bytes, mac_key: bytes, algorithm: HashAlgorithm) -> None:
+        self.tag_bytes = algorithm.digest_size
+        self._mac = HMAC(mac_key, algorithm)
+        # One context serves one direction, and in counter mode both directions are the same operation.
+        self._stream: CipherContext = Cipher(AES(key), CTR(counter)).encryptor()
+
+    def _authenticated(self, sequence: int, plain: bytes) -> HMAC:
+        mac = self._mac.copy()
+        mac.update(sequence.to_bytes(4, "big") + plain)
+        return mac
+
+
+class EncryptAndMACSealer(EncryptAndMAC):
+    """The sending side of `EncryptAndMAC`."""
+
+    def __init__(
+        self,
+        key: bytes,
+        counter: bytes,
+        mac_key: bytes,
+        algorithm: HashAlgorithm,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        super().__init__(key, counter, mac_key, algorithm)
+        self._random = random
+
+    def seal(self, sequence: int, payload: bytes) -> bytes:
+        """Encrypt length and payload, and put the MAC of what they were behind them."""
+        length, body = pad(payload, block=AES_BLOCK_BYTES, counted=LENGTH_BYTES, random=self._random)
+        plain = length + body
+        return self._stream.update(plain) + self._authenticated(sequence, plain).finalize()
+
+
+class EncryptAndMACOpener(EncryptAndMAC):
+    """The receiving side of `EncryptAndMAC`."""
+
+    _length = b""
+
+    def length(self, sequence: int, field: bytes) -> int:  # noqa: ARG002
+        """Decrypt ``packet_length``; once a packet, as the key stream goes on."""
+        self._length = self._stream.update(field)
+        return int.from_bytes(self._length, "big")
+
+    def open(self, sequence: int, packet: bytes) -> bytes:
+        """Decrypt the rest, and verify the MAC of all of it."""
+        end = len(packet) - self.tag_bytes
+        body = self._stream.update(packet[LENGTH_BYTES:end])
+        try:
+            self._authenticated(sequence, self._length + body).verify(packet[end:])
+        except InvalidSignature:
+            raise PacketCorrupt from None
+        return body
+
+
 class AESGCMPackets:
     """AES-GCM as in RFC 5647, negotiated as OpenSSH does (PROTOCOL, section 1.6).
 

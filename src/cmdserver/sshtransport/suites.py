@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 
-from cmdserver.sshtransport.algorithms import MAC_HASHES
+from cmdserver.sshtransport.algorithms import LATE_MACS, MAC_HASHES
 from cmdserver.sshtransport.key_exchange import DirectionKeys
 from cmdserver.sshtransport.negotiation import Suite
 from cmdserver.sshtransport.packets import Opener, Sealer
@@ -12,6 +12,8 @@ from cmdserver.sshtransport.protections import (
     AESGCMSealer,
     ChaCha20Poly1305Opener,
     ChaCha20Poly1305Sealer,
+    EncryptAndMACOpener,
+    EncryptAndMACSealer,
     EncryptThenMACOpener,
     EncryptThenMACSealer,
 )
@@ -25,6 +27,8 @@ def sealer(suite: Suite, keys: DirectionKeys, random: Callable[[int], bytes] = o
         keys: As long as the suite needs them.
         random: Gives that many unforeseeable bytes, for padding.
     """
+    if suite.mac in LATE_MACS:
+        return EncryptAndMACSealer(keys.key, keys.nonce, keys.mac_key, MAC_HASHES[suite.mac](), random)
     if suite.mac is not None:
         return EncryptThenMACSealer(keys.key, keys.nonce, keys.mac_key, MAC_HASHES[suite.mac](), random)
     if keys.nonce:
@@ -34,6 +38,8 @@ def sealer(suite: Suite, keys: DirectionKeys, random: Callable[[int], bytes] = o
 
 def opener(suite: Suite, keys: DirectionKeys) -> Opener:
     """Make the receiving side of a direction; see `sealer`."""
+    if suite.mac in LATE_MACS:
+        return EncryptAndMACOpener(keys.key, keys.nonce, keys.mac_key, MAC_HASHES[suite.mac]())
     if suite.mac is not None:
         return EncryptThenMACOpener(keys.key, keys.nonce, keys.mac_key, MAC_HASHES[suite.mac]())
     if keys.nonce:

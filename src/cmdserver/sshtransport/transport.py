@@ -31,6 +31,8 @@ class ServerTransport(ProtectedTransport, SSHServerTransport):
     #: Makes the key of one exchange.
     ephemeral = staticmethod(X25519PrivateKey.generate)
 
+    waitsForIdentification = True
+
     _peer_part = strict.KEX_INIT
     _is_service_asked_for = False
 
@@ -40,6 +42,9 @@ class ServerTransport(ProtectedTransport, SSHServerTransport):
     def _has_marks(self, theirs: KexInit) -> bool:
         self._peerSupportsExtensions = extension_info.CLIENT_MARK in theirs.key_exchanges
         return strict.CLIENT_MARK in theirs.key_exchanges
+
+    def _late_macs(self) -> tuple[bytes, ...]:
+        return algorithms.LATE_MACS if self.otherVersionString.startswith(algorithms.LATE_PEERS) else ()
 
     def _may_exchange_again(self) -> bool:
         """Tell whether somebody has logged in: strangers have sent too little to need other keys, and each costs us."""

@@ -127,7 +127,7 @@ def test_a_run_ends_when_nobody_comes_back(daemon: Daemon) -> None:
     with Stream("long") as stream:
         stream.begin()
         stream.next()
-        assert daemon.processes()
+        wait_until(daemon.processes, "it runs")
     wait_until(lambda: not daemon.processes(), "nothing runs", 14)
 
     wait_until(lambda: any(line.get("abandoned") for line in daemon.audit()), "it is written down")

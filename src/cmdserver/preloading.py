@@ -48,12 +48,17 @@ def load_everything(protocols: Collection[str]) -> None:
     unwanted = tuple(name for protocol, names in _OF_PROTOCOLS.items() if protocol not in protocols for name in names)
     for module in pkgutil.walk_packages([str(_PACKAGE)], f"{__package__}.", onerror=lambda _: None):
         if not module.name.startswith((*_NOT_OURS, *unwanted)):
-            import_module(module.name)
+            _load(module.name)
     for name in _LATE:
-        with contextlib.suppress(ImportError):  # another version of Python has other names
-            import_module(name)
+        _load(name)
     for encoding in _ENCODINGS:
         codecs.lookup(encoding)
+
+
+def _load(name: str) -> None:
+    # What rests on a package that is not installed (h2, jc) is not used, and versions of Python differ in what they have.
+    with contextlib.suppress(ImportError):
+        import_module(name)
 
 
 def _may_enter(directory: Path, uid: int, gid: int) -> bool:

@@ -56,7 +56,7 @@ def load_everything(protocols: Collection[str]) -> None:
 
 
 def _load(name: str) -> None:
-    # What rests on a package that is not installed (h2, jc) is not used, and versions of Python differ in what they have.
+    # What rests on a package that is not installed (h2, jc) is not used; and versions of Python differ.
     with contextlib.suppress(ImportError):
         import_module(name)
 

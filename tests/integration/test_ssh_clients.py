@@ -52,7 +52,12 @@ def key(daemon: Daemon, tmp_path: Path) -> Path:
 def run(*words: str, text: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
     """Run a client to its end."""
     return subprocess.run(
-        words, input=text, capture_output=True, timeout=4 * TIMEOUT_SECONDS, check=False, env={**os.environ, **environment}
+        words,
+        input=text,
+        capture_output=True,
+        timeout=4 * TIMEOUT_SECONDS,
+        check=False,
+        env={**os.environ, **environment},
     )
 
 

@@ -22,7 +22,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     for module, others in {
         # Values, and what is said of them.
         "errors": "",
-        "model": "errors",
+        "model": "errors networks",
         "events": "errors model",
         "names": "",
         "own_names": "",
@@ -31,7 +31,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "admission": "errors",
         "deadlines": "",
         "dialogue": "",
-        "gate": "errors",
+        "gate": "errors networks",
         "penalties": "networks",
         "places": "",
         "policy": "errors model",
@@ -73,7 +73,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "host_keys": "errors",
         "first_start": "credential_files errors passwords replacing",
         # Who is calling.
-        "hashing": "admission errors passwords penalties",
+        "hashing": "admission errors networks passwords",
         "claims": "names",
         "checkers": "authorized_keys claims credential_files credentials hashing remembered sshtransport.sk_keys",
         "threshold": "errors penalties startups",

@@ -151,9 +151,10 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         ),
         # The doors.
         "lobby": "dispatcher gate hangups orphans settings",
+        "activation": "",
         "proxied": "networks proxy_protocol",
         "proxy_protocol": "",
-        "listening": "errors lobby model networks proxied",
+        "listening": "activation errors lobby model networks proxied",
         "connections": "deadlines lobby",
         "entrance": "dialogue errors identity model rendering",
         "frontends": "",

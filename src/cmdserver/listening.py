@@ -17,6 +17,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
+from cmdserver import activation
 from cmdserver.errors import CannotListen
 from cmdserver.lobby import FrontEnd
 from cmdserver.model import Listening
@@ -51,6 +52,8 @@ def parse_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
         description += f":backlog={BACKLOG}"
     if description.startswith("haproxy:"):
         return ProxyEndpoint(parse_endpoint(reactor, description.removeprefix("haproxy:")), reactor)
+    if description.startswith("systemd:"):
+        return activation.parse(reactor, description.removeprefix("systemd:"))
     try:
         return cast("IStreamServerEndpoint", serverFromString(reactor, description))
     except (TypeError, KeyError, IndexError, AttributeError) as error:
@@ -96,7 +99,8 @@ class Listener:
             is_taken = getattr(reason, "errno", None) == errno.EADDRINUSE
             raise CannotListen(f"{self.key.endpoint}: {outcome[0].getErrorMessage()}", is_taken=is_taken)
         self._port = outcome[0]
-        _set_options(self._port)
+        for port in getattr(self._port, "ports", (self._port,)):
+            _set_options(port)
 
     def close(self) -> Deferred[None]:
         """Listen no longer; connections that are open stay so."""

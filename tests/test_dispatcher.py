@@ -23,6 +23,7 @@ from cmdserver.errors import (
 )
 from cmdserver.model import Rule
 from cmdserver.policy import Policy
+from tests.doubles import a_caller
 from tests.running_doubles import EVERYTHING, STRANGER, Asked, House, RecordingSink, command, user
 
 ADA, GUY = user("ada"), user("guy")
@@ -87,6 +88,16 @@ class OrderTests(DispatcherTestCase):
         self.house.clock.advance(refused.retry_after_seconds)
 
         self.assertTrue(self.ask(ADA).is_open)
+
+    def test_one_network_has_one_allowance(self) -> None:
+        """A stranger does not get another by calling from another of a host's 2^64 addresses; it is written down."""
+        self.let(per_minute=1)
+        callers = [a_caller(source=source) for source in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")]
+
+        errors = [type(self.ask(caller, "guess").error) for caller in callers]
+
+        self.assertEqual(errors, [UnknownCommand, Throttled, UnknownCommand])
+        self.assertEqual(self.house.ledger.requests[1].caller.source, "2001:db8::2")
 
     def test_the_policy_comes_before_the_audit_file(self) -> None:
         """The ledger is not asked for room for what is refused anyway, and the refusal is written."""

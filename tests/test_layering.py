@@ -22,7 +22,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     for module, others in {
         # Values, and what is said of them.
         "errors": "",
-        "model": "errors",
+        "model": "errors networks",
         "events": "errors model",
         "names": "",
         "own_names": "",
@@ -31,7 +31,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "admission": "errors",
         "deadlines": "",
         "dialogue": "",
-        "gate": "errors",
+        "gate": "errors networks",
         "penalties": "networks",
         "places": "",
         "policy": "errors model",
@@ -73,7 +73,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "host_keys": "errors",
         "first_start": "credential_files errors passwords replacing",
         # Who is calling.
-        "hashing": "admission errors passwords penalties",
+        "hashing": "admission errors networks passwords",
         "claims": "names",
         "checkers": "authorized_keys claims credential_files credentials hashing remembered sshtransport.sk_keys",
         "threshold": "errors penalties startups",
@@ -151,16 +151,17 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         ),
         # The doors.
         "lobby": "dispatcher gate hangups orphans settings",
-        "proxied": "",
-        "listening": "errors lobby model networks proxied",
+        "activation": "",
+        "proxied": "networks proxy_protocol",
+        "proxy_protocol": "",
+        "listening": "activation errors lobby model networks proxied",
         "connections": "deadlines lobby",
         "entrance": "dialogue errors identity model rendering",
         "frontends": "",
         "frontends.line": "",
         "frontends.line.pacing": "connections model settings wire",
         "frontends.line.connection": (
-            "connections entrance errors frontends.line.pacing identity interpreter listening lobby model"
-            " rendering wire"
+            "connections entrance errors frontends.line.pacing identity interpreter lobby model rendering wire"
         ),
         "frontends.line.front_end": (
             "connections errors frontends.line.connection identity interpreter listening lobby rendering"
@@ -191,8 +192,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         ),
         "frontends.web.access_log": "frontends.web.request",
         "frontends.web.connection": (
-            "connections errors frontends.web.channel frontends.web.http2 frontends.web.request identity"
-            " listening lobby model"
+            "connections errors frontends.web.channel frontends.web.http2 frontends.web.request identity lobby model"
         ),
         "frontends.web.authentication": (
             "claims errors frontends.web.guard frontends.web.pages frontends.web.request frontends.web.sessions"
@@ -256,15 +256,15 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.ssh.silent": "",
         "frontends.ssh.connection": (
             "connections errors frontends.ssh.answers frontends.ssh.authentication frontends.ssh.channels"
-            " frontends.ssh.silent identity listening lobby model sshtransport.transport"
+            " frontends.ssh.silent identity lobby model sshtransport.transport"
         ),
         "frontends.ssh.front_end": "connections errors frontends.ssh.connection identity listening lobby",
         # How it is put together; named here is what makes the parts, doors are found by their names.
         "house": (
             "admission audit checkers claims configuration credential_files dispatcher errors events first_start gate"
             " hangups hashing host_keys identity in_process listening lobby metrics model networks orphans own_names"
-            " penalties policy process remembered runner scheduler settings spawning startups threshold throttle tls"
-            " tls_transport watched"
+            " penalties policy process proxied remembered runner scheduler settings spawning startups threshold"
+            " throttle tls tls_transport watched"
         ),
         "doors": "errors listening",
         "shedding": "errors preloading privsep.linux privsep.privileges privsep.seccomp settings state",

@@ -14,6 +14,7 @@ from cmdserver.model import Answer, Caller, Finished
 from cmdserver.recording import PIECE_BYTES
 from cmdserver.runner import Runner
 from cmdserver.scheduler import Question, Run, Scheduler
+from tests.doubles import a_caller
 from tests.running_doubles import STRANGER, Asked, FakeProcess, RecordingSink, fake_host, grant, user
 
 ADA, GUY, BOB = user("ada"), user("guy"), user("bob")
@@ -263,6 +264,17 @@ class PlacesTests(SchedulerTestCase):
         for name in ("a1", "a2", "a3"):
             self.ask(name, ADA)
         self.ask("b1", GUY)
+        for index in range(4):
+            self.processes[index].ends()
+
+        self.assertEqual(self.reporter.reports, [f"settled {name} departed" for name in ("a1", "a2", "b1", "a3")])
+
+    def test_one_network_has_one_lane(self) -> None:
+        """Addresses of one IPv6 network do not get a turn each."""
+        self.let(running=1, queued=10)
+        for number in (1, 2, 3):
+            self.ask(f"a{number}", a_caller(source=f"2001:db8::{number}"))
+        self.ask("b1", a_caller(source="2001:db8:0:1::1"))
         for index in range(4):
             self.processes[index].ends()
 

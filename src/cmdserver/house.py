@@ -36,6 +36,7 @@ from cmdserver.own_names import own_names
 from cmdserver.penalties import Penalties
 from cmdserver.policy import Policy
 from cmdserver.process import allow_connections
+from cmdserver.proxied import MOST_PENDING
 from cmdserver.runner import Runner
 from cmdserver.scheduler import Run, Scheduler
 from cmdserver.settings import Limits
@@ -82,7 +83,7 @@ class House:
         self._configuration = configuration
         self._state_directory = state_directory
         limits = configuration.limits
-        inherited = allow_connections(limits.connections + 4 * limits.running)
+        inherited = allow_connections(_descriptors(configuration))
         self.audit = AuditFile(self.audit_path(configuration))
         self._events = EventStream(self.audit)
         self.gate = Gate(limits.connections, limits.connections_per_source)
@@ -182,7 +183,7 @@ class House:
             lambda grant: self._commands.get(grant.command.name) != grant.command,
         )
         self._scheduler.start_all_that_may()
-        allow_connections(limits.connections + 4 * limits.running)
+        allow_connections(_descriptors(configuration))
 
     def load_tls(self, configuration: Configuration, read: Callable[[Path], bytes] = Path.read_bytes) -> Any:
         """Read certificate and key as they are now; None if no door of a configuration needs them.
@@ -303,6 +304,13 @@ class House:
     def _warn_about_tls(self) -> None:
         for warning in self._tls.loaded.warnings:
             _log.warn("{warning}", warning=warning)
+
+
+def _descriptors(configuration: Configuration) -> int:
+    """Say how many may be open: for connections, those that have not said yet whose they are, and pipes of commands."""
+    limits = configuration.limits
+    proxied = sum(listening.endpoint.startswith("haproxy:") for listening in configuration.listening)
+    return limits.connections + proxied * MOST_PENDING + 4 * limits.running
 
 
 def _make_threshold(limits: Limits, clock: IReactorTime) -> Threshold:

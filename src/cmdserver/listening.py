@@ -17,11 +17,15 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
+from cmdserver import activation
 from cmdserver.errors import CannotListen
 from cmdserver.lobby import FrontEnd
 from cmdserver.model import Listening
 from cmdserver.networks import parse_address
-from cmdserver.proxied import ProxyEndpoint
+from cmdserver.proxied import ProxyEndpoint, ProxyItself
+
+#: The source of a client that is not known; it is never charged with anything.
+UNKNOWN = "unknown"
 
 #: Twisted's 50 costs a second of p99 at 256 callers: a connection that finds the queue full is tried again a second on.
 BACKLOG = 1024
@@ -47,7 +51,9 @@ def parse_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
     if description.startswith(_TAKES_BACKLOG) and ":backlog=" not in description:
         description += f":backlog={BACKLOG}"
     if description.startswith("haproxy:"):
-        return ProxyEndpoint(parse_endpoint(reactor, description.removeprefix("haproxy:")))
+        return ProxyEndpoint(parse_endpoint(reactor, description.removeprefix("haproxy:")), reactor)
+    if description.startswith("systemd:"):
+        return activation.parse(reactor, description.removeprefix("systemd:"))
     try:
         return cast("IStreamServerEndpoint", serverFromString(reactor, description))
     except (TypeError, KeyError, IndexError, AttributeError) as error:
@@ -93,7 +99,8 @@ class Listener:
             is_taken = getattr(reason, "errno", None) == errno.EADDRINUSE
             raise CannotListen(f"{self.key.endpoint}: {outcome[0].getErrorMessage()}", is_taken=is_taken)
         self._port = outcome[0]
-        _set_options(self._port)
+        for port in getattr(self._port, "ports", (self._port,)):
+            _set_options(port)
 
     def close(self) -> Deferred[None]:
         """Listen no longer; connections that are open stay so."""
@@ -106,16 +113,26 @@ def source_of(address: object) -> str:
 
     An IPv4 client of an IPv6 socket has the same source as through an IPv4 one.
     """
+    if isinstance(address, ProxyItself):
+        address = address.address
     if isinstance(address, IPv4Address | IPv6Address):
         return _source_of_host(address.host)
-    return "unix" if isinstance(address, UNIXAddress) else "unknown"
+    return "unix" if isinstance(address, UNIXAddress) else UNKNOWN
+
+
+def charged_source_of(address: object) -> str:
+    """Say who is charged for what a connection does wrong: its source; `UNKNOWN`, which is nobody, for a proxy's own.
+
+    A proxy's health checks connect and leave without a word, and its address may be everybody's whom it does not name.
+    """
+    return UNKNOWN if isinstance(address, ProxyItself) else source_of(address)
 
 
 @lru_cache(maxsize=4096)
 def _source_of_host(text: str) -> str:
     """Work out the source of an address once, not for each connection: most come from a few."""
     host = parse_address(text.partition("%")[0])
-    return "unknown" if host is None else str(host)  # a proxy may have said something else
+    return UNKNOWN if host is None else str(host)
 
 
 def endpoint_of(address: object, separator: str = ":") -> str:

@@ -5,6 +5,7 @@ import json
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.proxied import ProxyItself
 from tests.frontends.line.doubles import LineHouse
 
 
@@ -36,13 +37,13 @@ class DoorTests(SynchronousTestCase):
         self.assertTrue(client.value().startswith(b"cmdserver: busy: "))
 
     def test_source_behind_a_proxy(self) -> None:
-        """Who calls is asked again with the first request, when a proxy has told."""
+        """A proxy that says nothing of its client is told as the caller, and is not the one who is charged."""
         house = LineHouse(self)
-        client = house.connect(IPv4Address("TCP", "10.0.0.1", 1))
-        client.peerAddr = IPv4Address("TCP", "203.0.113.9", 2)
+        client = house.connect(ProxyItself(IPv4Address("TCP", "10.0.0.1", 1)))
         client.says(b"json whoami\n")
 
-        self.assertEqual("203.0.113.9", json.loads(client.got)["address"])
+        self.assertEqual("10.0.0.1", json.loads(client.got)["address"])
+        self.assertEqual("unknown", client.protocol.charged)
         self.assertEqual(0, house.gate.total)
 
     def test_what_to_type(self) -> None:

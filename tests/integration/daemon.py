@@ -292,6 +292,11 @@ class Daemon:
         """List what runs on its behalf: children, their children, and all that were left behind."""
         return list(marked_processes(self.marker))
 
+    def cpu_ticks(self) -> int:
+        """How much of a processor it has used, in hundredths of a second (proc(5), ``stat``)."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
     def rss_bytes(self) -> int:
         """How much memory it uses."""
         for line in Path(f"/proc/{self.pid}/status").read_text("ascii").splitlines():

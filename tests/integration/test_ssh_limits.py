@@ -120,16 +120,11 @@ def _wait_until_steady(daemon: Daemon) -> None:
     """Wait until the daemon has nothing more to do."""
 
     def is_steady() -> bool:
-        before = _cpu_ticks(daemon.pid)
+        before = daemon.cpu_ticks()
         time.sleep(0.3)
-        return _cpu_ticks(daemon.pid) - before <= 1
+        return daemon.cpu_ticks() - before <= 1
 
     wait_until(is_steady, "rest")
-
-
-def _cpu_ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
 
 
 @pytest.mark.parametrize("command", ["forever", "endless"])

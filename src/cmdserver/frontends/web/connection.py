@@ -140,11 +140,7 @@ class WebConnection(Protocol):
         """It is answered, or will not be."""
         self._active -= 1
         self._behind.note(request)
-        if self._is_parting or self._active:
-            return
-        if self._is_leaving and self._is_http2:
-            self.part()
-        elif not self._is_output_full:
+        if not (self._is_parting or self._active or self._is_output_full):
             limits = self._behind.lobby.limits()
             # Who has to log in and has not holds one of the few places of those (MaxStartups).
             self._connections.expect_within(self, limits.login_seconds if self._is_newcomer else limits.idle_seconds)
@@ -189,6 +185,11 @@ class WebConnection(Protocol):
         if self._active:
             self._connections.expect_nothing(self)
 
+    def output_over(self) -> None:
+        """Of HTTP/2: every answer has been sent, or was broken off."""
+        if self._is_leaving and not self._is_parting:
+            self.part()
+
     def watch(self) -> None:
         """Nothing is read for now."""
         self._connections.watch(self)
@@ -225,9 +226,12 @@ class WebConnection(Protocol):
         self._is_leaving = True
         if self._is_parting:
             return
-        if self._active and not self._is_http2:
+        if self._is_http2:
+            if not self._channel.is_sending:
+                self.part()
+        elif self._active:
             self._channel.finish_up()
-        elif not self._active:
+        else:
             self.part()
 
     def _expect_more(self) -> None:

@@ -220,7 +220,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " frontends.web.utf8 model rendering structured"
         ),
         "frontends.web.event_streams": (
-            "frontends.web.event_stream frontends.web.headers frontends.web.request frontends.web.site model"
+            "errors frontends.web.event_stream frontends.web.headers frontends.web.request frontends.web.site model"
         ),
         "frontends.web.command": (
             "frontends.web.answers frontends.web.event_streams frontends.web.live frontends.web.negotiation"
@@ -262,7 +262,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.ssh.front_end": "connections errors frontends.ssh.connection identity listening lobby",
         # How it is put together; named here is what makes the parts, doors are found by their names.
         "house": (
-            "admission audit checkers claims configuration credential_files dispatcher errors events first_start gate"
+            "admission audit checkers claims configuration credential_files dispatcher events first_start gate"
             " hangups hashing host_keys identity in_process listening lobby metrics model networks orphans own_names"
             " penalties policy process remembered runner scheduler settings spawning startups threshold throttle tls"
             " tls_transport watched"

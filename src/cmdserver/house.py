@@ -21,7 +21,6 @@ from cmdserver.audit import AuditFile
 from cmdserver.claims import Certificate
 from cmdserver.configuration import Configuration
 from cmdserver.dispatcher import Dispatcher
-from cmdserver.errors import Busy
 from cmdserver.events import EventStream
 from cmdserver.gate import Gate
 from cmdserver.hangups import Hangups
@@ -172,16 +171,12 @@ class House:
         self._web_hosts = _web_hosts(configuration)
         self._commands = {each.name: each for each in configuration.commands}
         limits = configuration.limits
-        self.dispatcher.reconfigure(self.policy())
         self._throttle.per_minute = limits.caller_requests_per_minute
         self.gate.connections, self.gate.per_source = limits.connections, limits.connections_per_source
         self._admission.running_limit, self._admission.queued_limit = limits.running, limits.queued
         self._threshold.newcomers.startups = Startups.parse(limits.unauthenticated)
         self._threshold.penalties.exempt = tuple(map(parse_network, limits.penalty_exempt))
-        self._scheduler.turn_away(
-            Busy("the configuration of this command has changed", 1),
-            lambda grant: self._commands.get(grant.command.name) != grant.command,
-        )
+        self.dispatcher.reconfigure(self.policy())  # last: whoever is refused may ask again at once
         self._scheduler.start_all_that_may()
         allow_connections(_descriptors(configuration))
 

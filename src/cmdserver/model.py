@@ -140,6 +140,11 @@ class Finished:
     stdout: bytes = b""
     stderr: bytes = b""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended; else this is what it had done when somebody was told, and how it ends is not known."""
+        return self.exit_status is not None or self.signal is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:

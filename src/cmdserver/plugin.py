@@ -6,6 +6,7 @@ The one place that knows the global reactor.
 import functools
 import os
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from cmdserver.configuration import Configuration, Source, configure, load
 from cmdserver.errors import BadTLSFiles
 from cmdserver.host import Host, TrustedHost
 from cmdserver.listening import parse_endpoint
+from cmdserver.monotonic import use_clock
 from cmdserver.reading import Mistakes
 from cmdserver.service import CmdserverService, Rereading
 from cmdserver.settings import TLS
@@ -78,6 +80,7 @@ def makeService(options: Options) -> IService:
     """Make the daemon, as twistd asks for it."""
     from twisted.internet import reactor  # noqa: PLC0415 - its import installs it, and that is for here to decide
 
+    use_clock(reactor, time.monotonic)
     # Resolved before the daemon leaves the directory that it was started in.
     file = options.source.path
     state_directory = choose_directory(options["state-dir"], options.configuration.settings.state_dir, dict(os.environ))

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 
 from cmdserver.errors import BadArgument, Denied, UnknownCommand
 from cmdserver.model import Caller, Command, Grant, Role, Rule
+from cmdserver.printable import visible
 
 ANONYMOUS, AUTHENTICATED = "anonymous", "authenticated"
 
@@ -63,7 +64,7 @@ class Policy:
             text = f"the {caller.method} that you have logged in with is not good for {command.name}"
             raise Denied(text)
         if len(words) > 1:
-            raise BadArgument(f"{command.name} takes no arguments, but got: {' '.join(words[1:])}")
+            raise BadArgument(f"{command.name} takes no arguments, but got: {visible(' '.join(words[1:]))}")
         return Grant(command=command, arguments=())
 
     def find(self, caller: Caller, name: str) -> Command | None:

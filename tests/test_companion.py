@@ -89,6 +89,12 @@ def test_users_come_and_go(run: Run, files: CredentialFiles, state: Path) -> Non
     assert files.users() == ()
 
 
+def test_a_password_from_powershell(run: Run, files: CredentialFiles) -> None:
+    """The byte order mark before a pipe is no part of the password, nor is the line's end."""
+    _done(run("user", "add", "ann", "--password-stdin", stdin=b"\xef\xbb\xbfsecret\r\n"))
+    assert bcrypt.checkpw(b"secret", files.passwords()["ann"])
+
+
 def test_the_list(run: Run, state: Path) -> None:
     """Who there is, with what they log in, and what they are; complaints do not get into scripts."""
     assert _done(run("user", "list")) == ""
@@ -204,6 +210,19 @@ def test_keys(run: Run, files: CredentialFiles, tmp_path: Path) -> None:
         f"ann: ssh-ed25519 {key.fingerprint} a" for key in keys[:2]
     ]
     assert said[2] == f"ann: ssh-ed25519 {keys[2].fingerprint} ^[[31m?\n"
+
+
+def test_keys_from_windows(run: Run, files: CredentialFiles, tmp_path: Path) -> None:
+    """A byte order mark and CR LF mean nothing; another encoding is named, with what to do."""
+    (tmp_path / "id.pub").write_bytes(b"\xef\xbb\xbf" + public_key().encode().replace(b"\n", b"\r\n"))
+    _done(run("key", "add", "ann", tmp_path / "id.pub"))
+    assert len(files.keys("ann")) == 1
+
+    (tmp_path / "id.pub").write_bytes(public_key().encode("utf-16"))
+    result = run("key", "add", "ann", tmp_path / "id.pub")
+    assert result.exit_code == 1
+    assert result.stderr == "cmdserver: the key is UTF-16, not UTF-8; save it as UTF-8, or: iconv -f UTF-16 -t UTF-8\n"
+    assert len(files.keys("ann")) == 1
 
 
 def test_a_token(run: Run, files: CredentialFiles, state: Path) -> None:

@@ -162,10 +162,28 @@ class LoadTests(unittest.TestCase):
         """An empty variable names no file, as if it were not set."""
         self.assertIsNone(load(None, {"CMDSERVER_CONFIG": ""}).path)
 
+    def test_a_byte_order_mark(self) -> None:
+        """A mark that a Windows editor has put before the text means nothing."""
+        self.first.write_bytes(b"\xef\xbb\xbffirst\r\n")
+        self.assertEqual("first\r\n", load(str(self.first), {}).text)
+
     def test_not_utf8(self) -> None:
-        """A file in another encoding is refused."""
-        self.first.write_bytes(b"# \xe9")
-        self.assertRaises(UnicodeDecodeError, load, str(self.first), {})
+        """A file in another encoding has one mistake, at its line, that says what it is and what to do."""
+        self.first.write_bytes(b"a = 1\n# \xe9")
+        with self.assertRaises(Mistakes) as raised:
+            load(str(self.first), {})
+        (mistake,) = raised.exception.mistakes
+        self.assertTrue(str(mistake).startswith("2: not UTF-8: column 3 has the byte 0xe9 (\u00e9 in "), mistake)
+        self.first.write_bytes("a = 1\n".encode("utf-16"))
+        with self.assertRaises(Mistakes) as raised:
+            load(str(self.first), {})
+        self.assertTrue(str(raised.exception).startswith("is UTF-16, not UTF-8; "), raised.exception)
+
+    def test_a_file_without_end(self) -> None:
+        """What is longer than any configuration is not read to its end."""
+        with self.assertRaises(OSError) as raised:
+            load("/dev/zero", {})
+        self.assertEqual("/dev/zero", raised.exception.filename)
 
 
 _PLAIN_TCP = (

@@ -55,6 +55,15 @@ class HostKeyTests(SynchronousTestCase):
 
         self.assertEqual(len(read_host_keys([self.path])), 1)
 
+    def test_a_byte_order_mark(self) -> None:
+        """A key that has been through an editor of Windows is still one."""
+        for form in (PrivateFormat.OpenSSH, PrivateFormat.PKCS8):
+            with self.subTest(form):
+                self.write(Ed25519PrivateKey.generate(), form)
+                self.path.write_bytes(b"\xef\xbb\xbf" + self.path.read_bytes().replace(b"\n", b"\r\n"))
+
+                self.assertEqual(len(read_host_keys([self.path])), 1)
+
     def test_missing(self) -> None:
         """A file that is not there is named."""
         self.assert_refused("No such file")

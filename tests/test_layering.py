@@ -21,7 +21,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     module: frozenset(others.split())
     for module, others in {
         # Values, and what is said of them.
-        "errors": "",
+        "errors": "printable",
         "model": "errors networks",
         "events": "errors model",
         "names": "",
@@ -34,7 +34,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "gate": "errors networks",
         "penalties": "networks",
         "places": "",
-        "policy": "errors model",
+        "policy": "errors model printable",
         "printable": "",
         "reading": "places",
         "recording": "model",
@@ -45,8 +45,9 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "sources": "networks",
         "startups": "errors",
         "structured": "model",
+        "text_files": "",
         "throttle": "errors",
-        "wire": "errors",
+        "wire": "errors text_files",
         # The host.
         "audit": "errors events",
         "metrics": "errors events",
@@ -69,9 +70,9 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "passwords": "",
         "credentials": "names passwords sources",
         "authorized_keys": "credentials sources",
-        "watched": "credentials",
+        "watched": "credentials text_files",
         "credential_files": "authorized_keys credentials names passwords replacing watched",
-        "host_keys": "errors",
+        "host_keys": "errors text_files",
         "first_start": "credential_files errors passwords replacing",
         # Who is calling.
         "hashing": "admission errors networks passwords",
@@ -121,7 +122,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "interpreter": "dispatcher errors model printable rendering wire",
         # The configuration: names of roles and words of the protocol are not written down twice.
         "checks": "host model names networks policy reading settings startups wire",
-        "configuration": "checks host model reading settings",
+        "configuration": "checks host model reading settings text_files",
         # The runner process, and what the daemon has of it; only the last three import Twisted.
         "privsep": "",
         "privsep.linux": "",
@@ -278,8 +279,9 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "companion_parameters": "credential_files credentials names policy",
         "companion": (
             "companion_parameters configuration credential_files credentials errors identity ownership passwords plugin"
-            " policy printable reading rendering settings sources state"
+            " policy printable reading rendering settings sources state text_files"
         ),
+        "privsep.serving": "privsep.allowance privsep.credentials privsep.messages privsep.runs privsep.succession",
         "": "",
     }.items()
 }

@@ -106,6 +106,13 @@ class PolicyTests(unittest.TestCase):
         self.assertIsInstance(self.refusal(a_caller("ann"), ["reboot", "now"]), Denied)
         self.assertIsInstance(self.refusal(a_caller(), ["reboot", "now"]), UnknownCommand)
 
+    def test_what_cannot_be_seen(self) -> None:
+        """Whoever has copied an invisible character with a name or an argument is shown it."""
+        error = self.refusal(a_caller(), ["upt\u200bime"])
+        self.assertEqual('no command named "upt\\u200bime"; did you mean uptime?', str(error))
+        error = self.refusal(a_caller(), ["df", "-h\u00a0"])
+        self.assertEqual("df takes no arguments, but got: -h\\xa0", str(error))
+
     def test_unknown(self) -> None:
         """A name that is not exactly a command's is unknown to everyone; globs and paths are names like others."""
         for name in ("dff", "DF", "df ", "", "*", "d?", "/usr/bin/df", "df\n", "\u0660", "help"):

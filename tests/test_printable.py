@@ -5,7 +5,7 @@ import unittest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cmdserver.printable import Printable, printable_line
+from cmdserver.printable import Printable, printable_line, visible
 from tests.doubles import LAW
 
 _OUTPUT = st.binary(max_size=60) | st.lists(
@@ -135,3 +135,35 @@ class PrintableLineTests(unittest.TestCase):
     def test_twice_is_once(self, text: str) -> None:
         """What is printable already is not changed again."""
         self.assertEqual(printable_line(text), printable_line(printable_line(text)))
+
+
+class VisibleTests(unittest.TestCase):
+    def test_what_cannot_be_seen_is_shown(self) -> None:
+        """Each kind of character that looks like nothing, like a space, or moves others about is its escape."""
+        cases = {
+            "upt\u200bime": "upt\\u200bime",
+            "\ufeffuptime": "\\ufeffuptime",
+            "df\u00a0-h": "df\\xa0-h",
+            "\u202eemit\u202c": "\\u202eemit\\u202c",
+            "a\tb\n\x1b[2J": "a\\tb\\n\\x1b[2J",
+            "\x9b\u2028": "\\x9b\\u2028",
+            "d\ufe0ff\u3164": "d\\ufe0ff\\u3164",
+            "\u2800\U000e0100": "\\u2800\\U000e0100",
+            "\ud800": "\\ud800",
+        }
+        for text, expected in cases.items():
+            with self.subTest(ascii(text)):
+                self.assertEqual(expected, visible(text))
+
+    def test_what_can_be_seen_is_left_alone(self) -> None:
+        """Words of any language, and spaces between them."""
+        for text in ("", "df -h", "l\u00e4uft \u306f\u3044", "e\u0301"):
+            with self.subTest(text):
+                self.assertEqual(text, visible(text))
+
+    @given(st.text())
+    @LAW
+    def test_it_is_printable(self, text: str) -> None:
+        """Whatever it is given, and a second time changes nothing."""
+        self.assertTrue(visible(text).isprintable())
+        self.assertEqual(visible(text), visible(visible(text)))

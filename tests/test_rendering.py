@@ -158,9 +158,7 @@ class ErrorTests(unittest.TestCase):
 
     def test_a_lone_surrogate(self) -> None:
         """Text that has no UTF-8 is told nevertheless."""
-        self.assertEqual(
-            b'cmdserver: unknown_command: no command named "?"; try: help\n', error_text(UnknownCommand("\ud800"))
-        )
+        self.assertEqual(b'cmdserver: malformed: "?"\n', error_text(Malformed('"\ud800"')))
 
 
 class HelpTests(unittest.TestCase):

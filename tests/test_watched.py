@@ -142,3 +142,20 @@ def test_what_is_not_trusted(tmp_path: Path, logged: list[str], what: str) -> No
     path.rmdir() if what == "directory" else path.unlink()
     path.write_text("text")
     assert file.read().value == "text"
+
+
+def test_a_byte_order_mark(tmp_path: Path) -> None:
+    """One before the text, as Windows' editors put it there, is no part of the first line."""
+    (tmp_path / "x").write_bytes(b"\xef\xbb\xbfann")
+
+    assert WatchedFile(tmp_path / "x", Parser()).read().value == "ann"
+
+
+def test_a_file_in_another_encoding(tmp_path: Path, logged: list[str]) -> None:
+    """Says nothing, and what is wrong is told once and not line by line."""
+    (tmp_path / "x").write_bytes("?\n?\n".encode("utf-16"))
+    file = WatchedFile(tmp_path / "x", Parser())
+
+    assert file.read().value == ""
+    text = "cannot be used: it is UTF-16, not UTF-8; save it as UTF-8, or: iconv -f UTF-16 -t UTF-8"
+    assert logged == [f"{tmp_path}/x:{text}"]

@@ -181,6 +181,12 @@ class SplitTests(unittest.TestCase):
             b" \t \r": "the line has no words",
             b"ab\xff": "the line is not UTF-8: byte 3 is 0xff",
             b"\xed\xa0\x80": "the line is not UTF-8: byte 1 is 0xed",
+            "uptime".encode("utf-16"): (
+                "the line is UTF-16, not UTF-8; save it as UTF-8, or: iconv -f UTF-16 -t UTF-8"
+            ),
+            "uptime\r".encode("utf-16-le"): (
+                "the line is UTF-16LE, not UTF-8; save it as UTF-8, or: iconv -f UTF-16LE -t UTF-8"
+            ),
             b"\xc0\xaf": "the line is not UTF-8: byte 1 is 0xc0",
             b"a\0b": "the line has a control character (0x00) in it",
             b"a\x1b[2J": "the line has a control character (0x1b) in it",
@@ -276,6 +282,34 @@ class LineBufferTests(unittest.TestCase):
         buffer.feed(b"uptime\ndf -h\r\nwho")
         self.assertEqual([b"uptime", b"df -h\r", None], [buffer.next_line() for _ in range(3)])
         self.assertEqual([b"who", None], [buffer.last_line(), buffer.last_line()])
+
+    def test_a_byte_order_mark_at_the_beginning_means_nothing(self) -> None:
+        """PowerShell's pipes begin with one; it may come in pieces, and is no part of a line or an answer."""
+        for cut in range(4):
+            with self.subTest(cut):
+                buffer = LineBuffer(6)
+                buffer.feed(b"\xef\xbb\xbfuptime\r\n"[:cut])
+                self.assertIsNone(buffer.next_line())
+                buffer.feed(b"\xef\xbb\xbfuptime\r\n"[cut:])
+                self.assertEqual(b"uptime\r", buffer.next_line())
+        buffer = LineBuffer(64)
+        buffer.feed(b"\xef\xbb\xbfann\n")
+        self.assertEqual(b"ann", buffer.next_answer())
+
+    def test_a_mark_alone_is_no_line(self) -> None:
+        """A pipe of nothing but a mark asks nothing."""
+        buffer = LineBuffer(64)
+        buffer.feed(b"\xef\xbb\xbf")
+        self.assertEqual([None, None], [buffer.next_line(), buffer.last_line()])
+
+    def test_a_mark_elsewhere_is_a_character(self) -> None:
+        """Behind the beginning it belongs to its line, also where that begins a piece."""
+        buffer = LineBuffer(64)
+        buffer.feed(b"a\n")
+        self.assertEqual(b"a", buffer.next_line())
+        buffer.feed(b"\xef\xbb\xbfb\n\xef\xbb\xbf\xef\xbb\xbf\n")
+        self.assertEqual(b"\xef\xbb\xbfb", buffer.next_line())
+        self.assertEqual(b"\xef\xbb\xbf" * 2, buffer.next_line())
 
     def test_blank_lines_are_nothing(self) -> None:
         """Blank lines, and blanks before a word, are skipped."""

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TextIO
+from typing import BinaryIO
 
 import click
 
@@ -27,7 +27,7 @@ from cmdserver.companion_parameters import (
     common_options,
     future,
 )
-from cmdserver.configuration import Configuration, load
+from cmdserver.configuration import Configuration, find_file, name_of, read_file
 from cmdserver.credential_files import CredentialError, CredentialFiles
 from cmdserver.credentials import Token, parse_commands, token_digest
 from cmdserver.errors import Refusal
@@ -36,15 +36,16 @@ from cmdserver.ownership import as_owner_of
 from cmdserver.passwords import hash_password
 from cmdserver.policy import ANONYMOUS, Policy
 from cmdserver.printable import printable_line
-from cmdserver.reading import Reader
+from cmdserver.reading import Mistakes, Reader
 from cmdserver.settings import Settings
 from cmdserver.sources import Sources, parse_networks
 from cmdserver.state import choose_directory, prepare_directory
+from cmdserver.text_files import NotUTF8, decode_leniently, without_mark
 
 #: As many as an AES-256 key has, so that a fast hash is enough to keep.
 TOKEN_BYTES = 32
 #: Of a file of keys; a bigger one is something else.
-_MOST_KEY_CHARACTERS = 1 << 20
+_MOST_KEY_BYTES = 1 << 20
 
 
 @click.group("cmdserver", cls=Companion, no_args_is_help=True)
@@ -143,10 +144,10 @@ def user_list(ctx: click.Context) -> None:
 
 @key.command("add")
 @click.argument("name", type=NEW_NAME)
-@click.argument("file", type=click.File(encoding="utf-8", errors="surrogateescape"), default="-")
+@click.argument("file", type=click.File("rb"), default="-")
 @common_options
 @click.pass_context
-def key_add(ctx: click.Context, name: str, file: TextIO) -> None:
+def key_add(ctx: click.Context, name: str, file: BinaryIO) -> None:
     """Let the holder of a key in as the user NAME.
 
     FILE is a public key (id_ed25519.pub, say) or several, one a line, with options as in OpenSSH's authorized_keys;
@@ -154,7 +155,10 @@ def key_add(ctx: click.Context, name: str, file: TextIO) -> None:
     """
     if file.isatty():
         _note("waiting for the public key on standard input")
-    text = file.read(_MOST_KEY_CHARACTERS)
+    try:
+        text = decode_leniently(file.read(_MOST_KEY_BYTES))
+    except NotUTF8 as error:
+        raise Trouble(f"the key {error}") from error
     with _files(ctx) as files:
         for each in files.add_keys(name, text):
             said = f"{name}: {each.kind} {each.fingerprint} {printable_line(each.comment)}".rstrip()
@@ -224,7 +228,8 @@ def explain(ctx: click.Context, name: str, command: tuple[str, ...]) -> None:
 def _ask_password(is_on_stdin: bool) -> bytes:  # noqa: FBT001 - a flag of the command line
     """Get a new password and hash it."""
     if is_on_stdin:
-        line = sys.stdin.buffer.readline()
+        # A pipe of PowerShell's begins with a byte order mark, which nobody has typed.
+        line = without_mark(sys.stdin.buffer.readline())
         password = line.removesuffix(b"\n").removesuffix(b"\r").decode(errors="surrogateescape")
     elif sys.stdin.isatty():
         password = click.prompt("New password", hide_input=True, confirmation_prompt="Again", err=True)
@@ -238,10 +243,13 @@ def _ask_password(is_on_stdin: bool) -> bytes:  # noqa: FBT001 - a flag of the c
 
 def _settings(ctx: click.Context) -> Settings:
     """Read the configuration as far as it concerns us: users can be looked after while it has mistakes elsewhere."""
+    path = find_file(ctx.meta.get(CONFIG), os.environ)
     try:
-        source = load(ctx.meta.get(CONFIG), os.environ)
-    except (OSError, UnicodeDecodeError) as error:
+        source = read_file(path)
+    except OSError as error:
         raise Trouble(f"cannot read the configuration: {error}") from error
+    except Mistakes as mistakes:
+        raise Trouble("\n".join(f"{name_of(path)}:{mistake}" for mistake in mistakes.mistakes)) from mistakes
     reader = Reader(source.text)
     settings = reader.read(Settings)
     bad = [mistake for mistake in reader.mistakes if settings is None or mistake.path[:1] == ("state_dir",)]

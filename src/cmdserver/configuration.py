@@ -5,6 +5,7 @@ commands that there are?) and reports all mistakes at once, the reader's include
 is written in the file is silently without effect.
 """
 
+import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,12 @@ import msgspec
 from cmdserver.checks import Checks
 from cmdserver.host import Host
 from cmdserver.model import Command, Listening, Role
-from cmdserver.reading import Mistakes, Reader, dotted
+from cmdserver.reading import Mistake, Mistakes, Reader, dotted
 from cmdserver.settings import TLS, Limits, Settings
+from cmdserver.text_files import NotUTF8, decode
+
+#: Of the file: a longer one is something else.
+MOST_BYTES = 1 << 24
 
 SYSTEM_FILE = Path("/etc/cmdserver/cmdserver.toml")
 
@@ -37,7 +42,7 @@ class Source:
     @property
     def name(self) -> str:
         """What to call it in a complaint."""
-        return self.path or "(built-in)"
+        return name_of(self.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,18 +60,44 @@ class Configuration:
         return self.settings.limits
 
 
-def load(file: str | None, environment: Mapping[str, str]) -> Source:
-    """Find and read the configuration text: ``--config``, ``$CMDSERVER_CONFIG``, the system's file, the built-in one.
-
-    Raises:
-        OSError: The file that was named cannot be read.
-        UnicodeDecodeError: It is not UTF-8.
-    """
+def find_file(file: str | None, environment: Mapping[str, str]) -> str | None:
+    """Say which file it is: ``--config``, ``$CMDSERVER_CONFIG``, the system's file; None: the built-in one."""
     named = file or environment.get("CMDSERVER_CONFIG")
     if not named and not SYSTEM_FILE.exists():
+        return None
+    return str(Path(named or SYSTEM_FILE).absolute())
+
+
+def name_of(path: str | None) -> str:
+    """Say what to call a file in a complaint."""
+    return path or "(built-in)"
+
+
+def read_file(path: str | None) -> Source:
+    """Read the configuration text.
+
+    Args:
+        path: As `find_file` says it.
+
+    Raises:
+        OSError: The file cannot be read.
+        Mistakes: It is not UTF-8.
+    """
+    if path is None:
         return Source.built_in()
-    path = Path(named or SYSTEM_FILE).absolute()
-    return Source(path=str(path), text=path.read_text("utf-8"))
+    with Path(path).open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"more than {MOST_BYTES} bytes are no configuration", path)
+    try:
+        return Source(path=path, text=decode(data))
+    except NotUTF8 as error:
+        raise Mistakes([Mistake((), str(error), error.line)]) from None
+
+
+def load(file: str | None, environment: Mapping[str, str]) -> Source:
+    """Find and read the configuration text; see `find_file` and `read_file`."""
+    return read_file(find_file(file, environment))
 
 
 def configure(

@@ -8,6 +8,8 @@ import math
 from enum import StrEnum
 from typing import ClassVar
 
+from cmdserver.printable import visible
+
 
 class Code(StrEnum):
     """How a request ended, in every door's answer and in the audit file."""
@@ -59,7 +61,7 @@ class UnknownCommand(Refusal):
 
     def __init__(self, name: str, suggestions: tuple[str, ...] = ()) -> None:
         hint = f"; did you mean {' or '.join(suggestions)}?" if suggestions else "; try: help"
-        super().__init__(f'no command named "{name}"{hint}')
+        super().__init__(f'no command named "{visible(name)}"{hint}')
         self.name = name
         self.suggestions = suggestions
 

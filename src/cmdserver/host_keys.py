@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
 
 from cmdserver.errors import CannotStart
+from cmdserver.text_files import without_mark
 
 _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 
@@ -32,7 +33,7 @@ def read_host_keys(paths: Iterable[Path]) -> tuple[HostKey, ...]:
 
 def _read(path: Path) -> HostKey:
     try:
-        content = path.read_bytes()
+        content = without_mark(path.read_bytes())
         load = load_ssh_private_key if content.startswith(_OPENSSH) else load_pem_private_key
         # To prove the primes takes a tenth of a second at every start; `_require_good` asks what matters instead.
         key = load(content, password=None, unsafe_skip_rsa_key_validation=True)

@@ -16,7 +16,7 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from cmdserver import structured
-from cmdserver.configuration import Configuration, Source, configure, load
+from cmdserver.configuration import Configuration, Source, configure, find_file, name_of, read_file
 from cmdserver.errors import BadTLSFiles
 from cmdserver.host import Host, TrustedHost
 from cmdserver.listening import parse_endpoint
@@ -48,16 +48,16 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Read the configuration; with ``--check`` that is all, and the process exits with 0 or 1."""
+        path = find_file(self["config"], os.environ)
         try:
-            self.source = load(self["config"], dict(os.environ))
-        except (OSError, UnicodeDecodeError) as error:
-            sys.exit(f"cmdserver: cannot read the configuration: {error}")
-        try:
+            self.source = read_file(path)
             self.configuration = _configure(self.source)
+        except OSError as error:
+            sys.exit(f"cmdserver: cannot read the configuration: {error}")
         except Mistakes as mistakes:
             for mistake in mistakes.mistakes:
-                sys.stderr.write(f"{self.source.name}:{mistake}\n")
-            sys.exit(f"cmdserver: {_count(len(mistakes.mistakes))} in {self.source.name}")
+                sys.stderr.write(f"{name_of(path)}:{mistake}\n")
+            sys.exit(f"cmdserver: {_count(len(mistakes.mistakes))} in {name_of(path)}")
         if self["check"]:
             sys.stdout.write(f"{self.source.name}: no mistakes\n")
             sys.exit(0)
@@ -91,7 +91,7 @@ def makeService(options: Options) -> IService:
         options.configuration,
         state_directory,
         Rereading(
-            load=lambda: load(file, {}),
+            load=lambda: read_file(file),
             look=_configure,
             believe=lambda source, read: _configure(source, TrustedHost(started_as), read),
         ),

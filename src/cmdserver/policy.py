@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 
 from cmdserver.errors import BadArgument, Denied, Refusal, UnknownCommand
 from cmdserver.model import Caller, Command, Grant, Role, Rule
+from cmdserver.printable import visible
 
 ANONYMOUS, AUTHENTICATED = "anonymous", "authenticated"
 
@@ -58,7 +59,7 @@ class Policy:
             raise UnknownCommand(words[0], self._nearest(caller, words[0]))
         self.require_leave(caller, command.name)
         if len(words) > 1:
-            raise BadArgument(f"{command.name} takes no arguments, but got: {' '.join(words[1:])}")
+            raise BadArgument(f"{command.name} takes no arguments, but got: {visible(' '.join(words[1:]))}")
         return Grant(command=command, arguments=())
 
     def require_leave(self, caller: Caller, name: str) -> None:

@@ -16,6 +16,8 @@ _C1 = {code: f"M-^{chr(code ^ 0xC0)}" for code in range(0x80, 0xA0)}
 #: A byte that is not UTF-8, as surrogateescape spells it.
 _C1_BYTES = {0xDC00 + code: text for code, text in _C1.items()}
 _IN_OUTPUT = {code: text for code, text in (_C0 | _C1 | _C1_BYTES).items() if chr(code) not in "\t\n\r"}
+#: Blank to the eye, though of categories that are printed: fillers, variation selectors, the empty Braille pattern.
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 #: The line and paragraph separators end a line for some readers.
 _IN_LINE = _C0 | _C1 | _C1_BYTES | {0x2028: "?", 0x2029: "?"}
 
@@ -47,6 +49,20 @@ class Printable:
 def printable_line(text: str) -> str:
     """Make a stranger's words safe to quote within one line of text: LF, CR and tab become visible too."""
     return text.translate(_IN_LINE)
+
+
+def visible(text: str) -> str:
+    r"""Show what cannot be seen, or changes how the rest is seen, as an escape (``\u200b``), for messages that quote.
+
+    That is what is no printable character (controls, zero-width and bidirectional ones, spaces but the usual one) and
+    what looks like nothing all the same.
+    """
+    if text.isprintable() and (text.isascii() or _BLANK.search(text) is None):
+        return text
+    return "".join(
+        each if each.isprintable() and _BLANK.match(each) is None else each.encode("unicode_escape").decode()
+        for each in text
+    )
 
 
 def _is_plain(chunk: bytes) -> bool:

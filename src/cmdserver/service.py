@@ -43,7 +43,7 @@ _log = Logger()
 class Rereading:
     """How the configuration is read again."""
 
-    #: Reads its text; raises OSError or UnicodeDecodeError.
+    #: Reads its text; raises OSError or `Mistakes`.
     load: Callable[[], Source]
     #: Makes sense of a text; raises `Mistakes`.
     look: Callable[[Source], Configuration]
@@ -202,7 +202,7 @@ class CmdserverService(Service):
             await self._reread()
         except Mistakes as mistakes:
             self._complain(map(str, mistakes.mistakes))
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             _log.error("the configuration cannot be read; nothing was changed: {error}", error=error)
         except (AuditError, BadTLSFiles, CannotListen, CannotStart) as error:
             _log.error("nothing was changed: {error}", error=error)

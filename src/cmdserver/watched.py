@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 from twisted.logger import Logger
 
 from cmdserver.credentials import Complaint, Parsed
+from cmdserver.text_files import NotUTF8, decode_leniently
 
 Value = TypeVar("Value")
 
@@ -91,7 +92,8 @@ def read_trusted(path: Path, open_file: Callable[[Path], int] = open_to_read) ->
         open_file: Opens it.
 
     Returns:
-        Its text, in which bytes that are no UTF-8 survive as lone surrogates, and what it was when it was opened.
+        Its text, without a byte order mark before it, in which bytes that are no UTF-8 survive as lone surrogates, and
+        what it was when it was opened.
 
     Raises:
         FileNotFoundError: It is not there.
@@ -102,7 +104,10 @@ def read_trusted(path: Path, open_file: Callable[[Path], int] = open_to_read) ->
         status = os.fstat(descriptor)
         if trouble := _trouble(status, path.parent.stat()):
             raise PermissionError(None, trouble, str(path))
-        return file.read().decode(errors="surrogateescape"), status
+        try:
+            return decode_leniently(file.read()), status
+        except NotUTF8 as error:
+            raise OSError(None, f"it {error}", str(path)) from None
 
 
 def _version(status: os.stat_result) -> _Version:

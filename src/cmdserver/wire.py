@@ -10,6 +10,7 @@ import shlex
 from dataclasses import dataclass
 
 from cmdserver.errors import BadArgument, Malformed
+from cmdserver.text_files import BYTE_ORDER_MARK, NotUTF8, require_bytes_of_utf8, without_mark
 
 #: Words with a meaning of their own; no command may have such a name.
 WORDS = frozenset({"help", "explain", "whoami", "who", "session", "json", "quit", "login"})
@@ -115,8 +116,10 @@ def split(line: bytes) -> tuple[str, ...]:
     try:
         text = line.removesuffix(b"\r").decode()
     except UnicodeDecodeError as error:
+        _require_utf8(line)
         raise Malformed(f"the line is not UTF-8: byte {error.start + 1} is 0x{line[error.start]:02x}") from None
     if found := _CONTROL.search(text):
+        _require_utf8(line)
         raise Malformed(f"the line has a control character (0x{ord(found[0]):02x}) in it")
     if _QUOTING.search(text):
         try:
@@ -129,6 +132,14 @@ def split(line: bytes) -> tuple[str, ...]:
         empty = "the line has no words"
         raise Malformed(empty)
     return tuple(words)
+
+
+def _require_utf8(line: bytes) -> None:
+    """Name the encoding of a line that is not UTF-8 for a reason that its sender cannot see."""
+    try:
+        require_bytes_of_utf8(line)
+    except NotUTF8 as error:
+        raise Malformed(f"the line {error}") from None
 
 
 #: Words that stand alone, and what they ask.
@@ -164,7 +175,7 @@ _MISPLACED = {
 
 
 class LineBuffer:
-    """Bytes that have come, until they are lines.
+    """Bytes that have come, until they are lines. A byte order mark before the first one means nothing.
 
     It never holds more than it is fed; whoever feeds it stops while `is_full`.
 
@@ -172,13 +183,15 @@ class LineBuffer:
         limit: The longest line, in bytes, without its end.
     """
 
-    __slots__ = ("_bytes", "_searched", "limit")
+    __slots__ = ("_bytes", "_is_at_start", "_searched", "limit")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._bytes = b""
         #: So far there is no LF; so a line that comes byte by byte costs no more than one that comes at once.
         self._searched = 0
+        #: Whether nothing was taken yet: PowerShell's pipes and Windows' editors put a mark there.
+        self._is_at_start = True
 
     def __len__(self) -> int:
         return len(self._bytes)
@@ -191,6 +204,11 @@ class LineBuffer:
     def feed(self, data: bytes) -> None:
         """Add bytes as they came."""
         self._bytes += data
+        if self._is_at_start and (
+            len(self._bytes) >= len(BYTE_ORDER_MARK) or not BYTE_ORDER_MARK.startswith(self._bytes)
+        ):
+            self._bytes = without_mark(self._bytes)
+            self._is_at_start = False
 
     def clear(self) -> None:
         """Forget what has come."""

@@ -88,7 +88,7 @@ class AllowanceTests(SynchronousTestCase):
         self.assertIn("are no good", str(report))
         for trouble in (
             PermissionError(13, "Permission denied", "/x"),
-            UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x"),
+            Mistakes([Mistake((), "not UTF-8", 1)]),
         ):
             self.trouble = trouble
             report, more = self.reread()

@@ -42,7 +42,7 @@ def main(orders: Orders) -> None:
     except Mistakes as mistakes:
         connection.send(encode(mistaken(mistakes)))
         return
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         connection.send(encode(Read((str(error),), ())))
         return
     kept.give_up_others(allowance.commands)

@@ -38,7 +38,7 @@ class Allowance:
     """What may be run now, and what may be from `adopt` on.
 
     Args:
-        read: Reads the configuration; raises `Mistakes`, OSError or UnicodeDecodeError.
+        read: Reads the configuration; raises `Mistakes` or OSError.
     """
 
     def __init__(self, read: Callable[[], Allowed]) -> None:
@@ -78,8 +78,6 @@ class Allowance:
             return mistaken(mistakes), ()
         except OSError as error:
             return Read((_cut(f"{error.filename}: {error.strerror}"),), ()), ()
-        except UnicodeDecodeError as error:
-            return Read((_cut(str(error)),), ()), ()
         self._next = allowed
         return Read((), files), descriptors
 
@@ -93,7 +91,7 @@ class Allowance:
         if meant is None or meant.checksum != checksum:
             try:
                 meant = self._read()
-            except (Mistakes, OSError, UnicodeDecodeError):
+            except (Mistakes, OSError):
                 return False
         if meant.checksum != checksum:
             return False

@@ -281,7 +281,6 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             "companion_parameters configuration credential_files credentials errors identity ownership passwords plugin"
             " policy printable reading rendering settings sources state text_files"
         ),
-        "privsep.serving": "privsep.allowance privsep.credentials privsep.messages privsep.runs privsep.succession",
         "": "",
     }.items()
 }

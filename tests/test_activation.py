@@ -16,9 +16,14 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from cmdserver import activation
 from cmdserver.activation import parse
-from cmdserver.listening import parse_endpoint, source_of
+from cmdserver.listening import Listener, parse_endpoint, source_of
+from cmdserver.lobby import FrontEnd
+from cmdserver.model import Listening
 from cmdserver.proxied import ProxyEndpoint
 from tests.contracts import open_descriptors
+
+#: In tcp(7) of Linux.
+TCP_NOTSENT_LOWAT = 25
 
 
 class Reactor(MemoryReactorClock):
@@ -188,6 +193,23 @@ class ActivationTests(SynchronousTestCase):
     def test_what_twisted_has_found(self) -> None:
         """Twisted keeps what it has found under this name; a test process was started without any."""
         self.assertIsInstance(activation.inherited(), ListenFDs)
+
+    def test_options(self) -> None:
+        """All sockets of a door have our options, and so have the connections that come of them."""
+        sockets = [self._tcp(), self._tcp("127.0.0.2")]
+        given = self._given(*sockets)
+        self.patch(activation, "inherited", lambda: given)
+        key = Listening(protocol="line", endpoint="systemd:name=line", tls=False, login="never")
+        listener = Listener(self.reactor, key, FrontEnd(), self.factory)
+        listener.open()
+        self.addCleanup(self.reactor.advance, 0)
+        self.addCleanup(listener.close)
+
+        for each in sockets:
+            with socket.create_connection(each.getsockname()), each.accept()[0] as accepted:
+                self.assertTrue(accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+                self.assertTrue(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+                self.assertEqual(accepted.getsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT), 131_072)
 
     def test_behind_a_proxy(self) -> None:
         """The two go together."""

@@ -31,8 +31,9 @@ class FakeDoor:
         self.tried.append(credentials)
         return self.decision
 
-    def settle(self) -> None:
+    def settle(self, source: str) -> None:
         self.settled += 1
+        self.charged.add(source)
 
     def offended(self, source: str, offence: Offence) -> None:
         self.offences.append(offence)

@@ -43,7 +43,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "settings": "",
         "sharing": "",
         "sources": "networks",
-        "startups": "errors",
+        "startups": "errors networks",
         "structured": "model",
         "text_files": "",
         "throttle": "errors",

@@ -129,4 +129,4 @@ class Entrance:
     def _settle(self) -> None:
         if self._is_newcomer:
             self._is_newcomer = False
-            self._door.settle()
+            self._door.settle(self._client.charged)

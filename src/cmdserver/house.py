@@ -175,6 +175,7 @@ class House:
         self.gate.connections, self.gate.per_source = limits.connections, limits.connections_per_source
         self._admission.running_limit, self._admission.queued_limit = limits.running, limits.queued
         self._threshold.newcomers.startups = Startups.parse(limits.unauthenticated)
+        self._threshold.newcomers.per_source = limits.unauthenticated_per_source
         self._threshold.penalties.exempt = tuple(map(parse_network, limits.penalty_exempt))
         self.dispatcher.reconfigure(self.policy())  # last: whoever is refused may ask again at once
         self._scheduler.start_all_that_may()
@@ -309,7 +310,7 @@ def _descriptors(configuration: Configuration) -> int:
 
 
 def _make_threshold(limits: Limits, clock: IReactorTime) -> Threshold:
-    newcomers = Newcomers(Startups.parse(limits.unauthenticated))
+    newcomers = Newcomers(Startups.parse(limits.unauthenticated), limits.unauthenticated_per_source)
     penalties = Penalties(map(parse_network, limits.penalty_exempt))
     return Threshold(newcomers, penalties, clock, random.SystemRandom().random)
 

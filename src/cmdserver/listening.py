@@ -31,6 +31,12 @@ UNKNOWN = "unknown"
 BACKLOG = 1024
 _TAKES_BACKLOG = ("tcp:", "tcp6:", "unix:", "haproxy:tcp:", "haproxy:tcp6:", "haproxy:unix:")
 
+#: In tcp(7) of Linux; Python knows the name from 3.12 on.
+_TCP_NOTSENT_LOWAT = 25
+#: What the kernel takes from us that it cannot send yet. By itself it goes up to tcp_wmem's megabytes for each client
+#: that does not read, and a thousand of those have all the memory that the host has for TCP.
+_NOT_SENT_BYTES = 131_072
+
 #: Accepted connections inherit these from the listening socket, so they cost nothing later. The probes find clients
 #: whose host is gone, or who closed without a word left to read: within 30 + 4 x 10 seconds.
 _SOCKET_OPTIONS = (
@@ -39,6 +45,7 @@ _SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _NOT_SENT_BYTES),
 )
 
 

@@ -51,8 +51,9 @@ class FakeDoor:
         self.newcomers += 1
         self.sources.append(source)
 
-    def settle(self) -> None:
+    def settle(self, source: str) -> None:
         self.newcomers -= 1
+        self.sources.append(source)
 
     def offended(self, source: str, offence: Offence) -> None:
         self.offences.append(offence)
@@ -276,7 +277,10 @@ class WelcomeTests(ConnectionTestCase):
 
         self.assertEqual(pipe.protocol.source, ADDRESS.host)
         self.assertEqual(self.house.door.offences, [Offence.NOAUTH])
-        self.assertEqual(self.house.door.sources, ["unknown"] * 2)
+        self.house.gate.connections = 0
+        self.house.front_end.buildProtocol(ProxyItself(ADDRESS))
+        self.assertEqual(set(self.house.door.sources), {"unknown"})
+        self.assertEqual(self.house.door.newcomers, 0)
 
     def test_many_turned_away(self) -> None:
         """When too many are, the rest is told nothing at all."""

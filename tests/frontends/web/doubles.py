@@ -80,7 +80,8 @@ class FakeDoor(Door):
         self.newcomers += self.login is Login.REQUIRED
         self.sources.append(source)
 
-    def settle(self) -> None:
+    def settle(self, source: str) -> None:
+        self.sources.append(source)
         self.newcomers -= self.login is Login.REQUIRED
 
     def offended(self, source: str, offence: Offence) -> None:

@@ -54,7 +54,7 @@ class LineFrontEnd(FrontEnd):
         try:
             self._shared.connections.enter(source)
         except Busy as busy:
-            door.settle()
+            door.settle(charged)
             return self._turn_away(busy)
         return LineConnection(self._shared, source, charged)
 

@@ -192,7 +192,7 @@ class SSHConnection(ServerTransport):
         """Count the client out of those who have not logged in, and charge it if that came to nothing; once."""
         if self._is_newcomer:
             self._is_newcomer = False
-            self._door.settle()
+            self._door.settle(self._charged)
             if offence is not None:
                 self._door.offended(self._charged, offence)
 

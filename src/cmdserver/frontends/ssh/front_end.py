@@ -55,7 +55,7 @@ class SSHFrontEnd(FrontEnd):
         try:
             self._connections.enter(source)
         except Busy:
-            self._door.settle()
+            self._door.settle(charged)
             return self._turn_away()
         connection = SSHConnection(self._door, self._lobby, self._connections, source, charged)
         connection.factory = self

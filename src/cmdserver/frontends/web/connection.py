@@ -166,7 +166,7 @@ class WebConnection(Protocol):
         """The client has said who it is, or is gone: it is no newcomer any more."""
         if self._is_newcomer:
             self._is_newcomer = False
-            self._behind.door.settle()
+            self._behind.door.settle(self.charged)
 
     # As seen by the channel
 

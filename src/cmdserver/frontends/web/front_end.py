@@ -64,7 +64,7 @@ class WebFrontEnd(FrontEnd):
         try:
             self.connections.enter(source)
         except Busy as busy:
-            self.door.settle()
+            self.door.settle(charged)
             return self._turn_away(busy)
         return WebConnection(self, source, charged)
 

@@ -256,7 +256,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.ssh.silent": "",
         "frontends.ssh.connection": (
             "connections errors frontends.ssh.answers frontends.ssh.authentication frontends.ssh.channels"
-            " frontends.ssh.silent identity listening lobby model sshtransport.transport"
+            " frontends.ssh.silent identity listening lobby model sshtransport.encoding sshtransport.transport"
         ),
         "frontends.ssh.front_end": "connections errors frontends.ssh.connection identity listening lobby",
         # How it is put together; named here is what makes the parts, doors are found by their names.

@@ -132,7 +132,11 @@ class House:
 
     def policy(self) -> Policy:
         """Who may run what, by the configuration as it is now."""
-        return Policy(self._configuration.commands, self._configuration.roles)
+        return Policy(self._configuration.commands, self._configuration.roles, self._login_required_at())
+
+    def _login_required_at(self) -> frozenset[str]:
+        """Name the listeners at which nobody does anything without a login."""
+        return frozenset(each.endpoint for each in self._configuration.listening if each.login == Login.REQUIRED)
 
     @property
     def _command_names(self) -> frozenset[str]:
@@ -172,6 +176,7 @@ class House:
         self._commands = {each.name: each for each in configuration.commands}
         limits = configuration.limits
         self.dispatcher.reconfigure(self.policy())
+        self._part_from_the_anonymous()
         self._throttle.per_minute = limits.caller_requests_per_minute
         self.gate.connections, self.gate.per_source = limits.connections, limits.connections_per_source
         self._admission.running_limit, self._admission.queued_limit = limits.running, limits.queued
@@ -183,6 +188,16 @@ class House:
         )
         self._scheduler.start_all_that_may()
         allow_connections(limits.connections + 4 * limits.running)
+
+    def _part_from_the_anonymous(self) -> None:
+        """Bring connections to their end that were made to a listener before it required a login.
+
+        The policy refuses whoever has not logged in there; they are to come back through the new door.
+        """
+        required_at = self._login_required_at()
+        for listening, front_end in self._front_ends.items():
+            if listening.login != Login.REQUIRED and listening.endpoint in required_at:
+                front_end.close()
 
     def load_tls(self, configuration: Configuration, read: Callable[[Path], bytes] = Path.read_bytes) -> Any:
         """Read certificate and key as they are now; None if no door of a configuration needs them.

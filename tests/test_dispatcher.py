@@ -1,6 +1,7 @@
 """Tests of the one way through: throttle, policy, audit, schedule; and every end written down before it is told."""
 
 import errno
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,18 +12,20 @@ from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.dispatcher import Dispatcher
 from cmdserver.errors import (
     BadArgument,
     Busy,
     Code,
     Denied,
     Fault,
+    LoginRequired,
     Malformed,
     RequestError,
     Throttled,
     UnknownCommand,
 )
-from cmdserver.model import Command, Role, Rule
+from cmdserver.model import Caller, Command, Role, Rule, Stranger
 from cmdserver.policy import Policy
 from tests.doubles import a_caller
 from tests.running_doubles import EVERYTHING, STRANGER, Asked, House, RecordingSink, command, user
@@ -55,6 +58,93 @@ class DispatcherTestCase(SynchronousTestCase):
         """Find what the log says under the id that a caller was told."""
         assert isinstance(fault, Fault)
         return [text for text in map(formatEvent, events) if fault.fault_id in text]
+
+
+class WhoeverAsksTests(DispatcherTestCase):
+    """Whom something is done for."""
+
+    def asked(self, somebody: Any) -> dict[str, Callable[[], object]]:
+        """Everything that somebody can ask."""
+        ask = self.dispatcher
+        return {
+            "ask": lambda: ask.ask(somebody, ["uptime"]),
+            "help": lambda: ask.help(somebody),
+            "help of one": lambda: ask.help(somebody, "uptime"),
+            "explain": lambda: ask.explain(somebody, ["uptime"]),
+            "go_on": lambda: ask.go_on(somebody, ["uptime"]),
+            "peek": lambda: ask.peek(somebody, "uptime"),
+            "names": lambda: ask.names(somebody),
+            "whoami": lambda: ask.whoami(somebody),
+            "who": lambda: ask.who(somebody),
+        }
+
+    def test_all_is_asked_here(self) -> None:
+        """What is new among what callers ask is asked below too."""
+        takers = {
+            name
+            for name, method in inspect.getmembers(Dispatcher, inspect.isfunction)
+            if not name.startswith("_") and "caller" in inspect.signature(method).parameters
+        }
+
+        self.assertEqual(takers, {each.partition(" ")[0] for each in self.asked(STRANGER)})
+
+    def test_not_for_strangers(self) -> None:
+        """Whoever was not let in gets nothing here, whatever the types say of who is passed."""
+        for name, query in self.asked(Stranger(door="line", source="192.0.2.1")).items():
+            with self.assertRaises(AttributeError, msg=name):
+                query()
+        self.assertEqual((self.house.spawner.processes, self.house.ledger.events), ([], []))
+
+    def test_not_for_the_anonymous_where_a_login_is_required(self) -> None:
+        """They are told so, or nothing, and it is written down."""
+        self.dispatcher.reconfigure(Policy(COMMANDS, EVERYTHING, ["tcp:2023"]))
+        anonymous = Caller(name=None, door="line", source="192.0.2.1", method="none", listener="tcp:2023")
+        asked = self.asked(anonymous)
+        self.assertIsNone(asked.pop("peek")())
+        self.assertEqual(asked.pop("names")(), frozenset())
+        self.assertIsInstance(self.failureResultOf(self.dispatcher.ask(anonymous, ["uptime"])).value, LoginRequired)
+        del asked["ask"]
+        for name, query in asked.items():
+            self.assertIsInstance(self.consult(query), LoginRequired, name)
+        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(set(self.house.outcomes), {Code.DENIED})
+
+    def test_strangers_are_written_down(self) -> None:
+        """What they get wrong is counted for where they are, and a line of the audit file."""
+        self.let(per_minute=1)
+        stranger = Stranger(door="line", source=STRANGER.source)
+        refused = self.dispatcher.refuse(stranger, Malformed("x"))
+        again = self.dispatcher.refuse(stranger, Malformed("x"))
+
+        self.assertEqual([type(refused), type(again)], [Malformed, Throttled])
+        self.assertIsInstance(self.ask().error, Throttled)
+        self.assertEqual([each.caller for each in self.house.ledger.requests[:2]], [stranger] * 2)
+
+    def test_forced_words(self) -> None:
+        """What a key is good for is asked, whatever else is; in `explain` too."""
+        forced = replace(ADA, forced_words=("df",))
+        asked = Asked(self.dispatcher.ask(forced, ["reboot", "now"]), self.house.happened)
+        self.house.spawner.last.ends()
+        grant, _ = self.dispatcher.explain(forced, ["reboot"])
+
+        self.assertEqual((asked.answer.grant.command.name, grant.command.name), ("df", "df"))
+
+    def test_forced_words_that_are_none(self) -> None:
+        """They do not give the rest away."""
+        with self.assertRaises(IndexError):
+            self.dispatcher.ask(replace(ADA, forced_words=()), ["reboot"])
+        self.assertEqual(self.house.spawner.processes, [])
+
+    def test_credentials_good_for_some_commands(self) -> None:
+        """A token's list is kept to, by whatever its bearer asks."""
+        ada = replace(ADA, commands=frozenset({"df"}))
+        self.assertIsInstance(self.ask(ada, "uptime").error, Denied)
+        self.assertIsInstance(self.consult(lambda: self.dispatcher.explain(ada, ["uptime"])), Denied)
+        self.assertIsInstance(self.consult(lambda: self.dispatcher.help(ada, "uptime")), Denied)
+        self.assertIsNone(self.dispatcher.peek(ada, "uptime"))
+        self.assertEqual(self.dispatcher.names(ada), frozenset({"df"}))
+        self.assertEqual([each.name for each in self.dispatcher.help(ada)], ["df"])
+        self.assertEqual(self.house.spawner.processes, [])
 
 
 class OrderTests(DispatcherTestCase):

@@ -1,10 +1,14 @@
 """Tests of the way in: the dialogue, a certificate, and what is remembered of those who come to nothing."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.dialogue import PASSWORD_PROMPT, USER_PROMPT, LoginDialogue
@@ -50,6 +54,7 @@ class FakeClient:
         self.said: list[bytes] = []
         self.callers: list[Caller] = []
         self.farewells: list[bytes] = []
+        self.failures: list[Failure] = []
 
     def say(self, prompt: bytes) -> None:
         self.said.append(prompt)
@@ -60,8 +65,11 @@ class FakeClient:
     def send_away(self, farewell: bytes) -> None:
         self.farewells.append(farewell)
 
+    def broken(self, failure: Failure) -> None:
+        self.failures.append(failure)
 
-class EntranceTests(SynchronousTestCase):
+
+class EntranceTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.enter(Login.REQUIRED)
 
@@ -77,13 +85,15 @@ class EntranceTests(SynchronousTestCase):
         self.entrance.take(b"ada\r")
         self.entrance.take(b" right ")
 
+
+class EntranceTests(EntranceTestCase):
     def test_dialogue(self) -> None:
         """Name, then password, exactly as they came but for the line's end."""
         self.hold_dialogue()
 
         self.assertEqual(self.client.said, [USER_PROMPT, PASSWORD_PROMPT])
         self.assertEqual([(each.name, each.password) for each in self.door.tried], [("ada", b" right ")])
-        self.assertTrue(self.entrance.is_busy)
+        self.assertTrue(self.entrance.is_trying)
         self.assertFalse(self.entrance.is_asking)
 
     def test_let_in(self) -> None:
@@ -94,7 +104,7 @@ class EntranceTests(SynchronousTestCase):
 
         self.assertEqual(self.client.callers, [ADA])
         self.assertEqual((self.door.settled, self.door.offences), (1, []))
-        self.assertFalse(self.entrance.is_busy)
+        self.assertFalse(self.entrance.is_trying)
 
     def test_sent_away(self) -> None:
         """Who has not is told no reason, and charged once."""
@@ -155,8 +165,92 @@ class EntranceTests(SynchronousTestCase):
         self.door.decision.callback(ADA)
         self.hold_dialogue()
 
-        self.assertFalse(self.entrance.is_busy)
+        self.assertFalse(self.entrance.is_trying)
         self.assertEqual(self.client.callers, [ADA])
+
+
+class LineTests(EntranceTestCase):
+    """When the next line may be looked at."""
+
+    def test_required(self) -> None:
+        """In no phase but in answer to a prompt, and after a login."""
+        self.assertFalse(self.entrance.takes_lines, "nobody was asked yet")
+        self.entrance.ask()
+        self.assertTrue(self.entrance.takes_lines)
+        self.entrance.take(b"ada")
+        self.assertTrue(self.entrance.takes_lines)
+        self.entrance.take(b"right")
+        self.assertFalse(self.entrance.takes_lines, "it is being decided")
+        self.door.decision.callback(ADA)
+        self.assertTrue(self.entrance.takes_lines)
+
+    def test_optional(self) -> None:
+        """Before a login too; but neither while one is decided, nor when it was refused."""
+        self.enter(Login.OPTIONAL)
+        self.assertTrue(self.entrance.takes_lines)
+        self.hold_dialogue()
+        self.assertFalse(self.entrance.takes_lines)
+        self.door.decision.errback(LoginRefused())
+        self.assertFalse(self.entrance.takes_lines)
+
+    def test_every_other_end(self) -> None:
+        """Whatever else a login ends in, nothing that follows is looked at, wherever it was tried."""
+        ends: tuple[Callable[[Entrance], object], ...] = (
+            lambda _: self.door.decision.errback(LoginRefused()),
+            lambda _: self.door.decision.errback(Fault("0123")),
+            lambda _: self.door.decision.errback(RuntimeError("x")),
+            lambda _: self.door.decision.errback(CancelledError()),
+            lambda entrance: entrance.leave(Offence.NOAUTH),
+            Entrance.give_up,
+        )
+        for login in (Login.REQUIRED, Login.OPTIONAL):
+            for end in ends:
+                self.enter(login)
+                self.hold_dialogue()
+                end(self.entrance)
+                self.assertFalse(self.entrance.takes_lines or self.entrance.is_asking or self.entrance.is_trying)
+                self.assertEqual(self.client.callers, [])
+                # Whoever goes without having been told anything has been sent away otherwise.
+                self.entrance.leave(Offence.NOAUTH)
+                self.assertEqual(self.door.settled, int(login is Login.REQUIRED))
+
+    def test_decided_too_late(self) -> None:
+        """What is decided of a login that was given up has no effect, even if it was decided at that very moment."""
+        for decided in (ADA, LoginRefused(), RuntimeError("x")):
+            self.enter(Login.REQUIRED)
+            self.door.decision = Deferred(partial(_fire, result=decided))
+            self.hold_dialogue()
+            self.entrance.leave(Offence.NOAUTH)
+
+            self.assertEqual((self.client.callers, self.client.farewells, self.client.failures), ([], [], []))
+            self.assertEqual((self.door.settled, self.door.offences), (1, [Offence.AUTHFAIL]))
+            self.assertFalse(self.entrance.takes_lines)
+
+    def test_what_no_login_may_end_in(self) -> None:
+        """A mistake of ours is the connection's end, and no offence."""
+        for error in (RuntimeError("x"), CancelledError()):
+            self.enter(Login.REQUIRED)
+            self.hold_dialogue()
+            self.door.decision.errback(error)
+            self.entrance.leave(Offence.NOAUTH)
+            self.assertEqual([each.value for each in self.client.failures], [error])
+            self.assertEqual((self.door.settled, self.door.offences), (1, []))
+
+    def test_nobody_is_let_in_by_halves(self) -> None:
+        """If something goes wrong when a client is let in, it is not in."""
+        self.client.let_in = Mock(side_effect=RuntimeError("x"))  # type: ignore[method-assign]
+        self.door.decision.callback(ADA)
+        self.hold_dialogue()
+
+        self.assertFalse(self.entrance.takes_lines)
+        self.assertEqual([type(each.value) for each in self.client.failures], [RuntimeError])
+
+
+def _fire(decision: Deferred[Caller], result: Caller | Exception) -> None:
+    if isinstance(result, Exception):
+        decision.errback(result)
+    else:
+        decision.callback(result)
 
 
 class DialogueTests(SynchronousTestCase):

@@ -8,8 +8,11 @@ from twisted.internet.testing import MemoryReactorClock
 from cmdserver.configuration import Configuration, configure
 from cmdserver.errors import BadTLSFiles
 from cmdserver.house import House
+from cmdserver.identity import Door, Login
 from tests.doubles import FakeHost
 from tests.tls_doubles import Client, TLSFilesTestCase, Wire, client_context, issue, self_signed, write_pair
+
+ENDPOINT = "tcp:2023:interface=127.0.0.1"
 
 
 class TLSTests(TLSFilesTestCase):
@@ -24,13 +27,13 @@ class TLSTests(TLSFilesTestCase):
         (listening,) = configuration.listening
         self.house.listener(listening, configuration).open()
 
-    def _configured(self, *, tls: str = "true") -> Configuration:
+    def _configured(self, *, tls: str = "true", login: str = "never") -> Configuration:
         return configure(
             f"""
             [[listen]]
             protocol = "line"
-            endpoint = "tcp:2023:interface=127.0.0.1"
-            login = "never"
+            endpoint = "{ENDPOINT}"
+            login = "{login}"
             tls = {tls}
 
             [tls]
@@ -47,6 +50,40 @@ class TLSTests(TLSFilesTestCase):
 
     def _connect(self, client: Client | None = None) -> Wire:
         return Wire(self.reactor.tcpServers[0][1], client or Client())
+
+    def test_a_login_is_required_now(self) -> None:
+        """Whoever has not logged in is refused from then on, and its connection comes to an end."""
+        wire = self._connect(client := Client())
+        client.send(b"session\nwho\n")
+        wire.settle()
+        self.assertIn(b"line  1\n", client.got)
+        configuration = self._configured(login="required")
+        self.house.replace(configuration)
+        wire.settle()
+
+        self.assertEqual(client.ends[:1], ["close_notify"])
+        self.assertEqual(self.house.policy().roles_of(Door("line", Login.NEVER, place=ENDPOINT).anonymous("")), ())
+
+    def test_a_login_was_required_before(self) -> None:
+        """A reload does nothing to those at a listener that requires a login as it did."""
+        configuration = self._configured(login="required")
+        self.house.listener(configuration.listening[0], configuration).open()
+        wire = Wire(self.reactor.tcpServers[1][1], client := Client())
+        self.house.replace(configuration)
+        wire.settle()
+
+        self.assertEqual((client.got, client.ends), (b"User?\n", []))
+
+    def test_a_login_is_required_elsewhere(self) -> None:
+        """What other listeners require is no business of this one's."""
+        wire = self._connect(client := Client())
+        client.send(b"session\n")
+        wire.settle()
+        self.house.replace(self._configured())
+        client.send(b"who\n")
+        wire.settle()
+
+        self.assertIn(b"line  1\n", client.got)
 
     def _reload(self) -> None:
         configuration = self._configured()

@@ -2,15 +2,18 @@
 
 import tempfile
 from base64 import b64decode, b64encode
+from dataclasses import fields
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import Mock, patch
 
 import bcrypt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
@@ -18,13 +21,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from cmdserver.checkers import CertificateChecker, PasswordChecker, PublicKeyChecker, TokenChecker
-from cmdserver.claims import BearerToken, Certificate, Password, PublicKey
+from cmdserver.claims import BearerToken, Certificate, Password, Proof, PublicKey
 from cmdserver.credential_files import CredentialFiles
 from cmdserver.credentials import Token, token_digest
-from cmdserver.errors import Busy, Code, Fault, LoginRefused, RequestError, Throttled
+from cmdserver.errors import AuditError, Busy, Code, Fault, LoginRefused, LoginRequired, RequestError, Throttled
 from cmdserver.events import EventStream, LoggedIn
 from cmdserver.hashing import PasswordVerifier, is_match
-from cmdserver.identity import Arrival, Credentials, Door, Identity, Login, Offence, Realm, suppose
+from cmdserver.identity import Arrival, Credentials, Door, ICaller, Identity, Login, Offence, Realm, suppose
 from cmdserver.model import Caller
 from cmdserver.penalties import Penalties
 from cmdserver.remembered import Remembered
@@ -347,6 +350,18 @@ class WrittenDownTests(IdentityTestCase):
 
         self.assertIsInstance(self.log_in(password("ada", b"right")), Fault)
 
+    def test_whatever_is_raised(self) -> None:
+        """A login ends in a Caller, or in what a client may be told; the log has what it was, once."""
+        for owner, method in (
+            (self.ledger, "require_writable"),
+            (self.ledger, "append"),
+            (self.threshold, "require_patience"),
+        ):
+            for secret in (b"right", b"wrong"):
+                with patch.object(owner, method, side_effect=KeyError("x")):
+                    self.assertIsInstance(self.log_in(password("ada", secret)), Fault, method)
+                self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1, method)
+
     def test_no_secret_is_written(self) -> None:
         """No password is in any event, right or wrong."""
         self.log_in(password("ada", b"right"))
@@ -384,7 +399,7 @@ class ThresholdTests(IdentityTestCase):
 
     def test_doors_without_a_login(self) -> None:
         """Nothing is counted where nobody is asked; and nobody can be."""
-        door = Door("line")
+        door = Door("line", Login.NEVER)
         for _ in range(10):
             door.arrive("192.0.2.1")
             door.settle("192.0.2.1")
@@ -392,7 +407,104 @@ class ThresholdTests(IdentityTestCase):
         self.assertRaises(ValueError, door.log_in, "192.0.2.1", password("ada", b"right"))
 
 
+class DoorTests(IdentityTestCase):
+    def test_the_anonymous(self) -> None:
+        """They are where nobody has to log in, and nowhere else."""
+        for login in (Login.NEVER, Login.OPTIONAL):
+            caller = Door("line", login, self.identity, "tcp:2022").anonymous("192.0.2.1")
+            self.assertEqual(
+                caller, Caller(name=None, door="line", source="192.0.2.1", method="none", listener="tcp:2022")
+            )
+        self.assertRaises(LoginRequired, Door("line", Login.REQUIRED, self.identity).anonymous, "192.0.2.1")
+
+    def test_strangers(self) -> None:
+        """Whoever has not been let in can be written down, and counts as the anonymous from there do."""
+        stranger = Door("line", Login.REQUIRED, self.identity).stranger("192.0.2.1")
+        anonymous = Door("line", Login.NEVER).anonymous("192.0.2.1")
+
+        self.assertNotIsInstance(stranger, Caller)
+        for name in ("name", "door", "source", "method", "key"):
+            self.assertEqual(getattr(stranger, name), getattr(anonymous, name), name)
+
+    def test_listeners_are_known(self) -> None:
+        """A caller says which listener it came through."""
+        door = Door("line", Login.REQUIRED, self.identity, "tcp:2023")
+        caller = self.successResultOf(door.log_in("192.0.2.1", password("ada", b"right")))
+
+        self.assertEqual(caller.listener, "tcp:2023")
+
+    def test_again_is_the_same(self) -> None:
+        """Who is recognised is who they were in everything, whatever is ever added, but for where they call from."""
+        values: dict[str, Any] = {
+            "name": "ada",
+            "door": "web",
+            "source": "192.0.2.1",
+            "method": "token",
+            "commands": frozenset({"df"}),
+            "forced_words": ("df",),
+            "permits_pty": False,
+            "listener": "tcp:2080",
+        }
+        self.assertEqual(values.keys(), {each.name for each in fields(Caller)}, "say here what is new")
+        before = Caller(**values)
+        for each in fields(Caller):
+            self.assertNotEqual(getattr(before, each.name), each.default, "a default would not show")
+
+        after = Door("web", Login.OPTIONAL, self.identity).again(before, "192.0.2.9")
+
+        self.assertEqual(after, Caller(**values | {"source": "192.0.2.9"}))
+        self.assertIs(Door("web", Login.OPTIONAL, self.identity).again(before, "192.0.2.1"), before)
+
+    def test_certificates(self) -> None:
+        """Who has shown one is logged in by it; who has not, or is not asked, is not."""
+        ada = Certificate(names=("ada",), fingerprint="SHA256:00", source="192.0.2.1")
+        door = Door("line", Login.OPTIONAL, self.identity)
+        trying = door.log_in_by_certificate("192.0.2.1", lambda: ada)
+        assert trying is not None
+        self.assertEqual(self.successResultOf(trying).name, "ada")
+        self.assertIsNone(door.log_in_by_certificate("192.0.2.1", lambda: None))
+        self.assertIsNone(Door("line", Login.NEVER).log_in_by_certificate("192.0.2.1", lambda: ada))
+
+    def test_certificates_that_cannot_be_read(self) -> None:
+        """Whatever is raised over one is a login that failed, written down and logged, and told as a fault."""
+        for login in (Login.OPTIONAL, Login.REQUIRED):
+            trying = Door("line", login, self.identity).log_in_by_certificate(
+                "192.0.2.1", Mock(side_effect=LookupError)
+            )
+            assert trying is not None
+            self.failureResultOf(trying, Fault)
+        self.assertEqual(
+            [(each[0], each[1], each[2]) for each in self.written], [(None, "certificate", Code.FAULT)] * 2
+        )
+        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 2)
+
+    def test_certificates_that_can_neither_be_read_nor_written_down(self) -> None:
+        """Not even then is anybody let in."""
+        for trouble in (AuditError("full"), ValueError("x")):
+            self.ledger.append = Mock(side_effect=trouble)  # type: ignore[method-assign]
+            trying = Door("line", Login.REQUIRED, self.identity).log_in_by_certificate(
+                "192.0.2.1", Mock(side_effect=LookupError)
+            )
+            assert trying is not None
+            self.failureResultOf(trying, Fault)
+        self.flushLoggedErrors()
+
+
 class RealmTests(SynchronousTestCase):
+    def test_nobody_is_proved(self) -> None:
+        """A proof that names nobody, or is good for no command, makes no Caller: that would be an anonymous one."""
+        for proof in (Proof(name="", method="token"), Proof(name="ada", method="publickey", forced_words=())):
+            self.assertRaises(UnauthorizedLogin, Realm().requestAvatar, proof, HERE, ICaller)
+
+    def test_all_of_a_proof_counts(self) -> None:
+        """What limits a proof limits its caller."""
+        proof = Proof(name="ada", method="token", commands=frozenset({"df"}), forced_words=("df",), permits_pty=False)
+        _, caller, _ = Realm().requestAvatar(proof, HERE, ICaller)
+
+        for each in fields(Proof):
+            self.assertEqual(getattr(caller, each.name), getattr(proof, each.name))
+            self.assertNotEqual(getattr(proof, each.name), each.default)
+
     def test_provides_what_cred_wants(self) -> None:
         """Realm and checkers are what they say they are."""
         verifyObject(IRealm, Realm())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdserver.errors import BadArgument, Denied, RequestError, UnknownCommand
+from cmdserver.errors import BadArgument, Denied, LoginRequired, RequestError, UnknownCommand
 from cmdserver.model import Caller, Grant, Rule
 from cmdserver.policy import Policy, is_glob
 from tests.doubles import LAW, a_caller, a_command, a_role
@@ -55,6 +55,54 @@ class PolicyTests(unittest.TestCase):
         self.assertEqual(["df", "net-if", "net-stat"], self.names(a_caller("ann")))
         self.assertEqual(["df", "net-if", "net-stat", "reboot", "uptime"], self.names(a_caller("bob")))
         self.assertEqual(["df"], self.names(a_caller("eve")))
+
+    def test_a_login_is_required(self) -> None:
+        """At a listener that requires a login the anonymous are nobody; who has logged in is who they are."""
+        policy = Policy(_COMMANDS, _ROLES, ["tcp:2023"])
+        anonymous = a_caller(listener="tcp:2023")
+        self.assertEqual((), policy.roles_of(anonymous))
+        self.assertEqual((), policy.allowed(anonymous))
+        self.assertIsNone(policy.find(anonymous, "df"))
+        self.assertIsInstance(self.refusal(anonymous, ["df"], policy), LoginRequired)
+        self.assertIsInstance(self.refusal(anonymous, ["nothing"], policy), LoginRequired)
+        with self.assertRaises(LoginRequired):
+            policy.admit(anonymous)
+
+        for caller in (a_caller(listener="tcp:2022"), a_caller("eve", listener="tcp:2023")):
+            policy.admit(caller)
+            self.assertEqual(_COMMANDS[1], policy.require(caller, ["df"]).command)
+            self.assertEqual(_COMMANDS[1], policy.find(caller, "df"))
+
+    def test_credentials_good_for_some_commands(self) -> None:
+        """Of what the roles include, only those that the credentials are good for; and nothing that they do not."""
+        bob = a_caller("bob", commands=frozenset({"df", "nothing"}), method="token")
+        ann = a_caller("ann", commands=frozenset({"df", "reboot"}))
+        for caller in (bob, ann):
+            self.assertEqual(["df"], self.names(caller))
+            self.assertEqual(_COMMANDS[1], self.policy.require(caller, ["df"]).command)
+            self.assertEqual(_COMMANDS[1], self.policy.find(caller, "df"))
+            self.assertIsNone(self.policy.find(caller, "reboot" if caller is ann else "uptime"))
+        error = self.refusal(bob, ["uptime"])
+        self.assertIsInstance(error, Denied)
+        self.assertEqual("the token that you have logged in with is not good for uptime", str(error))
+        self.assertIsInstance(self.refusal(ann, ["reboot"]), Denied)
+        self.assertIsInstance(self.refusal(bob, ["nothing"]), UnknownCommand)
+        suggested = self.refusal(bob, ["net-iff"])
+        assert isinstance(suggested, UnknownCommand)
+        self.assertEqual((), suggested.suggestions, "it is not good for net-if")
+
+    def test_credentials_good_for_nothing(self) -> None:
+        """An empty list is a list."""
+        bob = a_caller("bob", commands=frozenset())
+        self.assertEqual([], self.names(bob))
+        self.assertIsNone(self.policy.find(bob, "df"))
+        self.assertIsInstance(self.refusal(bob, ["df"]), Denied)
+
+    def test_find(self) -> None:
+        """What is found is what would be granted."""
+        self.assertEqual(_COMMANDS[1], self.policy.find(a_caller(), "df"))
+        self.assertIsNone(self.policy.find(a_caller(), "reboot"))
+        self.assertIsNone(self.policy.find(a_caller("bob"), "nothing"))
 
     def test_nothing_is_allowed_by_default(self) -> None:
         """Without roles nobody may run anything."""

@@ -1,5 +1,6 @@
 """TLS around protocols written for TCP: ends, back-pressure, and what Twisted's private names are relied on for."""
 
+import contextlib
 from typing import Any
 
 from OpenSSL import SSL
@@ -369,6 +370,73 @@ class ServerEndsTests(TransportTestCase):
         self.assertEqual(b"early\n", wire.client.got)
         self.assertEqual(["made", "output over"], self.inside.told)
         self.inside.transport.loseConnection()
+
+
+class Raising(Halves):
+    """One that raises something: when the handshake is complete, or at the first bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        self.calls += 1
+        raise LookupError(data)
+
+
+@implementer(IHandshakeListener)
+class RaisingAtOnce(Raising):
+    def handshakeCompleted(self) -> None:
+        raise LookupError
+
+
+class Hasty(Client):
+    """A client that ends its input with the last bytes of its handshake."""
+
+    def turn(self) -> bytes:
+        data = super().turn()
+        if self.is_connected:
+            self.end_input()
+            with contextlib.suppress(SSL.WantReadError):
+                data += self.connection.bio_read(1 << 16)
+        return data
+
+
+class ReactorWire(Wire):
+    """Ends a connection whose protocol raises, as the reactor does."""
+
+    def _client_turn(self) -> bool:
+        try:
+            return super()._client_turn()
+        except LookupError as error:
+            self.tcp.lose(error)
+            return True
+
+
+class RaisingTests(TransportTestCase):
+    """A protocol inside that raises something is not given what else has come."""
+
+    def visit(self, kind: type[Raising]) -> Raising:
+        """Send a lot, and the end of it, along with the last bytes of the handshake."""
+        self.house = House(kind)
+        client = Hasty()
+        client.send(b"uptime\n")
+        wire = ReactorWire(wrap(self.house, self.load(), self.house.clock), client)
+        self.assertFalse(wire.tcp.is_open)
+        inside: Raising = self.house.protocols[0]
+        return inside
+
+    def test_when_the_handshake_is_complete(self) -> None:
+        """What was sent ahead is not for it; it is told of the end, once."""
+        inside = self.visit(RaisingAtOnce)
+
+        self.assertEqual((inside.calls, inside.told), (0, ["made", "lost: LookupError"]))
+
+    def test_at_the_first_bytes(self) -> None:
+        """No more come."""
+        inside = self.visit(Raising)
+
+        self.assertEqual((inside.calls, inside.told), (1, ["made", "lost: LookupError"]))
 
 
 class PlainProtocolTests(TransportTestCase):

@@ -6,6 +6,7 @@ one by one, at once when its output has ended already, and has a producer wait w
 
 import contextlib
 import tempfile
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,9 @@ class Client:
 class FakeTCP:
     """The server's end of a connection, as Twisted's TCP transport has it; see `Wire`."""
 
+    #: Twisted's HTTP looks at it.
+    disconnecting = False
+
     def __init__(self, protocol: Any) -> None:
         self.protocol = protocol
         self.unsent = b""
@@ -229,6 +233,12 @@ class FakeTCP:
 
     def getPeer(self) -> str:
         return "peer"
+
+    def getHost(self) -> str:
+        return "host"
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        self.write(b"".join(data))
 
     def lose(self, reason: Exception) -> None:
         if self.is_open:

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from cmdserver.errors import AuditError, BadArgument, Busy, Code, Fault, Refusal, RequestError
 from cmdserver.events import EventStream, Requested
 from cmdserver.gate import Gate
-from cmdserver.model import Answer, Caller, Command, Finished, Grant, Rule, Sink
+from cmdserver.model import Answer, Caller, Command, Finished, Grant, Rule, Sink, Somebody
 from cmdserver.policy import Policy
 from cmdserver.scheduler import Question, Scheduler
 from cmdserver.throttle import Throttle
@@ -75,7 +75,7 @@ class Dispatcher:
             is to leave: a process that nobody waits for any more is ended.
         """
         question_id = _new_id()
-        words = caller.forced_words or words
+        words = _words_of(caller, words)
         try:
             self._count(caller)
             question = Question(question_id, caller, words, self._policy.require(caller, words), sink)
@@ -97,7 +97,7 @@ class Dispatcher:
             if not words:
                 text = "explain needs a command: explain NAME"
                 raise BadArgument(text)
-            grant = self._policy.require(caller, caller.forced_words or words)
+            grant = self._policy.require(caller, _words_of(caller, words))
             return grant, self._policy.rule_for(caller, grant.command)
 
         return self._consult(caller, "explain", tuple(words), explanation)
@@ -121,7 +121,7 @@ class Dispatcher:
         Raises:
             RequestError: Who asked for the command now would be refused, whether it is in the file any more or not.
         """
-        words = caller.forced_words or words
+        words = _words_of(caller, words)
         try:
             self._count(caller)
             self._policy.require_leave(caller, words[0])
@@ -140,13 +140,16 @@ class Dispatcher:
         """Tell how many are connected, by door."""
         return self._consult(caller, "who", (), self._gate.counts)
 
-    def refuse(self, caller: Caller, refusal: Refusal) -> RequestError:
-        """Count and record bytes that a door could make no request of; return what to tell their sender."""
+    def refuse(self, somebody: Somebody, refusal: Refusal) -> RequestError:
+        """Count and record bytes that a door could make no request of; return what to tell their sender.
+
+        The one thing here that is for strangers too.
+        """
         try:
-            self._count(caller)
+            self._count(somebody)
         except Refusal as another:
             refusal = another
-        return self._refused(_new_id(), caller, None, (), refusal)
+        return self._refused(_new_id(), somebody, None, (), refusal)
 
     def fault(self, failure: Failure) -> Fault:
         """Log a mistake of ours that surfaced in a door; return what to tell the caller."""
@@ -219,10 +222,10 @@ class Dispatcher:
 
     # Steps
 
-    def _count(self, caller: Caller) -> None:
+    def _count(self, somebody: Somebody) -> None:
         if self._is_closed:
             raise _closing()
-        self._throttle.spend(caller.key, self._clock.seconds())
+        self._throttle.spend(somebody.key, self._clock.seconds())
 
     def _objection(self, question: Question, is_running: bool) -> Refusal | None:  # noqa: FBT001 - a `Judge`
         try:
@@ -239,6 +242,7 @@ class Dispatcher:
         question_id = _new_id()
         try:
             self._count(caller)
+            self._policy.admit(caller)
             result = query()
         except Refusal as refusal:
             raise self._refused(question_id, caller, word, arguments, refusal) from None
@@ -251,7 +255,7 @@ class Dispatcher:
     def _refused(
         self,
         question_id: str,
-        caller: Caller,
+        caller: Somebody,
         command: str | None,
         arguments: tuple[str, ...],
         refusal: Refusal,
@@ -285,7 +289,7 @@ class Dispatcher:
         )
 
     def _bare_event(
-        self, question_id: str, caller: Caller, command: str | None, arguments: tuple[str, ...], outcome: Code
+        self, question_id: str, caller: Somebody, command: str | None, arguments: tuple[str, ...], outcome: Code
     ) -> Requested:
         return Requested(
             time=self._time_of_day(),
@@ -301,6 +305,11 @@ class Dispatcher:
             self._events.publish([event])
         except AuditError as error:
             _log.error("fault {id}: {error}", id=event.id, error=error)
+
+
+def _words_of(caller: Caller, words: Sequence[str]) -> Sequence[str]:
+    """Say what a caller asks for, whatever they say."""
+    return words if caller.forced_words is None else caller.forced_words
 
 
 def _closing() -> Busy:

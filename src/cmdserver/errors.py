@@ -72,6 +72,13 @@ class Denied(Refusal):
     code = Code.DENIED
 
 
+class LoginRequired(Denied):
+    """Somebody who has not logged in asks where that is required."""
+
+    def __init__(self) -> None:
+        super().__init__("a login is required here: log in first")
+
+
 class LoginRefused(Refusal):
     """Who somebody said they were could not be proved; why is for the audit file."""
 

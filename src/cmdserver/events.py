@@ -11,7 +11,7 @@ from typing import Protocol
 from twisted.logger import Logger
 
 from cmdserver.errors import Code
-from cmdserver.model import Caller, Finished
+from cmdserver.model import Finished, Somebody
 
 _log = Logger()
 
@@ -23,7 +23,8 @@ class Requested:
     #: Seconds since the epoch, when it ended.
     time: float
     id: str
-    caller: Caller
+    #: A `Stranger` only for what was refused.
+    caller: Somebody
     #: None for bytes that were no request.
     command: str | None
     arguments: tuple[str, ...]

@@ -132,7 +132,11 @@ class House:
 
     def policy(self) -> Policy:
         """Who may run what, by the configuration as it is now."""
-        return Policy(self._configuration.commands, self._configuration.roles)
+        return Policy(self._configuration.commands, self._configuration.roles, self._login_required_at())
+
+    def _login_required_at(self) -> frozenset[str]:
+        """Name the listeners at which nobody does anything without a login."""
+        return frozenset(each.endpoint for each in self._configuration.listening if each.login == Login.REQUIRED)
 
     @property
     def _command_names(self) -> frozenset[str]:
@@ -177,9 +181,22 @@ class House:
         self._threshold.newcomers.startups = Startups.parse(limits.unauthenticated)
         self._threshold.newcomers.per_source = limits.unauthenticated_per_source
         self._threshold.penalties.exempt = tuple(map(parse_network, limits.penalty_exempt))
-        self.dispatcher.reconfigure(self.policy())  # last: whoever is refused may ask again at once
+        # Behind all that is counted and bounded: whoever is refused may ask again at once.
+        self.dispatcher.reconfigure(self.policy())
+        # By the new policy: what they have sent ahead is answered on their way out.
+        self._part_from_the_anonymous()
         self._scheduler.start_all_that_may()
         allow_connections(_descriptors(configuration))
+
+    def _part_from_the_anonymous(self) -> None:
+        """Bring connections to their end that were made to a listener before it required a login.
+
+        The policy refuses whoever has not logged in there; they are to come back through the new door.
+        """
+        required_at = self._login_required_at()
+        for listening, front_end in self._front_ends.items():
+            if listening.login != Login.REQUIRED and listening.endpoint in required_at:
+                front_end.close()
 
     def load_tls(self, configuration: Configuration, read: Callable[[Path], bytes] = Path.read_bytes) -> Any:
         """Read certificate and key as they are now; None if no door of a configuration needs them.

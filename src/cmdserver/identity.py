@@ -1,34 +1,33 @@
 """Who is calling: one portal, one realm, and the one place that makes a `Caller`.
 
-A door that asks for no login lets everybody in as the anonymous; the others show credentials to the portal. Every
-login, made or refused, is written down before anybody is told; why one was refused is told to nobody.
+A door that requires no login makes anonymous callers; at one that does, every Caller comes from the portal, whatever
+went wrong before: `Door.anonymous` raises there. Every login, made or refused, is written down before anybody is told;
+why one was refused is told to nobody. A login ends in a Caller or in an error that a client may be told; there is no
+third way.
 """
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, assert_never, cast
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
 from cmdserver.claims import Password, Proof
-from cmdserver.errors import AuditError, Code, Fault, LoginRefused, RequestError, Throttled
+from cmdserver.errors import AuditError, Code, Fault, LoginRefused, LoginRequired, RequestError
 from cmdserver.events import EventStream, LoggedIn
-from cmdserver.model import Caller
+from cmdserver.model import NO_METHOD, Caller, Stranger
 from cmdserver.penalties import Offence
 from cmdserver.threshold import Threshold
 
 __all__ = ["Credentials", "Door", "ICaller", "Identity", "Login", "Offence", "Password"]
-
-#: RFC 4252, section 5.2: the name of the authentication method that is none.
-NO_METHOD = "none"
 
 _log = Logger()
 
@@ -64,10 +63,16 @@ class Realm:
     def requestAvatar(
         self, avatarId: object, mind: object, *interfaces: object
     ) -> tuple[type[Interface], Caller, Callable[[], None]]:
-        """Make a Caller; ``mind`` is the `Arrival`, and there is nothing to do at a logout."""
+        """Make a Caller; ``mind`` is the `Arrival`, and there is nothing to do at a logout.
+
+        Raises:
+            UnauthorizedLogin: What was proved is nobody's name, or good for nothing.
+        """
         if ICaller not in interfaces:
             raise NotImplementedError(interfaces)
         proof, arrival = cast("Proof", avatarId), cast("Arrival", mind)
+        if not proof.name or proof.forced_words == ():
+            raise UnauthorizedLogin("the proof names nobody, or no command")
         caller = Caller(
             name=proof.name,
             door=arrival.door,
@@ -76,6 +81,7 @@ class Realm:
             commands=proof.commands,
             forced_words=proof.forced_words,
             permits_pty=proof.permits_pty,
+            listener=arrival.listener,
         )
         return ICaller, caller, lambda: None
 
@@ -99,6 +105,8 @@ class Arrival:
 
     door: str
     source: str
+    #: See `Caller.listener`.
+    listener: str = ""
 
 
 class Identity:
@@ -131,37 +139,58 @@ class Identity:
 
         Returns:
             Fires with the Caller when that has been written down. Fails with `LoginRefused`, which says nothing more,
-            with `Throttled` or `Busy`, or with a `Fault`. To cancel it is to give up.
+            with `Throttled` or `Busy`, or with a `Fault`, whatever was raised on the way. To cancel it is to give up.
         """
         login_id = os.urandom(8).hex()
-        try:
-            self.threshold.require_patience(arrival.source)
-            self._events.require_ledger()
-        except (Throttled, AuditError) as error:
-            login: Deferred[Any] = fail(error)
-        else:
-            login = self._portal.login(cast("Any", credentials), arrival, ICaller)
-        return login.addCallbacks(
+        login: Deferred[Any] = maybeDeferred(self._try, arrival, credentials)
+        login.addCallbacks(
             lambda made: self._made(login_id, arrival, credentials, made[1]),
             lambda failure: self._refused(login_id, arrival, credentials, failure),
         )
+        return login.addErrback(self._only_told, login_id)
+
+    def failed_before(self, arrival: Arrival, method: str, failure: Failure) -> Fault:
+        """Log and write down that what somebody has shown could not even be read, by a mistake of ours."""
+        fault = Fault(os.urandom(8).hex())
+        _log.failure("fault {id}", failure, id=fault.fault_id)
+        self._write_down_or_log(arrival, method, Code.FAULT, str(failure.value), fault.fault_id)
+        return fault
 
     def refused_in_handshake(self, arrival: Arrival, reason: str) -> None:
         """Write down that somebody showed a certificate that TLS itself refused; who it named was not looked at."""
-        refused = LoggedIn(
+        self._write_down_or_log(arrival, "certificate", Code.DENIED, reason, os.urandom(8).hex())
+
+    def _try(self, arrival: Arrival, credentials: Credentials) -> Deferred[Any]:
+        self.threshold.require_patience(arrival.source)
+        self._events.require_ledger()
+        trying: Deferred[Any] = self._portal.login(cast("Any", credentials), arrival, ICaller)
+        return trying
+
+    def _only_told(self, failure: Failure, login_id: str) -> Failure:
+        """Let nothing through but what a client may be told: whatever else there is, is a mistake of ours."""
+        if failure.check(RequestError, CancelledError):
+            return failure
+        _log.failure("fault {id}", failure, id=login_id)
+        return Failure(Fault(login_id))
+
+    def _write_down_or_log(self, arrival: Arrival, method: str, outcome: Code, reason: str, login_id: str) -> None:
+        """Write down a login of nobody who is known; if that is impossible, nobody is let in by it either."""
+        event = LoggedIn(
             time=self._time_of_day(),
-            id=os.urandom(8).hex(),
+            id=login_id,
             door=arrival.door,
             source=arrival.source,
             user=None,
-            method="certificate",
-            outcome=Code.DENIED,
+            method=method,
+            outcome=outcome,
             reason=reason,
         )
         try:
-            self._events.publish([refused])
+            self._events.publish([event])
         except AuditError as error:
-            _log.error("fault {id}: {error}", id=refused.id, error=error)
+            _log.error("fault {id}: {error}", id=login_id, error=error)
+        except Exception:  # noqa: BLE001 - nobody is told more, and nobody let in
+            _log.failure("fault {id}", id=login_id)
 
     def _made(self, login_id: str, arrival: Arrival, credentials: Credentials, caller: Caller) -> Caller:
         self._write_down(login_id, arrival, credentials, Code.OK, None, caller.name)
@@ -222,28 +251,61 @@ class Door:
         name: The door's protocol, as the audit file and ``whoami`` say it.
         login: Whether it asks who they are.
         identity: Who finds out; None for a house in which no door asks.
-        place: Which of the doors of that name; those who have not logged in are counted for each.
+        place: Which of the doors of that name: its endpoint. Those who have not logged in are counted for each.
     """
 
-    def __init__(
-        self, name: str, login: Login = Login.NEVER, identity: Identity | None = None, place: str = ""
-    ) -> None:
+    def __init__(self, name: str, login: Login, identity: Identity | None = None, place: str = "") -> None:
         self.name = name
         self._place = place
         self.login = login
         self._identity = identity
 
-    def anonymous(self, source: str) -> Caller:
-        """Let somebody in who was asked nothing.
+    def stranger(self, source: str) -> Stranger:
+        """Name somebody who has not been let in, to write down what they get wrong.
 
         Args:
             source: Where they call from, as `cmdserver.listening.source_of` says it.
         """
-        return Caller(name=None, door=self.name, source=source, method=NO_METHOD)
+        return Stranger(door=self.name, source=source)
+
+    def anonymous(self, source: str) -> Caller:
+        """Let somebody in who was asked nothing.
+
+        Raises:
+            LoginRequired: Nobody is let in so here, whatever has become of their login.
+        """
+        match self.login:
+            case Login.NEVER | Login.OPTIONAL:
+                return Caller(name=None, door=self.name, source=source, method=NO_METHOD, listener=self._place)
+            case Login.REQUIRED:
+                raise LoginRequired
+            case _:
+                assert_never(self.login)
 
     def log_in(self, source: str, credentials: Credentials) -> Deferred[Caller]:
         """See `Identity.log_in`."""
-        return self._require_identity().log_in(Arrival(self.name, source), credentials)
+        return self._require_identity().log_in(self._arrival(source), credentials)
+
+    def log_in_by_certificate(
+        self, source: str, certificate: Callable[[], Credentials | None]
+    ) -> Deferred[Caller] | None:
+        """Log in whoever has shown a certificate.
+
+        Args:
+            source: Where they call from.
+            certificate: Reads what a client's verified certificate says; None if it has shown none. Strangers have a
+                say in what it reads: should it raise anything, that is a login that failed.
+
+        Returns:
+            As `log_in`; None if there is no certificate, or nobody is asked here.
+        """
+        if self.login is Login.NEVER:
+            return None
+        try:
+            credentials = certificate()
+        except Exception:  # noqa: BLE001 - see above
+            return fail(self._require_identity().failed_before(self._arrival(source), "certificate", Failure()))
+        return self.log_in(source, credentials) if credentials is not None else None
 
     def is_acceptable_key(self, source: str, name: str, blob: bytes) -> bool:
         """Whether it is worth a signature to log in with a key; asked by clients before they sign."""
@@ -252,7 +314,7 @@ class Door:
     def refused_in_handshake(self, source: str, reason: str) -> None:
         """See `Identity.refused_in_handshake`; nobody logs in at a door that asks nobody."""
         if self._identity is not None:
-            self._identity.refused_in_handshake(Arrival(self.name, source), reason)
+            self._identity.refused_in_handshake(self._arrival(source), reason)
 
     def again(self, caller: Caller, source: str) -> Caller:
         """Recognise somebody who has logged in before and has a session; who they are is as it was then.
@@ -261,16 +323,7 @@ class Door:
             caller: As the login has made them.
             source: Where they call from now.
         """
-        if caller.source == source:
-            return caller
-        return Caller(
-            name=caller.name,
-            door=caller.door,
-            source=source,
-            method=caller.method,
-            commands=caller.commands,
-            forced_words=caller.forced_words,
-        )
+        return caller if caller.source == source else replace(caller, source=source)
 
     # For those who have not logged in yet, at a door that requires it
 
@@ -288,6 +341,9 @@ class Door:
         """Remember that a connection came to nothing; not to be asked twice for the same one."""
         if self._identity is not None:
             self._identity.threshold.offend(source, offence)
+
+    def _arrival(self, source: str) -> Arrival:
+        return Arrival(self.name, source, self._place)
 
     def _require_identity(self) -> Identity:
         if self._identity is None:

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from cmdserver import rendering, wire
 from cmdserver.dispatcher import Dispatcher
 from cmdserver.errors import Refusal, RequestError
-from cmdserver.model import Answer, Caller, Flow, Grant
+from cmdserver.model import Answer, Caller, Flow, Grant, Somebody
 from cmdserver.printable import Printable
 
 #: Of standard error, while standard output still comes; a command that says more has both mixed from then on.
@@ -64,9 +64,9 @@ class Interpreter:
         output.write(answer)
         return None
 
-    def refuse(self, caller: Caller, refusal: Refusal, output: Output, *, as_json: bool) -> None:
+    def refuse(self, somebody: Somebody, refusal: Refusal, output: Output, *, as_json: bool) -> None:
         """Answer bytes that were no request."""
-        output.write(_render_error(self._dispatcher.refuse(caller, refusal), as_json=as_json))
+        output.write(_render_error(self._dispatcher.refuse(somebody, refusal), as_json=as_json))
 
     def _run(self, caller: Caller, words: tuple[str, ...], output: Output, *, as_json: bool) -> Deferred[None]:
         if as_json:

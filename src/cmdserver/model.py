@@ -1,14 +1,17 @@
 """The nouns: values that every other module speaks of, and the two seams between them.
 
 Rules of this file: values are frozen; nothing here acts. Only ``identity`` makes a `Caller`, so that a Caller in a
-signature means that somebody has been let in.
+signature means that somebody has been let in; somebody who has not (yet) is a `Stranger`.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from cmdserver.errors import Code
 from cmdserver.networks import block_of
+
+#: RFC 4252, section 5.2: the name of the authentication method that is none.
+NO_METHOD = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,8 @@ class Caller:
     forced_words: tuple[str, ...] | None = None
     #: Whether they may have a terminal (``no-pty`` and ``restrict`` of an SSH key).
     permits_pty: bool = True
+    #: Which listener they came through: its endpoint, as the configuration has it.
+    listener: str = ""
 
     @property
     def is_anonymous(self) -> bool:
@@ -38,7 +43,42 @@ class Caller:
     @property
     def key(self) -> str:
         """Whose allowance their requests use: the user's, or for the anonymous that of their source (`block_of`)."""
-        return f"source {block_of(self.source)}" if self.name is None else f"user {self.name}"
+        return _key_of_source(self.source) if self.name is None else f"user {self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stranger:
+    """Somebody who has not been let in: what they get wrong is counted and written down, and nothing is run for them.
+
+    It lacks what a `Caller` is asked for before anything is run, so that it cannot be taken for one at run time either.
+    """
+
+    #: As in `Caller`.
+    door: str
+    source: str
+
+    @property
+    def name(self) -> None:
+        """Nobody's: whatever name was given is not proved."""
+        return
+
+    @property
+    def method(self) -> str:
+        """Not at all."""
+        return NO_METHOD
+
+    @property
+    def key(self) -> str:
+        """Whose allowance their requests use: that of the anonymous from the same source."""
+        return _key_of_source(self.source)
+
+
+#: Whoever may have done something that is written down.
+Somebody: TypeAlias = Caller | Stranger
+
+
+def _key_of_source(source: str) -> str:
+    return f"source {block_of(source)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

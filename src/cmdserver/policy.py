@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from cmdserver.errors import BadArgument, Denied, Refusal, UnknownCommand
+from cmdserver.errors import BadArgument, Denied, LoginRequired, Refusal, UnknownCommand
 from cmdserver.model import Caller, Command, Grant, Role, Rule
 from cmdserver.printable import visible
 
@@ -25,17 +25,30 @@ class Policy:
     Args:
         commands: The allow-list.
         roles: What the administrator wrote; `ANONYMOUS` and `AUTHENTICATED` have the meaning of the contract.
+        login_required_at: The listeners at which nobody does anything without a login, by their endpoints.
     """
 
-    def __init__(self, commands: Iterable[Command], roles: Iterable[Role]) -> None:
+    def __init__(
+        self, commands: Iterable[Command], roles: Iterable[Role], login_required_at: Iterable[str] = ()
+    ) -> None:
+        self._login_required_at = frozenset(login_required_at)
         self._commands = {command.name: command for command in sorted(commands, key=lambda each: each.name)}
         self._roles = tuple(roles)
         self._rules: dict[tuple[str, ...], Mapping[str, Rule]] = {}
 
+    def admit(self, caller: Caller) -> None:
+        """Raise `LoginRequired` for the anonymous of a listener that requires a login.
+
+        No such caller is made. This is the second lock, and the one for connections that were open when a reload
+        began to require a login.
+        """
+        if caller.is_anonymous and caller.listener in self._login_required_at:
+            raise LoginRequired
+
     def roles_of(self, caller: Caller) -> tuple[str, ...]:
         """The caller's roles as they are now, in the order of the configuration."""
-        if caller.name is None:
-            return (ANONYMOUS,)
+        if caller.is_anonymous:
+            return () if caller.listener in self._login_required_at else (ANONYMOUS,)
         return tuple(role.name for role in self._roles if caller.name in role.users or role.name == AUTHENTICATED)
 
     def allowed(self, caller: Caller) -> tuple[Command, ...]:
@@ -50,10 +63,12 @@ class Policy:
             words: A command's name and its arguments; at least one.
 
         Raises:
+            LoginRequired: See `admit`.
             UnknownCommand: There is none, or none that a stranger may know of.
             Denied: A logged-in caller's roles do not include it.
             BadArgument: The command takes no such argument.
         """
+        self.admit(caller)
         command = self._commands.get(words[0])
         if command is None:
             raise UnknownCommand(words[0], self._nearest(caller, words[0]))
@@ -68,9 +83,11 @@ class Policy:
         The command need not exist any more: what was begun before it was taken out of the file is judged by its name.
 
         Raises:
+            LoginRequired: See `admit`.
             UnknownCommand: An anonymous caller may not.
             Denied: A logged-in caller may not.
         """
+        self.admit(caller)
         if not self._is_permitted(caller, name):
             raise self._refusal(caller, name)
 

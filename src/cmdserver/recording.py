@@ -6,6 +6,7 @@ has a place in it, not a copy of its own.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 from twisted.python.failure import Failure
@@ -66,17 +67,7 @@ class Recording:
     def complete(self, finished: Finished) -> Finished:
         """Put together how the process ended and what it said; nothing more will come."""
         self._readers.clear()  # which point back, and would be left to the garbage collector
-        return Finished(
-            exit_status=finished.exit_status,
-            signal=finished.signal,
-            timed_out=finished.timed_out,
-            truncated=finished.truncated,
-            duration_seconds=finished.duration_seconds,
-            stdout_bytes=finished.stdout_bytes,
-            stderr_bytes=finished.stderr_bytes,
-            stdout=_join(self.pieces, is_error=False),
-            stderr=_join(self.pieces, is_error=True),
-        )
+        return replace(finished, stdout=_join(self.pieces, is_error=False), stderr=_join(self.pieces, is_error=True))
 
 
 class Reader:

@@ -61,6 +61,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
     _is_input_over = False
     _is_output_over = False
     _is_leaving = False
+    _is_gone = False
     _timer: IDelayedCall | None = None
 
     # What the protocol inside asks
@@ -111,7 +112,11 @@ class TLSTransport(TLSMemoryBIOProtocol):
             self.wrappedProtocol.writeConnectionLost()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone."""
+        """The connection is gone.
+
+        Bytes may be left that were not given to the protocol inside, as it has raised something: it does not want them.
+        """
+        self._is_gone = True
         self._forget_timer()
         self._is_input_over |= self._is_leaving  # that the client did not say goodbye is no news then
         super().connectionLost(reason)
@@ -130,7 +135,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
             except Error:
                 self._tlsShutdownFinished(Failure())
             else:
-                if not (self._aborted or self._is_leaving):
+                if not (self._aborted or self._is_leaving or self._is_gone):
                     self.wrappedProtocol.dataReceived(data)
         if self.connected:  # TCP's loseConnection after a half-close takes effect at once
             self._flushSendBIO()
@@ -161,7 +166,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
         if self._is_leaving:
             if self._is_output_over:
                 self.transport.loseConnection()
-        elif self._is_half_closeable:
+        elif self._is_half_closeable and not self._is_gone:
             self.wrappedProtocol.readConnectionLost()
         else:
             self._shutdownTLS()

@@ -1,8 +1,11 @@
 """Tests of logging in by SSH: who is let in, what strangers learn (nothing), and what is not put up with."""
 
+from unittest.mock import Mock
+
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.claims import Password, PublicKey
@@ -66,6 +69,7 @@ class FakeClient:
         self.sent: list[tuple[int, bytes]] = []
         self.callers: list[Caller] = []
         self.farewells: list[str] = []
+        self.failures: list[Failure] = []
 
     def sendPacket(self, messageType: int, payload: bytes) -> None:
         self.sent.append((messageType, payload))
@@ -75,6 +79,9 @@ class FakeClient:
 
     def send_away(self, why: str) -> None:
         self.farewells.append(why)
+
+    def broken(self, failure: Failure) -> None:
+        self.failures.append(failure)
 
 
 class AuthenticationTestCase(SynchronousTestCase):
@@ -283,6 +290,38 @@ class RequestTests(AuthenticationTestCase):
         self.authentication.serviceStopped()
 
         self.assertEqual((len(cancelled), self.client.sent, self.client.farewells), (1, [], []))
+
+    def test_malformed_ahead(self) -> None:
+        """What breaks the protocol ends the connection, when its turn comes as well."""
+        decision: Deferred[Caller] = Deferred()
+        self.door.decision = decision
+        self.asks(b"password", b"\0" + string(b"wrong"))
+        self.authentication.packetReceived(REQUEST, b"")
+        self.assertEqual(self.client.failures, [])
+        decision.errback(LoginRefused())
+
+        self.assertEqual([type(each.value) for each in self.client.failures], [Malformed])
+
+    def test_mistakes_of_ours(self) -> None:
+        """A login that ends as none may end ends the connection; one that we have given up does not matter."""
+        for error in (RuntimeError("x"), CancelledError()):
+            self.door.decision = error
+            self.asks(b"password", b"\0" + string(b"right"))
+        self.assertEqual([type(each.value) for each in self.client.failures], [RuntimeError, CancelledError])
+
+        self.door.decision = Deferred()
+        self.asks(b"password", b"\0" + string(b"right"))
+        self.authentication.serviceStopped()
+        self.assertEqual(len(self.client.failures), 2)
+        self.assertEqual((self.client.callers, self.client.farewells), ([], []))
+
+    def test_nobody_is_let_in_by_halves(self) -> None:
+        """If something goes wrong when a client is let in, it is not in."""
+        self.door.decision = ADA
+        self.client.let_in = Mock(side_effect=RuntimeError("x"))  # type: ignore[method-assign]
+        self.asks(b"password", b"\0" + string(b"right"))
+
+        self.assertEqual([type(each.value) for each in self.client.failures], [RuntimeError])
 
     def test_other_refusals(self) -> None:
         """Who has to wait is told how long, and sent away; so is who has met a mistake of ours."""

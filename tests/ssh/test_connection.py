@@ -225,6 +225,33 @@ class ConnectionTestCase(SynchronousTestCase):
             self.house.clock.advance(0.5)
 
 
+class BrokenTests(ConnectionTestCase):
+    def test_mistakes_of_ours(self) -> None:
+        """A login that ends as none may ends the connection; the log says why, once, and the client is not told."""
+        visit = self.house.accept()
+        visit.tries()
+        self.house.door.decision.errback(RuntimeError("secret"))
+        visit.settle()
+
+        self.assertEqual(visit.client.farewells, [b"Internal error"])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        visit.asks(b"uptime")
+        self.assertEqual(self.house.spawner.processes, [])
+        self.wait(LINGER_SECONDS)
+        self.assertEqual(self.house.door.newcomers, 0)
+
+    def test_malformed_ahead(self) -> None:
+        """A client that breaks the protocol while a login is decided is told that, and no traceback is made of it."""
+        visit = self.house.accept()
+        visit.tries()
+        visit.client.sendPacket(50, b"")
+        visit.settle()
+        self.house.door.decision.errback(LoginRefused())
+        visit.settle()
+
+        self.assertEqual(visit.client.farewells, [b"Malformed message"])
+
+
 class WelcomeTests(ConnectionTestCase):
     def test_a_command(self) -> None:
         """Keys are exchanged, somebody logs in, and a command is answered."""

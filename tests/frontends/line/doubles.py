@@ -1,17 +1,20 @@
 """A house with a line door, and clients who do what their test says."""
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.frontends.line.connection import GREETING
+from cmdserver.frontends.line.connection import GREETING, CertificateOf
 from cmdserver.frontends.line.front_end import LineFrontEnd
-from cmdserver.identity import Door
+from cmdserver.identity import Credentials, Door, Login
 from cmdserver.lobby import Lobby
+from cmdserver.model import Caller
 from cmdserver.settings import Limits
 from tests.running_doubles import FakeProcess, House
 
@@ -107,15 +110,45 @@ class Client(StringTransport):
             self.protocol.connectionLost(Failure(ConnectionDone()))
 
 
+class FakeDoor(Door):
+    """A door whose logins the test decides."""
+
+    def __init__(self, house: "LineHouse", login: Login) -> None:
+        super().__init__("line", login)
+        self._house = house
+
+    def log_in(self, source: str, credentials: Credentials) -> Deferred[Caller]:
+        return self._house.log_in(source, credentials)
+
+    def arrive(self, source: str) -> None:
+        pass
+
+    def settle(self, source: str) -> None:
+        pass
+
+
 class LineHouse(House):
     """A house with a line door.
 
     Args:
         test: For its duration.
         limits: The file's, besides those that `House` takes.
+        login: Whether the door asks who its callers are.
+        certificate_of: Over TLS, as `LineFrontEnd` takes it.
     """
 
-    def __init__(self, test: SynchronousTestCase, *commands: Any, limits: Limits | None = None, **rest: Any) -> None:
+    #: Decides about logins.
+    log_in: Callable[[str, Credentials], Deferred[Caller]]
+
+    def __init__(
+        self,
+        test: SynchronousTestCase,
+        *commands: Any,
+        limits: Limits | None = None,
+        login: Login = Login.NEVER,
+        certificate_of: CertificateOf | None = None,
+        **rest: Any,
+    ) -> None:
         super().__init__(test, *commands, **rest)
         self.hangups = FakeHangups()
         self.orphans = FakeOrphans()
@@ -128,7 +161,7 @@ class LineHouse(House):
             clock=self.clock,
             limits=lambda: self.limits,
         )
-        self.front_end = LineFrontEnd(Door("line"), lobby)
+        self.front_end = LineFrontEnd(FakeDoor(self, login), lobby, certificate_of)
         self._clients = 100
 
     def connect(self, address: Any = CLIENT) -> Client:

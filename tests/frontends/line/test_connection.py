@@ -1,17 +1,23 @@
 """The line door's requests and their answers, on a transport and a host that do what the test says."""
 
 import json
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import succeed
 from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, IPushProducer
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from cmdserver.claims import Certificate
 from cmdserver.errors import Code
 from cmdserver.frontends.line.connection import GREETING, LineConnection
+from cmdserver.identity import Door, Login
 from tests.frontends.line.doubles import LineHouse
-from tests.running_doubles import command
+from tests.running_doubles import command, user
+
+ADA = Certificate(names=("ada",), fingerprint="SHA256:00", source="192.0.2.1")
 
 
 class LineTests(SynchronousTestCase):
@@ -152,6 +158,47 @@ class LineTests(SynchronousTestCase):
 
         self.assertNotIn("\u2028".encode(), client.got)
         self.assertIn(b"unknown_command", client.got)
+
+
+class RequiredLoginTests(SynchronousTestCase):
+    """A door that requires a login, over TLS whose handshake ends when the test says so."""
+
+    def setUp(self) -> None:
+        self.house = LineHouse(self, login=Login.REQUIRED, certificate_of=lambda *_: ADA)
+        self.client = self.house.connect()
+        self.connection = self.client.protocol
+
+    def test_nothing_before_the_handshake(self) -> None:
+        """What comes before it is known who this is waits, and is that one's then."""
+        with patch.object(Door, "anonymous", side_effect=AssertionError):
+            self.client.says(b"uptime\n")
+            self.assertEqual((self.house.spawner.processes, self.client.value()), ([], b""))
+            self.house.log_in = lambda *_: succeed(user("ada"))
+            self.connection.handshakeCompleted()
+        self.house.process.ends()
+
+        self.assertEqual([event.caller.name for event in self.house.ledger.requests], ["ada"])
+
+    def test_the_end_before_the_handshake(self) -> None:
+        """A daemon that stops does not wait for it."""
+        self.house.front_end.close()
+
+        self.assertFalse(self.client.is_open)
+
+    def test_mistakes_of_ours(self) -> None:
+        """Whatever is raised over a line is the end of the connection, once and for all; the log says what it was."""
+        self.house.log_in = lambda *_: succeed(user("ada"))
+        self.connection.handshakeCompleted()
+        self.client.says(b"session\n")
+        self.client.abortConnection = lambda: None  # type: ignore[method-assign] # it takes Twisted a turn
+        with patch.object(self.house.dispatcher, "who", side_effect=LookupError):
+            self.client.says(b"who\nuptime\n")
+        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
+        self.client.says(b"uptime\n")
+        self.connection.readConnectionLost()
+        self.house.turn()
+
+        self.assertEqual(self.house.spawner.processes, [])
 
 
 class SessionTests(SynchronousTestCase):

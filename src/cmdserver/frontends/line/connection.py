@@ -96,11 +96,14 @@ class LineConnection(PacedConnection):
     def handshakeCompleted(self) -> None:
         """TLS has its keys: a client with a certificate is not asked who it is."""
         self._can_speak = True
-        certificate = self._shared.certificate_of and self._shared.certificate_of(self.transport, self.source)
-        if certificate is not None and self._entrance is not None:
-            self._entrance.log_in(certificate)
+        trying = self._shared.door.log_in_by_certificate(self.source, self._certificate)
+        if trying is not None and self._entrance is not None:
+            self._entrance.await_login(trying)
         else:
             self._begin()
+
+    def _certificate(self) -> Credentials | None:
+        return self._shared.certificate_of and self._shared.certificate_of(self.transport, self.source)
 
     def _begin(self) -> None:
         if self._entrance is not None and self._shared.door.login is Login.REQUIRED:
@@ -145,6 +148,12 @@ class LineConnection(PacedConnection):
         self.write(farewell)
         self._close()
 
+    def broken(self, failure: Failure) -> None:
+        """A mistake of ours; the client sees the end of the connection, the log sees why."""
+        _log.failure("line connection from {source}", failure, source=self.source)
+        self._is_closing = True
+        self.transport.abortConnection()
+
     # What the house asks
 
     def overdue(self) -> None:
@@ -154,7 +163,7 @@ class LineConnection(PacedConnection):
             return
         limits = self._limits()
         seconds = limits.login_seconds if self._is_on_trial else limits.idle_seconds
-        if self._entrance is not None and self._entrance.is_busy:
+        if self._entrance is not None and self._entrance.is_trying:
             self._entrance.give_up()
             self.write(error_text(Busy("too many logins are being checked", seconds)))
         else:
@@ -169,26 +178,34 @@ class LineConnection(PacedConnection):
     def come_to_an_end(self) -> None:
         """Close as soon as what was asked has been answered, if only by `busy`."""
         self._is_leaving = True
-        self._proceed()
+        if self._can_speak:
+            self._proceed()
+        else:
+            self._close()
 
     # One line after the other
 
     @property
     def _is_busy(self) -> bool:
         """Whether lines wait, for an answer before them or for a login."""
-        return self._answering is not None or (self._entrance is not None and self._entrance.is_busy)
+        return self._answering is not None or (self._entrance is not None and not self._entrance.takes_lines)
 
     def _proceed(self) -> None:
         """Answer lines until there is a reason to wait."""
         if self._is_proceeding:
             return
         self._is_proceeding = True
+        try:
+            self._take_lines()
+        except Exception:  # noqa: BLE001 - the outer edge: whatever it was, nothing that follows is looked at
+            self.broken(Failure())
+        self._is_proceeding = False
+
+    def _take_lines(self) -> None:
         for _ in range(LINES_IN_A_ROW):
             if self._is_busy or self._is_output_full or self._is_closing or not self._take_line():
-                break
-        else:
-            self._shared.lobby.clock.callLater(0, self._proceed)
-        self._is_proceeding = False
+                return
+        self._shared.lobby.clock.callLater(0, self._proceed)
 
     def _take_line(self) -> bool:
         """Perform the next line; return whether there was one."""
@@ -246,7 +263,7 @@ class LineConnection(PacedConnection):
                 self._answered()
             else:
                 self._answering = answering
-                answering.addCallback(self._answered).addErrback(self._broken)
+                answering.addCallback(self._answered).addErrback(self.broken)
 
     def _begin_login(self) -> None:
         """The word ``login``: a dialogue, if there is a login here and it has not been made."""
@@ -261,8 +278,8 @@ class LineConnection(PacedConnection):
         self._close()
 
     def _refuse(self, refusal: Refusal, *, as_json: bool) -> None:
-        caller = self._caller or self._shared.door.anonymous(self.source)
-        self._shared.interpreter.refuse(caller, refusal, self, as_json=as_json)
+        somebody = self._caller or self._shared.door.stranger(self.source)
+        self._shared.interpreter.refuse(somebody, refusal, self, as_json=as_json)
 
     def _answered(self, _: None = None) -> None:
         self._answering = None
@@ -274,13 +291,12 @@ class LineConnection(PacedConnection):
             self._expect_line()
             self._proceed()
 
-    def _broken(self, failure: Failure) -> None:
-        """A mistake of ours; the client sees the end of the connection, the log sees why."""
-        _log.failure("line connection from {source}", failure, source=self.source)
-        self.transport.abortConnection()
-
     def _require_caller(self) -> Caller:
-        """Say who is asking."""
+        """Say who is asking.
+
+        Raises:
+            LoginRequired: It is nobody, and has to be somebody.
+        """
         if self._caller is None:
             self._caller = self._shared.door.anonymous(self.source)
         return self._caller

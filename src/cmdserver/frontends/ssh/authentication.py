@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from twisted.conch.ssh.service import SSHService
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from cmdserver.claims import PublicKey
@@ -64,6 +64,9 @@ class Client(Protocol):
     def send_away(self, why: str) -> None:
         """Say that, and disconnect."""
 
+    def broken(self, failure: Failure) -> None:
+        """Disconnect: the client has broken the protocol, or we have made a mistake."""
+
 
 class Authentication(SSHService):
     """Finds out who a client is.
@@ -90,6 +93,8 @@ class Authentication(SSHService):
         self._asked: str | None = None
         #: Whether something was shown that proved nothing.
         self.has_failed = False
+        #: Whether it is of no interest any more how a login is decided.
+        self._is_stopped = False
 
     @property
     def is_busy(self) -> bool:
@@ -110,6 +115,7 @@ class Authentication(SSHService):
 
     def serviceStopped(self) -> None:
         """The client has logged in, or is gone."""
+        self._is_stopped = True
         self._ahead.clear()
         if self._logging_in is not None:
             self._logging_in.cancel()
@@ -178,7 +184,8 @@ class Authentication(SSHService):
 
     def _try(self, credentials: Credentials, *, is_offer: bool = False) -> None:
         trying = self._door.log_in(self._client.source, credentials)
-        self._logging_in = trying.addCallbacks(self._logged_in, self._not_logged_in, errbackArgs=(is_offer,))
+        deciding = trying.addCallbacks(self._logged_in, self._not_logged_in, errbackArgs=(is_offer,))
+        self._logging_in = deciding.addErrback(self._client.broken)
         if self._logging_in.called:
             self._logging_in = None
 
@@ -189,7 +196,7 @@ class Authentication(SSHService):
     def _not_logged_in(self, failure: Failure, is_offer: bool) -> None:  # noqa: FBT001 - see _try
         """Say so, and why not to nobody."""
         self._logging_in = None
-        if failure.check(CancelledError):
+        if self._is_stopped:
             return
         self.has_failed = True
         error = failure.value

@@ -9,9 +9,11 @@ from typing import Any
 from twisted.conch.ssh.transport import (
     DISCONNECT_BY_APPLICATION,
     DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE,
+    DISCONNECT_PROTOCOL_ERROR,
     DISCONNECT_TOO_MANY_CONNECTIONS,
 )
 from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cmdserver.connections import Connections
@@ -23,10 +25,13 @@ from cmdserver.frontends.ssh.silent import SilentLogger
 from cmdserver.identity import Door, Offence
 from cmdserver.lobby import Lobby
 from cmdserver.model import Caller
+from cmdserver.sshtransport.encoding import Malformed
 from cmdserver.sshtransport.transport import ServerTransport
 
 #: For a client to take its last words, and to close.
 LINGER_SECONDS = 2.0
+
+_log = Logger()
 
 
 class SSHConnection(ServerTransport):
@@ -128,6 +133,14 @@ class SSHConnection(ServerTransport):
     def send_away(self, why: str) -> None:
         """The client has not logged in, and will not."""
         self.sendDisconnect(DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, why)
+
+    def broken(self, failure: Failure) -> None:
+        """The client has broken the protocol, or we have made a mistake; either way nobody is let in."""
+        if failure.check(Malformed):
+            self.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"Malformed message")
+            return
+        _log.failure("SSH connection from {source}", failure, source=self.source)
+        self.sendDisconnect(DISCONNECT_BY_APPLICATION, b"Internal error")
 
     # Link, as its channels see it
 

@@ -22,7 +22,7 @@ from cmdserver.frontends.web.pages import TOKEN_FIELD, TOKEN_HEADER, Visitor
 from cmdserver.frontends.web.request import Fields, WebRequest
 from cmdserver.frontends.web.sessions import SECRET_BYTES, Session, Sessions
 from cmdserver.identity import Credentials, Door, Login, Offence
-from cmdserver.model import Caller
+from cmdserver.model import Caller, Somebody, Stranger
 
 #: A browser sends a cookie with this prefix only if it came over TLS, from this very host, for all of it (RFC 6265bis,
 #: section 4.1.3.2).
@@ -50,11 +50,12 @@ class Authentication:
 
     # Who asks
 
-    def caller_of(self, request: WebRequest) -> Caller | Deferred[Caller]:
+    def caller_of(self, request: WebRequest) -> Caller | Stranger | Deferred[Caller]:
         """Find out who asks; most often that is known at once.
 
         Returns:
-            Fails, if it is a Deferred, with what `Door.log_in` fails with, or `Malformed`.
+            A stranger only where a login is required. Fails, if it is a Deferred, with what `Door.log_in` fails with,
+            or `Malformed`.
         """
         source = request.connection.source
         if self._door.login is Login.NEVER:
@@ -67,7 +68,7 @@ class Authentication:
         session = self._session_of(request)
         if session is not None:
             return self._door.again(session.caller, source)
-        return self._door.anonymous(source)
+        return self._door.stranger(source) if self._door.login is Login.REQUIRED else self._door.anonymous(source)
 
     def _log_in_by_header(self, request: WebRequest, authorization: bytes) -> Deferred[Caller]:
         try:
@@ -96,22 +97,18 @@ class Authentication:
 
     # What may log in, and what may change something
 
-    def may_log_in(self, caller: Caller) -> bool:
+    def may_log_in(self, caller: Somebody) -> bool:
         """Whether somebody could be somebody else here."""
-        return self._door.login is not Login.NEVER and caller.is_anonymous
+        return self._door.login is not Login.NEVER and caller.name is None
 
-    def must_log_in(self, caller: Caller) -> bool:
-        """Whether somebody may not do anything else."""
-        return self._door.login is Login.REQUIRED and caller.is_anonymous
-
-    def visitor(self, request: WebRequest, caller: Caller) -> Visitor:
+    def visitor(self, request: WebRequest, caller: Somebody) -> Visitor:
         """Say who looks at a page."""
         may_log_in = self._door.login is not Login.NEVER and (
-            caller.is_anonymous or self._session_of(request) is not None
+            caller.name is None or self._session_of(request) is not None
         )
         return Visitor(name=caller.name, may_log_in=may_log_in, token=self._token(request, caller))
 
-    def require_meant(self, request: WebRequest, caller: Caller, fields: Fields) -> None:
+    def require_meant(self, request: WebRequest, caller: Somebody, fields: Fields) -> None:
         """Refuse what changes something and was not meant by whoever's browser sends it.
 
         A request without a trace of a browser (no Origin, no Sec-Fetch-Site, no session) is no browser's, and needs no
@@ -151,7 +148,7 @@ class Authentication:
         number = _number(request) if request.received_cookies else ""
         return self._sessions.find(number, self._clock.seconds()) if number else None
 
-    def _token(self, request: WebRequest, caller: Caller) -> str:
+    def _token(self, request: WebRequest, caller: Somebody) -> str:
         """What forms of a caller carry: nobody can know it who cannot read a page that is made for that caller."""
         session = self._session_of(request)
         if session is not None:

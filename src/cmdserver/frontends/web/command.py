@@ -40,7 +40,7 @@ class CommandResource(Leaf):
 
     def render(self, request: WebRequest) -> int:
         """See IResource; which methods there are depends on the command, and on who asks."""
-        self.site.identify(request, self.admit)
+        self.site.identify(request, self.serve, self.meet)
         return NOT_DONE_YET
 
     def serve(self, request: WebRequest, caller: Caller) -> None:

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.connections import Connections
-from cmdserver.errors import Malformed, RequestError
+from cmdserver.errors import Fault, LoginRefused, Malformed, Refusal, RequestError
 from cmdserver.frontends.web.channel import Channel
 from cmdserver.frontends.web.request import WebRequest
 from cmdserver.identity import Credentials, Door, Login, Offence
@@ -259,8 +259,8 @@ class WebConnection(Protocol):
         return WebRequest(channel, self, self._behind.lobby.limits().request_bytes)
 
     def _look_at_certificate(self) -> None:
-        credentials = self._behind.certificate_of and self._behind.certificate_of(self.transport, self.source)
-        if credentials is None or self._behind.door.login is Login.NEVER:
+        trying = self._behind.door.log_in_by_certificate(self.source, self._certificate)
+        if trying is None:
             return
 
         def certified(caller: Caller) -> None:
@@ -268,11 +268,16 @@ class WebConnection(Protocol):
             self.settle()
 
         def refused(failure: Failure) -> None:
-            failure.trap(RequestError)  # it is written down; who holds it may have something better to show
-            self._behind.door.offended(self.charged, Offence.AUTHFAIL)
+            # It is written down; who holds it may have something better to show, unless it was we who could not see.
+            if failure.trap(Refusal, Fault) is Fault:
+                self.transport.abortConnection()
+            elif failure.check(LoginRefused):
+                self._behind.door.offended(self.charged, Offence.AUTHFAIL)
 
-        trying = self._behind.door.log_in(self.source, credentials)
         trying.addCallbacks(certified, refused).addErrback(self._broken)
+
+    def _certificate(self) -> Credentials | None:
+        return self._behind.certificate_of and self._behind.certificate_of(self.transport, self.source)
 
     def _refuse(self, error: RequestError, status: int) -> None:
         """Answer bytes that are no request, and part, but not before the client can have read why."""

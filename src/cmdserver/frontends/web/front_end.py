@@ -95,7 +95,7 @@ class WebFrontEnd(FrontEnd):
     def farewell(self, source: str, error: RequestError, status: int) -> bytes:
         """See `connection.Behind`."""
         if isinstance(error, Refusal):
-            told = self.lobby.dispatcher.refuse(self.door.anonymous(source), error)
+            told = self.lobby.dispatcher.refuse(self.door.stranger(source), error)
             error, status = told, status if told is error else STATUS[told.code]
         if self.lobby.logs_access():
             access_log.log_refused(source, status)

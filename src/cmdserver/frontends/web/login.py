@@ -13,16 +13,15 @@ from cmdserver.frontends.web.negotiation import Representation
 from cmdserver.frontends.web.request import Fields, WebRequest
 from cmdserver.frontends.web.resources import Leaf
 from cmdserver.identity import Login
-from cmdserver.model import Caller
+from cmdserver.model import Caller, Somebody, Stranger
 
 
 class LogIn(Leaf):
     """The form, and what somebody has put into it."""
 
     allowed = b"GET, HEAD, POST"
-    is_for_strangers = True
 
-    def serve(self, request: WebRequest, caller: Caller) -> None:
+    def serve(self, request: WebRequest, caller: Somebody) -> None:
         """See `Leaf`."""
         if request.is_read_only:
             self._show(request, caller, _value(request.query, pages.NEXT_FIELD), None)
@@ -33,7 +32,11 @@ class LogIn(Leaf):
             self.site.authentication.require_meant(request, caller, fields)
             self._try(request, caller, fields)
 
-    def _try(self, request: WebRequest, caller: Caller, fields: Fields) -> None:
+    def meet(self, request: WebRequest, stranger: Stranger) -> None:
+        """See `Leaf`. Whoever has to log in needs the form."""
+        self.serve(request, stranger)
+
+    def _try(self, request: WebRequest, caller: Somebody, fields: Fields) -> None:
         following = guard.safe_next(_value(fields, pages.NEXT_FIELD))
 
         def refused(failure: Failure) -> None:
@@ -52,7 +55,7 @@ class LogIn(Leaf):
             lambda failure: self.site.complain(request, failure)
         )
 
-    def _show(self, request: WebRequest, caller: Caller, following: str, complaint: str | None) -> None:
+    def _show(self, request: WebRequest, caller: Somebody, following: str, complaint: str | None) -> None:
         visitor = self.site.authentication.visitor(request, caller)
         status = HTTPStatus.OK if complaint is None else HTTPStatus.FORBIDDEN
         body = pages.login(visitor, guard.safe_next(following), complaint)

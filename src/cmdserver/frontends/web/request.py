@@ -22,7 +22,7 @@ from cmdserver.frontends.web.channel import Channel
 from cmdserver.frontends.web.guard import split_target
 from cmdserver.frontends.web.headers import Headers
 from cmdserver.frontends.web.negotiation import OF_DOCUMENTS, Representation, choose
-from cmdserver.model import Caller
+from cmdserver.model import Caller, Somebody
 
 #: More fields than this are no form of ours.
 MOST_FIELDS: Final = 50
@@ -87,7 +87,7 @@ class WebRequest(http.Request):
     """
 
     #: Who asks, as soon as that is known; for the access log.
-    caller: Caller | None = None
+    caller: Somebody | None = None
     #: Told when the client is gone before it was answered.
     when_gone: Callable[[], object] | None = None
     is_too_long = False

@@ -14,7 +14,7 @@ from cmdserver.frontends.web.negotiation import Representation
 from cmdserver.frontends.web.request import WebRequest
 from cmdserver.frontends.web.site import Site
 from cmdserver.frontends.web.static import StaticFile, is_fresh
-from cmdserver.model import Caller
+from cmdserver.model import Caller, Somebody, Stranger
 from cmdserver.rendering import help_json
 
 #: What a resource returns whose answer is on its way; twisted.web.server has it too, and takes 14 ms to import.
@@ -34,8 +34,6 @@ class Leaf:
     allowed = b"GET, HEAD"
     #: Whether what stands behind it in a path is its business.
     takes_rest = False
-    #: Whether those may look at it who have to log in before anything else.
-    is_for_strangers = False
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -43,7 +41,7 @@ class Leaf:
     def render(self, request: WebRequest) -> int:
         """See IResource."""
         if request.method in self.allowed.split(b", "):
-            self.site.identify(request, self.admit)
+            self.site.identify(request, self.serve, self.meet)
         else:
             self.site.refuse_method(request, self.allowed)
         return NOT_DONE_YET
@@ -60,10 +58,9 @@ class Leaf:
         """Answer; what is raised is answered too: a Refusal as something that nobody has written down yet."""
         raise NotImplementedError
 
-    def admit(self, request: WebRequest, caller: Caller) -> None:
-        """Serve a caller, unless they have to log in before anything else."""
-        if self.is_for_strangers or not self.site.require_login(request, caller):
-            self.serve(request, caller)
+    def meet(self, request: WebRequest, stranger: Stranger) -> None:
+        """Answer somebody who has to log in before anything else."""
+        self.site.require_login(request, stranger)
 
 
 class Index(Leaf):
@@ -113,8 +110,6 @@ class Metrics(Leaf):
 class Healthy(Leaf):
     """Whether we answer."""
 
-    is_for_strangers = True
-
     def render(self, request: WebRequest) -> int:
         """See IResource."""
         if request.is_read_only:
@@ -159,13 +154,16 @@ class Nothing(Leaf):
     """Whatever else is asked for below ``/-/``."""
 
     allowed = b"GET, HEAD, POST"
-    is_for_strangers = True
     takes_rest = True
 
-    def serve(self, request: WebRequest, caller: Caller) -> None:
+    def serve(self, request: WebRequest, caller: Somebody) -> None:
         """See `Leaf`."""
         del caller
         raise UnknownCommand("/".join(request.parts))
+
+    def meet(self, request: WebRequest, stranger: Stranger) -> None:
+        """See `Leaf`. Everybody is told the same."""
+        self.serve(request, stranger)
 
 
 class Branch(Resource):

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource, getChildForRequest
 
 from cmdserver.dispatcher import Dispatcher
-from cmdserver.errors import Denied, Malformed, Refusal, RequestError
+from cmdserver.errors import LoginRequired, Malformed, Refusal, RequestError
 from cmdserver.frontends.web import guard, pages
 from cmdserver.frontends.web.authentication import Authentication
 from cmdserver.frontends.web.guard import Misdirected
@@ -24,10 +24,13 @@ from cmdserver.frontends.web.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.problems import headers_of, representation_of_errors, status_of
 from cmdserver.frontends.web.request import WebRequest
 from cmdserver.identity import Door
-from cmdserver.model import Caller
+from cmdserver.model import Caller, Somebody, Stranger
 from cmdserver.rendering import error_json, error_text
 
 T = TypeVar("T")
+
+Serve = Callable[[WebRequest, Caller], None]
+Meet = Callable[[WebRequest, Stranger], None]
 
 
 class Site:
@@ -74,33 +77,42 @@ class Site:
         except Exception:  # noqa: BLE001 - the outer edge: nothing that happens in here may leave a client waiting
             self.complain(request, Failure())
 
-    def identify(self, request: WebRequest, serve: Callable[[WebRequest, Caller], None]) -> None:
-        """Find out who asks, and go on."""
+    def identify(self, request: WebRequest, serve: Serve, meet: Meet) -> None:
+        """Find out who asks, and go on.
+
+        Args:
+            request: Which is asked.
+            serve: For a caller.
+            meet: For a stranger, who has to log in before anything else.
+        """
         caller = self.authentication.caller_of(request)
-        if isinstance(caller, Caller):
-            self._identified(caller, request, serve)
+        if isinstance(caller, Caller | Stranger):
+            self._identified(caller, request, serve, meet)
         else:
-            caller.addCallback(self._identified, request, serve).addErrback(
+            caller.addCallback(self._identified, request, serve, meet).addErrback(
                 lambda failure: self.complain(request, failure)
             )
 
-    def _identified(self, caller: Caller, request: WebRequest, serve: Callable[[WebRequest, Caller], None]) -> None:
+    def _identified(self, caller: Somebody, request: WebRequest, serve: Serve, meet: Meet) -> None:
         request.when_gone = None
         request.caller = caller
-        if not caller.is_anonymous:
+        if caller.name is not None:
             request.connection.settle()
         if request.is_gone:
             return
         try:
-            serve(request, caller)
+            if isinstance(caller, Caller):
+                serve(request, caller)
+            else:
+                meet(request, caller)
         except Refusal as refusal:
             self.refuse(request, caller, refusal)
 
     # What goes wrong
 
-    def refuse(self, request: WebRequest, caller: Caller | None, refusal: Refusal, status: int | None = None) -> None:
+    def refuse(self, request: WebRequest, caller: Somebody | None, refusal: Refusal, status: int | None = None) -> None:
         """Write a refusal down that no part of the house has written down, and answer it."""
-        caller = caller or self.door.anonymous(request.connection.source)
+        caller = caller or self.door.stranger(request.connection.source)
         error = self.dispatcher.refuse(caller, refusal)
         self.answer_error(request, caller, error, status if error is refusal else None)
 
@@ -129,7 +141,7 @@ class Site:
         return error if isinstance(error, RequestError) else self.dispatcher.fault(failure)
 
     def answer_error(
-        self, request: WebRequest, caller: Caller | None, error: RequestError, status: int | None = None
+        self, request: WebRequest, caller: Somebody | None, error: RequestError, status: int | None = None
     ) -> None:
         """Answer an error that is written down."""
         if request.is_gone:
@@ -137,7 +149,7 @@ class Site:
         if request.startedWriting:
             request.cut()
             return
-        caller = caller or self.door.anonymous(request.connection.source)
+        caller = caller or self.door.stranger(request.connection.source)
         if status is None:
             status = status_of(error, may_log_in=self.authentication.may_log_in(caller))
         representation = representation_of_errors(request.representation(OF_COMMANDS))
@@ -146,7 +158,7 @@ class Site:
         request.respond(status, representation, body, headers_of(error, status, is_browser=is_browser))
 
     def _error_body(
-        self, request: WebRequest, caller: Caller, error: RequestError, status: int, representation: Representation
+        self, request: WebRequest, caller: Somebody, error: RequestError, status: int, representation: Representation
     ) -> bytes:
         if representation is Representation.JSON:
             return error_json(error)
@@ -157,16 +169,13 @@ class Site:
             return pages.login(visitor, _address(request), pages.why_log_in(error))
         return pages.problem(visitor, status, error)
 
-    def require_login(self, request: WebRequest, caller: Caller) -> bool:
-        """Answer, and return True, if somebody has to say who they are before anything else."""
-        if not self.authentication.must_log_in(caller):
-            return False
+    def require_login(self, request: WebRequest, stranger: Stranger) -> None:
+        """Answer somebody who has to say who they are before anything else."""
         if request.is_read_only and request.representation(OF_COMMANDS) is Representation.PAGE:
             address = quote(_address(request), safe="/")
             request.redirect_to(f"{pages.LOGIN_PATH}?{pages.NEXT_FIELD}={address}")
         else:
-            self.refuse(request, caller, Denied("log in first"), HTTPStatus.UNAUTHORIZED)
-        return True
+            self.refuse(request, stranger, LoginRequired(), HTTPStatus.UNAUTHORIZED)
 
     def _require_ours(self, request: WebRequest) -> None:
         hosts = request.requestHeaders.getRawHeaders(b"host") or ()

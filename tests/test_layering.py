@@ -40,6 +40,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "recording": "model",
         "remembered": "",
         "rendering": "errors model printable structured",
+        "held_stderr": "rendering",
         "settings": "",
         "sharing": "",
         "sources": "networks",
@@ -117,7 +118,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         # One request, one way through.
         "scheduler": "admission errors execution model recording runner sharing",
         "dispatcher": "errors events gate model policy scheduler throttle",
-        "interpreter": "dispatcher errors model printable rendering wire",
+        "interpreter": "dispatcher errors held_stderr model printable rendering wire",
         # The configuration: names of roles and words of the protocol are not written down twice.
         "checks": "host model names networks policy reading settings startups wire",
         "configuration": "checks host model reading settings",
@@ -212,7 +213,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         ),
         "frontends.web.live": (
             "errors frontends.web.answers frontends.web.negotiation frontends.web.pages frontends.web.request"
-            " model printable structured"
+            " held_stderr model printable structured"
         ),
         "frontends.web.event_stream": (
             "frontends.web.gallery frontends.web.negotiation frontends.web.request frontends.web.site"

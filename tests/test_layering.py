@@ -183,12 +183,14 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.web.problems": "errors frontends.web.headers frontends.web.negotiation",
         "frontends.web.answers": "frontends.web.headers frontends.web.negotiation model rendering",
         "frontends.web.guard": "errors own_names",
+        "frontends.web.fields": "errors",
         "frontends.web.sessions": "model",
         "frontends.web.static": "",
         "frontends.web.openapi": "errors frontends.web.problems model",
         "frontends.web.channel": "",
         "frontends.web.request": (
-            "errors frontends.web.channel frontends.web.guard frontends.web.headers frontends.web.negotiation model"
+            "errors frontends.web.channel frontends.web.fields frontends.web.guard frontends.web.headers"
+            " frontends.web.negotiation model"
         ),
         "frontends.web.access_log": "frontends.web.request",
         "frontends.web.connection": (
@@ -196,11 +198,12 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " listening lobby model"
         ),
         "frontends.web.authentication": (
-            "claims errors frontends.web.guard frontends.web.pages frontends.web.request frontends.web.sessions"
-            " identity model"
+            "claims errors frontends.web.fields frontends.web.guard frontends.web.pages frontends.web.request"
+            " frontends.web.sessions identity model"
         ),
         "frontends.web.site": (
-            "dispatcher errors frontends.web.authentication frontends.web.guard frontends.web.negotiation"
+            "dispatcher errors frontends.web.authentication frontends.web.fields frontends.web.guard"
+            " frontends.web.negotiation"
             " frontends.web.pages frontends.web.problems frontends.web.request identity model rendering"
         ),
         "frontends.web.resources": (
@@ -208,8 +211,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " frontends.web.request frontends.web.site frontends.web.static model rendering"
         ),
         "frontends.web.login": (
-            "errors frontends.web.guard frontends.web.negotiation frontends.web.pages frontends.web.request"
-            " frontends.web.resources identity model"
+            "errors frontends.web.fields frontends.web.guard frontends.web.negotiation frontends.web.pages"
+            " frontends.web.request frontends.web.resources identity model"
         ),
         "frontends.web.live": (
             "errors frontends.web.answers frontends.web.negotiation frontends.web.pages frontends.web.request"

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.claims import BearerToken, Password
+from cmdserver.errors import Code
 from cmdserver.frontends.web.sessions import IDLE_SECONDS
 from cmdserver.identity import Login, Offence
 from tests.frontends.web.doubles import HOST, Client, WebHouse
@@ -62,10 +63,24 @@ class HeaderTests(WebTestCase):
         self.assertEqual(self.house.door.offences, [Offence.AUTHFAIL] * 2)
         self.assertEqual(self.house.spawner.processes, [])
 
-    def test_what_is_none(self) -> None:
-        """A header that cannot be understood is no login, and nobody's offence."""
-        for odd in ("Basic", "Basic !", "Basic YWRh", "Basic /zo=", "Digest a=b", "x", ""):
-            self.assertEqual(self.status("/uptime", authorization=odd), 400, odd)
+    def test_what_cannot_be_read(self) -> None:
+        """A header of a scheme of ours that is not as it should be says how to log in, and is nobody's offence."""
+        for odd in ("Basic", "Basic !", "Basic YWRh", "Basic /zo=", "Bearer", "bearer "):
+            client = self.house.ask_for("/uptime", authorization=odd)
+            self.assertEqual(client.response.status, 401, odd)
+            self.assertIn("Basic", client.response["www-authenticate"])
+        self.assertEqual((self.house.door.logins, self.house.door.offences), ([], []))
+        self.assertEqual(self.house.outcomes, [Code.DENIED] * 6)
+        self.assertEqual(self.house.spawner.processes, [])
+
+    def test_what_is_for_somebody_else(self) -> None:
+        """A header of another scheme, which a proxy before us may pass on, is as if it were not there."""
+        cookie = self.log_in()
+        self.house.door.logins.clear()
+        for other in ('Digest username="x"', "Negotiate YII=", "AWS4-HMAC-SHA256 Credential=a", "Token abc", "x", ""):
+            self.assertEqual(self.status("/", authorization=other), 200, other)
+            self.assertEqual(self.status("/reboot", authorization=other), 401, other)
+            self.assertEqual(self.status("/reboot", authorization=other, cookie=cookie), 405, other)
         self.assertEqual((self.house.door.logins, self.house.door.offences), ([], []))
 
     def test_too_many_logins(self) -> None:
@@ -183,6 +198,49 @@ class MeantTests(WebTestCase):
             self.assertEqual(self.status("/uptime", "POST", body=body, **headers), 403)
             self.assertEqual(self.status("/-/login", "POST", body=body, **headers), 403)
         self.assertEqual(self.house.spawner.processes, [])
+
+    def test_another_sites_page_may_not_look(self) -> None:
+        """Nor may a part of it, by GET: with what its browser adds by itself it would ask in somebody's name."""
+        picture = {"sec_fetch_mode": "no-cors", "sec_fetch_dest": "image", "accept": "image/avif,*/*;q=0.8"}
+        frame = {"sec_fetch_mode": "navigate", "sec_fetch_dest": "iframe", "accept": PAGE}
+        script = {"sec_fetch_mode": "cors", "sec_fetch_dest": "empty", "accept": PAGE}
+        for site in ("cross-site", "same-site"):
+            for part in (picture, frame, script):
+                for target in ("/uptime", "/", "/metrics", "/-/openapi.json", "/-/login", "/-/nothing"):
+                    client = self.house.ask_for(target, authorization=BASIC, sec_fetch_site=site, **part)
+                    self.assertEqual(client.response.status, 403, (site, part, target))
+        for said in ({"referer": "http://evil.example/"}, {"origin": "http://evil.example", "accept": PAGE}):
+            self.assertEqual(self.status("/uptime", authorization=BASIC, **said), 403 if "accept" not in said else 200)
+        self.assertEqual(self.house.spawner.processes, [])
+
+    def test_no_login_is_tried_for_another_sites_page(self) -> None:
+        """It cannot have passwords tried from where somebody else is."""
+        for method in ("GET", "POST"):
+            headers = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "no-cors", "authorization": "Bearer bad"}
+            self.house.ask_for("/uptime", method, body=b"" if method == "POST" else None, **headers)
+
+        self.assertEqual((self.house.door.logins, self.house.door.offences), ([], []))
+        self.assertEqual([event.caller.name for event in self.house.ledger.requests], [None, None])
+
+    def test_who_is_led_here_is_asked_for_a_click(self) -> None:
+        """A link on another site shows a page of ours, and runs nothing until somebody wants it to."""
+        seen = {"sec_fetch_mode": "navigate", "sec_fetch_dest": "document", "accept": PAGE, "authorization": BASIC}
+        for led in (
+            {"sec_fetch_site": "cross-site", **seen},
+            {"sec_fetch_site": "same-site", **seen},
+            {"referer": "http://wiki.example/", "accept": PAGE, "authorization": BASIC},
+        ):
+            client = self.house.ask_for("/uptime/a%20b?c=d", **led)
+            self.assertEqual(client.response.status, 200)
+            self.assertIn("Another site has led you here", client.response.text)
+            self.assertIn('uptime/a%20b/c%3Dd"', client.response.text)
+        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.status("/-/login", **led), 200)
+
+        for own in ("none", "same-origin"):
+            self.house.ask_for("/uptime", sec_fetch_site=own, **seen)
+        self.house.ask_for("/uptime", referer=f"http://{HOST}/", accept=PAGE)
+        self.assertEqual(len(self.house.spawner.processes), 3)
 
     def test_our_own_page_may(self) -> None:
         """One that knows the token of whoever looks at it."""

@@ -27,7 +27,7 @@ def every_page(words: str, visitor: Visitor = STRANGER) -> dict[str, bytes]:
     error: RequestError = BadArgument(words)
     return {
         "index": pages.index(hostile, [command]),
-        "form": pages.command_form(visitor, command),
+        "form": pages.command_form(visitor, command, (), pages.CHANGES_SOMETHING),
         "run": pages.command_head(visitor, command, [words])
         + pages.command_output(b"plain", is_error=False)
         + pages.command_tail(visitor, answer, None),

@@ -61,7 +61,9 @@ class DocumentTests(SiteTestCase):
         again = self.ask("/-/static/app.css", if_none_match=f'"x", W/{first["etag"]}').response
         self.assertEqual((again.status, again.body), (304, b""))
         for path in ("", "app.css/", "nothing", "../pages.py", "%2e%2e/pages.py", "..%2fpages.py", "__init__.py"):
-            self.assertEqual(self.ask(f"/-/static/{path}").response.status, 401, path)
+            for said in ({}, {"authorization": "Bearer good"}, {"authorization": "Bearer bad"}):
+                response = self.ask(f"/-/static/{path}", **said).response
+                self.assertEqual((response.status, response["www-authenticate"]), (404, ""), path)
 
     def test_all_static_files_are_there(self) -> None:
         """What may be asked for exists, so that no page lacks it."""
@@ -69,8 +71,39 @@ class DocumentTests(SiteTestCase):
 
     def test_what_is_not_there(self) -> None:
         """Below the dash there is no command, and anything else is unknown."""
-        for path in ("/-", "/-/", "/-/nothing", "/-/healthy/x", "/-/login/", "/metrics/x"):
-            self.assertEqual(self.ask(path).response.status, 401, path)
+        for path in ("/-", "/-/", "/-/nothing", "/-/healthy/x", "/-/login/"):
+            for said in ({}, {"authorization": "Bearer good"}):
+                response = self.ask(path, **said).response
+                self.assertEqual((response.status, response["www-authenticate"]), (404, ""), path)
+        self.assertEqual([self.ask(each).response.status for each in ("/metrics/x", "/nothing")], [401, 401])
+
+    def test_what_nobody_has_asked_for(self) -> None:
+        """What browsers ask for by themselves is not there, for which nobody is asked who they are; nor is it noted."""
+        for path in (
+            "/favicon.ico",
+            "/robots.txt",
+            "/apple-touch-icon.png",
+            "/apple-touch-icon-120x120-precomposed.png",
+            "/.well-known/change-password",
+            "/.well-known/appspecific/com.chrome.devtools.json",
+        ):
+            for method in ("GET", "HEAD"):
+                said = {"accept": PAGE, "authorization": "Bearer bad", "referer": "http://ops.lan:2080/metrics"}
+                client = self.ask(path, method, **said)
+                self.assertIn(b" 404 ", client.value().partition(b"\r\n")[0], path)
+                self.assertNotIn(b"WWW-Authenticate", client.value())
+        self.assertEqual((self.house.ledger.requests, self.house.door.logins), ([], []))
+        for path in ("/favicon.icon", "/xfavicon.ico", "/-/favicon.ico", "/uptime/favicon.ico"):
+            self.assertNotEqual(self.ask(path).response.body, b"There is none here.\n")
+
+    def test_a_health_check_knows_an_address_and_no_name(self) -> None:
+        """It is answered whatever Host says; everything else under a stranger's name is not."""
+        for host in ("10.1.2.3:2080", "evil.example", "upstream_1"):
+            self.assertEqual(self.ask("/-/healthy", host=host).response.status, 200, host)
+        self.assertEqual(self.ask("/", host="10.1.2.3:2080").response.status, 200)
+        for target in ("/", "/uptime", "/metrics", "/-/login", "/-/static/app.css", "/favicon.ico", "/-/healthy/x"):
+            self.assertEqual(self.ask(target, host="evil.example").response.status, 421, target)
+        self.assertEqual(self.ask("/-/healthy", host="a b").response.status, 400)
 
     def test_head(self) -> None:
         """It is answered as GET would be, without running anything and without a body."""

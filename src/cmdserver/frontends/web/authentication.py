@@ -11,15 +11,16 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Final
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from cmdserver.claims import BearerToken, Password
-from cmdserver.errors import LoginRefused, Malformed
+from cmdserver.errors import LoginRefused, UnreadableCredentials
 from cmdserver.frontends.web import guard
+from cmdserver.frontends.web.fields import Fields
 from cmdserver.frontends.web.pages import TOKEN_FIELD, TOKEN_HEADER, Visitor
-from cmdserver.frontends.web.request import Fields, WebRequest
+from cmdserver.frontends.web.request import WebRequest
 from cmdserver.frontends.web.sessions import SECRET_BYTES, Session, Sessions
 from cmdserver.identity import Credentials, Door, Login, Offence
 from cmdserver.model import Caller
@@ -30,6 +31,11 @@ _SECURE_PREFIX: Final = b"__Host-"
 _COOKIE: Final = b"cmdserver-session"
 _COOKIE_RULES: Final = b"; Path=/; HttpOnly; SameSite=Strict"
 _NO_SESSION: Final = b""
+
+#: What is said in an Authorization header of another scheme (Negotiate, Digest, AWS4-HMAC-SHA256) is for somebody else,
+#: such as a proxy before us that passes it on.
+_BASIC, _BEARER = b"basic", b"bearer"
+_SCHEMES: Final = frozenset({_BASIC, _BEARER})
 
 
 class Authentication:
@@ -54,13 +60,16 @@ class Authentication:
         """Find out who asks; most often that is known at once.
 
         Returns:
-            Fails, if it is a Deferred, with what `Door.log_in` fails with, or `Malformed`.
+            Fails, if it is a Deferred, with what `Door.log_in` fails with.
+
+        Raises:
+            UnreadableCredentials: There is an Authorization header that cannot be read.
         """
         source = request.connection.source
         if self._door.login is Login.NEVER:
             return self._door.anonymous(source)
         authorization = request.header(b"authorization")
-        if authorization is not None:
+        if authorization is not None and _scheme(authorization) in _SCHEMES:
             return self._log_in_by_header(request, authorization)
         if request.connection.certified is not None:
             return request.connection.certified
@@ -70,11 +79,7 @@ class Authentication:
         return self._door.anonymous(source)
 
     def _log_in_by_header(self, request: WebRequest, authorization: bytes) -> Deferred[Caller]:
-        try:
-            credentials = _credentials(authorization, request.connection.source)
-        except Malformed as malformed:
-            return fail(malformed)
-        return self._log_in(request, credentials)
+        return self._log_in(request, _credentials(authorization, request.connection.source))
 
     def _log_in(self, request: WebRequest, credentials: Credentials) -> Deferred[Caller]:
         """Try a login; whoever does not wait for the outcome has tried."""
@@ -120,10 +125,9 @@ class Authentication:
         Raises:
             Denied: It was not.
         """
-        origin, fetch_site = request.header(b"origin"), request.header(b"sec-fetch-site")
-        authority = request.header(b"host") or b""
-        guard.require_own_page(origin, fetch_site, authority, is_secure=request.connection.is_secure)
-        if guard.is_of_browser(origin, fetch_site) or self._session_of(request) is not None:
+        provenance = request.provenance
+        guard.require_own_page(provenance)
+        if provenance.is_of_browser or self._session_of(request) is not None:
             field = next((value.encode() for name, value in fields if name == TOKEN_FIELD), None)
             given = request.header(TOKEN_HEADER.lower().encode("ascii")) or field
             guard.require_token(given, self._token(request, caller))
@@ -159,21 +163,24 @@ class Authentication:
         return hmac.digest(self._key, caller.key.encode(), "sha256").hex()
 
 
+def _scheme(authorization: bytes) -> bytes:
+    """Which scheme an Authorization header is of (RFC 9110, section 11.4)."""
+    return authorization.partition(b" ")[0].lower()
+
+
 def _credentials(authorization: bytes, source: str) -> Credentials:
-    """Read an Authorization header (RFC 9110, section 11.6.2).
+    """Read an Authorization header of one of our schemes.
 
     Raises:
-        Malformed: It is of another scheme, or not as its scheme wants it.
+        UnreadableCredentials: It is not as its scheme wants it.
     """
-    scheme, _, rest = authorization.partition(b" ")
-    match scheme.lower():
-        case b"bearer":
-            return BearerToken(secret=rest.strip().decode("latin-1"), source=source)
-        case b"basic":
-            return _basic(rest.strip(), source)
-        case _:
-            text = "the Authorization header is neither Basic nor Bearer"
-            raise Malformed(text)
+    rest = authorization.partition(b" ")[2].strip()
+    if _scheme(authorization) == _BASIC:
+        return _basic(rest, source)
+    if not rest:
+        text = "the Authorization header has no token"
+        raise UnreadableCredentials(text)
+    return BearerToken(secret=rest.decode("latin-1"), source=source)
 
 
 def _basic(encoded: bytes, source: str) -> Password:
@@ -185,7 +192,7 @@ def _basic(encoded: bytes, source: str) -> Password:
         colon = b""
     if not colon:
         text = "the Authorization header is not Basic as RFC 7617 has it"
-        raise Malformed(text)
+        raise UnreadableCredentials(text)
     return Password(name=user, password=password, source=source, is_repeated=True)
 
 

@@ -21,7 +21,7 @@ from cmdserver.frontends.web.event_streams import EventStreams
 from cmdserver.frontends.web.login import LogIn, LogOut
 from cmdserver.frontends.web.problems import STATUS, headers_of
 from cmdserver.frontends.web.request import WebRequest
-from cmdserver.frontends.web.resources import Branch, Healthy, Index, Metrics, Nothing, OpenAPI, Static
+from cmdserver.frontends.web.resources import Branch, Healthy, Index, Metrics, Nothing, OpenAPI, Root, Static, Unasked
 from cmdserver.frontends.web.site import Site
 from cmdserver.identity import Door
 from cmdserver.listening import endpoint_of, source_of
@@ -152,9 +152,9 @@ def whole_answer(error: RequestError, status: int) -> bytes:
     return head + headers.as_sent(tuple(fields)) + b"\r\n" + body
 
 
-def _tree(site: Site, exposition: Exposition) -> Branch:
+def _tree(site: Site, exposition: Exposition) -> Root:
     """Put the resources together."""
-    root = Branch(CommandResource(site, EventStreams(site)))
+    root = Root(CommandResource(site, EventStreams(site)), Unasked(site))
     root.putChild(b"", Index(site))
     root.putChild(b"metrics", Metrics(site, exposition))
     dash = Branch(Nothing(site))

@@ -36,6 +36,8 @@ from cmdserver.model import Answer, Command
 
 #: What the rest of the door uses, wherever it is defined.
 __all__ = [
+    "CHANGES_SOMETHING",
+    "LED_HERE",
     "LOGIN_PATH",
     "LOGOUT_PATH",
     "NAME_FIELD",
@@ -123,17 +125,24 @@ def command_tail(
     return encode(join((closing("pre"), outcome(answer), drawn, again, closing("section"), FOOT)))
 
 
-def command_form(visitor: Visitor, command: Command) -> bytes:
-    """The page of a command that changes something, and so is run by a button alone."""
+def command_form(visitor: Visitor, command: Command, arguments: Sequence[str], why: str) -> bytes:
+    """The page of a command that is run by a button alone.
+
+    Args:
+        visitor: Who asks.
+        command: What would be run.
+        arguments: What it would be given besides what the configuration says.
+        why: That it is not run without the button.
+    """
     panel = join(
         (
-            panel_start(command, ()),
-            element("p", "This command changes something, so it is run by the button alone.", class_="outcome"),
-            run_form(visitor, command, (), "Run"),
+            panel_start(command, arguments),
+            element("p", why, class_="outcome"),
+            run_form(visitor, command, arguments, "Run"),
             closing("section"),
         )
     )
-    return encode(page(visitor, command.name, title(command, ()), panel))
+    return encode(page(visitor, command.name, title(command, arguments), panel))
 
 
 def login(visitor: Visitor, next_path: str, complaint: str | None) -> bytes:
@@ -186,6 +195,10 @@ def problem(visitor: Visitor, status: int, error: RequestError) -> bytes:
     )
     return encode(page(visitor, heading, element("h1", heading), body))
 
+
+#: Why a command is run by a button alone.
+CHANGES_SOMETHING = "This command changes something, so it is run by the button alone."
+LED_HERE = "Another site has led you here, so this command is run by the button alone."
 
 _HEADINGS = {
     Code.MALFORMED: "That is no request",

@@ -11,21 +11,19 @@ from functools import cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Final, Protocol
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from twisted.python.failure import Failure
 from twisted.web import http
 
 from cmdserver.errors import Malformed
-from cmdserver.frontends.web import headers
+from cmdserver.frontends.web import fields, headers
 from cmdserver.frontends.web.channel import Channel
-from cmdserver.frontends.web.guard import split_target
+from cmdserver.frontends.web.fields import Fields
+from cmdserver.frontends.web.guard import Provenance, split_target
 from cmdserver.frontends.web.headers import Headers
-from cmdserver.frontends.web.negotiation import OF_DOCUMENTS, Representation, choose
+from cmdserver.frontends.web.negotiation import OF_COMMANDS, OF_DOCUMENTS, Representation, choose
 from cmdserver.model import Caller
-
-#: More fields than this are no form of ours.
-MOST_FIELDS: Final = 50
 
 _CONTENT_TYPES: Final = {
     Representation.PAGE: b"text/html; charset=utf-8",
@@ -40,11 +38,6 @@ _HEADERS: Final = {
     Representation.EVENTS: headers.EVENTS,
 }
 _as_sent: Final = cache(headers.as_sent)
-_FORM: Final = b"application/x-www-form-urlencoded"
-
-
-#: Names and values, in the order in which they came.
-Fields = Sequence[tuple[str, str]]
 
 
 class Host(Protocol):
@@ -164,6 +157,24 @@ class WebRequest(http.Request):
             return None
         return values[0] if len(values) == 1 else b", ".join(values)
 
+    @property
+    def provenance(self) -> Provenance:
+        """What it says of where it comes from."""
+        return Provenance(
+            origin=self.header(b"origin"),
+            referer=self.header(b"referer"),
+            site=self.header(b"sec-fetch-site"),
+            mode=self.header(b"sec-fetch-mode"),
+            destination=self.header(b"sec-fetch-dest"),
+            host=self.header(b"host") or b"",
+            is_secure=self.connection.is_secure,
+        )
+
+    @property
+    def is_page_to_be_seen(self) -> bool:
+        """Whether a browser wants a page of its own, with its address above it, and not a part of another page."""
+        return self.provenance.is_top_level and self.representation(OF_COMMANDS) is Representation.PAGE
+
     def representation(self, offered: Sequence[Representation] = OF_DOCUMENTS) -> Representation:
         """What the client likes best of what there is."""
         return choose(self.header(b"accept"), tuple(offered))
@@ -178,21 +189,15 @@ class WebRequest(http.Request):
         path, _, query = self.address.partition(b"?")
         self.parts = tuple(map(_decoded, path[1:].split(b"/")))
         self.prepath, self.postpath = [], [part.encode() for part in self.parts]
-        self.query = _fields(query) if query else []
+        self.query = fields.of_query(query) if query else []
 
     def form(self) -> Fields:
         """The fields of its body; none if it has no body.
 
         Raises:
-            Malformed: The body is no form.
+            Malformed: See `fields.of_body`.
         """
-        body = self.content.getvalue()
-        if not body:
-            return []
-        if (self.header(b"content-type") or b"").partition(b";")[0].strip().lower() != _FORM:
-            text = f"a body must be a form ({_FORM.decode()})"
-            raise Malformed(text)
-        return _fields(body)
+        return fields.of_body(self.header(b"content-type"), self.content.getvalue())
 
     # Answering
 
@@ -259,14 +264,6 @@ class WebRequest(http.Request):
             self._is_done = True
             if self.is_begun:
                 self.connection.done(self)
-
-
-def _fields(text: bytes) -> Fields:
-    try:
-        return parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
-    except ValueError as error:
-        complaint = f"the fields are not UTF-8, or more than {MOST_FIELDS}"
-        raise Malformed(complaint) from error
 
 
 def _decoded(part: bytes) -> str:

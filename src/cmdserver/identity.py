@@ -229,7 +229,7 @@ class Door:
         self, name: str, login: Login = Login.NEVER, identity: Identity | None = None, place: str = ""
     ) -> None:
         self.name = name
-        self._place = place
+        self.place = place
         self.login = login
         self._identity = identity
 
@@ -277,12 +277,12 @@ class Door:
     def arrive(self, source: str) -> None:
         """Count somebody in who has not logged in; raises `Throttled` or `Busy`."""
         if self.login is Login.REQUIRED:
-            self._require_identity().threshold.enter(self._place, source)
+            self._require_identity().threshold.enter(self.place, source)
 
     def settle(self) -> None:
         """Count somebody out who has logged in, or is gone; once for each that arrived."""
         if self.login is Login.REQUIRED:
-            self._require_identity().threshold.leave(self._place)
+            self._require_identity().threshold.leave(self.place)
 
     def offended(self, source: str, offence: Offence) -> None:
         """Remember that a connection came to nothing; not to be asked twice for the same one."""

@@ -109,6 +109,8 @@ class Web(Struct, frozen=True, kw_only=True):
     #: Names that this host answers to besides its own; localhost and IP addresses always are.
     hosts: list[NonEmpty] = field(default_factory=list)
     access_log: bool = True
+    #: Below which a proxy serves the web that keeps this path: ``/ops``.
+    base_path: str = ""
 
 
 class Audit(Struct, frozen=True, kw_only=True):

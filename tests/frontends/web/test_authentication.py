@@ -129,6 +129,43 @@ class SessionTests(WebTestCase):
 
         self.assertEqual(rules[1:], ["Path=/", "HttpOnly", "SameSite=Strict"])
 
+    def cookie_name(self, house: WebHouse, host: str = HOST, *, is_secure: bool = False, path: str = "") -> str:
+        """Say how the cookie is called that a login at a house makes."""
+        client = house.connect()
+        client.protocol.is_secure = is_secure
+        origin = f"http{'s' if is_secure else ''}://{host}"
+        client.asks(f"{path}/-/login", accept=PAGE, host=host)
+        token = client.responses[-1].text.partition('name="token" value="')[2].partition('"')[0]
+        body = urlencode({"name": "ada", "password": "right", "token": token}).encode()
+        client.asks(f"{path}/-/login", "POST", body=body, host=host, origin=origin)
+        name, _, rest = client.responses[-1]["set-cookie"].partition("=")
+        self.assertIn("Path=/;" if is_secure or not path else f"Path={path};", rest)
+        self.assertEqual(rest.endswith("; Secure"), is_secure)
+        return name
+
+    def test_no_cookie_is_taken_for_another(self) -> None:
+        """Listeners under one name have cookies of their own, and so have the ports and paths of each."""
+        other = WebHouse(self, command(), place="tcp:2081")
+        names = [
+            self.cookie_name(self.house),
+            self.cookie_name(self.house, "cmd.example:2081"),
+            self.cookie_name(self.house, "cmd.example"),
+            self.cookie_name(other),
+            self.cookie_name(other, "cmd.example"),
+        ]
+        self.house.base_path = "/ops"
+        names.append(self.cookie_name(self.house, path="/ops"))
+
+        self.assertEqual(len(set(names)), 6, names)
+        self.assertEqual(self.cookie_name(WebHouse(self, command())), names[0], "a restart changes nothing")
+
+    def test_over_tls_the_name_is_a_promise(self) -> None:
+        """A cookie with this prefix cannot be set without TLS, nor by another host, nor for a part of this one."""
+        self.house.base_path = "/ops"
+        for path in ("", "/ops"):
+            self.assertTrue(self.cookie_name(self.house, is_secure=True, path=path).startswith("__Host-"))
+            self.assertFalse(self.cookie_name(self.house, path=path).startswith("__"))
+
     def test_a_session_ends_by_itself(self) -> None:
         """Not heard of for too long, it is over."""
         cookie = self.log_in()
@@ -157,8 +194,9 @@ class SessionTests(WebTestCase):
 
     def test_it_leads_back(self) -> None:
         """After a login one is where one wanted to be, and never on another server."""
-        self.assertEqual(self.submit().response["location"], "/uptime")
-        self.assertEqual(self.submit(next="//evil.example").response["location"], "/")
+        self.assertEqual(self.submit().response["location"], "../uptime")
+        self.assertEqual(self.submit(next="//evil.example").response["location"], "../")
+        self.assertEqual(self.submit(next="/http:evil").response["location"], "../http:evil")
 
     def test_the_caller_is_where_it_is(self) -> None:
         """What is written down is where a request came from, not where its session began."""
@@ -215,12 +253,14 @@ class MeantTests(WebTestCase):
 
     def test_no_login_is_tried_for_another_sites_page(self) -> None:
         """It cannot have passwords tried from where somebody else is."""
-        for method in ("GET", "POST"):
-            headers = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "no-cors", "authorization": "Bearer bad"}
-            self.house.ask_for("/uptime", method, body=b"" if method == "POST" else None, **headers)
+        for method, mode in (("GET", "no-cors"), ("POST", "no-cors"), ("POST", "navigate")):
+            said = {"sec_fetch_site": "cross-site", "sec_fetch_mode": mode, "authorization": "Bearer bad"}
+            body = b"" if method == "POST" else None
+            client = self.house.ask_for("/uptime", method, body=body, accept=PAGE, **said)
+            self.assertEqual(client.response.status, 403, (method, mode))
 
         self.assertEqual((self.house.door.logins, self.house.door.offences), ([], []))
-        self.assertEqual([event.caller.name for event in self.house.ledger.requests], [None, None])
+        self.assertEqual([event.caller.name for event in self.house.ledger.requests], [None] * 3)
 
     def test_who_is_led_here_is_asked_for_a_click(self) -> None:
         """A link on another site shows a page of ours, and runs nothing until somebody wants it to."""
@@ -265,7 +305,7 @@ class RequiredTests(WebTestCase):
         for target in ("/", "/uptime", "/nothing", "/metrics", "/-/openapi.json"):
             self.assertEqual(self.status(target), 401, target)
         client = self.house.ask_for("/uptime?a=/b", accept=PAGE)
-        self.assertEqual(client.response["location"], "/-/login?next=/uptime%3Fa%3D/b")
+        self.assertEqual(client.response["location"], "./-/login?next=/uptime%3Fa%3D/b")
         self.assertEqual([self.status(each) for each in ("/-/login", "/-/healthy")], [200, 200])
         self.assertEqual(self.status("/", authorization=BASIC), 200)
 
@@ -277,5 +317,5 @@ class NeverTests(WebTestCase):
         """A door without a login is one for strangers, whatever they say of themselves."""
         self.assertEqual(self.status("/", authorization="Bearer bad"), 200)
         self.assertEqual(self.status("/reboot"), 404, "there is nothing that a login would change")
-        self.assertEqual(self.house.ask_for("/-/login", "POST", body=b"").response["location"], "/")
+        self.assertEqual(self.house.ask_for("/-/login", "POST", body=b"").response["location"], "../")
         self.assertEqual(self.house.door.logins, [])

@@ -1,14 +1,17 @@
 """Tests of everything that is no command: the list, what lies below ``/-/``, and how errors are answered."""
 
 import json
+from urllib.parse import urljoin
 
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.errors import Code
 from cmdserver.frontends.web import access_log, static
+from cmdserver.frontends.web.live import PATIENCE_SECONDS
 from cmdserver.frontends.web.problems import STATUS
 from tests.frontends.web.doubles import Client, WebHouse
+from tests.frontends.web.reading import Read
 from tests.running_doubles import command
 
 PAGE, JSON = "text/html", "application/json"
@@ -34,7 +37,7 @@ class DocumentTests(SiteTestCase):
         self.assertEqual(names(self.ask("/")), ["df", "uptime"])
         listed = self.ask("/", accept=JSON).response.json["commands"]
         self.assertEqual([each["name"] for each in listed], ["df", "uptime"])
-        self.assertIn('href="/df"', self.ask("/", accept=PAGE).response.text)
+        self.assertIn('href="./df"', self.ask("/", accept=PAGE).response.text)
         self.assertEqual(names(self.ask("/", authorization="Bearer good")), ["df", "reboot", "uptime"])
 
     def test_openapi(self) -> None:
@@ -137,6 +140,75 @@ class DocumentTests(SiteTestCase):
             self.assertIn("frame-ancestors 'none'", response["content-security-policy"])
             self.assertNotIn("unsafe", response["content-security-policy"])
             self.assertEqual(response["server"], "")
+
+
+class BelowAPathTests(SiteTestCase):
+    """A proxy serves us below a path: all that is referred to lies below it, whether it keeps the path or not."""
+
+    base_path = "/ops"
+
+    def outside(self, client: Client, asked: str) -> list[str]:
+        """Say what a page that is seen at an address refers to which does not lie below the path."""
+        seen = f"http://cmd.example{asked}"
+        names = ("href", "src", "action", "data-path")
+        elements = [attributes for _, attributes in Read(client.response.body).elements]
+        referred = [attributes[name] or "" for attributes in elements for name in names if name in attributes]
+        self.assertTrue(referred)
+        below = f"http://cmd.example{self.base_path}/"
+        return [each for each in referred if not (each == "#main" or urljoin(seen, each).startswith(below))]
+
+    def test_pages(self) -> None:
+        """Every link, form and file, on pages of every kind."""
+        for base_path, kept in (("", ""), ("/ops", "/ops"), ("/ops", "")):
+            self.house.base_path = base_path
+            for target, status in (
+                ("/", 200),
+                ("/uptime/a/b", 422),
+                ("/nothing/at/all", 401),
+                ("/-/nothing", 404),
+                ("/-/login?next=/df", 200),
+                ("/%ff/x", 400),
+                ("/reboot/now?a=/b", 405),
+            ):
+                said = {"authorization": "Bearer good"} if status == 405 else {}
+                client = self.ask(kept + target, accept=PAGE, **said)
+                self.assertEqual(client.response.status, status, target)
+                self.assertEqual(self.outside(client, self.base_path + target), [], target)
+
+    def test_without_a_slash(self) -> None:
+        """The path itself is the list, with links that lead below it."""
+        self.house.base_path = self.base_path
+        client = self.ask("/ops", accept=PAGE)
+        self.assertEqual((client.response.status, self.outside(client, "/ops")), (200, []))
+
+    def test_a_run(self) -> None:
+        """The page of a run, in one piece and in many."""
+        for base_path in ("", self.base_path):
+            self.house.base_path = base_path
+            for seconds in (0.0, PATIENCE_SECONDS):
+                client = self.ask(f"{base_path}/uptime", accept=PAGE)
+                self.house.clock.advance(seconds)
+                self.house.process.ends()
+                self.assertEqual(self.outside(client, "/ops/uptime"), [])
+
+    def test_documents(self) -> None:
+        """Where what OpenAPI describes is, seen from outside."""
+        for base_path, asked in (("", ""), ("/ops", "/ops"), ("/ops", "")):
+            self.house.base_path = base_path
+            (server,) = self.ask(f"{asked}/-/openapi.json").response.json["servers"]
+            self.assertEqual(urljoin("http://cmd.example/ops/-/openapi.json", server["url"]).rstrip("/"),
+                             "http://cmd.example/ops")  # fmt: skip
+
+    def test_the_cookie(self) -> None:
+        """It is for what lies below the path, as far as that is known, and for nobody beside it."""
+        for base_path, asked, path in (("", "", "/"), ("/ops", "/ops", "/ops"), ("/ops", "", "/")):
+            self.house.base_path = base_path
+            text = self.ask(f"{asked}/-/login", accept=PAGE).response.text
+            token = text.partition('name="token" value="')[2].partition('"')[0]
+            form = f"name=ada&password=right&token={token}".encode()
+            made = self.house.ask_for(f"{asked}/-/login", "POST", body=form).response
+            self.assertIn(f"; Path={path};", made["set-cookie"])
+            self.assertEqual(made["location"], "../")
 
 
 class ErrorTests(SiteTestCase):

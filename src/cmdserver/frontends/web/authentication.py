@@ -9,6 +9,7 @@ import hmac
 import os
 from base64 import b64decode
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -28,8 +29,8 @@ from cmdserver.model import Caller
 #: A browser sends a cookie with this prefix only if it came over TLS, from this very host, for all of it (RFC 6265bis,
 #: section 4.1.3.2).
 _SECURE_PREFIX: Final = b"__Host-"
-_COOKIE: Final = b"cmdserver-session"
-_COOKIE_RULES: Final = b"; Path=/; HttpOnly; SameSite=Strict"
+_COOKIE: Final = b"cmdserver-session-"
+_COOKIE_RULES: Final = b"; HttpOnly; SameSite=Strict"
 _NO_SESSION: Final = b""
 
 #: What is said in an Authorization header of another scheme (Negotiate, Digest, AWS4-HMAC-SHA256) is for somebody else,
@@ -44,12 +45,16 @@ class Authentication:
     Args:
         door: Finds out who somebody is.
         clock: For sessions.
+        place: What tells this listener from others, on this host and elsewhere, and stays the same after a restart.
         random: So many random bytes, anew at each call.
     """
 
-    def __init__(self, door: Door, clock: IReactorTime, random: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(
+        self, door: Door, clock: IReactorTime, place: str, random: Callable[[int], bytes] = os.urandom
+    ) -> None:
         self._door = door
         self._clock = clock
+        self._place = place.encode(errors="surrogateescape")
         self._random = random
         self._sessions = Sessions()
         self._key = random(SECRET_BYTES)
@@ -114,7 +119,7 @@ class Authentication:
         may_log_in = self._door.login is not Login.NEVER and (
             caller.is_anonymous or self._session_of(request) is not None
         )
-        return Visitor(name=caller.name, may_log_in=may_log_in, token=self._token(request, caller))
+        return Visitor(name=caller.name, may_log_in=may_log_in, token=self._token(request, caller), root=request.root)
 
     def require_meant(self, request: WebRequest, caller: Caller, fields: Fields) -> None:
         """Refuse what changes something and was not meant by whoever's browser sends it.
@@ -142,18 +147,42 @@ class Authentication:
 
     def log_out(self, request: WebRequest) -> None:
         """End the session of a request, here and in the browser."""
-        self._sessions.end(_number(request))
-        _set_cookie(request, _NO_SESSION)
+        self._sessions.end(self._number(request))
+        self._set_cookie(request, _NO_SESSION)
 
     def _begin_session(self, caller: Caller, request: WebRequest) -> Caller:
-        self._sessions.end(_number(request))
+        self._sessions.end(self._number(request))
         number = self._sessions.begin(caller, self._clock.seconds(), self._random(2 * SECRET_BYTES))
-        _set_cookie(request, number.encode("ascii"))
+        self._set_cookie(request, number.encode("ascii"))
         return caller
 
     def _session_of(self, request: WebRequest) -> Session | None:
-        number = _number(request) if request.received_cookies else ""
+        number = self._number(request) if request.received_cookies else ""
         return self._sessions.find(number, self._clock.seconds()) if number else None
+
+    def _cookie_name(self, request: WebRequest) -> bytes:
+        """A name of this listener's own, for cookies know no ports (RFC 6265, section 8.5).
+
+        Two daemons on a host, or at the ends of two tunnels to one, would log each other's users out: what they differ
+        by is the port that the browser calls, or the path, or what they are themselves.
+        """
+        own = b"\0".join(
+            (guard.port_of(request.header(b"host") or b""), request.base_path.encode("ascii"), self._place)
+        )
+        name = _COOKIE + sha256(own).hexdigest()[:8].encode("ascii")
+        return _SECURE_PREFIX + name if request.connection.is_secure else name
+
+    def _number(self, request: WebRequest) -> str:
+        number: bytes = request.received_cookies.get(self._cookie_name(request), b"")
+        return number.decode("latin-1")
+
+    def _set_cookie(self, request: WebRequest, number: bytes) -> None:
+        # The secure prefix wants the whole server as its path.
+        path = b"/" if request.connection.is_secure else request.base_path.encode("ascii") or b"/"
+        rules = b"; Path=" + path + _COOKIE_RULES + (b"; Secure" if request.connection.is_secure else b"")
+        if not number:
+            rules += b"; Max-Age=0"
+        request.cookies.append(self._cookie_name(request) + b"=" + number + rules)
 
     def _token(self, request: WebRequest, caller: Caller) -> str:
         """What forms of a caller carry: nobody can know it who cannot read a page that is made for that caller."""
@@ -194,19 +223,3 @@ def _basic(encoded: bytes, source: str) -> Password:
         text = "the Authorization header is not Basic as RFC 7617 has it"
         raise UnreadableCredentials(text)
     return Password(name=user, password=password, source=source, is_repeated=True)
-
-
-def _cookie_name(request: WebRequest) -> bytes:
-    return _SECURE_PREFIX + _COOKIE if request.connection.is_secure else _COOKIE
-
-
-def _number(request: WebRequest) -> str:
-    number: bytes = request.received_cookies.get(_cookie_name(request), b"")
-    return number.decode("latin-1")
-
-
-def _set_cookie(request: WebRequest, number: bytes) -> None:
-    rules = _COOKIE_RULES + (b"; Secure" if request.connection.is_secure else b"")
-    if not number:
-        rules += b"; Max-Age=0"
-    request.cookies.append(_cookie_name(request) + b"=" + number + rules)

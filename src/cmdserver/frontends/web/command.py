@@ -64,7 +64,7 @@ class CommandResource(Leaf):
             self._describe(request, caller, words[0])
             return
         words += [f"{name}={value}" for name, value in fields if name != pages.TOKEN_FIELD]
-        if command is not None and request.is_read_only and request.provenance.is_of_other_page:
+        if command is not None and request.provenance.is_of_other_page:
             self._ask_for_click(request, caller, command, words[1:])
         else:
             self._answer(request, caller, words, command)

@@ -112,6 +112,31 @@ def split_target(target: bytes) -> tuple[bytes | None, bytes]:
     return authority, slash + path if slash else b"/"
 
 
+def below(base_path: bytes, target: bytes) -> tuple[str, bytes]:
+    """Find the root that a target is meant from.
+
+    Args:
+        base_path: Below which a proxy that keeps it may ask; empty if there is none.
+        target: Path and query.
+
+    Returns:
+        The way to the root from the target, as a browser follows it (RFC 3986, section 5.2), never empty, so that what
+        stands behind it cannot be taken for a scheme; and the target from the root.
+    """
+    path, question, query = target.partition(b"?")
+    if base_path and path == base_path:
+        return f"./{base_path.rpartition(b'/')[2].decode('ascii')}/", b"/" + question + query
+    if base_path and path.startswith(base_path + b"/"):
+        path = path[len(base_path) :]
+    return "../" * (path.count(b"/") - 1) or "./", path + question + query
+
+
+def port_of(authority: bytes) -> bytes:
+    """The port of a ``Host`` header, empty if it has none."""
+    match = _AUTHORITY.fullmatch(authority)
+    return b"" if match is None else match[2] or b""
+
+
 def require_host(hosts: Sequence[bytes], authority: bytes | None, ours: Collection[str], *, may_lack_it: bool) -> None:
     """Refuse a request that is not for us.
 

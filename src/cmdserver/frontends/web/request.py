@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.web import http
 
 from cmdserver.errors import Malformed
-from cmdserver.frontends.web import fields, headers
+from cmdserver.frontends.web import fields, guard, headers
 from cmdserver.frontends.web.channel import Channel
 from cmdserver.frontends.web.fields import Fields
 from cmdserver.frontends.web.guard import Provenance, split_target
@@ -89,10 +89,12 @@ class WebRequest(http.Request):
     #: Of its path, decoded but for the character set: what was followed in the tree, and what was not.
     prepath: list[bytes]
     postpath: list[bytes]
-    #: What its target says: the authority, if it is in absolute form; path and query; the parts of the path, at least
-    #: one; the fields of the query.
+    #: What its target says: the authority, if it is in absolute form; path and query from the root; the parts of the
+    #: path, at least one; the fields of the query; the way back to the root; below which path the root is.
     authority: bytes | None = None
     address = b"/"
+    root = "./"
+    base_path = ""
     parts: tuple[str, ...] = ("",)
     query: Fields = ()
 
@@ -179,13 +181,18 @@ class WebRequest(http.Request):
         """What the client likes best of what there is."""
         return choose(self.header(b"accept"), tuple(offered))
 
-    def split(self) -> None:
+    def split(self, base_path: str = "") -> None:
         """Take the target apart; to be called once, before anything else is asked.
+
+        Args:
+            base_path: Below which it may lie: ``/ops``.
 
         Raises:
             Malformed: It is not UTF-8, there is a control character in it, or there are too many fields.
         """
-        self.authority, self.address = split_target(self.uri)
+        self.authority, target = split_target(self.uri)
+        self.root, self.address = guard.below(base_path.encode("ascii"), target)
+        self.base_path = base_path if self.address != target else ""
         path, _, query = self.address.partition(b"?")
         self.parts = tuple(map(_decoded, path[1:].split(b"/")))
         self.prepath, self.postpath = [], [part.encode() for part in self.parts]
@@ -221,8 +228,12 @@ class WebRequest(http.Request):
         self.finish()
 
     def redirect_to(self, address: str) -> None:
-        """Send the client to another address of ours, to be looked at with GET."""
-        self.responseHeaders.setRawHeaders(b"Location", [address.encode("ascii")])
+        """Send the client to another address of ours, to be looked at with GET.
+
+        Args:
+            address: From the root, beginning with a slash; it is told relative to this one, as in pages.
+        """
+        self.responseHeaders.setRawHeaders(b"Location", [(self.root + address.removeprefix("/")).encode("ascii")])
         self.respond(HTTPStatus.SEE_OTHER, Representation.TEXT, b"")
 
     def begin(self, status: int, representation: Representation, more: Headers = ()) -> None:

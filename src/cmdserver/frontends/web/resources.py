@@ -95,7 +95,7 @@ class OpenAPI(Leaf):
         """See `Leaf`."""
         commands = self.site.consult(request, caller, lambda: self.site.dispatcher.help(caller))
         if commands is not None:
-            body = json.dumps(openapi.describe(commands)).encode("ascii") + b"\n"
+            body = json.dumps(openapi.describe(commands, request.base_path or "..")).encode("ascii") + b"\n"
             request.respond(HTTPStatus.OK, Representation.JSON, body)
 
 

@@ -49,6 +49,7 @@ class Site:
         dispatcher: Whom they ask.
         authentication: Finds callers out.
         hosts: The names that this server answers to, as they are now.
+        base_path: Below which path it may be asked, too, as it is now.
         clock: For whatever takes time.
     """
 
@@ -58,6 +59,7 @@ class Site:
         dispatcher: Dispatcher,
         authentication: Authentication,
         hosts: Callable[[], Collection[str]],
+        base_path: Callable[[], str],
         clock: IReactorTime,
     ) -> None:
         self.door = door
@@ -65,13 +67,14 @@ class Site:
         self.authentication = authentication
         self.clock = clock
         self._hosts = hosts
+        self.base_path = base_path
         #: The root of the tree; named before the first request.
         self.root: Found
 
     def serve(self, request: WebRequest) -> None:
         """Answer a request."""
         try:
-            request.split()
+            request.split(self.base_path())
             resource: Found = getChildForRequest(self.root, request)
             self._require_ours(request, any_name=resource.is_for_any_host)
             if request.is_too_long:

@@ -275,6 +275,18 @@ class ListeningTests(ConfigurationTestCase):
         text = _LISTEN + "[limits]\npenalty_exempt = ['10.0.0.0/8', 'proxy']"
         self.assert_one_mistake("6: limits.penalty_exempt: ", text)
 
+    def test_base_path(self) -> None:
+        """It is a path as everybody spells it, and none that the web has already."""
+        for right in ("", "/ops", "/tools/ops-1/a.b", "/~ann", "/upt"):
+            text = f"{_LISTEN}[commands.uptime]\nrun = ['uptime']\n[web]\nbase_path = '{right}'"
+            self.assertEqual(_configure(text).settings.web.base_path, right)
+        for wrong in ("ops", "/", "/ops/", "//ops", "/a//b", "/ops?", "/%6fps", "/ä", "/a/../b", "/.", "/ops\\n"):
+            text = f'{_LISTEN}[web]\nbase_path = "{wrong}"'
+            self.assert_one_mistake("6: web.base_path: ", text)
+        for taken in ("/-", "/-/static", "/metrics", "/uptime", "/uptime/x"):
+            text = f"{_LISTEN}[commands.uptime]\nrun = ['uptime']\n[web]\nbase_path = '{taken}'"
+            self.assert_one_mistake(f"8: web.base_path: {taken} is an address of this server already", text)
+
     def test_unknown_protocol(self) -> None:
         """A protocol that nobody speaks is no door."""
         self.assert_one_mistake(

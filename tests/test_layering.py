@@ -40,6 +40,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "recording": "model",
         "remembered": "",
         "rendering": "errors model printable structured",
+        "held_stderr": "rendering",
         "settings": "",
         "sharing": "",
         "sources": "networks",
@@ -119,7 +120,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         # One request, one way through.
         "scheduler": "admission errors execution model recording runner sharing",
         "dispatcher": "errors events gate model policy scheduler throttle",
-        "interpreter": "dispatcher errors model printable rendering wire",
+        "interpreter": "dispatcher errors held_stderr model printable rendering wire",
         # The configuration: names of roles and words of the protocol are not written down twice.
         "checks": "host model names networks policy reading settings startups wire",
         "configuration": "checks host model reading settings text_files",
@@ -185,23 +186,26 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.web.problems": "errors frontends.web.headers frontends.web.negotiation",
         "frontends.web.answers": "frontends.web.headers frontends.web.negotiation model rendering",
         "frontends.web.guard": "errors own_names",
+        "frontends.web.fields": "errors",
         "frontends.web.sessions": "model",
         "frontends.web.static": "",
         "frontends.web.openapi": "errors frontends.web.problems model",
         "frontends.web.channel": "",
         "frontends.web.request": (
-            "errors frontends.web.channel frontends.web.guard frontends.web.headers frontends.web.negotiation model"
+            "errors frontends.web.channel frontends.web.fields frontends.web.guard frontends.web.headers"
+            " frontends.web.negotiation model"
         ),
         "frontends.web.access_log": "frontends.web.request",
         "frontends.web.connection": (
             "connections errors frontends.web.channel frontends.web.http2 frontends.web.request identity lobby model"
         ),
         "frontends.web.authentication": (
-            "claims errors frontends.web.guard frontends.web.pages frontends.web.request frontends.web.sessions"
-            " identity model"
+            "claims errors frontends.web.fields frontends.web.guard frontends.web.pages frontends.web.request"
+            " frontends.web.sessions identity model"
         ),
         "frontends.web.site": (
-            "dispatcher errors frontends.web.authentication frontends.web.guard frontends.web.negotiation"
+            "dispatcher errors frontends.web.authentication frontends.web.fields frontends.web.guard"
+            " frontends.web.negotiation"
             " frontends.web.pages frontends.web.problems frontends.web.request identity model rendering"
         ),
         "frontends.web.resources": (
@@ -209,12 +213,12 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " frontends.web.request frontends.web.site frontends.web.static model rendering"
         ),
         "frontends.web.login": (
-            "errors frontends.web.guard frontends.web.negotiation frontends.web.pages frontends.web.request"
-            " frontends.web.resources identity model"
+            "errors frontends.web.fields frontends.web.guard frontends.web.negotiation frontends.web.pages"
+            " frontends.web.request frontends.web.resources identity model"
         ),
         "frontends.web.live": (
             "errors frontends.web.answers frontends.web.negotiation frontends.web.pages frontends.web.request"
-            " model printable structured"
+            " held_stderr model printable structured"
         ),
         "frontends.web.event_stream": (
             "frontends.web.gallery frontends.web.negotiation frontends.web.request frontends.web.site"

@@ -22,6 +22,9 @@ SHARED_OUTPUT_BYTES = 1 << 20
 
 _ROLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
+#: What no proxy and no client spells in two ways (RFC 3986, section 2.3).
+_BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 #: ``metrics`` has an address of its own on the web.
@@ -170,8 +173,20 @@ class Checks:
         startups = settings.limits.unauthenticated
         self._try(("limits", "unauthenticated"), lambda text: str(Startups.parse(text)), startups)
         self._runner(settings)
+        self._base_path(settings.web.base_path, {*settings.commands, "metrics", "-"})
         for network in settings.limits.penalty_exempt:
             self._try(("limits", "penalty_exempt"), lambda text: str(parse_network(text)), network)
+
+    def _base_path(self, base_path: str, taken: Collection[str]) -> None:
+        """Where the web is served must be a path, and hide none of its own addresses."""
+        path = ("web", "base_path")
+        if not base_path:
+            return
+        if not _BASE_PATH.fullmatch(base_path):
+            text = "is no path: write it as in /ops or /tools/ops, with letters, digits and . _ ~ - only"
+            self._note(path, f"{base_path!r} {text}, and no slash at the end")
+        elif base_path.split("/")[1] in taken:
+            self._note(path, f"{base_path} is an address of this server already")
 
     def _runner(self, settings: Settings) -> None:
         """Who starts programs, and what only the runner process can do to them."""

@@ -88,6 +88,12 @@ class LoginRefused(Refusal):
         super().__init__("Login failed.")
 
 
+class UnreadableCredentials(Refusal):
+    """What somebody shows to prove who they are is not as it has to be spelled; nothing was tried."""
+
+    code = Code.DENIED
+
+
 class BadArgument(Refusal):
     """An argument that the command does not take."""
 

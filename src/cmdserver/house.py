@@ -125,6 +125,7 @@ class House:
             clock=self._reactor,
             limits=lambda: self._configuration.limits,
             web_hosts=lambda: self._web_hosts,
+            web_base_path=lambda: self._configuration.settings.web.base_path,
             logs_access=lambda: self._configuration.settings.web.access_log,
             exposition=self._exposition,
             ssh_host_keys=self._ssh_host_keys,

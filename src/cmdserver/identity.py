@@ -256,7 +256,7 @@ class Door:
 
     def __init__(self, name: str, login: Login, identity: Identity | None = None, place: str = "") -> None:
         self.name = name
-        self._place = place
+        self.place = place
         self.login = login
         self._identity = identity
 
@@ -276,7 +276,7 @@ class Door:
         """
         match self.login:
             case Login.NEVER | Login.OPTIONAL:
-                return Caller(name=None, door=self.name, source=source, method=NO_METHOD, listener=self._place)
+                return Caller(name=None, door=self.name, source=source, method=NO_METHOD, listener=self.place)
             case Login.REQUIRED:
                 raise LoginRequired
             case _:
@@ -330,12 +330,12 @@ class Door:
     def arrive(self, source: str) -> None:
         """Count somebody in who has not logged in; raises `Throttled` or `Busy`."""
         if self.login is Login.REQUIRED:
-            self._require_identity().threshold.enter(self._place, source)
+            self._require_identity().threshold.enter(self.place, source)
 
     def settle(self, source: str) -> None:
         """Count somebody out who has logged in, or is gone; once for each that arrived."""
         if self.login is Login.REQUIRED:
-            self._require_identity().threshold.leave(self._place, source)
+            self._require_identity().threshold.leave(self.place, source)
 
     def offended(self, source: str, offence: Offence) -> None:
         """Remember that a connection came to nothing; not to be asked twice for the same one."""
@@ -343,7 +343,7 @@ class Door:
             self._identity.threshold.offend(source, offence)
 
     def _arrival(self, source: str) -> Arrival:
-        return Arrival(self.name, source, self._place)
+        return Arrival(self.name, source, self.place)
 
     def _require_identity(self) -> Identity:
         if self._identity is None:

@@ -13,11 +13,9 @@ from twisted.python.failure import Failure
 from cmdserver import rendering, wire
 from cmdserver.dispatcher import Dispatcher
 from cmdserver.errors import Refusal, RequestError
+from cmdserver.held_stderr import HeldStderr
 from cmdserver.model import Answer, Caller, Flow, Grant, Somebody
 from cmdserver.printable import Printable
-
-#: Of standard error, while standard output still comes; a command that says more has both mixed from then on.
-HELD_BYTES = 1 << 20
 
 
 class Output(Protocol):
@@ -155,8 +153,7 @@ class _TextAnswer:
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._stderr: list[bytes] = []
-        self._held = 0
+        self._stderr = HeldStderr()
         self._is_raw = False
         self._printable = Printable()
         self._ends_line = True
@@ -169,22 +166,12 @@ class _TextAnswer:
         self._write(chunk if self._is_raw else self._printable.feed(chunk))
 
     def err(self, chunk: bytes) -> None:
-        """Hold it back, because it comes after standard output; but not more than may be kept in memory."""
-        if self._held + len(chunk) <= HELD_BYTES:
-            self._held += len(chunk)
-            self._stderr.append(chunk)
-            return
-        for held in self._stderr:
-            self.out(held)
-        self._stderr.clear()
-        self._held = HELD_BYTES
-        self.out(chunk)
+        self._stderr.add(chunk)
 
     def finish(self, answer: Answer) -> None:
         self._output.follow(None)
         self._write(self._printable.finish())
-        for chunk in self._stderr:
-            self.out(chunk)
+        self.out(self._stderr.text(answer.grant.command.name))
         self._write(self._printable.finish())
         self._say(rendering.answer_trailer(answer))
 

@@ -33,6 +33,8 @@ class Lobby:
     limits: Callable[[], Limits]
     #: The names that this host answers to on the web, as they are now.
     web_hosts: Callable[[], frozenset[str]] = frozenset
+    #: Below which path a proxy serves the web, as it is now; empty if it does not, or takes that away.
+    web_base_path: Callable[[], str] = str
     #: Whether each of its requests is a line of the log.
     logs_access: Callable[[], bool] = lambda: True
     #: Begin to measure, if nobody has; what it returns renders what was measured of the commands named.

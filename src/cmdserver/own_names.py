@@ -6,7 +6,7 @@ name to our address (DNS rebinding), and is not served. Rule of this file: pure.
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 #: Of a resolver's own: they always mean the host that asks.
@@ -26,6 +26,24 @@ def own_names(host_name: str, endpoints: Iterable[str], configured: Iterable[str
     interfaces = [match[1].replace("\\:", ":") for each in endpoints for match in _INTERFACE.finditer(each)]
     names = (*_LOOPBACK, host_name, host_name.partition(".")[0], *interfaces, *configured)
     return frozenset(normal_host(name) for name in names if name)
+
+
+def is_own(name: str, ours: Collection[str]) -> bool:
+    """Whether a name, as `normal_host` spells it, means this host.
+
+    Args:
+        name: Of a host, or an IP address.
+        ours: As `own_names` lists them; ``*`` is every name.
+    """
+    return name in ours or "*" in ours or name.endswith(".localhost") or _is_address(name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=1024)

@@ -25,6 +25,11 @@ def answer_trailer(answer: Answer) -> bytes:
     return _complaint(f"{answer.grant.command.name}: {problem}") if problem else b""
 
 
+def stderr_omission(command_name: str, omitted_bytes: int) -> bytes:
+    """Say, in the middle of standard error, that some of it is left out."""
+    return _complaint(f"{command_name}: standard error truncated: {omitted_bytes} bytes are left out here")
+
+
 def answer_problem(answer: Answer) -> str | None:
     """Say what went wrong with a run, the reason that explains the others alone; None if nothing did."""
     finished = answer.finished

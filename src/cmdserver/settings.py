@@ -108,9 +108,11 @@ class TLS(Struct, frozen=True, kw_only=True):
 class Web(Struct, frozen=True, kw_only=True):
     """``[web]``."""
 
-    #: Names and addresses that this host answers to besides its own, those of its loopback, and where it listens.
+    #: Names that this host answers to besides its own; localhost and IP addresses always are.
     hosts: list[NonEmpty] = field(default_factory=list)
     access_log: bool = True
+    #: Below which a proxy serves the web that keeps this path: ``/ops``.
+    base_path: str = ""
 
 
 class Audit(Struct, frozen=True, kw_only=True):

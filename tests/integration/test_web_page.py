@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Literal
 
 import pytest
@@ -120,6 +123,55 @@ def test_a_visit(browser: Browser, go: Path) -> None:
         page.get_by_role("button", name="Log out").click()
         expect(page.get_by_role("link", name="Log in")).to_be_visible()
         expect(page.get_by_role("heading", name="report")).to_have_count(0)
+
+
+SITE = """<!doctype html><title>elsewhere</title>
+<img src="{address}/df" alt=""><iframe src="{address}/df"></iframe><script src="{address}/df"></script>
+<a href="{address}/df">There</a>"""
+
+
+def test_another_site(browser: Browser, daemon: Daemon) -> None:
+    """A page elsewhere can have nothing run; who follows its link is asked for a click."""
+    context = browser.new_context(http_credentials={"username": "alice", "password": ALICE, "send": "always"})
+    page = context.new_page()
+    statuses: list[int] = []
+    page.on("response", lambda response: statuses.append(response.status) if response.url == f"{ADDRESS}/df" else None)
+    before = len(_runs(daemon))
+    with _elsewhere() as address:
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        assert set(statuses) == {403}
+        page.get_by_role("link", name="There").click()
+    expect(page.get_by_text("Another site has led you here")).to_be_visible()
+    assert not barriers(page)
+    assert len(_runs(daemon)) == before
+
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("meter")).to_have_count(2)
+    assert len(_runs(daemon)) == before + 1
+    context.close()
+
+
+@contextmanager
+def _elsewhere() -> Iterator[str]:
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(SITE.format(address=ADDRESS).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def _runs(daemon: Daemon) -> list[Mapping[str, object]]:
+    return [each for each in daemon.audit() if each.get("command") == "df" and each["outcome"] == "ok"]
 
 
 def test_without_javascript(browser: Browser, go: Path) -> None:

@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 from cmdserver.claims import Certificate
 from cmdserver.errors import Code
 from cmdserver.frontends.line.connection import GREETING, LineConnection
+from cmdserver.held_stderr import HELD_BYTES
 from cmdserver.identity import Door, Login
 from tests.frontends.line.doubles import LineHouse
 from tests.running_doubles import command, user
@@ -67,6 +68,22 @@ class LineTests(SynchronousTestCase):
         self.house.process.ends(3)
 
         self.assertEqual(b"one\noh dear\ncmdserver: uptime: exit status 3\n", client.got)
+
+    def test_more_stderr_than_is_held(self) -> None:
+        """Its beginning and its end are told, with a line that says how much is missing; stdout stays in one piece."""
+        self.house = LineHouse(self, command(output_limit_bytes=2 * HELD_BYTES))
+        client = self.house.connect()
+        client.says(b"uptime\n")
+        self.house.process.says(stdout=b"o")
+        self.house.process.says(stderr=b"first" + b"e" * HELD_BYTES + b"last\n")
+        self.house.process.says(stdout=b"ne\n")
+        self.house.process.ends(3)
+
+        out, first, note, rest = client.got.split(b"\n", 3)
+        self.assertEqual(
+            (out, first[:6], rest[-39:]), (b"one", b"firste", b"elast\ncmdserver: uptime: exit status 3\n")
+        )
+        self.assertEqual(note, b"cmdserver: uptime: standard error truncated: 10 bytes are left out here")
 
     def test_answer_is_audited_before_it_is_complete(self) -> None:
         """When the client sees the end, the audit file has the line."""

@@ -52,8 +52,8 @@ class Response:
 class FakeDoor(Door):
     """A door at which ``ada`` says ``right``, and the bearer of ``good`` is ada too."""
 
-    def __init__(self, login: Login) -> None:
-        super().__init__("web", login)
+    def __init__(self, login: Login, place: str) -> None:
+        super().__init__("web", login, place=place)
         self.logins: list[Credentials] = []
         self.offences: list[Offence] = []
         #: Who arrived, or was charged.
@@ -209,6 +209,7 @@ class WebHouse(House):
         test: For its duration.
         login: Whether the door asks who its callers are.
         limits: The file's, besides those that `House` takes.
+        place: Where the door is.
     """
 
     def __init__(
@@ -217,6 +218,7 @@ class WebHouse(House):
         *commands: Any,
         login: Login = Login.OPTIONAL,
         limits: Limits | None = None,
+        place: str = "tcp:2080",
         **rest: Any,
     ) -> None:
         super().__init__(test, *commands, **rest)
@@ -224,6 +226,7 @@ class WebHouse(House):
         self.limits = limits or Limits()
         self.measured = b"a 1\n"
         self.visible: list[frozenset[str]] = []
+        self.base_path = ""
         lobby = Lobby(
             dispatcher=self.dispatcher,
             gate=self.gate,
@@ -232,9 +235,10 @@ class WebHouse(House):
             clock=self.clock,
             limits=lambda: self.limits,
             web_hosts=lambda: frozenset({"cmd.example"}),
+            web_base_path=lambda: self.base_path,
             exposition=lambda: self._expose,
         )
-        self.door = FakeDoor(login)
+        self.door = FakeDoor(login, place)
         self.front_end = WebFrontEnd(self.door, lobby)
         self._clients = 100
 

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.claims import BearerToken, Password
+from cmdserver.errors import Code
 from cmdserver.frontends.web.sessions import IDLE_SECONDS
 from cmdserver.identity import Login, Offence
 from tests.frontends.web.doubles import HOST, Client, WebHouse
@@ -62,10 +63,24 @@ class HeaderTests(WebTestCase):
         self.assertEqual(self.house.door.offences, [Offence.AUTHFAIL] * 2)
         self.assertEqual(self.house.spawner.processes, [])
 
-    def test_what_is_none(self) -> None:
-        """A header that cannot be understood is no login, and nobody's offence."""
-        for odd in ("Basic", "Basic !", "Basic YWRh", "Basic /zo=", "Digest a=b", "x", ""):
-            self.assertEqual(self.status("/uptime", authorization=odd), 400, odd)
+    def test_what_cannot_be_read(self) -> None:
+        """A header of a scheme of ours that is not as it should be says how to log in, and is nobody's offence."""
+        for odd in ("Basic", "Basic !", "Basic YWRh", "Basic /zo=", "Bearer", "bearer "):
+            client = self.house.ask_for("/uptime", authorization=odd)
+            self.assertEqual(client.response.status, 401, odd)
+            self.assertIn("Basic", client.response["www-authenticate"])
+        self.assertEqual((self.house.door.logins, self.house.door.offences), ([], []))
+        self.assertEqual(self.house.outcomes, [Code.DENIED] * 6)
+        self.assertEqual(self.house.spawner.processes, [])
+
+    def test_what_is_for_somebody_else(self) -> None:
+        """A header of another scheme, which a proxy before us may pass on, is as if it were not there."""
+        cookie = self.log_in()
+        self.house.door.logins.clear()
+        for other in ('Digest username="x"', "Negotiate YII=", "AWS4-HMAC-SHA256 Credential=a", "Token abc", "x", ""):
+            self.assertEqual(self.status("/", authorization=other), 200, other)
+            self.assertEqual(self.status("/reboot", authorization=other), 401, other)
+            self.assertEqual(self.status("/reboot", authorization=other, cookie=cookie), 405, other)
         self.assertEqual((self.house.door.logins, self.house.door.offences), ([], []))
 
     def test_too_many_logins(self) -> None:
@@ -114,6 +129,43 @@ class SessionTests(WebTestCase):
 
         self.assertEqual(rules[1:], ["Path=/", "HttpOnly", "SameSite=Strict"])
 
+    def cookie_name(self, house: WebHouse, host: str = HOST, *, is_secure: bool = False, path: str = "") -> str:
+        """Say how the cookie is called that a login at a house makes."""
+        client = house.connect()
+        client.protocol.is_secure = is_secure
+        origin = f"http{'s' if is_secure else ''}://{host}"
+        client.asks(f"{path}/-/login", accept=PAGE, host=host)
+        token = client.responses[-1].text.partition('name="token" value="')[2].partition('"')[0]
+        body = urlencode({"name": "ada", "password": "right", "token": token}).encode()
+        client.asks(f"{path}/-/login", "POST", body=body, host=host, origin=origin)
+        name, _, rest = client.responses[-1]["set-cookie"].partition("=")
+        self.assertIn("Path=/;" if is_secure or not path else f"Path={path};", rest)
+        self.assertEqual(rest.endswith("; Secure"), is_secure)
+        return name
+
+    def test_no_cookie_is_taken_for_another(self) -> None:
+        """Listeners under one name have cookies of their own, and so have the ports and paths of each."""
+        other = WebHouse(self, command(), place="tcp:2081")
+        names = [
+            self.cookie_name(self.house),
+            self.cookie_name(self.house, "cmd.example:2081"),
+            self.cookie_name(self.house, "cmd.example"),
+            self.cookie_name(other),
+            self.cookie_name(other, "cmd.example"),
+        ]
+        self.house.base_path = "/ops"
+        names.append(self.cookie_name(self.house, path="/ops"))
+
+        self.assertEqual(len(set(names)), 6, names)
+        self.assertEqual(self.cookie_name(WebHouse(self, command())), names[0], "a restart changes nothing")
+
+    def test_over_tls_the_name_is_a_promise(self) -> None:
+        """A cookie with this prefix cannot be set without TLS, nor by another host, nor for a part of this one."""
+        self.house.base_path = "/ops"
+        for path in ("", "/ops"):
+            self.assertTrue(self.cookie_name(self.house, is_secure=True, path=path).startswith("__Host-"))
+            self.assertFalse(self.cookie_name(self.house, path=path).startswith("__"))
+
     def test_a_session_ends_by_itself(self) -> None:
         """Not heard of for too long, it is over."""
         cookie = self.log_in()
@@ -142,8 +194,9 @@ class SessionTests(WebTestCase):
 
     def test_it_leads_back(self) -> None:
         """After a login one is where one wanted to be, and never on another server."""
-        self.assertEqual(self.submit().response["location"], "/uptime")
-        self.assertEqual(self.submit(next="//evil.example").response["location"], "/")
+        self.assertEqual(self.submit().response["location"], "../uptime")
+        self.assertEqual(self.submit(next="//evil.example").response["location"], "../")
+        self.assertEqual(self.submit(next="/http:evil").response["location"], "../http:evil")
 
     def test_the_caller_is_where_it_is(self) -> None:
         """What is written down is where a request came from, not where its session began."""
@@ -184,6 +237,51 @@ class MeantTests(WebTestCase):
             self.assertEqual(self.status("/-/login", "POST", body=body, **headers), 403)
         self.assertEqual(self.house.spawner.processes, [])
 
+    def test_another_sites_page_may_not_look(self) -> None:
+        """Nor may a part of it, by GET: with what its browser adds by itself it would ask in somebody's name."""
+        picture = {"sec_fetch_mode": "no-cors", "sec_fetch_dest": "image", "accept": "image/avif,*/*;q=0.8"}
+        frame = {"sec_fetch_mode": "navigate", "sec_fetch_dest": "iframe", "accept": PAGE}
+        script = {"sec_fetch_mode": "cors", "sec_fetch_dest": "empty", "accept": PAGE}
+        for site in ("cross-site", "same-site"):
+            for part in (picture, frame, script):
+                for target in ("/uptime", "/", "/metrics", "/-/openapi.json", "/-/login", "/-/nothing"):
+                    client = self.house.ask_for(target, authorization=BASIC, sec_fetch_site=site, **part)
+                    self.assertEqual(client.response.status, 403, (site, part, target))
+        for said in ({"referer": "http://evil.example/"}, {"origin": "http://evil.example", "accept": PAGE}):
+            self.assertEqual(self.status("/uptime", authorization=BASIC, **said), 403 if "accept" not in said else 200)
+        self.assertEqual(self.house.spawner.processes, [])
+
+    def test_no_login_is_tried_for_another_sites_page(self) -> None:
+        """It cannot have passwords tried from where somebody else is."""
+        for method, mode in (("GET", "no-cors"), ("POST", "no-cors"), ("POST", "navigate")):
+            said = {"sec_fetch_site": "cross-site", "sec_fetch_mode": mode, "authorization": "Bearer bad"}
+            body = b"" if method == "POST" else None
+            client = self.house.ask_for("/uptime", method, body=body, accept=PAGE, **said)
+            self.assertEqual(client.response.status, 403, (method, mode))
+
+        self.assertEqual((self.house.door.logins, self.house.door.offences), ([], []))
+        self.assertEqual([event.caller.name for event in self.house.ledger.requests], [None] * 3)
+
+    def test_who_is_led_here_is_asked_for_a_click(self) -> None:
+        """A link on another site shows a page of ours, and runs nothing until somebody wants it to."""
+        seen = {"sec_fetch_mode": "navigate", "sec_fetch_dest": "document", "accept": PAGE, "authorization": BASIC}
+        for led in (
+            {"sec_fetch_site": "cross-site", **seen},
+            {"sec_fetch_site": "same-site", **seen},
+            {"referer": "http://wiki.example/", "accept": PAGE, "authorization": BASIC},
+        ):
+            client = self.house.ask_for("/uptime/a%20b?c=d", **led)
+            self.assertEqual(client.response.status, 200)
+            self.assertIn("Another site has led you here", client.response.text)
+            self.assertIn('uptime/a%20b/c%3Dd"', client.response.text)
+        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.status("/-/login", **led), 200)
+
+        for own in ("none", "same-origin"):
+            self.house.ask_for("/uptime", sec_fetch_site=own, **seen)
+        self.house.ask_for("/uptime", referer=f"http://{HOST}/", accept=PAGE)
+        self.assertEqual(len(self.house.spawner.processes), 3)
+
     def test_our_own_page_may(self) -> None:
         """One that knows the token of whoever looks at it."""
         body = f"token={self.token()}".encode()
@@ -207,7 +305,7 @@ class RequiredTests(WebTestCase):
         for target in ("/", "/uptime", "/nothing", "/metrics", "/-/openapi.json"):
             self.assertEqual(self.status(target), 401, target)
         client = self.house.ask_for("/uptime?a=/b", accept=PAGE)
-        self.assertEqual(client.response["location"], "/-/login?next=/uptime%3Fa%3D/b")
+        self.assertEqual(client.response["location"], "./-/login?next=/uptime%3Fa%3D/b")
         self.assertEqual([self.status(each) for each in ("/-/login", "/-/healthy")], [200, 200])
         self.assertEqual(self.status("/", authorization=BASIC), 200)
 
@@ -219,5 +317,5 @@ class NeverTests(WebTestCase):
         """A door without a login is one for strangers, whatever they say of themselves."""
         self.assertEqual(self.status("/", authorization="Bearer bad"), 200)
         self.assertEqual(self.status("/reboot"), 404, "there is nothing that a login would change")
-        self.assertEqual(self.house.ask_for("/-/login", "POST", body=b"").response["location"], "/")
+        self.assertEqual(self.house.ask_for("/-/login", "POST", body=b"").response["location"], "../")
         self.assertEqual(self.house.door.logins, [])

@@ -3,9 +3,10 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.errors import Code
-from tests.frontends.web.doubles import WebHouse
+from tests.frontends.web.doubles import Client, WebHouse
 from tests.running_doubles import command
 
+FORM = "application/x-www-form-urlencoded"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
@@ -74,3 +75,40 @@ class RepresentationTests(SynchronousTestCase):
         client = self.house.ask_for("/df", "POST", body=b"")
         self.house.process.ends()
         self.assertEqual(client.response.status, 200)
+
+
+class BodyTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.house = WebHouse(self, command(read_only=False))
+
+    def post(self, body: bytes, media: str) -> Client:
+        """Send a body."""
+        return self.house.ask_for("/uptime", "POST", body=body, content_type=media)
+
+    def test_a_json_object(self) -> None:
+        """Programs that can only send JSON can run a command; members are arguments, as a form's fields are."""
+        client = self.post(b"{}", "application/json")
+        self.house.process.ends()
+        self.assertEqual(client.response.status, 200)
+
+        for body, media in ((b'{"status": "firing"}', "application/json"), (b"status=firing", FORM)):
+            refused = self.post(body, media).response
+            self.assertEqual(refused.status, 422)
+            self.assertIn("uptime takes no arguments, but got: status=firing", refused.text)
+        self.assertEqual(self.post(b"[]", "application/json").response.status, 400)
+
+    def test_another_type(self) -> None:
+        """What cannot be understood is refused with what could."""
+        for media in ("text/plain", "multipart/form-data; boundary=x", ""):
+            response = self.post(b'{"status": "firing"}', media).response
+            self.assertEqual(response.status, 415)
+            self.assertEqual(response["accept-post"], f"{FORM}, application/json")
+            self.assertIn("a body is a form", response.text)
+        self.assertEqual(self.house.outcomes, [Code.MALFORMED] * 3)
+        self.assertEqual(self.house.spawner.processes, [])
+
+    def test_a_page_cannot_do_the_same(self) -> None:
+        """JSON is as much in need of a token as a form."""
+        said = {"body": b"{}", "content_type": "application/json", "sec_fetch_site": "same-origin"}
+        self.assertEqual(self.house.ask_for("/uptime", "POST", **said).response.status, 403)
+        self.assertEqual(self.house.spawner.processes, [])

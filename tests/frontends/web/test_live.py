@@ -3,6 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.frontends.web.live import HELD_TEXT_BYTES, PATIENCE_SECONDS
+from cmdserver.held_stderr import HELD_BYTES
 from tests.frontends.web.doubles import WebHouse
 from tests.running_doubles import command
 
@@ -106,6 +107,37 @@ class TextTests(SynchronousTestCase):
 
         self.assertEqual(client.response.status, 502)
         self.assertTrue(client.response.body.endswith(b"xwhy\ncmdserver: uptime: exit status 3\n"))
+
+    def test_more_stderr_than_is_held(self) -> None:
+        """After a failure its beginning and its end are told, and what is missing in words and in a header."""
+        for is_open in (False, True):
+            client = self.house.ask_for()
+            self.say((HELD_TEXT_BYTES + 1) * is_open)
+            self.house.process.says(b"", b"first" + b"e" * HELD_BYTES)
+            self.house.process.says(b"end", b"last\n")
+            self.house.process.ends(3)
+
+            text = client.response.body.lstrip(b"x")
+            self.assertEqual(text[:9], b"endfirste")
+            self.assertIn(b"e\ncmdserver: uptime: standard error truncated: 10 bytes are left out here\ne", text)
+            self.assertEqual(text[-40:], b"eelast\ncmdserver: uptime: exit status 3\n")
+            self.assertEqual(client.response["cmdserver-truncated"], "" if is_open else "stderr")
+
+    def test_stderr_of_a_success(self) -> None:
+        """It is no part of the text, however much there is of it, and nothing is said to be missing."""
+        client = self.house.ask_for()
+        self.house.process.says(b"out", b"e" * (HELD_BYTES + 1))
+        self.house.process.ends()
+
+        self.assertEqual((client.response.body, client.response["cmdserver-truncated"]), (b"out", ""))
+
+    def test_output_and_stderr_beyond_their_limit(self) -> None:
+        """Where all output was cut, the header says that, once."""
+        client = self.house.ask_for()
+        self.house.process.says(b"", b"e" * 11 * HELD_BYTES)
+        self.house.process.ends()
+
+        self.assertEqual(client.response["cmdserver-truncated"], "true")
 
     def test_what_is_long_is_streamed(self) -> None:
         """Text for which there is no room is begun as a success, and if it is one, is whole."""

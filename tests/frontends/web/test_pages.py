@@ -27,7 +27,7 @@ def every_page(words: str, visitor: Visitor = STRANGER) -> dict[str, bytes]:
     error: RequestError = BadArgument(words)
     return {
         "index": pages.index(hostile, [command]),
-        "form": pages.command_form(visitor, command),
+        "form": pages.command_form(visitor, command, (), pages.CHANGES_SOMETHING),
         "run": pages.command_head(visitor, command, [words])
         + pages.command_output(b"plain", is_error=False)
         + pages.command_tail(visitor, answer, None),
@@ -94,9 +94,9 @@ class RunTests(TestCase):
         """What only reads is run by GET and without a token, which would be in histories; the rest by POST with it."""
         reads, writes = self.tail(), self.tail(read_only=False)
 
-        self.assertEqual([("get", "/df")], [(each["method"], each["action"]) for each in reads.all("form")])
+        self.assertEqual([("get", "./df")], [(each["method"], each["action"]) for each in reads.all("form")])
         self.assertEqual([], reads.all("input"))
-        self.assertEqual([("post", "/df")], [(each["method"], each["action"]) for each in writes.all("form")])
+        self.assertEqual([("post", "./df")], [(each["method"], each["action"]) for each in writes.all("form")])
         self.assertEqual(["t0ken"], [each["value"] for each in writes.all("input")])
 
     def test_data_is_drawn(self) -> None:
@@ -117,7 +117,7 @@ class RunTests(TestCase):
         """Arguments are parts of the path, whatever is in them."""
         page = Read(pages.command_head(STRANGER, a_command(), ["a/b", "?c", "ü"]))
 
-        self.assertEqual("/df/a%2Fb/%3Fc/%C3%BC", page.all("section")[0]["data-path"])
+        self.assertEqual("./df/a%2Fb/%3Fc/%C3%BC", page.all("section")[0]["data-path"])
 
 
 class VisitorTests(TestCase):
@@ -139,7 +139,7 @@ class VisitorTests(TestCase):
         """Names that are near to an unknown one are links."""
         page = Read(pages.problem(STRANGER, 404, UnknownCommand("dg", ("df", "du"))))
 
-        self.assertLess({"/df", "/du", "/-/login"}, {each["href"] for each in page.all("a")})
+        self.assertLess({"./df", "./du", "./-/login"}, {each["href"] for each in page.all("a")})
 
 
 class StrictnessTests(TestCase):
@@ -174,5 +174,4 @@ class StrictnessTests(TestCase):
                 self.assertFalse({"style"} & set(attributes) or any(key.startswith("on") for key in attributes), name)
                 self.assertEqual(tag == "script", "src" in attributes and tag != "img", name)
                 for key in ("src", "href", "action"):
-                    self.assertTrue((attributes.get(key) or "/").startswith(("/", "#")), name)
-                    self.assertFalse((attributes.get(key) or "/").startswith("//"), name)
+                    self.assertTrue((attributes.get(key) or "./").startswith(("./", "#")), name)

@@ -1,14 +1,17 @@
 """Tests of everything that is no command: the list, what lies below ``/-/``, and how errors are answered."""
 
 import json
+from urllib.parse import urljoin
 
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.errors import Code
 from cmdserver.frontends.web import access_log, static
+from cmdserver.frontends.web.live import PATIENCE_SECONDS
 from cmdserver.frontends.web.problems import STATUS
 from tests.frontends.web.doubles import Client, WebHouse
+from tests.frontends.web.reading import Read
 from tests.running_doubles import command
 
 PAGE, JSON = "text/html", "application/json"
@@ -34,7 +37,7 @@ class DocumentTests(SiteTestCase):
         self.assertEqual(names(self.ask("/")), ["df", "uptime"])
         listed = self.ask("/", accept=JSON).response.json["commands"]
         self.assertEqual([each["name"] for each in listed], ["df", "uptime"])
-        self.assertIn('href="/df"', self.ask("/", accept=PAGE).response.text)
+        self.assertIn('href="./df"', self.ask("/", accept=PAGE).response.text)
         self.assertEqual(names(self.ask("/", authorization="Bearer good")), ["df", "reboot", "uptime"])
 
     def test_openapi(self) -> None:
@@ -61,7 +64,9 @@ class DocumentTests(SiteTestCase):
         again = self.ask("/-/static/app.css", if_none_match=f'"x", W/{first["etag"]}').response
         self.assertEqual((again.status, again.body), (304, b""))
         for path in ("", "app.css/", "nothing", "../pages.py", "%2e%2e/pages.py", "..%2fpages.py", "__init__.py"):
-            self.assertEqual(self.ask(f"/-/static/{path}").response.status, 401, path)
+            for said in ({}, {"authorization": "Bearer good"}, {"authorization": "Bearer bad"}):
+                response = self.ask(f"/-/static/{path}", **said).response
+                self.assertEqual((response.status, response["www-authenticate"]), (404, ""), path)
 
     def test_all_static_files_are_there(self) -> None:
         """What may be asked for exists, so that no page lacks it."""
@@ -69,8 +74,39 @@ class DocumentTests(SiteTestCase):
 
     def test_what_is_not_there(self) -> None:
         """Below the dash there is no command, and anything else is unknown."""
-        for path in ("/-", "/-/", "/-/nothing", "/-/healthy/x", "/-/login/", "/metrics/x"):
-            self.assertEqual(self.ask(path).response.status, 401, path)
+        for path in ("/-", "/-/", "/-/nothing", "/-/healthy/x", "/-/login/"):
+            for said in ({}, {"authorization": "Bearer good"}):
+                response = self.ask(path, **said).response
+                self.assertEqual((response.status, response["www-authenticate"]), (404, ""), path)
+        self.assertEqual([self.ask(each).response.status for each in ("/metrics/x", "/nothing")], [401, 401])
+
+    def test_what_nobody_has_asked_for(self) -> None:
+        """What browsers ask for by themselves is not there, for which nobody is asked who they are; nor is it noted."""
+        for path in (
+            "/favicon.ico",
+            "/robots.txt",
+            "/apple-touch-icon.png",
+            "/apple-touch-icon-120x120-precomposed.png",
+            "/.well-known/change-password",
+            "/.well-known/appspecific/com.chrome.devtools.json",
+        ):
+            for method in ("GET", "HEAD"):
+                said = {"accept": PAGE, "authorization": "Bearer bad", "referer": "http://ops.lan:2080/metrics"}
+                client = self.ask(path, method, **said)
+                self.assertIn(b" 404 ", client.value().partition(b"\r\n")[0], path)
+                self.assertNotIn(b"WWW-Authenticate", client.value())
+        self.assertEqual((self.house.ledger.requests, self.house.door.logins), ([], []))
+        for path in ("/favicon.icon", "/xfavicon.ico", "/-/favicon.ico", "/uptime/favicon.ico"):
+            self.assertNotEqual(self.ask(path).response.body, b"There is none here.\n")
+
+    def test_a_health_check_knows_an_address_and_no_name(self) -> None:
+        """It is answered whatever Host says; everything else under a stranger's name is not."""
+        for host in ("10.1.2.3:2080", "evil.example", "upstream_1"):
+            self.assertEqual(self.ask("/-/healthy", host=host).response.status, 200, host)
+        self.assertEqual(self.ask("/", host="10.1.2.3:2080").response.status, 200)
+        for target in ("/", "/uptime", "/metrics", "/-/login", "/-/static/app.css", "/favicon.ico", "/-/healthy/x"):
+            self.assertEqual(self.ask(target, host="evil.example").response.status, 421, target)
+        self.assertEqual(self.ask("/-/healthy", host="a b").response.status, 400)
 
     def test_head(self) -> None:
         """It is answered as GET would be, without running anything and without a body."""
@@ -104,6 +140,75 @@ class DocumentTests(SiteTestCase):
             self.assertIn("frame-ancestors 'none'", response["content-security-policy"])
             self.assertNotIn("unsafe", response["content-security-policy"])
             self.assertEqual(response["server"], "")
+
+
+class BelowAPathTests(SiteTestCase):
+    """A proxy serves us below a path: all that is referred to lies below it, whether it keeps the path or not."""
+
+    base_path = "/ops"
+
+    def outside(self, client: Client, asked: str) -> list[str]:
+        """Say what a page that is seen at an address refers to which does not lie below the path."""
+        seen = f"http://cmd.example{asked}"
+        names = ("href", "src", "action", "data-path")
+        elements = [attributes for _, attributes in Read(client.response.body).elements]
+        referred = [attributes[name] or "" for attributes in elements for name in names if name in attributes]
+        self.assertTrue(referred)
+        below = f"http://cmd.example{self.base_path}/"
+        return [each for each in referred if not (each == "#main" or urljoin(seen, each).startswith(below))]
+
+    def test_pages(self) -> None:
+        """Every link, form and file, on pages of every kind."""
+        for base_path, kept in (("", ""), ("/ops", "/ops"), ("/ops", "")):
+            self.house.base_path = base_path
+            for target, status in (
+                ("/", 200),
+                ("/uptime/a/b", 422),
+                ("/nothing/at/all", 401),
+                ("/-/nothing", 404),
+                ("/-/login?next=/df", 200),
+                ("/%ff/x", 400),
+                ("/reboot/now?a=/b", 405),
+            ):
+                said = {"authorization": "Bearer good"} if status == 405 else {}
+                client = self.ask(kept + target, accept=PAGE, **said)
+                self.assertEqual(client.response.status, status, target)
+                self.assertEqual(self.outside(client, self.base_path + target), [], target)
+
+    def test_without_a_slash(self) -> None:
+        """The path itself is the list, with links that lead below it."""
+        self.house.base_path = self.base_path
+        client = self.ask("/ops", accept=PAGE)
+        self.assertEqual((client.response.status, self.outside(client, "/ops")), (200, []))
+
+    def test_a_run(self) -> None:
+        """The page of a run, in one piece and in many."""
+        for base_path in ("", self.base_path):
+            self.house.base_path = base_path
+            for seconds in (0.0, PATIENCE_SECONDS):
+                client = self.ask(f"{base_path}/uptime", accept=PAGE)
+                self.house.clock.advance(seconds)
+                self.house.process.ends()
+                self.assertEqual(self.outside(client, "/ops/uptime"), [])
+
+    def test_documents(self) -> None:
+        """Where what OpenAPI describes is, seen from outside."""
+        for base_path, asked in (("", ""), ("/ops", "/ops"), ("/ops", "")):
+            self.house.base_path = base_path
+            (server,) = self.ask(f"{asked}/-/openapi.json").response.json["servers"]
+            self.assertEqual(urljoin("http://cmd.example/ops/-/openapi.json", server["url"]).rstrip("/"),
+                             "http://cmd.example/ops")  # fmt: skip
+
+    def test_the_cookie(self) -> None:
+        """It is for what lies below the path, as far as that is known, and for nobody beside it."""
+        for base_path, asked, path in (("", "", "/"), ("/ops", "/ops", "/ops"), ("/ops", "", "/")):
+            self.house.base_path = base_path
+            text = self.ask(f"{asked}/-/login", accept=PAGE).response.text
+            token = text.partition('name="token" value="')[2].partition('"')[0]
+            form = f"name=ada&password=right&token={token}".encode()
+            made = self.house.ask_for(f"{asked}/-/login", "POST", body=form).response
+            self.assertIn(f"; Path={path};", made["set-cookie"])
+            self.assertEqual(made["location"], "../")
 
 
 class ErrorTests(SiteTestCase):

@@ -9,17 +9,19 @@ import hmac
 import os
 from base64 import b64decode
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Final
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from cmdserver.claims import BearerToken, Password
-from cmdserver.errors import LoginRefused, Malformed
+from cmdserver.errors import LoginRefused, UnreadableCredentials
 from cmdserver.frontends.web import guard
+from cmdserver.frontends.web.fields import Fields
 from cmdserver.frontends.web.pages import TOKEN_FIELD, TOKEN_HEADER, Visitor
-from cmdserver.frontends.web.request import Fields, WebRequest
+from cmdserver.frontends.web.request import WebRequest
 from cmdserver.frontends.web.sessions import SECRET_BYTES, Session, Sessions
 from cmdserver.identity import Credentials, Door, Login, Offence
 from cmdserver.model import Caller, Somebody, Stranger
@@ -27,9 +29,14 @@ from cmdserver.model import Caller, Somebody, Stranger
 #: A browser sends a cookie with this prefix only if it came over TLS, from this very host, for all of it (RFC 6265bis,
 #: section 4.1.3.2).
 _SECURE_PREFIX: Final = b"__Host-"
-_COOKIE: Final = b"cmdserver-session"
-_COOKIE_RULES: Final = b"; Path=/; HttpOnly; SameSite=Strict"
+_COOKIE: Final = b"cmdserver-session-"
+_COOKIE_RULES: Final = b"; HttpOnly; SameSite=Strict"
 _NO_SESSION: Final = b""
+
+#: What is said in an Authorization header of another scheme (Negotiate, Digest, AWS4-HMAC-SHA256) is for somebody else,
+#: such as a proxy before us that passes it on.
+_BASIC, _BEARER = b"basic", b"bearer"
+_SCHEMES: Final = frozenset({_BASIC, _BEARER})
 
 
 class Authentication:
@@ -38,12 +45,16 @@ class Authentication:
     Args:
         door: Finds out who somebody is.
         clock: For sessions.
+        place: What tells this listener from others, on this host and elsewhere, and stays the same after a restart.
         random: So many random bytes, anew at each call.
     """
 
-    def __init__(self, door: Door, clock: IReactorTime, random: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(
+        self, door: Door, clock: IReactorTime, place: str, random: Callable[[int], bytes] = os.urandom
+    ) -> None:
         self._door = door
         self._clock = clock
+        self._place = place.encode(errors="surrogateescape")
         self._random = random
         self._sessions = Sessions()
         self._key = random(SECRET_BYTES)
@@ -54,14 +65,16 @@ class Authentication:
         """Find out who asks; most often that is known at once.
 
         Returns:
-            A stranger only where a login is required. Fails, if it is a Deferred, with what `Door.log_in` fails with,
-            or `Malformed`.
+            A stranger only where a login is required. Fails, if it is a Deferred, with what `Door.log_in` fails with.
+
+        Raises:
+            UnreadableCredentials: There is an Authorization header that cannot be read.
         """
         source = request.connection.source
         if self._door.login is Login.NEVER:
             return self._door.anonymous(source)
         authorization = request.header(b"authorization")
-        if authorization is not None:
+        if authorization is not None and _scheme(authorization) in _SCHEMES:
             return self._log_in_by_header(request, authorization)
         if request.connection.certified is not None:
             return request.connection.certified
@@ -71,11 +84,7 @@ class Authentication:
         return self._door.stranger(source) if self._door.login is Login.REQUIRED else self._door.anonymous(source)
 
     def _log_in_by_header(self, request: WebRequest, authorization: bytes) -> Deferred[Caller]:
-        try:
-            credentials = _credentials(authorization, request.connection.source)
-        except Malformed as malformed:
-            return fail(malformed)
-        return self._log_in(request, credentials)
+        return self._log_in(request, _credentials(authorization, request.connection.source))
 
     def _log_in(self, request: WebRequest, credentials: Credentials) -> Deferred[Caller]:
         """Try a login; whoever does not wait for the outcome has tried."""
@@ -106,7 +115,7 @@ class Authentication:
         may_log_in = self._door.login is not Login.NEVER and (
             caller.name is None or self._session_of(request) is not None
         )
-        return Visitor(name=caller.name, may_log_in=may_log_in, token=self._token(request, caller))
+        return Visitor(name=caller.name, may_log_in=may_log_in, token=self._token(request, caller), root=request.root)
 
     def require_meant(self, request: WebRequest, caller: Somebody, fields: Fields) -> None:
         """Refuse what changes something and was not meant by whoever's browser sends it.
@@ -117,10 +126,9 @@ class Authentication:
         Raises:
             Denied: It was not.
         """
-        origin, fetch_site = request.header(b"origin"), request.header(b"sec-fetch-site")
-        authority = request.header(b"host") or b""
-        guard.require_own_page(origin, fetch_site, authority, is_secure=request.connection.is_secure)
-        if guard.is_of_browser(origin, fetch_site) or self._session_of(request) is not None:
+        provenance = request.provenance
+        guard.require_own_page(provenance)
+        if provenance.is_of_browser or self._session_of(request) is not None:
             field = next((value.encode() for name, value in fields if name == TOKEN_FIELD), None)
             given = request.header(TOKEN_HEADER.lower().encode("ascii")) or field
             guard.require_token(given, self._token(request, caller))
@@ -135,18 +143,42 @@ class Authentication:
 
     def log_out(self, request: WebRequest) -> None:
         """End the session of a request, here and in the browser."""
-        self._sessions.end(_number(request))
-        _set_cookie(request, _NO_SESSION)
+        self._sessions.end(self._number(request))
+        self._set_cookie(request, _NO_SESSION)
 
     def _begin_session(self, caller: Caller, request: WebRequest) -> Caller:
-        self._sessions.end(_number(request))
+        self._sessions.end(self._number(request))
         number = self._sessions.begin(caller, self._clock.seconds(), self._random(2 * SECRET_BYTES))
-        _set_cookie(request, number.encode("ascii"))
+        self._set_cookie(request, number.encode("ascii"))
         return caller
 
     def _session_of(self, request: WebRequest) -> Session | None:
-        number = _number(request) if request.received_cookies else ""
+        number = self._number(request) if request.received_cookies else ""
         return self._sessions.find(number, self._clock.seconds()) if number else None
+
+    def _cookie_name(self, request: WebRequest) -> bytes:
+        """A name of this listener's own, for cookies know no ports (RFC 6265, section 8.5).
+
+        Two daemons on a host, or at the ends of two tunnels to one, would log each other's users out: what they differ
+        by is the port that the browser calls, or the path, or what they are themselves.
+        """
+        own = b"\0".join(
+            (guard.port_of(request.header(b"host") or b""), request.base_path.encode("ascii"), self._place)
+        )
+        name = _COOKIE + sha256(own).hexdigest()[:8].encode("ascii")
+        return _SECURE_PREFIX + name if request.connection.is_secure else name
+
+    def _number(self, request: WebRequest) -> str:
+        number: bytes = request.received_cookies.get(self._cookie_name(request), b"")
+        return number.decode("latin-1")
+
+    def _set_cookie(self, request: WebRequest, number: bytes) -> None:
+        # The secure prefix wants the whole server as its path.
+        path = b"/" if request.connection.is_secure else request.base_path.encode("ascii") or b"/"
+        rules = b"; Path=" + path + _COOKIE_RULES + (b"; Secure" if request.connection.is_secure else b"")
+        if not number:
+            rules += b"; Max-Age=0"
+        request.cookies.append(self._cookie_name(request) + b"=" + number + rules)
 
     def _token(self, request: WebRequest, caller: Somebody) -> str:
         """What forms of a caller carry: nobody can know it who cannot read a page that is made for that caller."""
@@ -156,21 +188,24 @@ class Authentication:
         return hmac.digest(self._key, caller.key.encode(), "sha256").hex()
 
 
+def _scheme(authorization: bytes) -> bytes:
+    """Which scheme an Authorization header is of (RFC 9110, section 11.4)."""
+    return authorization.partition(b" ")[0].lower()
+
+
 def _credentials(authorization: bytes, source: str) -> Credentials:
-    """Read an Authorization header (RFC 9110, section 11.6.2).
+    """Read an Authorization header of one of our schemes.
 
     Raises:
-        Malformed: It is of another scheme, or not as its scheme wants it.
+        UnreadableCredentials: It is not as its scheme wants it.
     """
-    scheme, _, rest = authorization.partition(b" ")
-    match scheme.lower():
-        case b"bearer":
-            return BearerToken(secret=rest.strip().decode("latin-1"), source=source)
-        case b"basic":
-            return _basic(rest.strip(), source)
-        case _:
-            text = "the Authorization header is neither Basic nor Bearer"
-            raise Malformed(text)
+    rest = authorization.partition(b" ")[2].strip()
+    if _scheme(authorization) == _BASIC:
+        return _basic(rest, source)
+    if not rest:
+        text = "the Authorization header has no token"
+        raise UnreadableCredentials(text)
+    return BearerToken(secret=rest.decode("latin-1"), source=source)
 
 
 def _basic(encoded: bytes, source: str) -> Password:
@@ -182,21 +217,5 @@ def _basic(encoded: bytes, source: str) -> Password:
         colon = b""
     if not colon:
         text = "the Authorization header is not Basic as RFC 7617 has it"
-        raise Malformed(text)
+        raise UnreadableCredentials(text)
     return Password(name=user, password=password, source=source, is_repeated=True)
-
-
-def _cookie_name(request: WebRequest) -> bytes:
-    return _SECURE_PREFIX + _COOKIE if request.connection.is_secure else _COOKIE
-
-
-def _number(request: WebRequest) -> str:
-    number: bytes = request.received_cookies.get(_cookie_name(request), b"")
-    return number.decode("latin-1")
-
-
-def _set_cookie(request: WebRequest, number: bytes) -> None:
-    rules = _COOKIE_RULES + (b"; Secure" if request.connection.is_secure else b"")
-    if not number:
-        rules += b"; Max-Age=0"
-    request.cookies.append(_cookie_name(request) + b"=" + number + rules)

@@ -64,7 +64,10 @@ class CommandResource(Leaf):
             self._describe(request, caller, words[0])
             return
         words += [f"{name}={value}" for name, value in fields if name != pages.TOKEN_FIELD]
-        self._answer(request, caller, words, command)
+        if command is not None and request.provenance.is_of_other_page:
+            self._ask_for_click(request, caller, command, words[1:])
+        else:
+            self._answer(request, caller, words, command)
 
     def _ask_for_post(self, request: WebRequest, caller: Caller, command: Command) -> None:
         """Show somebody who only looks at a command that changes something how to run it."""
@@ -73,12 +76,20 @@ class CommandResource(Leaf):
         if self.site.consult(request, caller, lambda: self.site.dispatcher.help(caller, command.name)) is None:
             return
         if representation is Representation.PAGE:
-            body = pages.command_form(self.site.authentication.visitor(request, caller), command)
+            visitor = self.site.authentication.visitor(request, caller)
+            body = pages.command_form(visitor, command, (), pages.CHANGES_SOMETHING)
         elif representation is Representation.JSON:
             body = b'{"error": {"code": "malformed", "message": "this command is run with POST"}}\n'
         else:
             body = b"cmdserver: malformed: this command is run with POST\n"
         request.respond(HTTPStatus.METHOD_NOT_ALLOWED, representation, body)
+
+    def _ask_for_click(self, request: WebRequest, caller: Caller, command: Command, arguments: list[str]) -> None:
+        """Show somebody whom another site has led to a command how to run it: it may be that site's wish alone."""
+        if self.site.consult(request, caller, lambda: self.site.dispatcher.help(caller, command.name)) is not None:
+            visitor = self.site.authentication.visitor(request, caller)
+            body = pages.command_form(visitor, command, arguments, pages.LED_HERE)
+            request.respond(HTTPStatus.OK, Representation.PAGE, body)
 
     def _describe(self, request: WebRequest, caller: Caller, name: str) -> None:
         """Answer HEAD without running anything: what cannot be known so is left out (RFC 9110, section 9.3.2)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cmdserver.frontends.web.markup import Markup, closing, element, join, opening
 
-#: Where forms go, and where static files are.
+#: Where forms go, and where static files are; seen from the root, see `at`.
 LOGIN_PATH, LOGOUT_PATH, STATIC_PATH = "/-/login", "/-/logout", "/-/static/"
 #: The fields of forms; `TOKEN_HEADER` is how a script says the same.
 TOKEN_FIELD, NAME_FIELD, PASSWORD_FIELD, NEXT_FIELD = "token", "name", "password", "next"
@@ -24,6 +24,9 @@ class Visitor:
     may_log_in: bool
     #: The anti-forgery token of their session, for forms; None if none is needed.
     token: str | None
+    #: The way from the page's address to the root: ``./`` or ``../../``. Links are relative, for a proxy may serve the
+    #: root below a path, and take that away.
+    root: str = "./"
 
 
 _MAIN = opening("main", id="main")
@@ -43,10 +46,10 @@ def head(visitor: Visitor, title: str) -> Markup:
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
         element("title", f"{title} - cmdserver"),
-        element("link", rel="icon", href=f"{STATIC_PATH}icon.svg", type="image/svg+xml"),
-        element("link", rel="stylesheet", href=f"{STATIC_PATH}app.css"),
+        element("link", rel="icon", href=at(visitor, f"{STATIC_PATH}icon.svg"), type="image/svg+xml"),
+        element("link", rel="stylesheet", href=at(visitor, f"{STATIC_PATH}app.css")),
         # async: it is wanted while a page is still coming, for a run may take long.
-        element("script", type="module", async_=True, src=f"{STATIC_PATH}app.js"),
+        element("script", type="module", async_=True, src=at(visitor, f"{STATIC_PATH}app.js")),
     )
     skip = element("a", "Skip to the content", href="#main", class_="skip")
     start = (
@@ -62,18 +65,30 @@ def head(visitor: Visitor, title: str) -> Markup:
 
 
 def _top(visitor: Visitor) -> Markup:
-    icon = element("img", src=f"{STATIC_PATH}icon.svg", alt="", width=28, height=28)
-    brand = element("a", icon, "cmdserver", href="/", class_="brand")
+    icon = element("img", src=at(visitor, f"{STATIC_PATH}icon.svg"), alt="", width=28, height=28)
+    brand = element("a", icon, "cmdserver", href=at(visitor, "/"), class_="brand")
     return element("header", brand, element("div", *_who(visitor), class_="who"))
 
 
 def _who(visitor: Visitor) -> tuple[Markup, ...]:
     if visitor.name is None:
-        return (link("Log in", LOGIN_PATH),) if visitor.may_log_in else ()
+        return (link("Log in", at(visitor, LOGIN_PATH)),) if visitor.may_log_in else ()
     name = element("span", visitor.name, class_="name")
     if not visitor.may_log_in:
         return (name,)
-    return name, element("form", token(visitor), element("button", "Log out"), method="post", action=LOGOUT_PATH)
+    return name, element(
+        "form", token(visitor), element("button", "Log out"), method="post", action=at(visitor, LOGOUT_PATH)
+    )
+
+
+def at(visitor: Visitor, path: str) -> str:
+    """Say how a visitor's page refers to an address of ours.
+
+    Args:
+        visitor: Who looks at it.
+        path: From the root, beginning with a slash.
+    """
+    return visitor.root + path.removeprefix("/")
 
 
 def link(text: str, path: str) -> Markup:

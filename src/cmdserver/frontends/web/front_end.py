@@ -1,6 +1,7 @@
 """The web door's factory: connections in, requests to the site, and what must be known of bytes that are no request."""
 
 import os
+import socket
 from http import HTTPStatus
 from typing import Any
 
@@ -21,7 +22,7 @@ from cmdserver.frontends.web.event_streams import EventStreams
 from cmdserver.frontends.web.login import LogIn, LogOut
 from cmdserver.frontends.web.problems import STATUS, headers_of
 from cmdserver.frontends.web.request import WebRequest
-from cmdserver.frontends.web.resources import Branch, Healthy, Index, Metrics, Nothing, OpenAPI, Static
+from cmdserver.frontends.web.resources import Branch, Healthy, Index, Metrics, Nothing, OpenAPI, Root, Static, Unasked
 from cmdserver.frontends.web.site import Site
 from cmdserver.identity import Door
 from cmdserver.listening import charged_source_of, endpoint_of, source_of
@@ -48,8 +49,8 @@ class WebFrontEnd(FrontEnd):
         self.certificate_of = certificate_of
         self.connections: Connections[WebConnection] = Connections(door.name, lobby)
         self.parting: set[Protocol] = set()
-        authentication = Authentication(door, lobby.clock)
-        self._site = Site(door, lobby.dispatcher, authentication, lobby.web_hosts, lobby.clock)
+        authentication = Authentication(door, lobby.clock, f"{socket.gethostname()} {door.place}")
+        self._site = Site(door, lobby.dispatcher, authentication, lobby.web_hosts, lobby.web_base_path, lobby.clock)
         self._site.root = _tree(self._site, lobby.exposition())
 
     # Factory
@@ -82,7 +83,7 @@ class WebFrontEnd(FrontEnd):
         """See `FrontEnd`."""
         scheme, insecure = ("https", " --insecure") if self.certificate_of is not None else ("http", "")
         if isinstance(address, IPv4Address | IPv6Address):
-            return f"curl{insecure} {scheme}://{endpoint_of(address)}/{command}"
+            return f"curl{insecure} {scheme}://{endpoint_of(address)}{self.lobby.web_base_path()}/{command}"
         path = os.fsdecode(getattr(address, "name", b"") or b"")
         return f"curl{insecure} --unix-socket {path} {scheme}://localhost/{command}"
 
@@ -152,9 +153,9 @@ def whole_answer(error: RequestError, status: int) -> bytes:
     return head + headers.as_sent(tuple(fields)) + b"\r\n" + body
 
 
-def _tree(site: Site, exposition: Exposition) -> Branch:
+def _tree(site: Site, exposition: Exposition) -> Root:
     """Put the resources together."""
-    root = Branch(CommandResource(site, EventStreams(site)))
+    root = Root(CommandResource(site, EventStreams(site)), Unasked(site))
     root.putChild(b"", Index(site))
     root.putChild(b"metrics", Metrics(site, exposition))
     dash = Branch(Nothing(site))

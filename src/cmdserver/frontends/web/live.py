@@ -19,6 +19,7 @@ from cmdserver.frontends.web import answers, pages
 from cmdserver.frontends.web.negotiation import Representation
 from cmdserver.frontends.web.pages import Visitor
 from cmdserver.frontends.web.request import WebRequest
+from cmdserver.held_stderr import HeldStderr
 from cmdserver.model import Answer, Flow, Grant
 from cmdserver.printable import Printable
 from cmdserver.structured import Kept
@@ -124,15 +125,15 @@ class LiveText(Live):
 
     def __init__(self, request: WebRequest) -> None:
         super().__init__(request, HELD_TEXT_BYTES)
-        self._stderr: list[bytes] = []
+        self._stderr = HeldStderr()
         self._ends_line = True
 
     def _take(self, chunk: bytes, *, is_error: bool) -> None:
-        """Keep standard error for the end, as far as there is room for it."""
-        if not is_error:
+        """Keep standard error for the end."""
+        if is_error:
+            self._stderr.add(chunk)
+        else:
             super()._take(chunk, is_error=False)
-        elif sum(map(len, self._stderr)) + len(chunk) <= HELD_TEXT_BYTES:
-            self._stderr.append(chunk)
 
     def say(self, chunk: bytes, *, is_error: bool) -> None:
         """See `Live`."""
@@ -143,16 +144,19 @@ class LiveText(Live):
     def finish(self, answer: Answer) -> None:
         """All is known."""
         self.close()
+        has_failed = answers.has_failed(answer)
+        stderr = self._stderr.text(answer.grant.command.name) if has_failed else b""
         if not self._is_open:
-            status = answers.status_of(answer, self.representation)
-            body = b"".join(chunk for chunk, _ in self._held)
-            if answers.has_failed(answer):
-                body += b"".join(self._stderr)
+            body = b"".join(chunk for chunk, _ in self._held) + stderr
+            if has_failed:
                 body += answers.complaint(answer, ends_line=not body or body.endswith(b"\n"))
-            self.request.respond(status, self.representation, body, answers.outcome_headers(answer))
-        elif answers.has_failed(answer):
-            for chunk in self._stderr:
-                self.say(chunk, is_error=True)
+            headers = answers.outcome_headers(answer)
+            if has_failed and self._stderr.omitted_bytes and not answer.finished.truncated:
+                headers += answers.STDERR_TRUNCATED
+            self.request.respond(answers.status_of(answer, self.representation), self.representation, body, headers)
+        elif has_failed:
+            if stderr:
+                self.say(stderr, is_error=True)
             self.request.write(answers.complaint(answer, ends_line=self._ends_line))
             self.request.cut()
         else:
@@ -215,10 +219,10 @@ class LivePage(Live):
             self.request.write(tail)
             self.request.finish()
             return
-        body = pages.command_head(self._visitor, answer.grant.command, self._arguments)
-        for chunk, is_error in self._held:
-            body += self._piece(self._printable[is_error].feed(chunk), is_error=is_error)
-        body += b"".join(self._piece(self._printable[each].finish(), is_error=each) for each in (False, True)) + tail
+        head = pages.command_head(self._visitor, answer.grant.command, self._arguments)
+        said = [self._piece(self._printable[is_error].feed(chunk), is_error=is_error) for chunk, is_error in self._held]
+        rest = [self._piece(printable.finish(), is_error=is_error) for is_error, printable in self._printable.items()]
+        body = b"".join((head, *said, *rest, tail))
         status = answers.status_of(answer, self.representation)
         self.request.respond(status, self.representation, body, answers.outcome_headers(answer))
 

@@ -9,8 +9,9 @@ from twisted.python.failure import Failure
 
 from cmdserver.errors import LoginRefused
 from cmdserver.frontends.web import guard, pages
+from cmdserver.frontends.web.fields import Fields
 from cmdserver.frontends.web.negotiation import Representation
-from cmdserver.frontends.web.request import Fields, WebRequest
+from cmdserver.frontends.web.request import WebRequest
 from cmdserver.frontends.web.resources import Leaf
 from cmdserver.identity import Login
 from cmdserver.model import Caller, Somebody, Stranger

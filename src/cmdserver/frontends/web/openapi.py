@@ -82,11 +82,17 @@ _SCHEMAS: Final = {
 }
 
 
-def describe(commands: Iterable[Command]) -> Mapping[str, Any]:
-    """Describe the addresses of these commands, and the few that everybody has."""
+def describe(commands: Iterable[Command], root: str) -> Mapping[str, Any]:
+    """Describe the addresses of these commands, and the few that everybody has.
+
+    Args:
+        commands: What is described.
+        root: Where they are, without a slash at the end; may be relative to where the description is.
+    """
     return {
         "openapi": "3.1.0",
         "info": {"title": "cmdserver", "version": "1", "description": "Commands of this host that you may run"},
+        "servers": [{"url": root}],
         "paths": {
             "/": {
                 "get": _operation(

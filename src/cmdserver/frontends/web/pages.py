@@ -24,6 +24,7 @@ from cmdserver.frontends.web.frame import (
     TOKEN_FIELD,
     TOKEN_HEADER,
     Visitor,
+    at,
     head,
     hidden,
     link,
@@ -36,6 +37,8 @@ from cmdserver.model import Answer, Command
 
 #: What the rest of the door uses, wherever it is defined.
 __all__ = [
+    "CHANGES_SOMETHING",
+    "LED_HERE",
     "LOGIN_PATH",
     "LOGOUT_PATH",
     "NAME_FIELD",
@@ -66,7 +69,7 @@ def index(visitor: Visitor, commands: Sequence[Command]) -> bytes:
     heading = element("h1", "What can I do for you?")
     if not commands:
         return encode(page(visitor, "Commands", heading, _nothing_to_run(visitor)))
-    cards = element("ul", *[_card(command) for command in commands], class_="cards", data_cards=True)
+    cards = element("ul", *[_card(visitor, command) for command in commands], class_="cards", data_cards=True)
     nothing = element("p", "No command matches that.", class_="empty", hidden=True, data_nothing=True, role="status")
     return encode(page(visitor, "Commands", heading, _search(), cards, nothing))
 
@@ -82,8 +85,8 @@ def command_head(visitor: Visitor, command: Command, arguments: Sequence[str]) -
     start = join(
         (
             head(visitor, command.name),
-            title(command, arguments),
-            panel_start(command, arguments),
+            title(visitor, command, arguments),
+            panel_start(visitor, command, arguments),
             element("p", element("span", "Running…", class_="badge"), class_="running"),
             opening("pre", class_="output", tabindex=0, role="region", aria_label=f"Output of {command.name}"),
             _KEPT_LINE,
@@ -123,17 +126,24 @@ def command_tail(
     return encode(join((closing("pre"), outcome(answer), drawn, again, closing("section"), FOOT)))
 
 
-def command_form(visitor: Visitor, command: Command) -> bytes:
-    """The page of a command that changes something, and so is run by a button alone."""
+def command_form(visitor: Visitor, command: Command, arguments: Sequence[str], why: str) -> bytes:
+    """The page of a command that is run by a button alone.
+
+    Args:
+        visitor: Who asks.
+        command: What would be run.
+        arguments: What it would be given besides what the configuration says.
+        why: That it is not run without the button.
+    """
     panel = join(
         (
-            panel_start(command, ()),
-            element("p", "This command changes something, so it is run by the button alone.", class_="outcome"),
-            run_form(visitor, command, (), "Run"),
+            panel_start(visitor, command, arguments),
+            element("p", why, class_="outcome"),
+            run_form(visitor, command, arguments, "Run"),
             closing("section"),
         )
     )
-    return encode(page(visitor, command.name, title(command, ()), panel))
+    return encode(page(visitor, command.name, title(visitor, command, arguments), panel))
 
 
 def login(visitor: Visitor, next_path: str, complaint: str | None) -> bytes:
@@ -154,7 +164,7 @@ def login(visitor: Visitor, next_path: str, complaint: str | None) -> bytes:
         token(visitor),
         element("button", "Log in", class_="primary"),
         method="post",
-        action=LOGIN_PATH,
+        action=at(visitor, LOGIN_PATH),
         class_="sheet",
     )
     return encode(page(visitor, "Log in", form))
@@ -187,6 +197,10 @@ def problem(visitor: Visitor, status: int, error: RequestError) -> bytes:
     return encode(page(visitor, heading, element("h1", heading), body))
 
 
+#: Why a command is run by a button alone.
+CHANGES_SOMETHING = "This command changes something, so it is run by the button alone."
+LED_HERE = "Another site has led you here, so this command is run by the button alone."
+
 _HEADINGS = {
     Code.MALFORMED: "That is no request",
     Code.UNKNOWN_COMMAND: "Not found",
@@ -212,19 +226,19 @@ def _search() -> Markup:
     return element("search", label, field, class_="search", hidden=True)
 
 
-def _card(command: Command) -> Markup:
+def _card(visitor: Visitor, command: Command) -> Markup:
     changes = None if command.read_only else element("span", "changes something", class_="tag")
     run = element(
         "a",
         "Run" if command.read_only else "Open",
         element("span", f" {command.name}", class_="visually-hidden"),
-        href=path_of(command, ()),
+        href=at(visitor, path_of(command, ())),
         class_="button primary" if command.read_only else "button",
         data_here=command.read_only,
     )
     return element(
         "li",
-        element("h2", element("a", command.name, href=path_of(command, ()))),
+        element("h2", element("a", command.name, href=at(visitor, path_of(command, ())))),
         element("p", command.help, class_="help") if command.help else None,
         element("div", argv(command, ()), changes, run, class_="foot"),
         class_="card",
@@ -247,11 +261,11 @@ def _in_words(error: RequestError) -> str:
 
 
 def _ways_on(visitor: Visitor, error: RequestError) -> Markup:
-    ways = [link("All commands", "/")]
+    ways = [link("All commands", at(visitor, "/"))]
     if isinstance(error, UnknownCommand):
-        ways += [link(name, f"/{quote(name)}") for name in error.suggestions]
+        ways += [link(name, at(visitor, f"/{quote(name)}")) for name in error.suggestions]
     if visitor.name is None and visitor.may_log_in:
-        ways.append(link("Log in", LOGIN_PATH))
+        ways.append(link("Log in", at(visitor, LOGIN_PATH)))
     return element("p", *ways, class_="ways")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from cmdserver.errors import Code, LoginRefused, RequestError, TryAgain, UnknownCommand
+from cmdserver.errors import Code, LoginRefused, RequestError, TryAgain, UnknownCommand, UnreadableCredentials
 from cmdserver.frontends.web.headers import Headers
 from cmdserver.frontends.web.negotiation import Representation
 
@@ -41,7 +41,7 @@ def status_of(error: RequestError, *, may_log_in: bool) -> int:
         may_log_in: Whether the caller is anonymous and could log in here: then a command that they do not know of may
             be one that they need only say who they are for.
     """
-    if isinstance(error, LoginRefused) or (may_log_in and isinstance(error, UnknownCommand)):
+    if isinstance(error, LoginRefused | UnreadableCredentials) or (may_log_in and isinstance(error, UnknownCommand)):
         return HTTPStatus.UNAUTHORIZED
     return STATUS[error.code]
 

@@ -11,21 +11,19 @@ from functools import cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Final, Protocol
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from twisted.python.failure import Failure
 from twisted.web import http
 
 from cmdserver.errors import Malformed
-from cmdserver.frontends.web import headers
+from cmdserver.frontends.web import fields, guard, headers
 from cmdserver.frontends.web.channel import Channel
-from cmdserver.frontends.web.guard import split_target
+from cmdserver.frontends.web.fields import Fields
+from cmdserver.frontends.web.guard import Provenance, split_target
 from cmdserver.frontends.web.headers import Headers
-from cmdserver.frontends.web.negotiation import OF_DOCUMENTS, Representation, choose
+from cmdserver.frontends.web.negotiation import OF_COMMANDS, OF_DOCUMENTS, Representation, choose
 from cmdserver.model import Caller, Somebody
-
-#: More fields than this are no form of ours.
-MOST_FIELDS: Final = 50
 
 _CONTENT_TYPES: Final = {
     Representation.PAGE: b"text/html; charset=utf-8",
@@ -40,11 +38,6 @@ _HEADERS: Final = {
     Representation.EVENTS: headers.EVENTS,
 }
 _as_sent: Final = cache(headers.as_sent)
-_FORM: Final = b"application/x-www-form-urlencoded"
-
-
-#: Names and values, in the order in which they came.
-Fields = Sequence[tuple[str, str]]
 
 
 class Host(Protocol):
@@ -98,10 +91,12 @@ class WebRequest(http.Request):
     #: Of its path, decoded but for the character set: what was followed in the tree, and what was not.
     prepath: list[bytes]
     postpath: list[bytes]
-    #: What its target says: the authority, if it is in absolute form; path and query; the parts of the path, at least
-    #: one; the fields of the query.
+    #: What its target says: the authority, if it is in absolute form; path and query from the root; the parts of the
+    #: path, at least one; the fields of the query; the way back to the root; below which path the root is.
     authority: bytes | None = None
     address = b"/"
+    root = "./"
+    base_path = ""
     parts: tuple[str, ...] = ("",)
     query: Fields = ()
 
@@ -166,35 +161,52 @@ class WebRequest(http.Request):
             return None
         return values[0] if len(values) == 1 else b", ".join(values)
 
+    @property
+    def provenance(self) -> Provenance:
+        """What it says of where it comes from."""
+        return Provenance(
+            origin=self.header(b"origin"),
+            referer=self.header(b"referer"),
+            site=self.header(b"sec-fetch-site"),
+            mode=self.header(b"sec-fetch-mode"),
+            destination=self.header(b"sec-fetch-dest"),
+            host=self.header(b"host") or b"",
+            is_secure=self.connection.is_secure,
+        )
+
+    @property
+    def is_page_to_be_seen(self) -> bool:
+        """Whether a browser wants a page of its own, with its address above it, and not a part of another page."""
+        return self.provenance.is_top_level and self.representation(OF_COMMANDS) is Representation.PAGE
+
     def representation(self, offered: Sequence[Representation] = OF_DOCUMENTS) -> Representation:
         """What the client likes best of what there is."""
         return choose(self.header(b"accept"), tuple(offered))
 
-    def split(self) -> None:
+    def split(self, base_path: str = "") -> None:
         """Take the target apart; to be called once, before anything else is asked.
+
+        Args:
+            base_path: Below which it may lie: ``/ops``.
 
         Raises:
             Malformed: It is not UTF-8, there is a control character in it, or there are too many fields.
         """
-        self.authority, self.address = split_target(self.uri)
+        self.authority, target = split_target(self.uri)
+        self.root, self.address = guard.below(base_path.encode("ascii"), target)
+        self.base_path = base_path if self.address != target else ""
         path, _, query = self.address.partition(b"?")
         self.parts = tuple(map(_decoded, path[1:].split(b"/")))
         self.prepath, self.postpath = [], [part.encode() for part in self.parts]
-        self.query = _fields(query) if query else []
+        self.query = fields.of_query(query) if query else []
 
     def form(self) -> Fields:
         """The fields of its body; none if it has no body.
 
         Raises:
-            Malformed: The body is no form.
+            Malformed: See `fields.of_body`.
         """
-        body = self.content.getvalue()
-        if not body:
-            return []
-        if (self.header(b"content-type") or b"").partition(b";")[0].strip().lower() != _FORM:
-            text = f"a body must be a form ({_FORM.decode()})"
-            raise Malformed(text)
-        return _fields(body)
+        return fields.of_body(self.header(b"content-type"), self.content.getvalue())
 
     # Answering
 
@@ -218,8 +230,12 @@ class WebRequest(http.Request):
         self.finish()
 
     def redirect_to(self, address: str) -> None:
-        """Send the client to another address of ours, to be looked at with GET."""
-        self.responseHeaders.setRawHeaders(b"Location", [address.encode("ascii")])
+        """Send the client to another address of ours, to be looked at with GET.
+
+        Args:
+            address: From the root, beginning with a slash; it is told relative to this one, as in pages.
+        """
+        self.responseHeaders.setRawHeaders(b"Location", [(self.root + address.removeprefix("/")).encode("ascii")])
         self.respond(HTTPStatus.SEE_OTHER, Representation.TEXT, b"")
 
     def begin(self, status: int, representation: Representation, more: Headers = ()) -> None:
@@ -261,14 +277,6 @@ class WebRequest(http.Request):
             self._is_done = True
             if self.is_begun:
                 self.connection.done(self)
-
-
-def _fields(text: bytes) -> Fields:
-    try:
-        return parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
-    except ValueError as error:
-        complaint = f"the fields are not UTF-8, or more than {MOST_FIELDS}"
-        raise Malformed(complaint) from error
 
 
 def _decoded(part: bytes) -> str:

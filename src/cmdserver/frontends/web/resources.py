@@ -1,6 +1,7 @@
 """The tree, and its leaves that are no command: the list of commands, and what lies below ``/-/``."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
@@ -34,6 +35,8 @@ class Leaf:
     allowed = b"GET, HEAD"
     #: Whether what stands behind it in a path is its business.
     takes_rest = False
+    #: See `site.Found`.
+    is_for_any_host = False
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -89,7 +92,7 @@ class OpenAPI(Leaf):
         """See `Leaf`."""
         commands = self.site.consult(request, caller, lambda: self.site.dispatcher.help(caller))
         if commands is not None:
-            body = json.dumps(openapi.describe(commands)).encode("ascii") + b"\n"
+            body = json.dumps(openapi.describe(commands, request.base_path or "..")).encode("ascii") + b"\n"
             request.respond(HTTPStatus.OK, Representation.JSON, body)
 
 
@@ -108,7 +111,9 @@ class Metrics(Leaf):
 
 
 class Healthy(Leaf):
-    """Whether we answer."""
+    """Whether we answer; asked by who knows an address and no name."""
+
+    is_for_any_host = True
 
     def render(self, request: WebRequest) -> int:
         """See IResource."""
@@ -130,12 +135,11 @@ class Static(Leaf):
 
     def render(self, request: WebRequest) -> int:
         """See IResource."""
-        name = request.parts[-1]
-        file = self._files.get(name)
+        file = self._files.get(request.parts[-1])
         if not request.is_read_only:
             self.site.refuse_method(request, self.allowed)
         elif file is None or len(request.postpath) != 1:
-            self.site.refuse(request, None, UnknownCommand(name))
+            self.site.refuse(request, None, UnknownCommand("/".join(request.parts)), HTTPStatus.NOT_FOUND)
         else:
             _send(request, file)
         return NOT_DONE_YET
@@ -151,23 +155,42 @@ def _send(request: WebRequest, file: StaticFile) -> None:
 
 
 class Nothing(Leaf):
-    """Whatever else is asked for below ``/-/``."""
+    """Whatever else is asked for below ``/-/``: no login changes that it is not there."""
 
     allowed = b"GET, HEAD, POST"
     takes_rest = True
 
     def serve(self, request: WebRequest, caller: Somebody) -> None:
         """See `Leaf`."""
-        del caller
-        raise UnknownCommand("/".join(request.parts))
+        self.site.refuse(request, caller, UnknownCommand("/".join(request.parts)), HTTPStatus.NOT_FOUND)
 
     def meet(self, request: WebRequest, stranger: Stranger) -> None:
         """See `Leaf`. Everybody is told the same."""
         self.serve(request, stranger)
 
 
+class Unasked(Leaf):
+    """What browsers and crawlers ask for by themselves, and there is none of: nobody is asked who they are for it.
+
+    Nor is it written down: nobody has meant to ask.
+    """
+
+    takes_rest = True
+
+    def render(self, request: WebRequest) -> int:
+        """See IResource."""
+        request.respond(HTTPStatus.NOT_FOUND, Representation.TEXT, b"There is none here.\n")
+        return NOT_DONE_YET
+
+
+#: Browsers and crawlers look there for things (RFC 8615, RFC 9309), and phones for pictures of several sizes.
+_UNASKED: Final = re.compile(rb"favicon\.ico|robots\.txt|apple-touch-icon[a-z0-9-]*\.png|\.well-known")
+
+
 class Branch(Resource):
     """A place with leaves, and one leaf for whatever else is asked for."""
+
+    is_for_any_host = False
 
     def __init__(self, otherwise: IResource) -> None:
         super().__init__()
@@ -184,3 +207,20 @@ class Branch(Resource):
         """See Resource; a branch itself is nothing that could be asked for."""
         rendered: int = self._otherwise.render(request)
         return rendered
+
+
+class Root(Branch):
+    """The root of a tree: there is besides what nobody has asked for.
+
+    Args:
+        otherwise: Whatever else is asked for.
+        unasked: What browsers ask for by themselves.
+    """
+
+    def __init__(self, otherwise: IResource, unasked: Unasked) -> None:
+        super().__init__(otherwise)
+        self._unasked = unasked
+
+    def getChildWithDefault(self, path: bytes, request: WebRequest) -> IResource:
+        """See Resource; no command is called as what is not asked for."""
+        return self._unasked if _UNASKED.fullmatch(path) else super().getChildWithDefault(path, request)

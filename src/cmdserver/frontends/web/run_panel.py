@@ -7,15 +7,15 @@ import shlex
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from cmdserver.frontends.web.frame import Visitor, token
+from cmdserver.frontends.web.frame import Visitor, at, token
 from cmdserver.frontends.web.markup import Markup, element, join, opening
 from cmdserver.model import Answer, Command
 from cmdserver.rendering import answer_problem
 
 
-def title(command: Command, arguments: Sequence[str]) -> Markup:
+def title(visitor: Visitor, command: Command, arguments: Sequence[str]) -> Markup:
     """Name a command, with its help and what runs."""
-    back = element("a", "All commands", href="/")
+    back = element("a", "All commands", href=at(visitor, "/"))
     return join(
         (
             element("nav", back, class_="crumbs", aria_label="Breadcrumb"),
@@ -35,14 +35,14 @@ def argv(command: Command, arguments: Sequence[str]) -> Markup:
     return element("p", element("code", shlex.join((*command.run, *arguments))), class_="argv")
 
 
-def panel_start(command: Command, arguments: Sequence[str]) -> Markup:
+def panel_start(visitor: Visitor, command: Command, arguments: Sequence[str]) -> Markup:
     """Begin what a run is shown in; the script looks here for what to run."""
     return opening(
         "section",
         class_="panel",
         aria_label=command.name,
         data_name=command.name,
-        data_path=path_of(command, arguments),
+        data_path=at(visitor, path_of(command, arguments)),
         data_method="GET" if command.read_only else "POST",
     )
 
@@ -55,7 +55,7 @@ def run_form(visitor: Visitor, command: Command, arguments: Sequence[str], label
         None if is_get else token(visitor),  # in an address it would be in histories and logs
         element("button", label, class_="primary"),
         method="get" if is_get else "post",
-        action=path_of(command, arguments),
+        action=at(visitor, path_of(command, arguments)),
         class_="actions",
     )
 
@@ -82,5 +82,5 @@ def _duration(seconds: float) -> str:
 
 
 def path_of(command: Command, arguments: Sequence[str]) -> str:
-    """Say where a command is run with these arguments: each is a part of the path."""
+    """Say where, from the root, a command is run with these arguments: each is a part of the path."""
     return "".join(f"/{quote(word, safe='', errors='replace')}" for word in (command.name, *arguments))

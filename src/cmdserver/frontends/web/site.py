@@ -7,18 +7,19 @@ answers.
 
 from collections.abc import Callable, Collection
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import quote
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
-from twisted.web.resource import IResource, getChildForRequest
+from twisted.web.resource import getChildForRequest
 
 from cmdserver.dispatcher import Dispatcher
 from cmdserver.errors import LoginRequired, Malformed, Refusal, RequestError
 from cmdserver.frontends.web import guard, pages
 from cmdserver.frontends.web.authentication import Authentication
+from cmdserver.frontends.web.fields import TYPES, UnsupportedBody
 from cmdserver.frontends.web.guard import Misdirected
 from cmdserver.frontends.web.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.problems import headers_of, representation_of_errors, status_of
@@ -33,6 +34,16 @@ Serve = Callable[[WebRequest, Caller], None]
 Meet = Callable[[WebRequest, Stranger], None]
 
 
+class Found(Protocol):
+    """What is at an address."""
+
+    #: Whether it may be asked for under any name: it says nothing that a stranger's page could want to know.
+    is_for_any_host: bool
+
+    def render(self, request: WebRequest) -> int:
+        """See IResource."""
+
+
 class Site:
     """What all resources of a door share.
 
@@ -41,6 +52,7 @@ class Site:
         dispatcher: Whom they ask.
         authentication: Finds callers out.
         hosts: The names that this server answers to, as they are now.
+        base_path: Below which path it may be asked, too, as it is now.
         clock: For whatever takes time.
     """
 
@@ -50,6 +62,7 @@ class Site:
         dispatcher: Dispatcher,
         authentication: Authentication,
         hosts: Callable[[], Collection[str]],
+        base_path: Callable[[], str],
         clock: IReactorTime,
     ) -> None:
         self.door = door
@@ -57,21 +70,20 @@ class Site:
         self.authentication = authentication
         self.clock = clock
         self._hosts = hosts
+        self.base_path = base_path
         #: The root of the tree; named before the first request.
-        self.root: IResource
+        self.root: Found
 
     def serve(self, request: WebRequest) -> None:
         """Answer a request."""
         try:
-            request.split()
-            self._require_ours(request)
-            resource = getChildForRequest(self.root, request)
+            request.split(self.base_path())
+            resource: Found = getChildForRequest(self.root, request)
+            self._require_ours(request, any_name=resource.is_for_any_host)
             if request.is_too_long:
                 self.refuse(request, None, Malformed("the body is too long"), HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             else:
                 resource.render(request)
-        except Misdirected as misdirected:
-            self.refuse(request, None, misdirected, HTTPStatus.MISDIRECTED_REQUEST)
         except Refusal as refusal:
             self.refuse(request, None, refusal)
         except Exception:  # noqa: BLE001 - the outer edge: nothing that happens in here may leave a client waiting
@@ -80,11 +92,20 @@ class Site:
     def identify(self, request: WebRequest, serve: Serve, meet: Meet) -> None:
         """Find out who asks, and go on.
 
+        A page of another site is told nothing and asks for nothing in the name of whoever looks at it: neither with
+        what a browser adds by itself, nor from where it is. It can have somebody see a page of ours, with our address
+        above it; what is done there is up to them.
+
         Args:
             request: Which is asked.
             serve: For a caller.
             meet: For a stranger, who has to log in before anything else.
+
+        Raises:
+            Denied: Another site's page asks.
         """
+        if not (request.is_read_only and request.is_page_to_be_seen):
+            guard.require_own_page(request.provenance)
         caller = self.authentication.caller_of(request)
         if isinstance(caller, Caller | Stranger):
             self._identified(caller, request, serve, meet)
@@ -113,6 +134,10 @@ class Site:
     def refuse(self, request: WebRequest, caller: Somebody | None, refusal: Refusal, status: int | None = None) -> None:
         """Write a refusal down that no part of the house has written down, and answer it."""
         caller = caller or self.door.stranger(request.connection.source)
+        if isinstance(refusal, Misdirected | UnsupportedBody):
+            status = refusal.status
+        if isinstance(refusal, UnsupportedBody):
+            request.responseHeaders.setRawHeaders(b"Accept-Post", [TYPES])
         error = self.dispatcher.refuse(caller, refusal)
         self.answer_error(request, caller, error, status if error is refusal else None)
 
@@ -177,9 +202,10 @@ class Site:
         else:
             self.refuse(request, stranger, LoginRequired(), HTTPStatus.UNAUTHORIZED)
 
-    def _require_ours(self, request: WebRequest) -> None:
+    def _require_ours(self, request: WebRequest, *, any_name: bool) -> None:
         hosts = request.requestHeaders.getRawHeaders(b"host") or ()
-        guard.require_host(hosts, request.authority, self._hosts(), may_lack_it=request.clientproto == b"HTTP/1.0")
+        ours = {"*"} if any_name else self._hosts()
+        guard.require_host(hosts, request.authority, ours, may_lack_it=request.clientproto == b"HTTP/1.0")
 
 
 def _address(request: WebRequest) -> str:

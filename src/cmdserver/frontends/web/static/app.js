@@ -410,8 +410,9 @@ class Panel {
     } else {
       this.tell("bad", error.message);
       if (error.status === 401) {
-        const here = encodeURIComponent(location.pathname);
-        this.outcome.append(make("a", { href: `/-/login?next=${here}` }, "Log in"));
+        const root = document.querySelector("a.brand"); // wherever a proxy has put it
+        const here = encodeURIComponent(`/${location.pathname.slice(root.pathname.length)}`);
+        this.outcome.append(make("a", { href: `${root.href}-/login?next=${here}` }, "Log in"));
       }
     }
   }

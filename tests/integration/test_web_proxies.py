@@ -1,0 +1,165 @@
+"""The web below a path of a real proxy, in a real browser: nothing that a page refers to lies elsewhere."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.integration.browser import chromium, visit
+from tests.integration.daemon import Daemon, Door, free_port, running, shell, wait_until
+from tests.integration.logins import ALICE, LENIENT, write_passwords
+
+pytestmark = pytest.mark.slow
+
+DOOR = Door(protocol="web", login="optional")
+PORT = free_port()
+ADDRESS = f"http://localhost:{PORT}/tools/ops"
+
+NGINX = """
+daemon off;
+user root;
+pid {directory}/pid;
+error_log {directory}/log;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        location /tools/ops/ {{
+            proxy_pass http://127.0.0.1:{upstream}{path};
+            proxy_set_header Host $host:$server_port;
+            proxy_buffering off;
+        }}
+    }}
+}}
+"""
+
+HAPROXY = """
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+frontend web
+    bind 127.0.0.1:{port}
+    use_backend cmdserver if {{ path /tools/ops }} || {{ path_beg /tools/ops/ }}
+backend cmdserver
+    server local 127.0.0.1:{upstream}
+"""
+
+
+def _nginx(path: str) -> Callable[[Path], list[str]]:
+    def command(directory: Path) -> list[str]:
+        text = NGINX.format(directory=directory, port=PORT, upstream=DOOR.port, path=path)
+        (directory / "conf").write_text(text)
+        return ["nginx", "-p", str(directory), "-c", str(directory / "conf")]
+
+    return command
+
+
+def _haproxy(directory: Path) -> list[str]:
+    (directory / "conf").write_text(HAPROXY.format(port=PORT, upstream=DOOR.port))
+    return ["haproxy", "-db", "-f", str(directory / "conf")]
+
+
+#: How the proxy is started, and what the daemon is told of the path.
+PROXIES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
+    "nginx takes it away": (_nginx("/"), ""),
+    "nginx takes it away from who expects it": (_nginx("/"), "/tools/ops"),
+    "nginx keeps it": (_nginx(""), "/tools/ops"),
+    "haproxy keeps it": (_haproxy, "/tools/ops"),
+}
+
+
+@contextmanager
+def proxied(directory: Path, kind: str) -> Iterator[Daemon]:
+    """Start a daemon and a proxy before it."""
+    start, base_path = PROXIES[kind]
+    program = start(directory)
+    if shutil.which(program[0]) is None:
+        pytest.skip(f"{program[0]} is not installed here")
+    commands = {
+        "up": {"run": ["echo", "9 days"], "read_only": True, "help": "Since when"},
+        "secret": {"run": ["echo", "for alice"], "read_only": True},
+        "touch": shell("echo touched", help="Changes something"),
+    }
+    roles = {"anonymous": {"commands": ["up"]}, "admin": {"commands": ["*"], "users": ["alice"]}}
+    (directory / "daemon").mkdir()
+    web = {"base_path": base_path}
+    with running(directory / "daemon", commands, doors=[DOOR], roles=roles, limits=LENIENT, web=web) as daemon:
+        write_passwords(daemon, {"alice": ALICE})
+        with subprocess.Popen(program, stdin=subprocess.DEVNULL) as proxy:
+            try:
+                wait_until(lambda: _is_open(PORT), "the proxy answers")
+                yield daemon
+            finally:
+                proxy.terminate()
+
+
+def _is_open(port: int) -> bool:
+    needle = f":{port:04X} 00000000:0000 0A"
+    return needle in Path("/proc/net/tcp").read_text("ascii")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Give one browser for all visits."""
+    with chromium() as browser:
+        yield browser
+
+
+def _look_around(page: Page) -> None:
+    page.goto(f"{ADDRESS}/")
+    page.get_by_role("link", name="Run up").click()
+    expect(page.locator("pre")).to_contain_text("9 days")
+    page.goto(f"{ADDRESS}/nothing/at/all")
+    page.get_by_role("link", name="cmdserver").click()
+    expect(page).to_have_url(f"{ADDRESS}/")
+    page.get_by_role("link", name="Log in").click()
+    expect(page).to_have_url(f"{ADDRESS}/-/login")
+    page.goto(f"{ADDRESS}/touch")
+    page.get_by_label("Name").fill("alice")
+    page.get_by_label("Password").fill(ALICE)
+    page.get_by_label("Password").press("Enter")
+    expect(page).to_have_url(f"{ADDRESS}/touch")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("pre")).to_contain_text("touched")
+    page.get_by_role("link", name="All commands").click()
+    expect(page.get_by_role("link", name="Open touch")).to_be_visible()
+    page.get_by_role("button", name="Log out").click()
+    expect(page).to_have_url(f"{ADDRESS}/")
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+def test_a_visit(tmp_path: Path, browser: Browser, kind: str) -> None:
+    """Everything on a page leads to where the proxy serves it, with scripts and without."""
+    with proxied(tmp_path, kind):
+        for has_javascript in (True, False):
+            with visit(browser, ADDRESS, has_javascript=has_javascript) as page:
+                _look_around(page)
+
+
+def test_who_is_logged_out_meanwhile(tmp_path: Path, browser: Browser) -> None:
+    """What a script offers leads there and back, too."""
+    with proxied(tmp_path, "nginx takes it away"), visit(browser, ADDRESS) as page:
+        page.goto(f"{ADDRESS}/-/login?next=/secret")
+        page.get_by_label("Name").fill("alice")
+        page.get_by_label("Password").fill(ALICE)
+        page.get_by_label("Password").press("Enter")
+        expect(page).to_have_url(f"{ADDRESS}/secret")
+        page.context.clear_cookies()
+        page.get_by_role("button", name="Run again").click()
+        page.get_by_role("status").get_by_role("link", name="Log in").click()
+        page.get_by_label("Name").fill("alice")
+        page.get_by_label("Password").fill(ALICE)
+        page.get_by_label("Password").press("Enter")
+        expect(page).to_have_url(f"{ADDRESS}/secret")

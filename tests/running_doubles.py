@@ -22,7 +22,7 @@ from zope.interface import implementer
 from cmdserver.admission import Admission
 from cmdserver.dispatcher import Dispatcher
 from cmdserver.errors import AuditError, Code
-from cmdserver.events import Event, EventStream, Requested
+from cmdserver.events import Event, EventStream, Requested, Started
 from cmdserver.gate import Gate
 from cmdserver.in_process import InProcess
 from cmdserver.model import Answer, Caller, Command, Finished, Flow, Grant, Role
@@ -343,6 +343,11 @@ class MemoryLedger:
         self.is_about_to_be_full = False
 
     @property
+    def starts(self) -> list[Started]:
+        """Those of the events that tell of what was about to be run."""
+        return [event for event in self.events if isinstance(event, Started)]
+
+    @property
     def requests(self) -> list[Requested]:
         """Those of the events that tell of requests."""
         return [event for event in self.events if isinstance(event, Requested)]
@@ -417,7 +422,7 @@ class House:
     @property
     def outcomes(self) -> list[Code]:
         """How the requests ended, as written down."""
-        return [event.outcome for event in self.ledger.events]
+        return [event.outcome for event in self.ledger.requests]
 
     @property
     def running(self) -> int:

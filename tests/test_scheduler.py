@@ -25,6 +25,8 @@ class FakeReporter:
     def __init__(self) -> None:
         self.reports: list[str] = []
         self.ends: list[Finished] = []
+        #: For whom each process was about to be started.
+        self.started: list[list[str]] = []
         #: What the processes of those that were turned away had done.
         self.so_far: list[Finished | None] = []
         #: Whether those who asked may be told.
@@ -33,7 +35,8 @@ class FakeReporter:
         #: Why nothing may be run, at the moment at which it would be.
         self.trouble: AuditError | None = None
 
-    def require_ledger(self) -> None:
+    def starting(self, questions: Sequence[Question]) -> None:
+        self.started.append([each.id for each in questions])
         if self.trouble is not None:
             raise self.trouble
 
@@ -134,6 +137,18 @@ class UnsharedTests(SchedulerTestCase):
 
         self.assertEqual(self.happened, ["started", "out", "answered"])
         self.assertEqual((asked.answer.finished.stdout, asked.answer.finished.stdout_bytes), (b"", 4))
+
+    def test_a_start_is_reported_when_it_comes(self) -> None:
+        """Not when a question enters the line, and with all who share what is started."""
+        self.let(running=1, queued=10)
+        self.ask("x")
+        for name in "ab":
+            self.share(name)
+        self.assertEqual(self.reporter.started, [["x"]])
+
+        self.processes[0].ends()
+
+        self.assertEqual(self.reporter.started, [["x"], ["a", "b"]])
 
     def test_an_answer_is_told_after_the_report(self) -> None:
         """Nobody is told before the end has been reported; nobody at all if the reporter does not consent."""

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cmdserver.errors import AuditError, BadArgument, Busy, Code, Fault, Refusal, RequestError
-from cmdserver.events import EventStream, Requested
+from cmdserver.events import EventStream, Requested, Started
 from cmdserver.gate import Gate
 from cmdserver.model import Answer, Caller, Command, Finished, Grant, Rule, Sink
 from cmdserver.policy import Policy
@@ -172,9 +172,16 @@ class Dispatcher:
 
     # Reporter
 
-    def require_ledger(self) -> None:
-        """See `EventStream.require_ledger`."""
+    def starting(self, questions: Sequence[Question]) -> None:
+        """Write down what may change something before it is done: a daemon that is killed can tell nothing any more.
+
+        Raises:
+            AuditError: It cannot be written, or its end could not be.
+        """
         self._events.require_ledger()
+        events = [self._started(each) for each in questions if not each.grant.command.read_only]
+        if events:
+            self._events.publish(events)
 
     def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: Finished) -> bool:
         """Write the ends of all questions of one process down; if that fails, nobody gets its answer."""
@@ -262,6 +269,15 @@ class Dispatcher:
         except AuditError as error:
             return _fault(question_id, error)
         return refusal
+
+    def _started(self, question: Question) -> Started:
+        return Started(
+            time=self._time_of_day(),
+            id=question.id,
+            caller=question.caller,
+            command=question.grant.command.name,
+            arguments=question.grant.arguments,
+        )
 
     def _event(
         self,

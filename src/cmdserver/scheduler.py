@@ -56,8 +56,8 @@ class Question:
 class Reporter(Protocol):
     """Who writes down how questions ended, and answers those that got no process."""
 
-    def require_ledger(self) -> None:
-        """Raise `AuditError` unless what is about to be run could be written down."""
+    def starting(self, questions: Sequence[Question]) -> None:
+        """A process is about to be started for questions; raise `AuditError` if it may not be."""
 
     def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: Finished) -> bool:
         """A process has ended; return whether those who asked may be told."""
@@ -183,7 +183,7 @@ class Scheduler:
         self._sharing.start(run.group)
         first = next(iter(run.group.questions))
         try:
-            self._reporter.require_ledger()  # now, and not before: it may have waited for long
+            self._reporter.starting(list(run.group.questions))  # now, and not before: it may have waited for long
             sink = self._record(run) if first.grant.command.share else first.sink
             run.execution = self._runner.run(first.grant, sink)
         except (OSError, AuditError) as error:

@@ -18,7 +18,8 @@ from cmdserver.events import EventStream, Requested, Started
 from cmdserver.gate import Gate
 from cmdserver.model import Answer, Caller, Command, Finished, Grant, Rule, Sink
 from cmdserver.policy import Policy
-from cmdserver.scheduler import Question, Scheduler
+from cmdserver.questions import Question
+from cmdserver.scheduler import Scheduler
 from cmdserver.throttle import Throttle
 
 T = TypeVar("T")

@@ -9,16 +9,18 @@ Rules of this file: what comes out is `Json` and nothing else, of bounded size a
 
 import gc
 import importlib
+import inspect
 import json
 import math
 import re
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import _GeneratorContextManager, contextmanager
 from difflib import get_close_matches
 from functools import cache, lru_cache
-from typing import TypeAlias
+from types import FrameType
+from typing import Final, TypeAlias
 
 from twisted.logger import Logger
 
@@ -161,25 +163,50 @@ def _at_most(seconds: float) -> Iterator[None]:
     """Raise a TimeoutError when something takes longer; in the main thread only, where the reactor is.
 
     A thread would not do: a regular expression keeps all others from running. It does look for signals while it works.
+
+    An alarm may come at any moment, also when the work is done and this is tidying up, where its exception would keep
+    the collector off for good. So it is ignored while this function or contextlib around it is executed, and from the
+    moment on at which the work has ended; and every step of the tidying is made, whatever becomes of the one before.
+    Another's handler and timer are put aside meanwhile.
     """
+    is_working = True
 
-    def stop(*_: object) -> None:
-        text = f"took longer than {seconds:g} s"
-        raise TimeoutError(text)
+    def stop(_: int, frame: FrameType | None) -> None:
+        if is_working and frame is not None and frame.f_code not in _OURS:
+            text = f"took longer than {seconds:g} s"
+            raise TimeoutError(text)
 
-    # In a destructor that the collector calls, the exception would be lost.
     is_collecting = gc.isenabled()
-    gc.disable()
-    before = signal.signal(signal.SIGALRM, stop)
-    # Again and again, as a parser may catch what it does not know.
-    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    handler, timer = signal.getsignal(signal.SIGALRM), (0.0, 0.0)
     try:
+        # In a destructor that the collector calls, the exception would be lost.
+        gc.disable()
+        signal.signal(signal.SIGALRM, stop)
+        # Again and again, as a parser may catch what it does not know.
+        timer = signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        if is_collecting:
-            gc.enable()
+        is_working = False
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        finally:
+            try:
+                signal.signal(signal.SIGALRM, handler or signal.SIG_DFL)
+                signal.setitimer(signal.ITIMER_REAL, *timer)
+            finally:
+                if is_collecting:
+                    gc.enable()
+
+
+#: `_at_most`, and what is executed between a ``with`` statement and it.
+_OURS: Final = frozenset(
+    function.__code__
+    for function in (
+        inspect.unwrap(_at_most),
+        _GeneratorContextManager.__enter__,
+        _GeneratorContextManager.__exit__,
+    )
+)
 
 
 @cache

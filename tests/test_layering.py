@@ -34,6 +34,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "gate": "errors",
         "penalties": "networks",
         "places": "",
+        "plausible": "",
         "policy": "errors model",
         "printable": "",
         "reading": "places",
@@ -44,7 +45,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "sharing": "",
         "sources": "networks",
         "startups": "errors",
-        "structured": "model",
+        "structured": "model plausible",
         "throttle": "errors",
         "wire": "errors",
         # The host.

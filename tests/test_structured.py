@@ -16,6 +16,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.logger import capturedLogs, formatEvent
 
 from cmdserver import structured
 from cmdserver.rendering import answer_json
@@ -74,6 +75,41 @@ class DataTests(TestCase):
     def test_df(self) -> None:
         """A table is a list of rows."""
         self.assertEqual([ROW], parse("df", DF))
+
+    def test_what_cannot_be(self) -> None:
+        """A share whose name has a blank moves the columns: none of it is believed, and the log says so once."""
+        head = b"Filesystem                      1K-blocks        Used  Available Use% Mounted on\n"
+        disk = b"/dev/sda1                        10190100     4061664    5587760  43% /\n"
+        share = b"//nas.example/Common Files/Team 17179803648 15080666092 2099137556  88% /mnt/team\n"
+        self.assertIsNotNone(parse("df", head + disk))
+        structured._complain.cache_clear()
+
+        with capturedLogs() as logged:
+            results = [parse("df", head + disk + share + b"\n" * number) for number in range(3)]
+
+        self.assertEqual(results, [None] * 3)
+        (event,) = logged
+        self.assertIn("the parser df cannot read what its command prints: a value cannot be", formatEvent(event))
+
+    def test_formats_call_their_values_as_they_like(self) -> None:
+        """A file in YAML may have a percentage of -3; what a command prints may not."""
+        pytest.importorskip("ruamel.yaml", reason="jc cannot read YAML here")
+
+        self.assertEqual([{"use_percent": -3, "mounted_on": "x"}], parse("yaml", b"use_percent: -3\nmounted_on: x\n"))
+
+    def test_commands_of_this_host(self) -> None:
+        """What they print is believed."""
+        for parser, output in (
+            ("uptime", b" 04:37:01 up 57 min,  0 users,  load average: 0.10, 0.20, 0.30\n"),
+            ("free", b"               total        used        free\nMem:            7935        1204        4200\n"),
+            (
+                "ps",
+                b"USER PID %CPU %MEM VSZ RSS TTY STAT START TIME COMMAND\nroot 1 250 0.1 1 2 ? Ss 00:31 0:01 init\n",
+            ),
+            ("mount", b"proc on /proc type proc (rw,nosuid)\n/dev/vda on /mnt/a b type ext4 (rw)\n"),
+        ):
+            with self.subTest(parser):
+                self.assertIsNotNone(parse(parser, output))
 
     def test_odd_output(self) -> None:
         """What a parser stumbles over has no data; so has more than is looked at."""

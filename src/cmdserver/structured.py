@@ -2,7 +2,7 @@
 
 A parser is loaded when the configuration is read, so that a request imports nothing. What it makes of output is made
 when somebody asks for it, once a run: those who share a run share its output, and with it the data. Output that a
-parser can make nothing of has no data, which is never an error.
+parser can make nothing of has no data, which is never an error; nor has output of which it made what cannot be.
 
 Rules of this file: what comes out is `Json` and nothing else, of bounded size and in bounded time; nobody changes it.
 """
@@ -10,6 +10,7 @@ Rules of this file: what comes out is `Json` and nothing else, of bounded size a
 import gc
 import importlib
 import inspect
+import itertools
 import json
 import math
 import re
@@ -17,6 +18,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import _GeneratorContextManager, contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache
 from types import FrameType
@@ -25,6 +27,7 @@ from typing import Final, TypeAlias
 from twisted.logger import Logger
 
 from cmdserver.model import Answer, Command
+from cmdserver.plausible import is_plausible
 
 #: What JSON can say, as values that nobody changes.
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -148,10 +151,14 @@ def parse(name: str, output: bytes) -> Json:
 def _parse(name: str, output: bytes) -> Json:
     try:
         with _at_most(PARSE_SECONDS):
-            return _plain(_parser(name)(output.decode(errors="replace"), quiet=True), iter(range(VALUES)))
+            parser = _parser(name)
+            return _plain(parser.parse(output.decode(errors="replace"), quiet=True), iter(range(VALUES)), parser.judges)
     except TimeoutError as error:
         _late[name] += 1
         _complain(name, f"{error}; after the third time it is left alone")
+        return None
+    except _Implausible as error:
+        _complain(name, str(error))
         return None
     except Exception as error:  # noqa: BLE001 - a parser meets whatever a command prints, and may stumble as it likes
         _complain(name, type(error).__name__)
@@ -215,8 +222,26 @@ def _complain(name: str, error: str) -> None:
     _log.warn("the parser {name} cannot read what its command prints: {error}", name=name, error=error)
 
 
+class _Implausible(ValueError):  # noqa: N818 - a statement
+    """A parser has taken one thing for another."""
+
+    def __init__(self) -> None:
+        super().__init__("a value cannot be what its name says, so no value is believed")
+
+
+def _believe(_: str, __: object) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Parser:
+    parse: Callable[..., object]
+    #: Whether something of this name may have this value.
+    judges: Callable[[str, object], bool]
+
+
 @cache
-def _parser(name: str) -> Callable[..., object]:
+def _parser(name: str) -> _Parser:
     try:
         jc = importlib.import_module("jc.lib")
     except ModuleNotFoundError as error:
@@ -229,12 +254,12 @@ def _parser(name: str) -> Callable[..., object]:
     module = importlib.import_module(f"jc.parsers.{name.replace('-', '_')}")
     if getattr(module.info, "streaming", False):
         raise ValueError(f"{name} is a parser of endless input; here there is an end: use {name.removesuffix('-s')}")
-    function: Callable[..., object] = module.parse
-    return function
+    # What is written in a format, such as YAML, may call its values as it likes.
+    return _Parser(module.parse, is_plausible if "command" in module.info.tags else _believe)
 
 
-def _plain(value: object, room: Iterator[int]) -> Json:
-    """Make JSON of what a parser made; raises when there is no ``room`` for more values."""
+def _plain(value: object, room: Iterator[int], judges: Callable[[str, object], bool]) -> Json:
+    """Make JSON of what a parser made; raises when there is no ``room`` for more values, or at one that cannot be."""
     if next(room, None) is None:
         raise OverflowError
     match value:
@@ -245,8 +270,11 @@ def _plain(value: object, room: Iterator[int]) -> Json:
         case float():
             return value if math.isfinite(value) else None
         case Mapping():
-            return {str(key): _plain(each, room) for key, each in value.items()}
+            plain = {str(key): _plain(each, room, judges) for key, each in value.items()}
+            if not all(itertools.starmap(judges, plain.items())):
+                raise _Implausible
+            return plain
         case list() | tuple():
-            return [_plain(each, room) for each in value]
+            return [_plain(each, room, judges) for each in value]
         case _:
             return str(value)

@@ -22,7 +22,7 @@ from zope.interface import implementer
 from cmdserver.admission import Admission
 from cmdserver.dispatcher import Dispatcher
 from cmdserver.errors import AuditError, Code
-from cmdserver.events import Event, EventStream, Requested
+from cmdserver.events import Event, EventStream, Requested, Started
 from cmdserver.gate import Gate
 from cmdserver.in_process import InProcess
 from cmdserver.model import Answer, Caller, Command, Finished, Flow, Grant, Role
@@ -100,6 +100,20 @@ def requested(**differences: Any) -> Requested:
     return replace(event, **differences)
 
 
+class TurnClock(Clock):
+    """A `Clock` that can pass a single turn of the reactor: what is scheduled during a turn comes in the next one."""
+
+    def turn(self) -> bool:
+        """Let what is due now happen; return whether something was."""
+        due = [call for call in self.calls if call.getTime() <= self.seconds()]
+        for call in due:
+            if call.active():
+                self.calls.remove(call)
+                call.called = 1
+                call.func(*call.args, **call.kw)
+        return bool(due)
+
+
 class FakeProcess:
     """A process that does what its test says; to the protocol it is the transport.
 
@@ -171,6 +185,13 @@ class FakeProcess:
         self.closes_output()
         self.exits(status)
 
+    def is_lost(self, why: OSError) -> None:
+        """Turn out not to have been started, or not to be known to anybody any more."""
+        self.pipes.clear()
+        self._reason = Failure(why)
+        self.pid = None
+        self._protocol.processEnded(self._reason)
+
     # What the host does with it
 
     @property
@@ -224,7 +245,7 @@ class FakeSpawner:
         clock: When what takes a turn of the reactor happens.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: TurnClock) -> None:
         self.clock = clock
         self.processes: list[FakeProcess] = []
         #: Raised instead of starting anything.
@@ -273,7 +294,7 @@ class FakeSpawner:
 
 def fake_host(test: SynchronousTestCase) -> FakeSpawner:
     """Make a host of fake processes with a clock of its own; signals reach those, and nobody else, during the test."""
-    spawner = FakeSpawner(Clock())
+    spawner = FakeSpawner(TurnClock())
     test.patch(os, "killpg", spawner.killpg)
     return spawner
 
@@ -343,6 +364,11 @@ class MemoryLedger:
         self.is_about_to_be_full = False
 
     @property
+    def starts(self) -> list[Started]:
+        """Those of the events that tell of what was about to be run."""
+        return [event for event in self.events if isinstance(event, Started)]
+
+    @property
     def requests(self) -> list[Requested]:
         """Those of the events that tell of requests."""
         return [event for event in self.events if isinstance(event, Requested)]
@@ -395,7 +421,7 @@ class House:
         self.gate = Gate(100, 100)
         self.throttle = Throttle(per_minute)
         admission: Admission[Run] = Admission(running, queued)
-        self.scheduler = Scheduler(admission, self.runner)
+        self.scheduler = Scheduler(admission, self.runner, self.clock)
         self.dispatcher = Dispatcher(
             policy=Policy(commands or (command(),), EVERYTHING),
             throttle=self.throttle,
@@ -417,7 +443,7 @@ class House:
     @property
     def outcomes(self) -> list[Code]:
         """How the requests ended, as written down."""
-        return [event.outcome for event in self.ledger.events]
+        return [event.outcome for event in self.ledger.requests]
 
     @property
     def running(self) -> int:

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.audit import MIN_FREE_BYTES, AuditFile, _line
 from cmdserver.errors import AuditError, Code
-from cmdserver.events import Ledger
+from cmdserver.events import Ledger, Started
 from tests import contracts
 from tests.running_doubles import STRANGER, finished, requested, user
 
@@ -98,6 +98,20 @@ class LineTests(SynchronousTestCase):
                 "truncated": True,
                 "shared": True,
             },
+        )
+
+    def test_a_start_says_what_is_known(self) -> None:
+        """Who, whence and what, as the line of the end will; and nothing of how it ends."""
+        event = Started(
+            time=1_700_000_000.5, id="0123456789abcdef", caller=user("ada"), command="df", arguments=("-h",)
+        )
+
+        record = json.loads(_line(event))
+
+        end = self.record(caller=user("ada"), command="df", arguments=("-h",), time=1_700_000_000.5)
+        self.assertEqual(record, {key: end[key] for key in record} | {"event": "started"})
+        self.assertEqual(
+            list(record), ["time", "event", "id", "door", "source", "user", "method", "command", "arguments"]
         )
 
     def test_a_refusal_has_the_same_fields(self) -> None:

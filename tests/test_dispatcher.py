@@ -25,13 +25,20 @@ from cmdserver.errors import (
     Throttled,
     UnknownCommand,
 )
+from cmdserver.events import Event
 from cmdserver.model import Caller, Command, Role, Rule, Stranger
 from cmdserver.policy import Policy
 from tests.doubles import a_caller
 from tests.running_doubles import EVERYTHING, STRANGER, Asked, House, RecordingSink, command, user
 
 ADA, GUY = user("ada"), user("guy")
-COMMANDS = (command("uptime"), command("df", share=True), command("reboot"))
+COMMANDS = (
+    command("uptime"),
+    command("df", share=True),
+    command("reboot"),
+    command("restart", read_only=False),
+    command("flush", read_only=False, share=True),
+)
 
 
 class DispatcherTestCase(SynchronousTestCase):
@@ -565,6 +572,100 @@ class RecordTests(DispatcherTestCase):
         )
 
 
+class StartTests(DispatcherTestCase):
+    """What is written before a command runs that may change something."""
+
+    def test_it_is_written_before_it_runs(self) -> None:
+        """With the request's id, caller and words, when it starts."""
+        started: list[int] = []
+        append = self.house.ledger.append
+
+        def note(events: Sequence[Event]) -> None:
+            started.append(len(self.house.spawner.processes))
+            append(events)
+
+        self.house.ledger.append = note  # type: ignore[method-assign]
+        self.house.clock.advance(5)
+        asked = self.ask(ADA, "restart")
+        self.house.clock.advance(2)
+        self.house.spawner.last.ends()
+
+        (start,) = self.house.ledger.starts
+        (end,) = self.house.ledger.requests
+        self.assertEqual(started, [0, 1], "before the process is started, and when it has ended")
+        self.assertEqual((start.id, end.id), (asked.answer.id,) * 2)
+        self.assertEqual((start.caller, start.command, start.arguments), (ADA, "restart", ()))
+        self.assertEqual((start.time, end.time), (1_700_000_005.0, 1_700_000_007.0))
+
+    def test_what_only_reads_has_one_line(self) -> None:
+        """Its end; nothing would be missed of it."""
+        self.ask(ADA, "reboot")
+        self.ask(ADA, "df")
+
+        self.assertEqual(self.house.ledger.events, [])
+
+    def test_what_waits_has_not_started(self) -> None:
+        """The line is written when it is its turn, not when it is asked; what is taken back has none."""
+        self.let(running=1)
+        self.ask(ADA)
+        waiting, left = self.ask(ADA, "restart"), self.ask(ADA, "restart")
+        left.leave()
+        self.assertEqual(self.house.ledger.starts, [])
+
+        for process in (0, 1):
+            self.house.clock.advance(3)
+            self.house.spawner.processes[process].ends()
+
+        (start,) = self.house.ledger.starts
+        self.assertEqual((start.id, start.time), (waiting.answer.id, 1_700_000_003.0))
+
+    def test_who_shares_it_has_a_line_each(self) -> None:
+        """One process, two who have asked for it."""
+        self.let(running=1)
+        self.ask(ADA)
+        asked = [self.ask(ADA, "flush"), self.ask(ADA, "flush")]
+
+        for process in (0, 1):
+            self.house.spawner.processes[process].ends()
+
+        self.assertEqual([start.id for start in self.house.ledger.starts], [each.answer.id for each in asked])
+
+    def test_it_does_not_run_if_that_cannot_be_written(self) -> None:
+        """Though there seemed to be room: nothing is started, and the caller is told of a fault."""
+        self.house.ledger.is_about_to_be_full = True
+
+        with capturedLogs() as events:
+            error = self.ask(ADA, "restart").error
+
+        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(len(self.logged(list(events), error)), 1)
+
+    def test_it_does_not_run_if_its_end_could_not_be_written(self) -> None:
+        """Room for two lines is asked for before the first is written."""
+        self.house.ledger.is_full = True
+        written: list[Event] = []
+
+        def append(events: Sequence[Event]) -> None:
+            written.extend(events)
+
+        self.house.ledger.append = append  # type: ignore[method-assign]
+
+        error = self.ask(ADA, "restart").error
+
+        self.assertIsInstance(error, Fault)
+        self.assertEqual((self.house.spawner.processes, written), ([], []))
+
+    def test_a_start_that_fails_has_an_end(self) -> None:
+        """What was written down as started, and could not be, is a fault under the same id."""
+        self.house.spawner.trouble = FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+        with capturedLogs():
+            self.ask(ADA, "restart")
+
+        (start,), (end,) = self.house.ledger.starts, self.house.ledger.requests
+        self.assertEqual((start.id, end.outcome), (end.id, Code.FAULT))
+
+
 class FaultTests(DispatcherTestCase):
     """What is our fault: the log knows, the caller is told where to point."""
 
@@ -680,7 +781,9 @@ class ConsultTests(DispatcherTestCase):
         """Everybody is told of their own commands, by name, and of no others."""
         listed = {caller.name: [each.name for each in self.dispatcher.help(caller)] for caller in (ADA, GUY, STRANGER)}
 
-        self.assertEqual(listed, {"ada": ["df", "reboot", "uptime"], "guy": ["uptime"], None: ["df", "uptime"]})
+        self.assertEqual(
+            listed, {"ada": ["df", "flush", "reboot", "restart", "uptime"], "guy": ["uptime"], None: ["df", "uptime"]}
+        )
 
     def test_help_refuses_what_asking_would_refuse(self) -> None:
         """One command's help is for those who may run it, and refused to others as the command would be."""

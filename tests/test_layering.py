@@ -35,6 +35,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "penalties": "networks",
         "places": "",
         "policy": "errors model printable",
+        "plausible": "",
         "printable": "",
         "reading": "places",
         "recording": "model",
@@ -45,7 +46,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "sharing": "",
         "sources": "networks",
         "startups": "errors networks",
-        "structured": "model",
+        "structured": "model plausible",
         "text_files": "",
         "throttle": "errors",
         "wire": "errors text_files",
@@ -118,9 +119,10 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " sshtransport.key_exchange sshtransport.negotiation sshtransport.protected sshtransport.strict"
         ),
         # One request, one way through.
-        "scheduler": "admission errors execution model recording runner sharing",
-        "dispatcher": "errors events gate model policy scheduler throttle",
+        "scheduler": "admission errors execution model questions recording runner sharing",
+        "dispatcher": "errors events gate model policy questions scheduler throttle",
         "interpreter": "dispatcher errors held_stderr model printable rendering wire",
+        "questions": "errors model recording sharing",
         # The configuration: names of roles and words of the protocol are not written down twice.
         "checks": "host model names networks policy reading settings startups wire",
         "configuration": "checks host model reading settings text_files",
@@ -423,7 +425,7 @@ class LayeringTests(SynchronousTestCase):
         self.assertEqual((importers, at_import), (["plugin"], []))
 
     def test_only_the_identity_makes_callers(self) -> None:
-        """A Caller in a signature means that somebody has been let in, so nobody else calls its constructor."""
+        """A Caller in a signature means that somebody has been let in: nobody else makes or copies one."""
         makers = [
             module
             for module, tree in trees().items()

@@ -7,8 +7,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from cmdserver.errors import Code
-from cmdserver.events import LoggedIn
+from cmdserver.events import LoggedIn, Started
 from cmdserver.metrics import UNKNOWN, WORDS, Metrics, Now
+from tests.doubles import a_caller
 from tests.running_doubles import finished, requested
 
 
@@ -36,6 +37,20 @@ class MetricsTests(unittest.TestCase):
 
         self.assertEqual(self.value("cmdserver_requests_total", door="line", command="uptime", outcome="ok"), 2)
         self.assertEqual(self.value("cmdserver_requests_total", door="line", command="uptime", outcome="busy"), 1)
+
+    def test_starts_are_not_counted(self) -> None:
+        """A request counts when it ends, once."""
+        self.metrics(Started(time=0.0, id="a", caller=a_caller(), command="uptime", arguments=()))
+
+        self.assertEqual(self.value("cmdserver_requests_total", door="line", command="uptime", outcome="ok"), 0)
+
+    def test_the_duration_of_what_goes_on_is_not_measured(self) -> None:
+        """A caller who was refused in the midst of a run says nothing about how long that takes."""
+        self.metrics(requested(outcome=Code.DENIED, finished=finished(exit_status=None)))
+        self.metrics(requested(finished=finished(exit_status=None, signal="SIGTERM")))
+        self.metrics(requested())
+
+        self.assertEqual(self.value("cmdserver_run_duration_seconds_count", command="uptime"), 2)
 
     def test_everything_is_there_from_the_start(self) -> None:
         """Each command has all its series before anybody has asked for it, also one that was added later."""

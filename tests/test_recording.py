@@ -1,20 +1,23 @@
 """Tests of telling many what one process says."""
 
 import gc
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.recording import PIECE_BYTES, Reader, Recording
+from cmdserver.recording import PIECE_BYTES, READERS_A_TURN, Reader, Recording
 from tests.doubles import LAW
-from tests.running_doubles import RecordingSink, finished, grant
+from tests.running_doubles import RecordingSink, TurnClock, finished, grant
 
 
 class RecordingTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.recording = Recording()
+        self.clock = Clock()
+        self.recording = Recording(self.clock)
         self.failures: list[Failure] = []
 
     def read(self) -> tuple[RecordingSink, Reader]:
@@ -157,9 +160,149 @@ class RecordingTests(SynchronousTestCase):
         self.addCleanup(gc.enable)
 
         del sink, reader
-        self.recording = Recording()
+        self.recording = Recording(self.clock)
 
         self.assertEqual(gc.collect(), 0)
+
+
+class TurnTests(SynchronousTestCase):
+    """Telling more readers than one turn of the reactor is good for."""
+
+    def setUp(self) -> None:
+        self.clock = TurnClock()
+        self.recording = Recording(self.clock)
+        self.sinks = [RecordingSink() for _ in range(2 * READERS_A_TURN + 20)]
+        self.failures: list[Failure] = []
+        self.readers = [self.recording.read(sink, self.failures.append) for sink in self.sinks]
+
+    def start(self) -> None:
+        """Let all know that the process was started."""
+        self.recording.started(grant(), RecordingSink())
+        self.turns()
+
+    def heard(self, said: bytes) -> int:
+        """Count those who have heard this and no more."""
+        return sum(sink.stdout == said for sink in self.sinks)
+
+    def turns(self) -> int:
+        """Let turns pass until all are told; count them."""
+        count = 0
+        while self.clock.turn():
+            count += 1
+        return count
+
+    def test_so_many_in_a_turn(self) -> None:
+        """A piece is told to so many in each turn of the reactor, and once to each."""
+        self.start()
+        self.recording.out(b"one")
+
+        told = [self.heard(b"one")]
+        while self.clock.turn():
+            told.append(self.heard(b"one"))
+
+        self.assertEqual(told, [0, READERS_A_TURN, 2 * READERS_A_TURN, len(self.sinks)])
+
+    def test_so_few_wait_for_no_turn(self) -> None:
+        """As many as are told in one turn are told at once."""
+        self.recording = Recording(self.clock)
+        self.sinks = [RecordingSink() for _ in range(READERS_A_TURN)]
+        for sink in self.sinks:
+            self.recording.read(sink, self.failures.append)
+        self.recording.started(grant(), RecordingSink())
+        self.recording.out(b"one")
+
+        self.assertEqual((self.heard(b"one"), self.turns()), (len(self.sinks), 0))
+
+    def test_the_start_is_told_in_turns(self) -> None:
+        """Nobody hears output before having heard of the start."""
+        self.recording.started(grant(), RecordingSink())
+        self.recording.out(b"one")
+        self.assertEqual(self.sinks[0].happened, [])
+
+        self.assertEqual(self.turns(), 3)
+
+        self.assertEqual({tuple(sink.happened) for sink in self.sinks}, {("started", "out")})
+
+    def test_a_piece_that_comes_while_another_is_told(self) -> None:
+        """Everybody hears both, in order; those who have heard the first come last."""
+        self.start()
+        self.recording.out(b"1" * PIECE_BYTES)
+        self.clock.turn()
+        self.recording.out(b"2")
+        self.assertEqual(self.heard(b"1" * PIECE_BYTES), READERS_A_TURN)
+
+        self.clock.turn()
+        self.assertEqual(self.sinks[READERS_A_TURN].stdout[-1:], b"2")
+        self.assertEqual(self.heard(b"1" * PIECE_BYTES), READERS_A_TURN)
+        self.assertEqual(self.turns(), 2)
+
+        self.assertEqual(self.heard(b"1" * PIECE_BYTES + b"2"), len(self.sinks))
+        self.assertEqual({len(sink.chunks) for sink in self.sinks}, {2})
+
+    def test_one_who_leaves_before_its_turn(self) -> None:
+        """Hears nothing, and nobody else misses anything for it."""
+        self.start()
+        self.recording.out(b"one")
+        self.readers[-1].stop()
+        self.sinks[READERS_A_TURN].when_out = self.readers[-2].stop
+
+        self.turns()
+
+        self.assertEqual([sink.stdout for sink in self.sinks[-2:]], [b"", b""])
+        self.assertEqual(self.heard(b"one"), len(self.sinks) - 2)
+
+    def test_one_who_leaves_before_the_start_was_told(self) -> None:
+        """Hears nothing at all."""
+        self.recording.started(grant(), RecordingSink())
+        self.readers[-1].stop()
+        self.turns()
+
+        self.assertEqual([self.sinks[-1].happened, self.sinks[0].happened], [[], ["started"]])
+
+    def test_a_mistake_of_one(self) -> None:
+        """Is its own, as among few."""
+        self.start()
+        self.recording.out(b"one")
+        self.sinks[-2].when_out = lambda: 1 / 0
+
+        self.turns()
+
+        self.assertEqual([failure.type for failure in self.failures], [ZeroDivisionError])
+        self.assertEqual(self.sinks[-1].stdout, b"one")
+
+    def test_many_who_resume_at_once(self) -> None:
+        """Those who were slow, and catch up together, are told in turns as well."""
+        self.start()
+        for sink in self.sinks:
+            sink.pause()
+        self.recording.out(b"one")
+        self.assertEqual((self.turns(), self.heard(b"one")), (3, 0))
+        for sink in self.sinks:
+            sink.resume()
+
+        self.assertEqual(self.heard(b"one"), 0)
+        self.clock.turn()
+        self.assertEqual(self.heard(b"one"), READERS_A_TURN)
+        self.turns()
+        self.assertEqual(self.heard(b"one"), len(self.sinks))
+
+    def test_the_end_comes_last(self) -> None:
+        """Each hears of it in its turn, when it has heard everything; who has stopped does not."""
+        self.start()
+        self.recording.out(b"one")
+        self.recording.complete(finished())
+        self.readers[0].stop()
+        for sink, reader in zip(self.sinks[1:], self.readers[1:], strict=True):
+            reader.end(partial(sink.happened.append, "ended"))
+        self.assertEqual(self.sinks[1].happened, ["started"])
+
+        self.clock.turn()
+        self.assertEqual(sum("ended" in sink.happened for sink in self.sinks), READERS_A_TURN - 1)
+        self.turns()
+
+        self.assertEqual({tuple(sink.happened) for sink in self.sinks[1:]}, {("started", "out", "ended")})
+        self.assertEqual(self.sinks[0].happened, ["started"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 #: What a process or a reader may do: say so many bytes, or let the reader with that number pause or resume.
@@ -177,7 +320,7 @@ class LawTests(SynchronousTestCase):
     @given(_STEPS)
     def test_each_hears_everything_in_order(self, steps: list[tuple[str, int]]) -> None:
         """However readers pause and resume, each hears what was said, in order, and the end once and last."""
-        recording = Recording()
+        recording = Recording(Clock())
         sinks = [RecordingSink() for _ in range(3)]
         readers = [recording.read(sink, lambda failure: failure.raiseException()) for sink in sinks]
         recording.started(grant(), RecordingSink())

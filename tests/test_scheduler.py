@@ -8,12 +8,14 @@ from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver import scheduler
 from cmdserver.admission import Admission
 from cmdserver.errors import AuditError, Busy, Denied, Refusal
 from cmdserver.model import Answer, Caller, Finished
-from cmdserver.recording import PIECE_BYTES
+from cmdserver.questions import Question
+from cmdserver.recording import PIECE_BYTES, READERS_A_TURN
 from cmdserver.runner import Runner
-from cmdserver.scheduler import Question, Run, Scheduler
+from cmdserver.scheduler import BYTES_A_TURN, Run, Scheduler
 from tests.doubles import a_caller
 from tests.running_doubles import STRANGER, Asked, FakeProcess, RecordingSink, fake_host, grant, user
 
@@ -26,6 +28,8 @@ class FakeReporter:
     def __init__(self) -> None:
         self.reports: list[str] = []
         self.ends: list[Finished] = []
+        #: For whom each process was about to be started.
+        self.started: list[list[str]] = []
         #: What the processes of those that were turned away had done.
         self.so_far: list[Finished | None] = []
         #: Whether those who asked may be told.
@@ -34,7 +38,8 @@ class FakeReporter:
         #: Why nothing may be run, at the moment at which it would be.
         self.trouble: AuditError | None = None
 
-    def require_ledger(self) -> None:
+    def starting(self, questions: Sequence[Question]) -> None:
+        self.started.append([each.id for each in questions])
         if self.trouble is not None:
             raise self.trouble
 
@@ -74,7 +79,7 @@ class SchedulerTestCase(SynchronousTestCase):
     def let(self, *, running: int, queued: int) -> None:
         """Begin with these limits."""
         self.admission: Admission[Run] = Admission(running, queued)
-        self.scheduler = Scheduler(self.admission, self.runner)
+        self.scheduler = Scheduler(self.admission, self.runner, self.clock)
         self.scheduler.report_to(self.reporter)
 
     def ask(self, name: str, caller: Caller = ADA, sink: RecordingSink | None = None, /, **differences: Any) -> Asked:
@@ -135,6 +140,18 @@ class UnsharedTests(SchedulerTestCase):
 
         self.assertEqual(self.happened, ["started", "out", "answered"])
         self.assertEqual((asked.answer.finished.stdout, asked.answer.finished.stdout_bytes), (b"", 4))
+
+    def test_a_start_is_reported_when_it_comes(self) -> None:
+        """Not when a question enters the line, and with all who share what is started."""
+        self.let(running=1, queued=10)
+        self.ask("x")
+        for name in "ab":
+            self.share(name)
+        self.assertEqual(self.reporter.started, [["x"]])
+
+        self.processes[0].ends()
+
+        self.assertEqual(self.reporter.started, [["x"], ["a", "b"]])
 
     def test_an_answer_is_told_after_the_report(self) -> None:
         """Nobody is told before the end has been reported; nobody at all if the reporter does not consent."""
@@ -797,6 +814,109 @@ class ToldTests(SchedulerTestCase):
         self.assertEqual(self.sinks[0].happened, ["started", "out"])
         self.assertEqual(self.asked[1].answer.id, "b")
         self.assertEqual([each for each in self.reporter.reports if "failed" in each], [])
+
+
+class TurnTests(SchedulerTestCase):
+    """Answering more who share a process than one turn of the reactor is good for."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.let(running=2, queued=10)
+        self.ask("x", ADA, None, name="df", max_running=1)
+        self.asked = [
+            self.ask(f"a{number}", ADA, None, share=True, name="df", max_running=1)
+            for number in range(2 * READERS_A_TURN + 20)
+        ]
+        self.processes[0].ends()
+
+    def answered(self) -> int:
+        """Count those who have an answer."""
+        return sum(bool(asked.answers) for asked in self.asked)
+
+    def test_so_many_in_a_turn(self) -> None:
+        """The first are answered at once, as many in each turn after that; all ends were reported before."""
+        self.processes[1].ends()
+        self.assertEqual(self.reporter.reports[1].count(","), len(self.asked) - 1)
+
+        told = [self.answered()]
+        while self.clock.turn():
+            told.append(self.answered())
+
+        self.assertEqual(told[:3], [READERS_A_TURN, 2 * READERS_A_TURN, len(self.asked)])
+        self.assertEqual({asked.answer.shared for asked in self.asked}, {True})
+
+    def test_much_output_is_fewer_answers(self) -> None:
+        """As much output as is made into answers in one turn is one answer a turn."""
+        self.processes[1].says(b"x" * BYTES_A_TURN)
+        self.processes[1].ends()
+
+        told = [self.answered()]
+        for _ in range(3):
+            self.clock.turn()
+            told.append(self.answered())
+
+        self.assertEqual(told, [1, 2, 3, 4])
+
+    def test_others_do_not_wait_for_all(self) -> None:
+        """Whoever has another process is answered when that ends, not behind the many."""
+        other = self.ask("b", GUY)
+        self.processes[1].ends()
+        self.processes[2].ends()
+
+        self.assertEqual((other.answer.id, self.answered()), ("b", READERS_A_TURN))
+
+    def test_who_leaves_before_its_turn(self) -> None:
+        """Has no answer, and its end was reported already; the others are answered."""
+        self.processes[1].ends()
+        reports = list(self.reporter.reports)
+        self.asked[-1].leave()
+        self.on_end(self.asked[READERS_A_TURN], self.asked[-2].leave)
+        for _ in range(2):
+            self.clock.turn()
+
+        self.assertEqual(self.answered(), len(self.asked) - 2)
+        self.assertEqual((self.mistakes, self.reporter.reports), ([], reports))
+
+    def test_who_is_refused_before_its_turn(self) -> None:
+        """Somebody whose role was taken away in between gets no answer, though there is one."""
+        self.processes[1].ends()
+        self.scheduler.review(lambda question, _: Denied("not any more") if question.id == "a119" else None)
+        for _ in range(2):
+            self.clock.turn()
+
+        self.assertIsInstance(self.asked[119].error, Denied)
+        self.assertEqual(self.answered(), len(self.asked) - 1)
+
+    def test_a_mistake_in_a_later_turn_leaves_nobody_without_an_answer(self) -> None:
+        """All who have none yet are told of a fault."""
+        self.processes[1].ends()
+        self.patch(scheduler, "Answer", lambda **_: 1 / 0)
+        for _ in range(2):
+            self.clock.turn()
+
+        self.assertEqual(self.answered(), READERS_A_TURN)
+        self.assertEqual({type(asked.error) for asked in self.asked[READERS_A_TURN:]}, {ZeroDivisionError})
+        self.assertEqual(self.reporter.reports[-1], "failed a119")
+
+
+class LostTests(SchedulerTestCase):
+    """A process that turns out not to have been started."""
+
+    def test_nobody_hears_of_it_after_the_bad_news(self) -> None:
+        """Those whose turn to hear of the start has not come yet hear nothing."""
+        sinks = [RecordingSink() for _ in range(READERS_A_TURN + 1)]
+        self.let(running=1, queued=10)
+        self.ask("x")
+        asked = [self.share(f"a{number}", ADA, sink) for number, sink in enumerate(sinks)]
+        self.processes[0].ends()
+        self.clock.turn()
+        self.assertEqual((sinks[0].happened, sinks[-1].happened), (["started"], []))
+
+        self.processes[1].is_lost(OSError(errno.ENOENT, "gone"))
+        self.turn()
+
+        self.assertEqual({type(each.error) for each in asked}, {FileNotFoundError})
+        self.assertEqual(sinks[-1].happened, [])
 
 
 class FailureTests(SchedulerTestCase):

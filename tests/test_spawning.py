@@ -18,7 +18,7 @@ from zope.interface.verify import verifyObject
 from cmdserver.spawning import Spawner
 from tests import contracts
 from tests.contracts import PATIENCE_SECONDS, RecordingProtocol, Script, open_descriptors, real_spawner, until
-from tests.running_doubles import FakeSpawner, fake_host
+from tests.running_doubles import FakeSpawner, TurnClock, fake_host
 
 
 @pytest.mark.slow
@@ -77,7 +77,7 @@ class InterfaceTests(SynchronousTestCase):
     def test_both_are_what_twisted_asks_for(self) -> None:
         """The real one and the fake provide IReactorProcess, with its arguments."""
         self.assertTrue(verifyObject(IReactorProcess, real_spawner(self)))
-        self.assertTrue(verifyObject(IReactorProcess, FakeSpawner(Clock())))
+        self.assertTrue(verifyObject(IReactorProcess, FakeSpawner(TurnClock())))
 
 
 class Watcher(Clock):

@@ -17,7 +17,7 @@ from typing import assert_never
 from twisted.logger import Logger
 
 from cmdserver.errors import AuditError
-from cmdserver.events import Event, LoggedIn, Requested
+from cmdserver.events import Event, LoggedIn, Requested, Started
 
 #: Disk space, in bytes, below which nothing is run: room for the lines of every request that may be under way.
 MIN_FREE_BYTES = 1024 * 1024
@@ -152,6 +152,8 @@ class AuditFile:
 
 def _line(event: Event) -> str:
     match event:
+        case Started():
+            record = _started(event)
         case Requested():
             record = _request(event)
         case LoggedIn():
@@ -176,11 +178,12 @@ def _login(event: LoggedIn) -> dict[str, object]:
     }
 
 
-def _request(event: Requested) -> dict[str, object]:
-    finished = event.finished
-    record: dict[str, object] = {
-        "time": _utc(event.time),
-        "event": "request",
+def _started(event: Started) -> dict[str, object]:
+    return {"time": _utc(event.time), "event": "started", **_question(event)}
+
+
+def _question(event: Started | Requested) -> dict[str, object]:
+    return {
         "id": event.id,
         "door": event.caller.door,
         "source": event.caller.source,
@@ -188,6 +191,15 @@ def _request(event: Requested) -> dict[str, object]:
         "method": event.caller.method,
         "command": event.command,
         "arguments": event.arguments,
+    }
+
+
+def _request(event: Requested) -> dict[str, object]:
+    finished = event.finished
+    record: dict[str, object] = {
+        "time": _utc(event.time),
+        "event": "request",
+        **_question(event),
         "outcome": event.outcome,
         "exit_status": finished and finished.exit_status,
         "signal": finished and finished.signal,

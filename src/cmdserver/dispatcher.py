@@ -14,11 +14,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cmdserver.errors import AuditError, BadArgument, Busy, Code, Fault, Refusal, RequestError
-from cmdserver.events import EventStream, Requested
+from cmdserver.events import EventStream, Requested, Started
 from cmdserver.gate import Gate
 from cmdserver.model import Answer, Caller, Command, Finished, Grant, Rule, Sink, Somebody
 from cmdserver.policy import Policy
-from cmdserver.scheduler import Question, Scheduler
+from cmdserver.questions import Question
+from cmdserver.scheduler import Scheduler
 from cmdserver.throttle import Throttle
 
 T = TypeVar("T")
@@ -175,9 +176,16 @@ class Dispatcher:
 
     # Reporter
 
-    def require_ledger(self) -> None:
-        """See `EventStream.require_ledger`."""
+    def starting(self, questions: Sequence[Question]) -> None:
+        """Write down what may change something before it is done: a daemon that is killed can tell nothing any more.
+
+        Raises:
+            AuditError: It cannot be written, or its end could not be.
+        """
         self._events.require_ledger()
+        events = [self._started(each) for each in questions if not each.grant.command.read_only]
+        if events:
+            self._events.publish(events)
 
     def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: Finished) -> bool:
         """Write the ends of all questions of one process down; if that fails, nobody gets its answer."""
@@ -266,6 +274,15 @@ class Dispatcher:
         except AuditError as error:
             return _fault(question_id, error)
         return refusal
+
+    def _started(self, question: Question) -> Started:
+        return Started(
+            time=self._time_of_day(),
+            id=question.id,
+            caller=question.caller,
+            command=question.grant.command.name,
+            arguments=question.grant.arguments,
+        )
 
     def _event(
         self,

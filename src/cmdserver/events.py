@@ -11,9 +11,24 @@ from typing import Protocol
 from twisted.logger import Logger
 
 from cmdserver.errors import Code
-from cmdserver.model import Finished, Somebody
+from cmdserver.model import Caller, Finished, Somebody
 
 _log = Logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A process is about to be started for a request, which may change something.
+
+    Its end is another event, `Requested` with the same id; if there is none, the daemon was killed in between.
+    """
+
+    #: Seconds since the epoch.
+    time: float
+    id: str
+    caller: Caller
+    command: str
+    arguments: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +72,7 @@ class LoggedIn:
     fingerprint: str | None = None
 
 
-Event = Requested | LoggedIn
+Event = Started | Requested | LoggedIn
 
 Observer = Callable[[Event], None]
 

@@ -91,7 +91,7 @@ class House:
         starts = remote or InProcess(Spawner(reactor, inherited), lambda: self._commands)
         self.runner = Runner(starts, reactor)
         self._admission: Admission[Run] = Admission(limits.running, limits.queued)
-        self._scheduler = Scheduler(self._admission, self.runner)
+        self._scheduler = Scheduler(self._admission, self.runner, reactor)
         self.dispatcher = Dispatcher(
             policy=self.policy(),
             throttle=self._throttle,

@@ -17,7 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from cmdserver.errors import Code
-from cmdserver.events import Event, LoggedIn, Requested
+from cmdserver.events import Event, LoggedIn, Requested, Started
 
 #: In place of a command's name, where there is no such command, or the bytes were no request.
 UNKNOWN: Final = "(unknown)"
@@ -103,6 +103,8 @@ class Metrics:
     def __call__(self, event: Event) -> None:
         """Count an event."""
         match event:
+            case Started():
+                pass  # `Now` counts what runs
             case Requested():
                 command = self._label(event.command)
                 self._requests.labels(event.caller.door, command, event.outcome).inc()

@@ -3,12 +3,18 @@
 The process is never held up: what it says is kept until the slowest has heard it, which is no more than its
 ``output_limit_bytes``, and for a shared command that is bounded. All who hear share the one copy; a reader who is slow
 has a place in it, not a copy of its own.
+
+Nor are others held up by many readers: where there are more than `READERS_A_TURN`, so many are told in one turn of the
+reactor, whatever they are to be told, and the rest in the next ones. As each has a place of its own, one whose turn
+comes late hears what it has missed, in order.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from cmdserver.model import Finished, Flow, Grant, Sink
@@ -16,15 +22,28 @@ from cmdserver.model import Finished, Flow, Grant, Sink
 #: Pieces that come one by one and are smaller are kept as one: a process that writes byte by byte would cost a hundred
 #: bytes for each.
 PIECE_BYTES: Final = 4096
+#: Readers who are told in one turn of the reactor; to tell a thousand of them takes half a second.
+READERS_A_TURN: Final = 50
 
 
 class Recording:
-    """The output of one process; itself the `Sink` that the process is run with."""
+    """The output of one process; itself the `Sink` that the process is run with.
 
-    def __init__(self) -> None:
+    Args:
+        clock: Says when it is the next readers' turn.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
         #: In the order in which they came; only the last one ever grows.
         self.pieces: list[tuple[bool, bytes]] = []
+        #: What is run; None before it is.
+        self.grant: Grant | None = None
+        self._clock = clock
         self._readers: list[Reader] = []
+        #: Those who are to be told something, in that order; a dict, so that nobody is in it twice.
+        self._due: dict[Reader, None] = {}
+        self._are_many = False
+        self._is_turn_ahead = False
 
     def read(self, sink: Sink, broken: Callable[[Failure], None]) -> "Reader":
         """Let one more sink hear everything; before the process is started.
@@ -35,6 +54,7 @@ class Recording:
         """
         reader = Reader(self, sink, broken)
         self._readers.append(reader)
+        self._are_many = len(self._readers) > READERS_A_TURN
         return reader
 
     # Sink
@@ -42,8 +62,8 @@ class Recording:
     def started(self, grant: Grant, flow: Flow) -> None:
         """See `Sink`; the flow is left alone."""
         del flow
-        for reader in self._readers:
-            reader.begin(grant)
+        self.grant = grant
+        self._tell_all()
 
     def out(self, chunk: bytes) -> None:
         """See `Sink`."""
@@ -59,15 +79,39 @@ class Recording:
             self.pieces[-1] = (is_error, last + chunk)
         else:
             self.pieces.append((is_error, chunk))
+        self._tell_all()
+
+    # Turns
+
+    def _tell_all(self) -> None:
         for reader in self._readers:
-            reader.tell()
+            self.tell(reader)
+
+    def tell(self, reader: "Reader") -> None:
+        """Let a reader hear what it has not heard: now or, where there are many, when its turn comes."""
+        if not self._are_many:
+            reader.hear()
+            return
+        self._due[reader] = None
+        if not self._is_turn_ahead:
+            self._is_turn_ahead = True
+            self._clock.callLater(0, self._tell_some)
+
+    def _tell_some(self) -> None:
+        for reader in list(islice(self._due, READERS_A_TURN)):
+            del self._due[reader]
+            reader.hear()
+        self._is_turn_ahead = bool(self._due)
+        if self._is_turn_ahead:
+            self._clock.callLater(0, self._tell_some)
 
     # The end
 
     def complete(self, finished: Finished) -> Finished:
         """Put together how the process ended and what it said; nothing more will come."""
         self._readers.clear()  # which point back, and would be left to the garbage collector
-        return replace(finished, stdout=_join(self.pieces, is_error=False), stderr=_join(self.pieces, is_error=True))
+        stdout, stderr = (_join(self.pieces, is_error=is_error) for is_error in (False, True))
+        return replace(finished, stdout=stdout, stderr=stderr)
 
 
 class Reader:
@@ -76,6 +120,7 @@ class Reader:
     __slots__ = (
         "_broken",
         "_done",
+        "_is_begun",
         "_is_paused",
         "_is_stopped",
         "_is_telling",
@@ -93,6 +138,7 @@ class Reader:
         self._piece = 0
         #: How much of that piece was told: it may have grown since.
         self._offset = 0
+        self._is_begun = False
         self._is_paused = False
         self._is_telling = False
         self._is_stopped = False
@@ -106,17 +152,15 @@ class Reader:
     def resume(self) -> None:
         """Go on."""
         self._is_paused = False
-        self.tell()
+        self._recording.tell(self)
 
     # What the recording and its owner ask
 
-    def begin(self, grant: Grant) -> None:
-        """Tell of the start."""
-        if not self._is_stopped:
-            self._guarded(lambda: self._sink.started(grant, self))
+    def hear(self) -> None:
+        """Tell what the sink has not heard and will take, first of all that the process was started.
 
-    def tell(self) -> None:
-        """Tell what the sink has not heard and will take; it may pause, resume and stop us from within."""
+        The sink may pause, resume and stop us from within.
+        """
         if not self._is_telling:  # else the loop below goes on by itself
             self._is_telling = True
             self._guarded(self._tell_all)
@@ -126,7 +170,7 @@ class Reader:
     def end(self, done: Callable[[], None]) -> None:
         """Nothing more will come: call ``done``, once, when all is told; never after `stop`."""
         self._done = done
-        self.tell()
+        self._recording.tell(self)
 
     def stop(self) -> None:
         """Nobody listens any more."""
@@ -134,6 +178,10 @@ class Reader:
         self._done = None
 
     def _tell_all(self) -> None:
+        grant = self._recording.grant
+        if not (self._is_begun or self._is_stopped) and grant is not None:
+            self._is_begun = True
+            self._sink.started(grant, self)
         while not (self._is_paused or self._is_stopped) and (piece := self._next()) is not None:
             is_error, data = piece
             (self._sink.err if is_error else self._sink.out)(data)

@@ -59,7 +59,10 @@ class Runner:
                 deferred.callback(None)
 
     def wait_idle(self) -> Deferred[None]:
-        """Fire when no process is under way and everybody has been told of the last one's end."""
+        """Fire when no process is under way and everybody has been told of the last one's end.
+
+        Where more share it than are told in one turn of the reactor, the others are told in the turns after that.
+        """
         idle: Deferred[None] = Deferred(self._idle.remove)
         if self._under_way:
             self._idle.append(idle)

@@ -8,78 +8,28 @@ anybody is told, because whoever is told may ask again at once.
 """
 
 import errno
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Protocol, cast
+from typing import Final, cast
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from cmdserver.admission import Admission, Ticket
 from cmdserver.errors import AuditError, Busy, Refusal
 from cmdserver.execution import Execution
-from cmdserver.model import Answer, Caller, Command, Finished, Grant, Sink
-from cmdserver.recording import Reader, Recording
+from cmdserver.model import Answer, Command, Finished
+from cmdserver.questions import Judge, Question, Reporter
+from cmdserver.recording import READERS_A_TURN, Recording
 from cmdserver.runner import Runner
 from cmdserver.sharing import Group, Sharing
 
 #: What the kernel says when it is the host that has no room: worth another try, so `busy`, not `fault`.
 _NO_ROOM = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-
-
-class Question:
-    """One granted request on its way to an answer.
-
-    Args:
-        question_id: Under which it is recorded.
-        caller: Who asks.
-        words: What they asked for, as the policy was asked.
-        grant: What may be run.
-        sink: Where output goes as it comes; None to have it in the answer.
-    """
-
-    __slots__ = ("answered", "caller", "grant", "group", "id", "reader", "sink", "words")
-
-    def __init__(self, question_id: str, caller: Caller, words: Sequence[str], grant: Grant, sink: Sink | None) -> None:
-        self.id = question_id
-        self.caller = caller
-        self.words = words
-        self.grant = grant
-        self.sink = sink
-        #: Its place in what a shared run says.
-        self.reader: Reader | None = None
-        #: None as soon as its end is decided, even if it is not yet told.
-        self.group: Group[object, Question] | None = None
-        self.answered: Deferred[Answer]
-
-
-class Reporter(Protocol):
-    """Who writes down how questions ended, and answers those that got no process."""
-
-    def require_ledger(self) -> None:
-        """Raise `AuditError` unless what is about to be run could be written down."""
-
-    def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: Finished) -> bool:
-        """A process has ended; return whether those who asked may be told."""
-
-    def turned_away(self, question: Question, refusal: Refusal, so_far: Finished | None = None) -> None:
-        """There was no room for it after all, or its caller may not ask for it any more.
-
-        Args:
-            question: Which gets no answer.
-            refusal: What to tell instead.
-            so_far: What its process, if there is one, had done by then.
-        """
-
-    def failed(self, question: Question, failure: Failure) -> None:
-        """It was our fault."""
-
-    def withdrawn(self, question: Question) -> None:
-        """Its caller left before anything was run for it."""
-
-
-#: Says why a question may not be answered, given whether its process was started; None if it may.
-Judge = Callable[[Question, bool], Refusal | None]
+#: Output that is made into answers in one turn of the reactor, if there are several: a megabyte of JSON takes 10 ms.
+BYTES_A_TURN: Final = 1 << 20
 
 
 class Run(Ticket):
@@ -105,15 +55,17 @@ class Scheduler:
     Args:
         admission: The places.
         runner: Starts processes.
+        clock: Says when it is the next readers' turn.
     """
 
-    def __init__(self, admission: Admission[Run], runner: Runner) -> None:
+    def __init__(self, admission: Admission[Run], runner: Runner, clock: IReactorTime) -> None:
         self.admission = admission
         self._runner = runner
+        self._clock = clock
         self._sharing: Sharing[object, Question] = Sharing()
         self._runs: dict[Group[object, Question], Run] = {}
-        #: Those whose process has ended while they are slow to hear what it said, and how it ended.
-        self._hearing: dict[Question, Finished] = {}
+        #: Those whose process has ended and who have no answer yet, as they are many or slow; and how it ended.
+        self._settled: dict[Question, Finished] = {}
 
     def report_to(self, reporter: Reporter) -> None:
         """Name the one reporter; before the first question."""
@@ -171,7 +123,7 @@ class Scheduler:
             so_far = run.execution.so_far() if run.execution is not None else None
             for question in run.group.questions:
                 yield question, run.is_running, so_far
-        for question, finished in self._hearing.items():
+        for question, finished in self._settled.items():
             yield question, True, finished
 
     def _queue(self, run: Run, lane: str) -> None:
@@ -183,7 +135,7 @@ class Scheduler:
         self._sharing.start(run.group)
         first = next(iter(run.group.questions))
         try:
-            self._reporter.require_ledger()  # now, and not before: it may have waited for long
+            self._reporter.starting(list(run.group.questions))  # now, and not before: it may have waited for long
             sink = self._record(run) if first.grant.command.share else first.sink
             run.execution = self._runner.run(first.grant, sink)
         except (OSError, AuditError) as error:
@@ -208,7 +160,7 @@ class Scheduler:
         listening = [question for question in run.group.questions if question.sink is not None]
         if not listening:
             return None
-        run.recording = recording = Recording()
+        run.recording = recording = Recording(self._clock)
         for question in listening:
             if question.sink is not None:
                 question.reader = recording.read(question.sink, partial(self._deaf, question))
@@ -221,7 +173,9 @@ class Scheduler:
             self._reporter.failed(question, failure)
 
     def _not_started(self, run: Run, error: OSError | AuditError) -> None:
-        for question in self._end(run, 0.0):
+        questions = self._end(run, 0.0)
+        self._stop_telling(questions)
+        for question in questions:
             if isinstance(error, OSError) and error.errno in _NO_ROOM:
                 self._refuse(question, Busy(f"no process can be started: {error.strerror}", 1))
             elif question.answered.called:
@@ -235,11 +189,8 @@ class Scheduler:
         if run.recording is not None:
             finished = run.recording.complete(finished)
         if self._reporter.settled(questions, run.departed, finished):
-            for question in questions:
-                if question.answered.called:
-                    continue  # another's answer made its caller leave
-                answer = Answer(id=question.id, grant=question.grant, finished=finished, shared=len(questions) > 1)
-                self._deliver(question, answer)
+            self._settled.update((question, finished) for question in questions if not question.answered.called)
+            self._tell(run, finished)
         else:
             self._stop_telling(questions)
 
@@ -250,12 +201,21 @@ class Scheduler:
             if not question.answered.called:
                 self._reporter.failed(question, failure)
 
+    def _tell(self, run: Run, finished: Finished, first: int = 0) -> None:
+        """Answer as many as one turn of the reactor is good for, and the others in the next ones."""
+        following = first + _answers_a_turn(finished)
+        for question in run.asked[first:following]:
+            if question in self._settled:  # else it has left, or was refused, in the meantime
+                answer = Answer(id=question.id, grant=question.grant, finished=finished, shared=len(run.asked) > 1)
+                self._deliver(question, answer)
+        if following < len(run.asked):
+            deferLater(self._clock, 0, self._tell, run, finished, following).addErrback(self._unsettled, run)
+
     def _deliver(self, question: Question, answer: Answer) -> None:
         if question.reader is not None:
-            self._hearing[question] = answer.finished
             question.reader.end(partial(self._answer, question, answer))
         else:
-            question.answered.callback(answer)
+            self._answer(question, answer)
 
     def _end(self, run: Run, duration_seconds: float) -> list[Question]:
         """Give the place back, let the group stand in line that has been waiting for this; return who asked."""
@@ -297,7 +257,7 @@ class Scheduler:
             self._refuse(question, busy)
 
     def _answer(self, question: Question, answer: Answer) -> None:
-        del self._hearing[question]
+        del self._settled[question]
         question.reader = None  # which points back, and would be left to the garbage collector
         question.answered.callback(answer)
 
@@ -311,7 +271,7 @@ class Scheduler:
     def _stop_telling(self, questions: Iterable[Question]) -> None:
         """Who gets no answer hears no more of what it would have been."""
         for question in questions:
-            self._hearing.pop(question, None)
+            self._settled.pop(question, None)
             if question.reader is not None:
                 question.reader.stop()
                 question.reader = None
@@ -344,3 +304,9 @@ class Scheduler:
             self.admission.withdraw(run)
             del self._runs[group]
         return run
+
+
+def _answers_a_turn(finished: Finished) -> int:
+    """Say how many answers may be made of an end before others have their turn."""
+    size = len(finished.stdout) + len(finished.stderr)
+    return max(1, min(READERS_A_TURN, BYTES_A_TURN // (size + 1)))

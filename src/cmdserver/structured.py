@@ -2,27 +2,32 @@
 
 A parser is loaded when the configuration is read, so that a request imports nothing. What it makes of output is made
 when somebody asks for it, once a run: those who share a run share its output, and with it the data. Output that a
-parser can make nothing of has no data, which is never an error.
+parser can make nothing of has no data, which is never an error; nor has output of which it made what cannot be.
 
 Rules of this file: what comes out is `Json` and nothing else, of bounded size and in bounded time; nobody changes it.
 """
 
 import gc
 import importlib
+import inspect
+import itertools
 import json
 import math
 import re
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import _GeneratorContextManager, contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache
-from typing import TypeAlias
+from types import FrameType
+from typing import Final, TypeAlias
 
 from twisted.logger import Logger
 
 from cmdserver.model import Answer, Command
+from cmdserver.plausible import is_plausible
 
 #: What JSON can say, as values that nobody changes.
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -146,10 +151,14 @@ def parse(name: str, output: bytes) -> Json:
 def _parse(name: str, output: bytes) -> Json:
     try:
         with _at_most(PARSE_SECONDS):
-            return _plain(_parser(name)(output.decode(errors="replace"), quiet=True), iter(range(VALUES)))
+            parser = _parser(name)
+            return _plain(parser.parse(output.decode(errors="replace"), quiet=True), iter(range(VALUES)), parser.judges)
     except TimeoutError as error:
         _late[name] += 1
         _complain(name, f"{error}; after the third time it is left alone")
+        return None
+    except _Implausible as error:
+        _complain(name, str(error))
         return None
     except Exception as error:  # noqa: BLE001 - a parser meets whatever a command prints, and may stumble as it likes
         _complain(name, type(error).__name__)
@@ -161,25 +170,50 @@ def _at_most(seconds: float) -> Iterator[None]:
     """Raise a TimeoutError when something takes longer; in the main thread only, where the reactor is.
 
     A thread would not do: a regular expression keeps all others from running. It does look for signals while it works.
+
+    An alarm may come at any moment, also when the work is done and this is tidying up, where its exception would keep
+    the collector off for good. So it is ignored while this function or contextlib around it is executed, and from the
+    moment on at which the work has ended; and every step of the tidying is made, whatever becomes of the one before.
+    Another's handler and timer are put aside meanwhile.
     """
+    is_working = True
 
-    def stop(*_: object) -> None:
-        text = f"took longer than {seconds:g} s"
-        raise TimeoutError(text)
+    def stop(_: int, frame: FrameType | None) -> None:
+        if is_working and frame is not None and frame.f_code not in _OURS:
+            text = f"took longer than {seconds:g} s"
+            raise TimeoutError(text)
 
-    # In a destructor that the collector calls, the exception would be lost.
     is_collecting = gc.isenabled()
-    gc.disable()
-    before = signal.signal(signal.SIGALRM, stop)
-    # Again and again, as a parser may catch what it does not know.
-    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    handler, timer = signal.getsignal(signal.SIGALRM), (0.0, 0.0)
     try:
+        # In a destructor that the collector calls, the exception would be lost.
+        gc.disable()
+        signal.signal(signal.SIGALRM, stop)
+        # Again and again, as a parser may catch what it does not know.
+        timer = signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        if is_collecting:
-            gc.enable()
+        is_working = False
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        finally:
+            try:
+                signal.signal(signal.SIGALRM, handler or signal.SIG_DFL)
+                signal.setitimer(signal.ITIMER_REAL, *timer)
+            finally:
+                if is_collecting:
+                    gc.enable()
+
+
+#: `_at_most`, and what is executed between a ``with`` statement and it.
+_OURS: Final = frozenset(
+    function.__code__
+    for function in (
+        inspect.unwrap(_at_most),
+        _GeneratorContextManager.__enter__,
+        _GeneratorContextManager.__exit__,
+    )
+)
 
 
 @cache
@@ -188,8 +222,26 @@ def _complain(name: str, error: str) -> None:
     _log.warn("the parser {name} cannot read what its command prints: {error}", name=name, error=error)
 
 
+class _Implausible(ValueError):  # noqa: N818 - a statement
+    """A parser has taken one thing for another."""
+
+    def __init__(self) -> None:
+        super().__init__("a value cannot be what its name says, so no value is believed")
+
+
+def _believe(_: str, __: object) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Parser:
+    parse: Callable[..., object]
+    #: Whether something of this name may have this value.
+    judges: Callable[[str, object], bool]
+
+
 @cache
-def _parser(name: str) -> Callable[..., object]:
+def _parser(name: str) -> _Parser:
     try:
         jc = importlib.import_module("jc.lib")
     except ModuleNotFoundError as error:
@@ -202,12 +254,12 @@ def _parser(name: str) -> Callable[..., object]:
     module = importlib.import_module(f"jc.parsers.{name.replace('-', '_')}")
     if getattr(module.info, "streaming", False):
         raise ValueError(f"{name} is a parser of endless input; here there is an end: use {name.removesuffix('-s')}")
-    function: Callable[..., object] = module.parse
-    return function
+    # What is written in a format, such as YAML, may call its values as it likes.
+    return _Parser(module.parse, is_plausible if "command" in module.info.tags else _believe)
 
 
-def _plain(value: object, room: Iterator[int]) -> Json:
-    """Make JSON of what a parser made; raises when there is no ``room`` for more values."""
+def _plain(value: object, room: Iterator[int], judges: Callable[[str, object], bool]) -> Json:
+    """Make JSON of what a parser made; raises when there is no ``room`` for more values, or at one that cannot be."""
     if next(room, None) is None:
         raise OverflowError
     match value:
@@ -218,8 +270,11 @@ def _plain(value: object, room: Iterator[int]) -> Json:
         case float():
             return value if math.isfinite(value) else None
         case Mapping():
-            return {str(key): _plain(each, room) for key, each in value.items()}
+            plain = {str(key): _plain(each, room, judges) for key, each in value.items()}
+            if not all(itertools.starmap(judges, plain.items())):
+                raise _Implausible
+            return plain
         case list() | tuple():
-            return [_plain(each, room) for each in value]
+            return [_plain(each, room, judges) for each in value]
         case _:
             return str(value)

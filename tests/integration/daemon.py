@@ -323,10 +323,15 @@ class Daemon:
             "the end of the reload",
         )
 
-    def audit(self) -> list[dict[str, Any]]:
-        """Read the audit file; the last line only if it is whole, as it may just be coming."""
+    def audit(self, *, starts: bool = False) -> list[dict[str, Any]]:
+        """Read the audit file; the last line only if it is whole, as it may just be coming.
+
+        Args:
+            starts: Whether to tell of runs that were started, besides how logins and requests ended.
+        """
         whole, _, _ = self.audit_file.read_text("ascii").rpartition("\n")
-        return [json.loads(line) for line in whole.splitlines()]
+        records = [json.loads(line) for line in whole.splitlines()]
+        return [each for each in records if starts or each["event"] != "started"]
 
     # Talking to it
 

@@ -1,7 +1,9 @@
 """The audit file: every request, before its answer; or nothing is run."""
 
 import json
+import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -109,6 +111,39 @@ def test_line_is_there_before_the_answer(daemon: Daemon) -> None:
             assert json.loads(answer)["id"] == records[-1]["id"] if number % 2 else b"nobody" in answer
 
 
+def test_what_changes_something_has_a_line_before_it_runs(daemon_to_be: Daemon) -> None:
+    """A daemon that is killed has told what it had begun: who, what and when, for each who shares it."""
+    daemon = daemon_to_be
+    trace = daemon.directory / "trace"
+    script = f"echo run >> {trace}; sleep 20"
+    daemon.configure(
+        {
+            "act": shell(script),
+            "share": shell(script, share=True),
+            "look": shell(script, read_only=True),
+            "word": shell("echo word", read_only=True),
+        },
+        limits={"running": 3},
+    )
+    daemon.start()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(daemon.connect()) for _ in range(3)]
+        for client, command in zip(clients, ("act", "share", "look"), strict=True):
+            client.read_greeting()
+            client.send(f"{command}\n".encode())
+        wait_until(lambda: trace.exists() and trace.read_text("ascii").count("run") == 3, "all three run")
+
+        daemon.signal(signal.SIGKILL)
+        daemon.wait()
+
+    records = daemon.audit(starts=True)
+    assert sorted((each["event"], each["command"]) for each in records) == [("started", "act"), ("started", "share")]
+    wait_until(lambda: not daemon.processes(), "what it ran is ended")
+    daemon.start()
+    daemon.ask("word\n")
+    assert [each["event"] for each in daemon.audit(starts=True)] == ["started", "started", "request"]
+
+
 def test_rotation(daemon: Daemon) -> None:
     """Rename the file and send SIGHUP: the next line is in a new one, 0600 too, and sessions go on."""
     with daemon.connect() as session:
@@ -122,7 +157,7 @@ def test_rotation(daemon: Daemon) -> None:
         session.send(b"json word\n")
         assert b'"stdout": "word\\n"' in session.read_line()
 
-    assert [json.loads(line)["command"] for line in old.read_text("ascii").splitlines()] == ["word", "fails"]
+    assert [json.loads(line)["command"] for line in old.read_text("ascii").splitlines()] == ["word"] * 2 + ["fails"] * 2
     assert [record["command"] for record in daemon.audit()] == ["word"]
     assert daemon.audit_file.stat().st_mode & 0o777 == 0o600
 

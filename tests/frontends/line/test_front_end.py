@@ -52,7 +52,7 @@ class DoorTests(SynchronousTestCase):
     def test_nobody_behind_a_proxy_is_charged(self) -> None:
         """Whom it does not name is counted among those who have not logged in, and out again, under no address."""
         house = LineHouse(self)
-        door = FakeDoor(house, Login.REQUIRED)
+        door = FakeDoor(Login.REQUIRED, "tcp:2022")
         house.front_end._shared = replace(house.front_end._shared, door=door)
         address = ProxyItself(IPv4Address("TCP", "10.0.0.1", 1))
         house.connect(address).abortConnection()

@@ -96,6 +96,22 @@ class EventStreamTests(SynchronousTestCase):
         self.assertEqual(events(readers[0])[1:], [("stdout", "one"), ("stdout", "two")])
         self.assertEqual(len(self.house.spawner.processes), 2)
 
+    def test_a_piece_is_encoded_once(self) -> None:
+        """For all who are told it; and it is forgotten when nobody is told anything any more."""
+        self.listen("/uptime")
+        streams = self.house.front_end._site.root._otherwise._streams  # type: ignore[attr-defined]
+        self.listen("/df")
+        readers = [self.listen("/df") for _ in range(3)]
+        self.house.process.ends()
+        self.house.process.says(b"said")
+
+        self.assertEqual((streams.encode.cache_info().misses, streams.encode.cache_info().hits), (1, 2))
+        self.house.process.ends()
+        self.assertEqual([events(reader)[1] for reader in readers], [("stdout", "said")] * 3)
+        self.assertEqual(streams.encode.cache_info().currsize, 1)
+        self.house.spawner.processes[0].ends()
+        self.assertEqual(streams.encode.cache_info().currsize, 0)
+
     def test_pictures(self) -> None:
         """What a command with a parser says is told as a picture too, before the outcome, shared or not."""
         pytest.importorskip("jc", reason="jc is not installed")

@@ -4,6 +4,7 @@ What a stream says is `event_stream`'s.
 """
 
 import json
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -18,6 +19,8 @@ from cmdserver.model import Caller
 
 #: Proxies and browsers take a connection on which nothing happens for a dead one.
 HEARTBEAT_SECONDS: Final = 15.0
+#: Pieces of output that are kept as JSON, for readers who are not equally fast: 64 KiB each, six times that at worst.
+ENCODED_PIECES: Final = 16
 
 _LAST_EVENT_ID: Final = b"last-event-id"
 #: Beside the last id: the reader will not come back.
@@ -38,7 +41,8 @@ class EventStreams:
         self.lingering = 0
         self._heartbeat = LoopingCall(self._beat)
         self._heartbeat.clock = site.clock
-        self._encoded: tuple[bytes, bytes] = (b"", b"")
+        #: Puts output into JSON; once for all who are told the same, as readers of a shared run are.
+        self.encode = lru_cache(ENCODED_PIECES)(_encode)
 
     def serve(self, request: WebRequest, caller: Caller, words: list[str]) -> None:
         """Run something, or go on with what is running."""
@@ -76,15 +80,12 @@ class EventStreams:
         self._streams.pop(stream.name, None)
         if not self._streams and self._heartbeat.running:
             self._heartbeat.stop()
-
-    def encode(self, text: bytes) -> bytes:
-        """Put output into JSON; once for all who are told the same in a row, as readers of a shared run are."""
-        known, encoded = self._encoded
-        if known is not text:
-            encoded = json.dumps(text.decode(errors="replace")).encode("ascii")
-            self._encoded = (text, encoded)
-        return encoded
+            self.encode.cache_clear()  # nobody's output is kept without need
 
     def _beat(self) -> None:
         for stream in list(self._streams.values()):
             stream.beat()
+
+
+def _encode(text: bytes) -> bytes:
+    return json.dumps(text.decode(errors="replace")).encode("ascii")

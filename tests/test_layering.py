@@ -36,7 +36,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "places": "",
         "policy": "errors model printable",
         "printable": "",
-        "reading": "places",
+        "reading": "places printable",
         "recording": "model",
         "remembered": "",
         "rendering": "errors model printable structured",

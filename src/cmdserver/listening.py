@@ -17,6 +17,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
+from cmdserver import endpoints
 from cmdserver.errors import CannotListen
 from cmdserver.lobby import FrontEnd
 from cmdserver.model import Listening
@@ -38,21 +39,31 @@ _SOCKET_OPTIONS = (
 )
 
 
+class NotPassed(ValueError):  # noqa: N818 - a statement
+    """A socket that systemd was to open is not there; which it need not be when a configuration is only checked."""
+
+
 def parse_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
     """Read an endpoint description; where it says nothing of a backlog, it gets ours.
 
     Raises:
+        NotPassed: It is of a socket that systemd has not opened for us.
         ValueError: It is none, and says what is wrong.
     """
+    kind = endpoints.parse(description).kind
     if description.startswith(_TAKES_BACKLOG) and ":backlog=" not in description:
         description += f":backlog={BACKLOG}"
     if description.startswith("haproxy:"):
         return ProxyEndpoint(parse_endpoint(reactor, description.removeprefix("haproxy:")))
     try:
         return cast("IStreamServerEndpoint", serverFromString(reactor, description))
-    except (TypeError, KeyError, IndexError, AttributeError) as error:
-        # What Twisted's parsers raise for arguments that are missing or unknown.
-        raise ValueError(str(error)) from error
+    except OSError as error:
+        raise ValueError(f"{error.filename or kind}: {error.strerror}") from error
+    except Exception as error:
+        # Parsers raise whatever their authors did not think of, in words about their own functions, which help nobody.
+        if kind == "systemd":
+            raise NotPassed("systemd has passed no such socket to this process (LISTEN_FDS, LISTEN_FDNAMES)") from error
+        raise ValueError(f"Twisted has no kind {kind}, or not with these values; most use tcp, tcp6 or unix") from error
 
 
 class Listener:

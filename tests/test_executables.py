@@ -165,6 +165,18 @@ class TroubleTests(FilesTestCase):
         self.assertEqual([256], read)
 
 
+class StartTests(FilesTestCase):
+    def test_why_it_was_not_started(self) -> None:
+        """The file, or the directory; nothing, if who tried could see more than we can."""
+        path = self.write(b"#!/no/such\n")
+        text = "it cannot be run: its interpreter /no/such is missing"
+        self.assertEqual(text, executables.trouble_with_start(path, "/"))
+        self.assertEqual(f"its working directory {path} is not there", executables.trouble_with_start("/bin/sh", path))
+        self.assertIsNone(executables.trouble_with_start("/bin/sh", "/"))
+        with patch("os.stat", side_effect=PermissionError(errno.EACCES, os.strerror(errno.EACCES))):
+            self.assertIsNone(executables.trouble_with_start(path, "/"))
+
+
 class RightsTests(FilesTestCase):
     def test_what_a_file_lends(self) -> None:
         """Its owner's rights, its group's, capabilities; the group's only if its members could run it."""

@@ -122,6 +122,14 @@ class HostTests(Contract.HostTests):
                 self.host.executable("x")
             self.assertEqual(f"{folder}/a/x cannot be run: its interpreter /no/such is missing", str(raised.exception))
 
+    def test_where_we_may_not_look(self) -> None:
+        """A directory that we may not look into is none for us, and no error that nobody has foreseen."""
+        with patch("os.stat", side_effect=PermissionError(13, "Permission denied")):
+            for check in (self.host.require_directory, self.host.executable):
+                with self.assertRaises(ValueError):
+                    check("/root/x")
+            self.assertRaises(ValueError, self.host.executable, "sh")
+
     def test_several_words_in_one(self) -> None:
         """Whoever writes a command line as one word is told that it is several."""
         with self.assertRaises(ValueError) as raised:

@@ -65,10 +65,10 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "spawning": "pipes process_group",
         "in_process": "model",
         "state": "errors",
-        "state_checks": "checks.others credential_files errors ownership settings",
+        "state_checks": "checks.others credential_files errors executables ownership settings",
         "standard_streams": "",
         "preloading": "",
-        "execution": "model",
+        "execution": "executables model",
         "runner": "execution model",
         # Credentials: pure parsers, then the files that they are in.
         "passwords": "",

@@ -243,8 +243,9 @@ def _ask_password(is_on_stdin: bool) -> bytes:  # noqa: FBT001 - a flag of the c
 
 def _settings(ctx: click.Context) -> Settings:
     """Read the configuration as far as it concerns us: users can be looked after while it has mistakes elsewhere."""
-    path = find_file(ctx.meta.get(CONFIG), os.environ)
+    path = None
     try:
+        path = find_file(ctx.meta.get(CONFIG), os.environ)
         source = read_file(path)
     except OSError as error:
         raise Trouble(f"cannot read the configuration: {error}") from error

@@ -43,6 +43,24 @@ def trouble_with(path: str) -> str | None:
     return _trouble(path, 0)
 
 
+def trouble_with_start(path: str, directory: str) -> str | None:
+    """Say why a program was not started in a directory, once it is known that it was not; None if that cannot be told.
+
+    For after the event: before it, `trouble_with` and `obstacle_for` say more.
+    """
+    if trouble := trouble_with(path):
+        # Whoever tried may have more rights than we have, and has seen something else then.
+        return None if trouble.endswith(os.strerror(errno.EACCES)) else f"it {trouble}"
+    if not is_directory(directory):
+        return f"its working directory {directory} is not there"
+    return None
+
+
+def is_directory(path: str) -> bool:
+    """Whether there is a directory, as far as we can see; pathlib raises where we may not look."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 def interpreter_of(path: str) -> tuple[str, str] | None:
     """Say what a script's first line names, and the rest of that line; None if it is no script that we may read."""
     try:

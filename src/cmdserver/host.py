@@ -11,7 +11,14 @@ import re
 import socket
 from pathlib import Path
 
-from cmdserver.executables import LentRights, interpreter_of, obstacle_for, rights_lent_by, trouble_with
+from cmdserver.executables import (
+    LentRights,
+    interpreter_of,
+    is_directory,
+    obstacle_for,
+    rights_lent_by,
+    trouble_with,
+)
 
 #: The only search path there is: for resolving ``run`` at start-up, and in a child's environment.
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -109,7 +116,7 @@ class Host:
         """Make sure that a command can run in ``path``."""
         if not path.startswith("/"):
             raise ValueError(f"{path} is not an absolute path")
-        if not Path(path).is_dir():
+        if not is_directory(path):
             raise ValueError(f"{path} is not a directory")
 
     def group_of(self, user: str) -> str:
@@ -180,7 +187,7 @@ class TrustedHost(Host):
 
 def _is_executable(path: str) -> bool:
     """Whether execvp(3) would try a file of the search path, whatever is in it."""
-    return Path(path).is_file() and os.access(path, os.X_OK)
+    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113 - pathlib raises where we may not look
 
 
 def _require_good(path: str) -> str:

@@ -47,8 +47,9 @@ class Options(usage.Options):
     def postOptions(self) -> None:
         """Read the configuration; with ``--check`` that is all, and the process exits with 0 or 1."""
         standard_streams.prepare()
-        path = find_file(self["config"], os.environ)
+        path = None
         try:
+            path = find_file(self["config"], os.environ)
             self.source = read_file(path)
             self.configuration = _configure(self.source, is_check=self["check"], look_at_state=self._look_at_state)
         except OSError as error:

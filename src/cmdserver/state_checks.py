@@ -12,6 +12,7 @@ from pathlib import Path
 from cmdserver.checks.others import Remark, State
 from cmdserver.credential_files import INITIAL_USER, CredentialFiles
 from cmdserver.errors import CannotStart
+from cmdserver.executables import is_directory
 from cmdserver.ownership import as_owner_of
 from cmdserver.settings import Settings
 
@@ -28,7 +29,7 @@ def _remarks(directory: Path, settings: Settings) -> Iterator[Remark]:
     try:
         status = directory.stat()
     except FileNotFoundError:
-        parent = next((each for each in directory.parents if each.exists()), Path("/"))
+        parent = next(each for each in directory.parents if is_directory(str(each)))
         if not os.access(parent, os.W_OK | os.X_OK):
             yield ("state_dir",), f"the state directory {directory} cannot be made: {parent} cannot be written"
     except OSError:
@@ -39,13 +40,13 @@ def _remarks(directory: Path, settings: Settings) -> Iterator[Remark]:
         elif stat.S_IMODE(status.st_mode) & 0o022:
             yield ("state_dir",), f"others may write to the state directory {directory}; chmod 700 it"
     audit = Path(settings.audit.file)
-    if audit.is_absolute() and not audit.parent.is_dir():
+    if audit.is_absolute() and not is_directory(str(audit.parent)):
         yield ("audit", "file"), f"{audit.parent} is no directory, and nothing is run without an audit file"
 
 
 def _users(directory: Path) -> frozenset[str] | None:
-    if not directory.exists():
-        return frozenset({INITIAL_USER})
+    if not is_directory(str(directory)):
+        return frozenset({INITIAL_USER}) if os.access(directory.parent, os.X_OK) else None
     if not os.access(directory, os.R_OK | os.X_OK):
         return None
     try:

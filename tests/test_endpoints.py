@@ -173,6 +173,19 @@ class TwistedTests(unittest.TestCase):
             with self.subTest(description):
                 self.assertTrue(parse_endpoint(MemoryReactor(), description))
 
+    def test_values_without_names_are_where_twisted_takes_them(self) -> None:
+        """Whether a listener is on loopback depends on it."""
+        for description in ("tcp:80:127.0.0.1:5", r"tcp6:80:5:\:\:1", r"tcp6:80:interface=\:\:1:backlog=5"):
+            with self.subTest(description):
+                theirs, ours = vars(parse_endpoint(MemoryReactor(), description)), parse(description).arguments
+                self.assertEqual(
+                    (theirs["_port"], theirs["_interface"], theirs["_backlog"]),
+                    (int(ours["port"]), ours["interface"], int(ours["backlog"])),
+                )
+        theirs, ours = vars(parse_endpoint(MemoryReactor(), "unix:/x:600:5:0")), parse("unix:/x:600:5:0").arguments
+        self.assertEqual((theirs["_address"], theirs["_mode"]), (ours["address"], int(ours["mode"], 8)))
+        self.assertEqual((theirs["_backlog"], theirs["_wantPID"]), (int(ours["backlog"]), bool(int(ours["lockfile"]))))
+
     def test_what_twisted_says_is_for_programmers(self) -> None:
         """Whoever reads a complaint is told about the description, and nothing of functions and their arguments."""
         text = "Twisted has no kind {}, or not with these values; most use tcp, tcp6 or unix"

@@ -65,7 +65,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "spawning": "pipes process_group",
         "in_process": "model",
         "state": "errors",
-        "state_checks": "checks.others credential_files errors executables ownership settings",
+        "state_checks": "checks.others credential_files errors executables host_keys ownership settings",
         "standard_streams": "",
         "preloading": "",
         "execution": "executables model",

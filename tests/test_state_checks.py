@@ -5,8 +5,9 @@ import unittest
 from pathlib import Path
 from unittest.mock import patch
 
+from cmdserver.first_start import require_ssh_host_keys
 from cmdserver.passwords import hash_password
-from cmdserver.settings import TLS, Audit, Settings
+from cmdserver.settings import TLS, Audit, Listen, Settings
 from cmdserver.state_checks import look
 
 
@@ -79,6 +80,19 @@ class LookTests(unittest.TestCase):
         )
         self.assertEqual([], self.remarks(Settings(audit=Audit(file=f"{self.folder}/audit"))))
         self.assertEqual([], self.remarks(Settings(audit=Audit(file="audit"))))
+
+    def test_host_keys(self) -> None:
+        """One that would keep an SSH listener from starting is told of, if there is such a listener."""
+        self.add("ann")
+        require_ssh_host_keys(self.state)
+        ssh = Settings(listen=[Listen(protocol="ssh", endpoint="tcp:22")])
+        self.assertEqual([], self.remarks(ssh))
+        (self.state / "ssh_host_rsa_key").write_text("x")
+        (self.state / "ssh_host_x_key").mkdir()
+        (remark,) = self.remarks(ssh)
+        self.assertIn(f"listen: the SSH host key {self.state}/ssh_host_rsa_key is damaged", remark)
+        self.assertEqual([], self.remarks())
+        self.assertEqual(frozenset({"ann"}), self.users(ssh))
 
     def test_nothing_is_changed(self) -> None:
         """Neither made nor written."""

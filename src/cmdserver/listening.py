@@ -26,7 +26,7 @@ from cmdserver.proxied import ProxyEndpoint
 
 #: Twisted's 50 costs a second of p99 at 256 callers: a connection that finds the queue full is tried again a second on.
 BACKLOG = 1024
-_TAKES_BACKLOG = ("tcp:", "tcp6:", "unix:", "haproxy:tcp:", "haproxy:tcp6:", "haproxy:unix:")
+_TAKES_BACKLOG = frozenset({"tcp", "tcp6", "unix"})
 
 #: Accepted connections inherit these from the listening socket, so they cost nothing later. The probes find clients
 #: whose host is gone, or who closed without a word left to read: within 30 + 4 x 10 seconds.
@@ -50,11 +50,12 @@ def parse_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
         NotPassed: It is of a socket that systemd has not opened for us.
         ValueError: It is none, and says what is wrong.
     """
-    kind = endpoints.parse(description).kind
-    if description.startswith(_TAKES_BACKLOG) and ":backlog=" not in description:
+    endpoint = endpoints.parse(description)
+    if endpoint.is_proxied:
+        return ProxyEndpoint(parse_endpoint(reactor, description.removeprefix(endpoints.PROXY)))
+    kind = endpoint.kind
+    if kind in _TAKES_BACKLOG and "backlog" not in endpoint.arguments:
         description += f":backlog={BACKLOG}"
-    if description.startswith("haproxy:"):
-        return ProxyEndpoint(parse_endpoint(reactor, description.removeprefix("haproxy:")))
     try:
         return cast("IStreamServerEndpoint", serverFromString(reactor, description))
     except OSError as error:

@@ -20,9 +20,25 @@ from cmdserver.settings import Settings
 def look(directory: Path, settings: Settings) -> State:
     """Look at a state directory, and at the audit file's."""
     remarks = tuple(_remarks(directory, settings))
+    if remarks:
+        return State(remarks=remarks)
     # The holder of a certificate may have any name.
-    users = None if remarks or settings.tls.client_ca is not None else _users(directory)
-    return State(users=users, remarks=remarks)
+    knows_users = settings.tls.client_ca is None
+    try:
+        directory.stat()
+    except FileNotFoundError:
+        return State(users=frozenset({INITIAL_USER}) if knows_users else None)
+    except OSError:
+        return State()
+    if not os.access(directory, os.R_OK | os.X_OK):
+        return State()
+    try:
+        with as_owner_of(directory) as path:
+            users = _users(path) if knows_users else None
+            has_ssh = any(each is not None and each.protocol == "ssh" for each in settings.listen)
+            return State(users=users, remarks=tuple(_host_keys(path)) if has_ssh else ())
+    except (OSError, CannotStart):
+        return State()
 
 
 def _remarks(directory: Path, settings: Settings) -> Iterator[Remark]:
@@ -45,16 +61,20 @@ def _remarks(directory: Path, settings: Settings) -> Iterator[Remark]:
 
 
 def _users(directory: Path) -> frozenset[str] | None:
-    if not is_directory(str(directory)):
-        return frozenset({INITIAL_USER}) if os.access(directory.parent, os.X_OK) else None
-    if not os.access(directory, os.R_OK | os.X_OK):
-        return None
-    try:
-        with as_owner_of(directory) as path:
-            files = CredentialFiles(path)
-            users, complaints = files.users(), files.complaints()
-    except (OSError, CannotStart):
-        return None
-    if complaints:  # of somebody who is there, perhaps
+    files = CredentialFiles(directory)
+    users = files.users()
+    if files.complaints():  # of somebody who is there, perhaps
         return None
     return frozenset(users or {INITIAL_USER})
+
+
+def _host_keys(directory: Path) -> Iterator[Remark]:
+    """Read the keys that are there as the SSH listener will, which does not start with one that is no good."""
+    from cmdserver.host_keys import read_host_keys  # noqa: PLC0415 - a tenth of a second, for SSH alone
+
+    for path in sorted(directory.glob("ssh_host_*_key")):
+        try:
+            if path.is_file():  # nothing that could keep us waiting
+                read_host_keys([path])
+        except CannotStart as error:
+            yield ("listen",), str(error).removeprefix("cmdserver: ")

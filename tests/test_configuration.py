@@ -106,6 +106,7 @@ class DefaultTests(ConfigurationTestCase):
             "connections": 10000,
             "connections_per_source": 1000,
             "unauthenticated": "10:30:100",
+            "unauthenticated_per_source": None,
             "queued": 1000,
             "login_seconds": 30,
             "login_attempts": 3,
@@ -696,6 +697,8 @@ class RestTests(ConfigurationTestCase):
             ("drain_seconds", "-1"),
             ("drain_seconds", "86401"),
             ("unauthenticated", "10"),
+            ("unauthenticated_per_source", "-1"),
+            ("unauthenticated_per_source", '"none"'),
             ("unauthenticated", '"10:30"'),
             ("unauthenticated", '"10:30:100:5"'),
             ("unauthenticated", '"-1:30:100"'),
@@ -713,15 +716,17 @@ class RestTests(ConfigurationTestCase):
     def test_ends_of_ranges(self) -> None:
         """The ends of a range belong to it."""
         text = (
-            "queued = 0\nline_bytes = 64\nunauthenticated = '1:1:1'\ncaller_requests_per_minute = 0\ndrain_seconds = 0"
+            "queued = 0\nline_bytes = 64\nunauthenticated = '1:1:1'\nunauthenticated_per_source = 0\n"
+            "caller_requests_per_minute = 0\ndrain_seconds = 0"
         )
         limits = _configure(f"{_LISTEN}[limits]\n{text}").limits
         self.assertEqual(
-            (0, 64, "1:1:1", 0, 0.0),
+            (0, 64, "1:1:1", 0, 0, 0.0),
             (
                 limits.queued,
                 limits.line_bytes,
                 limits.unauthenticated,
+                limits.unauthenticated_per_source,
                 limits.caller_requests_per_minute,
                 limits.drain_seconds,
             ),

@@ -2,7 +2,8 @@
 
 import errno
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -21,8 +22,9 @@ from cmdserver.errors import (
     Throttled,
     UnknownCommand,
 )
-from cmdserver.model import Rule
+from cmdserver.model import Command, Role, Rule
 from cmdserver.policy import Policy
+from tests.doubles import a_caller
 from tests.running_doubles import EVERYTHING, STRANGER, Asked, House, RecordingSink, command, user
 
 ADA, GUY = user("ada"), user("guy")
@@ -87,6 +89,16 @@ class OrderTests(DispatcherTestCase):
         self.house.clock.advance(refused.retry_after_seconds)
 
         self.assertTrue(self.ask(ADA).is_open)
+
+    def test_one_network_has_one_allowance(self) -> None:
+        """A stranger does not get another by calling from another of a host's 2^64 addresses; it is written down."""
+        self.let(per_minute=1)
+        callers = [a_caller(source=source) for source in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")]
+
+        errors = [type(self.ask(caller, "guess").error) for caller in callers]
+
+        self.assertEqual(errors, [UnknownCommand, Throttled, UnknownCommand])
+        self.assertEqual(self.house.ledger.requests[1].caller.source, "2001:db8::2")
 
     def test_the_policy_comes_before_the_audit_file(self) -> None:
         """The ledger is not asked for room for what is refused anyway, and the refusal is written."""
@@ -200,16 +212,183 @@ class RefusalTests(DispatcherTestCase):
         self.assertEqual(self.house.outcomes, [Code.MALFORMED, Code.THROTTLED])
         self.assertEqual([event.command for event in self.house.ledger.requests], [None, None])
 
-    def test_a_new_policy_counts_from_the_next_question(self) -> None:
-        """What was granted runs on; what is asked next is judged by the new policy."""
-        granted = self.ask(GUY)
-        self.dispatcher.reconfigure(Policy(COMMANDS, [role for role in EVERYTHING if role.name != "guest"]))
 
-        refused = self.ask(GUY)
-        self.house.spawner.last.ends()
+NOBODY_IS_GUEST = [role for role in EVERYTHING if role.name != "guest"]
 
-        self.assertIsInstance(refused.error, Denied)
-        self.assertEqual(granted.answer.finished.exit_status, 0)
+
+class RevocationTests(DispatcherTestCase):
+    """Another policy while something is under way."""
+
+    def revoke(self, *commands: Command, roles: Sequence[Role] = EVERYTHING) -> None:
+        """Read the configuration again."""
+        self.dispatcher.reconfigure(Policy(commands or COMMANDS, roles))
+
+    def lines(self) -> list[tuple[str | None, Code]]:
+        """Say who is in the audit file with which outcome."""
+        return [(event.caller.name, event.outcome) for event in self.house.ledger.requests]
+
+    def test_it_counts_for_what_comes(self) -> None:
+        """What is asked next is judged by the new policy."""
+        self.revoke(roles=NOBODY_IS_GUEST)
+
+        self.assertIsInstance(self.ask(GUY).error, Denied)
+
+    def test_it_counts_for_what_waits(self) -> None:
+        """Who has lost the role is denied in line, and that is written; who has not is answered in turn."""
+        self.let(running=1)
+        first = self.ask(ADA)
+        waiting = [self.ask(GUY), self.ask(ADA), self.ask(STRANGER)]
+
+        self.revoke(roles=[role for role in NOBODY_IS_GUEST if role.name != "anonymous"])
+
+        self.assertIsInstance(waiting[0].error, Denied)
+        self.assertIsInstance(waiting[2].error, UnknownCommand)
+        self.assertEqual(self.lines(), [("guy", Code.DENIED), (None, Code.UNKNOWN_COMMAND)])
+        self.assertEqual([event.finished for event in self.house.ledger.requests], [None, None])
+        for process in self.house.spawner.processes:
+            process.ends()
+        self.assertEqual([first.answer.code, waiting[1].answer.code], [Code.OK] * 2)
+        self.assertEqual(len(self.house.spawner.processes), 2)
+
+    def test_it_counts_for_what_runs(self) -> None:
+        """Who has lost the role is denied there and then, hears no more, and the process is ended."""
+        sink = RecordingSink()
+        asked, other = self.ask(GUY, sink=sink), self.ask(ADA)
+        self.house.spawner.processes[0].says(b"before")
+        self.house.clock.advance(2)
+
+        self.revoke(roles=NOBODY_IS_GUEST)
+
+        self.assertIsInstance(asked.error, Denied)
+        (event,) = self.house.ledger.requests
+        assert event.finished is not None
+        self.assertEqual((event.outcome, event.caller), (Code.DENIED, GUY))
+        self.assertEqual((event.finished.duration_seconds, event.finished.stdout_bytes), (2, 6))
+        self.house.spawner.processes[0].says(b"after")
+        self.house.turn()
+        self.assertEqual(sink.stdout, b"before")
+        self.assertEqual([process.is_alive for process in self.house.spawner.processes], [False, True])
+        self.assertEqual(len(self.house.ledger.requests), 1, "one request, one line")
+        self.assertTrue(other.is_open)
+
+    def test_a_process_is_shared_by_those_who_still_may(self) -> None:
+        """Of those who share what runs only who has lost the role is denied."""
+        self.let(running=1)
+        self.ask(ADA)
+        asked = [self.ask(STRANGER, "df"), self.ask(ADA, "df")]
+        self.house.spawner.processes[0].ends()
+
+        self.revoke(roles=[role for role in EVERYTHING if role.name != "anonymous"])
+        self.house.spawner.processes[1].ends()
+
+        self.assertIsInstance(asked[0].error, UnknownCommand)
+        self.assertEqual(asked[1].answer.finished.exit_status, 0)
+        self.assertEqual(self.lines()[1:], [(None, Code.UNKNOWN_COMMAND), ("ada", Code.OK)])
+
+    def test_a_command_that_is_gone(self) -> None:
+        """What runs goes on as it was begun, where the roles include the name; what waits is refused."""
+        self.let(running=1)
+        running, waiting = self.ask(ADA, "reboot"), self.ask(ADA, "reboot")
+
+        self.revoke(command("uptime"))
+        self.house.spawner.processes[0].ends()
+
+        self.assertEqual(running.answer.finished.exit_status, 0)
+        self.assertIsInstance(waiting.error, UnknownCommand)
+
+    def test_a_command_and_a_role_that_are_gone(self) -> None:
+        """Whether there is such a command any more does not matter for who may not have to do with it."""
+        asked = self.ask(GUY)
+
+        self.revoke(command("df"), roles=NOBODY_IS_GUEST)
+
+        self.assertIsInstance(asked.error, Denied)
+
+    def test_a_command_that_has_changed(self) -> None:
+        """What waits would run otherwise than it was granted, and may be asked for again; what runs goes on."""
+        self.let(running=1)
+        running, waiting = self.ask(ADA), self.ask(ADA)
+
+        self.revoke(command("uptime", timeout_seconds=1.0))
+        self.house.spawner.processes[0].ends()
+
+        self.assertIsInstance(waiting.error, Busy)
+        self.assertIn("has changed", str(waiting.error))
+        self.assertEqual(running.answer.finished.exit_status, 0)
+        self.assertEqual(self.lines(), [("ada", Code.BUSY), ("ada", Code.OK)])
+
+    def test_the_words_that_a_key_forces(self) -> None:
+        """What is judged is what was run, not what was asked for."""
+        self.let(running=1)
+        forced = replace(GUY, forced_words=("uptime",))
+        self.ask(ADA)
+        waiting = self.ask(forced, "anything")
+
+        self.revoke()
+        self.assertTrue(waiting.is_open)
+        self.revoke(roles=NOBODY_IS_GUEST)
+
+        self.assertIsInstance(waiting.error, Denied)
+        self.assertEqual(self.house.ledger.requests[0].command, "uptime")
+
+    def test_what_a_token_is_good_for(self) -> None:
+        """A credential that is good for some commands only is not asked about what it does not concern."""
+        self.let(running=1)
+        token = replace(ADA, commands=frozenset({"uptime"}), method="token")
+        running, waiting = self.ask(token), self.ask(token)
+
+        self.revoke()
+
+        self.assertEqual([running.is_open, waiting.is_open], [True, True])
+
+    def test_a_refusal_that_cannot_be_written(self) -> None:
+        """Who has lost the role is told of a fault then, and nothing more either."""
+        sink = RecordingSink()
+        asked = self.ask(GUY, sink=sink)
+        self.house.ledger.is_full = True
+
+        self.revoke(roles=NOBODY_IS_GUEST)
+        self.house.spawner.processes[0].says(b"after")
+
+        self.assertIsInstance(asked.error, Fault)
+        self.assertEqual(sink.stdout, b"")
+
+
+class GoingOnTests(DispatcherTestCase):
+    """A caller who has asked before, and goes on hearing."""
+
+    def test_who_may_is_counted_and_not_written(self) -> None:
+        """It uses the allowance like a request; the line is the request's."""
+        self.let(per_minute=1)
+
+        self.dispatcher.go_on(GUY, ["uptime"])
+
+        self.assertEqual(self.house.ledger.requests, [])
+        self.assertIsInstance(self.consult(lambda: self.dispatcher.go_on(GUY, ["uptime"])), Throttled)
+        self.assertEqual(self.house.outcomes, [Code.THROTTLED])
+
+    def test_who_may_not_is_refused_and_written(self) -> None:
+        """Whoever would be refused the command is refused, with the words in the audit file."""
+        token = replace(ADA, commands=frozenset({"df"}), method="token")
+        cases = [(GUY, Denied), (token, Denied), (STRANGER, UnknownCommand)]
+        for caller, refusal in cases:
+            error = self.consult(lambda caller=caller: self.dispatcher.go_on(caller, ["reboot"]))  # type: ignore[misc]
+            self.assertIsInstance(error, refusal)
+
+        self.assertEqual([event.command for event in self.house.ledger.requests], ["reboot"] * 3)
+        self.assertEqual([event.caller for event in self.house.ledger.requests], [GUY, token, STRANGER])
+
+    def test_a_command_that_is_gone(self) -> None:
+        """What was begun may be heard to its end."""
+        self.dispatcher.reconfigure(Policy([command("df")], EVERYTHING))
+
+        self.dispatcher.go_on(ADA, ["uptime"])
+
+    def test_the_words_that_a_key_forces(self) -> None:
+        """They stand for whatever was asked."""
+        forced = replace(GUY, forced_words=("reboot",))
+
+        self.assertIsInstance(self.consult(lambda: self.dispatcher.go_on(forced, ["uptime"])), Denied)
 
 
 class RecordTests(DispatcherTestCase):

@@ -8,7 +8,7 @@ from twisted.internet.endpoints import _parse
 from twisted.internet.testing import MemoryReactor
 
 from cmdserver.endpoints import _split, parse
-from cmdserver.listening import NotPassed, parse_endpoint
+from cmdserver.listening import parse_endpoint
 from tests.doubles import LAW
 
 
@@ -24,6 +24,7 @@ class ParseTests(unittest.TestCase):
             (r"unix:/a\:b\=c:mode=660", "unix", {"address": "/a:b=c", "mode": "660"}),
             ("unix:/a:mode=0o600:lockfile=0", "unix", {"address": "/a", "mode": "0o600", "lockfile": "0"}),
             ("systemd:domain=INET6:name=web", "systemd", {"domain": "INET6", "name": "web"}),
+            ("systemd:name=web", "systemd", {"name": "web"}),
             ("systemd:UNIX:0", "systemd", {"domain": "UNIX", "index": "0"}),
             ("ssl:443:privateKey=/k", "ssl", {"privateKey": "/k"}),
         ):
@@ -122,13 +123,12 @@ class ParseTests(unittest.TestCase):
 
     def test_names(self) -> None:
         """What is missing, there twice, or unknown is named."""
-        systemd = "it takes a name or an index, one of them, as in systemd:domain=INET:name=line"
+        systemd = "it takes a name or an index, one of them, as in systemd:name=line"
         self.assert_refused(
             {
                 "tcp": "port is missing, as in tcp:2022:interface=127.0.0.1",
                 "tcp:interface=127.0.0.1": "port is missing, as in tcp:2022:interface=127.0.0.1",
                 "unix:mode=600": "address is missing, as in unix:/run/cmdserver/line:mode=660",
-                "systemd:name=x": "domain is missing, as in systemd:domain=INET:name=line",
                 "systemd:domain=INET": systemd,
                 "systemd:domain=INET:index=0:name=x": systemd,
                 "tcp:1:interfaec=127.0.0.1": 'it has no "interfaec"; did you mean interface?',
@@ -169,7 +169,7 @@ class TwistedTests(unittest.TestCase):
 
     def test_what_twisted_knows(self) -> None:
         """It is read by Twisted, whatever kind it is."""
-        for description in ("tcp:0", r"tcp6:0:interface=\:\:1", "unix:/x:mode=600", "haproxy:tcp:0"):
+        for description in ("tcp:0", r"tcp6:0:interface=\:\:1", "unix:/x:mode=600", "haproxy:tcp:0", "systemd:name=x"):
             with self.subTest(description):
                 self.assertTrue(parse_endpoint(MemoryReactor(), description))
 
@@ -194,10 +194,3 @@ class TwistedTests(unittest.TestCase):
         self.assertEqual(text.format("ssl"), self.complaint("ssl:1:port=2"))
         self.assertEqual("/no/such: No such file or directory", self.complaint("ssl:1:privateKey=/no/such"))
         self.assertEqual("it ends in a backslash, which belongs in front of a character", self.complaint("tcp:1\\"))
-
-    def test_sockets_of_systemd(self) -> None:
-        """One that is not there has an error of its own: a check is not started by systemd."""
-        for description in ("systemd:domain=INET:name=no-such", "haproxy:systemd:domain=UNIX:index=77"):
-            with self.subTest(description), self.assertRaises(NotPassed) as raised:
-                parse_endpoint(MemoryReactor(), description)
-            self.assertIn("systemd has passed no such socket", str(raised.exception))

@@ -24,23 +24,27 @@ class FakeDoor:
         self.tried: list[Any] = []
         self.decision: Deferred[Caller] = Deferred()
         self.offences: list[Offence] = []
+        self.charged: set[str] = set()
         self.settled = 0
 
     def log_in(self, source: str, credentials: Any) -> Deferred[Caller]:
         self.tried.append(credentials)
         return self.decision
 
-    def settle(self) -> None:
+    def settle(self, source: str) -> None:
         self.settled += 1
+        self.charged.add(source)
 
     def offended(self, source: str, offence: Offence) -> None:
         self.offences.append(offence)
+        self.charged.add(source)
 
 
 class FakeClient:
     """A connection that keeps what it was told."""
 
     source = "192.0.2.1"
+    charged = "192.0.2.2"
 
     def __init__(self) -> None:
         self.said: list[bytes] = []
@@ -100,6 +104,7 @@ class EntranceTests(SynchronousTestCase):
 
         self.assertEqual(self.client.farewells, [LOGIN_FAILED])
         self.assertEqual((self.door.settled, self.door.offences), (1, [Offence.AUTHFAIL]))
+        self.assertEqual(self.door.charged, {self.client.charged})
 
     def test_our_fault_is_no_offence(self) -> None:
         """What is not the client's fault is said, and not held against it until it goes."""
@@ -116,6 +121,7 @@ class EntranceTests(SynchronousTestCase):
         self.entrance.leave(Offence.NOAUTH)
 
         self.assertEqual((self.door.settled, self.door.offences), (1, [Offence.GRACE_EXCEEDED]))
+        self.assertEqual(self.door.charged, {self.client.charged})
 
     def test_optional_login(self) -> None:
         """Where nobody must log in, nobody is charged for not doing it, but for failing."""

@@ -37,6 +37,21 @@ class GateTests(unittest.TestCase):
         self.assertEqual({"line": 2, "ssh": 0, "web": 1}, gate.counts())
         self.assertEqual(3, gate.total)
 
+    def test_one_network(self) -> None:
+        """A host that has 2^64 addresses is one source with all of them, and is let out as it came in."""
+        gate = Gate(10, 2)
+        gate.enter("line", "2001:db8::1")
+        gate.enter("line", "2001:db8::2")
+        with self.assertRaises(Busy) as raised:
+            gate.enter("line", "2001:db8::3")
+        self.assertEqual("2 connections are open from 2001:db8::/64; try again in 5 s", str(raised.exception))
+        gate.enter("line", "2001:db8:0:1::1")
+        gate.leave("line", "2001:db8::2")
+        gate.enter("line", "2001:db8::3")
+        for source in ("2001:db8::1", "2001:db8::3", "2001:db8:0:1::1"):
+            gate.leave("line", source)
+        self.assertEqual({}, gate._by_source)
+
     def test_a_door_stays_listed(self) -> None:
         """A door that is empty again still counts, to nothing."""
         gate = Gate(1, 1)

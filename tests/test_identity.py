@@ -366,7 +366,7 @@ class ThresholdTests(IdentityTestCase):
         self.door.arrive("192.0.2.1")
         self.door.arrive("192.0.2.2")
         self.assertRaises(Busy, self.door.arrive, "192.0.2.3")
-        self.door.settle()
+        self.door.settle("192.0.2.1")
 
         self.door.arrive("192.0.2.3")
 
@@ -387,7 +387,7 @@ class ThresholdTests(IdentityTestCase):
         door = Door("line")
         for _ in range(10):
             door.arrive("192.0.2.1")
-            door.settle()
+            door.settle("192.0.2.1")
         door.offended("192.0.2.1", Offence.AUTHFAIL)
         self.assertRaises(ValueError, door.log_in, "192.0.2.1", password("ada", b"right"))
 

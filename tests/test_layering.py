@@ -22,7 +22,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     for module, others in {
         # Values, and what is said of them.
         "errors": "printable",
-        "model": "errors",
+        "model": "errors networks",
         "events": "errors model",
         "names": "",
         "own_names": "",
@@ -33,7 +33,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "dialogue": "",
         "elf": "",
         "endpoints": "",
-        "gate": "errors",
+        "gate": "errors networks",
         "penalties": "networks",
         "places": "",
         "policy": "errors model printable",
@@ -45,7 +45,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "settings": "",
         "sharing": "",
         "sources": "networks",
-        "startups": "errors",
+        "startups": "errors networks",
         "structured": "model",
         "text_files": "",
         "throttle": "errors",
@@ -60,6 +60,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "ownership": "state",
         "process": "",
         "process_group": "",
+        "monotonic": "",
         "replacing": "",
         "pipes": "",
         "spawning": "pipes process_group",
@@ -79,7 +80,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "host_keys": "errors text_files",
         "first_start": "credential_files errors passwords replacing",
         # Who is calling.
-        "hashing": "admission errors passwords penalties",
+        "hashing": "admission errors networks passwords",
         "claims": "names",
         "checkers": "authorized_keys claims credential_files credentials hashing remembered sshtransport.sk_keys",
         "threshold": "errors penalties startups",
@@ -164,16 +165,17 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         ),
         # The doors.
         "lobby": "dispatcher gate hangups orphans settings",
-        "proxied": "",
-        "listening": "endpoints errors lobby model networks proxied",
+        "activation": "",
+        "proxied": "networks proxy_protocol",
+        "proxy_protocol": "",
+        "listening": "activation endpoints errors lobby model networks proxied",
         "connections": "deadlines lobby",
         "entrance": "dialogue errors identity model rendering",
         "frontends": "",
         "frontends.line": "",
         "frontends.line.pacing": "connections model settings wire",
         "frontends.line.connection": (
-            "connections entrance errors frontends.line.pacing identity interpreter listening lobby model"
-            " rendering wire"
+            "connections entrance errors frontends.line.pacing identity interpreter lobby model rendering wire"
         ),
         "frontends.line.front_end": (
             "connections errors frontends.line.connection identity interpreter listening lobby rendering"
@@ -204,8 +206,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         ),
         "frontends.web.access_log": "frontends.web.request",
         "frontends.web.connection": (
-            "connections errors frontends.web.channel frontends.web.http2 frontends.web.request identity"
-            " listening lobby model"
+            "connections errors frontends.web.channel frontends.web.http2 frontends.web.request identity lobby model"
         ),
         "frontends.web.authentication": (
             "claims errors frontends.web.guard frontends.web.pages frontends.web.request frontends.web.sessions"
@@ -232,7 +233,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " frontends.web.utf8 model rendering structured"
         ),
         "frontends.web.event_streams": (
-            "frontends.web.event_stream frontends.web.headers frontends.web.request frontends.web.site model"
+            "errors frontends.web.event_stream frontends.web.headers frontends.web.request frontends.web.site model"
         ),
         "frontends.web.command": (
             "frontends.web.answers frontends.web.event_streams frontends.web.live frontends.web.negotiation"
@@ -269,15 +270,15 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.ssh.silent": "",
         "frontends.ssh.connection": (
             "connections errors frontends.ssh.answers frontends.ssh.authentication frontends.ssh.channels"
-            " frontends.ssh.silent identity listening lobby model sshtransport.transport"
+            " frontends.ssh.silent identity lobby model sshtransport.transport"
         ),
         "frontends.ssh.front_end": "connections errors frontends.ssh.connection identity listening lobby",
         # How it is put together; named here is what makes the parts, doors are found by their names.
         "house": (
-            "admission audit checkers claims configuration credential_files dispatcher errors events first_start gate"
+            "admission audit checkers claims configuration credential_files dispatcher events first_start gate"
             " hangups hashing host_keys identity in_process listening lobby metrics model networks orphans own_names"
-            " penalties policy process remembered runner scheduler settings spawning startups threshold throttle tls"
-            " tls_transport watched"
+            " penalties policy process proxied remembered runner scheduler settings spawning startups threshold"
+            " throttle tls tls_transport watched"
         ),
         "doors": "errors listening",
         "shedding": "errors preloading privsep.linux privsep.privileges privsep.seccomp settings state",
@@ -286,8 +287,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " state watched"
         ),
         "plugin": (
-            "checks.others configuration errors host listening reading service settings standard_streams state"
-            " state_checks structured tls"
+            "checks.others configuration errors host listening monotonic reading service settings standard_streams"
+            " state state_checks structured tls"
         ),
         # What people type beside the daemon.
         "companion_parameters": "credential_files credentials names policy standard_streams",
@@ -302,6 +303,16 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
 #: What a door has no business with: it asks the dispatcher.
 NOT_FOR_DOORS = frozenset(
     {"runner", "execution", "policy", "scheduler", "audit", "events", "spawning", "admission", "configuration"}
+)
+
+#: Clocks that jump when somebody sets the time. To format a time that is given is something else.
+TIMES_OF_DAY = frozenset(
+    {
+        *(f"time.{name}" for name in ("time", "time_ns", "CLOCK_REALTIME")),
+        *(f"{module}{name}" for module in ("datetime.", "datetime.datetime.") for name in ("now", "utcnow", "today")),
+        *("date.today", "datetime.date.today"),
+        *(f"twisted.python.runtime.{name}" for name in ("seconds", "platform.seconds")),
+    }
 )
 
 
@@ -348,6 +359,11 @@ def door_of(module: str) -> str | None:
 def calls(tree: ast.AST) -> Iterator[ast.Call]:
     """Find all calls."""
     return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def imports_time_of_day(tree: ast.AST) -> bool:
+    """Whether something that tells the time of day is imported by its own name, so that `names` would not know it."""
+    return any(name in TIMES_OF_DAY for name in imported(tree))
 
 
 def names(tree: ast.AST) -> set[str]:
@@ -432,6 +448,18 @@ class LayeringTests(SynchronousTestCase):
 
         self.assertEqual((makers, copiers), (["identity"], []))
 
+    def test_the_time_of_day_is_for_people_and_validity(self) -> None:
+        """Nobody measures with a clock that can be set: where the time of day is asked for, there is a reason."""
+        allowed = {
+            "house",  # when an event happened; whether certificates, keys and tokens are valid
+            "plugin",  # whether certificates are valid
+            "companion_parameters",  # whether a token's end lies ahead
+            "watched",  # how old a file is, whose times are times of day
+        }
+        used = {module for module, tree in trees().items() if names(tree) & TIMES_OF_DAY or imports_time_of_day(tree)}
+
+        self.assertEqual(used, allowed)
+
     def test_nothing_goes_to_a_shell(self) -> None:
         """No module starts a program but those whose business it is, and none gives anything to a shell."""
         modules = {"subprocess", "pty", "multiprocessing", "asyncio"}
@@ -496,6 +524,15 @@ class FinderTests(SynchronousTestCase):
             },
         )
         self.assertEqual(ours(tree), {"wire", "model", "frontends.line.pacing"})
+
+    def test_times_of_day_are_found(self) -> None:
+        """Whether the clock is called, handed on or imported by its own name."""
+        for text in ("time.time()", "clock = time.time", "from time import time", "x = datetime.now(UTC)"):
+            tree = ast.parse(text)
+            self.assertTrue(names(tree) & TIMES_OF_DAY or imports_time_of_day(tree), text)
+        for text in ("time.monotonic()", "datetime.fromtimestamp(0, UTC)", "from datetime import UTC, datetime"):
+            tree = ast.parse(text)
+            self.assertFalse(names(tree) & TIMES_OF_DAY or imports_time_of_day(tree), text)
 
     def test_names_and_calls_are_found(self) -> None:
         """What is called or only mentioned counts, with its dots."""

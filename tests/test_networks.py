@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdserver.networks import parse_address, parse_network
+from cmdserver.networks import block_of, parse_address, parse_network
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,25 @@ def test_addresses() -> None:
     assert parse_address("192.0.2.7") == parse_address("::ffff:192.0.2.7") == ip_address("192.0.2.7")
     assert parse_address("::1") == ip_address("::1")
     assert parse_address("unix") is None
+
+
+@pytest.mark.parametrize(
+    ("source", "block"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("::1", "::/64"),
+        ("fe80::1", "fe80::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("64:ff9b::192.0.2.1", "64:ff9b::c000:201"),
+        ("unix", "unix"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_block(source: str, block: str) -> None:
+    """Single IPv4 addresses; IPv6 networks, except where a network of 64 bits is everybody's."""
+    assert block_of(source) == block
 
 
 @given(st.text(alphabet=st.one_of(st.sampled_from("0123456789abcdef.:/%"), st.characters())))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.networks import parse_network
-from cmdserver.penalties import MAX_SECONDS, MAX_SOURCES, MIN_SECONDS, SECONDS, Offence, Penalties, block_of
+from cmdserver.penalties import MAX_SECONDS, MAX_SOURCES, MIN_SECONDS, SECONDS, Offence, Penalties
 from tests.doubles import LAW
 
 SOURCE = "192.0.2.1"
@@ -130,25 +130,6 @@ class PenaltiesTests(SynchronousTestCase):
         self.assertEqual(len(self.penalties), MAX_SOURCES)
         self._charge(SOURCE, 1, now=5)
         self.assertEqual(len(self.penalties), 1)
-
-
-@pytest.mark.parametrize(
-    ("source", "block"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("::1", "::/64"),
-        ("fe80::1", "fe80::1"),
-        ("fe80::1%eth0", "fe80::1"),
-        ("64:ff9b::192.0.2.1", "64:ff9b::c000:201"),
-        ("unix", "unix"),
-        ("unknown", "unknown"),
-    ],
-)
-def test_block(source: str, block: str) -> None:
-    """Single IPv4 addresses; IPv6 networks, except where a network of 64 bits is everybody's."""
-    assert block_of(source) == block
 
 
 @LAW

@@ -76,6 +76,27 @@ class PolicyTests(unittest.TestCase):
         self.assertIsInstance(error, Denied)
         self.assertEqual("no role of ann includes reboot; ask the administrator for one that does", str(error))
 
+    def test_leave(self) -> None:
+        """Whether a caller may have to do with a command is judged by its name, be it there or not."""
+        limited = a_caller("bob", commands=frozenset({"df", "gone"}))
+        for caller, name, refusal in (
+            (a_caller(), "df", None),
+            (a_caller(), "upgrade", None),
+            (a_caller(), "reboot", UnknownCommand),
+            (a_caller(), "gone", UnknownCommand),
+            (a_caller("ann"), "net-gone", None),
+            (a_caller("ann"), "reboot", Denied),
+            (a_caller("ann"), "gone", Denied),
+            (limited, "df", None),
+            (limited, "gone", None),
+            (limited, "reboot", Denied),
+        ):
+            with self.subTest(name, caller=caller.name):
+                if refusal is None:
+                    self.policy.require_leave(caller, name)
+                else:
+                    self.assertRaises(refusal, self.policy.require_leave, caller, name)
+
     def test_arguments(self) -> None:
         """Arguments are refused, if the command is the caller's at all."""
         error = self.refusal(a_caller(), ["df", "/", "; id"])

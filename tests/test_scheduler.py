@@ -9,11 +9,12 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.admission import Admission
-from cmdserver.errors import AuditError, Busy
+from cmdserver.errors import AuditError, Busy, Denied, Refusal
 from cmdserver.model import Answer, Caller, Finished
 from cmdserver.recording import PIECE_BYTES
 from cmdserver.runner import Runner
 from cmdserver.scheduler import Question, Run, Scheduler
+from tests.doubles import a_caller
 from tests.running_doubles import STRANGER, Asked, FakeProcess, RecordingSink, fake_host, grant, user
 
 ADA, GUY, BOB = user("ada"), user("guy"), user("bob")
@@ -25,6 +26,8 @@ class FakeReporter:
     def __init__(self) -> None:
         self.reports: list[str] = []
         self.ends: list[Finished] = []
+        #: What the processes of those that were turned away had done.
+        self.so_far: list[Finished | None] = []
         #: Whether those who asked may be told.
         self.consents = True
         self.mistake: Exception | None = None
@@ -43,9 +46,10 @@ class FakeReporter:
         self.ends.append(finished)
         return self.consents
 
-    def turned_away(self, question: Question, busy: Busy) -> None:
+    def turned_away(self, question: Question, refusal: Refusal, so_far: Finished | None = None) -> None:
         self.reports.append(f"turned away {question.id}")
-        question.answered.errback(busy)
+        self.so_far.append(so_far)
+        question.answered.errback(refusal)
 
     def failed(self, question: Question, failure: Failure) -> None:
         self.reports.append(f"failed {question.id}")
@@ -75,7 +79,7 @@ class SchedulerTestCase(SynchronousTestCase):
 
     def ask(self, name: str, caller: Caller = ADA, sink: RecordingSink | None = None, /, **differences: Any) -> Asked:
         """Enter a question under a name of its own."""
-        question = Question(name, caller, grant(**differences), sink)
+        question = Question(name, caller, ["uptime"], grant(**differences), sink)
         self.scheduler.enter(question)
         return Asked(question.answered, self.happened)
 
@@ -268,6 +272,17 @@ class PlacesTests(SchedulerTestCase):
 
         self.assertEqual(self.reporter.reports, [f"settled {name} departed" for name in ("a1", "a2", "b1", "a3")])
 
+    def test_one_network_has_one_lane(self) -> None:
+        """Addresses of one IPv6 network do not get a turn each."""
+        self.let(running=1, queued=10)
+        for number in (1, 2, 3):
+            self.ask(f"a{number}", a_caller(source=f"2001:db8::{number}"))
+        self.ask("b1", a_caller(source="2001:db8:0:1::1"))
+        for index in range(4):
+            self.processes[index].ends()
+
+        self.assertEqual(self.reporter.reports, [f"settled {name} departed" for name in ("a1", "a2", "b1", "a3")])
+
     def test_a_command_may_have_a_limit_of_its_own(self) -> None:
         """One command at its own limit does not hold others up."""
         self.let(running=4, queued=10)
@@ -313,7 +328,7 @@ class TurnedAwayTests(SchedulerTestCase):
 
     def turn_all_away(self) -> None:
         """Refuse them."""
-        self.scheduler.turn_away(Busy("stopping", 10))
+        self.scheduler.review(lambda _, is_running: None if is_running else Busy("stopping", 10))
 
     def test_those_who_wait_are_told(self) -> None:
         """All who wait, alone, in a group or for a run's end, are told that it is busy; what runs goes on."""
@@ -340,6 +355,7 @@ class TurnedAwayTests(SchedulerTestCase):
         self.assertIsInstance(first.error, Busy)
         self.assertFalse(second.is_open)
         self.assertIsInstance(third.error, Busy)
+        self.assertEqual(self.reporter.reports, ["turned away b", "withdrawn c", "turned away d"])
 
     def test_who_is_told_may_leave_the_same_run(self) -> None:
         """The same within one group that waits."""
@@ -353,6 +369,169 @@ class TurnedAwayTests(SchedulerTestCase):
         self.assertIsInstance(first.error, Busy)
         self.assertFalse(second.is_open)
         self.assertIsInstance(third.error, Busy)
+
+
+class ReviewTests(SchedulerTestCase):
+    """Judging again what was granted before."""
+
+    def refuse(self, *names: str) -> list[tuple[str, bool]]:
+        """Refuse the questions with these names; return which were judged, and whether as running."""
+        judged = []
+
+        def judge(question: Question, is_running: bool) -> Denied | None:
+            judged.append((question.id, is_running))
+            return Denied("not any more") if question.id in names else None
+
+        self.scheduler.review(judge)
+        return judged
+
+    def share_two(self) -> tuple[list[RecordingSink], list[Asked]]:
+        """Let two have a part in one process, which runs."""
+        self.let(running=1, queued=10)
+        self.ask("x")
+        sinks = [RecordingSink(), RecordingSink()]
+        asked = [self.share("a", ADA, sinks[0]), self.share("b", GUY, sinks[1])]
+        self.processes[0].ends()
+        return sinks, asked
+
+    def test_all_are_judged(self) -> None:
+        """Those that run, those in line, and those that wait for an end of others; nobody who has an answer."""
+        self.let(running=1, queued=10)
+        self.ask("z")
+        self.processes[0].ends()
+        self.share("a")
+        self.share("b")
+        self.ask("c")
+
+        self.assertEqual(self.refuse(), [("a", True), ("b", False), ("c", False)])
+        self.assertEqual(self.reporter.reports, ["settled z departed"])
+
+    def test_one_in_line_is_not_started(self) -> None:
+        """Who is refused while it waits is told, gives its place in line back, and is never run."""
+        self.let(running=1, queued=10)
+        self.ask("a")
+        waiting = [self.ask("b"), self.ask("c")]
+
+        self.refuse("b")
+        self.processes[0].ends()
+
+        self.assertIsInstance(waiting[0].error, Denied)
+        self.assertEqual(self.reporter.so_far, [None])
+        self.processes[1].ends()
+        self.assertEqual(waiting[1].answer.id, "c")
+        self.assertEqual((len(self.processes), self.admission.queued), (2, 0))
+
+    def test_one_of_a_group_in_line(self) -> None:
+        """Of those who wait for the same process one may be refused, and the others are answered."""
+        self.let(running=1, queued=10)
+        self.ask("x")
+        asked = [self.share("a"), self.share("b", GUY)]
+
+        self.refuse("a")
+        self.processes[0].ends()
+        self.processes[1].ends()
+
+        self.assertIsInstance(asked[0].error, Denied)
+        self.assertEqual((asked[1].answer.id, asked[1].answer.shared), ("b", False))
+
+    def test_one_that_runs_is_ended(self) -> None:
+        """A process of somebody who is refused is ended as if its caller had left, and says no more to anybody."""
+        sink = RecordingSink()
+        asked = self.ask("a", ADA, sink)
+        self.clock.advance(1.5)
+        self.processes[0].says(b"before")
+
+        self.refuse("a")
+        self.processes[0].says(b"after")
+        self.turn()
+
+        self.assertIsInstance(asked.error, Denied)
+        self.assertEqual(sink.stdout, b"before")
+        self.assertFalse(self.processes[0].is_alive)
+        (so_far,) = self.reporter.so_far
+        assert so_far is not None
+        self.assertEqual((so_far.duration_seconds, so_far.stdout_bytes, so_far.is_over), (1.5, 6, False))
+        self.assertEqual(self.reporter.reports, ["turned away a", "settled  departed"])
+        self.assertEqual(self.admission.running, 0)
+
+    def test_one_of_those_who_share_what_runs(self) -> None:
+        """Of those who hear the same process only who is refused hears no more; the process goes on for the others."""
+        sinks, asked = self.share_two()
+        self.processes[1].says(b"before")
+
+        self.refuse("a")
+        self.processes[1].says(b"after")
+        self.assertTrue(self.processes[1].is_alive)
+        self.processes[1].ends()
+
+        self.assertIsInstance(asked[0].error, Denied)
+        self.assertEqual([sink.stdout for sink in sinks], [b"before", b"beforeafter"])
+        self.assertEqual(asked[1].answer.id, "b")
+        self.assertEqual(self.reporter.reports[1:], ["turned away a", "settled b departed"])
+
+    def test_all_who_share_what_runs(self) -> None:
+        """When all are refused, nobody waits for the process, and it is ended."""
+        self.share_two()
+
+        self.refuse("a", "b")
+        self.turn()
+
+        self.assertFalse(self.processes[1].is_alive)
+
+    def test_one_that_is_slow_to_hear_what_has_ended(self) -> None:
+        """A reader who lags behind a process that is over hears no more of it either."""
+        sinks, asked = self.share_two()
+        sinks[0].when_out = sinks[0].pause
+        self.processes[1].says(b"one")
+        self.processes[1].says(b"two")
+        self.processes[1].ends()
+        self.assertEqual(asked[1].answer.id, "b")
+
+        self.assertEqual(self.refuse("a"), [("a", True)])
+        sinks[0].resume()
+
+        self.assertIsInstance(asked[0].error, Denied)
+        self.assertEqual(sinks[0].stdout, b"one")
+        (so_far,) = self.reporter.so_far
+        assert so_far is not None
+        self.assertTrue(so_far.is_over)
+        self.assertEqual(self.refuse("a"), [], "nothing is left of it")
+
+    def test_one_that_has_heard_all_is_not_judged(self) -> None:
+        """A slow reader who has caught up has its answer, and is forgotten; so is one who has left."""
+        sinks, asked = self.share_two()
+        for sink in sinks:
+            sink.when_out = sink.pause
+        self.processes[1].says(b"one")
+        self.processes[1].ends()
+        sinks[0].resume()
+        asked[1].leave()
+
+        self.assertEqual(self.refuse("a", "b"), [])
+        self.assertEqual(asked[0].answer.id, "a")
+
+    def test_who_is_told_may_leave_another(self) -> None:
+        """A caller who is refused, and takes another of its refused questions back, does no harm."""
+        self.let(running=1, queued=10)
+        self.ask("x")
+        first, second = self.ask("a"), self.ask("b")
+        self.on_end(first, second.leave)
+
+        self.refuse("a", "b")
+
+        self.assertEqual(self.mistakes, [])
+        self.assertIsInstance(second.error, CancelledError)
+        self.assertEqual(self.reporter.reports, ["turned away a", "withdrawn b"])
+
+    def test_who_is_told_may_ask_again(self) -> None:
+        """What is asked from within the telling is not judged by this review."""
+        self.let(running=1, queued=10)
+        self.ask("x")
+        again: list[Asked] = []
+        self.on_end(self.ask("a"), lambda: again.append(self.ask("a")))
+
+        self.assertEqual([name for name, _ in self.refuse("a")], ["x", "a"])
+        self.assertTrue(again[0].is_open)
 
 
 class SharedTests(SchedulerTestCase):
@@ -648,6 +827,20 @@ class FailureTests(SchedulerTestCase):
 
         self.assertEqual(self.reporter.reports, ["turned away a"] * 4)
         self.assertEqual(self.admission.running, 0)
+
+    def test_who_leaves_when_another_hears_of_it_is_withdrawn(self) -> None:
+        """Whoever takes a question back because another one failed has its end reported all the same."""
+        for number, report in ((errno.EAGAIN, "turned away a"), (errno.ENOENT, "failed a")):
+            with self.subTest(number):
+                self.setUp()
+                self.let(running=1, queued=10)
+                self.ask("x")
+                first, second = self.share("a"), self.share("b")
+                self.on_end(first, second.leave)
+                self.trouble(number)
+                self.processes[0].ends()
+
+                self.assertEqual(self.reporter.reports, [report, "withdrawn b", "settled x departed"])
 
     def test_any_other_trouble_is_a_fault(self) -> None:
         """A program that is not there any more is reported with the kernel's error."""

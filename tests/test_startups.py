@@ -11,6 +11,7 @@ from tests.doubles import LAW
 
 CERTAINLY = 0.0
 LUCKY = 0.999999
+SOURCE = "192.0.2.1"
 
 
 @st.composite
@@ -81,41 +82,95 @@ class NewcomersTests(SynchronousTestCase):
     """The count at each door."""
 
     def setUp(self) -> None:
-        self.newcomers = Newcomers(Startups(2, 50, 4))
+        self.newcomers = Newcomers(Startups(2, 50, 4), per_source=0)
 
     def test_a_full_door_refuses(self) -> None:
         """At FULL nobody gets in, and nothing is counted."""
         for _ in range(4):
-            self.newcomers.enter("ssh", LUCKY)
-        refused = self.assertRaises(Busy, self.newcomers.enter, "ssh", LUCKY)
+            self.newcomers.enter("ssh", SOURCE, LUCKY)
+        refused = self.assertRaises(Busy, self.newcomers.enter, "ssh", SOURCE, LUCKY)
         self.assertEqual(str(refused), "4 connections here have not logged in yet; try again in 5 s")
         self.assertEqual(self.newcomers.counts(), {"ssh": 4})
 
     def test_the_dice_decide_in_between(self) -> None:
         """On the slope it depends on them."""
-        self.newcomers.enter("ssh", CERTAINLY)
-        self.newcomers.enter("ssh", CERTAINLY)
-        self.assertRaises(Busy, self.newcomers.enter, "ssh", 0.49)
-        self.newcomers.enter("ssh", 0.5)
+        self.newcomers.enter("ssh", SOURCE, CERTAINLY)
+        self.newcomers.enter("ssh", SOURCE, CERTAINLY)
+        self.assertRaises(Busy, self.newcomers.enter, "ssh", SOURCE, 0.49)
+        self.newcomers.enter("ssh", SOURCE, 0.5)
 
     def test_doors_are_apart(self) -> None:
         """Strangers at one door leave the others alone."""
         for _ in range(4):
-            self.newcomers.enter("ssh", LUCKY)
-        self.newcomers.enter("line", CERTAINLY)
+            self.newcomers.enter("ssh", SOURCE, LUCKY)
+        self.newcomers.enter("line", SOURCE, CERTAINLY)
         self.assertEqual(self.newcomers.counts(), {"ssh": 4, "line": 1})
 
     def test_leaving_makes_room(self) -> None:
         """Who has logged in, or is gone, counts no more."""
         for _ in range(4):
-            self.newcomers.enter("ssh", LUCKY)
+            self.newcomers.enter("ssh", SOURCE, LUCKY)
         for _ in range(4):
-            self.newcomers.leave("ssh")
-        self.newcomers.enter("ssh", CERTAINLY)
+            self.newcomers.leave("ssh", SOURCE)
+        self.newcomers.enter("ssh", SOURCE, CERTAINLY)
         self.assertEqual(self.newcomers.counts(), {"ssh": 1})
 
     def test_a_new_rule_counts_at_once(self) -> None:
         """A reload keeps the count and changes the rule."""
-        self.newcomers.enter("ssh", CERTAINLY)
+        self.newcomers.enter("ssh", SOURCE, CERTAINLY)
         self.newcomers.startups = Startups(1, 100, 1)
-        self.assertRaises(Busy, self.newcomers.enter, "ssh", LUCKY)
+        self.assertRaises(Busy, self.newcomers.enter, "ssh", SOURCE, LUCKY)
+
+    def test_one_source(self) -> None:
+        """It may have so many at each door, and no more; others are let in as before, and it is when one has left."""
+        self.newcomers = Newcomers(Startups(10, 50, 20), per_source=2)
+        for _ in range(2):
+            self.newcomers.enter("ssh", SOURCE, CERTAINLY)
+        refused = self.assertRaises(Busy, self.newcomers.enter, "ssh", SOURCE, LUCKY)
+        self.assertEqual(str(refused), "2 connections here from 192.0.2.1 have not logged in yet; try again in 5 s")
+        self.assertEqual(self.newcomers.counts(), {"ssh": 2})
+        self.newcomers.enter("line", SOURCE, CERTAINLY)
+        self.newcomers.enter("ssh", "192.0.2.2", CERTAINLY)
+        self.newcomers.leave("ssh", SOURCE)
+        self.newcomers.enter("ssh", SOURCE, CERTAINLY)
+
+    def test_one_network(self) -> None:
+        """Each of its 2^64 addresses counts for all; one that leaves is of the same, and nothing is remembered."""
+        self.newcomers = Newcomers(Startups(10, 50, 20), per_source=2)
+        for number in (1, 2):
+            self.newcomers.enter("ssh", f"2001:db8::{number}", CERTAINLY)
+        self.assertRaises(Busy, self.newcomers.enter, "ssh", "2001:db8::3", LUCKY)
+        self.newcomers.enter("ssh", "2001:db8:0:1::1", CERTAINLY)
+        for source in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"):
+            self.newcomers.leave("ssh", source)
+        self.assertEqual(self.newcomers._by_block, {})
+
+    def test_who_cannot_be_told_apart(self) -> None:
+        """All clients of a UNIX socket, or whom a proxy does not name, have the places of the door together."""
+        self.newcomers = Newcomers(Startups(10, 50, 20), per_source=1)
+        for source in ("unix", "unknown"):
+            for _ in range(4):
+                self.newcomers.enter("ssh", source, CERTAINLY)
+        self.newcomers.leave("ssh", "unix")
+        self.assertEqual(self.newcomers.counts(), {"ssh": 7})
+
+    def test_if_nobody_says_otherwise(self) -> None:
+        """It is a quarter of FULL, and goes with it; what nobody at all is refused is never refused to one source."""
+        self.newcomers = Newcomers(Startups(1, 1, 12))
+        for _ in range(3):
+            self.newcomers.enter("ssh", SOURCE, LUCKY)
+        self.assertRaises(Busy, self.newcomers.enter, "ssh", SOURCE, LUCKY)
+        self.newcomers.startups = Startups(4, 1, 12)
+        self.newcomers.enter("ssh", SOURCE, LUCKY)
+        self.assertRaises(Busy, self.newcomers.enter, "ssh", SOURCE, LUCKY)
+        self.assertEqual(Startups.parse("10:30:100").usual_per_source, 25)
+
+    def test_no_limit(self) -> None:
+        """Without one, a source may have all; with a new one at once no more, and counting goes on meanwhile."""
+        self.newcomers = Newcomers(Startups(10, 50, 20), per_source=0)
+        for _ in range(9):
+            self.newcomers.enter("ssh", SOURCE, CERTAINLY)
+        self.newcomers.per_source = 9
+        self.assertRaises(Busy, self.newcomers.enter, "ssh", SOURCE, LUCKY)
+        self.newcomers.per_source = 10
+        self.newcomers.enter("ssh", SOURCE, CERTAINLY)

@@ -19,7 +19,7 @@ TICK_SECONDS = 0.5
 class Connection(Hashable, Protocol):
     """What is asked of a connection."""
 
-    #: Where its client calls from; changed by `Connections.moved` only.
+    #: Where its client calls from.
     source: str
     transport: Any
 
@@ -71,17 +71,6 @@ class Connections(Generic[SomeConnection]):
         self._watched.discard(connection)
         self._lobby.hangups.forget(self._open.pop(connection))
         self._lobby.gate.leave(self._door, connection.source)
-
-    def moved(self, connection: SomeConnection, source: str) -> None:
-        """Count a connection for another source than it seemed to have, as is found out behind a proxy.
-
-        Raises:
-            Busy: That source has too many; nothing was changed.
-        """
-        if source != connection.source:
-            self._lobby.gate.enter(self._door, source)
-            self._lobby.gate.leave(self._door, connection.source)
-            connection.source = source
 
     def watch(self, connection: SomeConnection) -> None:
         """Nothing is read from it for now: abort it all the same when its client is gone."""

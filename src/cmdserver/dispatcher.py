@@ -78,7 +78,7 @@ class Dispatcher:
         words = caller.forced_words or words
         try:
             self._count(caller)
-            question = Question(question_id, caller, self._policy.require(caller, words), sink)
+            question = Question(question_id, caller, words, self._policy.require(caller, words), sink)
             self._scheduler.enter(question)
         except Refusal as refusal:
             return fail(self._refused(question_id, caller, words[0], tuple(words[1:]), refusal))
@@ -109,6 +109,25 @@ class Dispatcher:
         """
         return self._policy.find(caller, name)
 
+    def go_on(self, caller: Caller, words: Sequence[str]) -> None:
+        """Let a caller go on hearing what it has asked for before.
+
+        Counted like a request; written down only if it is refused, as what was asked has a line of its own.
+
+        Args:
+            caller: Who asks now, perhaps over another connection and with another credential.
+            words: What was asked.
+
+        Raises:
+            RequestError: Who asked for the command now would be refused, whether it is in the file any more or not.
+        """
+        words = caller.forced_words or words
+        try:
+            self._count(caller)
+            self._policy.require_leave(caller, words[0])
+        except Refusal as refusal:
+            raise self._refused(_new_id(), caller, words[0], tuple(words[1:]), refusal) from None
+
     def names(self, caller: Caller) -> frozenset[str]:
         """Tell the names of what this caller may run, to measure or to complete: not counted, and not written down."""
         return frozenset(command.name for command in self._policy.allowed(caller))
@@ -138,13 +157,18 @@ class Dispatcher:
     # What the composition asks
 
     def reconfigure(self, policy: Policy) -> None:
-        """Go by another policy from the next question on."""
+        """Go by another policy, also for what was asked before and has no answer yet.
+
+        What waits is refused as it would be if it were asked now, and turned away if it would run otherwise than it was
+        granted. What runs goes on as it was begun, but without those whose roles include it no more.
+        """
         self._policy = policy
+        self._scheduler.review(self._objection)
 
     def close(self) -> None:
         """Refuse all that comes and all that waits; what runs goes on."""
         self._is_closed = True
-        self._scheduler.turn_away(_closing())
+        self._scheduler.review(lambda _, is_running: None if is_running else _closing())
 
     # Reporter
 
@@ -167,11 +191,11 @@ class Dispatcher:
             return False
         return True
 
-    def turned_away(self, question: Question, busy: Busy) -> None:
+    def turned_away(self, question: Question, refusal: Refusal, so_far: Finished | None = None) -> None:
         """Write it down, and say so."""
-        error: RequestError = busy
+        error: RequestError = refusal
         try:
-            self._events.publish([self._event(question, busy.code)])
+            self._events.publish([self._event(question, refusal.code, so_far)])
         except AuditError as audit_error:
             error = _fault(question.id, audit_error)
         question.answered.errback(error)
@@ -199,6 +223,16 @@ class Dispatcher:
         if self._is_closed:
             raise _closing()
         self._throttle.spend(caller.key, self._clock.seconds())
+
+    def _objection(self, question: Question, is_running: bool) -> Refusal | None:  # noqa: FBT001 - a `Judge`
+        try:
+            if is_running:
+                self._policy.require_leave(question.caller, question.words[0])
+                return None
+            grant = self._policy.require(question.caller, question.words)
+        except Refusal as refusal:
+            return refusal
+        return None if grant == question.grant else Busy("the configuration of this command has changed", 1)
 
     def _consult(self, caller: Caller, word: str, arguments: tuple[str, ...], query: Callable[[], T]) -> T:
         """Answer what needs no process; counted and written down like everything else."""

@@ -175,9 +175,7 @@ _SIGNATURES: Mapping[str, _Signature] = {
         ["address"],
         "unix:/run/cmdserver/line:mode=660",
     ),
-    "systemd": _Signature(
-        {"domain": _domain, "index": _index, "name": _anything}, ["domain"], "systemd:domain=INET:name=line"
-    ),
+    "systemd": _Signature({"domain": _domain, "index": _index, "name": _anything}, [], "systemd:name=line"),
 }
 
 

@@ -24,6 +24,8 @@ class Client(Protocol):
 
     #: Where it comes from.
     source: str
+    #: Who is charged if it comes to nothing.
+    charged: str
 
     def say(self, prompt: bytes) -> None:
         """Ask the client something, and wait for a line."""
@@ -97,7 +99,7 @@ class Entrance:
             self._logging_in.cancel()
         if self._is_newcomer or offence is Offence.AUTHFAIL:
             self._settle()
-            self._door.offended(self._client.source, offence)
+            self._door.offended(self._client.charged, offence)
 
     def give_up(self) -> None:
         """It takes us too long to decide about a login that is being tried, which is nobody's offence."""
@@ -117,7 +119,7 @@ class Entrance:
             return
         if failure.check(LoginRefused):
             self._settle()
-            self._door.offended(self._client.source, Offence.AUTHFAIL)
+            self._door.offended(self._client.charged, Offence.AUTHFAIL)
             self._client.send_away(LOGIN_FAILED)
         elif isinstance(failure.value, RequestError):
             self._client.send_away(error_text(failure.value))
@@ -127,4 +129,4 @@ class Entrance:
     def _settle(self) -> None:
         if self._is_newcomer:
             self._is_newcomer = False
-            self._door.settle()
+            self._door.settle(self._client.charged)

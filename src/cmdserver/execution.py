@@ -117,6 +117,18 @@ class Execution:
         self._is_wanted = False
         self._end(_Ending.ABANDONED)
 
+    def so_far(self) -> Finished:
+        """Tell what the process has done up to now; how it ends is not known yet."""
+        return Finished(
+            exit_status=None,
+            signal=None,
+            timed_out=False,
+            truncated=self._is_truncated,
+            duration_seconds=max(0.0, self._clock.seconds() - self._started_at),
+            stdout_bytes=self._counted[_STDOUT],
+            stderr_bytes=self._counted[_STDERR],
+        )
+
     # Flow
 
     def pause(self) -> None:

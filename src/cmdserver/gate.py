@@ -6,6 +6,7 @@ Rule of this file: pure; it counts, it closes nothing.
 from collections.abc import Mapping
 
 from cmdserver.errors import Busy
+from cmdserver.networks import block_of
 
 
 class Gate:
@@ -13,7 +14,7 @@ class Gate:
 
     Args:
         connections: Over all doors, >= 1.
-        per_source: From one source, >= 1.
+        per_source: From one source, >= 1. A source is what `block_of` says.
     """
 
     #: What a client that was turned away is told to wait; a guess, as nobody knows when somebody will leave.
@@ -34,19 +35,21 @@ class Gate:
         """
         if self._total >= self.connections:
             raise Busy(f"{self._total} connections are open", self.RETRY_SECONDS)
-        if self._by_source.get(source, 0) >= self.per_source:
-            raise Busy(f"{self._by_source[source]} connections are open from {source}", self.RETRY_SECONDS)
+        block = block_of(source)
+        if self._by_source.get(block, 0) >= self.per_source:
+            raise Busy(f"{self._by_source[block]} connections are open from {block}", self.RETRY_SECONDS)
         self._total += 1
         self._by_door[door] = self._by_door.get(door, 0) + 1
-        self._by_source[source] = self._by_source.get(source, 0) + 1
+        self._by_source[block] = self._by_source.get(block, 0) + 1
 
     def leave(self, door: str, source: str) -> None:
         """Count a connection out that was counted in with the same door and source."""
         self._total -= 1
         self._by_door[door] -= 1
-        self._by_source[source] -= 1
-        if not self._by_source[source]:
-            del self._by_source[source]
+        block = block_of(source)
+        self._by_source[block] -= 1
+        if not self._by_source[block]:
+            del self._by_source[block]
 
     @property
     def total(self) -> int:

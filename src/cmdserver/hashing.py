@@ -21,8 +21,8 @@ from twisted.python.threadpool import ThreadPool
 
 from cmdserver.admission import Admission, Ticket
 from cmdserver.errors import Busy
+from cmdserver.networks import block_of
 from cmdserver.passwords import COST, MAX_BYTES
-from cmdserver.penalties import block_of
 
 #: More threads than this only help an attacker.
 _MAX_THREADS = 4

@@ -21,7 +21,6 @@ from cmdserver.audit import AuditFile
 from cmdserver.claims import Certificate
 from cmdserver.configuration import Configuration
 from cmdserver.dispatcher import Dispatcher
-from cmdserver.errors import Busy
 from cmdserver.events import EventStream
 from cmdserver.gate import Gate
 from cmdserver.hangups import Hangups
@@ -36,6 +35,7 @@ from cmdserver.own_names import own_names
 from cmdserver.penalties import Penalties
 from cmdserver.policy import Policy
 from cmdserver.process import allow_connections
+from cmdserver.proxied import MOST_PENDING
 from cmdserver.runner import Runner
 from cmdserver.scheduler import Run, Scheduler
 from cmdserver.settings import Limits
@@ -82,7 +82,7 @@ class House:
         self._configuration = configuration
         self._state_directory = state_directory
         limits = configuration.limits
-        inherited = allow_connections(limits.connections + 4 * limits.running)
+        inherited = allow_connections(_descriptors(configuration))
         self.audit = AuditFile(self.audit_path(configuration))
         self._events = EventStream(self.audit)
         self.gate = Gate(limits.connections, limits.connections_per_source)
@@ -171,18 +171,15 @@ class House:
         self._web_hosts = _web_hosts(configuration)
         self._commands = {each.name: each for each in configuration.commands}
         limits = configuration.limits
-        self.dispatcher.reconfigure(self.policy())
         self._throttle.per_minute = limits.caller_requests_per_minute
         self.gate.connections, self.gate.per_source = limits.connections, limits.connections_per_source
         self._admission.running_limit, self._admission.queued_limit = limits.running, limits.queued
         self._threshold.newcomers.startups = Startups.parse(limits.unauthenticated)
+        self._threshold.newcomers.per_source = limits.unauthenticated_per_source
         self._threshold.penalties.exempt = tuple(map(parse_network, limits.penalty_exempt))
-        self._scheduler.turn_away(
-            Busy("the configuration of this command has changed", 1),
-            lambda grant: self._commands.get(grant.command.name) != grant.command,
-        )
+        self.dispatcher.reconfigure(self.policy())  # last: whoever is refused may ask again at once
         self._scheduler.start_all_that_may()
-        allow_connections(limits.connections + 4 * limits.running)
+        allow_connections(_descriptors(configuration))
 
     def load_tls(self, configuration: Configuration, read: Callable[[Path], bytes] = Path.read_bytes) -> Any:
         """Read certificate and key as they are now; None if no door of a configuration needs them.
@@ -305,8 +302,15 @@ class House:
             _log.warn("{warning}", warning=warning)
 
 
+def _descriptors(configuration: Configuration) -> int:
+    """Say how many may be open: for connections, those that have not said yet whose they are, and pipes of commands."""
+    limits = configuration.limits
+    proxied = sum(listening.endpoint.startswith("haproxy:") for listening in configuration.listening)
+    return limits.connections + proxied * MOST_PENDING + 4 * limits.running
+
+
 def _make_threshold(limits: Limits, clock: IReactorTime) -> Threshold:
-    newcomers = Newcomers(Startups.parse(limits.unauthenticated))
+    newcomers = Newcomers(Startups.parse(limits.unauthenticated), limits.unauthenticated_per_source)
     penalties = Penalties(map(parse_network, limits.penalty_exempt))
     return Threshold(newcomers, penalties, clock, random.SystemRandom().random)
 

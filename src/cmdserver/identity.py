@@ -279,10 +279,10 @@ class Door:
         if self.login is Login.REQUIRED:
             self._require_identity().threshold.enter(self._place, source)
 
-    def settle(self) -> None:
+    def settle(self, source: str) -> None:
         """Count somebody out who has logged in, or is gone; once for each that arrived."""
         if self.login is Login.REQUIRED:
-            self._require_identity().threshold.leave(self._place)
+            self._require_identity().threshold.leave(self._place, source)
 
     def offended(self, source: str, offence: Offence) -> None:
         """Remember that a connection came to nothing; not to be asked twice for the same one."""

@@ -17,16 +17,25 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
-from cmdserver import endpoints
+from cmdserver import activation, endpoints
 from cmdserver.errors import CannotListen
 from cmdserver.lobby import FrontEnd
 from cmdserver.model import Listening
 from cmdserver.networks import parse_address
-from cmdserver.proxied import ProxyEndpoint
+from cmdserver.proxied import ProxyEndpoint, ProxyItself
+
+#: The source of a client that is not known; it is never charged with anything.
+UNKNOWN = "unknown"
 
 #: Twisted's 50 costs a second of p99 at 256 callers: a connection that finds the queue full is tried again a second on.
 BACKLOG = 1024
 _TAKES_BACKLOG = frozenset({"tcp", "tcp6", "unix"})
+
+#: In tcp(7) of Linux; Python knows the name from 3.12 on.
+_TCP_NOTSENT_LOWAT = 25
+#: What the kernel takes from us that it cannot send yet. By itself it goes up to tcp_wmem's megabytes for each client
+#: that does not read, and a thousand of those have all the memory that the host has for TCP.
+_NOT_SENT_BYTES = 131_072
 
 #: Accepted connections inherit these from the listening socket, so they cost nothing later. The probes find clients
 #: whose host is gone, or who closed without a word left to read: within 30 + 4 x 10 seconds.
@@ -36,34 +45,30 @@ _SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _NOT_SENT_BYTES),
 )
-
-
-class NotPassed(ValueError):  # noqa: N818 - a statement
-    """A socket that systemd was to open is not there; which it need not be when a configuration is only checked."""
 
 
 def parse_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
     """Read an endpoint description; where it says nothing of a backlog, it gets ours.
 
     Raises:
-        NotPassed: It is of a socket that systemd has not opened for us.
         ValueError: It is none, and says what is wrong.
     """
     endpoint = endpoints.parse(description)
     if endpoint.is_proxied:
-        return ProxyEndpoint(parse_endpoint(reactor, description.removeprefix(endpoints.PROXY)))
+        return ProxyEndpoint(parse_endpoint(reactor, description.removeprefix(endpoints.PROXY)), reactor)
     kind = endpoint.kind
     if kind in _TAKES_BACKLOG and "backlog" not in endpoint.arguments:
         description += f":backlog={BACKLOG}"
+    if kind == "systemd":
+        return activation.parse(reactor, description.removeprefix("systemd:"))
     try:
         return cast("IStreamServerEndpoint", serverFromString(reactor, description))
     except OSError as error:
         raise ValueError(f"{error.filename or kind}: {error.strerror}") from error
     except Exception as error:
         # Parsers raise whatever their authors did not think of, in words about their own functions, which help nobody.
-        if kind == "systemd":
-            raise NotPassed("systemd has passed no such socket to this process (LISTEN_FDS, LISTEN_FDNAMES)") from error
         raise ValueError(f"Twisted has no kind {kind}, or not with these values; most use tcp, tcp6 or unix") from error
 
 
@@ -105,7 +110,8 @@ class Listener:
             is_taken = getattr(reason, "errno", None) == errno.EADDRINUSE
             raise CannotListen(f"{self.key.endpoint}: {outcome[0].getErrorMessage()}", is_taken=is_taken)
         self._port = outcome[0]
-        _set_options(self._port)
+        for port in getattr(self._port, "ports", (self._port,)):
+            _set_options(port)
 
     def close(self) -> Deferred[None]:
         """Listen no longer; connections that are open stay so."""
@@ -118,16 +124,26 @@ def source_of(address: object) -> str:
 
     An IPv4 client of an IPv6 socket has the same source as through an IPv4 one.
     """
+    if isinstance(address, ProxyItself):
+        address = address.address
     if isinstance(address, IPv4Address | IPv6Address):
         return _source_of_host(address.host)
-    return "unix" if isinstance(address, UNIXAddress) else "unknown"
+    return "unix" if isinstance(address, UNIXAddress) else UNKNOWN
+
+
+def charged_source_of(address: object) -> str:
+    """Say who is charged for what a connection does wrong: its source; `UNKNOWN`, which is nobody, for a proxy's own.
+
+    A proxy's health checks connect and leave without a word, and its address may be everybody's whom it does not name.
+    """
+    return UNKNOWN if isinstance(address, ProxyItself) else source_of(address)
 
 
 @lru_cache(maxsize=4096)
 def _source_of_host(text: str) -> str:
     """Work out the source of an address once, not for each connection: most come from a few."""
     host = parse_address(text.partition("%")[0])
-    return "unknown" if host is None else str(host)  # a proxy may have said something else
+    return UNKNOWN if host is None else str(host)
 
 
 def endpoint_of(address: object, separator: str = ":") -> str:

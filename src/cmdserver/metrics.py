@@ -106,7 +106,7 @@ class Metrics:
             case Requested():
                 command = self._label(event.command)
                 self._requests.labels(event.caller.door, command, event.outcome).inc()
-                if event.finished is not None:
+                if event.finished is not None and event.finished.is_over:
                     self._durations.labels(command).observe(event.finished.duration_seconds)
             case LoggedIn():
                 self._logins.labels(event.door, event.outcome).inc()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cmdserver.errors import Code
+from cmdserver.networks import block_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +37,8 @@ class Caller:
 
     @property
     def key(self) -> str:
-        """Whose allowance their requests use: the user's, or the source's for the anonymous."""
-        return f"source {self.source}" if self.name is None else f"user {self.name}"
+        """Whose allowance their requests use: the user's, or for the anonymous that of their source (`block_of`)."""
+        return f"source {block_of(self.source)}" if self.name is None else f"user {self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,11 @@ class Finished:
     stderr_bytes: int
     stdout: bytes = b""
     stderr: bytes = b""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended; else this is what it had done when somebody was told, and how it ends is not known."""
+        return self.exit_status is not None or self.signal is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,14 @@ Rule of this file: no DNS. A name is somebody else's word for an address.
 """
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+
+#: Where 64 bits are not one subscriber's network but everybody's: neighbours on a link, and IPv4 hosts behind NAT64.
+_SHARED_PREFIXES = (IPv6Network("fe80::/10"), IPv6Network("64:ff9b::/96"))
 
 #: Python takes a netmask behind the slash as well, OpenSSH does not.
 _PREFIX_LENGTH = re.compile(r"[0-9]{1,3}", re.ASCII)
@@ -39,3 +43,34 @@ def parse_address(text: str) -> Address | None:
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def address_of(source: str) -> Address | None:
+    """Read a source, as `cmdserver.listening.source_of` says it; a link-local address may name its link.
+
+    Returns:
+        None if it is no IP address: ``unix``, ``unknown``.
+    """
+    return parse_address(source.partition("%")[0])
+
+
+@lru_cache(maxsize=4096)
+def block_of(source: str) -> str:
+    """Say who is counted together with a source, itself included, wherever something is counted by source.
+
+    An IPv4 address is counted alone, an IPv6 address with its network of 64 bits: a host may choose its last 64 bits at
+    will (RFC 8981 has it do so daily), so one that is counted by addresses has 2^64 of them to spend. The price is that
+    neighbours in one IPv6 network share what there is, as they do behind one IPv4 address.
+
+    Args:
+        source: As `cmdserver.listening.source_of` says it.
+
+    Returns:
+        ``192.0.2.1`` or ``2001:db8::/64``; whatever is no IP address, as it is.
+    """
+    address = address_of(source)
+    if address is None:
+        return source
+    if isinstance(address, IPv4Address) or any(address in shared for shared in _SHARED_PREFIXES):
+        return str(address)
+    return f"{IPv6Address(int(address) >> 64 << 64)}/64"

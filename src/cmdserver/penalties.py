@@ -6,19 +6,16 @@ person who types them, one in five seconds or slower, never gets there, on the l
 host needs no exception (sshd makes none either). Many people behind one address may: `Penalties.exempt` is for those,
 and for a proxy in front that does not say whom it speaks for.
 
-A source is an IPv4 address, but an IPv6 network of 64 bits. sshd takes single IPv6 addresses, which stop nobody: a
-host may choose its last 64 bits at will (RFC 8981 has it do so daily), so an attacker would have 2^64 sources to spend.
-The price is that neighbours in one IPv6 network suffer together, as they do behind one IPv4 address.
+A source is what `block_of` says: an IPv4 address, but an IPv6 network of 64 bits.
 
 Rule of this file: pure; the time is passed in.
 """
 
 import heapq
-import ipaddress
 from collections.abc import Iterable
 from enum import StrEnum
 
-from cmdserver.networks import Address, Network, parse_address
+from cmdserver.networks import Address, Network, address_of, block_of
 
 #: What must be outstanding, and more, before a source is refused: sshd's ``min``.
 MIN_SECONDS = 15.0
@@ -26,9 +23,6 @@ MIN_SECONDS = 15.0
 MAX_SECONDS = 600.0
 #: Sources remembered, of each address family: sshd's ``max-sources4`` and ``max-sources6``.
 MAX_SOURCES = 65536
-
-#: Where 64 bits are not one subscriber's network but everybody's: neighbours on a link, and IPv4 hosts behind NAT64.
-_SHARED_PREFIXES = (ipaddress.IPv6Network("fe80::/10"), ipaddress.IPv6Network("64:ff9b::/96"))
 
 
 class Offence(StrEnum):
@@ -45,19 +39,6 @@ class Offence(StrEnum):
 
 #: sshd's defaults.
 SECONDS = {Offence.AUTHFAIL: 5.0, Offence.NOAUTH: 1.0, Offence.GRACE_EXCEEDED: 10.0}
-
-
-def block_of(source: str) -> str:
-    """Say who suffers together with a source, itself included.
-
-    Args:
-        source: As `cmdserver.listening.source_of` says it.
-
-    Returns:
-        ``192.0.2.1`` or ``2001:db8::/64``; whatever is no IP address, as it is.
-    """
-    address = _address(source)
-    return source if address is None else _block(address)
 
 
 class Penalties:
@@ -90,7 +71,7 @@ class Penalties:
         """
         address = self._liable(source)
         now = self._forward(now)
-        return address is not None and self._tables[address.version].charge(_block(address), SECONDS[offence], now)
+        return address is not None and self._tables[address.version].charge(block_of(source), SECONDS[offence], now)
 
     def is_refused(self, source: str, now: float) -> float | None:
         """Say for how long a source is refused.
@@ -100,10 +81,10 @@ class Penalties:
         """
         address = self._liable(source)
         now = self._forward(now)
-        return None if address is None else self._tables[address.version].refused_seconds(_block(address), now)
+        return None if address is None else self._tables[address.version].refused_seconds(block_of(source), now)
 
     def _liable(self, source: str) -> Address | None:
-        address = _address(source)
+        address = address_of(source)
         if address is None or any(address in network for network in self.exempt):
             return None
         return address
@@ -167,13 +148,3 @@ class _Table:
         else:
             heapq.heappop(self._soonest)
             del self._by_block[block]
-
-
-def _address(source: str) -> Address | None:
-    return parse_address(source.partition("%")[0])  # a link-local one may name its link
-
-
-def _block(address: Address) -> str:
-    if isinstance(address, ipaddress.IPv4Address) or any(address in shared for shared in _SHARED_PREFIXES):
-        return str(address)
-    return f"{ipaddress.IPv6Address(int(address) >> 64 << 64)}/64"

@@ -6,6 +6,7 @@ The one place that knows the global reactor.
 import functools
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,8 @@ from cmdserver.checks.others import State
 from cmdserver.configuration import Configuration, Source, configure, find_file, name_of, read_file
 from cmdserver.errors import BadTLSFiles
 from cmdserver.host import Host, TrustedHost
-from cmdserver.listening import NotPassed, parse_endpoint
+from cmdserver.listening import parse_endpoint
+from cmdserver.monotonic import use_clock
 from cmdserver.reading import Finding, Mistakes
 from cmdserver.service import CmdserverService, Rereading
 from cmdserver.settings import TLS, Settings
@@ -51,7 +53,7 @@ class Options(usage.Options):
         try:
             path = find_file(self["config"], os.environ)
             self.source = read_file(path)
-            self.configuration = _configure(self.source, is_check=self["check"], look_at_state=self._look_at_state)
+            self.configuration = _configure(self.source, look_at_state=self._look_at_state)
         except OSError as error:
             sys.exit(f"cmdserver: cannot read the configuration: {error}")
         except Mistakes as mistakes:
@@ -88,6 +90,7 @@ def makeService(options: Options) -> IService:
     """Make the daemon, as twistd asks for it."""
     from twisted.internet import reactor  # noqa: PLC0415 - its import installs it, and that is for here to decide
 
+    use_clock(reactor, time.monotonic)
     # Resolved before the daemon leaves the directory that it was started in.
     file = options.source.path
     state_directory = choose_directory(options["state-dir"], options.configuration.settings.state_dir, dict(os.environ))
@@ -111,26 +114,18 @@ def _configure(
     source: Source,
     host: Host | None = None,
     read: Callable[[Path], bytes] = Path.read_bytes,
-    *,
-    is_check: bool = False,
     look_at_state: Callable[[Settings], State] = lambda _: State(),
 ) -> Configuration:
     # The built-in configuration is for those who have installed nothing yet; what somebody has written down is meant.
     load_parser = structured.load_if_installed if source.path is None else structured.load
     check_tls = functools.partial(_check_tls, read=read)
-    check_endpoint = functools.partial(_check_endpoint, is_check=is_check)
-    return configure(source.text, host or Host(), check_endpoint, check_tls, load_parser, look_at_state)
+    return configure(source.text, host or Host(), _check_endpoint, check_tls, load_parser, look_at_state)
 
 
-def _check_endpoint(description: str, *, is_check: bool) -> str | None:
+def _check_endpoint(description: str) -> None:
     from twisted.internet import reactor  # noqa: PLC0415 - see makeService
 
-    try:
-        parse_endpoint(reactor, description)
-    except NotPassed:
-        if not is_check:  # which systemd does not start
-            raise
-    return None
+    parse_endpoint(reactor, description)
 
 
 def _check_tls(files: TLS, read: Callable[[Path], bytes]) -> None:

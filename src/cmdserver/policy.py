@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from cmdserver.errors import BadArgument, Denied, UnknownCommand
+from cmdserver.errors import BadArgument, Denied, Refusal, UnknownCommand
 from cmdserver.model import Caller, Command, Grant, Role, Rule
 from cmdserver.printable import visible
 
@@ -55,28 +55,49 @@ class Policy:
             BadArgument: The command takes no such argument.
         """
         command = self._commands.get(words[0])
-        if command is None or (caller.is_anonymous and words[0] not in self._rules_for(caller)):
+        if command is None:
             raise UnknownCommand(words[0], self._nearest(caller, words[0]))
-        if command.name not in self._rules_for(caller):
-            text = f"no role of {caller.name} includes {command.name}; ask the administrator for one that does"
-            raise Denied(text)
-        if caller.commands is not None and command.name not in caller.commands:
-            text = f"the {caller.method} that you have logged in with is not good for {command.name}"
-            raise Denied(text)
+        self.require_leave(caller, command.name)
         if len(words) > 1:
             raise BadArgument(f"{command.name} takes no arguments, but got: {visible(' '.join(words[1:]))}")
         return Grant(command=command, arguments=())
 
+    def require_leave(self, caller: Caller, name: str) -> None:
+        """Ask whether a caller may have to do with a command at all, whatever its arguments.
+
+        The command need not exist any more: what was begun before it was taken out of the file is judged by its name.
+
+        Raises:
+            UnknownCommand: An anonymous caller may not.
+            Denied: A logged-in caller may not.
+        """
+        if not self._is_permitted(caller, name):
+            raise self._refusal(caller, name)
+
     def find(self, caller: Caller, name: str) -> Command | None:
         """Look for a command that `require` would grant without arguments; None if it would refuse."""
-        command = self._commands.get(name)
-        if command is None or name not in self._rules_for(caller):
-            return None
-        return command if caller.commands is None or name in caller.commands else None
+        return self._commands.get(name) if self._is_permitted(caller, name) else None
 
     def rule_for(self, caller: Caller, command: Command) -> Rule:
         """Why the caller may run a command that `require` granted: the first rule that says so."""
         return self._rules_for(caller)[command.name]
+
+    def _is_permitted(self, caller: Caller, name: str) -> bool:
+        """Whether the caller's roles include the name, and what it has logged in with is good for it."""
+        return self._has_role_for(caller, name) and (caller.commands is None or name in caller.commands)
+
+    def _has_role_for(self, caller: Caller, name: str) -> bool:
+        if name in self._commands:
+            return name in self._rules_for(caller)
+        return _first_rule(self._its_roles(self.roles_of(caller)), name) is not None
+
+    def _refusal(self, caller: Caller, name: str) -> Refusal:
+        """Say why a name is not permitted."""
+        if caller.is_anonymous:
+            return UnknownCommand(name, self._nearest(caller, name))
+        if self._has_role_for(caller, name):
+            return Denied(f"the {caller.method} that you have logged in with is not good for {name}")
+        return Denied(f"no role of {caller.name} includes {name}; ask the administrator for one that does")
 
     def _nearest(self, caller: Caller, name: str) -> tuple[str, ...]:
         if len(name) > _LONGEST_NAME:
@@ -92,11 +113,14 @@ class Policy:
         names = self.roles_of(caller)
         rules = self._rules.get(names)
         if rules is None:
-            roles = [role for role in self._roles if role.name in names]
+            roles = self._its_roles(names)
             rules = self._rules[names] = {
                 command: rule for command in self._commands if (rule := _first_rule(roles, command))
             }
         return rules
+
+    def _its_roles(self, names: tuple[str, ...]) -> list[Role]:
+        return [role for role in self._roles if role.name in names]
 
 
 def is_glob(pattern: str) -> bool:

@@ -8,7 +8,7 @@ anybody is told, because whoever is told may ask again at once.
 """
 
 import errno
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Protocol, cast
 
@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from cmdserver.admission import Admission, Ticket
-from cmdserver.errors import AuditError, Busy
+from cmdserver.errors import AuditError, Busy, Refusal
 from cmdserver.execution import Execution
 from cmdserver.model import Answer, Caller, Command, Finished, Grant, Sink
 from cmdserver.recording import Reader, Recording
@@ -33,15 +33,17 @@ class Question:
     Args:
         question_id: Under which it is recorded.
         caller: Who asks.
+        words: What they asked for, as the policy was asked.
         grant: What may be run.
         sink: Where output goes as it comes; None to have it in the answer.
     """
 
-    __slots__ = ("answered", "caller", "grant", "group", "id", "reader", "sink")
+    __slots__ = ("answered", "caller", "grant", "group", "id", "reader", "sink", "words")
 
-    def __init__(self, question_id: str, caller: Caller, grant: Grant, sink: Sink | None) -> None:
+    def __init__(self, question_id: str, caller: Caller, words: Sequence[str], grant: Grant, sink: Sink | None) -> None:
         self.id = question_id
         self.caller = caller
+        self.words = words
         self.grant = grant
         self.sink = sink
         #: Its place in what a shared run says.
@@ -60,14 +62,24 @@ class Reporter(Protocol):
     def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: Finished) -> bool:
         """A process has ended; return whether those who asked may be told."""
 
-    def turned_away(self, question: Question, busy: Busy) -> None:
-        """There was no room for it after all."""
+    def turned_away(self, question: Question, refusal: Refusal, so_far: Finished | None = None) -> None:
+        """There was no room for it after all, or its caller may not ask for it any more.
+
+        Args:
+            question: Which gets no answer.
+            refusal: What to tell instead.
+            so_far: What its process, if there is one, had done by then.
+        """
 
     def failed(self, question: Question, failure: Failure) -> None:
         """It was our fault."""
 
     def withdrawn(self, question: Question) -> None:
         """Its caller left before anything was run for it."""
+
+
+#: Says why a question may not be answered, given whether its process was started; None if it may.
+Judge = Callable[[Question, bool], Refusal | None]
 
 
 class Run(Ticket):
@@ -100,6 +112,8 @@ class Scheduler:
         self._runner = runner
         self._sharing: Sharing[object, Question] = Sharing()
         self._runs: dict[Group[object, Question], Run] = {}
+        #: Those whose process has ended while they are slow to hear what it said, and how it ended.
+        self._hearing: dict[Question, Finished] = {}
 
     def report_to(self, reporter: Reporter) -> None:
         """Name the one reporter; before the first question."""
@@ -136,12 +150,29 @@ class Scheduler:
         while (run := self.admission.grant()) is not None:
             self._start(run)
 
-    def turn_away(self, busy: Busy, is_meant: Callable[[Grant], bool] = lambda _: True) -> None:
-        """Refuse those that wait, for what they were granted; what runs goes on."""
-        for run in list(self._runs.values()):
-            # Whoever is told may have left another.
-            if run.group in self._runs and not run.is_running and is_meant(next(iter(run.group.questions)).grant):
-                self._turn_away(run, busy)
+    def review(self, judge: Judge) -> None:
+        """Judge all questions that have no answer yet, and refuse those that may not have one.
+
+        A process that nobody waits for then is ended, as it is when its last caller leaves.
+        """
+        refused = [
+            (question, refusal, so_far)
+            for question, is_running, so_far in self._unanswered()
+            if (refusal := judge(question, is_running)) is not None
+        ]
+        for question, _, _ in refused:
+            self._take_out(question)
+        for question, refusal, so_far in refused:
+            self._refuse(question, refusal, so_far)
+
+    def _unanswered(self) -> Iterator[tuple[Question, bool, Finished | None]]:
+        """List the questions without an answer, whether their processes were started, and what those have done."""
+        for run in self._runs.values():
+            so_far = run.execution.so_far() if run.execution is not None else None
+            for question in run.group.questions:
+                yield question, run.is_running, so_far
+        for question, finished in self._hearing.items():
+            yield question, True, finished
 
     def _queue(self, run: Run, lane: str) -> None:
         loser = self.admission.ask(run, lane)
@@ -191,10 +222,10 @@ class Scheduler:
 
     def _not_started(self, run: Run, error: OSError | AuditError) -> None:
         for question in self._end(run, 0.0):
-            if question.answered.called:
-                continue
             if isinstance(error, OSError) and error.errno in _NO_ROOM:
-                self._reporter.turned_away(question, Busy(f"no process can be started: {error.strerror}", 1))
+                self._refuse(question, Busy(f"no process can be started: {error.strerror}", 1))
+            elif question.answered.called:
+                self._reporter.withdrawn(question)
             else:
                 self._reporter.failed(question, Failure(error))
 
@@ -210,18 +241,19 @@ class Scheduler:
                 answer = Answer(id=question.id, grant=question.grant, finished=finished, shared=len(questions) > 1)
                 self._deliver(question, answer)
         else:
-            _stop_telling(questions)
+            self._stop_telling(questions)
 
     def _unsettled(self, failure: Failure, run: Run) -> None:
         """A mistake of ours while answers were given: nobody may be left without one."""
-        _stop_telling(run.asked)
+        self._stop_telling(run.asked)
         for question in run.asked:
             if not question.answered.called:
                 self._reporter.failed(question, failure)
 
     def _deliver(self, question: Question, answer: Answer) -> None:
         if question.reader is not None:
-            question.reader.end(partial(_answer, question, answer))
+            self._hearing[question] = answer.finished
+            question.reader.end(partial(self._answer, question, answer))
         else:
             question.answered.callback(answer)
 
@@ -262,36 +294,53 @@ class Scheduler:
             self._sharing.leave(run.group, question)
             question.group = None
         for question in questions:
-            if not question.answered.called:
-                self._reporter.turned_away(question, busy)
+            self._refuse(question, busy)
+
+    def _answer(self, question: Question, answer: Answer) -> None:
+        del self._hearing[question]
+        question.reader = None  # which points back, and would be left to the garbage collector
+        question.answered.callback(answer)
+
+    def _refuse(self, question: Question, refusal: Refusal, so_far: Finished | None = None) -> None:
+        """Tell somebody that there is no answer, unless what another was told has made them leave."""
+        if question.answered.called:
+            self._reporter.withdrawn(question)
+        else:
+            self._reporter.turned_away(question, refusal, so_far)
+
+    def _stop_telling(self, questions: Iterable[Question]) -> None:
+        """Who gets no answer hears no more of what it would have been."""
+        for question in questions:
+            self._hearing.pop(question, None)
+            if question.reader is not None:
+                question.reader.stop()
+                question.reader = None
 
     def _leave(self, question: Question) -> None:
         """The caller is gone, or wants no answer any more."""
-        _stop_telling([question])
-        group, question.group = question.group, None
-        if group is None:
+        run = self._take_out(question)
+        if run is None:
             return
-        nobody_is_left = self._sharing.leave(group, question)
-        run = self._runs[group]
         if run.is_running:
             run.departed.append(question)
-            if nobody_is_left and run.execution is not None:
-                run.execution.abandon()
-            return
-        if nobody_is_left:
+        else:
+            self._reporter.withdrawn(question)
+
+    def _take_out(self, question: Question) -> Run | None:
+        """Let a question wait no more; a run that nobody else waits for is given up.
+
+        Returns:
+            The run that it waited for; None if that is over.
+        """
+        self._stop_telling([question])
+        group, question.group = question.group, None
+        if group is None:
+            return None
+        nobody_is_left = self._sharing.leave(group, question)
+        run = self._runs[group]
+        if nobody_is_left and run.execution is not None:
+            run.execution.abandon()
+        elif nobody_is_left and not run.is_running:
             self.admission.withdraw(run)
             del self._runs[group]
-        self._reporter.withdrawn(question)
-
-
-def _answer(question: Question, answer: Answer) -> None:
-    question.reader = None  # which points back, and would be left to the garbage collector
-    question.answered.callback(answer)
-
-
-def _stop_telling(questions: Iterable[Question]) -> None:
-    """Who gets no answer hears no more of what it would have been."""
-    for question in questions:
-        if question.reader is not None:
-            question.reader.stop()
-            question.reader = None
+        return run

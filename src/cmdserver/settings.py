@@ -81,6 +81,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     connections: Count = 10_000
     connections_per_source: Count = 1_000
     unauthenticated: StartRateFull = "10:30:100"
+    #: sshd's PerSourceMaxStartups; 0 is no limit, None is a quarter of FULL, but START in any case.
+    unauthenticated_per_source: CountOrNone | None = None
     #: Networks whose failed logins are not held against them: a proxy, say, that is everybody's source.
     penalty_exempt: list[NonEmpty] = field(default_factory=list)
     running: Count = field(default_factory=_default_running)

@@ -1,7 +1,7 @@
 """Who may knock: sshd's two defences against those who are not let in, for every door that asks for a login.
 
-*Newcomers* (MaxStartups) bounds how many at once have not logged in, door by door; *penalties* (PerSourcePenalties)
-keep sources away that waste our time. Every door asks here and nowhere else.
+*Newcomers* (MaxStartups, PerSourceMaxStartups) bounds how many at once have not logged in, door by door and source by
+source; *penalties* (PerSourcePenalties) keep sources away that waste our time. Every door asks here and nowhere else.
 
 Rule of this file: it knows no protocol; time and chance are arguments of its making.
 """
@@ -47,14 +47,14 @@ class Threshold:
 
         Raises:
             Throttled: The source has too much outstanding.
-            Busy: Too many have not logged in.
+            Busy: Too many have not logged in, or too many of the source.
         """
         self.require_patience(source)
-        self.newcomers.enter(door, self._dice())
+        self.newcomers.enter(door, source, self._dice())
 
-    def leave(self, door: str) -> None:
+    def leave(self, door: str, source: str) -> None:
         """Count somebody out, who has logged in or is gone; once for each that was counted in."""
-        self.newcomers.leave(door)
+        self.newcomers.leave(door, source)
 
     def offend(self, source: str, offence: Offence) -> None:
         """Charge a source, once a connection that came to nothing."""

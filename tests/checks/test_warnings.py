@@ -1,7 +1,6 @@
 """What is without effect, or has another than is meant: told, and no reason not to start."""
 
 import unittest
-from collections.abc import Callable
 
 from cmdserver.checks.others import State
 from cmdserver.configuration import configure
@@ -23,10 +22,9 @@ class WarningsTestCase(unittest.TestCase):
         text: str,
         host: Host | None = None,
         state: State | None = None,
-        check_endpoint: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         """Fail unless a text without mistakes has just these warnings, in the order of their lines."""
-        found = configure(text, host or FakeHost(), check_endpoint, look_at_state=lambda _: state or State()).warnings
+        found = configure(text, host or FakeHost(), lambda _: None, look_at_state=lambda _: state or State()).warnings
         self.assertEqual(expected, [str(each) for each in found])
 
 
@@ -128,14 +126,6 @@ class ListenerWarningsTests(WarningsTestCase):
             text,
         )
         self.assert_warnings([], text, FakeHost(root=True))
-
-    def test_remarks(self) -> None:
-        """What whoever checks an endpoint has to say of it."""
-        self.assert_warnings(
-            ["3: listen[0].endpoint: tcp:2022:interface=127.0.0.1: is odd"],
-            _LISTEN + _DF,
-            check_endpoint=lambda _: "is odd",
-        )
 
 
 class CommandWarningsTests(WarningsTestCase):

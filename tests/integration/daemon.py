@@ -105,6 +105,8 @@ class Door:
     tls: bool = False
     interface: str = "127.0.0.1"
     allow_plaintext_passwords: bool = False
+    #: Whether each connection begins with a PROXY header.
+    is_proxied: bool = False
     port: int = field(default_factory=free_port)
 
     @property
@@ -119,7 +121,8 @@ class Door:
     def toml(self) -> list[str]:
         """Say it as the configuration file does."""
         lines = ["[[listen]]", f'protocol = "{self.protocol}"']
-        lines.append(f'endpoint = "tcp:{self.port}:interface={self.interface}"')
+        prefix = "haproxy:" if self.is_proxied else ""
+        lines.append(f'endpoint = "{prefix}tcp:{self.port}:interface={self.interface}"')
         lines += [f'login = "{self.login}"', f"tls = {_toml(self.tls)}"]
         if self.allow_plaintext_passwords:
             lines.append("allow_plaintext_passwords = true")
@@ -288,6 +291,11 @@ class Daemon:
     def processes(self) -> list[int]:
         """List what runs on its behalf: children, their children, and all that were left behind."""
         return list(marked_processes(self.marker))
+
+    def cpu_ticks(self) -> int:
+        """How much of a processor it has used, in hundredths of a second (proc(5), ``stat``)."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
 
     def rss_bytes(self) -> int:
         """How much memory it uses."""

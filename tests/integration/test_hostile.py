@@ -184,6 +184,32 @@ def test_client_that_never_reads(daemon: Daemon) -> None:
         assert len(daemon.processes()) >= 4
 
 
+def test_the_kernel_keeps_little_for_who_does_not_read(daemon: Daemon) -> None:
+    """What is sent to a client that has read fast, so that its window is wide, and then no more, is bounded, too."""
+    with daemon.connect() as client:
+        client.read_greeting()
+        client.send(b"flood\n")
+        client.read_exactly(20 * MEGABYTE)
+        queues: list[int] = []
+
+        def stands_still() -> bool:
+            queues.append(_send_queue(daemon.port, client.socket.getsockname()[1]))
+            return len(queues) > 20 and len(set(queues[-20:])) == 1
+
+        wait_until(stands_still, "nothing more is taken")
+
+    assert 0 < queues[-1] < 256 << 10
+
+
+def _send_queue(server: int, client: int) -> int:
+    """Look up how many bytes wait in the kernel at the daemon's end of a connection."""
+    for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]:
+        _, ours, theirs, _, queues, *_ = line.split()
+        if (ours[-4:], theirs[-4:]) == (f"{server:04X}", f"{client:04X}"):
+            return int(queues.partition(":")[0], 16)
+    raise AssertionError("no such connection")
+
+
 def test_slow_reader_gets_everything(daemon: Daemon) -> None:
     """A client that reads late gets all 200 MB, through a daemon that stays small."""
     before, length, last = daemon.rss_bytes(), 0, b""

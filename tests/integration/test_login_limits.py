@@ -393,6 +393,25 @@ def test_handshakes_that_are_never_made(tmp_path: Path) -> None:
 
 
 @both
+def test_one_source_does_not_keep_others_out(tmp_path: Path, door: Door) -> None:
+    """It has a few of the places of those who have not logged in, or not spoken TLS yet; a reload says how many."""
+    limits = {"unauthenticated": "5:100:5", "unauthenticated_per_source": 3, **LENIENT}
+    with limited(tmp_path, limits) as daemon, ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(Client(door.address, source="127.0.0.5"))
+        with knock(door, source="127.0.0.5") as client:
+            assert client.read_all().startswith(
+                b"cmdserver: busy: 3 connections here from 127.0.0.5 have not logged in yet; "
+            )
+        for number in (6, 7, 8):  # one after the other
+            assert may_log_in(door, "alice", ALICE, source=f"127.0.0.{number}")
+        text = daemon.config_file.read_text("utf-8")
+        daemon.config_file.write_text(text.replace("unauthenticated_per_source = 3", "unauthenticated_per_source = 0"))
+        daemon.reload()
+        wait_until(lambda: may_log_in(door, "alice", ALICE, source="127.0.0.5"), "the source is let in")
+
+
+@both
 def test_those_who_are_turned_away_are_not_kept(tmp_path: Path, door: Door) -> None:
     """More than ``connections`` never stand there for long, though they neither speak nor leave."""
     limits = {"connections": 20, "unauthenticated": "2:100:2", **LENIENT}

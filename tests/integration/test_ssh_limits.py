@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -120,16 +120,11 @@ def _wait_until_steady(daemon: Daemon) -> None:
     """Wait until the daemon has nothing more to do."""
 
     def is_steady() -> bool:
-        before = _cpu_ticks(daemon.pid)
+        before = daemon.cpu_ticks()
         time.sleep(0.3)
-        return _cpu_ticks(daemon.pid) - before <= 1
+        return daemon.cpu_ticks() - before <= 1
 
     wait_until(is_steady, "rest")
-
-
-def _cpu_ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
 
 
 @pytest.mark.parametrize("command", ["forever", "endless"])
@@ -216,6 +211,18 @@ def test_too_many_strangers(tmp_path: Path) -> None:
         first.close()
         wait_until(lambda: _is_welcome(door), "room")
         second.close()
+
+
+def test_too_many_strangers_of_one_source(tmp_path: Path) -> None:
+    """As with sshd's PerSourceMaxStartups: one address that says nothing keeps nobody else out."""
+    door = Door(protocol="ssh")
+    limits = {"unauthenticated": "10:100:10", "unauthenticated_per_source": 2, **LENIENT}
+    with running(tmp_path, COMMANDS, doors=[door], roles=ROLES, limits=limits), ExitStack() as stack:
+        silent = [stack.enter_context(_knock(door)) for _ in range(20)]
+        welcomed = [each.recv(100).startswith(b"SSH-") for each in silent]
+        with socket.create_connection(("127.0.0.1", door.port), 15, source_address=("127.0.0.9", 0)) as other:
+            assert other.recv(100).startswith(b"SSH-")
+    assert welcomed == [True] * 2 + [False] * 18
 
 
 def _is_welcome(door: Door) -> bool:

@@ -8,7 +8,7 @@ from typing import Self
 import pytest
 
 from tests.integration.client import Client
-from tests.integration.daemon import Daemon, Door, running, shell
+from tests.integration.daemon import Daemon, Door, running, shell, wait_until
 from tests.integration.logins import believing
 
 h2_connection = pytest.importorskip("h2.connection")
@@ -18,6 +18,8 @@ pytestmark = pytest.mark.slow
 
 WEB = Door(protocol="web", login="never", tls=True)
 BIG = 1_000_000
+#: What a connection may send at first (RFC 9113, section 6.9.2).
+SHUT = 65_535
 
 
 class HTTP2Client:
@@ -32,6 +34,7 @@ class HTTP2Client:
         self.bodies: dict[int, bytes] = {}
         self.statuses: dict[int, int] = {}
         self.ended: set[int] = set()
+        self.reset: set[int] = set()
         #: Whether the server has said that it will go.
         self.is_told = False
         self.flush()
@@ -71,6 +74,8 @@ class HTTP2Client:
                     self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             elif isinstance(event, h2_events.StreamEnded):
                 self.ended.add(event.stream_id)
+            elif isinstance(event, h2_events.StreamReset):
+                self.reset.add(event.stream_id)
             elif isinstance(event, h2_events.ConnectionTerminated):
                 self.is_told = True
                 return False
@@ -89,6 +94,10 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     commands = {
         "up": {"run": ["echo", "up"], "read_only": True},
         "big": shell(f"head -c {BIG} /dev/zero | tr '\\0' x", read_only=True),
+        "late": {
+            **shell(f"head -c {2 * BIG} /dev/zero | tr '\\0' x; echo why >&2; exit 3", read_only=True),
+            "output_limit_bytes": 10 * BIG,
+        },
     }
     limits = {"login_seconds": 2.0, "idle_seconds": 3.0}
     with running(tmp_path_factory.mktemp("http2"), commands, doors=[WEB], limits=limits) as daemon:
@@ -132,6 +141,41 @@ def test_who_opens_no_window(daemon: Daemon) -> None:
             assert daemon.rss_bytes() - before < 60 << 20
 
     assert 2 < time.monotonic() - begun < 12
+
+
+def test_nobody_spins_for_who_opens_no_window(daemon: Daemon) -> None:
+    """While nothing may be sent, the daemon rests; when it may, it goes on."""
+
+    def is_at_rest() -> bool:
+        before = daemon.cpu_ticks()
+        time.sleep(0.3)
+        return daemon.cpu_ticks() - before <= 3
+
+    with HTTP2Client() as client:
+        client.read()
+        streams = {client.ask("/big") for _ in range(3)}
+        while sum(map(len, client.bodies.values())) < SHUT:
+            client.read(opens_windows=False)
+        wait_until(is_at_rest, "nothing is to be done")
+        for stream in (None, *streams):
+            client.connection.increment_flow_control_window(4 * BIG, stream)
+        client.flush()
+        client.read_all(streams)
+
+    assert set(map(len, client.bodies.values())) == {BIG}
+
+
+@pytest.mark.usefixtures("daemon")
+def test_an_answer_that_breaks_off_says_why() -> None:
+    """What went wrong is sent before the stream is reset."""
+    with HTTP2Client() as client:
+        client.read()
+        stream = client.ask("/late")
+        while stream not in client.reset:
+            assert client.read()
+
+    assert client.bodies[stream].endswith(b"why\ncmdserver: late: exit status 3\n")
+    assert len(client.bodies[stream]) > 2 * BIG
 
 
 def test_the_end(daemon: Daemon) -> None:

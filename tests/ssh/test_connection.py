@@ -19,6 +19,7 @@ from cmdserver.frontends.ssh.front_end import MOST_PARTING, NOT_NOW, SSHFrontEnd
 from cmdserver.identity import Login, Offence
 from cmdserver.lobby import Lobby
 from cmdserver.model import Caller
+from cmdserver.proxied import ProxyItself
 from cmdserver.settings import Limits
 from cmdserver.sshtransport.encoding import string, uint32
 from tests.doubles import LAW
@@ -41,17 +42,22 @@ class FakeDoor:
         self.decision: Deferred[Caller] = Deferred()
         self.newcomers = 0
         self.offences: list[Offence] = []
+        #: Who arrived, or was charged.
+        self.sources: list[str] = []
 
     def arrive(self, source: str) -> None:
         if self.refusal is not None:
             raise self.refusal
         self.newcomers += 1
+        self.sources.append(source)
 
-    def settle(self) -> None:
+    def settle(self, source: str) -> None:
         self.newcomers -= 1
+        self.sources.append(source)
 
     def offended(self, source: str, offence: Offence) -> None:
         self.offences.append(offence)
+        self.sources.append(source)
 
     def log_in(self, source: str, credentials: object) -> Deferred[Caller]:
         return self.decision
@@ -263,20 +269,18 @@ class WelcomeTests(ConnectionTestCase):
         self.assertEqual(self.house.door.newcomers, 0)
 
     def test_behind_a_proxy(self) -> None:
-        """Where somebody calls from may be known only later; then it is counted, and may be too often."""
-        self.house.gate.per_source = 2
-        visits = []
-        for _ in range(3):
-            visit = self.house.accept()
-            visit.pipe.peerAddr = IPv4Address("TCP", "192.0.2.77", 1)
-            visit.tries()
-            visits.append(visit)
+        """A proxy that says nothing of its client is not the one who is charged when that leaves."""
+        pipe = Pipe(1)
+        pipe.protocol = self.house.front_end.buildProtocol(ProxyItself(ADDRESS))
+        pipe.protocol.makeConnection(pipe)
+        pipe.abortConnection()
 
-        self.assertEqual([visit.pipe.is_open for visit in visits], [True, True, False])
-        self.assertEqual(visits[0].server.source, "192.0.2.77")
-        self.assertEqual(
-            visits[2].client.farewells, [b"busy: 2 connections are open from 192.0.2.77; try again in 5 s"]
-        )
+        self.assertEqual(pipe.protocol.source, ADDRESS.host)
+        self.assertEqual(self.house.door.offences, [Offence.NOAUTH])
+        self.house.gate.connections = 0
+        self.house.front_end.buildProtocol(ProxyItself(ADDRESS))
+        self.assertEqual(set(self.house.door.sources), {"unknown"})
+        self.assertEqual(self.house.door.newcomers, 0)
 
     def test_many_turned_away(self) -> None:
         """When too many are, the rest is told nothing at all."""

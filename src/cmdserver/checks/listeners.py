@@ -11,8 +11,8 @@ from cmdserver.places import Path
 from cmdserver.reading import Reader
 from cmdserver.settings import Listen
 
-#: Says what is wrong with an endpoint description as a ValueError, and what is worth knowing of a good one as a text.
-CheckEndpoint = Callable[[str], str | None]
+#: Raises a ValueError for what is no endpoint description.
+CheckEndpoint = Callable[[str], object]
 
 
 class ListenerChecks:
@@ -59,13 +59,11 @@ class ListenerChecks:
     def _endpoint(self, path: Path, listen: Listen, text: str) -> None:
         path = (*path, "endpoint")
         try:
-            remark = self._check_endpoint(text)
+            self._check_endpoint(text)
             endpoint = endpoints.parse(text)
         except ValueError as error:
             self._reader.note(path, f"{endpoints.quoted(text)} is no endpoint description: {error}")
             return
-        if remark:
-            self._reader.warn(path, f"{text}: {remark}")
         if endpoint.kind == "unix" and not endpoint.arguments["address"].startswith("/"):
             self._reader.note(path, f"{text} is no absolute path, and the daemon runs in /")
         self._address(path, endpoint)

@@ -1,11 +1,15 @@
 """Who is let in to the line door, and for how long."""
 
 import json
+from dataclasses import replace
 
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.identity import Login, Offence
+from cmdserver.proxied import ProxyItself
 from tests.frontends.line.doubles import LineHouse
+from tests.frontends.web.doubles import FakeDoor
 
 
 class DoorTests(SynchronousTestCase):
@@ -36,14 +40,27 @@ class DoorTests(SynchronousTestCase):
         self.assertTrue(client.value().startswith(b"cmdserver: busy: "))
 
     def test_source_behind_a_proxy(self) -> None:
-        """Who calls is asked again with the first request, when a proxy has told."""
+        """A proxy that says nothing of its client is told as the caller, and is not the one who is charged."""
         house = LineHouse(self)
-        client = house.connect(IPv4Address("TCP", "10.0.0.1", 1))
-        client.peerAddr = IPv4Address("TCP", "203.0.113.9", 2)
+        client = house.connect(ProxyItself(IPv4Address("TCP", "10.0.0.1", 1)))
         client.says(b"json whoami\n")
 
-        self.assertEqual("203.0.113.9", json.loads(client.got)["address"])
+        self.assertEqual("10.0.0.1", json.loads(client.got)["address"])
+        self.assertEqual("unknown", client.protocol.charged)
         self.assertEqual(0, house.gate.total)
+
+    def test_nobody_behind_a_proxy_is_charged(self) -> None:
+        """Whom it does not name is counted among those who have not logged in, and out again, under no address."""
+        house = LineHouse(self)
+        door = FakeDoor(Login.REQUIRED)
+        house.front_end._shared = replace(house.front_end._shared, door=door)
+        address = ProxyItself(IPv4Address("TCP", "10.0.0.1", 1))
+        house.connect(address).abortConnection()
+        house.gate.connections = 0
+        house.connect(address)
+
+        self.assertEqual((door.newcomers, set(door.sources)), (0, {"unknown"}))
+        self.assertEqual(door.offences, [Offence.NOAUTH])
 
     def test_what_to_type(self) -> None:
         """A person at the terminal is told how to reach each kind of address."""

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
@@ -56,6 +56,8 @@ class FakeDoor(Door):
         super().__init__("web", login)
         self.logins: list[Credentials] = []
         self.offences: list[Offence] = []
+        #: Who arrived, or was charged.
+        self.sources: list[str] = []
         self.newcomers = 0
         self.is_refused = False
         #: Let logins wait until the test fires them.
@@ -76,12 +78,15 @@ class FakeDoor(Door):
 
     def arrive(self, source: str) -> None:
         self.newcomers += self.login is Login.REQUIRED
+        self.sources.append(source)
 
-    def settle(self) -> None:
+    def settle(self, source: str) -> None:
+        self.sources.append(source)
         self.newcomers -= self.login is Login.REQUIRED
 
     def offended(self, source: str, offence: Offence) -> None:
         self.offences.append(offence)
+        self.sources.append(source)
 
 
 class Client(StringTransport):
@@ -237,11 +242,11 @@ class WebHouse(House):
         self.visible.append(names)
         return self.measured
 
-    def connect(self) -> Client:
-        """Let a client in."""
+    def connect(self, address: object = None) -> Client:
+        """Let a client in, which is `CLIENT` unless a proxy says otherwise."""
         self._clients += 1
         client = Client(self._clients)
-        client.protocol = self.front_end.buildProtocol(client.peerAddr)
+        client.protocol = self.front_end.buildProtocol(cast("Any", address or client.peerAddr))
         client.protocol.makeConnection(client)
         return client
 

@@ -6,8 +6,9 @@ from cmdserver.errors import Code
 from cmdserver.frontends.web.channel import MOST_AHEAD_BYTES
 from cmdserver.frontends.web.connection import LINGER_BYTES, LINGER_SECONDS
 from cmdserver.identity import Login, Offence
+from cmdserver.proxied import ProxyItself
 from cmdserver.settings import Limits
-from tests.frontends.web.doubles import HOST, WebHouse
+from tests.frontends.web.doubles import CLIENT, HOST, WebHouse
 from tests.running_doubles import command
 
 LIMITS = Limits(login_seconds=10.0, idle_seconds=60.0, request_bytes=100)
@@ -228,3 +229,17 @@ class NewcomerTests(SynchronousTestCase):
         self.house.clock.pump([0.5] * 22)
 
         self.assertEqual(self.house.door.offences, [Offence.GRACE_EXCEEDED])
+        self.assertEqual(set(self.house.door.sources), {CLIENT.host})
+
+    def test_behind_a_proxy(self) -> None:
+        """A proxy that says nothing of its client is not the one who is charged, whatever that does wrong."""
+        self.house.connect(ProxyItself(CLIENT)).says(HEAD + b"Authorization: Bearer x\r\n\r\n")
+        idle = self.house.connect(ProxyItself(CLIENT))
+        self.house.clock.pump([0.5] * 22)
+
+        self.assertEqual(idle.protocol.source, CLIENT.host)
+        self.assertEqual(self.house.door.offences, [Offence.AUTHFAIL, Offence.GRACE_EXCEEDED])
+        self.house.gate.connections = 0
+        self.house.connect(ProxyItself(CLIENT))
+        self.assertEqual(set(self.house.door.sources), {"unknown"})
+        self.assertEqual(self.house.door.newcomers, 1, "the one that has been told that it was too slow")

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.errors import Code
 from cmdserver.frontends.web import event_stream
 from cmdserver.frontends.web.event_stream import KEPT_BYTES, RESUME_SECONDS
 from cmdserver.frontends.web.event_streams import HEARTBEAT_SECONDS
+from cmdserver.model import Role
+from cmdserver.policy import Policy
 from tests.frontends.web.doubles import Client, WebHouse
 from tests.running_doubles import command
 
@@ -126,6 +129,60 @@ class EventStreamTests(SynchronousTestCase):
         self.assertEqual(due, [])
 
 
+DF_ONLY = [Role(name="anonymous", patterns=("df",), users=frozenset())]
+
+
+class RevocationTests(SynchronousTestCase):
+    """A role that is taken away while a stream is open."""
+
+    def setUp(self) -> None:
+        self.house = WebHouse(self, command(), command("df", share=True))
+
+    def revoke(self) -> None:
+        """Leave df to strangers, and nothing else."""
+        self.house.dispatcher.reconfigure(Policy([command(), command("df", share=True)], DF_ONLY))
+
+    def test_an_open_stream_ends(self) -> None:
+        """Its reader is told why, and nothing that the command says after that."""
+        client, other = self.house.ask_for("/uptime", accept=EVENTS), self.house.ask_for("/df", accept=EVENTS)
+        process = self.house.spawner.processes[0]
+        process.says(b"before")
+
+        self.revoke()
+        process.says(b"after")
+
+        kinds = [kind for kind, _ in events(client)]
+        self.assertEqual(kinds, ["started", "stdout", "failure"])
+        self.assertEqual(events(client)[-1][1]["error"]["code"], "unknown_command")
+        self.assertTrue(client.response.is_whole)
+        self.assertFalse(other.response.is_whole)
+
+    def test_a_stream_that_has_not_begun_is_an_error(self) -> None:
+        """Whoever waits in line for a stream has the status that a new request would have."""
+        house = self.house = WebHouse(self, command(), command("df"), running=1)
+        house.ask_for("/df", accept=EVENTS)
+        client = house.ask_for("/uptime", accept=EVENTS)
+
+        self.revoke()
+
+        self.assertEqual(client.response.status, 401)
+
+    def test_a_reader_who_is_away_gets_nothing_when_it_comes_back(self) -> None:
+        """Neither what was kept for it nor what comes."""
+        client = self.house.ask_for("/uptime", accept=EVENTS)
+        first = last_id(client)
+        self.house.process.says(b"before")
+        client.gone()
+
+        self.revoke()
+        again = self.house.ask_for("/uptime", accept=EVENTS, last_event_id=first)
+        self.house.turn()
+
+        self.assertEqual(again.response.status, 401)
+        self.assertNotIn("before", again.response.text)
+        self.assertFalse(self.house.process.is_alive)
+
+
 class ResumingTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.house = WebHouse(self, command(), command("df", share=True))
@@ -203,6 +260,27 @@ class ResumingTests(SynchronousTestCase):
         self.assertEqual(self.resume(authorization="Bearer good").response.status, 204)
         self.assertEqual(self.resume(authorization="Bearer good", cmdserver_stop="yes").response.status, 204)
         self.assertTrue(self.client.is_open)
+
+    def test_who_may_not_any_more_cannot_go_on(self) -> None:
+        """Going on is asked like a request: by the policy of now, whatever the address says, and counted."""
+        house = WebHouse(self, command(), command("df", share=True), per_minute=2)
+        client = house.ask_for("/uptime", accept=EVENTS)
+        house.process.says(b"secret")
+        last = last_id(client).partition(".")[0] + ".0"
+        client.gone()
+        house.process.ends()
+        house.process.resumeProducing()
+        house.clock.advance(0.1)
+        house.dispatcher.reconfigure(Policy([command(), command("df", share=True)], DF_ONLY))
+
+        refused = house.ask_for("/df", accept=EVENTS, last_event_id=last)
+        throttled = house.ask_for("/df", accept=EVENTS, last_event_id=last)
+
+        self.assertEqual((refused.response.status, throttled.response.status), (401, 429))
+        self.assertNotIn("secret", refused.response.text + throttled.response.text)
+        self.assertEqual(
+            [event.outcome for event in house.ledger.requests], [Code.OK, Code.UNKNOWN_COMMAND, Code.THROTTLED]
+        )
 
     def test_ids_that_mean_nothing(self) -> None:
         """They are answered 204, whatever they are, and run nothing."""

@@ -26,7 +26,6 @@ from cmdserver.errors import BadArgument, Busy, Malformed, Refusal
 from cmdserver.frontends.line.pacing import PacedConnection
 from cmdserver.identity import Credentials, Door, Login, Offence
 from cmdserver.interpreter import Interpreter
-from cmdserver.listening import source_of
 from cmdserver.lobby import Lobby
 from cmdserver.model import Caller
 from cmdserver.rendering import error_text
@@ -63,6 +62,7 @@ class LineConnection(PacedConnection):
     Args:
         shared: What it has in common with the door's others.
         source: Where the client calls from.
+        charged: Who is charged if it comes to nothing, see `charged_source_of`.
     """
 
     # As in PacedConnection: what is as it was at first stays in the class.
@@ -77,9 +77,10 @@ class LineConnection(PacedConnection):
     #: Until it is known who this is, at a door that asks.
     _entrance: Entrance | None = None
 
-    def __init__(self, shared: Shared, source: str) -> None:
+    def __init__(self, shared: Shared, source: str, charged: str) -> None:
         super().__init__(shared.connections, shared.lobby.limits, source)
         self._shared = shared
+        self.charged = charged
 
     # Beginning and end, as called by the transport
 
@@ -202,7 +203,7 @@ class LineConnection(PacedConnection):
             return False
         if line is not None:
             if self._entrance is not None and is_answer:
-                self._answer_prompt(self._entrance, line)
+                self._entrance.take(line)
             else:
                 self._perform(line)
             return True
@@ -219,14 +220,6 @@ class LineConnection(PacedConnection):
             cut = "the last line may be incomplete; end it with a line break"
             raise Malformed(cut)
         return line
-
-    def _answer_prompt(self, entrance: Entrance, line: bytes) -> None:
-        try:
-            self._locate()
-        except Busy as busy:
-            self.send_away(error_text(busy))
-        else:
-            entrance.take(line)
 
     def _perform(self, line: bytes) -> None:
         try:
@@ -287,11 +280,7 @@ class LineConnection(PacedConnection):
         self.transport.abortConnection()
 
     def _require_caller(self) -> Caller:
-        """Say who is asking, once it is known where from: behind a proxy that is with the first bytes."""
+        """Say who is asking."""
         if self._caller is None:
-            self._locate()
             self._caller = self._shared.door.anonymous(self.source)
         return self._caller
-
-    def _locate(self) -> None:
-        self._connections.moved(self, source_of(self.transport.getPeer()))

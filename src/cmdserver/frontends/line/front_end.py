@@ -16,7 +16,7 @@ from cmdserver.errors import Busy, Refusal, RequestError, Throttled
 from cmdserver.frontends.line.connection import CertificateOf, LineConnection, Shared
 from cmdserver.identity import Door
 from cmdserver.interpreter import Interpreter
-from cmdserver.listening import endpoint_of, source_of
+from cmdserver.listening import charged_source_of, endpoint_of, source_of
 from cmdserver.lobby import FrontEnd, Lobby
 from cmdserver.rendering import error_text
 
@@ -45,18 +45,18 @@ class LineFrontEnd(FrontEnd):
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Let a client in, or tell it that there is no room."""
-        source = source_of(addr)
+        source, charged = source_of(addr), charged_source_of(addr)
         door = self._shared.door
         try:
-            door.arrive(source)
+            door.arrive(charged)
         except (Busy, Throttled) as refusal:
             return self._turn_away(refusal)
         try:
             self._shared.connections.enter(source)
         except Busy as busy:
-            door.settle()
+            door.settle(charged)
             return self._turn_away(busy)
-        return LineConnection(self._shared, source)
+        return LineConnection(self._shared, source, charged)
 
     def _turn_away(self, refusal: Refusal) -> Protocol | None:
         """Say why, to a bounded number at once: over TLS it takes a handshake, and clients take their time."""

@@ -21,7 +21,6 @@ from cmdserver.frontends.ssh.authentication import SUCCESS, Authentication
 from cmdserver.frontends.ssh.channels import Channels
 from cmdserver.frontends.ssh.silent import SilentLogger
 from cmdserver.identity import Door, Offence
-from cmdserver.listening import source_of
 from cmdserver.lobby import Lobby
 from cmdserver.model import Caller
 from cmdserver.sshtransport.transport import ServerTransport
@@ -38,6 +37,7 @@ class SSHConnection(ServerTransport):
         lobby: The house behind the door.
         connections: All of the door's.
         source: Where the client calls from.
+        charged: Who is charged if it comes to nothing, see `charged_source_of`.
     """
 
     #: Its own, and nothing else, is what a stranger learns of us: no version.
@@ -53,11 +53,14 @@ class SSHConnection(ServerTransport):
     #: Why it ends as soon as nothing more is to be said; None while it does not.
     _farewell: str | None = None
 
-    def __init__(self, door: Door, lobby: Lobby, connections: "Connections[SSHConnection]", source: str) -> None:
+    def __init__(
+        self, door: Door, lobby: Lobby, connections: "Connections[SSHConnection]", source: str, charged: str
+    ) -> None:
         self._door = door
         self._lobby = lobby
         self._connections = connections
         self.source = source
+        self._charged = charged
 
     # Protocol, as called by the transport below
 
@@ -104,11 +107,7 @@ class SSHConnection(ServerTransport):
     # Client, as its authentication sees it
 
     def authenticate(self) -> Authentication:
-        """Begin to find out who it is; behind a proxy it is known only now where it comes from."""
-        try:
-            self._connections.moved(self, source_of(self.transport.getPeer()))
-        except Busy as busy:
-            self.send_away(f"{busy.code}: {busy}")
+        """Begin to find out who it is."""
         self._authentication = Authentication(self, self._door, self._lobby.limits().login_attempts)
         return self._authentication
 
@@ -193,9 +192,9 @@ class SSHConnection(ServerTransport):
         """Count the client out of those who have not logged in, and charge it if that came to nothing; once."""
         if self._is_newcomer:
             self._is_newcomer = False
-            self._door.settle()
+            self._door.settle(self._charged)
             if offence is not None:
-                self._door.offended(self.source, offence)
+                self._door.offended(self._charged, offence)
 
 
 def _nothing() -> None:

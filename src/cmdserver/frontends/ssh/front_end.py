@@ -16,7 +16,7 @@ from cmdserver.connections import Connections
 from cmdserver.errors import Busy, Throttled
 from cmdserver.frontends.ssh.connection import SSHConnection, service_of
 from cmdserver.identity import Door
-from cmdserver.listening import endpoint_of, source_of
+from cmdserver.listening import charged_source_of, endpoint_of, source_of
 from cmdserver.lobby import FrontEnd, Lobby
 
 #: Clients for whom there is no room and who are told so, at once; the rest are closed without a word.
@@ -47,17 +47,17 @@ class SSHFrontEnd(FrontEnd):
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Let a client begin, unless there is no room or it has to wait."""
-        source = source_of(addr)
+        source, charged = source_of(addr), charged_source_of(addr)
         try:
-            self._door.arrive(source)
+            self._door.arrive(charged)
         except (Busy, Throttled):
             return self._turn_away()
         try:
             self._connections.enter(source)
         except Busy:
-            self._door.settle()
+            self._door.settle(charged)
             return self._turn_away()
-        connection = SSHConnection(self._door, self._lobby, self._connections, source)
+        connection = SSHConnection(self._door, self._lobby, self._connections, source, charged)
         connection.factory = self
         return connection
 

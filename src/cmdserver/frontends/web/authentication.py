@@ -78,16 +78,16 @@ class Authentication:
 
     def _log_in(self, request: WebRequest, credentials: Credentials) -> Deferred[Caller]:
         """Try a login; whoever does not wait for the outcome has tried."""
-        source = request.connection.source
-        trying = self._door.log_in(source, credentials)
+        charged = request.connection.charged
+        trying = self._door.log_in(request.connection.source, credentials)
 
         def refused(failure: Failure) -> Failure:
             if failure.check(LoginRefused):
-                self._door.offended(source, Offence.AUTHFAIL)
+                self._door.offended(charged, Offence.AUTHFAIL)
             return failure
 
         def gone() -> None:
-            self._door.offended(source, Offence.AUTHFAIL)
+            self._door.offended(charged, Offence.AUTHFAIL)
             trying.cancel()
 
         if not trying.called:

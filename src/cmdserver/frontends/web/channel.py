@@ -31,6 +31,9 @@ class Keeper(Protocol):
     def output_flows(self) -> None:
         """It does again."""
 
+    def output_over(self) -> None:
+        """Of HTTP/2: every answer has been sent, or was broken off."""
+
     def watch(self) -> None:
         """Nothing is read for now."""
 

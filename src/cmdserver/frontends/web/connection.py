@@ -18,11 +18,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.connections import Connections
-from cmdserver.errors import Busy, Malformed, RequestError
+from cmdserver.errors import Malformed, RequestError
 from cmdserver.frontends.web.channel import Channel
 from cmdserver.frontends.web.request import WebRequest
 from cmdserver.identity import Credentials, Door, Login, Offence
-from cmdserver.listening import source_of
 from cmdserver.lobby import Lobby
 from cmdserver.model import Caller
 
@@ -63,6 +62,7 @@ class WebConnection(Protocol):
     Args:
         behind: What it shares with others.
         source: Where the client calls from.
+        charged: Who is charged if it comes to nothing, see `charged_source_of`.
     """
 
     transport: Any
@@ -77,7 +77,6 @@ class WebConnection(Protocol):
     _active = 0
     #: A request has begun to come, and has so long to be complete.
     _is_awaited = True
-    _is_located = False
     _is_output_full = False
     _is_parting = False
     _is_leaving = False
@@ -85,10 +84,11 @@ class WebConnection(Protocol):
     #: Bytes that came after the client was refused.
     _ignored = 0
 
-    def __init__(self, behind: Behind, source: str) -> None:
+    def __init__(self, behind: Behind, source: str, charged: str) -> None:
         self._behind = behind
         self._connections = behind.connections
         self.source = source
+        self.charged = charged
 
     # As called by the transport
 
@@ -113,8 +113,6 @@ class WebConnection(Protocol):
             if self._ignored > LINGER_BYTES:
                 self.transport.abortConnection()
             return
-        if not self._is_located:
-            self._locate()
         self._channel.dataReceived(data)
         if not (self._active or self._is_awaited or self._is_parting):
             self._expect_more()
@@ -142,11 +140,7 @@ class WebConnection(Protocol):
         """It is answered, or will not be."""
         self._active -= 1
         self._behind.note(request)
-        if self._is_parting or self._active:
-            return
-        if self._is_leaving and self._is_http2:
-            self.part()
-        elif not self._is_output_full:
+        if not (self._is_parting or self._active or self._is_output_full):
             limits = self._behind.lobby.limits()
             # Who has to log in and has not holds one of the few places of those (MaxStartups).
             self._connections.expect_within(self, limits.login_seconds if self._is_newcomer else limits.idle_seconds)
@@ -172,7 +166,7 @@ class WebConnection(Protocol):
         """The client has said who it is, or is gone: it is no newcomer any more."""
         if self._is_newcomer:
             self._is_newcomer = False
-            self._behind.door.settle()
+            self._behind.door.settle(self.charged)
 
     # As seen by the channel
 
@@ -190,6 +184,11 @@ class WebConnection(Protocol):
         self._is_output_full = False
         if self._active:
             self._connections.expect_nothing(self)
+
+    def output_over(self) -> None:
+        """Of HTTP/2: every answer has been sent, or was broken off."""
+        if self._is_leaving and not self._is_parting:
+            self.part()
 
     def watch(self) -> None:
         """Nothing is read for now."""
@@ -216,7 +215,7 @@ class WebConnection(Protocol):
             self.transport.abortConnection()
         elif self._is_awaited:
             if self._is_newcomer:
-                self._behind.door.offended(self.source, Offence.GRACE_EXCEEDED)
+                self._behind.door.offended(self.charged, Offence.GRACE_EXCEEDED)
             seconds = self._behind.lobby.limits().login_seconds
             self._refuse(Malformed(f"the request was not complete within {seconds:g} s"), 408)
         else:
@@ -227,9 +226,12 @@ class WebConnection(Protocol):
         self._is_leaving = True
         if self._is_parting:
             return
-        if self._active and not self._is_http2:
+        if self._is_http2:
+            if not self._channel.is_sending:
+                self.part()
+        elif self._active:
             self._channel.finish_up()
-        elif not self._active:
+        else:
             self.part()
 
     def _expect_more(self) -> None:
@@ -256,14 +258,6 @@ class WebConnection(Protocol):
         del queued
         return WebRequest(channel, self, self._behind.lobby.limits().request_bytes)
 
-    def _locate(self) -> None:
-        """Find out where the client is: behind a proxy that is known with the first bytes."""
-        self._is_located = True
-        try:
-            self._connections.moved(self, source_of(self.transport.getPeer()))
-        except Busy as busy:
-            self._refuse(busy, 503)
-
     def _look_at_certificate(self) -> None:
         credentials = self._behind.certificate_of and self._behind.certificate_of(self.transport, self.source)
         if credentials is None or self._behind.door.login is Login.NEVER:
@@ -275,7 +269,7 @@ class WebConnection(Protocol):
 
         def refused(failure: Failure) -> None:
             failure.trap(RequestError)  # it is written down; who holds it may have something better to show
-            self._behind.door.offended(self.source, Offence.AUTHFAIL)
+            self._behind.door.offended(self.charged, Offence.AUTHFAIL)
 
         trying = self._behind.door.log_in(self.source, credentials)
         trying.addCallbacks(certified, refused).addErrback(self._broken)

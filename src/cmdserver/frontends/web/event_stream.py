@@ -25,6 +25,7 @@ missed, and of shared output that is the one copy of all.
 import json
 import os
 from collections import deque
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final, Protocol
 
@@ -75,11 +76,13 @@ class EventStream:
         streams: What it is one of.
         request: Who listens at first.
         key: Whose it is: nobody else may go on with it.
+        words: What was asked.
     """
 
-    def __init__(self, streams: Streams, request: WebRequest, key: str) -> None:
+    def __init__(self, streams: Streams, request: WebRequest, key: str, words: Sequence[str]) -> None:
         self.name = os.urandom(8).hex()
         self.key = key
+        self.words = words
         self._streams = streams
         self._request: WebRequest | None = request
         self._asked: Deferred[None] | None = None

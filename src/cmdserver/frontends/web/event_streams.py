@@ -9,6 +9,7 @@ from typing import Final
 
 from twisted.internet.task import LoopingCall
 
+from cmdserver.errors import RequestError
 from cmdserver.frontends.web import headers
 from cmdserver.frontends.web.event_stream import EventStream
 from cmdserver.frontends.web.request import WebRequest
@@ -53,10 +54,18 @@ class EventStreams:
             stream.stop()
             request.respond_with(HTTPStatus.NO_CONTENT, b"text/event-stream", headers.EVENTS)
         else:
-            stream.resume(request, int(number[:10]))
+            self._resume(request, caller, stream, int(number[:10]))
+
+    def _resume(self, request: WebRequest, caller: Caller, stream: EventStream, last: int) -> None:
+        try:
+            self.site.dispatcher.go_on(caller, stream.words)
+        except RequestError as error:
+            self.site.answer_error(request, caller, error)
+        else:
+            stream.resume(request, last)
 
     def _begin(self, request: WebRequest, caller: Caller, words: list[str]) -> None:
-        stream = EventStream(self, request, caller.key)
+        stream = EventStream(self, request, caller.key, words)
         self._streams[stream.name] = stream
         if not self._heartbeat.running:
             self._heartbeat.start(HEARTBEAT_SECONDS, now=False)

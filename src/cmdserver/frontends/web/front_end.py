@@ -24,7 +24,7 @@ from cmdserver.frontends.web.request import WebRequest
 from cmdserver.frontends.web.resources import Branch, Healthy, Index, Metrics, Nothing, OpenAPI, Static
 from cmdserver.frontends.web.site import Site
 from cmdserver.identity import Door
-from cmdserver.listening import endpoint_of, source_of
+from cmdserver.listening import charged_source_of, endpoint_of, source_of
 from cmdserver.lobby import Exposition, FrontEnd, Lobby
 from cmdserver.rendering import error_text
 
@@ -56,17 +56,17 @@ class WebFrontEnd(FrontEnd):
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Let a client in, or tell it that there is no room."""
-        source = source_of(addr)
+        source, charged = source_of(addr), charged_source_of(addr)
         try:
-            self.door.arrive(source)
+            self.door.arrive(charged)
         except (Busy, Throttled) as refusal:
             return self._turn_away(refusal)
         try:
             self.connections.enter(source)
         except Busy as busy:
-            self.door.settle()
+            self.door.settle(charged)
             return self._turn_away(busy)
-        return WebConnection(self, source)
+        return WebConnection(self, source, charged)
 
     def acceptableProtocols(self) -> list[bytes]:
         """The versions of HTTP that a client can choose from by ALPN."""

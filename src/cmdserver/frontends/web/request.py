@@ -52,6 +52,8 @@ class Host(Protocol):
 
     #: Where the client calls from.
     source: str
+    #: Who is charged with logins that come to nothing.
+    charged: str
     #: Who its certificate says that it is.
     certified: Caller | None
     is_secure: bool

@@ -1,0 +1,181 @@
+"""Listening sockets that systemd (or whoever speaks its protocol, sd_listen_fds(3)) has opened for us.
+
+A socket is asked what it is. Twisted's own ``systemd:`` believes its description: systemd's ``ListenStream=2022`` is a
+socket for IPv6 and IPv4 at once, and said to be of IPv4 it gives addresses that were never written. Twisted also closes
+the descriptor that it was given, so that a later look at the same number is a look at something else; and it makes a
+UNIX socket writable for everybody and removes it at the end, though mode and file are systemd's to decide about.
+
+Rule of this file: what systemd has opened stays systemd's; it is used and left as it is.
+"""
+
+import contextlib
+import os
+import re
+import socket
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+from twisted.internet import endpoints, tcp, unix
+from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred, succeed
+from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.python.systemd import ListenFDs
+from zope.interface import implementer
+
+_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
+_ARGUMENTS: Final = ("domain", "index", "name")
+
+
+def inherited() -> ListenFDs:
+    """Say what we were started with; Twisted has looked, and has removed what says so from our environment."""
+    return endpoints._SystemdParser._sddaemon  # noqa: SLF001 - there is no other way to it
+
+
+def parse(reactor: Any, arguments: str, given: ListenFDs | None = None) -> "SystemdEndpoint":
+    """Read what follows ``systemd:``, such as ``name=line``; ``domain=`` is allowed, as Twisted wants it, and ignored.
+
+    Args:
+        reactor: Watches the sockets.
+        arguments: In Twisted's form of endpoint descriptions.
+        given: Another than the usual `inherited`.
+
+    Raises:
+        ValueError: They are none; the text says why.
+    """
+    values: dict[str, str] = {}
+    for position, argument in enumerate(re.split(r"(?<!\\):", arguments)):
+        key, equals, value = argument.partition("=")
+        if not equals:
+            key, value = (*_ARGUMENTS, "")[min(position, len(_ARGUMENTS))], argument
+        if key not in _ARGUMENTS:
+            raise ValueError(f"{argument!a} is not one of domain=, index= and name=")
+        values[key] = re.sub(r"\\(.)", r"\1", value)
+    if ("index" in values) == ("name" in values):
+        raise ValueError("it takes either name= (FileDescriptorName= of the socket unit) or index=")
+    index = values.get("index")
+    if index is not None and not re.fullmatch(r"[0-9]{1,4}", index, re.ASCII):
+        raise ValueError(f"index={index!a} is no number")
+    found = given if given is not None else inherited()
+    return SystemdEndpoint(reactor, int(index) if index is not None else values["name"], found)
+
+
+@implementer(IStreamServerEndpoint)
+class SystemdEndpoint:
+    """The sockets of one name, or one by its place.
+
+    Args:
+        reactor: Watches them.
+        which: Their name, as a socket unit with several addresses has several sockets of one; or the place of one.
+        given: What we were started with.
+    """
+
+    def __init__(self, reactor: Any, which: str | int, given: ListenFDs) -> None:
+        self._reactor = reactor
+        self._which = which
+        self._given = given
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Begin to accept; may be done again, as the descriptors that we were given stay open."""
+        try:
+            sockets = self._sockets()
+        except OSError as error:
+            return fail(error)
+        ports: list[IListeningPort] = []
+        for each in sockets:
+            if each.family == socket.AF_UNIX:
+                port = ActivatedUNIXPort(each, protocolFactory, self._reactor)
+                port.startListening()
+                ports.append(port)
+            else:
+                with each:  # it is duplicated
+                    ports.append(self._reactor.adoptStreamPort(each.fileno(), each.family, protocolFactory))
+        return succeed(ports[0] if len(ports) == 1 else ActivatedPorts(ports))
+
+    def _sockets(self) -> list[socket.socket]:
+        """Duplicate the descriptors that are meant.
+
+        Raises:
+            OSError: There are none, or one is no socket to listen on; the text says which.
+        """
+        with contextlib.ExitStack() as stack:
+            sockets = [stack.enter_context(_duplicate(each)) for each in self._descriptors()]
+            stack.pop_all()
+        return sockets
+
+    def _descriptors(self) -> Sequence[int]:
+        descriptors = self._given.inheritedDescriptors()
+        names: Sequence[str] = self._given._names  # noqa: SLF001 - inheritedNamedDescriptors() has one of each name
+        if isinstance(self._which, int):
+            found = descriptors[self._which : self._which + 1]
+        else:
+            found = [each for each, name in zip(descriptors, names, strict=False) if name == self._which]
+        if not found:
+            has = f"it has given us: {', '.join(map(ascii, names))}" if names else "we were started without any"
+            raise OSError(f"systemd has given us no such socket; {has}")
+        return found
+
+
+def _duplicate(descriptor: int) -> socket.socket:
+    """Make a socket object of a copy; what kind it is, the kernel says."""
+    copy = os.dup(descriptor)
+    try:
+        found = socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        raise
+    is_listening = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    if found.family not in _FAMILIES or found.type != socket.SOCK_STREAM or not is_listening:
+        found.close()
+        raise OSError(f"descriptor {descriptor} is no listening socket; it takes ListenStream= and Accept=no")
+    found.setblocking(False)
+    return found
+
+
+class ActivatedUNIXPort(unix.Port):
+    """A UNIX socket that somebody else has made: its file, its mode and its queue are left as they are.
+
+    Args:
+        listening: The socket, which is closed at the end.
+        factory: Makes its connections.
+        reactor: Watches it.
+    """
+
+    #: Twisted's name: whether the socket itself is shut down at the end, for others who have it as well.
+    _shouldShutdown = False
+
+    def __init__(self, listening: socket.socket, factory: IProtocolFactory, reactor: Any) -> None:
+        # A name that is in no directory: nothing is done to a file.
+        super().__init__(b"\0", factory, reactor=reactor)
+        self._listening = listening
+
+    def startListening(self) -> None:
+        """Begin to accept; as Twisted's, without bind, chmod and listen."""
+        tcp._reservedFD.reserve()  # noqa: SLF001 - without it the reactor spins when there are no more descriptors
+        cast("Any", self.factory).doStart()
+        self.connected = True
+        self.socket = self._listening
+        self.fileno = self.socket.fileno  # type: ignore[method-assign] # as Twisted does
+        self.numberAccepts = 100
+        self.startReading()
+
+
+@implementer(IListeningPort)
+class ActivatedPorts:
+    """Several sockets of one door.
+
+    Args:
+        ports: At least one.
+    """
+
+    def __init__(self, ports: Sequence[IListeningPort]) -> None:
+        self.ports = ports
+
+    def startListening(self) -> None:
+        """They do."""
+
+    def stopListening(self) -> Deferred[Any]:
+        """Accept no more."""
+        return DeferredList([maybeDeferred(each.stopListening) for each in self.ports], fireOnOneErrback=True)
+
+    def getHost(self) -> IAddress:
+        """Say where one of them listens."""
+        return self.ports[0].getHost()

@@ -216,7 +216,7 @@ class ObstacleTests(FilesTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        if self.obstacle(str(self.folder)) is not None:
+        if not all(each.stat().st_mode & 1 for each in self.folder.parents):
             self.skipTest("others may not get to the temporary directory")
         (self.folder / "inner").mkdir()
         self.program = self.write(b"", name="inner/program")

@@ -9,6 +9,7 @@ from unittest.mock import patch
 from hypothesis import HealthCheck, settings
 
 from cmdserver import structured
+from cmdserver.executables import LentRights
 from cmdserver.host import SEARCH_PATH, Host
 from cmdserver.model import Answer, Caller, Command, Finished, Grant, Role
 
@@ -98,6 +99,9 @@ class FakeHost(Host):
         directories: Those that there are, besides ``/``.
         runs_as: User and group of the daemon.
         root: Whether the daemon may become somebody else.
+        lent_rights: What files of programs would give, by their paths.
+        obstacles: What users may not go through, by the paths that they are on the way to.
+        missing: What scripts need and will not find.
     """
 
     def __init__(
@@ -108,6 +112,9 @@ class FakeHost(Host):
         directories: Collection[str] = ("/var/tmp",),
         runs_as: tuple[str, str] = ("daemon", "adm"),
         root: bool = False,
+        lent_rights: Mapping[str, LentRights] | None = None,
+        obstacles: Mapping[str, str] | None = None,
+        missing: Mapping[str, str] | None = None,
     ) -> None:
         self._programs = {name: f"/usr/bin/{name}" for name in programs}
         self._users = (
@@ -116,6 +123,9 @@ class FakeHost(Host):
         self._directories = {"/", *directories}
         self._runs_as = runs_as
         self._root = root
+        self._lent_rights = lent_rights or {}
+        self._obstacles = obstacles or {}
+        self._missing = missing or {}
 
     def is_root(self) -> bool:
         return self._root
@@ -141,6 +151,27 @@ class FakeHost(Host):
     def require_directory(self, path: str) -> None:
         if path not in self._directories:
             raise ValueError(f"{path} is not {'a directory' if path.startswith('/') else 'an absolute path'}")
+
+    def missing_program(self, script: str, search_path: str) -> str | None:
+        return self._missing.get(script)
+
+    def lent_rights(self, path: str) -> LentRights:
+        return self._lent_rights.get(path, LentRights())
+
+    def obstacle(self, uid: int | None, gid: int | None, path: str) -> str | None:
+        return self._obstacles.get(path)
+
+    def is_network_interface(self, name: str) -> bool:
+        return name == "eth0"
+
+    def may_bind(self, port: int) -> bool:
+        return self._root or port == 0 or port >= 1024
+
+    def user_name(self, uid: int) -> str:
+        return next((name for name in self._users if self.user_id(name) == uid), str(uid))
+
+    def group_name(self, gid: int) -> str:
+        return next((name for name in self._users.values() if self.group_id(name) == gid), str(gid))
 
     def group_of(self, user: str) -> str:
         if user not in self._users:

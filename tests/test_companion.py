@@ -209,7 +209,7 @@ def test_keys(run: Run, files: CredentialFiles, tmp_path: Path) -> None:
     assert [line.rsplit(" ", 1)[0] for line in said[:2]] == [
         f"ann: ssh-ed25519 {key.fingerprint} a" for key in keys[:2]
     ]
-    assert said[2] == f"ann: ssh-ed25519 {keys[2].fingerprint} ^[[31m?\n"
+    assert said[2] == f"ann: ssh-ed25519 {keys[2].fingerprint} ^[[31m\\udcff\n"
 
 
 def test_keys_from_windows(run: Run, files: CredentialFiles, tmp_path: Path) -> None:
@@ -254,6 +254,64 @@ def test_check(run: Run, tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "bad.toml:2: commands.df.run" in result.output
     assert "bad.toml:3: commands.df.nonsense" in result.output
+
+
+def test_check_with_warnings(run: Run, tmp_path: Path) -> None:
+    """They are told with their places, and counted; the exit status says that there is no mistake."""
+    config = tmp_path / "odd.toml"
+    config.write_text(CONFIGURATION + "[web]\nhosts = ['x']\n[commands.other]\nrun = ['df']\n")
+    result = run("check", "--config", config)
+
+    assert _done(result) == f"{config}: no mistakes, 4 warnings\n"
+    assert result.stderr.splitlines() == [
+        f"{config}:16: roles.watchers: is nobody's: no listener takes a login",
+        f"{config}:17: roles.watchers.users: there is no user ann; cmdserver user add ann",
+        f"{config}:19: web: is without effect: no listener speaks it",
+        f"{config}:21: commands.other: is in no role, so nobody may run it",
+    ]
+    assert _done(run("check", "--config", config, "--state-dir", "/proc/1/x")).endswith("4 warnings\n")
+
+
+def test_check_of_sockets_that_systemd_opens(run: Run, tmp_path: Path) -> None:
+    """They are there when systemd starts the daemon, and not when somebody checks."""
+    config = tmp_path / "systemd.toml"
+    config.write_text(CONFIGURATION.replace("tcp:2022:interface=127.0.0.1", "systemd:domain=INET:name=line"))
+
+    assert "no mistakes" in _done(run("check", "--config", config))
+
+
+def test_a_configuration_in_another_encoding(run: Run, tmp_path: Path) -> None:
+    """Its file and line are named, by whichever command reads it."""
+    config = tmp_path / "latin-1.toml"
+    config.write_bytes(b"# gr\xfcn\n")
+    for words in (["check"], ["user", "list"]):
+        result = run(*words, "--config", config)
+        assert result.exit_code == 1
+        assert f"{config}:1: not UTF-8: column 5 has the byte 0xfc" in result.stderr
+
+
+@pytest.mark.slow
+def test_what_a_terminal_cannot_show(tmp_path: Path) -> None:
+    """It is shown as an escape, in what is found and in what is refused."""
+    config = tmp_path / "gr\u00fcn.toml"
+    config.write_text(
+        CONFIGURATION.replace("'uptime'", "'\u00fc*'").replace('["uptime"]\n\n[roles.w', '["\u00fc*"]\n[roles.w')
+    )
+    for words, expected in (
+        (["check", "--config", str(config)], rb"gr\xfcn.toml: no mistakes"),
+        (["explain", "anonymous", "\u00fc", "--config", str(config)], rb'no command named "\xfc"'),
+        (["\u00fc"], rb"No such command '\xfc'"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", "from cmdserver.companion import main; main()", *words],
+            capture_output=True,
+            check=False,
+            env={**os.environ, "PYTHONIOENCODING": "ascii", "STATE_DIRECTORY": str(tmp_path / "state")},
+        )
+        said = done.stdout + done.stderr
+        assert expected in said
+        assert said.isascii()
+        assert b"Traceback" not in said
 
 
 def test_explain(run: Run) -> None:

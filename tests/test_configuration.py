@@ -214,10 +214,33 @@ class ListeningTests(ConfigurationTestCase):
         text = _LISTEN + _LISTEN.replace('"tcp:2022"', '["tcp:1", "nonsense", "udp:2"]')
         self.assert_mistakes(
             [
-                "7: listen[1].endpoint: 'nonsense' is no endpoint description: unknown endpoint type",
-                "7: listen[1].endpoint: 'udp:2' is no endpoint description: unknown endpoint type",
+                '7: listen[1].endpoint: "nonsense" is no endpoint description: unknown endpoint type',
+                '7: listen[1].endpoint: "udp:2" is no endpoint description: unknown endpoint type',
             ],
             text,
+        )
+
+    def test_what_an_endpoint_says(self) -> None:
+        """Descriptions are read, and what is wrong with a value is told as TOML would have it written."""
+        self.assert_mistakes(
+            [
+                (
+                    '3: listen[0].endpoint: "tcp:::1:1" is no endpoint description: in front of each colon of an IPv6'
+                    r' address belongs a backslash, and no brackets around it: "tcp6:1:interface=\\:\\:1"'
+                )
+            ],
+            _LISTEN.replace("tcp:2022", "tcp:::1:1"),
+        )
+        self.assert_mistakes(
+            ["3: listen[0].endpoint: interface=eth0 names a network interface; what belongs there is its address"],
+            _LISTEN.replace("tcp:2022", "tcp:1:interface=eth0"),
+        )
+
+    def test_what_cannot_be_seen(self) -> None:
+        """Whatever is quoted shows what is invisible in it."""
+        self.assert_mistakes(
+            [r"8: roles.anonymous.commands: there is no command upt\u200bime"],
+            f"{_LISTEN}[commands.df]\nrun = ['df']\n[roles.anonymous]\ncommands = ['upt\u200bime']",
         )
 
     def test_no_endpoints(self) -> None:
@@ -242,13 +265,33 @@ class ListeningTests(ConfigurationTestCase):
                 for enough in ("tls = true", "allow_plaintext_passwords = true"):
                     self.assertTrue(_configure(text + enough).listening)
 
+    def test_whose_passwords_come_from_elsewhere(self) -> None:
+        """Only what is certain to be on this host counts: not a proxy's, not an interface that is not named."""
+        for endpoint in ("haproxy:tcp:1:interface=127.0.0.1", "haproxy:unix:/x", "systemd:INET:0", "x:interface=::1"):
+            with self.subTest(endpoint):
+                text = _LISTEN.replace('"never"', '"required"').replace("tcp:2022", endpoint)
+                with self.assertRaises(Mistakes) as raised:
+                    configure(text, FakeHost(), lambda _: None)
+                self.assertIn("would take passwords over plain TCP", str(raised.exception))
+
     def test_passwords_on_this_host(self) -> None:
         """Loopback and UNIX sockets are nobody else's."""
         local = ("tcp:1:interface=127.0.0.1", "tcp:interface=127.0.0.2:port=1", "tcp:1:interface=localhost")
-        for endpoint in local:
+        for endpoint in (*local, r"tcp6:1:interface=\\:\\:1", "unix:/x"):
             with self.subTest(endpoint):
                 text = _LISTEN.replace('"never"', '"optional"').replace("tcp:2022", endpoint)
-                self.assertTrue(_configure(text).listening)
+                self.assertTrue(configure(text, FakeHost(), lambda _: None).listening)
+
+    def test_sockets_have_absolute_paths(self) -> None:
+        """The daemon runs in the root directory."""
+        for endpoint in ("unix:x", "unix:address=x"):
+            with self.subTest(endpoint), self.assertRaises(Mistakes) as raised:
+                configure(_LISTEN.replace("tcp:2022", endpoint), FakeHost(), lambda _: None)
+            self.assertIn(f"{endpoint} is no absolute path", str(raised.exception))
+        for endpoint in ("unix:/x", r"unix:address=\\/x"):
+            with self.subTest(endpoint):
+                text = _LISTEN.replace("tcp:2022", endpoint)
+                self.assertTrue(configure(text, FakeHost(), lambda _: None).listening)
 
     def test_ssh(self) -> None:
         """An SSH door may be open to other hosts; it has no TLS, and a login is always required."""

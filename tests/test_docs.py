@@ -10,11 +10,27 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from cmdserver import settings, wire
 from cmdserver.audit import _line
+from cmdserver.configuration import Source, configure
 from cmdserver.errors import Code
+from cmdserver.executables import LentRights
+from cmdserver.host import Host
 from cmdserver.sshtransport import algorithms
 from tests.running_doubles import requested
 
 DOCS = Path(__file__).parent.parent / "docs"
+README = DOCS.parent / "README.md"
+
+#: What an example is that is no whole file; it goes on after this one.
+BEGINNING = """
+[[listen]]
+protocol = "line"
+endpoint = "tcp:2022:interface=127.0.0.1"
+login = "optional"
+
+[roles.anonymous]
+commands = ["*"]
+
+"""
 
 SECTIONS: dict[str, type[Struct]] = {
     "Top level": settings.Settings,
@@ -46,11 +62,75 @@ def first_column(text: str) -> list[str]:
     return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
 
 
+class AnyHost(Host):
+    """A host that has whatever an example needs."""
+
+    def is_root(self) -> bool:
+        return True
+
+    def executable(self, name: str) -> str:
+        return name if name.startswith("/") else f"/usr/bin/{name}"
+
+    def require_directory(self, path: str) -> None:
+        pass
+
+    def group_of(self, user: str) -> str:
+        return user
+
+    def require_group(self, group: str) -> None:
+        pass
+
+    def user_id(self, user: str) -> int | None:
+        return 1000
+
+    def group_id(self, group: str) -> int | None:
+        return 1000
+
+    def lent_rights(self, path: str) -> LentRights:
+        return LentRights()
+
+    def missing_program(self, script: str, search_path: str) -> str | None:
+        return None
+
+    def obstacle(self, uid: int | None, gid: int | None, path: str) -> str | None:
+        return None
+
+
+def examples(path: Path) -> list[str]:
+    """Cut the blocks of TOML out of a document."""
+    return re.findall(r"^```toml\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def warnings_of(text: str) -> list[str]:
+    """Read a configuration, which may have no mistake, and list what is doubtful in it."""
+    return [str(each) for each in configure(text, AnyHost(), lambda _: None).warnings]
+
+
 class DocumentTests(SynchronousTestCase):
     def setUp(self) -> None:
         if not DOCS.exists():
             text = "the documents are not here"
             raise SkipTest(text)
+
+    def test_the_readmes_examples(self) -> None:
+        """The first is a whole file, and the second goes on after it: without a mistake, and nothing without effect."""
+        whole, more = examples(README)
+
+        self.assertEqual([], warnings_of(whole))
+        self.assertEqual([], warnings_of(f"{whole}\n{more}"))
+
+    def test_all_other_examples(self) -> None:
+        """Those of the documents are without mistakes, and warned of nothing, with a listener and a role for them."""
+        documents = [path for path in DOCS.glob("*.md") if examples(path)]
+        self.assertTrue(documents)
+        for path in documents:
+            for text in examples(path):
+                with self.subTest(path.name, text=text):
+                    self.assertEqual([], warnings_of(text if "[[listen]]" in text else BEGINNING + text))
+
+    def test_the_default(self) -> None:
+        """The configuration that is built in has nothing without effect."""
+        self.assertEqual([], warnings_of(Source.built_in().text))
 
     def test_every_key_of_the_configuration(self) -> None:
         """docs/configuration.md has each key of each table, once."""

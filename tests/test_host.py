@@ -106,16 +106,83 @@ class HostTests(Contract.HostTests):
             Path(folder, "b", "x").write_text("")
             Path(folder, "a", "x").mkdir()
             for name in "cd":
-                Path(folder, name, "x").write_text("")
+                Path(folder, name, "x").write_text("#!/bin/sh\n")
                 Path(folder, name, "x").chmod(0o755)
             with patch.object(module, "SEARCH_PATH", ":".join(f"{folder}/{name}" for name in "abcd")):
                 self.assertEqual(f"{folder}/c/x", self.host.executable("x"))
+
+    def test_a_broken_one_on_the_path_is_not_passed_over(self) -> None:
+        """What a shell would try and fail to run is a mistake: another program of its name is not what is meant."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in {"a": "#!/no/such\n", "b": "#!/bin/sh\n"}.items():
+                Path(folder, name).mkdir()
+                Path(folder, name, "x").write_text(text)
+                Path(folder, name, "x").chmod(0o755)
+            with patch.object(module, "SEARCH_PATH", f"{folder}/a:{folder}/b"), self.assertRaises(ValueError) as raised:
+                self.host.executable("x")
+            self.assertEqual(f"{folder}/a/x cannot be run: its interpreter /no/such is missing", str(raised.exception))
+
+    def test_where_we_may_not_look(self) -> None:
+        """A directory that we may not look into is none for us, and no error that nobody has foreseen."""
+        with patch("os.stat", side_effect=PermissionError(13, "Permission denied")):
+            for check in (self.host.require_directory, self.host.executable):
+                with self.assertRaises(ValueError):
+                    check("/root/x")
+            self.assertRaises(ValueError, self.host.executable, "sh")
+
+    def test_several_words_in_one(self) -> None:
+        """Whoever writes a command line as one word is told that it is several."""
+        with self.assertRaises(ValueError) as raised:
+            self.host.executable("uptime -p")
+        self.assertIn("each word of run stands between quotes of its own", str(raised.exception))
+
+    def test_a_program_that_env_does_not_find(self) -> None:
+        """A script of ``#!/usr/bin/env`` may name a program that is not on the path of its command."""
+        with tempfile.TemporaryDirectory() as folder:
+            script, program = Path(folder, "script"), Path(folder, "python9")
+            for line, missing in {
+                "#!/usr/bin/env python9": "python9",
+                "#! /usr/bin/env\tpython9  ": "python9",
+                "#!/usr/bin/env sh": None,
+                "#!/usr/bin/env -S python9 -u": None,
+                "#!/usr/bin/env A=b python9": None,
+                "#!/usr/bin/env": None,
+                "#!/bin/python9 python9": None,
+            }.items():
+                with self.subTest(line):
+                    script.write_text(line + "\n")
+                    self.assertEqual(missing, self.host.missing_program(str(script), SEARCH_PATH))
+            script.write_text("#!/usr/bin/env python9\n")
+            program.write_text("")
+            self.assertEqual("python9", self.host.missing_program(str(script), folder))
+            program.chmod(0o755)
+            self.assertIsNone(self.host.missing_program(str(script), f"{SEARCH_PATH}:{folder}"))
+
+    def test_ports(self) -> None:
+        """Who is not root and has no such capability may not listen below where the kernel begins to let everybody."""
+        for first, port, may in ((b"1024\n", 1023, False), (b"1024\n", 1024, True), (b"80\n", 80, True)):
+            for is_root, capable in ((False, False), (True, False), (False, True)):
+                with (
+                    self.subTest(port=port, is_root=is_root, capable=capable),
+                    patch.object(Path, "read_bytes", return_value=first),
+                    patch.object(Path, "read_text", return_value=f"CapEff:\t{capable << 10:016x}\n"),
+                    patch("os.geteuid", return_value=0 if is_root else 1000),
+                ):
+                    self.assertEqual(may or is_root or capable, self.host.may_bind(port))
+        with patch.object(Path, "read_bytes", side_effect=OSError), patch("os.geteuid", return_value=1000):
+            self.assertTrue(self.host.may_bind(0))
+            self.assertTrue(self.host.may_bind(1024))
+
+    def test_network_interfaces(self) -> None:
+        """The loopback interface is there under a name that no address has."""
+        self.assertTrue(self.host.is_network_interface("lo"))
+        self.assertFalse(self.host.is_network_interface("127.0.0.1"))
 
     def test_the_daemons_path_means_nothing(self) -> None:
         """The daemon's own PATH and directory are not looked at."""
         with tempfile.TemporaryDirectory() as folder:
             program = Path(folder, "only-here")
-            program.write_text("")
+            program.write_text("#!/bin/sh\n")
             program.chmod(0o755)
             with patch.dict(os.environ, {"PATH": folder}), contextlib.chdir(folder):
                 self.assertRaises(ValueError, self.host.executable, "only-here")

@@ -31,13 +31,15 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "admission": "errors",
         "deadlines": "",
         "dialogue": "",
+        "elf": "",
+        "endpoints": "",
         "gate": "errors networks",
         "penalties": "networks",
         "places": "",
         "policy": "errors model printable",
         "plausible": "",
         "printable": "",
-        "reading": "places",
+        "reading": "places printable",
         "recording": "model",
         "remembered": "",
         "rendering": "errors model printable structured",
@@ -54,7 +56,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "audit": "errors events",
         "metrics": "errors events",
         "hangups": "",
-        "host": "",
+        "executables": "elf text_files",
+        "host": "executables",
         "orphans": "",
         "ownership": "state",
         "process": "",
@@ -65,8 +68,10 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "spawning": "pipes process_group",
         "in_process": "model",
         "state": "errors",
+        "state_checks": "checks.others credential_files errors executables host_keys ownership settings",
+        "standard_streams": "",
         "preloading": "",
-        "execution": "model",
+        "execution": "executables model",
         "runner": "execution model",
         # Credentials: pure parsers, then the files that they are in.
         "passwords": "",
@@ -124,8 +129,15 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "interpreter": "dispatcher errors held_stderr model printable rendering wire",
         "questions": "errors model recording sharing",
         # The configuration: names of roles and words of the protocol are not written down twice.
-        "checks": "host model names networks policy reading settings startups wire",
-        "configuration": "checks host model reading settings text_files",
+        "checks": "",
+        "checks.rights": "host model",
+        "checks.commands": "checks.rights host model names reading settings wire",
+        "checks.listeners": "endpoints host model places reading settings",
+        "checks.roles": "model names policy reading settings",
+        "checks.others": "host model networks reading settings startups",
+        "configuration": (
+            "checks.commands checks.listeners checks.others checks.roles host model reading settings text_files"
+        ),
         # The runner process, and what the daemon has of it; only the last three import Twisted.
         "privsep": "",
         "privsep.linux": "",
@@ -159,7 +171,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "activation": "",
         "proxied": "networks proxy_protocol",
         "proxy_protocol": "",
-        "listening": "activation errors lobby model networks proxied",
+        "listening": "activation endpoints errors lobby model networks proxied",
         "connections": "deadlines lobby",
         "entrance": "dialogue errors identity model rendering",
         "frontends": "",
@@ -280,9 +292,12 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             "configuration doors errors house identity privsep.privileges privsep.process process reading shedding"
             " state watched"
         ),
-        "plugin": "configuration errors host listening monotonic reading service settings state structured tls",
+        "plugin": (
+            "checks.others configuration errors host listening monotonic reading service settings standard_streams"
+            " state state_checks structured tls"
+        ),
         # What people type beside the daemon.
-        "companion_parameters": "credential_files credentials names policy",
+        "companion_parameters": "credential_files credentials names policy standard_streams",
         "companion": (
             "companion_parameters configuration credential_files credentials errors identity ownership passwords plugin"
             " policy printable reading rendering settings sources state text_files"
@@ -490,7 +505,7 @@ class LayeringTests(SynchronousTestCase):
 
     def test_packages_hold_no_code(self) -> None:
         """An __init__.py is a docstring: to import one module does not import another."""
-        for package in ("", "frontends", "frontends.ssh", "frontends.web", "sshtransport"):
+        for package in ("", "checks", "frontends", "frontends.ssh", "frontends.web", "sshtransport"):
             (statement,) = trees()[package].body
             self.assertIsInstance(statement, ast.Expr)
 

@@ -146,11 +146,49 @@ y.size = true
         (mistake,) = _read(f"[one]\nsize = '{'x' * 1000}'")[1]
         self.assertEqual(f"2: one.size: Expected `int`, got `str`, not '{'x' * 59}...", mistake)
 
+    def test_what_cannot_be_seen(self) -> None:
+        """An invisible character where the text stops making sense is named; one in a name is shown."""
+        for text, expected in {
+            "words = 'x'\n\u200bone = 1": (
+                "2: not TOML: Invalid statement in column 1,"
+                " where a character is that cannot be seen: U+200B ZERO WIDTH SPACE"
+            ),
+            "words =\u00a0'x'": (
+                "1: not TOML: Invalid value in column 8,"
+                " where a character is that cannot be seen: U+00A0 NO-BREAK SPACE"
+            ),
+            "'wor\u200bds' = 'x'": '1: "wor\\u200bds": unknown key; did you mean words?',
+            "words = \n": "1: not TOML: Invalid value in column 9",
+        }.items():
+            with self.subTest(expected):
+                self.assertEqual([expected], _read(text)[1])
+
+    def test_what_the_parser_says(self) -> None:
+        """Its words are put into ours: keys as TOML has them, and what to do about a path of Windows."""
+        for text, expected in {
+            "[one]\n[one]": "2: not TOML: Cannot declare one twice in column 5",
+            "[named.'a b']\n[named.'a b']": '2: not TOML: Cannot declare named."a b" twice in column 13',
+            'words = "C:\\Tools"': (
+                "1: not TOML: Unescaped '\\' in a string in column 14;"
+                " write two of it, or the string between single quotes"
+            ),
+            'words = """': "not TOML: Unterminated string at the end of the file",
+        }.items():
+            with self.subTest(expected):
+                self.assertEqual([expected], _read(text)[1])
+
+    def test_warnings(self) -> None:
+        """They have their places, as mistakes have, and are none."""
+        reader = Reader("words = 'x'\n[one]\nsize = 1")
+        reader.warn(("one", "size"), "is\u200b small")
+        self.assertEqual(["3: one.size: is\\u200b small"], [str(each) for each in reader.warnings])
+        self.assertEqual([], reader.mistakes)
+
     def test_not_toml(self) -> None:
         """A text that is no TOML has this one mistake, with its line."""
         outer, (mistake,) = _read("a = 1\nb = = 2")
         self.assertIsNone(outer)
-        self.assertEqual("not TOML: Invalid value (at line 2, column 5)", mistake)
+        self.assertEqual("2: not TOML: Invalid value in column 5", mistake)
 
     def test_numbers_too_long_for_python(self) -> None:
         """A number of thousands of digits is a mistake, not a crash (Python refuses to convert such)."""

@@ -232,6 +232,7 @@ rule                d*
                 "raw": False,
                 "role": "staff",
                 "rule": "*",
+                "warnings": [],
             },
             json.loads(explanation_json(grant, Rule(role="staff", pattern="*"))),
         )

@@ -1,5 +1,6 @@
 """Tests of running a granted command: by real processes both ways out, and by the clock."""
 
+import errno
 import os
 import signal
 from typing import Any, cast
@@ -7,6 +8,7 @@ from typing import Any, cast
 import pytest
 from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver import execution as execution_module
@@ -506,6 +508,36 @@ class ExecutionTests(SynchronousTestCase):
         self.assertEqual(self.sink.happened, [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.successResultOf(self.runner.wait_idle())
+
+    def test_a_file_that_cannot_be_started_is_named(self) -> None:
+        """Whoever reads the log is told which file it was, and why, as far as that can be seen."""
+        cases: list[tuple[OSError, str]] = [
+            (OSError(2, "No such file or directory"), "it cannot be run: No such file or directory"),
+            (OSError(8, "Exec format error"), "it cannot be run: No such file or directory"),
+        ]
+        for error, why in cases:
+            with self.subTest(error):
+                self.host.trouble = error
+                named = self.assertRaises(OSError, self.runner.run, grant(executable="/no/such"), self.sink)
+                self.assertEqual(f"[Errno {error.errno}] {error.strerror} ({why}): '/no/such'", str(named))
+
+    def test_so_is_one_that_turns_out_later(self) -> None:
+        """The runner process says so when it has tried."""
+        execution = self.runner.run(grant(executable="/bin/sh", working_directory="/no/such"))
+        execution.processEnded(Failure(OSError(2, "No such file or directory")))
+
+        error = self.failureResultOf(execution.finished, OSError).value
+
+        text = "[Errno 2] No such file or directory (its working directory /no/such is not there): '/bin/sh'"
+        self.assertEqual(text, str(error))
+
+    def test_what_is_no_files_fault_stays_as_it_is(self) -> None:
+        """Who has no room for a process learns nothing from a file's name."""
+        execution = self.runner.run(grant(executable="/no/such"))
+        lost = OSError(errno.EPIPE, "the runner process died")
+        execution.processEnded(Failure(lost))
+
+        self.assertIs(lost, self.failureResultOf(execution.finished, OSError).value)
 
 
 class IdleTests(SynchronousTestCase):

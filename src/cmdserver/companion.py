@@ -162,7 +162,7 @@ def key_add(ctx: click.Context, name: str, file: BinaryIO) -> None:
     with _files(ctx) as files:
         for each in files.add_keys(name, text):
             said = f"{name}: {each.kind} {each.fingerprint} {printable_line(each.comment)}".rstrip()
-            click.echo(said.encode(errors="replace"))
+            click.echo(said)
     _note_missing_role(ctx, name)
 
 
@@ -218,11 +218,11 @@ def explain(ctx: click.Context, name: str, command: tuple[str, ...]) -> None:
     try:
         grant = policy.require(caller, command)
     except Refusal as refusal:
-        click.echo(rendering.error_text(refusal), err=True, nl=False)
+        click.echo(rendering.error_text(refusal).decode(), err=True, nl=False)
         _note(f"the roles of {name}: {' '.join(policy.roles_of(caller)) or '(none)'}")
         _note(f"{name} may run: {' '.join(each.name for each in policy.allowed(caller)) or '(nothing)'}")
         ctx.exit(1)
-    click.echo(rendering.explanation_text(grant, policy.rule_for(caller, grant.command)), nl=False)
+    click.echo(rendering.explanation_text(grant, policy.rule_for(caller, grant.command)).decode(), nl=False)
 
 
 def _ask_password(is_on_stdin: bool) -> bytes:  # noqa: FBT001 - a flag of the command line
@@ -243,8 +243,9 @@ def _ask_password(is_on_stdin: bool) -> bytes:  # noqa: FBT001 - a flag of the c
 
 def _settings(ctx: click.Context) -> Settings:
     """Read the configuration as far as it concerns us: users can be looked after while it has mistakes elsewhere."""
-    path = find_file(ctx.meta.get(CONFIG), os.environ)
+    path = None
     try:
+        path = find_file(ctx.meta.get(CONFIG), os.environ)
         source = read_file(path)
     except OSError as error:
         raise Trouble(f"cannot read the configuration: {error}") from error

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from cmdserver import standard_streams
 from cmdserver.credential_files import CredentialError
 from cmdserver.credentials import parse_time
 from cmdserver.names import is_user_name
@@ -31,12 +32,19 @@ class Trouble(click.ClickException):
 class Companion(click.Group):
     """The whole command: here the errors of its parts become messages."""
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Be the program."""
+        standard_streams.prepare()
+        return super().main(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run what was asked for."""
         try:
             return super().invoke(ctx)
         except CredentialError as error:
             raise Trouble(str(error)) from error
+        except BrokenPipeError:
+            raise  # nobody listens any more, which click knows how to take
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""
             raise Trouble(f"{what}{error.strerror or error}") from error

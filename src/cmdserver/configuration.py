@@ -13,10 +13,13 @@ from typing import Self
 
 import msgspec
 
-from cmdserver.checks import Checks
+from cmdserver.checks.commands import CommandChecks
+from cmdserver.checks.listeners import CheckEndpoint, ListenerChecks
+from cmdserver.checks.others import OtherChecks, State
+from cmdserver.checks.roles import RoleChecks
 from cmdserver.host import Host
 from cmdserver.model import Command, Listening, Role
-from cmdserver.reading import Mistake, Mistakes, Reader, dotted
+from cmdserver.reading import Finding, Mistake, Mistakes, Reader, dotted
 from cmdserver.settings import TLS, Limits, Settings
 from cmdserver.text_files import NotUTF8, decode
 
@@ -53,6 +56,8 @@ class Configuration:
     listening: tuple[Listening, ...]
     commands: tuple[Command, ...]
     roles: tuple[Role, ...]
+    #: What is without effect, or may have another than is meant.
+    warnings: tuple[Finding, ...] = ()
 
     @property
     def limits(self) -> Limits:
@@ -103,9 +108,10 @@ def load(file: str | None, environment: Mapping[str, str]) -> Source:
 def configure(
     text: str,
     host: Host,
-    check_endpoint: Callable[[str], object],
+    check_endpoint: CheckEndpoint,
     check_tls: Callable[[TLS], object] = lambda _: None,
     load_parser: Callable[[str], str | None] = str,
+    look_at_state: Callable[[Settings], State] = lambda _: State(),
 ) -> Configuration:
     """Make sense of a configuration text on this host.
 
@@ -115,6 +121,7 @@ def configure(
         check_endpoint: Raises a ValueError for a description that is none.
         check_tls: Raises a ValueError for certificates and keys that are no good; asked only if a door needs them.
         load_parser: Raises a ValueError for a parser that is none; None is for a command that does without.
+        look_at_state: Says what is known of the state directory.
 
     Raises:
         Mistakes: All that is wrong.
@@ -123,16 +130,29 @@ def configure(
     settings = reader.read(Settings)
     if settings is None:
         raise Mistakes(reader.mistakes)
-    checks = Checks(reader, host, load_parser)
-    listening = checks.listening(settings.listen, check_endpoint)
-    commands = [checks.command(name, each) for name, each in settings.commands.items() if each]
-    roles = [checks.role(name, each, settings.commands) for name, each in settings.roles.items() if each]
-    checks.rest(settings)
+    listening = ListenerChecks(reader, host, check_endpoint).listening(settings.listen)
+    programs = CommandChecks(reader, host, load_parser, may_gain_rights=not settings.runner.process)
+    commands = [programs.command(name, each) for name, each in settings.commands.items() if each]
+    permissions = RoleChecks(reader, settings.commands)
+    roles = [permissions.role(name, each) for name, each in settings.roles.items() if each]
+    others = OtherChecks(reader, host)
+    others.rest(settings)
     if any(each.tls for each in listening):
-        checks.tls(settings.tls, check_tls)
+        others.tls(settings.tls, check_tls)
     if reader.mistakes:
         raise Mistakes(reader.mistakes)
-    return Configuration(settings=settings, listening=tuple(listening), commands=tuple(commands), roles=tuple(roles))
+    others.without_effect(settings, listening)
+    state = look_at_state(settings)
+    for path, remark in state.remarks:
+        reader.warn(path, remark)
+    permissions.without_effect(settings.roles, listening, state.users)
+    return Configuration(
+        settings=settings,
+        listening=tuple(listening),
+        commands=tuple(commands),
+        roles=tuple(roles),
+        warnings=tuple(sorted(reader.warnings, key=lambda each: each.line or 0)),
+    )
 
 
 def changes(old: Settings, new: Settings) -> list[str]:

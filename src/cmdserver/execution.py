@@ -7,6 +7,7 @@ keeps a pipe. Gathered or streamed, every run passes through it.
 Rule of this file: Grant and Sink in, Finished out; it knows no callers, no policy and no events.
 """
 
+import errno
 import signal
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
@@ -26,6 +27,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from cmdserver.executables import trouble_with_start
 from cmdserver.model import Finished, Grant, Sink
 
 #: Between asking a process group to end and making it: time for a shell script's trap.
@@ -36,6 +38,11 @@ LINGER_SECONDS = 1.0
 GIVE_UP_SECONDS = 5.0
 
 _STDOUT, _STDERR = 1, 2
+
+#: What execve(2) and chdir(2) say of a file or directory; what else keeps a process from starting is none's fault.
+_OF_A_FILE = frozenset(
+    {errno.EACCES, errno.EIO, errno.ELIBBAD, errno.ELOOP, errno.ENOENT, errno.ENOEXEC, errno.ENOTDIR, errno.EPERM}
+)
 
 _log = Logger()
 
@@ -151,7 +158,10 @@ class Execution:
     ) -> IProcessTransport:
         """Start the process with ourselves in between, and the clock running."""
         self._wants_output = processProtocol
-        return self._spawner.spawnProcess(cast("IProcessProtocol", self), executable, args)
+        try:
+            return self._spawner.spawnProcess(cast("IProcessProtocol", self), executable, args)
+        except OSError as error:
+            raise self._explained(error) from None
 
     # IProcessProtocol, as called by Twisted's process
 
@@ -195,7 +205,7 @@ class Execution:
             return  # reaped at last, after we had given it up
         self._is_over = True
         if isinstance(reason.value, OSError):
-            self._trouble = reason.value
+            self._trouble = self._explained(reason.value)
             reason = Failure(_NoStatus())
         self._exit = reason
         self._ended_at = self._clock.seconds()
@@ -205,6 +215,14 @@ class Execution:
         # Whoever is left in the group has closed its output and would outlive its command unseen.
         self._transport.signal_group(signal.SIGKILL)
         self._wants_output.processEnded(reason)
+
+    def _explained(self, error: OSError) -> OSError:
+        """Name the file that could not be started, and why if that can be seen: the kernel says neither."""
+        if error.errno not in _OF_A_FILE or error.filename is not None:
+            return error
+        program, directory = self._command.executable, self._command.working_directory
+        why = trouble_with_start(program, directory)
+        return OSError(error.errno, f"{error.strerror} ({why})" if why else error.strerror, program)
 
     # The end
 

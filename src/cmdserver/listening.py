@@ -17,7 +17,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
-from cmdserver import activation
+from cmdserver import activation, endpoints
 from cmdserver.errors import CannotListen
 from cmdserver.lobby import FrontEnd
 from cmdserver.model import Listening
@@ -29,7 +29,7 @@ UNKNOWN = "unknown"
 
 #: Twisted's 50 costs a second of p99 at 256 callers: a connection that finds the queue full is tried again a second on.
 BACKLOG = 1024
-_TAKES_BACKLOG = ("tcp:", "tcp6:", "unix:", "haproxy:tcp:", "haproxy:tcp6:", "haproxy:unix:")
+_TAKES_BACKLOG = frozenset({"tcp", "tcp6", "unix"})
 
 #: In tcp(7) of Linux; Python knows the name from 3.12 on.
 _TCP_NOTSENT_LOWAT = 25
@@ -55,17 +55,21 @@ def parse_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
     Raises:
         ValueError: It is none, and says what is wrong.
     """
-    if description.startswith(_TAKES_BACKLOG) and ":backlog=" not in description:
+    endpoint = endpoints.parse(description)
+    if endpoint.is_proxied:
+        return ProxyEndpoint(parse_endpoint(reactor, description.removeprefix(endpoints.PROXY)), reactor)
+    kind = endpoint.kind
+    if kind in _TAKES_BACKLOG and "backlog" not in endpoint.arguments:
         description += f":backlog={BACKLOG}"
-    if description.startswith("haproxy:"):
-        return ProxyEndpoint(parse_endpoint(reactor, description.removeprefix("haproxy:")), reactor)
-    if description.startswith("systemd:"):
+    if kind == "systemd":
         return activation.parse(reactor, description.removeprefix("systemd:"))
     try:
         return cast("IStreamServerEndpoint", serverFromString(reactor, description))
-    except (TypeError, KeyError, IndexError, AttributeError) as error:
-        # What Twisted's parsers raise for arguments that are missing or unknown.
-        raise ValueError(str(error)) from error
+    except OSError as error:
+        raise ValueError(f"{error.filename or kind}: {error.strerror}") from error
+    except Exception as error:
+        # Parsers raise whatever their authors did not think of, in words about their own functions, which help nobody.
+        raise ValueError(f"Twisted has no kind {kind}, or not with these values; most use tcp, tcp6 or unix") from error
 
 
 class Listener:

@@ -4,7 +4,7 @@ Rules of this file: values are frozen; nothing here acts. Only ``identity`` make
 signature means that somebody has been let in; somebody who has not (yet) is a `Stranger`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from cmdserver.errors import Code
@@ -125,6 +125,8 @@ class Command:
     #: What makes data of its output: a parser of the jc library, loaded by `structured`; None: nothing does.
     parser: str | None
     controls: Controls = Controls()
+    #: What it is perhaps meant to have and will not have, for whoever asks what would run; no part of what it is.
+    warnings: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ string that looks like one can mislead it, so a line is a help to the reader and
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 Path = tuple[str | int, ...]
 
@@ -25,12 +25,20 @@ def line_of(text: str, path: Path) -> int | None:
         Its number, from 1; that of the nearest table or key around it if the value itself is not found (a missing key,
         an element of an array); None if there is none.
     """
-    best, best_length = None, 0
+    return nearest_line(lines_of(text), path)
+
+
+def lines_of(text: str) -> Mapping[Path, int]:
+    """Find the lines of all tables and keys, for more than one look."""
+    lines: dict[Path, int] = {}
     for found, number in _positions(text):
-        length = len(found)
-        if best_length < length <= len(path) and path[:length] == found:
-            best, best_length = number, length
-    return best
+        lines.setdefault(found, number)
+    return lines
+
+
+def nearest_line(lines: Mapping[Path, int], path: Path) -> int | None:
+    """Look a path up in `lines_of` a text; see `line_of`."""
+    return next((lines[path[:length]] for length in range(len(path), 0, -1) if path[:length] in lines), None)
 
 
 def _positions(text: str) -> Iterator[tuple[Path, int]]:

@@ -7,23 +7,23 @@ import functools
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from twisted.application.service import IService
 from twisted.python import usage
 
-from cmdserver import structured
+from cmdserver import standard_streams, state_checks, structured
+from cmdserver.checks.others import State
 from cmdserver.configuration import Configuration, Source, configure, find_file, name_of, read_file
 from cmdserver.errors import BadTLSFiles
 from cmdserver.host import Host, TrustedHost
 from cmdserver.listening import parse_endpoint
 from cmdserver.monotonic import use_clock
-from cmdserver.reading import Mistakes
+from cmdserver.reading import Finding, Mistakes
 from cmdserver.service import CmdserverService, Rereading
-from cmdserver.settings import TLS
+from cmdserver.settings import TLS, Settings
 from cmdserver.state import choose_directory
 
 
@@ -48,24 +48,34 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Read the configuration; with ``--check`` that is all, and the process exits with 0 or 1."""
-        path = find_file(self["config"], os.environ)
+        standard_streams.prepare()
+        path = None
         try:
+            path = find_file(self["config"], os.environ)
             self.source = read_file(path)
-            self.configuration = _configure(self.source)
+            self.configuration = _configure(self.source, look_at_state=self._look_at_state)
         except OSError as error:
             sys.exit(f"cmdserver: cannot read the configuration: {error}")
         except Mistakes as mistakes:
-            for mistake in mistakes.mistakes:
-                sys.stderr.write(f"{name_of(path)}:{mistake}\n")
-            sys.exit(f"cmdserver: {_count(len(mistakes.mistakes))} in {name_of(path)}")
+            _list(name_of(path), mistakes.mistakes)
+            sys.exit(f"cmdserver: {_count(len(mistakes.mistakes), 'mistake')} in {name_of(path)}")
         if self["check"]:
-            sys.stdout.write(f"{self.source.name}: no mistakes\n")
+            warnings = self.configuration.warnings
+            _list(self.source.name, warnings)
+            counted = f", {_count(len(warnings), 'warning')}" if warnings else ""
+            standard_streams.say(f"{self.source.name}: no mistakes{counted}\n")
             sys.exit(0)
         if self.parent is not None and (self.parent.get("uid") is not None or self.parent.get("gid") is not None):
             sys.exit("cmdserver: instead of twistd's --uid and --gid say [runner] daemon_user, or start as that user")
         if self.parent is not None and self.parent.get("pidfile"):
             # The daemon leaves this directory; twistd would not find the file again.
             self.parent["pidfile"] = str(Path(self.parent["pidfile"]).absolute())
+
+    def _look_at_state(self, settings: Settings) -> State:
+        """Look at what only a check looks at: the daemon says these things itself when it starts."""
+        if not self["check"]:
+            return State()
+        return state_checks.look(choose_directory(self["state-dir"], settings.state_dir, os.environ), settings)
 
     def leave_pid_file(self) -> str:
         """Take twistd's file off its hands; empty if there is none."""
@@ -101,18 +111,21 @@ def makeService(options: Options) -> IService:
 
 
 def _configure(
-    source: Source, host: Host | None = None, read: Callable[[Path], bytes] = Path.read_bytes
+    source: Source,
+    host: Host | None = None,
+    read: Callable[[Path], bytes] = Path.read_bytes,
+    look_at_state: Callable[[Settings], State] = lambda _: State(),
 ) -> Configuration:
     # The built-in configuration is for those who have installed nothing yet; what somebody has written down is meant.
     load_parser = structured.load_if_installed if source.path is None else structured.load
     check_tls = functools.partial(_check_tls, read=read)
-    return configure(source.text, host or Host(), _check_endpoint, check_tls, load_parser)
+    return configure(source.text, host or Host(), _check_endpoint, check_tls, load_parser, look_at_state)
 
 
-def _check_endpoint(description: str) -> Any:
+def _check_endpoint(description: str) -> None:
     from twisted.internet import reactor  # noqa: PLC0415 - see makeService
 
-    return parse_endpoint(reactor, description)
+    parse_endpoint(reactor, description)
 
 
 def _check_tls(files: TLS, read: Callable[[Path], bytes]) -> None:
@@ -128,5 +141,10 @@ def _check_tls(files: TLS, read: Callable[[Path], bytes]) -> None:
         raise ValueError(str(error)) from error
 
 
-def _count(mistakes: int) -> str:
-    return "1 mistake" if mistakes == 1 else f"{mistakes} mistakes"
+def _list(name: str, findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        sys.stderr.write(f"{name}:{finding}\n")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -9,16 +9,21 @@ import json
 import re
 import tomllib
 import typing
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import FieldInfo, fields
 
-from cmdserver.places import Path, line_of
+from cmdserver.places import Path, lines_of, nearest_line
+from cmdserver.printable import visible
 
 Table = TypeVar("Table", bound=msgspec.Struct)
+Value = TypeVar("Value")
+Result = TypeVar("Result")
 
 _MISSING: Any = msgspec.NODEFAULT
 
@@ -29,8 +34,8 @@ _SHOWN_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
-    """Something in the file that keeps the daemon from starting."""
+class Finding:
+    """Something in the file that whoever wrote it should know of."""
 
     #: Keys and indices from the top of the file.
     path: Path
@@ -41,6 +46,12 @@ class Mistake:
         """Say it as compilers do, without the file's name: ``12: commands.df.run: ...``."""
         place = "" if self.line is None else f"{self.line}: "
         return f"{place}{dotted(self.path)}{': ' if self.path else ''}{self.text}"
+
+
+class Mistake(Finding):
+    """One that keeps the daemon from starting."""
+
+    __slots__ = ()
 
 
 class Mistakes(Exception):  # noqa: N818 - it is what it holds
@@ -61,10 +72,28 @@ class Reader:
     def __init__(self, text: str) -> None:
         self._text = text
         self.mistakes: list[Mistake] = []
+        #: What is without effect, or has another than is meant; the daemon starts all the same.
+        self.warnings: list[Finding] = []
 
     def note(self, path: Path, text: str) -> None:
         """Collect a mistake."""
-        self.mistakes.append(Mistake(path, text, line_of(self._text, path)))
+        self.mistakes.append(Mistake(path, visible(text), nearest_line(self._lines, path)))
+
+    def warn(self, path: Path, text: str) -> None:
+        """Collect a warning."""
+        self.warnings.append(Finding(path, visible(text), nearest_line(self._lines, path)))
+
+    def attempt(self, path: Path, read: Callable[[Value], Result], value: Value) -> Result | None:
+        """Read a value; a ValueError is a mistake at its place, and gives None."""
+        try:
+            return read(value)
+        except ValueError as error:
+            self.note(path, str(error))
+            return None
+
+    @cached_property
+    def _lines(self) -> Mapping[Path, int]:
+        return lines_of(self._text)
 
     def read(self, type_: type[Table]) -> Table | None:
         """Read the whole text.
@@ -77,7 +106,7 @@ class Reader:
             document = tomllib.loads(self._text)
         except (ValueError, RecursionError) as error:
             # Besides what is no TOML: numbers too long, and tables nested too deep, for Python.
-            self.mistakes.append(Mistake((), f"not TOML: {error}"))
+            self.mistakes.append(_not_toml(self._text, str(error)))
             return None
         return self._table((), document, type_)
 
@@ -137,6 +166,29 @@ def dotted(path: Path) -> str:
         else:
             spelled += ("." if spelled else "") + (part if _BARE_KEY.fullmatch(part) else json.dumps(part))
     return spelled
+
+
+#: How tomllib ends what it says; it has no attributes for it.
+_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
+
+#: A key as tomllib spells it, which is Python's way.
+_KEYS = re.compile(r"\('[^']*'(, '[^']*')*,?\)")
+
+
+def _not_toml(text: str, complaint: str) -> Mistake:
+    """Put the parser's complaint into the form of all others, and show what stands at its place and cannot be seen."""
+    place = _PLACE.search(complaint)
+    said = complaint if place is None else complaint[: place.start()]
+    advice = "; write two of it, or the string between single quotes" if said.startswith("Unescaped") else ""
+    said = "not TOML: " + _KEYS.sub(lambda found: dotted(tuple(re.findall("'([^']*)'", found[0]))), said)
+    if place is None or place["line"] is None:
+        return Mistake((), visible(said if place is None else f"{said} at the end of the file"))
+    line, column = int(place["line"]), int(place["column"])
+    character = text.replace("\r\n", "\n").split("\n")[line - 1][column - 1 : column]
+    if character not in {"", " ", "\t"} and visible(character) != character:
+        name = unicodedata.name(character, "without a name")
+        advice += f", where a character is that cannot be seen: U+{ord(character):04X} {name}"
+    return Mistake((), visible(f"{said} in column {column}{advice}"), line)
 
 
 def _default(info: FieldInfo) -> Any:

@@ -160,13 +160,15 @@ def explanation_text(grant: Grant, rule: Rule) -> bytes:
     rows = [
         ("command", grant.command.name),
         *((name, _explained(value)) for name, value in _explanation(grant, rule).items()),
+        *(("warning", each) for each in grant.command.warnings),
     ]
     return _table(rows, max(len(name) for name, _ in rows), indent="").encode()
 
 
 def explanation_json(grant: Grant, rule: Rule) -> bytes:
     """Tell the same to programs."""
-    return _json_line({"command": grant.command.name, **_explanation(grant, rule)})
+    record = {"command": grant.command.name, **_explanation(grant, rule)}
+    return _json_line(record | {"warnings": list(grant.command.warnings)})
 
 
 def whoami_text(caller: Caller, roles: Iterable[str]) -> bytes:

@@ -157,6 +157,7 @@ class CmdserverService(Service):
             os.chdir("/")
         for listener in self._doors:
             _log.info("listening: {endpoint}", endpoint=listener.key.endpoint)
+        self._warn()
         self._reactor.callWhenRunning(self._running)
 
     def stopService(self) -> Deferred[None]:
@@ -183,6 +184,11 @@ class CmdserverService(Service):
             if line := listener.try_it(command):
                 self._terminal.write(f"{line}\n")
         self._terminal.flush()
+
+    def _warn(self) -> None:
+        """Say what in the configuration that we go by is without effect, or has another than may be meant."""
+        for warning in self._configuration.warnings:
+            _log.warn("configuration: {warning}", warning=str(warning))
 
     # SIGHUP
 
@@ -252,6 +258,7 @@ class CmdserverService(Service):
         house.replace(new)
         for change in changes(old.settings, new.settings) or ["nothing differs"]:
             _log.info("configuration read again: {change}", change=change)
+        self._warn()
         if old.settings.state_dir != new.settings.state_dir:
             _log.warn("state_dir takes effect at the next start")
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import paramiko  # type: ignore[import-untyped]
 import pytest
 
 from tests.integration.daemon import Door, running
+from tests.integration.logins import write_passwords
 from tests.integration.ssh_bytes import pattern
 
 pytestmark = pytest.mark.slow
@@ -226,6 +228,45 @@ def test_late_dropbear(rekeying_server: Server) -> None:
 
     assert given.removeprefix(b"\n") == pattern(2 * MEGABYTE)
     assert "hmac-sha2-256" in rekeying_server.session()[0]
+
+
+@pytest.mark.parametrize("version", ["libssh2_1.10.0", "Renci.SshNet.SshClient.0.0.1"])
+@pytest.mark.parametrize("mac", ["hmac-sha2-256", "hmac-sha2-512"])
+def test_late_libraries(rekeying_server: Server, version: str, mac: str) -> None:
+    """What libssh2 and SSH.NET had for years is enough for who says to be one of them, also for megabytes."""
+
+    def given(identification: str) -> bytes:
+        connection = socket.create_connection(("127.0.0.1", rekeying_server.port))
+        with paramiko.Transport(connection, strict_kex=False) as client:
+            client.local_version = f"SSH-2.0-{identification}"
+            options = client.get_security_options()
+            options.ciphers, options.digests = ("aes256-ctr",), (mac,)
+            client.connect(username=USER, password=PASSWORD)
+            channel = client.open_session()
+            channel.exec_command(f"give {3 * MEGABYTE}")
+            return b"".join(iter(lambda: channel.recv(1 << 16), b""))
+
+    assert given(version) == pattern(3 * MEGABYTE)
+    keys = rekeying_server.session()
+    assert keys[0].split()[3:] == ["aes256-ctr", mac, "not-strict"]
+    assert len(keys) > 1
+    with pytest.raises(paramiko.SSHException):
+        given("paramiko")
+    rekeying_server.session()
+
+
+def test_curl(tmp_path: Path) -> None:
+    """Curl's scp:, with the libssh2 that it has, logs in and asks for what nobody here has."""
+    needs("curl", "curl")
+    if b" scp " not in run(["curl", "-V"]):
+        pytest.skip("this curl speaks no SSH")
+    door = Door(protocol="ssh")
+    with running(tmp_path, {"uptime": {"run": ["uptime"]}}, doors=[door]) as daemon:
+        write_passwords(daemon, {USER: PASSWORD})
+        url = f"scp://{USER}:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{door.port}/uptime"
+        subprocess.run(["curl", "-sS", "-k", url], capture_output=True, timeout=30, check=False)
+        told = [(each["event"], each["user"], each["outcome"]) for each in daemon.audit()]
+        assert told[-2:] == [("login", USER, "ok"), ("request", USER, "unknown_command")]
 
 
 def test_plink(rekeying_server: Server) -> None:

@@ -125,11 +125,11 @@ def test_check_of_text_that_is_no_toml(daemon_to_be: Daemon) -> None:
     done = daemon_to_be.run_to_end("--check")
 
     assert done.returncode == 1
-    assert "line 2" in done.stderr
+    assert f"{daemon_to_be.config_file}:2: not TOML: " in done.stderr
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["missing", "not UTF-8"])
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"\xff\n"], ids=["missing", "UTF-16", "not UTF-8"])
 def test_configuration_that_cannot_be_read(daemon_to_be: Daemon, content: bytes | None) -> None:
     """A named file that is not there, or is no text, is no reason to take another."""
     if content is not None:
@@ -138,8 +138,42 @@ def test_configuration_that_cannot_be_read(daemon_to_be: Daemon, content: bytes 
     done = daemon_to_be.run_to_end()
 
     assert done.returncode == 1
-    assert "cmdserver: cannot read the configuration: " in done.stderr
+    assert ("cmdserver: cannot read the configuration: " if content is None else "not UTF-8") in done.stderr
+    assert str(daemon_to_be.config_file) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_warnings(daemon_to_be: Daemon) -> None:
+    """What is without effect is told at the start and after each reload, and keeps nobody from anything."""
+    daemon = daemon_to_be
+    daemon.configure(COMMANDS, roles={"anonymous": {"commands": ["*", "x*"]}})
+    daemon.start()
+    warning = "roles.anonymous.commands: x* matches no command"
+    assert daemon.log().count(warning) == 1
+    daemon.configure(COMMANDS, roles={"anonymous": {"commands": ["*", "y*"]}})
+    daemon.reload()
+    assert daemon.log().count("roles.anonymous.commands: y* matches no command") == 1
+    assert daemon.log().count(warning) == 1
+
+
+def test_a_program_that_cannot_be_started_any_more(daemon_to_be: Daemon, public_directory: Path) -> None:
+    """The log names the file and its interpreter; the caller is told the fault's id, and no more."""
+    script = public_directory / "script"
+    script.write_text("#!/bin/sh\necho word\n")
+    script.chmod(0o755)
+    daemon = daemon_to_be
+    daemon.configure({"script": {"run": [str(script)]}})
+    daemon.start()
+    assert daemon.ask("script\n") == b"word\n"
+
+    for text, reason in (("#!/no/such\n", "its interpreter /no/such is missing"), ("echo\n", "no first line")):
+        script.write_text(text)
+        assert b"internal fault" in (answer := daemon.ask("script\n"))
+        assert str(script).encode() not in answer
+        line = next(each for each in daemon.log().splitlines()[::-1] if "fault" in each)
+        assert f"script: [Errno {2 if 'such' in text else 8}]" in line
+        assert str(script) in line
+        assert reason in line
 
 
 def test_configuration_named_by_the_environment(daemon_to_be: Daemon) -> None:

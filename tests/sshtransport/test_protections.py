@@ -56,6 +56,10 @@ PAIRS: dict[str, Callable[[], tuple[Sealer, Opener]]] = {
         EncryptThenMACSealer(KEY[:16], NONCE, KEY, SHA512()),
         EncryptThenMACOpener(KEY[:16], NONCE, KEY, SHA512()),
     ),
+    "aes256-ctr, late sha2-512": lambda: (
+        EncryptAndMACSealer(KEY[:32], NONCE, KEY, SHA512()),
+        EncryptAndMACOpener(KEY[:32], NONCE, KEY, SHA512()),
+    ),
     "aes128-ctr, late sha2-256": lambda: (
         EncryptAndMACSealer(KEY[:16], NONCE, KEY[32:], SHA256()),
         EncryptAndMACOpener(KEY[:16], NONCE, KEY[32:], SHA256()),

@@ -51,16 +51,57 @@ class HandshakeTests(SynchronousTestCase):
                 self.assertEqual((talk(wire.server).heard, talk(wire.client).heard), ([b"up"], [b"down"]))
 
     def test_late_peers_alone_are_offered_the_old_mac(self) -> None:
-        """Encrypt-and-MAC is for who says to be dropbear or libssh, last; others are not even told that we have it."""
-        for version, is_offered in ((b"dropbear_2019.78", True), (b"libssh_0.8.9", True), (b"OpenSSH_9.2", False)):
+        """Encrypt-and-MAC is for who says to be late, and last; others are not even told that we have it."""
+        for version, is_offered in (
+            (b"dropbear_2019.78", True),
+            (b"libssh_0.8.9", True),
+            (b"libssh2_1.4.3", True),
+            (b"libssh2_1.10.0", True),
+            (b"libssh2_1.10.1_DEV", True),
+            (b"libssh2_1.11.0", False),
+            (b"libssh2_1.100.0", False),
+            (b"libssh2_10.0.0", False),
+            (b"libssh2_2.1.0", False),
+            (b"Renci.SshNet.SshClient.0.0.1", True),
+            (b"Renci.SshNet.SshClient.0.0.1.2", False),
+            (b"Renci.SshNet.SshClient.2024.1.0", False),
+            (b"RenciXSshNet.SshClient.0.0.1", False),
+            (b"OpenSSH_9.2", False),
+            (b"OpenSSH_9.2 SSH-2.0-libssh2_1.10.0", False),
+        ):
             with self.subTest(version):
                 server = TalkingServer()
                 server.makeConnection(StringTransport())
                 said_before = taken(server)
                 server.dataReceived(b"SSH-2.0-" + version + b"\r\n")
+                offer = taken(server)
 
                 self.assertEqual(said_before, server.ourVersionString + b"\r\n")
-                self.assertEqual(taken(server).count(b"etm@openssh.com,hmac-sha2-256\0"), 2 * is_offered)
+                self.assertEqual(offer.count(b"etm@openssh.com,hmac-sha2-256,hmac-sha2-512\0"), 2 * is_offered)
+                self.assertEqual(offer.count(b"hmac-sha2-512\0"), 2 * is_offered)
+
+    def test_late_peers_get_through(self) -> None:
+        """With each of the old MACs, and each cipher that needs one; nobody else does with nothing but these."""
+        for cipher, mac in itertools.product(algorithms.CIPHERS[3:], algorithms.LATE_MACS):
+            with self.subTest(cipher=cipher, mac=mac):
+                client = offering(supportedCiphers=[cipher], supportedMACs=[mac])
+                client.ourVersionString = b"SSH-2.0-libssh2_1.10.0"
+                wire = connected(client=client)
+                wire.client.sendPacket(TALK, b"up")
+                wire.server.sendPacket(TALK, b"down")
+                wire.settle()
+
+                self.assertEqual((talk(wire.server).heard, talk(wire.client).heard), ([b"up"], [b"down"]))
+                refused = connected(client=offering(supportedCiphers=[cipher], supportedMACs=[mac]))
+                self.assertIsNone(refused.client.service)
+
+    def test_late_peers_that_have_better_get_it(self) -> None:
+        """What is offered besides changes nothing for a client that says to be late and prefers what it should."""
+        client = offering(supportedCiphers=[b"aes128-ctr"], supportedMACs=[*algorithms.MACS, *algorithms.LATE_MACS])
+        client.ourVersionString = b"SSH-2.0-libssh2_1.10.0"
+        wire = connected(client=client)
+
+        self.assertEqual(wire.server._agreed.inward.mac, algorithms.MACS[0])
 
     @settings(max_examples=20, deadline=None)
     @given(st.integers(1, 60))

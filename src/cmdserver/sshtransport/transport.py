@@ -44,7 +44,7 @@ class ServerTransport(ProtectedTransport, SSHServerTransport):
         return strict.CLIENT_MARK in theirs.key_exchanges
 
     def _late_macs(self) -> tuple[bytes, ...]:
-        return algorithms.LATE_MACS if self.otherVersionString.startswith(algorithms.LATE_PEERS) else ()
+        return algorithms.LATE_MACS if algorithms.is_late(self.otherVersionString) else ()
 
     def _may_exchange_again(self) -> bool:
         """Tell whether somebody has logged in: strangers have sent too little to need other keys, and each costs us."""

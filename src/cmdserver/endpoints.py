@@ -1,0 +1,222 @@
+"""Endpoint descriptions, such as ``tcp:2022:interface=127.0.0.1``: what one says, or what is wrong with it.
+
+Twisted reads them in the end, but what it raises speaks of Python's functions to whoever writes a configuration. So the
+kinds that people use are looked at here first. Rule of this file: pure. A description of a kind that is not known here
+passes; whether there is such a kind is Twisted's to say.
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+#: In front of another description: a proxy says who calls.
+PROXY = "haproxy:"
+
+_MOST_PORT = 65535
+_HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_EXAMPLE = "tcp:2022:interface=127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """What a description says."""
+
+    #: ``tcp``, say.
+    kind: str
+    #: By their names, without backslashes; of a kind that is not known here only those that have a name.
+    arguments: Mapping[str, str]
+    #: Whether it is behind a proxy that says who calls.
+    is_proxied: bool = False
+
+
+def parse(description: str) -> Endpoint:
+    """Read a description.
+
+    Raises:
+        ValueError: It is none, and says what is wrong with which value, and what it should say.
+    """
+    if description.startswith(PROXY):
+        inner = parse(description.removeprefix(PROXY))
+        return Endpoint(kind=inner.kind, arguments=inner.arguments, is_proxied=True)
+    (kind, *values), named = _split(description)
+    signature = _SIGNATURES.get(kind)
+    if signature is None:
+        _require_kind(kind, description)
+        return Endpoint(kind=kind, arguments=named)
+    try:
+        return Endpoint(kind=kind, arguments=_arguments(signature, values, named))
+    except ValueError:
+        meant = _meant(description.removeprefix(f"{kind}:"), _PORT_FIRST) if kind in {"tcp", "tcp6"} else None
+        if meant is None:
+            raise
+        text = "in front of each colon of an IPv6 address belongs a backslash, and no brackets around it"
+        raise ValueError(f"{text}: {quoted(meant)}") from None
+
+
+def _split(description: str) -> tuple[list[str], dict[str, str]]:
+    """Take a description apart as Twisted does: at colons and at first equals signs, unless behind a backslash."""
+    fields: list[list[str]] = [[""]]
+    is_escaped = False
+    for character in description:
+        if is_escaped or character not in ":=\\" or (character == "=" and len(fields[-1]) > 1):
+            fields[-1][-1] += character
+            is_escaped = False
+        elif character == "\\":
+            is_escaped = True
+        elif character == ":":
+            fields.append([""])
+        else:
+            fields[-1].append("")
+    if is_escaped:
+        raise ValueError("it ends in a backslash, which belongs in front of a character")
+    named: dict[str, str] = {}
+    for name, *value in fields:
+        if name in named and value:
+            raise ValueError(f"{name}= is there twice")
+        if value:
+            named[name] = value[0]
+    return [each[0] for each in fields if len(each) == 1] or [""], named
+
+
+def _require_kind(kind: str, description: str) -> None:
+    """Refuse what cannot begin a description, of whatever kind."""
+    if meant := _meant(description, _ADDRESS_FIRST):
+        raise ValueError(f"it begins with its kind, and then comes the port: {quoted(meant)}")
+    if near := difflib.get_close_matches(kind.lower(), _SIGNATURES, n=1):
+        raise ValueError(f"there is no kind {quoted(kind)}; did you mean {near[0]}?")
+    if not kind or ":" not in description:
+        raise ValueError(f"it begins with its kind and a colon, as in {_EXAMPLE}")
+
+
+_Check = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    """What a kind takes; a check says what is wrong with a value, or None."""
+
+    #: In the order in which they may stand without their names.
+    checks: Mapping[str, _Check]
+    required: Sequence[str]
+    example: str
+
+
+def _arguments(signature: _Signature, values: Sequence[str], named: Mapping[str, str]) -> Mapping[str, str]:
+    arguments = dict(zip(signature.checks, values, strict=False))
+    for value in values[len(signature.checks) :]:
+        raise ValueError(f"{quoted(value)} is one value too many, as in {signature.example}")
+    for name, value in named.items():
+        if name not in signature.checks:
+            near = difflib.get_close_matches(name, signature.checks, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(signature.checks)}"
+            raise ValueError(f"it has no {quoted(name)}; {hint}")
+        if name in arguments:
+            raise ValueError(f"{name} is there twice, as {quoted(arguments[name])} and as {quoted(value)}")
+        arguments[name] = value
+    for name in signature.required:
+        if name not in arguments:
+            raise ValueError(f"{name} is missing, as in {signature.example}")
+    if "index" in signature.checks and ("index" in arguments) == ("name" in arguments):
+        raise ValueError(f"it takes a name or an index, one of them, as in {signature.example}")
+    for name, value in arguments.items():
+        if trouble := signature.checks[name](value):
+            raise ValueError(f"{name} is {quoted(value)}; {trouble}")
+    return arguments
+
+
+def _port(value: str) -> str | None:
+    if _is_number(value) and int(value) <= _MOST_PORT:
+        return None
+    return f"it is a number from 0 to {_MOST_PORT}"
+
+
+def _interface(value: str) -> str | None:
+    if not value:
+        return "leave it out to listen on every address"
+    if is_address(value) or _HOST_NAME.fullmatch(value):
+        return None
+    return "it is an IP address of this host"
+
+
+def _backlog(value: str) -> str | None:
+    return None if _is_number(value) else "it is the length of the listen queue, a number"
+
+
+def _mode(value: str) -> str | None:
+    return None if re.fullmatch("(0o?)?[0-7]{1,4}", value) else "it is octal, as chmod takes it: 660"
+
+
+def _lockfile(value: str) -> str | None:
+    return None if value in {"0", "1"} else "it is 0 or 1"
+
+
+def _domain(value: str) -> str | None:
+    return None if value in {"INET", "INET6", "UNIX"} else "it is INET, INET6 or UNIX"
+
+
+def _index(value: str) -> str | None:
+    return None if _is_number(value) else "it is a number; better give the socket a name (FileDescriptorName=)"
+
+
+def _anything(value: str) -> str | None:
+    return None if value else "it may not be empty"
+
+
+_TCP = {"port": _port, "interface": _interface, "backlog": _backlog}
+
+_SIGNATURES: Mapping[str, _Signature] = {
+    "tcp": _Signature(_TCP, ["port"], _EXAMPLE),
+    "tcp6": _Signature({name: _TCP[name] for name in ("port", "backlog", "interface")}, ["port"], "tcp6:2022"),
+    "unix": _Signature(
+        {"address": _anything, "mode": _mode, "backlog": _backlog, "lockfile": _lockfile},
+        ["address"],
+        "unix:/run/cmdserver/line:mode=660",
+    ),
+    "systemd": _Signature({"domain": _domain, "index": _index, "name": _anything}, [], "systemd:name=line"),
+}
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address, an IPv6 one without brackets."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch("[0-9]{1,9}", text) is not None
+
+
+_IPV6 = r"\[?(?P<address>[0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*(%[A-Za-z0-9._-]+)?)\]?"
+_PORT_THEN_ADDRESS = rf"(?P<port>[0-9]+):(interface=)?{_IPV6}(:backlog=[0-9]*)?"
+_ADDRESS_THEN_PORT = rf"(interface=)?{_IPV6}:(port=)?(?P<port>[0-9]+)"
+_HOST_THEN_PORT = r"((?P<address>[0-9.]*|localhost|\*):)?(?P<port>[0-9]+)"
+
+#: How addresses are written by mistake; the more likely way first.
+_PORT_FIRST = (_PORT_THEN_ADDRESS, _ADDRESS_THEN_PORT)
+_ADDRESS_FIRST = (_HOST_THEN_PORT, _ADDRESS_THEN_PORT)
+
+
+def _meant(text: str, patterns: Sequence[str]) -> str | None:
+    """Say what somebody has most likely meant who knows addresses and not endpoint descriptions."""
+    for pattern in patterns:
+        found = re.fullmatch(pattern, text.replace("\\:", ":"))
+        if found is None or _port(found["port"]):
+            continue
+        address = found["address"] or "*"
+        if address == "*":
+            return f"tcp:{found['port']}"
+        if address == "localhost" or is_address(address):
+            kind = "tcp6" if ":" in address else "tcp"
+            return f"{kind}:{found['port']}:interface={address.replace(':', chr(92) + ':')}"
+    return None
+
+
+def quoted(text: str) -> str:
+    """Quote a description as TOML does, so that it can be taken over into the file: a backslash is written as two."""
+    return json.dumps(text, ensure_ascii=False)

@@ -52,7 +52,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "metrics": "errors events",
         "hangups": "",
         "host": "",
-        "orphans": "",
+        "orphans": "networks",
         "ownership": "state",
         "process": "",
         "process_group": "",

@@ -209,6 +209,7 @@ class ActivationTests(SynchronousTestCase):
             with socket.create_connection(each.getsockname()), each.accept()[0] as accepted:
                 self.assertTrue(accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
                 self.assertTrue(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+                self.assertTrue(accepted.getsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE))
                 self.assertEqual(accepted.getsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT), 131_072)
 
     def test_behind_a_proxy(self) -> None:

@@ -45,6 +45,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "sources": "networks",
         "startups": "errors networks",
         "structured": "model",
+        "telnet": "errors",
         "throttle": "errors",
         "wire": "errors",
         # The host.
@@ -159,7 +160,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "entrance": "dialogue errors identity model rendering",
         "frontends": "",
         "frontends.line": "",
-        "frontends.line.pacing": "connections model settings wire",
+        "frontends.line.pacing": "connections errors model settings telnet wire",
         "frontends.line.connection": (
             "connections entrance errors frontends.line.pacing identity interpreter lobby model rendering wire"
         ),

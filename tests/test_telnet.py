@@ -76,12 +76,16 @@ def text_of(*pieces: bytes) -> bytes:
         ),
         (b"up" + NOP + b"time\n", [Text(b"uptime\n")]),
         (b"up" + WILL + b"\x01" + b"time\n", [Text(b"up"), Reply(DONT + b"\x01"), Text(b"time\n")]),
-        (WONT + b"\x01" + DONT + b"\x01", []),
+        (NOP + WONT + b"\x01" + DONT + b"\x01", []),
+        (DONT + b"alice\n", [Text(DONT + b"alice\n")]),
+        (WONT + b"\n", [Text(WONT + b"\n")]),
+        ("\ufeffdf".encode("utf-16-le"), [Text("\ufeffdf".encode("utf-16-le"))]),
+        ("\ufeffdf".encode("utf-16-be"), [Text("\ufeffdf".encode("utf-16-be"))]),
         (DO + b"\x01" + WILL + b"\x01" + DO + b"\x01", [Reply(WONT + b"\x01"), Reply(DONT + b"\x01")]),
         (b"df" + IP + DO + TIMING_MARK + b"x", [Text(b"df"), Interrupt(), Reply(WILL + TIMING_MARK), Text(b"x")]),
         (2 * (DO + TIMING_MARK), 2 * [Reply(WILL + TIMING_MARK)]),
         (WILL + TIMING_MARK, [Reply(DONT + TIMING_MARK)]),
-        (DONT + TIMING_MARK, []),
+        (NOP + DONT + TIMING_MARK, []),
         (BRK + ABORT + IP, [Interrupt()] * 3),
         (AO + DM + NOP + SE + b"\xff\xf7\xff\xf8\xff\xf9\xff\xec\xff\xed\xff\xef", []),
         (AYT, [Reply(b"\r\n[Yes]\r\n")]),
@@ -170,7 +174,7 @@ def test_no_text_is_lost(pieces: list[tuple[str, bytes]], last: str) -> None:
     texts = [each.replace("\x03", "").replace("\r", "").encode() for each, _ in pieces]
     end = last.replace("\x03", "").replace("\r", "").encode()
     sent = b"".join(text + command for text, (_, command) in zip(texts, pieces, strict=True)) + end
-    assert text_of(sent) == b"".join(texts) + end
+    assert text_of(NOP + sent) == b"".join(texts) + end
 
 
 def test_output() -> None:

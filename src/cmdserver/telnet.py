@@ -145,7 +145,8 @@ class Telnet:
         if at + 1 == len(data):
             return None
         command = data[at + 1]
-        if command < _FIRST_COMMAND:
+        # Nobody begins with declining what was not wished; but with UTF-16's byte order mark, which is IAC DONT.
+        if command < _FIRST_COMMAND or (not self.is_spoken and command in {_WONT, _DONT}):
             return 1
         if command in {_WILL, _WONT, _DO, _DONT}:
             return 3 if at + 2 < len(data) else None

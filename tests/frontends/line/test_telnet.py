@@ -90,7 +90,7 @@ class TelnetTests(SynchronousTestCase):
             door.waiting = []
             client = self.house.connect(IPv4Address("TCP", "192.0.2.7", 1))
             client.says(typed + IP)
-            client.abortConnection()
+            self.assertFalse(client.is_open)
             self.assertNotIn(TOLD, client.got)
         self.assertEqual(door.offences, [Offence.NOAUTH, Offence.NOAUTH, Offence.AUTHFAIL])
         self.assertEqual(door.newcomers, 0)

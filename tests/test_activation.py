@@ -177,7 +177,11 @@ class ActivationTests(SynchronousTestCase):
         self.addCleanup(os.close, file)
         before = open_descriptors()
         good = self._tcp()
-        for bad in (ends[0], socket.socket(socket.AF_INET, socket.SOCK_DGRAM)):
+        packets = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        packets.bind("\0cmdserver-test-" + os.urandom(8).hex())
+        packets.listen()
+        unused = socket.socket(socket.AF_INET)
+        for bad in (ends[0], socket.socket(socket.AF_INET, socket.SOCK_DGRAM), packets, unused):
             given = self._given(good, bad)
             failure = self.failureResultOf(parse(self.reactor, "name=line", given).listen(self.factory))
             self.assertEqual(
@@ -209,6 +213,7 @@ class ActivationTests(SynchronousTestCase):
             with socket.create_connection(each.getsockname()), each.accept()[0] as accepted:
                 self.assertTrue(accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
                 self.assertTrue(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+                self.assertTrue(accepted.getsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE))
                 self.assertEqual(accepted.getsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT), 131_072)
 
     def test_behind_a_proxy(self) -> None:

@@ -6,13 +6,41 @@ import trustme
 from twisted.internet.testing import MemoryReactorClock
 
 from cmdserver.configuration import Configuration, configure
-from cmdserver.errors import BadTLSFiles
-from cmdserver.house import House
+from cmdserver.errors import BadTLSFiles, Busy
+from cmdserver.house import House, _descriptors
 from cmdserver.identity import Door, Login
+from cmdserver.proxied import MOST_PENDING
 from tests.doubles import FakeHost
 from tests.tls_doubles import Client, TLSFilesTestCase, Wire, client_context, issue, self_signed, write_pair
 
 ENDPOINT = "tcp:2023:interface=127.0.0.1"
+
+
+def _configured(*lines: str, endpoint: str = "tcp:2023:interface=127.0.0.1") -> Configuration:
+    """Make a configuration of one door and these lines of ``[limits]``."""
+    listen = f'[[listen]]\nprotocol = "line"\nlogin = "never"\nendpoint = {endpoint!r}\n'
+    limits = "[limits]\nconnections = 10\nrunning = 4\n"
+    return configure(listen + limits + "\n".join(lines), FakeHost(), lambda _: None)
+
+
+class LimitsTests(TLSFilesTestCase):
+    """What the file says of those who have not logged in, and of descriptors."""
+
+    def test_one_source(self) -> None:
+        """As many as the file says may stand there, from the start; a reload says how many from then on."""
+        house = House(MemoryReactorClock(), _configured("unauthenticated_per_source = 1"), self.directory)
+        self.addCleanup(house.close)
+        house._threshold.enter("here", "192.0.2.1")
+        self.assertRaises(Busy, house._threshold.enter, "here", "192.0.2.1")
+
+        house.replace(_configured("unauthenticated_per_source = 2"))
+        house._threshold.enter("here", "192.0.2.1")
+        self.assertRaises(Busy, house._threshold.enter, "here", "192.0.2.1")
+
+    def test_descriptors(self) -> None:
+        """A door behind a proxy has connections that are nobody's yet, beside those that are counted."""
+        self.assertEqual(_descriptors(_configured()), 10 + 4 * 4)
+        self.assertEqual(_descriptors(_configured(endpoint="haproxy:tcp:2023")), 10 + 4 * 4 + MOST_PENDING)
 
 
 class TLSTests(TLSFilesTestCase):

@@ -50,6 +50,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "startups": "errors networks",
         "structured": "model plausible",
         "text_files": "",
+        "telnet": "errors",
         "throttle": "errors",
         "wire": "errors text_files",
         # The host.
@@ -58,7 +59,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "hangups": "",
         "executables": "elf text_files",
         "host": "executables",
-        "orphans": "",
+        "orphans": "networks",
         "ownership": "state",
         "process": "",
         "process_group": "",
@@ -176,7 +177,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "entrance": "dialogue errors identity model rendering",
         "frontends": "",
         "frontends.line": "",
-        "frontends.line.pacing": "connections model settings wire",
+        "frontends.line.pacing": "connections errors model settings telnet wire",
         "frontends.line.connection": (
             "connections entrance errors frontends.line.pacing identity interpreter lobby model rendering wire"
         ),

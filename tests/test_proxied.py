@@ -38,6 +38,7 @@ class Inside(Protocol):
         self.transport.write(b"hello")
 
     def dataReceived(self, data: bytes) -> None:
+        assert data
         self.got += data
 
     def readConnectionLost(self) -> None:

@@ -46,6 +46,8 @@ _SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _NOT_SENT_BYTES),
+    # A telnet client may send the last byte of an interrupt as urgent data; by default it would be missing.
+    (socket.SOL_SOCKET, socket.SO_OOBINLINE, 1),
 )
 
 

@@ -1,7 +1,10 @@
 """Tests of connections: how long they may take, what they may send, and how they end."""
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.claims import Certificate
 from cmdserver.errors import Code
 from cmdserver.frontends.web.channel import MOST_AHEAD_BYTES
 from cmdserver.frontends.web.connection import LINGER_BYTES, LINGER_SECONDS
@@ -243,3 +246,16 @@ class NewcomerTests(SynchronousTestCase):
         self.house.connect(ProxyItself(CLIENT))
         self.assertEqual(set(self.house.door.sources), {"unknown"})
         self.assertEqual(self.house.door.newcomers, 1, "the one that has been told that it was too slow")
+
+    def test_a_certificate_behind_a_proxy(self) -> None:
+        """Nor is it, if its client shows a certificate that lets nobody in; that client is charged otherwise."""
+        self.house.front_end.certificate_of = lambda _, source: Certificate(
+            names=("eve",), fingerprint="SHA256:x", source=source
+        )
+        for address, charged in ((ProxyItself(CLIENT), "unknown"), (CLIENT, CLIENT.host)):
+            self.house.door.sources.clear()
+            client: Any = self.house.connect(address)
+            client.negotiatedProtocol = None
+            client.protocol.handshakeCompleted()
+            self.assertEqual(self.house.door.offences.pop(), Offence.AUTHFAIL)
+            self.assertEqual(self.house.door.sources, [charged] * 2)

@@ -31,6 +31,8 @@ from cmdserver.model import Caller
 from cmdserver.rendering import error_text
 
 GREETING = b"What can I do for you?\n"
+#: What a client gets in the place of the rest of an answer that it has interrupted, on a line of its own.
+INTERRUPTED = b"\ncmdserver: interrupted\n"
 #: What OpenSSL says of a client's certificate that is expired, or signed by nobody whom we know.
 CERTIFICATE_REFUSED = "certificate verify failed"
 #: Lines of one connection that are answered in a row before others have a turn.
@@ -154,6 +156,25 @@ class LineConnection(PacedConnection):
         self._is_closing = True
         self.transport.abortConnection()
 
+    # PacedConnection
+
+    def interrupted(self) -> None:
+        """End what runs and forget what was typed, as a terminal does; a login that is not made is given up."""
+        self._buffer.clear()
+        self._read_on()
+        if self._entrance is not None and (self._entrance.is_asking or self._entrance.is_trying):
+            self._close()
+        elif self._answering is not None:
+            answering, self._answering = self._answering, None
+            self.follow(None)
+            self.write(INTERRUPTED)
+            answering.cancel()
+
+    def refuse_input(self, malformed: Malformed) -> None:
+        """Say what is wrong, and part."""
+        self._refuse(malformed, as_json=False)
+        self._close()
+
     # What the house asks
 
     def overdue(self) -> None:
@@ -215,8 +236,7 @@ class LineConnection(PacedConnection):
             if line is None and self._is_input_over:
                 line = self._last_line(is_answer=is_answer)
         except Malformed as malformed:
-            self._refuse(malformed, as_json=False)
-            self._close()
+            self.refuse_input(malformed)
             return False
         if line is not None:
             if self._entrance is not None and is_answer:

@@ -1,9 +1,9 @@
 """A connection at the pace of whoever is at its other end, within limits, and how its two directions end.
 
-Input: what comes is kept up to one line and a little; the rest waits in the network until there is room, and `Hangups`
-watches for the client meanwhile, as it does when the client has ended its input. Output: a run is paused while what it
-has said waits to be sent. Time: a client may take so long to ask, and so long to take its answer. The end: what is
-written is sent first, and a client that is still sending is not cut short.
+Input: telnet's commands are taken out first. What comes is kept up to one line and a little; the rest waits in the
+network until there is room, and `Hangups` watches for the client meanwhile, as it does when the client has ended its
+input. Output: a run is paused while what it has said waits to be sent. Time: a client may take so long to ask, and so
+long to take its answer. The end: what is written is sent first, and a client that is still sending is not cut short.
 
 Rule of this file: it knows bytes, and in which direction they go; what they say is for the class that inherits it. (It
 is inherited, not owned: two objects that know each other are garbage that only the collector finds, and most
@@ -19,8 +19,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.connections import Connections
+from cmdserver.errors import Malformed
 from cmdserver.model import Flow
 from cmdserver.settings import Limits
+from cmdserver.telnet import IAC, Interrupt, Reply, Telnet, Text
 from cmdserver.wire import LineBuffer
 
 #: How long a client that was told everything may go on sending before it is cut off. To close at once with bytes unread
@@ -50,6 +52,8 @@ class PacedConnection(Protocol):
     _is_closing = False
     #: ``login_seconds`` run, from the accept or from the word ``login``; nothing prolongs them.
     _is_on_trial = True
+    #: From the first byte on that may be telnet's.
+    _telnet: Telnet | None = None
 
     def __init__(self, connections: "Connections[PacedConnection]", limits: Callable[[], Limits], source: str) -> None:
         self._connections = connections
@@ -68,6 +72,14 @@ class PacedConnection(Protocol):
         """Answer what has come as far as that is possible now; called whenever more may be."""
         raise NotImplementedError
 
+    def interrupted(self) -> None:
+        """The client has pressed Ctrl-C, which telnet says otherwise than with a byte."""
+        raise NotImplementedError
+
+    def refuse_input(self, malformed: Malformed) -> None:
+        """Nothing that comes can be understood any more."""
+        raise NotImplementedError
+
     def overdue(self) -> None:
         """What was expected did not come in time."""
         raise NotImplementedError
@@ -80,7 +92,7 @@ class PacedConnection(Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes of an answer."""
-        self.transport.write(data)
+        self.transport.write(data if self._telnet is None else self._telnet.encode(data))
 
     def follow(self, flow: Flow | None) -> None:
         """Let the client's pace be the flow's."""
@@ -132,12 +144,36 @@ class PacedConnection(Protocol):
         """Take what came; what comes after everything was said is dropped."""
         if self._is_closing:
             return
-        self._buffer.feed(data)
-        self._proceed()
-        if self._buffer.is_full and not self._is_closing and not self._is_input_paused:
+        if self._telnet is None and IAC not in data:
+            self._buffer.feed(data)
+            self._proceed()
+        else:
+            self._take_telnet(data)
+        # Who does not take our answers to telnet's questions is to ask no more of them.
+        is_full = self._buffer.is_full or (self._telnet is not None and self._is_output_full)
+        if is_full and not self._is_closing and not self._is_input_paused:
             self._is_input_paused = True
             self.transport.pauseProducing()
             self._connections.watch(self)
+
+    def _take_telnet(self, data: bytes) -> None:
+        """Take what may have telnet's commands in it, one thing after the other."""
+        if self._telnet is None:
+            self._telnet = Telnet()
+        try:
+            for received in self._telnet.feed(data):
+                match received:
+                    case Text(text):
+                        self._buffer.feed(text)
+                        self._proceed()
+                    case Reply(reply):
+                        self.transport.write(reply)
+                    case Interrupt():
+                        self.interrupted()
+                if self._is_closing:
+                    return
+        except Malformed as malformed:
+            self.refuse_input(malformed)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it
         """The connection is gone."""
@@ -153,6 +189,8 @@ class PacedConnection(Protocol):
         if self._is_closing:
             self.transport.loseConnection()
             return
+        if self._telnet is not None:
+            self._buffer.feed(self._telnet.finish())
         self._proceed()
         if not self._is_closing:
             self._connections.watch(self)
@@ -178,6 +216,8 @@ class PacedConnection(Protocol):
             return
         if self._flow is not None:
             self._flow.resume()
+        if self._telnet is not None and not self._buffer.is_full:
+            self._read_on()
         self._expect_line()
         self._proceed()
 

@@ -48,20 +48,25 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "throttle": "errors",
         "wire": "errors",
         # The host.
-        "audit": "errors events",
+        "files": "",
+        "files.safe_path": "",
+        "files.opening": "files.safe_path ownership privsep.daemon_user",
+        "files.log_file": "files.opening",
+        "files.pid_file": "errors files.safe_path ownership privsep.leftovers",
+        "audit": "errors events files.opening",
         "metrics": "errors events",
         "hangups": "",
         "host": "",
         "orphans": "",
-        "ownership": "state",
+        "ownership": "files.safe_path privsep.daemon_user",
         "process": "",
         "process_group": "",
         "replacing": "",
         "pipes": "",
         "spawning": "pipes process_group",
         "in_process": "model",
-        "state": "errors",
-        "preloading": "",
+        "state": "errors files.safe_path ownership privsep.daemon_user",
+        "preloading": "ownership",
         "execution": "model",
         "runner": "execution model",
         # Credentials: pure parsers, then the files that they are in.
@@ -70,8 +75,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "authorized_keys": "credentials sources",
         "watched": "credentials",
         "credential_files": "authorized_keys credentials names passwords replacing watched",
-        "host_keys": "errors",
-        "first_start": "credential_files errors passwords replacing",
+        "host_keys": "errors files.safe_path",
+        "first_start": "credential_files errors files.safe_path passwords replacing",
         # Who is calling.
         "hashing": "admission errors passwords penalties",
         "claims": "names",
@@ -79,7 +84,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "threshold": "errors penalties startups",
         "identity": "claims errors events model penalties threshold",
         # TLS is no door, but what some doors are wrapped in.
-        "tls": "errors settings",
+        "tls": "errors files.safe_path settings",
         "tls_transport": "",
         # An SSH transport, which knows nothing of the rest; so that it can be used by others.
         "sshtransport": "",
@@ -120,21 +125,22 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "interpreter": "dispatcher errors model printable rendering wire",
         # The configuration: names of roles and words of the protocol are not written down twice.
         "checks": "host model names networks policy reading settings startups wire",
-        "configuration": "checks host model reading settings",
+        "configuration": "checks files.safe_path host model reading settings",
         # The runner process, and what the daemon has of it; only the last three import Twisted.
         "privsep": "",
         "privsep.linux": "",
         "privsep.marks": "",
         "privsep.messages": "",
-        "privsep.privileges": "model privsep.linux reading",
+        "privsep.daemon_user": "settings",
+        "privsep.privileges": "model privsep.daemon_user privsep.linux reading",
         "privsep.orders": "",
-        "privsep.credentials": "names",
-        "privsep.leftovers": "",
+        "privsep.credentials": "files.safe_path names",
+        "privsep.leftovers": "files.safe_path",
         "privsep.seccomp": "",
         "privsep.launching": "model privsep.linux privsep.marks",
         "privsep.runs": "model privsep.launching privsep.marks privsep.messages",
         "privsep.succession": "privsep.linux",
-        "privsep.allowance": "configuration model privsep.messages reading",
+        "privsep.allowance": "configuration files.safe_path model privsep.messages reading",
         "privsep.serving": ("privsep.allowance privsep.credentials privsep.messages privsep.runs privsep.succession"),
         "privsep.__main__": (
             "configuration host privsep.allowance privsep.credentials privsep.launching privsep.leftovers privsep.linux"
@@ -146,8 +152,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "privsep.packets": "privsep.messages",
         "privsep.remote": "privsep.messages privsep.packets privsep.remote_child",
         "privsep.process": (
-            "errors privsep.linux privsep.marks privsep.messages privsep.orders privsep.remote privsep.runs"
-            " privsep.starting"
+            "errors files.safe_path privsep.linux privsep.marks privsep.messages privsep.orders privsep.remote"
+            " privsep.runs privsep.starting"
         ),
         # The doors.
         "lobby": "dispatcher gate hangups orphans settings",
@@ -261,18 +267,25 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.ssh.front_end": "connections errors frontends.ssh.connection identity listening lobby",
         # How it is put together; named here is what makes the parts, doors are found by their names.
         "house": (
-            "admission audit checkers claims configuration credential_files dispatcher errors events first_start gate"
-            " hangups hashing host_keys identity in_process listening lobby metrics model networks orphans own_names"
-            " penalties policy process remembered runner scheduler settings spawning startups threshold throttle tls"
-            " tls_transport watched"
+            "admission audit checkers claims configuration credential_files dispatcher errors events files.opening"
+            " files.safe_path first_start gate hangups hashing host_keys identity in_process listening lobby metrics"
+            " model networks orphans own_names penalties policy process remembered runner scheduler settings spawning"
+            " startups threshold throttle tls tls_transport watched"
         ),
         "doors": "errors listening",
-        "shedding": "errors preloading privsep.linux privsep.privileges privsep.seccomp settings state",
+        "shedding": "errors preloading privsep.daemon_user privsep.linux privsep.privileges privsep.seccomp settings",
         "service": (
-            "configuration doors errors house identity privsep.privileges privsep.process process reading shedding"
-            " state watched"
+            "configuration doors errors files.opening files.pid_file files.safe_path house identity ownership"
+            " privsep.daemon_user privsep.process process reading shedding startup watched"
         ),
-        "plugin": "configuration errors host listening reading service settings state structured tls",
+        "startup": (
+            "doors errors files.safe_path listening ownership privsep.credentials privsep.daemon_user privsep.leftovers"
+            " settings state"
+        ),
+        "plugin": (
+            "configuration errors files.log_file files.opening files.pid_file files.safe_path host listening ownership"
+            " privsep.daemon_user process reading service settings shedding state structured tls"
+        ),
         # What people type beside the daemon.
         "companion_parameters": "credential_files credentials names policy",
         "companion": (
@@ -454,7 +467,7 @@ class LayeringTests(SynchronousTestCase):
 
     def test_packages_hold_no_code(self) -> None:
         """An __init__.py is a docstring: to import one module does not import another."""
-        for package in ("", "frontends", "frontends.ssh", "frontends.web", "sshtransport"):
+        for package in ("", "files", "frontends", "frontends.ssh", "frontends.web", "sshtransport"):
             (statement,) = trees()[package].body
             self.assertIsInstance(statement, ast.Expr)
 

@@ -176,7 +176,7 @@ class Checks:
     def _runner(self, settings: Settings) -> None:
         """Who starts programs, and what only the runner process can do to them."""
         user = settings.runner.daemon_user
-        if not user.isdigit():
+        if user is not None and not user.isdigit():
             self._try(("runner", "daemon_user"), self._host.group_of, user)
         if settings.runner.process:
             return

@@ -5,6 +5,7 @@ run. What is asked for goes to standard output and everything else to standard e
 cannot be done and 2 for what was typed wrongly. Rule of this file: it asks, tells, and decides nothing else.
 """
 
+import errno
 import os
 import secrets
 import sys
@@ -271,7 +272,15 @@ def _files(ctx: click.Context) -> Iterator[CredentialFiles]:
         prepare_directory(directory)
     with as_owner_of(directory) as path:
         prepare_directory(path)
-        yield CredentialFiles(path)
+        try:
+            yield CredentialFiles(path)
+        except PermissionError as error:
+            if path == directory or error.errno != errno.EACCES or error.filename is None:
+                raise
+            # We are the directory's owner, and somebody else has put a file there: root, most likely.
+            file, owner = directory / error.filename, f"{os.geteuid()}:{os.getegid()}"
+            text = f"{file}: {error.strerror}: it does not belong to the daemon's user, as it should; say:"
+            raise Trouble(f"{text} chown -h {owner} '{file}'") from error
 
 
 def _roles(settings: Settings, name: str) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Self
 import msgspec
 
 from cmdserver.checks import Checks
+from cmdserver.files.safe_path import read_file
 from cmdserver.host import Host
 from cmdserver.model import Command, Listening, Role
 from cmdserver.reading import Mistakes, Reader, dotted
@@ -59,14 +60,15 @@ def load(file: str | None, environment: Mapping[str, str]) -> Source:
     """Find and read the configuration text: ``--config``, ``$CMDSERVER_CONFIG``, the system's file, the built-in one.
 
     Raises:
-        OSError: The file that was named cannot be read.
+        OSError: The file that was named cannot be read; or we are root, and others could write to it.
         UnicodeDecodeError: It is not UTF-8.
     """
     named = file or environment.get("CMDSERVER_CONFIG")
     if not named and not SYSTEM_FILE.exists():
         return Source.built_in()
     path = Path(named or SYSTEM_FILE).absolute()
-    return Source(path=str(path), text=path.read_text("utf-8"))
+    text = read_file(path, decides=True).decode("utf-8")
+    return Source(path=str(path), text=text.replace("\r\n", "\n"))
 
 
 def configure(

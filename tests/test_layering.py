@@ -58,7 +58,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "hangups": "",
         "host": "",
         "orphans": "",
-        "ownership": "files.safe_path privsep.daemon_user",
+        "ownership": "files.safe_path privsep.credentials privsep.daemon_user",
         "process": "",
         "process_group": "",
         "replacing": "",
@@ -279,8 +279,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " privsep.daemon_user privsep.process process reading shedding startup watched"
         ),
         "startup": (
-            "doors errors files.safe_path listening ownership privsep.credentials privsep.daemon_user privsep.leftovers"
-            " settings state"
+            "doors errors files.safe_path listening ownership privsep.daemon_user privsep.leftovers settings state"
         ),
         "plugin": (
             "configuration errors files.log_file files.opening files.pid_file files.safe_path host listening ownership"
@@ -290,7 +289,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "companion_parameters": "credential_files credentials names policy",
         "companion": (
             "companion_parameters configuration credential_files credentials errors identity ownership passwords plugin"
-            " policy printable reading rendering settings sources state"
+            " policy printable reading rendering settings sources state watched"
         ),
         "": "",
     }.items()

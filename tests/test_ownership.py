@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from cmdserver.companion import main
 from cmdserver.files.safe_path import UnsafePath
@@ -127,13 +127,17 @@ signal.pause()
 """
 
 
+def _companion(*words: str, text: str = "") -> Result:
+    return CliRunner(env={"CMDSERVER_CONFIG": ""}).invoke(main, words, input=text)
+
+
 def _user_list(state: Path) -> None:
-    CliRunner(env={"CMDSERVER_CONFIG": ""}).invoke(main, ["user", "list", "--state-dir", str(state)])
+    _companion("user", "list", "--state-dir", str(state))
 
 
 def _user_add(state: Path) -> None:
     words = ["user", "add", "bob", "--password-stdin", "--state-dir", str(state)]
-    CliRunner(env={"CMDSERVER_CONFIG": ""}).invoke(main, words, input="correct horse battery\n")
+    _companion(*words, text="correct horse battery\n")
 
 
 def _start(state: Path) -> None:
@@ -162,3 +166,43 @@ def test_the_owner_does_its_worst(folder: Path, work: Callable[[Path], None], ti
             owner.kill()
 
     assert (victim.read_text("ascii"), victim.stat().st_uid, elsewhere.stat().st_uid) == ("root's own", 0, 0)
+
+
+@needs_root
+def test_files_that_root_has_put_there(folder: Path) -> None:
+    """Credential files of root's are read and changed, and are the owner's then; links lead nowhere."""
+    state = folder / "state"
+    (state / "authorized_keys").mkdir(parents=True)
+    for each in (state, state / "authorized_keys"):
+        os.chown(each, OWNER, OWNER)
+    (state / "passwd").write_text("ann:x\n", "ascii")
+    (state / "passwd").chmod(0o600)
+    secret = folder / "secret"
+    secret.write_text(f"bob {'0' * 64}\n", "ascii")
+    secret.chmod(0o600)
+    (state / "tokens").symlink_to(secret)
+
+    _user_add(state)
+
+    text = (state / "passwd").read_text("ascii")
+    assert text.startswith("ann:x\nbob:$2b$")
+    assert ((state / "passwd").stat().st_uid, secret.stat().st_uid) == (OWNER, 0)
+    listed = _companion("user", "list", "--state-dir", str(state)).output
+    assert "bob  password;" in listed
+    assert "1 token" not in listed
+
+
+@needs_root
+def test_what_the_owner_cannot_change(folder: Path) -> None:
+    """It says whose it is, and what to do."""
+    state, key = folder / "state", folder / "key.pub"
+    keys = state / "authorized_keys"
+    keys.mkdir(mode=0o700, parents=True)
+    os.chown(state, OWNER, OWNER)
+    key.write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBvOT2MVSDcPLY5uc0MUeMyn3iC8GuDBUfsVTsmYgGqx\n", "ascii")
+
+    done = _companion("key", "add", "ann", str(key), "--state-dir", str(state))
+
+    assert done.exit_code == 1
+    assert f"chown -h {OWNER}:{OWNER} '{keys}'" in done.output
+    assert list(keys.iterdir()) == []

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from cmdserver.files.safe_path import UnsafePath, safe_place
+from cmdserver.privsep.credentials import open_credential
 from cmdserver.privsep.daemon_user import Successor
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
@@ -80,6 +81,28 @@ def as_owner_of(directory: Path) -> Iterator[Path]:
             os.close(before)
     finally:
         os.close(descriptor)
+
+
+def open_credential_as_root(path: Path, directory: Path) -> int | None:
+    """Open a credential file that root has put into its owner's directory, where the owner may not read it.
+
+    As the runner process does it for the daemon: what has the name of a credential file, is a file of one name, and
+    lies in the directory itself.
+
+    Args:
+        path: The file's.
+        directory: The state directory; it must be the one that is meant.
+
+    Returns:
+        None if we have given root up.
+
+    Raises:
+        OSError: There is none, or it is no credential file.
+    """
+    if os.getuid() != 0:
+        return None
+    with acting_as_root():
+        return open_credential(str(path.relative_to(directory)), directory)
 
 
 class Rights:

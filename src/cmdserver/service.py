@@ -23,13 +23,13 @@ from cmdserver.files.pid_file import PidFile
 from cmdserver.files.safe_path import read_file
 from cmdserver.house import House
 from cmdserver.identity import suppose
-from cmdserver.ownership import Rights
+from cmdserver.ownership import Rights, open_credential_as_root
 from cmdserver.privsep.daemon_user import Successor
 from cmdserver.privsep.process import RunnerProcess
 from cmdserver.process import isolate_descriptors, on_signal, tell_systemd
 from cmdserver.reading import Mistakes
 from cmdserver.shedding import load_ahead, shed_privileges
-from cmdserver.startup import open_credential_as_root, open_door, prepare_state, warn_about_users
+from cmdserver.startup import open_door, prepare_state, warn_about_users
 from cmdserver.watched import open_to_read
 
 #: At the end, for answers that are on their way to clients who read.

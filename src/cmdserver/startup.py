@@ -13,8 +13,7 @@ from cmdserver.doors import Doors
 from cmdserver.errors import CannotListen
 from cmdserver.files.safe_path import UnsafePath
 from cmdserver.listening import Listener
-from cmdserver.ownership import Rights, acting_as_root
-from cmdserver.privsep.credentials import open_credential
+from cmdserver.ownership import Rights
 from cmdserver.privsep.daemon_user import root_warning, shared_user_warning
 from cmdserver.privsep.leftovers import remove_stale_socket, socket_path
 from cmdserver.settings import Settings
@@ -63,15 +62,3 @@ def open_door(doors: Doors, listener: Listener, rights: Rights) -> None:
             doors.open(listener)
     except UnsafePath as error:
         raise CannotListen(f"{listener.key.endpoint}: {error.strerror}") from error
-
-
-def open_credential_as_root(path: Path, directory: Path) -> int | None:
-    """Open a credential file that the daemon's user may not, as the runner does later; None if root was given up.
-
-    Raises:
-        OSError: There is none, or it is no credential file.
-    """
-    if os.getuid() != 0:
-        return None
-    with acting_as_root():
-        return open_credential(str(path), directory)

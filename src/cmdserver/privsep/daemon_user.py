@@ -92,11 +92,12 @@ class Numbers:
 
     def taken(self, number: int, *, but_ours: bool = False) -> str | None:
         """Say why a number cannot be ours alone, or None; see `process_of`."""
+        if not self.is_mapped(number):
+            return "this user namespace has no such number"
         if user := self.user_of(number):
             return f"it is that of {user}"
-        if (process := self.process_of(number, but_ours=but_ours)) is not None:
-            return f"the process {process} runs under it"
-        return None if self.is_mapped(number) else "this user namespace has no such number"
+        process = self.process_of(number, but_ours=but_ours)
+        return None if process is None else f"the process {process} runs under it"
 
 
 def successor_of_root(user: str | None, directory: Path, numbers: Numbers | None = None) -> Successor | None:
@@ -146,7 +147,8 @@ def own_number(directory: Path, numbers: Numbers) -> int:
         if numbers.taken(number) is None:
             return number
     raise LookupError(
-        f"none of the numbers from {FIRST_NUMBER} to {LAST_NUMBER} is free; make a user for the daemon and name it, or"
+        f"none of the numbers from {FIRST_NUMBER} to {LAST_NUMBER} is free, or in this user namespace; make a user for"
+        " the daemon and name it, or"
         ' start the daemon as an ordinary user (or let it stay root, daemon_user = "root")'
     )
 

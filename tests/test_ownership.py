@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from cmdserver.companion import main
 from cmdserver.files.safe_path import UnsafePath
-from cmdserver.ownership import Rights, acting_as, acting_as_root, as_owner_of
+from cmdserver.ownership import Rights, acting_as, acting_as_root, as_owner_of, open_credential_as_root
 from cmdserver.privsep.daemon_user import Successor
 from cmdserver.state import prepare_directory_for
 
@@ -65,6 +65,8 @@ def test_somebody_elses(tmp_path: Path) -> None:
 @needs_root
 def test_rights_come_and_go() -> None:
     """Within a user's rights root can be had again, and only within: groups are nobody's meanwhile."""
+    groups = os.getgroups()
+    os.setgroups([4, 7])
     before = (os.geteuid(), os.getegid(), os.getgroups())
     with acting_as(OWNER, OWNER):
         assert (os.geteuid(), os.getegid(), os.getgroups()) == (OWNER, OWNER, [])
@@ -73,7 +75,9 @@ def test_rights_come_and_go() -> None:
         assert (os.geteuid(), os.getegid()) == (OWNER, OWNER)
     with acting_as_root():
         assert os.geteuid() == 0
-    assert (os.geteuid(), os.getegid(), os.getgroups()) == before
+    after = (os.geteuid(), os.getegid(), os.getgroups())
+    os.setgroups(groups)
+    assert after == before
 
 
 @needs_root
@@ -206,3 +210,26 @@ def test_what_the_owner_cannot_change(folder: Path) -> None:
     assert done.exit_code == 1
     assert f"chown -h {OWNER}:{OWNER} '{keys}'" in done.output
     assert list(keys.iterdir()) == []
+
+
+@needs_root
+def test_credentials_behind_a_link(folder: Path) -> None:
+    """Root opens a file of the state directory itself: none behind a link in it, and none with another name."""
+    state, elsewhere = folder / "state", folder / "elsewhere"
+    for each in (state, elsewhere):
+        each.mkdir()
+    for name in ("ann", "other"):
+        (elsewhere / name).write_text("secret", "ascii")
+    (state / "authorized_keys").symlink_to(elsewhere)
+    (state / "passwd").hardlink_to(elsewhere / "other")
+    (state / "tls.key").touch()
+
+    for name in ("authorized_keys/ann", "passwd", "tls.key", "../elsewhere/ann"):
+        with pytest.raises(OSError):  # noqa: PT011 - which one depends
+            open_credential_as_root(state / name, state)
+
+
+def test_who_has_given_root_up_asks_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nothing to be had, nor an error: the runner process may be asked instead."""
+    monkeypatch.setattr(os, "getuid", lambda: OWNER)
+    assert open_credential_as_root(tmp_path / "passwd", tmp_path) is None

@@ -7,6 +7,7 @@ import unittest
 from pathlib import Path
 from unittest.mock import patch
 
+from cmdserver import state
 from cmdserver.errors import CannotStart
 from cmdserver.state import choose_directory, prepare_directory, prepare_directory_for
 from tests.contracts import open_descriptors
@@ -238,6 +239,16 @@ class HandingOverTests(RootTestCase):
         self.assertEqual(self.owner(self.folder), (0, 0))
         for name, owner in (("passwd", 0), ("authorized_keys", 0), ("tls.key", 0), ("audit.jsonl", STRANGER)):
             self.assertEqual(self.owner(self.path / name), (owner, owner), name)
+
+    def test_a_swap_behind_our_back(self) -> None:
+        """What has become a link since it was looked at is not given."""
+        self.directory("state", mode=0o700)
+        victim = self.file("victim")
+        self.link("state/passwd", victim)
+        self.patch(state, "_is_plain", lambda *_: True)
+
+        self.refused()
+        self.assertEqual(self.owner(victim), (0, 0))
 
     def test_the_daemons_own(self) -> None:
         """Nothing in it is handed over again."""

@@ -118,12 +118,14 @@ class WayTests(RootTestCase):
             self.assertEqual(error.filename, str(path))
 
     def test_a_swap_behind_our_back(self) -> None:
-        """What has become a link since it was looked at is not followed."""
+        """What has become a link since it was looked at is not followed, be it the file or a directory."""
         link = self.link("a/link", self.path)
+        directory = self.link("a/directory", "b")
         self.patch(safe_path._Way, "_is_link", lambda *_: False)
 
-        error = self.assertRaises(OSError, self.read, link)
-        self.assertEqual(error.errno, errno.ELOOP)
+        for path in (link, directory / "file"):
+            error = self.assertRaises(OSError, self.read, path)
+            self.assertIn(error.errno, {errno.ELOOP, errno.ENOTDIR})
 
     def test_a_place_for_what_is_to_be_made(self) -> None:
         """It need not be there; the directory must."""

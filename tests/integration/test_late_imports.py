@@ -6,6 +6,7 @@ Every import that is tried after that is refused and written down. What the daem
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -51,8 +52,8 @@ COMMANDS = {
     "df": {"run": ["df"], "read_only": True, "parser": "df"},
 }
 
-#: twistd, in which Python is out of reach for every user but root.
-_TWISTD = """
+#: Python, which can be read by nobody but root.
+_UNREACHABLE = """
 import os, sys
 
 class Unreachable:
@@ -65,6 +66,10 @@ class Unreachable:
         return None
 
 sys.meta_path.insert(0, Unreachable())
+"""
+
+#: twistd, in which Python is out of reach for every user but root.
+_TWISTD = """
 from cmdserver import preloading, shedding
 shedding.is_out_of_reach = preloading.is_out_of_reach = lambda uid, gid: True
 sys.argv[0] = "twistd"
@@ -88,7 +93,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 
 def _start(daemon: Daemon) -> None:
     _, *options = daemon.command_line()
-    script = _TWISTD.format(file=str(daemon.directory / "tried"))
+    script = _UNREACHABLE.format(file=str(daemon.directory / "tried")) + _TWISTD
     daemon.start(command_line=[sys.executable, "-c", script, *options])
 
 
@@ -236,3 +241,41 @@ def test_a_first_start_of_everything(daemon: Daemon) -> None:
     wait_until(lambda: "made an SSH host key" in daemon.log(), "keys are made")
     daemon.signal(signal.SIGINT)
     daemon.wait()
+
+
+def test_the_companion_command(daemon: Daemon, tmp_path: Path) -> None:
+    """It acts as the state directory's owner, who may not be able to read Python, whatever it is asked for."""
+    daemon.configure(COMMANDS)
+    daemon.state_directory.mkdir(mode=0o700)
+    os.chown(daemon.state_directory, 61301, 61301)
+    run = "from cmdserver.companion import main; main()"
+    script = _UNREACHABLE.format(file=str(daemon.directory / "tried")) + run
+    public = f"{make_key(tmp_path)}.pub"
+    for words, text, status in (
+        (["user", "add", "ännchen", "--password-stdin"], "some password\n", 2),
+        (["user", "add", "ann", "--password-stdin"], "some pässword\n", 0),
+        (["user", "add", "ann", "--password-stdin"], "some password\n", 1),
+        (["user", "passwd", "ann", "--password-stdin"], "another one\n", 0),
+        (["user", "passwd", "bob", "--password-stdin"], "another one\n", 1),
+        (["key", "add", "ann", public], "", 0),
+        (["key", "add", "bob"], "no key \udcff\n", 1),
+        (["token", "add", "ann", "--expires", "2099-01-01T00:00:00Z", "--from", "10.0.0.0/8,::1"], "", 0),
+        (["user", "list"], "", 0),
+        (["user", "remove", "ann"], "", 0),
+    ):
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                script,
+                *words,
+                f"--config={daemon.config_file}",
+                f"--state-dir={daemon.state_directory}",
+            ],
+            input=text.encode("utf-8", "surrogateescape"),
+            capture_output=True,
+            timeout=15,
+            check=False,
+        )
+        assert done.returncode == status, (words, done.stderr)
+        assert b"Traceback" not in done.stderr

@@ -106,8 +106,8 @@ def _ourselves_and_ancestors() -> set[int]:
     while parent > 0 and parent not in found:
         found.add(parent)
         try:
-            status = Path(f"/proc/{parent}/stat").read_text("ascii", errors="replace")
-            parent = int(status.rpartition(")")[2].split()[1])
+            status = Path(f"/proc/{parent}/stat").read_bytes()
+            parent = int(status.rpartition(b")")[2].split()[1])
         except (OSError, ValueError, IndexError):
             break
     return found

@@ -456,3 +456,52 @@ class TroubleTests(SynchronousTestCase):
         logged = self.levels(*[self.audit.require_writable, self.append] * 3)
 
         self.assertEqual(logged, [LogLevel.critical])
+
+
+class NotOursTests(SynchronousTestCase):
+    """A file that root has opened for us, in a directory of root's."""
+
+    def setUp(self) -> None:
+        self.path = temporary(self)
+        self.may_open = True
+        self.audit = AuditFile(self.path, self._open)
+        self.addCleanup(self.audit.close)
+
+    def _open(self, path: Path) -> int:
+        if not self.may_open:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def test_it_is_gone_on_in(self) -> None:
+        """At a reload, for as long as it lies in its place, or where we cannot even look."""
+        self.may_open = False
+        self.audit.adopt(self.audit.prepare(self.path))
+        self.audit.append([requested()])
+        self.patch(Path, "stat", lambda _: (_ for _ in ()).throw(PermissionError(errno.EACCES, "Permission denied")))
+        self.audit.adopt(self.audit.prepare(self.path))
+        self.audit.append([requested()])
+
+        self.assertEqual(len(records(self.path)), 2)
+
+    def test_another_one_is_not(self) -> None:
+        """One that was renamed, with or without another in its place, and another path: it says what to do."""
+        self.may_open = False
+        other = self.path.with_name("other")
+        other.touch()
+        self.assertRaises(AuditError, self.audit.prepare, other)
+        self.path.rename(self.path.with_name("audit.1"))
+        for make in (lambda: None, self.path.touch):
+            make()
+            error = self.assertRaises(AuditError, self.audit.prepare, self.path)
+            self.assertIn(f"make it anew for the user {os.geteuid()}", str(error))
+
+    def test_what_is_wrong_with_the_disk_is_not_that(self) -> None:
+        """Only leave that we have not is done without."""
+        self.patch(self.audit, "_open", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+        self.assertRaises(AuditError, self.audit.prepare, self.path)
+
+    def test_its_mode_is_left(self) -> None:
+        """A restart takes nothing back that the administrator has given."""
+        self.path.chmod(0o640)
+        self.audit.adopt(self.audit.prepare(self.path))
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o640)

@@ -1,6 +1,7 @@
 """From a configuration text to what the daemon goes by."""
 
 import contextlib
+import os
 import tempfile
 import unittest
 from importlib import resources
@@ -9,12 +10,14 @@ from unittest.mock import patch
 
 from cmdserver import configuration, plugin, structured, wire
 from cmdserver.configuration import Configuration, Source, changes, configure, load
+from cmdserver.files.safe_path import UnsafePath
 from cmdserver.host import SEARCH_PATH, Host
 from cmdserver.model import Command, Controls, Listening, Role
 from cmdserver.policy import Policy
 from cmdserver.reading import Mistakes
 from cmdserver.settings import Limits, Listen
 from tests.doubles import FakeHost, a_caller, without_jc
+from tests.files.doubles import STRANGER, RootTestCase
 
 _LISTEN = '[[listen]]\nprotocol = "line"\nendpoint = "tcp:2022"\nlogin = "never"\n'
 
@@ -860,3 +863,18 @@ class ChangesTests(unittest.TestCase):
         added = self.changes("", more)
         self.assertEqual({f"listen[1].{key} added" for key in Listen.__struct_fields__}, set(added))
         self.assertEqual(["listen[1].endpoint changed"], self.changes(more, _LISTEN.replace("2022", "2")))
+
+
+class OthersConfigurationTests(RootTestCase):
+    """Root goes by no configuration that others can change: it says what runs as root."""
+
+    def test_it_is_refused(self) -> None:
+        """Whether the file or its directory is theirs; an ordinary user takes what there is."""
+        file = self.file("c.toml", STRANGER, 0o644, text="x = 1\n")
+        self.assertRaises(UnsafePath, load, str(file), {})
+        os.chown(file, 0, 0)
+        self.assertEqual(load(str(file), {}).text, "x = 1\n")
+        os.chown(self.folder, STRANGER, 0)
+        self.assertRaises(UnsafePath, load, str(file), {})
+        self.patch(os, "geteuid", lambda: STRANGER + 1)
+        self.assertEqual(load(str(file), {}).text, "x = 1\n")

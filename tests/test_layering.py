@@ -54,13 +54,18 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "throttle": "errors",
         "wire": "errors text_files",
         # The host.
-        "audit": "errors events",
+        "files": "",
+        "files.safe_path": "",
+        "files.opening": "files.safe_path ownership privsep.daemon_user",
+        "files.log_file": "files.opening",
+        "files.pid_file": "errors files.safe_path ownership privsep.leftovers",
+        "audit": "errors events files.opening",
         "metrics": "errors events",
         "hangups": "",
         "executables": "elf text_files",
         "host": "executables",
         "orphans": "networks",
-        "ownership": "state",
+        "ownership": "files.safe_path privsep.credentials privsep.daemon_user",
         "process": "",
         "process_group": "",
         "monotonic": "",
@@ -68,10 +73,10 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "pipes": "",
         "spawning": "pipes process_group",
         "in_process": "model",
-        "state": "errors",
+        "state": "errors files.safe_path ownership privsep.daemon_user",
         "state_checks": "checks.others credential_files errors executables host_keys ownership settings",
         "standard_streams": "",
-        "preloading": "",
+        "preloading": "ownership",
         "execution": "executables model",
         "runner": "execution model",
         # Credentials: pure parsers, then the files that they are in.
@@ -80,8 +85,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "authorized_keys": "credentials sources",
         "watched": "credentials text_files",
         "credential_files": "authorized_keys credentials names passwords replacing watched",
-        "host_keys": "errors text_files",
-        "first_start": "credential_files errors passwords replacing",
+        "host_keys": "errors files.safe_path text_files",
+        "first_start": "credential_files errors files.safe_path passwords replacing",
         # Who is calling.
         "hashing": "admission errors networks passwords",
         "claims": "names",
@@ -89,7 +94,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "threshold": "errors penalties startups",
         "identity": "claims errors events model penalties threshold",
         # TLS is no door, but what some doors are wrapped in.
-        "tls": "errors settings",
+        "tls": "errors files.safe_path settings",
         "tls_transport": "",
         # An SSH transport, which knows nothing of the rest; so that it can be used by others.
         "sshtransport": "",
@@ -135,24 +140,26 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "checks.commands": "checks.rights host model names reading settings wire",
         "checks.listeners": "endpoints host model places reading settings",
         "checks.roles": "model names policy reading settings",
-        "checks.others": "host model networks reading settings startups",
+        "checks.others": "host model networks privsep.daemon_user reading settings startups",
         "configuration": (
-            "checks.commands checks.listeners checks.others checks.roles host model reading settings text_files"
+            "checks.commands checks.listeners checks.others checks.roles files.safe_path host model reading settings"
+            " text_files"
         ),
         # The runner process, and what the daemon has of it; only the last three import Twisted.
         "privsep": "",
         "privsep.linux": "",
         "privsep.marks": "",
         "privsep.messages": "",
-        "privsep.privileges": "model privsep.linux reading",
+        "privsep.daemon_user": "settings",
+        "privsep.privileges": "model privsep.daemon_user privsep.linux reading",
         "privsep.orders": "",
-        "privsep.credentials": "names",
-        "privsep.leftovers": "",
+        "privsep.credentials": "files.safe_path names",
+        "privsep.leftovers": "files.safe_path",
         "privsep.seccomp": "",
         "privsep.launching": "model privsep.linux privsep.marks",
         "privsep.runs": "model privsep.launching privsep.marks privsep.messages",
         "privsep.succession": "privsep.linux",
-        "privsep.allowance": "configuration model privsep.messages reading",
+        "privsep.allowance": "configuration files.safe_path model privsep.messages reading",
         "privsep.serving": ("privsep.allowance privsep.credentials privsep.messages privsep.runs privsep.succession"),
         "privsep.__main__": (
             "configuration host privsep.allowance privsep.credentials privsep.launching privsep.leftovers privsep.linux"
@@ -164,8 +171,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "privsep.packets": "privsep.messages",
         "privsep.remote": "privsep.messages privsep.packets privsep.remote_child",
         "privsep.process": (
-            "errors privsep.linux privsep.marks privsep.messages privsep.orders privsep.remote privsep.runs"
-            " privsep.starting"
+            "errors files.safe_path privsep.linux privsep.marks privsep.messages privsep.orders privsep.remote"
+            " privsep.runs privsep.starting"
         ),
         # The doors.
         "lobby": "dispatcher gate hangups orphans settings",
@@ -282,26 +289,31 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.ssh.front_end": "connections errors frontends.ssh.connection identity listening lobby",
         # How it is put together; named here is what makes the parts, doors are found by their names.
         "house": (
-            "admission audit checkers claims configuration credential_files dispatcher events first_start gate"
-            " hangups hashing host_keys identity in_process listening lobby metrics model networks orphans own_names"
-            " penalties policy process proxied remembered runner scheduler settings spawning startups threshold"
-            " throttle tls tls_transport watched"
+            "admission audit checkers claims configuration credential_files dispatcher events files.opening"
+            " files.safe_path first_start gate hangups hashing host_keys identity in_process listening lobby metrics"
+            " model networks orphans own_names penalties policy process proxied remembered runner scheduler settings"
+            " spawning startups threshold throttle tls tls_transport watched"
         ),
         "doors": "errors listening",
-        "shedding": "errors preloading privsep.linux privsep.privileges privsep.seccomp settings state",
+        "shedding": "errors preloading privsep.daemon_user privsep.linux privsep.privileges privsep.seccomp settings",
         "service": (
-            "configuration doors errors house identity privsep.privileges privsep.process process reading shedding"
-            " state watched"
+            "configuration doors errors files.opening files.pid_file files.safe_path house identity ownership"
+            " privsep.daemon_user privsep.process process reading shedding startup watched"
+        ),
+        "startup": (
+            "doors errors files.safe_path listening ownership privsep.daemon_user privsep.leftovers settings state"
         ),
         "plugin": (
-            "checks.others configuration errors host listening monotonic reading service settings standard_streams"
-            " state state_checks structured tls"
+            "checks.others configuration errors files.log_file files.opening files.pid_file files.safe_path host"
+            " listening monotonic ownership privsep.daemon_user process reading service settings shedding"
+            " standard_streams state state_checks structured tls"
         ),
         # What people type beside the daemon.
         "companion_parameters": "credential_files credentials names policy standard_streams",
         "companion": (
             "companion_parameters configuration credential_files credentials errors identity ownership passwords plugin"
             " policy printable reading rendering settings sources state text_files"
+            " policy printable reading rendering settings sources state watched"
         ),
         "": "",
     }.items()
@@ -506,7 +518,7 @@ class LayeringTests(SynchronousTestCase):
 
     def test_packages_hold_no_code(self) -> None:
         """An __init__.py is a docstring: to import one module does not import another."""
-        for package in ("", "checks", "frontends", "frontends.ssh", "frontends.web", "sshtransport"):
+        for package in ("", "checks", "files", "frontends", "frontends.ssh", "frontends.web", "sshtransport"):
             (statement,) = trees()[package].body
             self.assertIsInstance(statement, ast.Expr)
 

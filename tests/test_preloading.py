@@ -1,9 +1,12 @@
 """Tests of loading ahead: where it is needed, and that what is not installed keeps nothing from starting."""
 
+import os
 import sys
 import tempfile
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -29,11 +32,31 @@ class PreloadingTests(SynchronousTestCase):
         self.assertIn("cmdserver.tls", loaded)
         self.assertEqual([name for name in loaded if name.startswith("cmdserver.frontends.ssh")], [])
 
-    def test_a_directory_that_is_somebody_elses_is_in_the_way(self) -> None:
-        """Whoever may not enter a directory above the modules cannot read them; its owner can."""
-        directory = Path(tempfile.mkdtemp())
-        self.addCleanup(directory.rmdir)
-        owner = directory.stat().st_uid
+    def test_encodings_of_names_in_certificates(self) -> None:
+        """Of each string type that a certificate can have, and of every Unicode encoding besides."""
+        loaded: list[str] = []
+        self.patch(preloading, "import_module", loaded.append)
 
-        self.assertTrue(preloading._may_enter(directory, owner, owner))
-        self.assertFalse(preloading._may_enter(directory, owner + 1, owner + 1))
+        preloading.load_everything(set())
+
+        for name in ("ascii", "latin_1", "utf_8", "utf_16_be", "utf_16_le", "utf_32_be", "idna", "punycode"):
+            self.assertIn(f"encodings.{name}", loaded)
+
+    def test_what_a_user_cannot_read_is_out_of_reach(self) -> None:
+        """One module in a directory that is root's alone is enough; one that everybody may read is not in the way."""
+        if os.geteuid() != 0:
+            raise SkipTest("only root can become somebody else to try")
+        directory = Path(tempfile.mkdtemp())
+        module = ModuleType("a_module_of_roots")
+        file = directory / "module.py"
+        file.touch(0o644)
+        self.addCleanup(directory.rmdir)
+        self.addCleanup(file.unlink)
+        module.__file__ = str(file)
+        self.patch(sys, "modules", {"a_module_of_roots": module})
+
+        self.assertTrue(preloading.is_out_of_reach(61184, 61184))
+        directory.chmod(0o755)
+        self.assertFalse(preloading.is_out_of_reach(61184, 61184))
+        file.chmod(0o600)
+        self.assertTrue(preloading.is_out_of_reach(61184, 61184))

@@ -7,8 +7,12 @@ import unittest
 from pathlib import Path
 from unittest.mock import patch
 
+from cmdserver import state
 from cmdserver.errors import CannotStart
-from cmdserver.state import choose_directory, prepare_directory
+from cmdserver.state import choose_directory, prepare_directory, prepare_directory_for
+from tests.contracts import open_descriptors
+from tests.files.doubles import DAEMON, STRANGER, RootTestCase
+from tests.privsep.test_daemon_user import FakeNumbers
 
 _SYSTEMD = {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b", "XDG_STATE_HOME": "/xdg", "HOME": "/home/ann"}
 
@@ -38,6 +42,14 @@ class ChooseTests(unittest.TestCase):
             ):
                 with self.subTest(environment):
                     self.assertEqual(Path(path), choose_directory(None, None, environment))
+
+    def test_without_a_home(self) -> None:
+        """A number that no user has, without HOME, is told which option to give."""
+        with patch("os.geteuid", return_value=54321), patch.object(Path, "home", side_effect=RuntimeError):
+            with self.assertRaises(CannotStart) as raised:
+                choose_directory(None, None, {})
+            self.assertIn("--state-dir", str(raised.exception))
+            self.assertEqual(Path("/s"), choose_directory("/s", None, {}))
 
     def test_relative(self) -> None:
         """A relative option is meant from here, and stays so when the daemon changes its directory."""
@@ -132,3 +144,193 @@ class PrepareTests(unittest.TestCase):
         self.path.mkdir(parents=True)
         with patch("os.access", return_value=False):
             self.assertEqual(f"cmdserver: state directory {self.path} cannot be written", self.refusal(self.path))
+
+
+class HandingOverTests(RootTestCase):
+    """Root makes the directory, or finds it, and it is the daemon's user's then."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.path = self.folder / "state"
+        self.numbers = FakeNumbers({65534: "nobody", 1000: "ann"})
+
+    def prepare(self, *more: str) -> None:
+        """Prepare it for the daemon's user."""
+        before = open_descriptors()
+        try:
+            descriptor = prepare_directory_for(self.path, DAEMON, more, self.numbers)
+            self.assertTrue(os.path.samestat(os.fstat(descriptor), self.path.stat()))
+            os.close(descriptor)
+        finally:
+            self.assertEqual(open_descriptors(), before)
+            self.assertEqual((os.geteuid(), os.getegid()), (0, 0))
+
+    def refused(self) -> str:
+        """Say why it is not prepared; the directory is as it was."""
+        before = {each: each.lstat().st_uid for each in (self.path, *self.path.rglob("*"))}
+        said = self.refusal(self.prepare, CannotStart)
+        self.assertEqual({each: each.lstat().st_uid for each in (self.path, *self.path.rglob("*"))}, before)
+        return said
+
+    def owner(self, path: Path) -> tuple[int, int]:
+        """Say whose something is."""
+        status = path.lstat()
+        return status.st_uid, status.st_gid
+
+    def test_a_first_start(self) -> None:
+        """It is made for the daemon alone, and those above it for everybody to enter, whatever the umask."""
+        os.umask(0)
+        self.path = self.folder / "above" / "state"
+        for _ in range(2):
+            self.prepare()
+            self.assertEqual(
+                (self.owner(self.path), self.path.stat().st_mode & 0o7777), ((DAEMON.uid, DAEMON.gid), 0o700)
+            )
+        self.assertEqual((self.owner(self.path.parent), self.path.parent.stat().st_mode & 0o7777), ((0, 0), 0o755))
+
+    def test_what_root_has_put_there(self) -> None:
+        """Before the first start, with our own commands or others: what has a name of ours becomes the daemon's."""
+        self.directory("state", mode=0o700)
+        self.directory("state/authorized_keys", mode=0o700)
+        ours = [
+            "passwd",
+            "tokens",
+            ".lock",
+            "audit.jsonl",
+            "audit.jsonl.1",
+            "authorized_keys/ann",
+            "tls.key",
+            ".x.new",
+            "log",
+        ]
+        for name in ours:
+            self.file(f"state/{name}")
+        self.file("state/notes")
+        self.directory("state/lost+found", mode=0o700)
+        self.prepare("log")
+
+        for name in (*ours, "authorized_keys", ""):
+            self.assertEqual(self.owner(self.path / name), (DAEMON.uid, DAEMON.gid), name)
+        for name in ("notes", "lost+found"):
+            self.assertEqual(self.owner(self.path / name), (0, 0), name)
+
+    def test_a_group_that_was_chosen(self) -> None:
+        """Who collects logs keeps what the administrator has given them."""
+        self.directory("state", mode=0o750, group=4)
+        path = self.file("state/audit.jsonl", mode=0o640)
+        os.chown(path, 0, 4)
+        self.prepare()
+
+        self.assertEqual((self.owner(path), path.stat().st_mode & 0o777), ((DAEMON.uid, 4), 0o640))
+        self.assertEqual((self.owner(self.path), self.path.stat().st_mode & 0o777), ((DAEMON.uid, 4), 0o750))
+
+    def test_what_is_not_given(self) -> None:
+        """Links, second names of files, and what is somebody else's stay whose they are; nobody waits for a pipe."""
+        self.directory("state", mode=0o700)
+        victim = self.file("victim")
+        self.link("state/passwd", victim)
+        self.link("state/authorized_keys", self.folder)
+        (self.path / "tokens").hardlink_to(victim)
+        os.mkfifo(self.path / "tls.key")
+        self.file("state/audit.jsonl", STRANGER)
+        self.prepare()
+
+        self.assertEqual(self.owner(victim), (0, 0))
+        self.assertEqual(self.owner(self.folder), (0, 0))
+        for name, owner in (("passwd", 0), ("authorized_keys", 0), ("tls.key", 0), ("audit.jsonl", STRANGER)):
+            self.assertEqual(self.owner(self.path / name), (owner, owner), name)
+
+    def test_a_swap_behind_our_back(self) -> None:
+        """What has become a link since it was looked at is not given."""
+        self.directory("state", mode=0o700)
+        victim = self.file("victim")
+        self.link("state/passwd", victim)
+        self.patch(state, "_is_plain", lambda *_: True)
+
+        self.refused()
+        self.assertEqual(self.owner(victim), (0, 0))
+
+    def test_the_daemons_own(self) -> None:
+        """Nothing in it is handed over again."""
+        self.directory("state", DAEMON.uid, 0o700)
+        self.file("state/passwd")
+        self.prepare()
+        self.assertEqual(self.owner(self.path / "passwd"), (0, 0))
+
+    def test_what_is_no_state_directory(self) -> None:
+        """Such as /etc and /etc/ssh, in which there are names of ours."""
+        for index, names in enumerate((("passwd", "hosts"), ("ssh_host_rsa_key", "sshd_config"), ("notes",))):
+            self.path = self.directory(f"etc{index}", mode=0o755)
+            for name in names:
+                self.file(f"etc{index}/{name}")
+            self.assertIn("no state directory", self.refused())
+
+    def test_nothing_but_names_of_ours(self) -> None:
+        """Who has put users there before the first start has made a state directory."""
+        self.directory("state", mode=0o700)
+        self.file("state/passwd")
+        self.prepare()
+        self.assertEqual(self.owner(self.path / "passwd"), (DAEMON.uid, DAEMON.gid))
+
+    def test_somebody_elses(self) -> None:
+        """It says whose it is, and what to do; nobody's could hold anything."""
+        for owner, who in ((65534, "nobody"), (1000, "ann"), (4711, "4711")):
+            self.path = self.directory(f"state{owner}", owner, 0o700)
+            said = self.refused()
+            self.assertIn(f"{who}", said)
+            self.assertIn(f"chown -Rh root: '{self.path}'", said)
+            self.assertIn(f'daemon_user = "{who}"', said)
+
+    def test_one_of_a_number_that_nobody_has(self) -> None:
+        """A daemon that was given a user of its own since takes over what the old one had; not what another has."""
+        self.directory("state", 61400, 0o700)
+        self.file("state/passwd", 61400)
+        self.file("state/tokens", STRANGER)
+        self.numbers = FakeNumbers(processes={61400: 7})
+        self.assertIn("61400", self.refused())
+        self.numbers = FakeNumbers()
+        self.prepare()
+
+        self.assertEqual(self.owner(self.path), (DAEMON.uid, DAEMON.gid))
+        self.assertEqual(self.owner(self.path / "passwd"), (DAEMON.uid, DAEMON.gid))
+        self.assertEqual(self.owner(self.path / "tokens"), (STRANGER, STRANGER))
+
+    def test_others_may_write(self) -> None:
+        """It is refused, whoever it belongs to."""
+        for index, (owner, mode) in enumerate(((0, 0o770), (DAEMON.uid, 0o702), (DAEMON.uid, 0o1777))):
+            self.path = self.directory(f"state{index}", owner, mode)
+            self.assertIn("others may write to the state directory", self.refused())
+
+    def test_below_a_directory_of_the_daemons(self) -> None:
+        """There it is made as the daemon's user, and what is root's is not touched, wherever a link leads."""
+        self.directory("theirs", DAEMON.uid)
+        self.path = self.folder / "theirs" / "state"
+        self.prepare()
+        self.assertEqual(self.owner(self.path), (DAEMON.uid, DAEMON.gid))
+        self.path = self.link("theirs/link", self.directory("roots"), DAEMON.uid)
+        self.assertIn("belongs to somebody else", self.refused())
+
+    def test_below_a_directory_of_somebody_elses(self) -> None:
+        """It is not made, and not taken."""
+        strangers = self.directory("strangers", STRANGER)
+        self.path = strangers / "state"
+        self.assertIn(f"{strangers} belongs to somebody else", self.refusal(self.prepare, CannotStart))
+        self.assertEqual(list(strangers.iterdir()), [])
+        everybodys = self.directory("everybodys", mode=0o757)
+        self.path = self.directory("everybodys/state")
+        self.assertIn(f"{everybodys} may be written by others", self.refused())
+
+    def test_links(self) -> None:
+        """The administrator may keep it elsewhere; a link to nothing is a mistake."""
+        real = self.directory("real")
+        self.path = self.link("link", real)
+        self.prepare()
+        self.assertEqual(self.owner(real), (DAEMON.uid, DAEMON.gid))
+        self.path = self.link("dangling", "nowhere")
+        self.assertIn("File exists", self.refusal(self.prepare, CannotStart))
+
+    def test_who_stays_root(self) -> None:
+        """Root makes nothing where others could put something else in its place."""
+        strangers = self.directory("strangers", STRANGER)
+        self.refusal(lambda: prepare_directory(strangers / "state"), CannotStart)
+        self.assertEqual(list(strangers.iterdir()), [])

@@ -2,7 +2,8 @@
 
 What a client sends cannot forge a line: everything outside printable ASCII is escaped as JSON does. A line is written
 by one ``write`` to a file opened for appending, so that lines never mix. Rotate the file by renaming it and sending
-SIGHUP; if it is removed, the next line starts a new one.
+SIGHUP; if it is removed, the next line starts a new one. A file that is there keeps its owner, its group and its mode:
+whoever collects logs may have been given the group.
 """
 
 import json
@@ -18,12 +19,10 @@ from twisted.logger import Logger
 
 from cmdserver.errors import AuditError
 from cmdserver.events import Event, LoggedIn, Requested, Started
+from cmdserver.files.opening import Opener, ends_within_a_line, is_same_file, opener_for
 
 #: Disk space, in bytes, below which nothing is run: room for the lines of every request that may be under way.
 MIN_FREE_BYTES = 1024 * 1024
-
-#: Non-blocking for the sake of a FIFO, which would hold the whole daemon up when nobody reads it.
-_OPEN_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 
 _log = Logger()
 
@@ -45,13 +44,15 @@ class AuditFile:
 
     Args:
         path: Made with mode 0600 if it does not exist; its directory must.
+        open_file: Opens it.
 
     Raises:
         AuditError: The file cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, open_file: Opener | None = None) -> None:
         self.path = path
+        self._open = open_file or opener_for(None)
         self._descriptor = -1
         #: What keeps us from writing, once it has been logged.
         self._trouble: str | None = None
@@ -71,25 +72,30 @@ class AuditFile:
     def prepare(self, path: Path) -> "Prepared":
         """Open a file to go on in; the same path is a new file if the old one was renamed.
 
+        One that root has opened for us, and that we may not open, is gone on in for as long as it lies in its place.
+
         Raises:
             AuditError: It cannot be opened.
         """
         try:
-            return Prepared(path, os.open(path, _OPEN_FLAGS, 0o600))
+            return Prepared(path, self._open(path))
         except OSError as error:
-            raise AuditError(f"cannot open the audit file {path.absolute()}: {error.strerror}") from error
+            text = f"cannot open the audit file {path.absolute()}: {error.strerror}"
+            if isinstance(error, PermissionError) and self._descriptor != -1 and path == self.path:
+                if is_same_file(path, self._descriptor) is not False:
+                    return Prepared(path, os.dup(self._descriptor))
+                text += (
+                    f"; let who rotates it make it anew for the user {os.geteuid()}, or keep it in a directory of"
+                    " that user's"
+                )
+            raise AuditError(text) from error
 
     def adopt(self, prepared: "Prepared") -> None:
         """Go on in a file that was prepared."""
         self.close()
         self.path, self._descriptor = prepared.path, prepared.descriptor
         self._is_regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
-        self._is_torn = self._is_regular and _ends_within_a_line(self.path)
-
-    def hand_over(self, uid: int, gid: int) -> None:
-        """Give the file to the user that we are about to become, wherever it is; raises an OSError."""
-        if self._is_regular:
-            os.fchown(self._descriptor, uid, gid)
+        self._is_torn = self._is_regular and ends_within_a_line(self._descriptor)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -212,16 +218,6 @@ def _request(event: Requested) -> dict[str, object]:
     if event.abandoned:
         record["abandoned"] = True
     return record
-
-
-def _ends_within_a_line(path: Path) -> bool:
-    """Whether a disk was full, or a power failed, in the middle of the last line."""
-    try:
-        with path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read(1) != b"\n"
-    except OSError:
-        return False  # it is empty, or may only be appended to; then there is no telling
 
 
 def _utc(seconds: float) -> str:

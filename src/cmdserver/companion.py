@@ -5,12 +5,15 @@ run. What is asked for goes to standard output and everything else to standard e
 cannot be done and 2 for what was typed wrongly. Rule of this file: it asks, tells, and decides nothing else.
 """
 
+import errno
 import os
 import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import BinaryIO
 
 import click
@@ -32,7 +35,7 @@ from cmdserver.credential_files import CredentialError, CredentialFiles
 from cmdserver.credentials import Token, parse_commands, token_digest
 from cmdserver.errors import Refusal
 from cmdserver.identity import suppose
-from cmdserver.ownership import as_owner_of
+from cmdserver.ownership import as_owner_of, open_credential_as_root
 from cmdserver.passwords import hash_password
 from cmdserver.policy import ANONYMOUS, Policy
 from cmdserver.printable import printable_line
@@ -41,6 +44,7 @@ from cmdserver.settings import Settings
 from cmdserver.sources import Sources, parse_networks
 from cmdserver.state import choose_directory, prepare_directory
 from cmdserver.text_files import NotUTF8, decode_leniently, without_mark
+from cmdserver.watched import open_to_read
 
 #: As many as an AES-256 key has, so that a fast hash is enough to keep.
 TOKEN_BYTES = 32
@@ -280,7 +284,32 @@ def _files(ctx: click.Context) -> Iterator[CredentialFiles]:
         prepare_directory(directory)
     with as_owner_of(directory) as path:
         prepare_directory(path)
-        yield CredentialFiles(path)
+        try:
+            yield CredentialFiles(path, open_file=partial(_open, path))
+        except PermissionError as error:
+            if path == directory or error.errno != errno.EACCES or error.filename is None:
+                raise
+            raise Trouble(_not_the_owners(directory, Path(error.filename))) from error
+
+
+def _open(directory: Path, path: Path) -> int:
+    """Open a credential file to be read, whose it is aside: root may have put it there, as administrators do."""
+    try:
+        return open_to_read(path)
+    except PermissionError:
+        if (descriptor := open_credential_as_root(path, directory)) is None:
+            raise
+        return descriptor
+
+
+def _not_the_owners(directory: Path, name: Path) -> str:
+    """Say what keeps us, who are the directory's owner, from a file in it: something there is somebody else's."""
+    above = [each for each in reversed(name.parents) if each != Path()]
+    wrong = next((each for each in above if each.exists() and each.stat().st_uid != os.geteuid()), name)
+    text = (
+        f"{directory / name}: Permission denied: {directory / wrong} does not belong to the daemon's user, as it should"
+    )
+    return f"{text}; say: chown -h {os.geteuid()}:{os.getegid()} '{directory / wrong}'"
 
 
 def _roles(settings: Settings, name: str) -> list[str]:

@@ -5,7 +5,6 @@ commands that there are?) and reports all mistakes at once, the reader's include
 is written in the file is silently without effect.
 """
 
-import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from cmdserver.checks.commands import CommandChecks
 from cmdserver.checks.listeners import CheckEndpoint, ListenerChecks
 from cmdserver.checks.others import OtherChecks, State
 from cmdserver.checks.roles import RoleChecks
+from cmdserver.files import safe_path
 from cmdserver.host import Host
 from cmdserver.model import Command, Listening, Role
 from cmdserver.reading import Finding, Mistake, Mistakes, Reader, dotted
@@ -85,15 +85,12 @@ def read_file(path: str | None) -> Source:
         path: As `find_file` says it.
 
     Raises:
-        OSError: The file cannot be read.
+        OSError: The file cannot be read; or we are root, and others could write to it.
         Mistakes: It is not UTF-8.
     """
     if path is None:
         return Source.built_in()
-    with Path(path).open("rb") as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise OSError(errno.EFBIG, f"more than {MOST_BYTES} bytes are no configuration", path)
+    data = safe_path.read_file(Path(path), MOST_BYTES, decides=True)
     try:
         return Source(path=path, text=decode(data))
     except NotUTF8 as error:

@@ -181,7 +181,7 @@ class CredentialFiles:
         with self._changing(name):
             make_directory(self._keys_directory)
             path = self._keys_directory / name
-            present = {key.blob for key in parse_authorized_keys(_text(path)).value}
+            present = {key.blob for key in parse_authorized_keys(self._text(path)).value}
             for key in parsed.value:
                 if key.blob in present:
                     raise CredentialError(f"{name} has the key {key.fingerprint} already")
@@ -202,7 +202,7 @@ class CredentialFiles:
 
     def _has_password_line(self, name: str) -> bool:
         """Whether there is a line of theirs, understood or not."""
-        return any(password_owner(line) == name for line in _text(self._passwords.path).split("\n"))
+        return any(password_owner(line) == name for line in self._text(self._passwords.path).split("\n"))
 
     def _put_password(self, name: str, hashed: bytes) -> None:
         if trouble := trouble_with_hash(hashed.decode("latin-1")):
@@ -218,19 +218,18 @@ class CredentialFiles:
         """Change a file's text; say whether that made a difference."""
         if path.is_symlink():
             raise CredentialError(f"{path} is a symbolic link; change the file that it points to")
-        old = _text(path)
+        old = self._text(path)
         new = change(old)
         if new != old:
             replace(path, new.encode(errors="surrogateescape"))
         return new != old
 
+    def _text(self, path: Path) -> str:
+        """Read a file for changing it; one that is not there is empty.
 
-def _text(path: Path) -> str:
-    """Read a file for changing it; one that is not there is empty.
-
-    Only if it can be trusted: a change by us must not make ours what somebody else wrote into it.
-    """
-    try:
-        return read_trusted(path)[0]
-    except FileNotFoundError:
-        return ""
+        Only if it can be trusted: a change by us must not make ours what somebody else wrote into it.
+        """
+        try:
+            return read_trusted(path, self._open_file)[0]
+        except FileNotFoundError:
+            return ""

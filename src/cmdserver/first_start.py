@@ -27,6 +27,7 @@ from twisted.logger import Logger
 
 from cmdserver.credential_files import INITIAL_PASSWORD_FILE, INITIAL_USER, CredentialFiles
 from cmdserver.errors import CannotStart
+from cmdserver.files.safe_path import read_file
 from cmdserver.passwords import hash_password
 from cmdserver.replacing import locked, replace
 
@@ -136,7 +137,7 @@ def make_initial_password() -> str:
 def _write_certificate(path: Path, key_path: Path, now: datetime, host_name: str | None) -> None:
     """Sign a certificate for whatever key there is."""
     try:
-        key = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
+        key = serialization.load_pem_private_key(read_file(key_path), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise CannotStart(f"cmdserver: {key_path}: no key that a certificate can be made for: {error}") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
@@ -195,7 +196,7 @@ def _for_signatures() -> x509.KeyUsage:
 def _is_ours(path: Path, *, ends_before: datetime) -> bool:
     """Whether a certificate is one that we made, and ends before a time; what it is otherwise, others find out."""
     try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        certificate = x509.load_pem_x509_certificate(read_file(path))
         certificate.verify_directly_issued_by(certificate)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
 
 from cmdserver.errors import CannotStart
+from cmdserver.files.safe_path import read_file
 from cmdserver.text_files import without_mark
 
 _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
@@ -33,12 +34,15 @@ def read_host_keys(paths: Iterable[Path]) -> tuple[HostKey, ...]:
 
 def _read(path: Path) -> HostKey:
     try:
-        content = without_mark(path.read_bytes())
+        content = without_mark(read_file(path))
         load = load_ssh_private_key if content.startswith(_OPENSSH) else load_pem_private_key
         # To prove the primes takes a tenth of a second at every start; `_require_good` asks what matters instead.
         key = load(content, password=None, unsafe_skip_rsa_key_validation=True)
         if isinstance(key, RSAPrivateKey):
             _require_good(key)
+    except PermissionError as error:
+        text = f"{error.strerror}; it must belong to the daemon's user, as its directory does"
+        raise CannotStart(f"cmdserver: the SSH host key {path.absolute()}: {text}") from error
     except OSError as error:
         raise CannotStart(f"cmdserver: the SSH host key {path}: {error.strerror}") from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

@@ -22,6 +22,8 @@ from cmdserver.claims import Certificate
 from cmdserver.configuration import Configuration
 from cmdserver.dispatcher import Dispatcher
 from cmdserver.events import EventStream
+from cmdserver.files.opening import Opener, ReadFile
+from cmdserver.files.safe_path import read_file
 from cmdserver.gate import Gate
 from cmdserver.hangups import Hangups
 from cmdserver.identity import Door, Identity, Login
@@ -64,6 +66,8 @@ class House:
         state_directory: Prepared.
         remote: Starts commands, by their names; None: we do.
         open_file: Opens a credential file to be read.
+        open_audit: Opens the audit file to append to.
+        read: Reads the files of TLS at the start.
 
     Raises:
         AuditError: The audit file cannot be opened.
@@ -76,14 +80,17 @@ class House:
         state_directory: Path,
         remote: IReactorProcess | None = None,
         open_file: Callable[[Path], int] = open_to_read,
+        open_audit: Opener | None = None,
+        read: ReadFile = read_file,
     ) -> None:
         self._open_file = open_file
+        self._read = read
         self._reactor = reactor
         self._configuration = configuration
         self._state_directory = state_directory
         limits = configuration.limits
         inherited = allow_connections(_descriptors(configuration))
-        self.audit = AuditFile(self.audit_path(configuration))
+        self.audit = AuditFile(self.audit_path(configuration), open_audit)
         self._events = EventStream(self.audit)
         self.gate = Gate(limits.connections, limits.connections_per_source)
         self._throttle = Throttle(limits.caller_requests_per_minute)
@@ -199,12 +206,12 @@ class House:
             if listening.login != Login.REQUIRED and listening.endpoint in required_at:
                 front_end.close()
 
-    def load_tls(self, configuration: Configuration, read: Callable[[Path], bytes] = Path.read_bytes) -> Any:
+    def load_tls(self, configuration: Configuration, read: ReadFile | None = None) -> Any:
         """Read certificate and key as they are now; None if no door of a configuration needs them.
 
         Args:
             configuration: Which names them.
-            read: Reads a file.
+            read: Reads a file, from now on; None: as before.
 
         Raises:
             BadTLSFiles: They are no good.
@@ -213,7 +220,8 @@ class House:
             return None
         from cmdserver import tls  # noqa: PLC0415 - see _tls
 
-        return tls.load(self._tls_files(configuration), datetime.now(UTC), read)
+        self._read = read or self._read
+        return tls.load(self._tls_files(configuration), datetime.now(UTC), self._read)
 
     def use_tls(self, loaded: Any) -> None:
         """Open new connections with what `load_tls` has read."""

@@ -5,25 +5,36 @@ The one place that knows the global reactor.
 
 import functools
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TextIO, cast
 
 from twisted.application.service import IService
+from twisted.logger import ILogObserver, textFileLogObserver
 from twisted.python import usage
 
-from cmdserver import standard_streams, state_checks, structured
+from cmdserver import configuration, standard_streams, state_checks, structured
 from cmdserver.checks.others import State
-from cmdserver.configuration import Configuration, Source, configure, find_file, name_of, read_file
-from cmdserver.errors import BadTLSFiles
+from cmdserver.configuration import Configuration, Source, configure, find_file, name_of
+from cmdserver.errors import BadTLSFiles, CannotStart
+from cmdserver.files.log_file import DaemonLog
+from cmdserver.files.opening import ReadFile, opener_for, reader_for
+from cmdserver.files.pid_file import PidFile
+from cmdserver.files.safe_path import read_file
 from cmdserver.host import Host, TrustedHost
 from cmdserver.listening import parse_endpoint
 from cmdserver.monotonic import use_clock
-from cmdserver.reading import Finding, Mistakes
+from cmdserver.ownership import Rights
+from cmdserver.privsep.daemon_user import Successor
+from cmdserver.process import on_signal, open_standard_streams
+from cmdserver.reading import Finding, Mistakes, Reader
 from cmdserver.service import CmdserverService, Rereading
 from cmdserver.settings import TLS, Settings
+from cmdserver.shedding import whom_to_become
 from cmdserver.state import choose_directory
 
 
@@ -48,12 +59,13 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Read the configuration; with ``--check`` that is all, and the process exits with 0 or 1."""
+        open_standard_streams()
         standard_streams.prepare()
         path = None
         try:
             path = find_file(self["config"], os.environ)
-            self.source = read_file(path)
-            self.configuration = _configure(self.source, look_at_state=self._look_at_state)
+            self.source = configuration.read_file(path)
+            self.configuration = _configure(self.source, read=self._read, look_at_state=self._look_at_state)
         except OSError as error:
             sys.exit(f"cmdserver: cannot read the configuration: {error}")
         except Mistakes as mistakes:
@@ -67,23 +79,82 @@ class Options(usage.Options):
             sys.exit(0)
         if self.parent is not None and (self.parent.get("uid") is not None or self.parent.get("gid") is not None):
             sys.exit("cmdserver: instead of twistd's --uid and --gid say [runner] daemon_user, or start as that user")
-        if self.parent is not None and self.parent.get("pidfile"):
-            # The daemon leaves this directory; twistd would not find the file again.
-            self.parent["pidfile"] = str(Path(self.parent["pidfile"]).absolute())
+        self.pid_file_path = self._take_pid_file()
+        self._take_log()
 
     def _look_at_state(self, settings: Settings) -> State:
         """Look at what only a check looks at: the daemon says these things itself when it starts."""
-        if not self["check"]:
-            return State()
-        return state_checks.look(choose_directory(self["state-dir"], settings.state_dir, os.environ), settings)
+        return state_checks.look(self._state_directory(settings), settings) if self["check"] else State()
 
-    def leave_pid_file(self) -> str:
-        """Take twistd's file off its hands; empty if there is none."""
+    @functools.cached_property
+    def state_directory(self) -> Path:
+        """Where state is kept; from the first look on, as the daemon leaves the directory that it was started in."""
+        return self._state_directory(self.configuration.settings)
+
+    @functools.cached_property
+    def successor(self) -> Successor | None:
+        """Whom the daemon becomes."""
+        return whom_to_become(self.configuration.settings.runner, self.state_directory)
+
+    def _state_directory(self, settings: Settings) -> Path:
+        return choose_directory(self["state-dir"], settings.state_dir, dict(os.environ))
+
+    def _read(self, path: Path) -> bytes:
+        """Read a file as the daemon will; that is asked before there is a configuration."""
+        settings = Reader(self.source.text).read(Settings) if os.geteuid() == 0 else None
+        if settings is None:
+            return read_file(path)
+        try:
+            successor = whom_to_become(settings.runner, self._state_directory(settings))
+        except CannotStart:  # there is no such user, which is another mistake
+            successor = None
+        return reader_for(successor)(path)
+
+    def _take_pid_file(self) -> Path | None:
+        """Take twistd's file off its hands: it would write there as root, and not find the file again at its end."""
         if self.parent is None:
-            return ""
-        path: str = self.parent.get("pidfile") or ""
-        self.parent["pidfile"] = ""
-        return path
+            return None
+        path, self.parent["pidfile"] = self.parent.get("pidfile"), ""
+        # Nobody needs a process in the foreground to have one, and its directory may be no place for files.
+        is_wanted = not self._stays_in_foreground() or any(word.startswith("--pi") for word in sys.argv)
+        return Path(path).absolute() if path and is_wanted else None
+
+    def _take_log(self) -> None:
+        """Open the log file for twistd, which would do that as root, wherever it is."""
+        if self.parent is None or self.parent.get("logger") or self.parent.get("syslog"):
+            return
+        name = self.parent.get("logfile") or ("-" if self._stays_in_foreground() else "twistd.log")
+        if name != "-":
+            self._log_path = Path(name).absolute()
+            _with_logs.append(self)
+            self.parent["logger"] = f"{__name__}.{open_log.__name__}"
+
+    def _stays_in_foreground(self) -> bool:
+        return self.parent is not None and bool(self.parent.get("nodaemon") or self.parent.get("debug"))
+
+    def open_log(self) -> ILogObserver:
+        """Open the log, which is a file."""
+        from twisted.internet import reactor  # noqa: PLC0415 - see makeService
+
+        path, successor = self._log_path, self.successor
+        try:
+            log = DaemonLog(path, opener_for(successor, 0o644), lambda: successor is None or os.getuid() != 0)
+        except OSError as error:
+            raise CannotStart(
+                f"cmdserver: cannot open the log {path}: {error.strerror}; say where with --logfile"
+            ) from error
+        in_time: Any = reactor
+        on_signal(signal.SIGUSR1, lambda: in_time.callFromThread(log.rotate_or_reopen))
+        return textFileLogObserver(cast("TextIO", log))
+
+
+#: Those that have a log to open: twistd takes a logger by its name alone, and gives it nothing.
+_with_logs: list[Options] = []
+
+
+def open_log() -> ILogObserver:
+    """Open the log of the options that were read last, as twistd asks for it."""
+    return _with_logs[-1].open_log()
 
 
 def makeService(options: Options) -> IService:
@@ -91,21 +162,24 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor  # noqa: PLC0415 - its import installs it, and that is for here to decide
 
     use_clock(reactor, time.monotonic)
-    # Resolved before the daemon leaves the directory that it was started in.
     file = options.source.path
-    state_directory = choose_directory(options["state-dir"], options.configuration.settings.state_dir, dict(os.environ))
+    pid_file = None
+    if options.pid_file_path is not None:
+        pid_file = PidFile(options.pid_file_path, Rights(options.successor))
+        pid_file.require_free()
     started_as = (os.geteuid(), os.getegid())
     return CmdserverService(
         reactor,
         options.source,
         options.configuration,
-        state_directory,
+        options.state_directory,
+        options.successor,
         Rereading(
-            load=lambda: read_file(file),
+            load=lambda: configuration.read_file(file),
             look=_configure,
             believe=lambda source, read: _configure(source, TrustedHost(started_as), read),
         ),
-        options.leave_pid_file,
+        pid_file,
         sys.stdout if sys.stdout.isatty() else None,
     )
 
@@ -113,7 +187,7 @@ def makeService(options: Options) -> IService:
 def _configure(
     source: Source,
     host: Host | None = None,
-    read: Callable[[Path], bytes] = Path.read_bytes,
+    read: ReadFile = read_file,
     look_at_state: Callable[[Settings], State] = lambda _: State(),
 ) -> Configuration:
     # The built-in configuration is for those who have installed nothing yet; what somebody has written down is meant.
@@ -128,7 +202,7 @@ def _check_endpoint(description: str) -> None:
     parse_endpoint(reactor, description)
 
 
-def _check_tls(files: TLS, read: Callable[[Path], bytes]) -> None:
+def _check_tls(files: TLS, read: ReadFile) -> None:
     from cmdserver import tls  # noqa: PLC0415 - OpenSSL is not for doors that do without
 
     try:

@@ -2,22 +2,25 @@
 
 Parts that not every daemon needs (TLS, a kind of door) are imported when the first of them is configured, perhaps by a
 reload. Where Python is installed below a directory that is root's alone, such as root's home, the user that the daemon
-becomes cannot import anything.
+becomes cannot import anything; nor can root while it acts as that user.
 """
 
-import codecs
 import contextlib
+import encodings
 import os
 import pkgutil
-import stat
+import sys
 from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
 
+from cmdserver.ownership import acting_as
+
 _PACKAGE = Path(__file__).parent
 
-#: Found by name when text is first encoded so, addresses of IPv6 among it.
-_ENCODINGS = ("ascii", "idna", "iso8859-1", "latin-1", "punycode", "unicode_escape", "utf-8", "utf-8-sig", "utf-16")
+#: By the beginnings of their names: found when text is first encoded so, as addresses, host names and names in
+#: certificates are (BMPString is UTF-16, UniversalString UTF-32). All that there are would take 5 MB.
+_ENCODINGS = ("ascii", "idna", "iso8859_1", "latin_1", "punycode", "raw_unicode", "unicode_escape", "utf_")
 
 #: What the standard library imports in the middle of its work, for files of packages.
 _LATE = ("importlib.readers", "importlib.resources.readers", "importlib.resources._adapters")
@@ -33,9 +36,10 @@ _NOT_OURS = ("cmdserver.companion", "cmdserver.privsep.__main__")
 
 
 def is_out_of_reach(uid: int, gid: int) -> bool:
-    """Whether a user, who is in one group, cannot read the modules of this Python, or ours."""
-    places = {Path(os.__file__).parent, _PACKAGE}
-    return any(not _may_enter(directory, uid, gid) for place in places for directory in (place, *place.parents))
+    """Whether a user, who is in one group, cannot read what we have imported so far; for root alone."""
+    files = {file for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
+    with acting_as(uid, gid):
+        return not all(os.access(file, os.R_OK, effective_ids=True) for file in files)
 
 
 def load_everything(protocols: Collection[str]) -> None:
@@ -51,18 +55,12 @@ def load_everything(protocols: Collection[str]) -> None:
             _load(module.name)
     for name in _LATE:
         _load(name)
-    for encoding in _ENCODINGS:
-        codecs.lookup(encoding)
+    for encoding in pkgutil.iter_modules(encodings.__path__):
+        if encoding.name.startswith(_ENCODINGS):
+            _load(f"{encodings.__name__}.{encoding.name}")
 
 
 def _load(name: str) -> None:
     # What rests on a package that is not installed (h2, jc) is not used; and versions of Python differ.
     with contextlib.suppress(ImportError):
         import_module(name)
-
-
-def _may_enter(directory: Path, uid: int, gid: int) -> bool:
-    status = directory.stat()
-    if status.st_uid == uid:
-        return bool(status.st_mode & stat.S_IXUSR)
-    return bool(status.st_mode & (stat.S_IXGRP if status.st_gid == gid else stat.S_IXOTH))

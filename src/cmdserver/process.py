@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,15 +18,27 @@ _OTHER_DESCRIPTORS = 64
 _log = Logger()
 
 
-def isolate_descriptors() -> None:
-    """Make sure that no child inherits a descriptor by accident; once, before anything else is opened.
+def open_standard_streams() -> None:
+    """Open on /dev/null those standard streams that were closed when we were started; before anything else is opened.
 
-    Python opens everything close-on-exec, but what the daemon was started with (a systemd socket, a shell's ``3<``) is
-    not. Standard streams that were closed are opened on /dev/null, so that no pipe of ours gets a number below 3.
+    Else whatever is opened next gets their numbers, and what is said is written into it.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - standard error
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
+    # Python has none where a stream was closed.
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+def isolate_descriptors() -> None:
+    """Make sure that no child inherits a descriptor by accident; once, before anything else is opened.
+
+    Python opens everything close-on-exec, but what the daemon was started with (a systemd socket, a shell's ``3<``) is
+    not.
+    """
+    open_standard_streams()
     for entry in list(Path("/proc/self/fd").iterdir()):
         if (descriptor := int(entry.name)) > 2:  # noqa: PLR2004 - standard error
             try:

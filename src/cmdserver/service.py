@@ -1,5 +1,6 @@
 """The daemon's life: doors open, SIGHUP replaces what can be, SIGTERM brings everything to its end."""
 
+import functools
 import gc
 import os
 import signal
@@ -17,14 +18,18 @@ from twisted.logger import Logger
 from cmdserver.configuration import Configuration, Source, changes
 from cmdserver.doors import Doors
 from cmdserver.errors import AuditError, BadTLSFiles, CannotListen, CannotStart
+from cmdserver.files.opening import ReadFile, opener_for, reader_for
+from cmdserver.files.pid_file import PidFile
+from cmdserver.files.safe_path import read_file
 from cmdserver.house import House
 from cmdserver.identity import suppose
-from cmdserver.privsep.privileges import Successor
+from cmdserver.ownership import Rights, open_credential_as_root
+from cmdserver.privsep.daemon_user import Successor
 from cmdserver.privsep.process import RunnerProcess
 from cmdserver.process import isolate_descriptors, on_signal, tell_systemd
 from cmdserver.reading import Mistakes
-from cmdserver.shedding import shed_privileges, whom_to_become
-from cmdserver.state import prepare_directory
+from cmdserver.shedding import load_ahead, shed_privileges
+from cmdserver.startup import open_door, prepare_state, warn_about_users
 from cmdserver.watched import open_to_read
 
 #: At the end, for answers that are on their way to clients who read.
@@ -32,9 +37,6 @@ FLUSH_SECONDS = 2.0
 
 #: Objects that come to live before the garbage collector looks at the young ones; Python's 700 are a few requests.
 _COLLECT_AFTER = 20_000
-
-#: Reads a file, whoever may; raises an OSError.
-ReadFile = Callable[[Path], bytes]
 
 _log = Logger()
 
@@ -59,8 +61,9 @@ class CmdserverService(Service):
         source: The configuration's text.
         configuration: What it says.
         state_directory: Where state is kept.
+        successor: Whom we become when the doors are open; None if we stay who we are.
         rereading: How the configuration is read again.
-        leave_pid_file: Keeps twistd from removing its file, if it has one, and says which: as another user we may not.
+        pid_file: To be written and removed, if there is to be one.
         terminal: Where a person watches, if one does.
     """
 
@@ -70,8 +73,9 @@ class CmdserverService(Service):
         source: Source,
         configuration: Configuration,
         state_directory: Path,
+        successor: Successor | None,
         rereading: Rereading,
-        leave_pid_file: Callable[[], str] = lambda: "",
+        pid_file: PidFile | None = None,
         terminal: TextIO | None = None,
     ) -> None:
         self._reactor = reactor
@@ -79,7 +83,9 @@ class CmdserverService(Service):
         self._configuration = configuration
         self._state_directory = state_directory
         self._rereading = rereading
-        self._leave_pid_file = leave_pid_file
+        self._pid_file = pid_file
+        self._successor = successor
+        self._rights = Rights(successor)
         self._runner_process: RunnerProcess | None = None
         self._terminal = terminal
         self._doors = Doors()
@@ -90,38 +96,71 @@ class CmdserverService(Service):
     def privilegedStartService(self) -> None:
         """Build everything and open the doors, or raise `CannotStart`; nothing is accepted before the reactor runs."""
         super().privilegedStartService()
+        self._hear_signals()
         isolate_descriptors()
-        successor = whom_to_become(self._configuration.settings.runner)
-        prepare_directory(self._state_directory, successor.uid if successor is not None else None)
-        self._start_runner(successor)
-        if successor is not None:
-            # Its path may lead through directories that are root's alone.
-            os.chdir(self._state_directory)
+        warn_about_users(self._configuration.settings)
+        directory = prepare_state(self._state_directory, self._configuration.settings, self._rights)
+        self._start_runner()
+        if directory is not None:
+            os.fchdir(directory)
+            os.close(directory)
             self._state_directory = Path()
+        load_ahead(self._successor, {each.protocol for each in self._configuration.listening})
         try:
-            self._house = House(
-                self._reactor, self._configuration, self._state_directory, self._remote(), self._open_to_read
-            )
+            self._open_doors()
+            if self._pid_file is not None:
+                self._pid_file.write()
+            if self._runner_process is not None:
+                self._runner_process.wait_until_ready(self._source.text)
+                shed_privileges(self._successor)
+        except BaseException:
+            if self._pid_file is not None:
+                self._pid_file.remove()
+            raise
+
+    def _hear_signals(self) -> None:
+        """Take note of what is asked for until the reactor runs, which does it then: else it would be the end of us."""
+        on_signal(signal.SIGHUP, lambda: self._reactor.callFromThread(self.reload))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            on_signal(number, functools.partial(self._end_when_running, number))
+
+    def _end_when_running(self, number: signal.Signals) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            on_signal(each, lambda: None)
+        (self._reactor.sigTerm if number == signal.SIGTERM else self._reactor.sigInt)(number)
+
+    def _open_doors(self) -> None:
+        """Build everything as the user whose the state directory is, and open the doors, which may take root."""
+        try:
+            with self._rights.as_successor():
+                self._house = House(
+                    self._reactor,
+                    self._configuration,
+                    self._state_directory,
+                    self._remote(),
+                    self._open_to_read,
+                    opener_for(self._successor),
+                    reader_for(self._successor),
+                )
             for listening in self._configuration.listening:
-                self._doors.open(self._house.listener(listening, self._configuration))
+                with self._rights.as_successor():
+                    listener = self._house.listener(listening, self._configuration)
+                open_door(self._doors, listener, self._rights)
         except (AuditError, BadTLSFiles) as error:
             raise CannotStart(f"cmdserver: {error}") from error
         except CannotListen as error:
             raise CannotStart(f"cmdserver: cannot open the door at {error}") from error
-        if self._runner_process is not None:
-            self._runner_process.wait_until_ready(self._source.text)
-            protocols = {each.protocol for each in self._configuration.listening}
-            shed_privileges(successor, self._state_directory, self._house.audit.hand_over, protocols)
 
-    def _start_runner(self, successor: Successor | None) -> None:
+    def _start_runner(self) -> None:
         """Start it first: it takes a moment, and gets none of the descriptors that are opened next."""
         if self._configuration.settings.runner.process:
+            becomes = self._successor is not None
             try:
                 self._runner_process = RunnerProcess(
                     self._reactor,
                     self._source.path,
-                    pid_file=self._leave_pid_file() if successor is not None else "",
-                    state_directory=str(self._state_directory) if successor is not None else "",
+                    pid_file=str(self._pid_file.path) if self._pid_file is not None and becomes else "",
+                    state_directory=str(self._state_directory) if becomes else "",
                     gone=self._give_up,
                     differs=self._read_again,
                 )
@@ -140,6 +179,8 @@ class CmdserverService(Service):
         try:
             return open_to_read(path)
         except PermissionError:
+            if (descriptor := open_credential_as_root(path, self._state_directory)) is not None:
+                return descriptor
             if self._runner_process is None:
                 raise
             return self._runner_process.remote.fetch(str(path))
@@ -166,7 +207,6 @@ class CmdserverService(Service):
         return Deferred.fromCoroutine(self._drain())
 
     def _running(self) -> None:
-        on_signal(signal.SIGHUP, lambda: self._reactor.callFromThread(self.reload))
         # What exists now stays, and requests leave no cycles behind: look rarely, and at little.
         gc.collect()
         gc.freeze()
@@ -229,7 +269,7 @@ class CmdserverService(Service):
         """Read, or have it read by the runner process, which must go by the same text."""
         if self._runner_process is None:
             source = self._rereading.load()
-            await self._replace(source, self._rereading.look(source), Path.read_bytes)
+            await self._replace(source, self._rereading.look(source), read_file)
             return
         reading = await self._runner_process.reread()
         if reading.mistakes:
@@ -275,6 +315,8 @@ class CmdserverService(Service):
             await self._come_to_an_end()
         finally:
             self._house.close()
+            if self._pid_file is not None:
+                self._pid_file.remove()
             if self._runner_process is not None:
                 await self._runner_process.end()
 

@@ -126,8 +126,9 @@ class Runner(Struct, frozen=True, kw_only=True):
 
     #: Whether a process of its own starts programs.
     process: bool = True
-    #: Whom the daemon becomes if it is started as root, when its doors are open and its keys are read.
-    daemon_user: NonEmpty = "nobody"
+    #: Whom the daemon becomes if it is started as root, when its doors are open and its keys are read; None: the user
+    #: ``cmdserver``, or a number of its own.
+    daemon_user: NonEmpty | None = None
 
 
 class Settings(Struct, frozen=True, kw_only=True):

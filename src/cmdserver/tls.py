@@ -25,6 +25,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtoc
 from zope.interface import implementer
 
 from cmdserver.errors import BadTLSFiles
+from cmdserver.files.safe_path import read_file
 from cmdserver.settings import TLS
 
 #: For TLS 1.2: no suite with CBC (LUCKY13) or without forward secrecy. Those of 1.3 are OpenSSL's.
@@ -100,7 +101,7 @@ class ServerCredentials:
         return _Connection(self.loaded.context)
 
 
-def load(files: TLSFiles, now: datetime, read: Callable[[Path], bytes] = Path.read_bytes) -> Loaded:
+def load(files: TLSFiles, now: datetime, read: Callable[[Path], bytes] = read_file) -> Loaded:
     """Read certificate, key and authorities.
 
     Args:
@@ -134,7 +135,7 @@ def load(files: TLSFiles, now: datetime, read: Callable[[Path], bytes] = Path.re
     return Loaded(context=context, warnings=tuple(warnings))
 
 
-def read_authorities(path: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> list[x509.Certificate]:
+def read_authorities(path: Path, read: Callable[[Path], bytes] = read_file) -> list[x509.Certificate]:
     """Read the certificates of authorities.
 
     Raises:

@@ -116,6 +116,18 @@ class OtherWarningsTests(WarningsTestCase):
             state=state,
         )
 
+    def test_a_user_whom_others_are(self) -> None:
+        """A daemon that becomes nobody shares its keys with whatever else runs as nobody."""
+        shared = (
+            "is whom other services run as, too: each of their processes can read the daemon's keys and let itself in"
+        )
+        advice = "leave daemon_user out, or name a user that is the daemon's alone"
+        self.assert_warnings(
+            [f"10: runner.daemon_user: nobody {shared}; {advice}"],
+            _LISTEN + _DF + "[runner]\ndaemon_user = 'nobody'\n",
+        )
+        self.assert_warnings([], _LISTEN + _DF + "[runner]\ndaemon_user = 'root'\n")
+
 
 class ListenerWarningsTests(WarningsTestCase):
     def test_ports_of_root(self) -> None:

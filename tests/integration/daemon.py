@@ -160,6 +160,7 @@ class Daemon:
         roles: Tables | None = None,
         tls: Mapping[str, object] | None = None,
         web: Mapping[str, object] | None = None,
+        runner: Mapping[str, object] | None = None,
     ) -> None:
         """Write the configuration file.
 
@@ -172,6 +173,7 @@ class Daemon:
             roles: By name; None for one that lets everybody run everything.
             tls: The ``[tls]``; None for none.
             web: The ``[web]``; None for none.
+            runner: The ``[runner]``; None for none.
         """
         endpoints = [self.endpoint()] if listen is None else listen
         lines = ["[[listen]]", 'protocol = "line"', f"endpoint = {json.dumps(list(endpoints))}", 'login = "never"', ""]
@@ -183,7 +185,7 @@ class Daemon:
             lines += [f"[commands.{name}]", *(f"{key} = {_toml(value)}" for key, value in marked.items()), ""]
         for name, role in ({"anonymous": {"commands": ["*"]}} if roles is None else roles).items():
             lines += [f"[roles.{name}]", *(f"{key} = {_toml(value)}" for key, value in role.items()), ""]
-        for name, table in (("tls", tls), ("web", web)):
+        for name, table in (("tls", tls), ("web", web), ("runner", runner)):
             if table is not None:
                 lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items()), ""]
         lines += ["[limits]", *(f"{key} = {_toml(value)}" for key, value in (limits or {}).items()), ""]

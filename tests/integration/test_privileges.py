@@ -1,10 +1,13 @@
 """What daemon and runner have of root's privileges once the doors are open; only root can find out."""
 
 import os
+import pwd
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -46,18 +49,33 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
         yield daemon
 
 
-def test_daemon_has_nothing_of_root(daemon: Daemon) -> None:
-    """All its numbers are nobody's, it has no group, no capability, and gains none; programs are barred."""
-    status = _status(daemon.pid)
+@pytest.fixture
+def open_daemon() -> Iterator[Daemon]:
+    """Give a daemon that is not started, in a directory that everybody may enter."""
+    with tempfile.TemporaryDirectory() as directory, prepared(Path(directory)) as daemon:
+        daemon.directory.chmod(0o755)
+        yield daemon
 
-    assert set(status["Uid"].split()) == {str(NOBODY)}
-    assert set(status["Gid"].split()) == {"65534"}
+
+def _user_of(daemon: Daemon) -> int:
+    """Say whom a daemon has become: whose its state directory is."""
+    return daemon.state_directory.stat().st_uid
+
+
+def test_daemon_has_nothing_of_root(daemon: Daemon) -> None:
+    """All its numbers are its own, it has no group, no capability, and gains none; programs are barred."""
+    status = _status(daemon.pid)
+    user = _user_of(daemon)
+
+    assert 61184 <= user <= 65519 or pwd.getpwuid(user).pw_name == "cmdserver"
+    assert set(status["Uid"].split()) == {str(user)}
+    assert set(status["Gid"].split()) == {str(daemon.state_directory.stat().st_gid)}
     assert status["Groups"] == ""
     assert {status[each] for each in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {"0" * 16}
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
     for thread in Path(f"/proc/{daemon.pid}/task").iterdir():
         status = _status_of_thread(thread)
-        assert (status["Uid"].split()[0], status["Seccomp"], status["CapEff"]) == (str(NOBODY), "2", "0" * 16)
+        assert (status["Uid"].split()[0], status["Seccomp"], status["CapEff"]) == (str(user), "2", "0" * 16)
 
 
 def _status_of_thread(thread: Path) -> Mapping[str, str]:
@@ -74,7 +92,7 @@ def test_daemon_holds_nothing_of_roots(daemon: Daemon) -> None:
             continue
         assert not target.is_dir(), target
         if flags & os.O_ACCMODE != os.O_RDONLY:
-            assert target.stat().st_uid == NOBODY, target
+            assert target.stat().st_uid == _user_of(daemon), target
 
 
 def test_runner_keeps_what_it_needs(tmp_path: Path) -> None:
@@ -122,7 +140,7 @@ def test_commands_of_others_can_be_ended(daemon: Daemon) -> None:
 
 
 def test_state_below_a_directory_of_roots(tmp_path: Path) -> None:
-    """The state directory is found again though nobody may go where it is; its files are nobody's then."""
+    """The state directory is found again though its owner may not go where it is; its files are the owner's then."""
     tmp_path.chmod(0o700)
     with running(tmp_path, COMMANDS, doors=[Door(login="required", tls=True)]) as daemon:
         assert daemon.ask("word\n") == b"word\n"
@@ -131,7 +149,7 @@ def test_state_below_a_directory_of_roots(tmp_path: Path) -> None:
         assert "configuration read again" in daemon.log()
         assert daemon.ask("word\n") == b"word\n"
         assert [each["outcome"] for each in daemon.audit()] == ["ok", "ok"]
-        assert {path.stat().st_uid for path in (daemon.state_directory, *daemon.state_directory.iterdir())} <= {NOBODY}
+        assert len({path.stat().st_uid for path in (daemon.state_directory, *daemon.state_directory.iterdir())}) == 1
 
 
 def test_state_directory_may_be_a_link(tmp_path: Path) -> None:
@@ -148,38 +166,244 @@ def test_state_directory_may_be_a_link(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["link", "link to a directory", "link below", "hard link", "pipe", "dangling link"])
 def test_planted_files(daemon_to_be: Daemon, kind: str) -> None:
-    """Who was nobody yesterday leads root nowhere today: the daemon does not start with what he may have left."""
+    """Who was the daemon's user yesterday leads root nowhere today, whether or not the daemon starts with it."""
     daemon = daemon_to_be
     victim = daemon.directory / "victim"
     victim.write_text("untouched", "ascii")
+    victim.chmod(0o600)
     state = daemon.state_directory
     state.mkdir(mode=0o700)
     below = state / "authorized_keys"
+    planted = state / "audit.jsonl"
     match kind:
         case "link":
-            (state / "audit.jsonl").symlink_to(victim)
+            planted.symlink_to(victim)
         case "link to a directory":
+            planted = below
             below.symlink_to(daemon.directory)
         case "link below":
             below.mkdir()
-            (below / "ada").symlink_to(victim)
+            planted = below / "ada"
+            planted.symlink_to(victim)
         case "hard link":
-            (state / "audit.jsonl").hardlink_to(victim)
+            planted.hardlink_to(victim)
         case "pipe":
-            os.mkfifo(state / "audit.jsonl")
+            os.mkfifo(planted)
         case "dangling link":
-            (state / "passwd").symlink_to(daemon.directory / "not there")
+            planted = state / "passwd"
+            planted.symlink_to(daemon.directory / "not there")
     for path in (state, *state.rglob("*")):
-        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
-    owner = victim.stat().st_uid
+        if kind != "hard link" or path != planted:
+            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    daemon.configure(COMMANDS, runner={"daemon_user": "nobody"}, doors=[Door(login="required", tls=True)])
+
+    if planted.name == "audit.jsonl":
+        done = daemon.run_to_end()
+        assert done.returncode == 1
+        assert f"cannot open the audit file {planted}" in done.stdout + done.stderr
+    else:
+        daemon.start()
+        assert daemon.ask("word\n") == b"word\n"
+        daemon.stop()
+
+    assert (victim.read_text("ascii"), victim.stat().st_uid) == ("untouched", 0)
+    assert not (daemon.directory / "not there").exists()
+
+
+def test_a_backup_of_hard_links(daemon_to_be: Daemon) -> None:
+    """``cp -al`` of the state directory keeps nothing from starting, and the audit file goes on."""
+    daemon = daemon_to_be
+    daemon.configure(COMMANDS, doors=[Door(login="required", tls=True)])
+    for count in (1, 2):
+        daemon.start()
+        assert daemon.ask("word\n") == b"word\n"
+        daemon.stop()
+        assert len(daemon.audit()) == count
+        if count == 1:
+            subprocess.run(["cp", "-al", daemon.state_directory, daemon.directory / "backup"], check=True)
+
+
+def test_group_and_mode_of_the_audit_file_are_left(daemon_to_be: Daemon) -> None:
+    """Who collects logs may have been given the group; a restart takes nothing back."""
+    daemon = daemon_to_be
     daemon.configure(COMMANDS)
+    daemon.start()
+    assert daemon.ask("word\n") == b"word\n"
+    daemon.stop()
+    os.chown(daemon.audit_file, -1, 4)
+    daemon.audit_file.chmod(0o640)
+    daemon.start()
+    assert daemon.ask("word\n") == b"word\n"
+
+    status = daemon.audit_file.stat()
+    assert (status.st_gid, status.st_mode & 0o777) == (4, 0o640)
+    assert len(daemon.audit()) == 2
+    daemon.stop()
+
+
+@pytest.mark.parametrize("what", ["audit", "log", "pid", "socket"])
+def test_a_directory_that_others_may_write(open_daemon: Daemon, what: str) -> None:
+    """Links that the daemon's user has put where root's files are to be lead root nowhere; a sentence says why not."""
+    daemon = open_daemon
+    secrets, theirs = daemon.directory / "secrets", daemon.directory / "theirs"
+    secrets.mkdir(mode=0o700)
+    theirs.mkdir()
+    victim = secrets / "victim"
+    victim.write_text("untouched", "ascii")
+    victim.chmod(0o600)
+    for name in ("link", "link.lock"):
+        (theirs / name).symlink_to(victim)
+    for path in (theirs, *theirs.iterdir()):
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    link = theirs / "link"
+    daemon.configure(
+        COMMANDS,
+        runner={"daemon_user": "nobody"},
+        audit_file=str(link) if what == "audit" else None,
+        listen=[daemon.endpoint(), *([f"unix:{link}"] if what == "socket" else [])],
+    )
+    line = daemon.command_line("-n", *([f"--logfile={link}"] if what == "log" else []))
+    if what == "pid":
+        line[line.index(f"--pidfile={daemon.pid_file}")] = f"--pidfile={link}"
+    done = subprocess.run(line, cwd=daemon.directory, capture_output=True, text=True, timeout=15, check=False)
+
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    assert str(link) in said
+    assert "Traceback" not in said
+    status = victim.stat()
+    assert (victim.read_text("ascii"), status.st_uid, status.st_mode & 0o777) == ("untouched", 0, 0o600)
+
+
+def test_files_in_a_directory_of_the_daemons(open_daemon: Daemon) -> None:
+    """Where the daemon's user owns the directory all of them are its own, and it removes and reopens them itself."""
+    daemon = open_daemon
+    theirs = daemon.directory / "theirs"
+    theirs.mkdir(mode=0o700)
+    os.chown(theirs, NOBODY, NOBODY)
+    daemon.configure(
+        COMMANDS,
+        runner={"daemon_user": "nobody"},
+        audit_file=str(theirs / "audit.jsonl"),
+        listen=[daemon.endpoint(), f"unix:{theirs}/socket"],
+    )
+    line = daemon.command_line("-n", f"--logfile={theirs}/log")
+    line[line.index(f"--pidfile={daemon.pid_file}")] = f"--pidfile={theirs}/pid"
+    daemon.start(command_line=line)
+    try:
+        assert daemon.ask("word\n") == b"word\n"
+        names = {"audit.jsonl", "log", "pid", "socket", "socket.lock"}
+        assert {path.name: path.lstat().st_uid for path in theirs.iterdir()} == dict.fromkeys(names, NOBODY)
+
+        (theirs / "log").rename(theirs / "renamed")
+        (theirs / "audit.jsonl").rename(theirs / "audit.1")
+        daemon.signal(signal.SIGUSR1)
+        wait_until((theirs / "log").exists, "the log is opened anew")
+        daemon.signal(signal.SIGHUP)
+        wait_until((theirs / "audit.jsonl").exists, "the audit file is opened anew")
+        wait_until(lambda: "configuration read again" in (theirs / "log").read_text("utf-8"), "it is logged there")
+    finally:
+        daemon.stop()
+    assert {path.name for path in theirs.iterdir()} == {"audit.jsonl", "audit.1", "log", "renamed"}
+
+
+def test_audit_file_of_roots(open_daemon: Daemon) -> None:
+    """One that only root may open is opened by root; a reload goes on in it, and its rotation is refused in words."""
+    daemon = open_daemon
+    logs = daemon.directory / "logs"
+    logs.mkdir()
+    daemon.audit_file = logs / "audit.jsonl"
+    daemon.audit_file.touch(0o640)
+    daemon.configure(COMMANDS, audit_file=str(daemon.audit_file))
+    daemon.start()
+    assert daemon.ask("word\n") == b"word\n"
+    daemon.configure({**COMMANDS, "more": shell("echo more")}, audit_file=str(daemon.audit_file))
+    daemon.reload()
+    assert daemon.ask("more\n") == b"more\n"
+    assert ([each["command"] for each in daemon.audit()], daemon.audit_file.stat().st_uid) == (["word", "more"], 0)
+
+    daemon.audit_file.rename(logs / "audit.1")
+    daemon.reload()
+
+    assert "let who rotates it make it anew" in daemon.log()
+    assert daemon.ask("more\n") == b"more\n"
+    daemon.stop()
+
+
+def test_key_that_the_daemon_could_have_put_there(open_daemon: Daemon) -> None:
+    """The runner reads no file of root's for the daemon by a link of the daemon's, nor waits for its pipe."""
+    daemon, authority, door = open_daemon, trustme.CA(), Door(tls=True)
+    theirs = daemon.directory / "theirs"
+    tls = _write_pair(theirs, authority)
+    for path in (theirs, *theirs.iterdir()):
+        os.chown(path, NOBODY, NOBODY)
+    daemon.configure(COMMANDS, doors=[door], tls=tls, runner={"daemon_user": "nobody"})
+    daemon.start()
+    before = _certificate(door)
+    _write_pair(theirs, authority)
+    for path in theirs.iterdir():
+        os.chown(path, NOBODY, NOBODY)
+    daemon.reload()
+    after = _certificate(door)
+    assert after != before, "its own files are read by itself"
+
+    secret = daemon.directory / "secret.pem"
+    (theirs / "key.pem").rename(secret)
+    os.chown(secret, 0, 0)
+    for plant in (lambda: (theirs / "key.pem").symlink_to(secret), lambda: os.mkfifo(theirs / "key.pem", 0o666)):
+        plant()
+        before_log = len(daemon.log())
+        daemon.reload()
+        assert "nothing was changed" in daemon.log()[before_log:]
+        assert daemon.ask("word\n") == b"word\n"
+        (theirs / "key.pem").unlink()
+    assert _certificate(door) == after
+    daemon.stop()
+
+
+@pytest.mark.parametrize("kind", ["directory", "file"])
+def test_configuration_that_others_may_write(daemon_to_be: Daemon, kind: str) -> None:
+    """Who can change it decides what root does, so root goes by none that others can change."""
+    daemon = daemon_to_be
+    daemon.configure(COMMANDS)
+    (daemon.directory if kind == "directory" else daemon.config_file).chmod(0o777)
 
     done = daemon.run_to_end()
 
-    assert done.returncode != 0
-    assert str(state) in done.stdout + done.stderr
-    assert (victim.read_text("ascii"), victim.stat().st_uid) == ("untouched", owner)
-    assert not (daemon.directory / "not there").exists()
+    assert done.returncode == 1
+    assert "may be written by others" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_commands_have_ended_whatever_the_pid_file_is(daemon_to_be: Daemon) -> None:
+    """A pid file that has become a pipe keeps the runner from nothing when the daemon is killed."""
+    daemon = daemon_to_be
+    daemon.configure(COMMANDS)
+    daemon.start()
+    with daemon.connect() as client:
+        client.read_greeting()
+        client.send(b"long\n")
+        assert client.read_line() == b"begun\n"
+        runner = _runner_of(daemon)
+        daemon.pid_file.unlink()
+        os.mkfifo(daemon.pid_file)
+        daemon.signal(signal.SIGKILL)
+        wait_until(lambda: not daemon.processes(), "commands end with their daemon")
+        wait_until(lambda: not is_alive(runner), "the runner ends")
+    daemon.pid_file.unlink()
+
+
+def test_who_runs_as_whom_is_said(daemon_to_be: Daemon) -> None:
+    """At the start: commands that are root's because they name nobody, and a user that others are, too."""
+    daemon = daemon_to_be
+    daemon.configure(COMMANDS, runner={"daemon_user": "nobody"})
+    checked = daemon.run_to_end("--check")
+    assert checked.returncode == 0
+    assert "nobody is whom other services run as" in checked.stderr
+    daemon.start()
+    assert "commands that name no user run as root: ours, word" in daemon.log()
+    assert "nobody is whom other services run as" in daemon.log()
+    daemon.stop()
 
 
 def _write_pair(directory: Path, authority: trustme.CA) -> Mapping[str, object]:
@@ -262,9 +486,10 @@ def test_hidden_memory(daemon: Daemon) -> None:
     """Who has become the daemon's user can look neither into the runner nor into the daemon."""
     if shutil.which("setpriv") is None:
         pytest.skip("setpriv is not installed")
+    user = _user_of(daemon)
     for pid in (daemon.pid, _runner_of(daemon)):
         done = subprocess.run(
-            ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "cat", f"/proc/{pid}/environ"],
+            ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "cat", f"/proc/{pid}/environ"],
             capture_output=True,
             check=False,
         )

@@ -19,6 +19,8 @@ NOBODY = 65534
 #: What a Python must be able to do: to be found again, for the runner, and to import what is not ours.
 _NEEDED = "import sys; open(sys.executable); import cmdserver.plugin, bcrypt; from twisted.internet import reactor"
 
+_RUN = "import sys; sys.argv[0] = 'twistd'; from twisted.scripts.twistd import run; run()"
+
 #: In front of what is to be this user's.
 BECOME = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
@@ -53,5 +55,14 @@ def as_nobody(daemon: Daemon, *wrapper: str) -> None:
     for path in (daemon.directory, *daemon.directory.rglob("*")):
         os.chown(path, NOBODY, NOBODY)
     _, *options = daemon.command_line()
-    run = "import sys; sys.argv[0] = 'twistd'; from twisted.scripts.twistd import run; run()"
-    daemon.start(command_line=[*wrapper, *BECOME, python, "-c", run, *options], environment=environment)
+    daemon.start(command_line=[*wrapper, *BECOME, python, "-c", _RUN, *options], environment=environment)
+
+
+def as_number(daemon: Daemon, number: int, *options: str) -> None:
+    """Start a configured daemon as a user without a name and with nothing in its environment, in ``/``."""
+    python, environment = _python()
+    os.chown(daemon.state_directory, number, number)
+    become = ["setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups"]
+    variables = [f"{name}={value}" for name, value in {"PATH": os.environ["PATH"], **environment}.items()]
+    there = ["env", "-i", "-C", "/", *variables]
+    daemon.start(command_line=[*become, *there, python, "-c", _RUN, "-n", "cmdserver", *options])

@@ -13,6 +13,7 @@ from cmdserver.privsep.allowance import Allowance, Allowed, mistaken
 from cmdserver.privsep.messages import REPORT_BYTES, Read, Report, encode
 from cmdserver.reading import Mistake, Mistakes
 from tests.contracts import open_descriptors
+from tests.files.doubles import DAEMON, RootTestCase
 
 _LISTEN = '[[listen]]\nprotocol = "line"\nendpoint = "tcp:1"\nlogin = "never"\n'
 _ONE = _LISTEN + '[commands.one]\nrun = ["/bin/true"]\n'
@@ -123,3 +124,25 @@ class AllowanceTests(SynchronousTestCase):
         assert isinstance(report, Read)
         self.assertEqual(contents, [])
         self.assertIn(str(directory / "key"), report.mistakes[0])
+
+
+class OthersFilesTests(RootTestCase):
+    """Files for TLS that the daemon could have put there."""
+
+    def test_they_are_left_to_the_daemon(self) -> None:
+        """They are left out of what is read as root, and the others are read; a pipe keeps nobody waiting."""
+        self.directory("theirs", DAEMON.uid)
+        cert, secret = self.file("cert"), self.file("secret")
+        for plant in (lambda path: path.symlink_to(secret), os.mkfifo):
+            key = self.folder / "theirs" / "key"
+            plant(key)
+            tls = f'tls = true\n[tls]\ncertificate = "{cert}"\nkey = "{key}"\n'
+            text = _LISTEN + tls + _ONE.removeprefix(_LISTEN)
+            allowed = Allowed(Source(path="/x.toml", text=text), configure(text, Host(), lambda _: None))
+
+            report, descriptors = Allowance(lambda allowed=allowed: allowed).reread()  # type: ignore[misc]
+
+            for each in descriptors:
+                os.close(each)
+            self.assertEqual((report, len(descriptors)), (Read((), (str(cert),)), 2))
+            key.unlink()

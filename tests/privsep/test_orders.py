@@ -1,14 +1,18 @@
 """Tests of what the runner is told on its command line, and of what it removes for the daemon."""
 
+import os
 import shutil
 import socket
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.privsep.leftovers import remove_pid_file, remove_sockets, socket_path
+from cmdserver.privsep import leftovers
+from cmdserver.privsep.leftovers import remove_pid_file, remove_sockets, remove_stale_socket, socket_path
 from cmdserver.privsep.orders import Orders
+from tests.files.doubles import DAEMON, RootTestCase
 
 
 class OrdersTests(SynchronousTestCase):
@@ -67,15 +71,76 @@ class LeftoversTests(SynchronousTestCase):
         remove_sockets([endpoint], 4711)
         self.assertTrue(path.exists())
 
+    def test_what_a_killed_daemon_has_left_is_removed(self) -> None:
+        """If its number is nobody's, ours, or that of who has started us; not while a daemon has it."""
+        path = self.directory / "socket"
+        lock = self.directory / "socket.lock"
+        owner = os.geteuid()
+        for holder, is_removed in (
+            ("4194305", True),
+            (f"{os.getpid()}", True),
+            (f"{os.getppid()}", True),
+            ("x", False),
+        ):
+            with socket.socket(socket.AF_UNIX) as listening:
+                listening.bind(str(path))
+            lock.symlink_to(holder)
+            remove_stale_socket(path, {owner})
+            self.assertEqual(path.exists(), not is_removed, holder)
+            self.assertEqual(lock.is_symlink(), not is_removed, holder)
+        lock.unlink()
+        lock.symlink_to("4711")
+        with patch.object(leftovers, "is_daemon", {4711: True}.__getitem__):
+            remove_stale_socket(path, {owner})
+        self.assertTrue(path.exists())
+        lock.unlink()
+        lock.symlink_to("4194305")
+        remove_stale_socket(path, {owner + 1})
+        self.assertTrue(path.exists(), "it is somebody else's")
+        remove_stale_socket(self.directory / "no" / "socket", {owner})
+
     def test_where_sockets_are(self) -> None:
         """Endpoint descriptions of UNIX sockets name a path, others none."""
         for endpoint, path in (
             ("unix:/run/a", "/run/a"),
             ("unix:address=/run/a:mode=600", "/run/a"),
             ("haproxy:unix:/run/a", "/run/a"),
+            ("unix:/run/a\\:b\\\\c:mode=600", "/run/a:b\\c"),
             ("unix:relative", None),
             ("tcp:1:interface=127.0.0.1", None),
             ("systemd:domain=UNIX:index=0", None),
         ):
             found = socket_path(endpoint)
             self.assertEqual(None if found is None else str(found), path, endpoint)
+
+
+class OthersDirectoryTests(RootTestCase):
+    """Where the daemon's user may write, root removes nothing: what has the name may be something else by now."""
+
+    def test_nothing_is_removed(self) -> None:
+        """Neither a pid file nor a socket, not by its own path and not by a link's."""
+        theirs = self.directory("theirs", DAEMON.uid)
+        self.file("theirs/pid", DAEMON.uid, text="4711")
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(theirs / "socket"))
+        self.link("theirs/socket.lock", "4711", DAEMON.uid)
+        self.file("victim", text="4711")
+        self.link("theirs/folder", self.folder, DAEMON.uid)
+        before = {each.name for each in theirs.iterdir()}
+
+        remove_pid_file(theirs / "pid", 4711)
+        remove_pid_file(theirs / "folder" / "victim", 4711)
+        remove_sockets([f"unix:{theirs}/socket", f"unix:{theirs}/folder/theirs/socket"], 4711)
+
+        self.assertEqual({each.name for each in theirs.iterdir()}, before)
+        self.assertTrue((self.folder / "victim").exists())
+
+    def test_a_pipe_keeps_nobody_waiting(self) -> None:
+        """Nor does a file without an end."""
+        os.mkfifo(self.folder / "pipe")
+        (self.folder / "sparse").touch()
+        os.truncate(self.folder / "sparse", 1 << 40)
+
+        for name in ("pipe", "sparse"):
+            remove_pid_file(self.folder / name, 4711)
+            self.assertTrue((self.folder / name).exists())

@@ -1,13 +1,12 @@
 """Tests of what each of the two processes keeps of root's privileges."""
 
 import os
-import pwd
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.model import Command, Controls
 from cmdserver.privsep.linux import Capability
-from cmdserver.privsep.privileges import capabilities_for, successor_of_root
+from cmdserver.privsep.privileges import capabilities_for
 from tests.running_doubles import command
 
 _BASIC = {Capability.DAC_READ_SEARCH, Capability.SETUID, Capability.SETGID, Capability.KILL}
@@ -47,37 +46,3 @@ class CapabilityTests(SynchronousTestCase):
         self.assertEqual(
             capabilities_for([_as(1000, limits=(("open_files", 10),))]), _BASIC | {Capability.SYS_RESOURCE}
         )
-
-
-class SuccessorTests(SynchronousTestCase):
-    """Whom the daemon becomes."""
-
-    def test_root_becomes_another(self) -> None:
-        """By name or by number, with that user's group."""
-        self.patch(os, "geteuid", lambda: 0)
-        nobody = pwd.getpwnam("nobody")
-
-        for user in ("nobody", str(nobody.pw_uid)):
-            successor = successor_of_root(user)
-            assert successor is not None
-            self.assertEqual((successor.name, successor.uid, successor.gid), ("nobody", nobody.pw_uid, nobody.pw_gid))
-
-    def test_root_may_be_told_to_stay(self) -> None:
-        """Who names root wants root."""
-        self.patch(os, "geteuid", lambda: 0)
-
-        self.assertIsNone(successor_of_root("root"))
-        self.assertIsNone(successor_of_root("0"))
-
-    def test_others_stay_who_they_are(self) -> None:
-        """Who is not root becomes nobody else."""
-        self.patch(os, "geteuid", lambda: 1000)
-
-        self.assertIsNone(successor_of_root("nobody"))
-
-    def test_who_is_not_there_cannot_be_become(self) -> None:
-        """A name or number that nobody has is a LookupError, whoever we are."""
-        for uid in (0, 1000):
-            self.patch(os, "geteuid", lambda uid=uid: uid)
-            for user in ("no-such-user", "4294967294", "99999999999999999999"):
-                self.assertRaises(LookupError, successor_of_root, user)

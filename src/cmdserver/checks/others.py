@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cmdserver.host import Host
 from cmdserver.model import Listening
 from cmdserver.networks import parse_network
+from cmdserver.privsep.daemon_user import shared_user_warning
 from cmdserver.reading import Reader
 from cmdserver.settings import TLS, CommandSettings, Settings, Web
 from cmdserver.startups import Startups
@@ -69,6 +70,8 @@ class OtherChecks:
         user = settings.runner.daemon_user
         if user is not None and not user.isdigit():
             self._reader.attempt(("runner", "daemon_user"), self._host.group_of, user)
+        if warning := shared_user_warning(user):
+            self._reader.warn(("runner", "daemon_user"), warning)
         if settings.runner.process:
             return
         for name, command in settings.commands.items():

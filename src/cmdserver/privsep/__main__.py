@@ -64,10 +64,12 @@ def main(orders: Orders) -> None:
             succession.wait_for_our_turn(predecessor)
             end_marked(marks)
         else:
+            # Before everything else: commands end with the daemon, whatever lies in the place of its files.
+            server.end()
             if orders.pid_file:
                 remove_pid_file(Path(orders.pid_file), orders.daemon)
+            if orders.state_directory:  # the daemon has become somebody who may not
                 remove_sockets(allowance.endpoints, orders.daemon)
-            server.end()
             return
 
 

@@ -4,12 +4,14 @@ It reads for the daemon, too: that may not be allowed to open the configuration,
 more. What it hands over is what it has read, so that both go by the same text.
 """
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from cmdserver.configuration import Configuration, Source
+from cmdserver.files.safe_path import UnsafePath, read_file
 from cmdserver.model import Command
 from cmdserver.privsep.messages import Read, Report, checksum_of
 from cmdserver.reading import Mistakes
@@ -71,15 +73,14 @@ class Allowance:
         self._next = None
         try:
             allowed = self._read()
-            files = _tls_files(allowed.configuration)
-            contents = [allowed.source.text.encode(), *(Path(file).read_bytes() for file in files)]
-            descriptors = _in_memory(contents)
+            files = dict(_read_safely(_tls_files(allowed.configuration)))
+            descriptors = _in_memory([allowed.source.text.encode(), *files.values()])
         except Mistakes as mistakes:
             return mistaken(mistakes), ()
         except OSError as error:
             return Read((_cut(f"{error.filename}: {error.strerror}"),), ()), ()
         self._next = allowed
-        return Read((), files), descriptors
+        return Read((), tuple(files)), descriptors
 
     def adopt(self, checksum: int) -> bool:
         """Go by what was read last, if that is what is meant, or else by what there is to be read now.
@@ -113,6 +114,13 @@ def _tls_files(configuration: Configuration) -> tuple[str, ...]:
     if not any(each.tls for each in configuration.listening):
         return ()
     return tuple(each for each in (tls.certificate, tls.key, tls.client_ca) if each is not None)
+
+
+def _read_safely(files: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Read files for the daemon, but those that it could have put there: it reads them itself."""
+    for file in files:
+        with contextlib.suppress(UnsafePath):
+            yield file, read_file(Path(file))
 
 
 def _in_memory(contents: Iterable[bytes]) -> tuple[int, ...]:

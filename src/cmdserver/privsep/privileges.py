@@ -4,12 +4,11 @@ Rule of this file: what is given up here is given up for good.
 """
 
 import os
-import pwd
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from cmdserver.model import Command
 from cmdserver.privsep import linux
+from cmdserver.privsep.daemon_user import Successor
 from cmdserver.privsep.linux import Capability
 from cmdserver.reading import Mistake, Mistakes
 
@@ -57,30 +56,6 @@ def capabilities_for(commands: Iterable[Command]) -> frozenset[Capability] | Non
     if any(each.controls.limits for each in commands):
         needed.add(Capability.SYS_RESOURCE)
     return frozenset(needed)
-
-
-@dataclass(frozen=True, slots=True)
-class Successor:
-    """Whom the daemon becomes."""
-
-    name: str
-    uid: int
-    gid: int
-
-
-def successor_of_root(user: str) -> Successor | None:
-    """Say whom the daemon is to become; None if it is not root, or is to stay it.
-
-    Args:
-        user: A name, or a number.
-
-    Raises:
-        LookupError: There is no such user.
-    """
-    entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
-    if os.geteuid() != 0 or entry.pw_uid == 0:
-        return None
-    return Successor(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
 def become(successor: Successor) -> None:

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
 from cmdserver.errors import CannotStart
+from cmdserver.files.safe_path import read_file
 from cmdserver.privsep import linux, starting
 from cmdserver.privsep.marks import Marks
 from cmdserver.privsep.messages import Adopt, Read, Ready, Reread, checksum_of
@@ -39,9 +40,9 @@ class Reading:
     files: Mapping[str, bytes]
 
     def read(self, path: Path) -> bytes:
-        """Read a file as the runner has found it; another one from the disk."""
+        """Read a file as the runner has found it; another one, and one that we could have changed, from the disk."""
         content = self.files.get(str(path))
-        return path.read_bytes() if content is None else content
+        return read_file(path) if content is None else content
 
 
 class RunnerProcess:

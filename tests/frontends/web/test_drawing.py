@@ -62,7 +62,7 @@ class DrawingTests(TestCase):
         def tagged(text: str) -> list[str]:
             rows: Json = [{"name": text, "use_percent": 5, "other": {"nested": text}}]
             read = drawn({"fact": text, "rows": rows})
-            self.assertEqual(2, read.text.count(shown(text)))
+            self.assertGreaterEqual(read.text.count(shown(text)), 2)  # short words are in others, too
             return [tag for tag, _ in read.elements]
 
         self.assertEqual(tagged("plain"), tagged(words))

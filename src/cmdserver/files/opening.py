@@ -1,0 +1,143 @@
+"""Open files for a daemon that is still root, and is to become somebody else: the audit file, the log, TLS's files.
+
+Where the daemon's user may put a link, a pipe or a directory in a file's place, root would read or write what that user
+wants. So each file is opened as root only where nobody but root could have put it, and else as the daemon's user, who
+may be led wherever that user could go.
+"""
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from cmdserver.files.safe_path import UnsafePath, open_safely, read_file, safe_place
+from cmdserver.ownership import acting_as, acting_as_root
+from cmdserver.privsep.daemon_user import Successor
+
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+#: Non-blocking for the sake of a FIFO, which would hold the whole daemon up when nobody reads it.
+_OURS = _FLAGS | os.O_CLOEXEC | os.O_NONBLOCK
+
+#: What a container's logs are collected from: not opened again, as that takes the rights of who started us.
+_STREAM = re.compile(r"/dev/(?:stdout|stderr|fd/([0-9]{1,4}))|/proc/self/fd/([0-9]{1,4})")
+
+#: Opens a file to append to, by its path; raises an OSError.
+Opener = Callable[[Path], int]
+#: Reads a whole file; raises an OSError.
+ReadFile = Callable[[Path], bytes]
+
+
+def reader_for(successor: Successor | None) -> ReadFile:
+    """Make what reads files for a daemon that is to become, or has become, a user.
+
+    Args:
+        successor: None if it stays who it is.
+    """
+
+    def read(path: Path) -> bytes:
+        if successor is None or os.getuid() != 0:
+            return read_file(path)
+        with acting_as_root():
+            try:
+                return read_file(path)
+            except UnsafePath as error:
+                return _read_as(successor, path, error)
+
+    return read
+
+
+def _read_as(successor: Successor, path: Path, unsafe: UnsafePath) -> bytes:
+    with acting_as(successor.uid, successor.gid):
+        try:
+            return read_file(path)
+        except PermissionError as error:
+            text = f"{error.strerror} for the daemon's user, {successor.name}; and {unsafe.strerror}"
+            raise PermissionError(error.errno, text, str(path)) from error
+
+
+def opener_for(successor: Successor | None, mode: int = 0o600) -> Opener:
+    """Make what opens files for a daemon that is to become, or has become, a user.
+
+    Args:
+        successor: None if it stays who it is.
+        mode: Of files that are made.
+    """
+
+    def open_file(path: Path) -> int:
+        if (stream := _stream(path)) is not None:
+            return os.dup(stream)
+        if os.getuid() != 0:
+            return os.open(path, _OURS, mode)
+        if successor is None:
+            return open_safely(path, _FLAGS, mode, takes_devices=True)
+        with acting_as_root():
+            return _open_for(successor, path, mode)
+
+    return open_file
+
+
+def _open_for(successor: Successor, path: Path, mode: int) -> int:
+    """Open a file as root, for who will write to it; what root has to make becomes theirs."""
+    with acting_as(successor.uid, successor.gid):
+        try:
+            # What lies in the state directory is no link; elsewhere, the administrator may have made one, to a device.
+            return os.open(path, _OURS if path.is_absolute() else _OURS | os.O_NOFOLLOW, mode)
+        except OSError as error:
+            refused = error
+    if refused.errno not in {errno.EACCES, errno.EPERM}:
+        raise refused
+    try:
+        is_there = _is_there(path)
+        descriptor = open_safely(path, _FLAGS, mode, takes_devices=True)
+    except UnsafePath as error:
+        text = f"{refused.strerror} for the daemon's user, {successor.name}; and {error.strerror}"
+        raise OSError(refused.errno, text, str(path)) from error
+    if not is_there:
+        os.fchown(descriptor, successor.uid, successor.gid)
+    return descriptor
+
+
+def _is_there(path: Path) -> bool:
+    with safe_place(path) as place:
+        try:
+            os.stat(place.name, dir_fd=place.directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+    return True
+
+
+def _stream(path: Path) -> int | None:
+    """Say which descriptor of ours a path means."""
+    found = _STREAM.fullmatch(os.fspath(path))
+    if found is None:
+        return None
+    number = found[1] or found[2] or {"/dev/stdout": "1", "/dev/stderr": "2"}[found[0]]
+    return int(number)
+
+
+def is_same_file(path: Path, descriptor: int) -> bool | None:
+    """Whether a path still leads to an open file; None if we may not look."""
+    try:
+        there = path.stat()
+    except PermissionError:
+        return None
+    except OSError:
+        return False
+    here = os.fstat(descriptor)
+    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+
+
+def ends_within_a_line(descriptor: int) -> bool:
+    """Whether a disk was full, or a power failed, in the middle of the last line of a file that is open to append."""
+    try:
+        # By the descriptor: the path may be another file's by now.
+        reading = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False  # it may only be appended to; then there is no telling
+    with os.fdopen(reading, "rb") as file:
+        if not stat.S_ISREG(os.fstat(reading).st_mode) or not file.seek(0, os.SEEK_END):
+            return False
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"

@@ -1,0 +1,84 @@
+"""Tests of the daemon's log."""
+
+import os
+from pathlib import Path
+
+from twisted.logger import capturedLogs
+
+from cmdserver.files.log_file import DaemonLog
+from cmdserver.files.opening import opener_for
+from tests.files.doubles import DAEMON, RootTestCase
+
+
+class LogTests(RootTestCase):
+    """A log in a place of the daemon's."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.logs = self.directory("logs", DAEMON.uid)
+        self.path = self.logs / "log"
+        self.is_shed = True
+        self.log = DaemonLog(self.path, opener_for(DAEMON, 0o644), lambda: self.is_shed)
+        self.addCleanup(lambda: self.log.closed or self.log.close())
+
+    def test_it_is_appended_to(self) -> None:
+        """What is there stays, with its mode and its owner."""
+        self.log.write("one\n")
+        self.path.chmod(0o640)
+        again = DaemonLog(self.path, opener_for(DAEMON, 0o644), lambda: True)
+        again.write("zwei ü\n")
+        again.flush()
+        again.close()
+
+        self.assertEqual(self.path.read_text("utf-8"), "one\nzwei ü\n")
+        self.assertEqual((self.path.stat().st_uid, self.path.stat().st_mode & 0o777), (DAEMON.uid, 0o640))
+
+    def test_it_is_rotated(self) -> None:
+        """At its length, and when it is asked for; not while that would be done as root."""
+        self.log.rotateLength = 8
+        self.is_shed = False
+        for line in ("first\n", "second\n", "third\n"):
+            self.log.write(line)
+        self.log.rotate_or_reopen()
+        self.assertEqual(sorted(each.name for each in self.logs.iterdir()), ["log"])
+
+        self.is_shed = True
+        self.log.write("fourth\n")
+        self.log.rotate_or_reopen()
+        self.log.write("fifth\n")
+
+        texts = {each.name: each.read_text("ascii") for each in self.logs.iterdir()}
+        self.assertEqual(texts, {"log": "fifth\n", "log.1": "fourth\n", "log.2": "first\nsecond\nthird\n"})
+
+    def test_it_is_opened_anew(self) -> None:
+        """Where somebody else has renamed it, and whether or not there is another one by now."""
+        for number in range(2):
+            self.log.write(f"{number}\n")
+            self.path.rename(self.logs / f"renamed.{number}")
+            if number:
+                self.path.touch()
+                os.chown(self.path, DAEMON.uid, DAEMON.gid)
+            self.log.rotate_or_reopen()
+        self.log.write("last\n")
+
+        texts = {each.name: each.read_text("ascii") for each in self.logs.iterdir()}
+        self.assertEqual(texts, {"log": "last\n", "renamed.0": "0\n", "renamed.1": "1\n"})
+
+    def test_what_cannot_be_opened_anew(self) -> None:
+        """The old one stays in use, and says so."""
+        self.path.rename(self.logs / "renamed")
+        self.path.mkdir()
+        with capturedLogs() as events:
+            self.log.rotate_or_reopen()
+        self.log.write("still\n")
+
+        self.assertEqual((self.logs / "renamed").read_text("ascii"), "still\n")
+        self.assertIn("cannot be opened anew", events[0]["log_format"])
+
+    def test_a_link(self) -> None:
+        """It leads root nowhere."""
+        victim = self.folder / "victim"
+        self.link("logs/link", victim, DAEMON.uid)
+
+        self.assertRaises(OSError, DaemonLog, Path(self.logs / "link"), opener_for(DAEMON), lambda: True)
+        self.assertFalse(victim.exists())

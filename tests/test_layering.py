@@ -131,23 +131,28 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "privsep.credentials": "names",
         "privsep.leftovers": "",
         "privsep.seccomp": "",
-        "privsep.launching": "model privsep.linux privsep.marks",
-        "privsep.runs": "model privsep.launching privsep.marks privsep.messages",
+        "privsep.control_groups": "",
+        "privsep.launching": "model privsep.control_groups privsep.linux privsep.marks",
+        "privsep.run": "model privsep.launching privsep.messages",
+        "privsep.strays": "privsep.control_groups privsep.marks privsep.messages",
+        "privsep.runs": (
+            "model privsep.control_groups privsep.launching privsep.marks privsep.messages privsep.run privsep.strays"
+        ),
         "privsep.succession": "privsep.linux",
         "privsep.allowance": "configuration model privsep.messages reading",
         "privsep.serving": ("privsep.allowance privsep.credentials privsep.messages privsep.runs privsep.succession"),
         "privsep.__main__": (
-            "configuration host privsep.allowance privsep.credentials privsep.launching privsep.leftovers privsep.linux"
-            " privsep.marks privsep.messages privsep.orders privsep.privileges privsep.runs privsep.serving"
-            " privsep.succession reading"
+            "configuration host privsep.allowance privsep.control_groups privsep.credentials privsep.launching"
+            " privsep.leftovers privsep.linux privsep.marks privsep.messages privsep.orders privsep.privileges"
+            " privsep.runs privsep.serving privsep.strays privsep.succession reading"
         ),
         "privsep.starting": "errors host privsep.messages privsep.orders",
         "privsep.remote_child": "pipes privsep.messages",
         "privsep.packets": "privsep.messages",
         "privsep.remote": "privsep.messages privsep.packets privsep.remote_child",
         "privsep.process": (
-            "errors privsep.linux privsep.marks privsep.messages privsep.orders privsep.remote privsep.runs"
-            " privsep.starting"
+            "errors privsep.linux privsep.marks privsep.messages privsep.orders privsep.remote privsep.starting"
+            " privsep.strays"
         ),
         # The doors.
         "lobby": "dispatcher gate hangups orphans settings",
@@ -436,6 +441,7 @@ class LayeringTests(SynchronousTestCase):
             ("spawning", "os.posix_spawn"),
             ("privsep.starting", "os.posix_spawn"),
             ("privsep.succession", "os.fork"),
+            ("privsep.control_groups", "os.fork"),
             *(("privsep.launching", f"os.{function}") for function in ("fork", "execve", "posix_spawn")),
         }
         self.assertEqual(used - allowed, set())

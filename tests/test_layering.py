@@ -68,14 +68,16 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "passwords": "",
         "credentials": "names passwords sources",
         "authorized_keys": "credentials sources",
-        "watched": "credentials",
+        "watched": "credentials errors",
         "credential_files": "authorized_keys credentials names passwords replacing watched",
         "host_keys": "errors",
         "first_start": "credential_files errors passwords replacing",
         # Who is calling.
         "hashing": "admission errors passwords penalties",
         "claims": "names",
-        "checkers": "authorized_keys claims credential_files credentials hashing remembered sshtransport.sk_keys",
+        "checkers": (
+            "authorized_keys claims credential_files credentials errors hashing remembered sshtransport.sk_keys"
+        ),
         "threshold": "errors penalties startups",
         "identity": "claims errors events model penalties threshold",
         # TLS is no door, but what some doors are wrapped in.
@@ -121,7 +123,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         # The configuration: names of roles and words of the protocol are not written down twice.
         "checks": "host model names networks policy reading settings startups wire",
         "configuration": "checks host model reading settings",
-        # The runner process, and what the daemon has of it; only the last three import Twisted.
+        # The runner process, and what the daemon has of it; only the last five import Twisted.
         "privsep": "",
         "privsep.linux": "",
         "privsep.marks": "",
@@ -149,7 +151,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "privsep.starting": "errors host privsep.messages privsep.orders",
         "privsep.remote_child": "pipes privsep.messages",
         "privsep.packets": "privsep.messages",
-        "privsep.remote": "privsep.messages privsep.packets privsep.remote_child",
+        "privsep.fetching": "errors privsep.messages",
+        "privsep.remote": "errors privsep.fetching privsep.messages privsep.packets privsep.remote_child",
         "privsep.process": (
             "errors privsep.linux privsep.marks privsep.messages privsep.orders privsep.remote privsep.starting"
             " privsep.strays"
@@ -275,7 +278,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "shedding": "errors preloading privsep.linux privsep.privileges privsep.seccomp settings state",
         "service": (
             "configuration doors errors house identity privsep.privileges privsep.process process reading shedding"
-            " state watched"
+            " state"
         ),
         "plugin": "configuration errors host listening reading service settings state structured tls",
         # What people type beside the daemon.

@@ -43,7 +43,7 @@ from cmdserver.spawning import Spawner
 from cmdserver.startups import Newcomers, Startups
 from cmdserver.threshold import Threshold
 from cmdserver.throttle import Throttle
-from cmdserver.watched import open_to_read
+from cmdserver.watched import Fetch, open_to_read
 
 #: The doors that there are. Named, not imported: a door that is not configured costs nothing at start-up.
 FRONT_ENDS: Mapping[str, str] = {
@@ -64,6 +64,7 @@ class House:
         state_directory: Prepared.
         remote: Starts commands, by their names; None: we do.
         open_file: Opens a credential file to be read.
+        fetch: Has one opened that we may not open; None: nobody does.
 
     Raises:
         AuditError: The audit file cannot be opened.
@@ -76,8 +77,10 @@ class House:
         state_directory: Path,
         remote: IReactorProcess | None = None,
         open_file: Callable[[Path], int] = open_to_read,
+        fetch: Fetch | None = None,
     ) -> None:
         self._open_file = open_file
+        self._fetch = fetch
         self._reactor = reactor
         self._configuration = configuration
         self._state_directory = state_directory
@@ -233,7 +236,7 @@ class House:
             from cmdserver.hashing import HashingThreads, PasswordVerifier, threads_for  # noqa: PLC0415
             from cmdserver.remembered import Remembered  # noqa: PLC0415
 
-            files = CredentialFiles(self._state_directory, open_file=self._open_file)
+            files = CredentialFiles(self._state_directory, open_file=self._open_file, fetch=self._fetch)
             require_user(files, self._state_directory)
             for complaint in files.complaints():
                 _log.warn("{complaint}", complaint=complaint)

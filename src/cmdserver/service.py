@@ -1,5 +1,6 @@
 """The daemon's life: doors open, SIGHUP replaces what can be, SIGTERM brings everything to its end."""
 
+import errno
 import gc
 import os
 import signal
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IReactorProcess
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -25,7 +26,6 @@ from cmdserver.process import isolate_descriptors, on_signal, tell_systemd
 from cmdserver.reading import Mistakes
 from cmdserver.shedding import shed_privileges, whom_to_become
 from cmdserver.state import prepare_directory
-from cmdserver.watched import open_to_read
 
 #: At the end, for answers that are on their way to clients who read.
 FLUSH_SECONDS = 2.0
@@ -100,7 +100,7 @@ class CmdserverService(Service):
             self._state_directory = Path()
         try:
             self._house = House(
-                self._reactor, self._configuration, self._state_directory, self._remote(), self._open_to_read
+                self._reactor, self._configuration, self._state_directory, self._remote(), fetch=self._fetch
             )
             for listening in self._configuration.listening:
                 self._doors.open(self._house.listener(listening, self._configuration))
@@ -135,14 +135,11 @@ class CmdserverService(Service):
     def _remote(self) -> IReactorProcess | None:
         return self._runner_process.remote if self._runner_process is not None else None
 
-    def _open_to_read(self, path: Path) -> int:
-        """Open a credential file, or have it opened: who puts it there may be root, and not think of us."""
-        try:
-            return open_to_read(path)
-        except PermissionError:
-            if self._runner_process is None:
-                raise
-            return self._runner_process.remote.fetch(str(path))
+    def _fetch(self, path: Path) -> Deferred[int]:
+        """Have a credential file opened that we may not open: who puts it there may be root, and not think of us."""
+        if self._runner_process is None:
+            return fail(PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)))
+        return self._runner_process.remote.fetch(str(path))
 
     def _give_up(self) -> None:
         """Stop, as a failure: whoever supervises us is to start us again."""

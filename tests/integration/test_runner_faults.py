@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from cmdserver.privsep.control_groups import find_place
+from cmdserver.privsep.fetching import FETCH_SECONDS
 from cmdserver.privsep.succession import LOOK_SECONDS, MOST_LOOKS
 from tests.integration.client import Client
-from tests.integration.daemon import Daemon, is_alive, prepared, running, shell, wait_until
+from tests.integration.daemon import Daemon, Door, is_alive, prepared, running, shell, wait_until
+from tests.integration.logins import ALICE, LENIENT, PASSWORD, USER, write_passwords
 from tests.integration.users import BECOME, as_nobody, directory_of_nobody
 from tests.privsep.playing import children
 
@@ -215,6 +217,44 @@ def test_a_mute_runner_is_replaced(daemon: Daemon) -> None:
         wait_until(lambda: daemon.ask("word\n") == b"word\n", "it works")
     assert _runner_of(daemon) == standby
     assert "did not answer for too long" in daemon.log()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_a_login_that_needs_the_runner_holds_up_nobody(tmp_path: Path) -> None:
+    """With a password file that is root's alone: it is told to come again; others are served; later it is let in."""
+    door = Door()
+    with prepared(tmp_path) as daemon:
+        write_passwords(daemon)
+        daemon.configure(COMMANDS, doors=[door], limits=LENIENT)
+        daemon.start()
+        write_passwords(daemon)  # as root, which the daemon is not any more
+        runner = _runner_of(daemon)
+        with _log_in(door) as login:
+            assert b"alice" in login.read_all()
+        os.kill(runner, signal.SIGSTOP)
+        logins = [_log_in(door) for _ in range(4)]
+        began = time.monotonic()
+        for _ in range(20):
+            assert daemon.ask("whoami\n").startswith(b"name")
+        assert time.monotonic() - began < FETCH_SECONDS
+        for login in logins:
+            assert b"busy: credentials cannot be looked up" in login.read_all()
+            login.close()
+        os.kill(runner, signal.SIGCONT)
+
+        def is_let_in() -> bool:
+            with _log_in(door) as login:
+                return b"alice" in login.read_all()
+
+        wait_until(is_let_in, "it is let in")
+        assert _runner_of(daemon) == runner
+
+
+def _log_in(door: Door) -> Client:
+    client = Client(door.address)
+    client.send(f"alice\n{ALICE}\nwhoami\n".encode())
+    assert client.read_exactly(len(USER + PASSWORD)) == USER + PASSWORD
+    return client
 
 
 def test_a_runner_that_is_idle_is_not_replaced(daemon: Daemon) -> None:

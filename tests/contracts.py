@@ -522,6 +522,15 @@ class RunnerContract(TestCase):
 
         self.assertEqual((finished.signal, finished.timed_out, finished.truncated), ("SIGTERM", False, False))
 
+    async def test_a_run_that_has_hardly_begun_ends_alike(self) -> None:
+        """One that is ended as soon as it was asked for is asked to end, and not killed."""
+        begun = self.begin(grant(argv=("/bin/sleep", "60")))
+
+        begun.execution.end()
+        finished = await begun.outcome()
+
+        self.assertEqual(finished.signal, "SIGTERM")
+
     async def test_ending_a_finished_run_is_harmless(self) -> None:
         """To end, pause or resume what is over changes nothing."""
         begun = self.begin(self.shell("exit 0"))
@@ -535,8 +544,9 @@ class RunnerContract(TestCase):
 
     async def test_a_paused_run_ends_too(self) -> None:
         """A run that is ended while nobody reads it does not wait for a reader."""
-        begun = self.begin(grant(argv=("/usr/bin/yes",)))
+        begun = self.begin(self.shell("echo $$ > ready; exec yes"))
         begun.execution.pause()
+        await self.number("ready")
 
         begun.execution.end()
         self.clock.advance(execution_module.KILL_AFTER_SECONDS)

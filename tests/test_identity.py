@@ -1,5 +1,6 @@
 """Tests of the portal: who is believed, what is written down, and what nobody is told."""
 
+import os
 import tempfile
 from base64 import b64decode, b64encode
 from dataclasses import fields
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -24,7 +25,17 @@ from cmdserver.checkers import CertificateChecker, PasswordChecker, PublicKeyChe
 from cmdserver.claims import BearerToken, Certificate, Password, Proof, PublicKey
 from cmdserver.credential_files import CredentialFiles
 from cmdserver.credentials import Token, token_digest
-from cmdserver.errors import AuditError, Busy, Code, Fault, LoginRefused, LoginRequired, RequestError, Throttled
+from cmdserver.errors import (
+    AuditError,
+    Busy,
+    Code,
+    Fault,
+    LoginRefused,
+    LoginRequired,
+    RequestError,
+    Throttled,
+    Unavailable,
+)
 from cmdserver.events import EventStream, LoggedIn
 from cmdserver.hashing import PasswordVerifier, is_match
 from cmdserver.identity import Arrival, Credentials, Door, ICaller, Identity, Login, Offence, Realm, suppose
@@ -295,27 +306,121 @@ class PublicKeyTests(IdentityTestCase):
     def test_acceptable_is_listed(self) -> None:
         """A key is acceptable only if it is listed, for that name, and may be used now from there."""
         checker = PublicKeyChecker(self.files, lambda: NOON)
-        self.assertFalse(checker.is_acceptable("ada", self.blob, "192.0.2.1"))
+        self.assertFalse(self.successResultOf(checker.is_acceptable("ada", self.blob, "192.0.2.1")))
         self.files.add_keys("ada", f'from="192.0.2.0/24" {self.line}')
 
-        self.assertTrue(checker.is_acceptable("ada", self.blob, "192.0.2.1"))
-        self.assertFalse(checker.is_acceptable("ada", self.blob, "192.0.3.1"))
-        self.assertFalse(checker.is_acceptable("eve", self.blob, "192.0.2.1"))
-        self.assertFalse(checker.is_acceptable("../ada", self.blob, "192.0.2.1"))
+        self.assertTrue(self.successResultOf(checker.is_acceptable("ada", self.blob, "192.0.2.1")))
+        self.assertFalse(self.successResultOf(checker.is_acceptable("ada", self.blob, "192.0.3.1")))
+        self.assertFalse(self.successResultOf(checker.is_acceptable("eve", self.blob, "192.0.2.1")))
+        self.assertFalse(self.successResultOf(checker.is_acceptable("../ada", self.blob, "192.0.2.1")))
 
     def test_doors_ask_before_a_signature(self) -> None:
         """A door that is asked about a key asks whoever knows; where nobody does, none is acceptable."""
         asked: list[tuple[str, bytes, str]] = []
 
-        def is_acceptable(name: str, blob: bytes, source: str) -> bool:
+        def is_acceptable(name: str, blob: bytes, source: str) -> Deferred[bool]:
             asked.append((name, blob, source))
-            return True
+            return succeed(True)
 
         knowing = Identity([], self.threshold, EventStream(self.ledger), lambda: 0.0, is_acceptable)
 
-        self.assertTrue(Door("ssh", Login.REQUIRED, knowing).is_acceptable_key("192.0.2.1", "ada", b"blob"))
+        asking = Door("ssh", Login.REQUIRED, knowing).is_acceptable_key("192.0.2.1", "ada", b"blob")
+        self.assertTrue(self.successResultOf(asking))
         self.assertEqual(asked, [("ada", b"blob", "192.0.2.1")])
-        self.assertFalse(Door("ssh", Login.REQUIRED, self.identity).is_acceptable_key("192.0.2.1", "ada", b"blob"))
+        asking = Door("ssh", Login.REQUIRED, self.identity).is_acceptable_key("192.0.2.1", "ada", b"blob")
+        self.assertFalse(self.successResultOf(asking))
+
+
+class FetchedTests(IdentityTestCase):
+    """Files that somebody else has to open for us."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.asked: list[tuple[str, Deferred[int]]] = []
+        self.given_up: list[object] = []
+        self.directory = self.files._directory
+
+        def may_not(path: Path) -> int:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        def fetch(path: Path) -> Deferred[int]:
+            self.asked.append((str(path.relative_to(self.directory)), Deferred(self.given_up.append)))
+            return self.asked[-1][1]
+
+        self.files.add_keys("ada", f"ssh-ed25519 {b64encode(string(b'ssh-ed25519') + string(bytes(32))).decode()}")
+        fetched = CredentialFiles(self.directory, open_file=may_not, fetch=fetch)
+        self.keys = PublicKeyChecker(fetched, lambda: NOON)
+        checkers: list[ICredentialsChecker] = [
+            PasswordChecker(fetched, cast("PasswordVerifier", self.verifier), Remembered(bytes(32)), lambda: self.now),
+            self.keys,
+            TokenChecker(fetched, lambda: NOON),
+        ]
+        self.identity = Identity(checkers, self.threshold, EventStream(self.ledger), lambda: 0.0)
+
+    def begin(self, credentials: Credentials) -> Deferred[Caller]:
+        """Try."""
+        return self.identity.log_in(HERE, credentials)
+
+    def open(self, name: str) -> int:
+        """Open a file as whoever may."""
+        return os.open(self.directory / name, os.O_RDONLY)
+
+    def test_a_login_waits_for_its_file_alone(self) -> None:
+        """Each asks for what it needs; nothing is decided before that is there, and then it is, at once."""
+        logins = [
+            self.begin(password("ada", b"right")),
+            self.begin(BearerToken(secret="none", source=HERE.source)),
+            self.begin(PublicKey(name="ada", blob=b"other", signed=b"", signature=b"", source=HERE.source)),
+        ]
+        self.assertEqual([name for name, _ in self.asked], ["passwd", "tokens", "authorized_keys/ada"])
+        for login in logins:
+            self.assertNoResult(login)
+        self.assertEqual(self.written, [])
+
+        self.asked[0][1].callback(self.open("passwd"))
+        self.asked[1][1].errback(FileNotFoundError(2, "No such file or directory"))
+        self.asked[2][1].callback(self.open("authorized_keys/ada"))
+
+        self.assertEqual(self.successResultOf(logins[0]).name, "ada")
+        self.failureResultOf(logins[1], LoginRefused)
+        self.failureResultOf(logins[2], LoginRefused)
+        self.assertEqual([reason for *_, reason in self.written], [None, "no such token", "no such key"])
+
+    def test_what_cannot_be_looked_up_is_no_failed_login(self) -> None:
+        """Who shows anything is told to come again; that is written down, and nothing else is concluded from it."""
+        shown: list[Credentials] = [
+            password("ada", b"right"),
+            BearerToken(secret="none", source=HERE.source),
+            PublicKey(name="ada", blob=b"", signed=b"", signature=b"", source=HERE.source),
+        ]
+        for credentials in shown:
+            login = self.begin(credentials)
+            self.asked[-1][1].errback(Unavailable(110, "the runner process does not answer"))
+            self.failureResultOf(login, Busy)
+        asking = self.keys.is_acceptable("ada", b"", HERE.source)
+        self.asked[-1][1].errback(Unavailable(110, "the runner process does not answer"))
+        self.failureResultOf(asking, Busy)
+
+        self.assertEqual({outcome for _, _, outcome, _ in self.written}, {Code.BUSY})
+        self.assertEqual(self.verifier.asked, [])
+
+    def test_who_gives_up_waits_no_longer(self) -> None:
+        """A login, or a look at a key, that is cancelled cancels the question; the next one asks anew."""
+        for asking in (self.begin(password("ada", b"x")), self.keys.is_acceptable("ada", b"", HERE.source)):
+            asking.cancel()
+            self.failureResultOf(asking, CancelledError)
+        self.assertEqual(self.given_up, [answer for _, answer in self.asked])
+
+        login = self.begin(password("ada", b"right"))
+        self.asked[-1][1].callback(self.open("passwd"))
+        self.assertEqual(self.successResultOf(login).name, "ada")
+
+    def test_other_names_cost_the_same_question(self) -> None:
+        """Whoever is looked for, and whether there is such a file, one question is asked; but for what is no name."""
+        for name, count in (("ada", 1), ("nobody", 1), ("../passwd", 0), ("", 0)):
+            before = len(self.asked)
+            self.keys.is_acceptable(name, b"", HERE.source)
+            self.assertEqual(len(self.asked) - before, count, name)
 
 
 class CertificateTests(IdentityTestCase):

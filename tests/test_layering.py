@@ -83,14 +83,16 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "passwords": "",
         "credentials": "names passwords sources",
         "authorized_keys": "credentials sources",
-        "watched": "credentials text_files",
+        "watched": "credentials errors text_files",
         "credential_files": "authorized_keys credentials names passwords replacing watched",
         "host_keys": "errors files.safe_path text_files",
         "first_start": "credential_files errors files.safe_path passwords replacing",
         # Who is calling.
         "hashing": "admission errors networks passwords",
         "claims": "names",
-        "checkers": "authorized_keys claims credential_files credentials hashing remembered sshtransport.sk_keys",
+        "checkers": (
+            "authorized_keys claims credential_files credentials errors hashing remembered sshtransport.sk_keys"
+        ),
         "threshold": "errors penalties startups",
         "identity": "claims errors events model penalties threshold",
         # TLS is no door, but what some doors are wrapped in.
@@ -145,7 +147,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             "checks.commands checks.listeners checks.others checks.roles files.safe_path host model reading settings"
             " text_files"
         ),
-        # The runner process, and what the daemon has of it; only the last three import Twisted.
+        # The runner process, and what the daemon has of it; only the last five import Twisted.
         "privsep": "",
         "privsep.linux": "",
         "privsep.marks": "",
@@ -156,23 +158,25 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "privsep.credentials": "files.safe_path names",
         "privsep.leftovers": "files.safe_path",
         "privsep.seccomp": "",
-        "privsep.launching": "model privsep.linux privsep.marks",
-        "privsep.runs": "model privsep.launching privsep.marks privsep.messages",
+        "privsep.launching": "model privsep.control_groups privsep.linux privsep.marks",
+        "privsep.runs": (
+            "model privsep.control_groups privsep.launching privsep.marks privsep.messages privsep.run privsep.strays"
+        ),
         "privsep.succession": "privsep.linux",
         "privsep.allowance": "configuration files.safe_path model privsep.messages reading",
         "privsep.serving": ("privsep.allowance privsep.credentials privsep.messages privsep.runs privsep.succession"),
         "privsep.__main__": (
-            "configuration host privsep.allowance privsep.credentials privsep.launching privsep.leftovers privsep.linux"
-            " privsep.marks privsep.messages privsep.orders privsep.privileges privsep.runs privsep.serving"
-            " privsep.succession reading"
+            "configuration host privsep.allowance privsep.control_groups privsep.credentials privsep.launching"
+            " privsep.leftovers privsep.linux privsep.marks privsep.messages privsep.orders privsep.privileges"
+            " privsep.runs privsep.serving privsep.strays privsep.succession reading"
         ),
         "privsep.starting": "errors host privsep.messages privsep.orders",
         "privsep.remote_child": "pipes privsep.messages",
         "privsep.packets": "privsep.messages",
-        "privsep.remote": "privsep.messages privsep.packets privsep.remote_child",
+        "privsep.remote": "errors privsep.fetching privsep.messages privsep.packets privsep.remote_child",
         "privsep.process": (
             "errors files.safe_path privsep.linux privsep.marks privsep.messages privsep.orders privsep.remote"
-            " privsep.runs privsep.starting"
+            " privsep.starting privsep.strays"
         ),
         # The doors.
         "lobby": "dispatcher gate hangups orphans settings",
@@ -315,6 +319,10 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             " policy printable reading rendering settings sources state text_files"
             " policy printable reading rendering settings sources state watched"
         ),
+        "privsep.control_groups": "",
+        "privsep.fetching": "errors privsep.messages",
+        "privsep.run": "model privsep.launching privsep.messages",
+        "privsep.strays": "privsep.control_groups privsep.marks privsep.messages",
         "": "",
     }.items()
 }
@@ -500,6 +508,7 @@ class LayeringTests(SynchronousTestCase):
             ("spawning", "os.posix_spawn"),
             ("privsep.starting", "os.posix_spawn"),
             ("privsep.succession", "os.fork"),
+            ("privsep.control_groups", "os.fork"),
             *(("privsep.launching", f"os.{function}") for function in ("fork", "execve", "posix_spawn")),
         }
         self.assertEqual(used - allowed, set())

@@ -130,7 +130,11 @@ class Setting:
         self.house.dispatcher.reconfigure(Policy(commands, EVERYTHING, self.login_required_at))
         self.threshold = FragileThreshold(Newcomers(Startups(10, 30, 100)), Penalties(), self.house.clock, lambda: 0.99)
         identity = Identity(
-            [self.checker], self.threshold, EventStream(self.house.ledger), lambda: 1_700_000_000.0, lambda *_: False
+            [self.checker],
+            self.threshold,
+            EventStream(self.house.ledger),
+            lambda: 1_700_000_000.0,
+            lambda *_: succeed(False),
         )
         self.doors = {name: Door(name, self.login, identity, PLACE) for name in ("line", "web", "ssh")}
         self.lobby = Lobby(

@@ -1,16 +1,19 @@
 """Files that people change while the daemon runs."""
 
+import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
 from cmdserver.credentials import Complaint, Parsed
-from cmdserver.watched import WatchedFile, read_trusted
+from cmdserver.errors import Unavailable
+from cmdserver.watched import WatchedFile, open_to_read, read_trusted
 
 
 class Parser:
@@ -159,3 +162,101 @@ def test_a_file_in_another_encoding(tmp_path: Path, logged: list[str]) -> None:
     assert file.read().value == ""
     text = "cannot be used: it is UTF-16, not UTF-8; save it as UTF-8, or: iconv -f UTF-16 -t UTF-8"
     assert logged == [f"{tmp_path}/x:{text}"]
+
+
+class Fetching:
+    """Somebody else who opens files, when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Path, Deferred[int]]] = []
+
+    def __call__(self, path: Path) -> Deferred[int]:
+        answer: Deferred[int] = Deferred()
+        self.asked.append((path, answer))
+        return answer
+
+    def answer(self) -> None:
+        """Open the file that was asked for last."""
+        path, answer = self.asked[-1]
+        answer.callback(open_to_read(path))
+
+
+def _may_not(path: Path) -> int:
+    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+
+def _value(looking: Coroutine[Any, Any, Parsed[str]]) -> list[Any]:
+    """Look; what comes of it is in the list as soon as it is known."""
+    results: list[Any] = []
+    Deferred.fromCoroutine(looking).addBoth(results.append)
+    return results
+
+
+def test_what_we_may_open_is_read_at_once(tmp_path: Path) -> None:
+    """Nobody is asked, and no turn of the reactor goes by; nor for what is not there, or cannot be trusted."""
+    fetch = Fetching()
+    path = tmp_path / "x"
+    file = WatchedFile(path, Parser())
+    assert _value(file.read_or_fetch(fetch))[0].value == ""
+    path.write_text("text")
+    assert _value(file.read_or_fetch(fetch))[0].value == "text"
+    path.chmod(0o666)
+    assert _value(file.read_or_fetch(fetch))[0].value == ""
+    assert fetch.asked == []
+
+
+def test_what_we_may_not_open_is_fetched(tmp_path: Path) -> None:
+    """The answer is waited for, is trusted no more than ours, and counts for each look of its own."""
+    fetch = Fetching()
+    path = tmp_path / "x"
+    path.write_text("one")
+    file = WatchedFile(path, Parser(), _may_not)
+
+    first, second = _value(file.read_or_fetch(fetch)), _value(file.read_or_fetch(fetch))
+    assert (first, second) == ([], [])
+    assert [asked for asked, _ in fetch.asked] == [path, path]
+    descriptor = open_to_read(path)
+    fetch.asked[0][1].callback(os.dup(descriptor))
+    fetch.asked[1][1].callback(descriptor)  # with an offset that they share
+    assert [each.value for each in (*first, *second)] == ["one", "one"]
+
+    path.chmod(0o666)
+    third = _value(file.read_or_fetch(fetch))
+    fetch.answer()
+    assert third[0].value == ""
+    assert "others may write" in third[0].complaints[0].text
+
+
+def test_a_reason_of_the_file_is_a_complaint(tmp_path: Path, logged: list[str]) -> None:
+    """Who opens it for us says why not; that there is none is nothing to complain of."""
+    fetch = Fetching()
+    file = WatchedFile(tmp_path / "x", Parser(), _may_not)
+
+    looking = _value(file.read_or_fetch(fetch))
+    fetch.asked[-1][1].errback(OSError(errno.EPERM, "that is a link"))
+    assert (looking[0].value, file.is_there) == ("", True)
+    looking = _value(file.read_or_fetch(fetch))
+    fetch.asked[-1][1].errback(FileNotFoundError(errno.ENOENT, "No such file or directory"))
+    assert (looking[0].value, file.is_there) == ("", False)
+    assert logged == [f"{tmp_path / 'x'}:cannot be used: that is a link"]
+    assert isinstance(_value(WatchedFile(tmp_path / "x", Parser(), _may_not).read_or_fetch(None))[0], Parsed)
+
+
+@pytest.mark.parametrize("trouble", [Unavailable(errno.ETIMEDOUT, "no answer"), OSError(errno.EMFILE, "too many")])
+def test_what_cannot_be_done_now_is_no_reason_of_the_file(tmp_path: Path, logged: list[str], trouble: OSError) -> None:
+    """What was known of it is kept, and nothing is said about it: neither that it is empty nor that it is wrong."""
+    fetch = Fetching()
+    path = tmp_path / "x"
+    path.write_text("text")
+    file = WatchedFile(path, Parser(), _may_not)
+    _value(file.read_or_fetch(fetch))
+    fetch.answer()
+
+    looking = _value(file.read_or_fetch(fetch))
+    fetch.asked[-1][1].errback(trouble)
+
+    assert isinstance(looking[0].value, Unavailable)
+    assert (file.is_there, logged) == (True, [])
+    looking = _value(file.read_or_fetch(fetch))
+    fetch.answer()
+    assert looking[0].value == "text"

@@ -7,9 +7,9 @@ else; for passwords it costs the same time too.
 
 import shlex
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
@@ -30,8 +30,14 @@ from cmdserver.claims import (
 )
 from cmdserver.credential_files import CredentialFiles
 from cmdserver.credentials import token_digest
+from cmdserver.errors import Busy, Unavailable
 from cmdserver.hashing import PasswordVerifier, highest_cost
 from cmdserver.remembered import Remembered
+
+#: Until whoever opens files for us may answer again, or has been replaced.
+_AGAIN_SECONDS = 5
+
+Found = TypeVar("Found")
 
 
 @implementer(ICredentialsChecker)
@@ -57,27 +63,21 @@ class PasswordChecker:
 
     def requestAvatarId(self, credentials: Password) -> Deferred[Any]:
         """Prove a name by its password; an unknown name costs what a wrong password costs."""
-        hashes = self._files.passwords()
+        return Deferred.fromCoroutine(self._check(credentials))
+
+    async def _check(self, credentials: Password) -> Proof:
+        hashes = await _now(self._files.fetch_passwords())
         hashed = hashes.get(credentials.name)
-
         proof = Proof(name=credentials.name, method=credentials.method)
-
-        def proven(is_right: bool) -> Proof:  # noqa: FBT001 - it is the verifier's answer
-            if not is_right:
-                raise UnauthorizedLogin("wrong password" if hashed is not None else "no such user")
-            if credentials.is_repeated and hashed is not None:
-                self._remembered.remember(credentials.password, hashed, self._clock())
+        repeated = hashed if credentials.is_repeated else None
+        if repeated is not None and self._remembered.knows(credentials.password, repeated, self._clock()):
             return proof
-
-        if (
-            credentials.is_repeated
-            and hashed is not None
-            and self._remembered.knows(credentials.password, hashed, self._clock())
-        ):
-            return succeed(proof)
         cost = highest_cost(hashes.values())
-        checked = self._verifier.verify(credentials.password, hashed, source=credentials.source, cost=cost)
-        return checked.addCallback(proven)
+        if not await self._verifier.verify(credentials.password, hashed, source=credentials.source, cost=cost):
+            raise UnauthorizedLogin("wrong password" if hashed is not None else "no such user")
+        if repeated is not None:
+            self._remembered.remember(credentials.password, repeated, self._clock())
+        return proof
 
 
 @implementer(ICredentialsChecker)
@@ -97,15 +97,18 @@ class TokenChecker:
 
     def requestAvatarId(self, credentials: BearerToken) -> Deferred[Any]:
         """Prove whoever the token was made for."""
+        return Deferred.fromCoroutine(self._check(credentials))
+
+    async def _check(self, credentials: BearerToken) -> Proof:
         digest = token_digest(credentials.secret)
         # Digests are compared, so that how much of one is right tells nothing of the token.
-        token = next((each for each in self._files.tokens() if each.sha256 == digest), None)
+        token = next((each for each in await _now(self._files.fetch_tokens()) if each.sha256 == digest), None)
         if token is None:
-            return fail(UnauthorizedLogin("no such token"))
+            raise UnauthorizedLogin("no such token")
         refusal = token.refusal(self._now(), credentials.source)
         if refusal is not None:
-            return fail(UnauthorizedLogin(f"{token.name}'s {refusal}"))
-        return succeed(Proof(name=token.name, method=credentials.method, commands=token.commands))
+            raise UnauthorizedLogin(f"{token.name}'s {refusal}")
+        return Proof(name=token.name, method=credentials.method, commands=token.commands)
 
 
 @implementer(ICredentialsChecker)
@@ -123,40 +126,52 @@ class PublicKeyChecker:
         self._files = files
         self._now = now
 
-    def is_acceptable(self, name: str, blob: bytes, source: str) -> bool:
+    def is_acceptable(self, name: str, blob: bytes, source: str) -> Deferred[bool]:
         """Whether a signature by a key would let somebody in: only if it is listed, and may be used now from there."""
-        return isinstance(self._find(name, blob, source), AuthorizedKey)
+        return Deferred.fromCoroutine(self._is_acceptable(name, blob, source))
+
+    async def _is_acceptable(self, name: str, blob: bytes, source: str) -> bool:
+        return isinstance(await self._find(name, blob, source), AuthorizedKey)
 
     def requestAvatarId(self, credentials: PublicKey) -> Deferred[Any]:
         """Prove a name by a signature of one of its keys."""
-        key = self._find(credentials.name, credentials.blob, credentials.source)
+        return Deferred.fromCoroutine(self._check(credentials))
+
+    async def _check(self, credentials: PublicKey) -> Proof:
+        key = await self._find(credentials.name, credentials.blob, credentials.source)
         if isinstance(key, str):
-            return fail(UnauthorizedLogin(key))
+            raise UnauthorizedLogin(key)
         if not _is_signed(credentials):
-            return fail(UnauthorizedLogin("wrong signature"))
+            raise UnauthorizedLogin("wrong signature")
         try:
             forced = tuple(shlex.split(key.command)) if key.command is not None else None
         except ValueError as error:
-            return fail(UnauthorizedLogin(f"the key's command= cannot be split into words: {error}"))
-        return succeed(
-            Proof(
-                name=credentials.name,
-                method=credentials.method,
-                forced_words=forced,
-                permits_pty=key.permits_pty,
-            )
+            raise UnauthorizedLogin(f"the key's command= cannot be split into words: {error}") from error
+        return Proof(
+            name=credentials.name,
+            method=credentials.method,
+            forced_words=forced,
+            permits_pty=key.permits_pty,
         )
 
-    def _find(self, name: str, blob: bytes, source: str) -> AuthorizedKey | str:
+    async def _find(self, name: str, blob: bytes, source: str) -> AuthorizedKey | str:
         """Find a line that lets the key in; or say why none does. A key may have several."""
         refusal = "no such key"
-        for key in self._files.keys(name):
+        for key in await _now(self._files.fetch_keys(name)):
             if key.blob == blob:
                 reason = key.refusal(self._now(), source)
                 if reason is None:
                     return key
                 refusal = reason
         return refusal
+
+
+async def _now(looking: Awaitable[Found]) -> Found:
+    """Look something up; if it cannot be done now, that is nobody's failed login."""
+    try:
+        return await looking
+    except Unavailable as error:
+        raise Busy("credentials cannot be looked up at the moment", _AGAIN_SECONDS) from error
 
 
 def _is_signed(credentials: PublicKey) -> bool:

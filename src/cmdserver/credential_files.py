@@ -1,9 +1,10 @@
 """The users' credentials in the state directory: ``passwd``, ``tokens`` and ``authorized_keys/NAME``.
 
 Reading is for the daemon: at every login the files as they are then; what is wrong in them is logged and lets nobody
-in. Writing is for the companion command and the first start: whole files, under a lock, and every line that is not the
-subject of a change stays as it is, whoever wrote it. Rules of this file: a name becomes part of a path only after
-`is_user_name`; no password comes here, only hashes (`cmdserver.passwords`).
+in. Who asks in a coroutine waits where somebody else has to open a file, and nowhere else. Writing is for the companion
+command and the first start: whole files, under a lock, and every line that is not the subject of a change stays as it
+is, whoever wrote it. Rules of this file: a name becomes part of a path only after `is_user_name`; no password comes
+here, only hashes (`cmdserver.passwords`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +26,7 @@ from cmdserver.credentials import (
 from cmdserver.names import is_user_name
 from cmdserver.passwords import trouble_with_hash
 from cmdserver.replacing import locked, make_directory, remove, replace
-from cmdserver.watched import WatchedFile, open_to_read, read_trusted
+from cmdserver.watched import Fetch, WatchedFile, open_to_read, read_trusted
 
 #: The user that a first start makes, and the file in which it leaves the password until that is changed.
 INITIAL_USER = "admin"
@@ -48,13 +49,19 @@ class CredentialFiles:
         directory: The state directory.
         lock_seconds: How long a change waits for another one; then it is a TimeoutError.
         open_file: Opens a file to be read, by its path.
+        fetch: Has a file opened that we may not open; None: nobody does.
     """
 
     def __init__(
-        self, directory: Path, lock_seconds: float = 10.0, open_file: Callable[[Path], int] = open_to_read
+        self,
+        directory: Path,
+        lock_seconds: float = 10.0,
+        open_file: Callable[[Path], int] = open_to_read,
+        fetch: Fetch | None = None,
     ) -> None:
         self._directory = directory
         self._open_file = open_file
+        self._fetch = fetch
         self._lock_seconds = lock_seconds
         self._passwords = WatchedFile(directory / "passwd", parse_passwd, open_file)
         self._tokens = WatchedFile(directory / "tokens", parse_tokens, open_file)
@@ -77,6 +84,25 @@ class CredentialFiles:
         file = self._keys_file(name)
         return file.read().value if file else ()
 
+    # The same for logins, which let others go on meanwhile; they raise `Unavailable` if it cannot be done now
+
+    async def fetch_passwords(self) -> Mapping[str, bytes]:
+        """The bcrypt hashes by user."""
+        return (await self._passwords.read_or_fetch(self._fetch)).value
+
+    async def fetch_tokens(self) -> tuple[Token, ...]:
+        """All tokens, the expired ones too."""
+        return (await self._tokens.read_or_fetch(self._fetch)).value
+
+    async def fetch_keys(self, name: str) -> tuple[AuthorizedKey, ...]:
+        """A user's keys, the expired ones too; none for whatever is no user's name."""
+        if not is_user_name(name):
+            return ()
+        file = self._keys.get(name) or self._new_keys_file(name)
+        keys = (await file.read_or_fetch(self._fetch)).value
+        self._remember(name, file)
+        return keys
+
     def users(self) -> tuple[str, ...]:
         """Everybody who has a password, a key or a token."""
         names = {*self.passwords(), *(token.name for token in self.tokens())}
@@ -91,16 +117,20 @@ class CredentialFiles:
         """Look whether a user has a file of keys, and remember it only if so."""
         if not is_user_name(name):
             return None
-        file = self._keys.pop(name, None) or WatchedFile(
-            self._keys_directory / name, parse_authorized_keys, self._open_file
-        )
+        file = self._keys.get(name) or self._new_keys_file(name)
         file.read()
-        if not file.is_there:
-            return None
-        if len(self._keys) >= _MOST_KEY_FILES:
-            self._keys.clear()
-        self._keys[name] = file
-        return file
+        self._remember(name, file)
+        return file if file.is_there else None
+
+    def _new_keys_file(self, name: str) -> _Keys:
+        return WatchedFile(self._keys_directory / name, parse_authorized_keys, self._open_file)
+
+    def _remember(self, name: str, file: _Keys) -> None:
+        self._keys.pop(name, None)
+        if file.is_there:
+            if len(self._keys) >= _MOST_KEY_FILES:
+                self._keys.clear()
+            self._keys[name] = file
 
     def _names_of_keys(self) -> list[str]:
         try:

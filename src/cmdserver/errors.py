@@ -143,6 +143,10 @@ class AuditError(Exception):
     """The audit file cannot be written, so nothing may be run."""
 
 
+class Unavailable(OSError):  # noqa: N818 - a statement
+    """Something cannot be had at the moment, which says nothing about whether it is there."""
+
+
 class CannotListen(Exception):  # noqa: N818 - a statement, as in Twisted's CannotListenError
     """A door cannot be opened; the text says which endpoint and why.
 

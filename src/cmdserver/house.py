@@ -45,7 +45,7 @@ from cmdserver.spawning import Spawner
 from cmdserver.startups import Newcomers, Startups
 from cmdserver.threshold import Threshold
 from cmdserver.throttle import Throttle
-from cmdserver.watched import open_to_read
+from cmdserver.watched import Fetch, open_to_read
 
 #: The doors that there are. Named, not imported: a door that is not configured costs nothing at start-up.
 FRONT_ENDS: Mapping[str, str] = {
@@ -68,6 +68,7 @@ class House:
         open_file: Opens a credential file to be read.
         open_audit: Opens the audit file to append to.
         read: Reads the files of TLS at the start.
+        fetch: Has a credential file opened that we may not open; None: nobody does.
 
     Raises:
         AuditError: The audit file cannot be opened.
@@ -82,9 +83,11 @@ class House:
         open_file: Callable[[Path], int] = open_to_read,
         open_audit: Opener | None = None,
         read: ReadFile = read_file,
+        fetch: Fetch | None = None,
     ) -> None:
         self._open_file = open_file
         self._read = read
+        self._fetch = fetch
         self._reactor = reactor
         self._configuration = configuration
         self._state_directory = state_directory
@@ -256,7 +259,7 @@ class House:
             from cmdserver.hashing import HashingThreads, PasswordVerifier, threads_for  # noqa: PLC0415
             from cmdserver.remembered import Remembered  # noqa: PLC0415
 
-            files = CredentialFiles(self._state_directory, open_file=self._open_file)
+            files = CredentialFiles(self._state_directory, open_file=self._open_file, fetch=self._fetch)
             require_user(files, self._state_directory)
             for complaint in files.complaints():
                 _log.warn("{complaint}", complaint=complaint)

@@ -15,7 +15,7 @@ from typing import Any, Protocol, assert_never, cast
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
-from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
@@ -126,7 +126,7 @@ class Identity:
         threshold: Threshold,
         events: EventStream,
         time_of_day: Callable[[], float],
-        is_acceptable_key: Callable[[str, bytes, str], bool] = lambda *_: False,
+        is_acceptable_key: Callable[[str, bytes, str], Deferred[bool]] = lambda *_: succeed(False),
     ) -> None:
         self.is_acceptable_key = is_acceptable_key
         self._portal = Portal(Realm(), checkers)
@@ -307,8 +307,11 @@ class Door:
             return fail(self._require_identity().failed_before(self._arrival(source), "certificate", Failure()))
         return self.log_in(source, credentials) if credentials is not None else None
 
-    def is_acceptable_key(self, source: str, name: str, blob: bytes) -> bool:
-        """Whether it is worth a signature to log in with a key; asked by clients before they sign."""
+    def is_acceptable_key(self, source: str, name: str, blob: bytes) -> Deferred[bool]:
+        """Whether it is worth a signature to log in with a key; asked by clients before they sign.
+
+        Fails with `Busy` if that cannot be found out now. To cancel it is to give up.
+        """
         return self._require_identity().is_acceptable_key(name, blob, source)
 
     def refused_in_handshake(self, source: str, reason: str) -> None:

@@ -1,5 +1,6 @@
 """The daemon's life: doors open, SIGHUP replaces what can be, SIGTERM brings everything to its end."""
 
+import errno
 import functools
 import gc
 import os
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IReactorProcess
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -141,6 +142,7 @@ class CmdserverService(Service):
                     self._open_to_read,
                     opener_for(self._successor),
                     reader_for(self._successor),
+                    self._fetch,
                 )
             for listening in self._configuration.listening:
                 with self._rights.as_successor():
@@ -175,15 +177,19 @@ class CmdserverService(Service):
         return self._runner_process.remote if self._runner_process is not None else None
 
     def _open_to_read(self, path: Path) -> int:
-        """Open a credential file, or have it opened: who puts it there may be root, and not think of us."""
+        """Open a credential file; at the start also one that root has put there and only root may read."""
         try:
             return open_to_read(path)
         except PermissionError:
             if (descriptor := open_credential_as_root(path, self._state_directory)) is not None:
                 return descriptor
-            if self._runner_process is None:
-                raise
-            return self._runner_process.remote.fetch(str(path))
+            raise
+
+    def _fetch(self, path: Path) -> Deferred[int]:
+        """Have a credential file opened that we may not open: who puts it there may be root, and not think of us."""
+        if self._runner_process is None:
+            return fail(PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)))
+        return self._runner_process.remote.fetch(str(path))
 
     def _give_up(self) -> None:
         """Stop, as a failure: whoever supervises us is to start us again."""

@@ -2,18 +2,23 @@
 
 Every look costs one ``stat``. What is wrong with a file is logged once for each version of it. A file that cannot be
 read, or that others may write to, says nothing at all: whoever is named in it stays out, and the daemon goes on.
+
+A look is made at once, or, where somebody else has to open the file for us, in a coroutine: only that one waits, and
+only if it has to.
 """
 
+import errno
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from twisted.logger import Logger
 
 from cmdserver.credentials import Complaint, Parsed
+from cmdserver.errors import Unavailable
 from cmdserver.text_files import NotUTF8, decode_leniently
 
 Value = TypeVar("Value")
@@ -22,7 +27,13 @@ Value = TypeVar("Value")
 #: again since, in the same tick and to the same length, as a password's hash is. It is read again.
 _SETTLED_NANOSECONDS = 100_000_000
 
+#: We, or whoever opens a file for us, are short of something; the file is as it was.
+_SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+
 _Version = tuple[int, int, int, int]
+
+#: Has a file opened by somebody who may, and gives a descriptor; raises an OSError, or `Unavailable`.
+Fetch = Callable[[Path], Awaitable[int]]
 
 _log = Logger()
 
@@ -59,23 +70,68 @@ class WatchedFile(Generic[Value]):
 
     def read(self) -> Parsed[Value]:
         """Look at the file as it is now."""
+        if self._is_current():
+            return self._parsed
         try:
-            if not self._is_settled or self._is_changed():
-                read_at = time.time_ns()
-                text, status = read_trusted(self.path, self._open_file)
-                self._take(_version(status), self._parse(text))
-                self._is_settled = read_at - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NANOSECONDS
-        except FileNotFoundError:
-            self._take(None, self._nothing)
+            descriptor = self._open_file(self.path)
         except OSError as error:
-            self._take(None, Parsed(self._nothing.value, (Complaint(None, f"cannot be used: {error.strerror}"),)))
+            return self._unreadable(error)
+        return self._read_from(descriptor)
+
+    async def read_or_fetch(self, fetch: Fetch | None) -> Parsed[Value]:
+        """Look at the file as it is now; what we may not open ourselves is opened by somebody else.
+
+        Args:
+            fetch: Has it opened; None: nobody does.
+
+        Raises:
+            Unavailable: That cannot be done at the moment; what was known of the file is kept.
+        """
+        if self._is_current():
+            return self._parsed
+        try:
+            descriptor = await self._opened(fetch)
+        except OSError as error:
+            if isinstance(error, Unavailable):
+                raise
+            if error.errno in _SHORT:
+                raise Unavailable(error.errno, error.strerror) from error
+            return self._unreadable(error)
+        return self._read_from(descriptor)
+
+    async def _opened(self, fetch: Fetch | None) -> int:
+        try:
+            return self._open_file(self.path)
+        except PermissionError:
+            if fetch is None:
+                raise
+        return await fetch(self.path)
+
+    def _is_current(self) -> bool:
+        """Whether what we know is what the file says; if we may not look at it, or there is none, it is not."""
+        if not self._is_settled:
+            return False
+        try:
+            return _version(self.path.stat()) == self._version
+        except OSError:
+            return False
+
+    def _read_from(self, descriptor: int) -> Parsed[Value]:
+        read_at = time.time_ns()
+        try:
+            text, status = _read_trusted(descriptor, self.path)
+        except OSError as error:
+            return self._unreadable(error)
+        self._take(_version(status), self._parse(text))
+        self._is_settled = read_at - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NANOSECONDS
         return self._parsed
 
-    def _is_changed(self) -> bool:
-        try:
-            return _version(self.path.stat()) != self._version
-        except PermissionError:  # it can be opened for us, but not looked at by us
-            return True
+    def _unreadable(self, error: OSError) -> Parsed[Value]:
+        if isinstance(error, FileNotFoundError):
+            self._take(None, self._nothing)
+        else:
+            self._take(None, Parsed(self._nothing.value, (Complaint(None, f"cannot be used: {error.strerror}"),)))
+        return self._parsed
 
     def _take(self, version: _Version | None, parsed: Parsed[Value]) -> None:
         if (version, parsed.complaints) != (self._version, self._parsed.complaints):
@@ -99,11 +155,15 @@ def read_trusted(path: Path, open_file: Callable[[Path], int] = open_to_read) ->
         FileNotFoundError: It is not there.
         OSError: It cannot be read or trusted; ``strerror`` says why.
     """
-    descriptor = open_file(path)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor
+    return _read_trusted(open_file(path), path)
+
+
+def _read_trusted(descriptor: int, path: Path) -> tuple[str, os.stat_result]:
+    with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if trouble := _trouble(status, path.parent.stat()):
             raise PermissionError(None, trouble, str(path))
+        file.seek(0)  # another may have read it, who shares it with us
         try:
             return decode_leniently(file.read()), status
         except NotUTF8 as error:

@@ -1,21 +1,44 @@
 """What becomes of runs, connections and processes when runner, standby or daemon is killed, or short of room."""
 
 import os
+import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from cmdserver.privsep.control_groups import find_place
+from cmdserver.privsep.fetching import FETCH_SECONDS
+from cmdserver.privsep.succession import LOOK_SECONDS, MOST_LOOKS
 from tests.integration.client import Client
-from tests.integration.daemon import Daemon, is_alive, prepared, running, shell, wait_until
+from tests.integration.daemon import Daemon, Door, is_alive, prepared, running, shell, wait_until
+from tests.integration.logins import ALICE, LENIENT, PASSWORD, USER, write_passwords
 from tests.integration.users import BECOME, as_nobody, directory_of_nobody
 from tests.privsep.playing import children
 
 pytestmark = pytest.mark.slow
+
+#: Leaves its session, and hands on from one process to the next as fast as it can, for longer than any test takes;
+#: without the mark that its run has put on it, if it is told so.
+_COMET = """
+import os, resource, sys, time
+if os.fork():
+    time.sleep(0.3)
+    os._exit(0)
+os.setsid()
+for descriptor in range(3):
+    os.close(descriptor)
+if len(sys.argv) > 1:
+    resource.setrlimit(resource.RLIMIT_RTTIME, (resource.RLIM_INFINITY,) * 2)
+end = time.monotonic() + 120
+while time.monotonic() < end:
+    if os.fork():
+        os._exit(0)
+"""
 
 COMMANDS = {
     "word": shell("echo word"),
@@ -25,6 +48,8 @@ COMMANDS = {
     ),
     "leaving": shell("setsid sh -c 'exec sleep 1000' >/dev/null 2>&1 & sleep 0.2; echo left"),
     "slow": shell("echo begun; sleep 0.5; echo slow"),
+    "comet": {"run": ["/usr/bin/python3", "-c", _COMET]},
+    "shed": {"run": ["/usr/bin/python3", "-c", _COMET, "shed"]},
 }
 
 
@@ -171,6 +196,137 @@ def test_who_left_his_group_is_ended_with_his_command(daemon: Daemon) -> None:
             wait_until(lambda: len(daemon.processes()) == 3, "who has left is gone")
         other.reset()
     wait_until(lambda: not daemon.processes(), "all is over")
+
+
+def test_a_mute_runner_is_replaced(daemon: Daemon) -> None:
+    """One that is stopped, or hangs: its standby notices, ends it and what it ran, and serves in its place."""
+    runner = _runner_of(daemon)
+    standby = _standby_of(runner)
+    with _session(daemon) as session, _begin(daemon, "long") as long, _begin(daemon, "escaping") as escaping:
+        lost = daemon.processes()
+        os.kill(runner, signal.SIGSTOP)
+        session.send(b"word\n")
+        # What takes no runner goes on.
+        assert daemon.ask("whoami\n").startswith(b"name")
+
+        wait_until(lambda: not is_alive(runner), "it is ended", seconds=40)
+        for client in (long, escaping):
+            assert b"cmdserver: fault: " in client.read_all()
+        assert b": fault: " in session.read_line()
+        wait_until(lambda: not any(map(is_alive, lost)), "they are gone")
+        wait_until(lambda: daemon.ask("word\n") == b"word\n", "it works")
+    assert _runner_of(daemon) == standby
+    assert "did not answer for too long" in daemon.log()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_a_login_that_needs_the_runner_holds_up_nobody(tmp_path: Path) -> None:
+    """With a password file that is root's alone: it is told to come again; others are served; later it is let in."""
+    door = Door()
+    with prepared(tmp_path) as daemon:
+        write_passwords(daemon)
+        daemon.configure(COMMANDS, doors=[door], limits=LENIENT)
+        daemon.start()
+        write_passwords(daemon)  # as root, which the daemon is not any more
+        runner = _runner_of(daemon)
+        with _log_in(door) as login:
+            assert b"alice" in login.read_all()
+        os.kill(runner, signal.SIGSTOP)
+        logins = [_log_in(door) for _ in range(4)]
+        began = time.monotonic()
+        for _ in range(20):
+            assert daemon.ask("whoami\n").startswith(b"name")
+        assert time.monotonic() - began < FETCH_SECONDS
+        for login in logins:
+            assert b"busy: credentials cannot be looked up" in login.read_all()
+            login.close()
+        os.kill(runner, signal.SIGCONT)
+
+        def is_let_in() -> bool:
+            with _log_in(door) as login:
+                return b"alice" in login.read_all()
+
+        wait_until(is_let_in, "it is let in")
+        assert _runner_of(daemon) == runner
+
+
+def _log_in(door: Door) -> Client:
+    client = Client(door.address)
+    client.send(f"alice\n{ALICE}\nwhoami\n".encode())
+    assert client.read_exactly(len(USER + PASSWORD)) == USER + PASSWORD
+    return client
+
+
+def test_a_runner_that_is_idle_is_not_replaced(daemon: Daemon) -> None:
+    """Nobody asks for anything for longer than a standby is patient: that is no reason."""
+    runner = _runner_of(daemon)
+    time.sleep(LOOK_SECONDS * MOST_LOOKS + 2)
+
+    assert daemon.ask("word\n") == b"word\n"
+    assert _runner_of(daemon) == runner
+
+
+def _comets_end(daemon: Daemon) -> None:
+    for name in ("comet", "shed", "comet", "shed"):
+        assert daemon.ask(f"{name}\n") == b""
+        wait_until(lambda: not daemon.processes(), "it is gone")
+    with _begin(daemon, "long") as other:
+        daemon.ask("shed\n")
+        wait_until(lambda: len(daemon.processes()) == 3, "it is gone while others run")
+        other.reset()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or find_place() is None, reason="no control group is ours to divide")
+def test_who_forks_for_ever_does_not_outlive_his_answer(daemon: Daemon) -> None:
+    """A process that is another one at each look ends with its run, and with the daemon."""
+    _comets_end(daemon)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start it as another user")
+def test_nor_where_there_are_no_control_groups() -> None:
+    """The same by the marks alone, as for a user who has been given none."""
+    with directory_of_nobody() as directory, prepared(directory) as daemon:
+        daemon.configure(COMMANDS)
+        as_nobody(daemon)
+        _comets_end(daemon)
+        daemon.stop()
+
+
+@pytest.mark.parametrize("name", ["comet", "shed"])
+def test_who_forks_for_ever_ends_with_the_daemon(tmp_path: Path, name: str) -> None:
+    """Killed in the middle of such a run, nothing of it is left."""
+    with prepared(tmp_path) as daemon:
+        daemon.configure({**COMMANDS, "busy": shell(f"{_quoted(COMMANDS[name])} & echo begun; sleep 1000")})
+        daemon.start()
+        with _begin(daemon, "busy"):
+            daemon.signal(signal.SIGKILL)
+            daemon.wait()
+
+            wait_until(lambda: not daemon.processes(), "no command is left")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_commands_end_before_anything_else(tmp_path: Path) -> None:
+    """Whatever has become of the pid file: a daemon that is killed takes its commands with it."""
+    with prepared(tmp_path) as daemon:
+        daemon.configure(COMMANDS)
+        daemon.start()
+        runner = _runner_of(daemon)
+        standby = _standby_of(runner)
+        with _begin(daemon, "long"), _begin(daemon, "escaping"):
+            daemon.pid_file.unlink()
+            os.mkfifo(daemon.pid_file)
+            daemon.signal(signal.SIGKILL)
+            daemon.wait()
+
+            wait_until(lambda: not daemon.processes(), "no command is left")
+            wait_until(lambda: not is_alive(standby), "nor anybody who would take over")
+        for pid in filter(is_alive, (runner,)):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _quoted(command: Mapping[str, object]) -> str:
+    return shlex.join(command["run"])  # type: ignore[arg-type] # it is a list of words
 
 
 def test_flood_of_starts_over_a_dying_runner(daemon: Daemon) -> None:

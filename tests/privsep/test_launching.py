@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ import pytest
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from cmdserver.model import Command, Controls
-from cmdserver.privsep.launching import Launched, Launcher
+from cmdserver.privsep import launching
+from cmdserver.privsep.launching import Launched, Launcher, has_begun
 from cmdserver.privsep.marks import Marks
 from tests.contracts import open_descriptors
+from tests.integration.daemon import wait_until
 from tests.running_doubles import command
 
 _NOBODY, _NOGROUP = 65534, 65534
@@ -51,8 +54,20 @@ class _TestCase(SynchronousTestCase):
         self.addCleanup(os.environ.pop, "OURS")
 
     def launch(self, asked: Command, *arguments: str) -> Launched:
-        """Start a command."""
-        return self.launcher.launch(asked, arguments, self.mark, is_brisk=self.is_brisk)
+        """Start a command, and wait until it runs; raises what keeps it from that, and leaves nothing of it then."""
+        launched = self.launcher.launch(asked, arguments, self.mark, is_brisk=self.is_brisk)
+        if launched.complaint is None:
+            return launched
+        try:
+            wait_until(lambda: has_begun(launched.complaint or 0), "it has begun, or cannot")
+        except OSError:
+            os.close(launched.stdout)
+            os.close(launched.stderr)
+            os.waitpid(launched.pid, 0)
+            raise
+        finally:
+            os.close(launched.complaint)
+        return replace(launched, complaint=None)
 
     def result(self, asked: Command, *arguments: str) -> tuple[bytes, bytes, int]:
         """Run a command to its end; return both outputs and its wait status."""
@@ -159,6 +174,22 @@ class ForkTests(_TestCase):
         self.said(command(argv=("/bin/true",)))
 
         self.assertIsNone(Marks(5).read(os.getpid()))
+
+    def test_nobody_waits_for_who_is_stopped(self) -> None:
+        """A child that is stopped before it is the program is not waited for, and can be killed."""
+        if self.is_brisk:
+            raise SkipTest("nobody but we could stop it")
+        self.patch(launching, "control", lambda *_: os.kill(os.getpid(), signal.SIGSTOP))
+        launched = self.launcher.launch(command(), (), self.mark, is_brisk=False)
+        assert launched.complaint is not None
+        for descriptor in (launched.stdout, launched.stderr, launched.complaint):
+            self.addCleanup(os.close, descriptor)
+        os.waitid(os.P_PID, launched.pid, os.WSTOPPED | os.WNOWAIT)
+
+        self.assertFalse(has_begun(launched.complaint))
+        os.kill(launched.pid, signal.SIGKILL)
+        os.waitpid(launched.pid, 0)
+        self.assertTrue(has_begun(launched.complaint))
 
     # What cannot be
 

@@ -5,13 +5,14 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+import time
 
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.privsep.marks import Marks, put_on_self, take_off_self
+from cmdserver.privsep import strays
+from cmdserver.privsep.marks import Marks, is_dead, put_on_self, take_off_self
+from cmdserver.privsep.strays import end_marked
 
 #: Marks itself, and says so; then waits in a grandchild that is in a session of its own, which says who it is.
 _ESCAPES = """
@@ -96,13 +97,16 @@ class ProcessTests(SynchronousTestCase):
         self.assertEqual(self.marks.read(grandchild), self.marks.of(9))
         self.assertEqual(set(self.marks.everywhere()), {process.pid, grandchild})
 
-    def test_the_dead_are_not_found(self) -> None:
-        """Who was killed and is not yet buried is not found again and again."""
+    def test_the_dead_are_told_from_the_living(self) -> None:
+        """Who was killed and is not yet buried carries his mark still, and nobody waits for him."""
         process = self.begin_marked("sleep", "60")
+        self.assertFalse(is_dead(process.pid))
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 
-        found: Sequence[int] = list(self.marks.everywhere())
-
-        self.assertTrue(Path(f"/proc/{process.pid}").exists())
-        self.assertEqual(found, [])
+        self.assertEqual(list(self.marks.everywhere()), [process.pid])
+        self.assertTrue(is_dead(process.pid))
+        self.assertTrue(is_dead(1 << 30))
+        self.patch(strays, "next_death", lambda: None)
+        self.patch(time, "sleep", None)
+        end_marked(self.marks)

@@ -14,7 +14,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from cmdserver.privsep import packets as packets_module
+from cmdserver.errors import Unavailable
+from cmdserver.privsep.fetching import FETCH_SECONDS
 from cmdserver.privsep.messages import (
     SIGKILL,
     SIGTERM,
@@ -402,70 +403,61 @@ class RemoteTests(_TestCase):
 
 
 class FetchTests(_TestCase):
-    """To have a file opened is the one thing that is waited for."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.patch(packets_module, "FETCH_SECONDS", 0.05)
+    """To have files opened, with everything else going on."""
 
     def test_a_descriptor_comes_back(self) -> None:
-        """What the runner has opened is what is returned."""
-        stdout, stderr = self.pipes(b"ada:x", b"")
-        os.close(stderr)
-        self.send(Fetched("passwd", 0), stdout)
-
-        descriptor = self.remote.fetch("passwd")
-
-        self.assertEqual(os.read(descriptor, 99), b"ada:x")
-        os.close(descriptor)
+        """What the runner has opened is what is returned; reports that come before are acted on as ever."""
+        protocol = self.spawn()
+        self.heard()
+        answer = self.remote.fetch("passwd")
         self.assertEqual(self.heard(), [Fetch("passwd")])
 
-    def test_reasons_come_back(self) -> None:
-        """No such file, no descriptor for it, no answer: each is an OSError that says so."""
-        self.send(Fetched("passwd", errno.ENOENT))
-        self.assertRaises(FileNotFoundError, self.remote.fetch, "passwd")
-        self.send(Fetched("passwd", 0))
-        with self.assertRaises(OSError) as caught:
-            self.remote.fetch("passwd")
-        self.assertEqual(caught.exception.errno, errno.EMFILE)
-        self.assertRaises(TimeoutError, self.remote.fetch, "passwd")
-        self.send(Ready(1, 4712, 5))
-        self.assertRaises(OSError, self.remote.fetch, "passwd")
-        self.runner.close()
-        self.assertRaises(OSError, self.remote.fetch, "passwd")
+        self.say(Ran(0, 98, 0, is_alone=True), *self.pipes(b"", b""))
+        self.assertEqual(protocol.events[-1], "ended")
+        self.assertNoResult(answer)
+        stdout, stderr = self.pipes(b"ada:x", b"")
+        os.close(stderr)
+        self.say(Fetched("passwd", 0), stdout)
 
-    def test_an_answer_that_is_late_is_not_anothers(self) -> None:
-        """Ada's keys, come too late, are not taken for Bob's; they are closed."""
-        self.assertRaises(TimeoutError, self.remote.fetch, "authorized_keys/ada")
-        ada, bob = self.pipes(b"of ada", b"of bob")
-        self.send(Fetched("authorized_keys/ada", 0), ada)
-        self.send(Fetched("authorized_keys/bob", 0), bob)
-
-        descriptor = self.remote.fetch("authorized_keys/bob")
-
-        self.assertEqual(os.read(descriptor, 99), b"of bob")
+        descriptor = self.successResultOf(answer)
+        self.assertEqual(os.read(descriptor, 99), b"ada:x")
         os.close(descriptor)
+        self.assert_nothing_leaked()
+
+    def test_without_a_runner_there_is_no_answer(self) -> None:
+        """Before there is one, and as soon as there is none any more, that is said at once."""
+        answer = self.remote.fetch("passwd")
+        self.runner.close()
         self.reactor.turn()
-        self.assert_nothing_leaked()
+        self.reactor.turn()
 
-    def test_reports_keep_their_order(self) -> None:
-        """What came meanwhile is told afterwards, before what comes later, though a report has led to the fetch."""
-        first, second = self.spawn(), self.spawn()
+        self.failureResultOf(answer, Unavailable)
+        self.failureResultOf(self.remote.fetch("passwd"), Unavailable)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
-        def fetch() -> None:
-            descriptor = self.remote.fetch("passwd")
-            os.close(descriptor)
+    def test_the_next_runner_is_asked_again(self) -> None:
+        """Who waits when the runner dies hears of its successor."""
+        answer = self.remote.fetch("passwd")
+        self.heard()
 
-        first.when_over = fetch
-        self.send(Ran(0, 98, 0, is_alone=True), *self.pipes(b"", b""))
-        self.send(Started(1, 99), *self.pipes(b"out", b""))
-        passwd, other = self.pipes(b"", b"")
-        os.close(other)
-        self.send(Fetched("passwd", 0), passwd)
-        self.send(Exited(1, 0, is_alone=True))
-        for _ in range(3):
-            self.reactor.turn()
+        self.say(Ready(1, 4712, 5))
+        self.assertEqual(self.heard(), [Fetch("passwd")])
+        self.say(Fetched("passwd", errno.ENOENT))
 
-        self.assertEqual(second.data[1], b"out")
-        self.assertEqual(second.events[-1], "ended")
-        self.assert_nothing_leaked()
+        self.failureResultOf(answer, FileNotFoundError)
+
+    def test_any_report_is_a_sign_that_it_answers(self) -> None:
+        """After an answer that did not come nobody is asked, until the runner has said something."""
+        answer = self.remote.fetch("passwd")
+        with capturedLogs():
+            self.reactor.advance(FETCH_SECONDS)
+        self.failureResultOf(answer, Unavailable)
+        self.failureResultOf(self.remote.fetch("passwd"), Unavailable)
+        self.heard()
+
+        self.say(Trouble("something is odd"))
+
+        answer = self.remote.fetch("passwd")
+        self.assertEqual(self.heard(), [Fetch("passwd")])
+        self.say(Fetched("passwd", errno.ENOENT))
+        self.failureResultOf(answer, FileNotFoundError)

@@ -3,6 +3,7 @@
 import os
 import select
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ from cmdserver.privsep.messages import (
     encode,
 )
 from cmdserver.privsep.serving import Channel, Server
+from cmdserver.privsep.succession import SIGN_SECONDS
 from tests.contracts import open_descriptors
 
 #: Of a few bytes; many more than a socket takes.
@@ -164,6 +166,7 @@ class _Runs:
         self.asked: list[object] = []
         self.posts: Callable[[object], object] = lambda _: None
         self.dead: list[int] = []
+        self.wait: float | None = None
 
     def allow(self, commands: object, most: int) -> None:
         self.asked.append(("allow", most))
@@ -172,11 +175,11 @@ class _Runs:
         self.asked.append(request)
         self.posts(request)
 
-    def signal(self, request: Signal) -> None:
+    def signal(self, request: Signal, now: float) -> None:
         self.asked.append(request)
 
     def seconds_to_wait(self, now: float) -> float | None:
-        return None
+        return self.wait
 
     def pass_time(self, now: float) -> None:
         pass
@@ -214,10 +217,18 @@ class _Succession:
     def __init__(self) -> None:
         self.successor: int | None = None
         self.asked: list[str] = []
+        self.signs = 0
 
     def require_successor(self) -> None:
         self.asked.append("require")
         self.successor = 1000 + len(self.asked)
+
+    def show_life(self) -> None:
+        self.signs += 1
+
+    def buried(self, pid: int) -> None:
+        if pid == self.successor:
+            self.successor = None
 
     def replace(self) -> None:
         self.asked.append("replace")
@@ -293,6 +304,23 @@ class ServerTests(_Channelled):
         self.assertEqual(self.serve(encode(Reread()))[1:], [Trouble("read")])
         self.assertEqual(self.runs.asked, [("allow", 7)])
 
+    def test_readings_do_not_make_it_mute(self) -> None:
+        """After each one the loop looks around, however many are asked for in a row."""
+
+        def ask_once() -> None:
+            rounds.append(len(self.heard()))
+            if len(rounds) == 1:
+                for _ in range(5):
+                    self.daemon.send(encode(Reread()))
+            elif len(rounds) > 6:
+                self.daemon.close()
+
+        rounds: list[int] = []
+        self.before_polling(ask_once)
+        self.server.serve()
+
+        self.assertEqual(rounds[:7], [1, 1, 1, 1, 1, 1, 0])
+
     def test_what_was_read_is_adopted(self) -> None:
         """By its own checksum only; then it counts for runs, and the standby is another who knows it."""
         self.serve(encode(Adopt(44)), encode(Adopt(42)))
@@ -336,6 +364,31 @@ class ServerTests(_Channelled):
         self.serve()
 
         self.assertGreaterEqual(self.succession.asked.count("require"), 2)
+
+    def test_signs_of_life_are_shown_at_leisure(self) -> None:
+        """One at once, and another when it is time; not one each time that something happens."""
+        now = [100.0]
+        self.patch(time, "monotonic", lambda: now[0])
+        seen: list[int] = []
+
+        def let_time_pass() -> None:
+            seen.append(self.succession.signs)
+            now[0] += SIGN_SECONDS * 0.4
+            if len(seen) == 7:
+                self.daemon.close()
+
+        self.before_polling(let_time_pass)
+        self.server.serve()
+
+        self.assertEqual(seen, [1, 1, 1, 2, 2, 2, 3])
+
+    def test_an_idle_loop_wakes_up_for_its_signs_alone(self) -> None:
+        """It waits as long as a sign is not due, and shorter for what comes sooner."""
+        self.succession.require_successor()
+        self.assertEqual(self.server._seconds_to_wait(100.0), SIGN_SECONDS)
+        self.assertEqual(self.server._seconds_to_wait(100.5), SIGN_SECONDS - 0.5)
+        self.runs.wait = 0.25
+        self.assertEqual(self.server._seconds_to_wait(100.5), 0.25)
 
     def test_everything_ends_at_the_end(self) -> None:
         """The standby goes first, as it would take the place; then whatever runs."""

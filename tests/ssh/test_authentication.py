@@ -4,7 +4,7 @@ from unittest.mock import Mock
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -42,6 +42,8 @@ class FakeDoor:
         self.tried: list[Credentials] = []
         self.decision: Deferred[Caller] | Caller | Exception = LoginRefused()
         self.acceptable: set[tuple[str, str, bytes]] = set()
+        #: For a look that takes its time.
+        self.looking: Deferred[bool] | None = None
 
     def log_in(self, source: str, credentials: Credentials) -> Deferred[Caller]:
         assert credentials.source == source
@@ -55,8 +57,8 @@ class FakeDoor:
             decided.callback(self.decision)
         return decided
 
-    def is_acceptable_key(self, source: str, name: str, blob: bytes) -> bool:
-        return (source, name, blob) in self.acceptable
+    def is_acceptable_key(self, source: str, name: str, blob: bytes) -> Deferred[bool]:
+        return self.looking or succeed((source, name, blob) in self.acceptable)
 
 
 class FakeClient:
@@ -189,6 +191,69 @@ class KeyTests(AuthenticationTestCase):
         self.assertEqual(self.client.farewells, ["Too many authentication failures"])
         self.assertEqual(len(self.door.tried), MOST_KEYS)
 
+    def look(self) -> tuple[Deferred[bool], list[object]]:
+        """Let a look at a key take its time."""
+        cancelled: list[object] = []
+        self.door.looking = Deferred(cancelled.append)
+        self.offers()
+        self.assertTrue(self.authentication.is_busy)
+        self.assertEqual(self.client.sent, [])
+        return self.door.looking, cancelled
+
+    def test_a_look_that_takes_its_time(self) -> None:
+        """What is sent ahead waits for it, whatever comes of it, and is decided in its order."""
+        for is_acceptable, answer in ((True, (PK_OK, string(ED25519) + string(BLOB))), (False, (FAILURE, REFUSED))):
+            self.setUp()
+            looking, _ = self.look()
+            self.asks(b"none")
+            self.asks(b"password", b"\0" + string(b"wrong"))
+            self.assertEqual((self.client.sent, self.door.tried), ([], []))
+
+            looking.callback(is_acceptable)
+
+            self.assertEqual(self.client.sent, [answer, (FAILURE, REFUSED), (FAILURE, REFUSED)])
+            self.assertFalse(self.authentication.is_busy)
+
+    def test_a_look_and_a_login_that_take_their_time(self) -> None:
+        """A key that is not acceptable is written down, and that is waited for, too."""
+        looking, _ = self.look()
+        self.asks(b"none")
+        decision: Deferred[Caller] = Deferred()
+        self.door.decision = decision
+
+        looking.callback(False)
+        self.assertTrue(self.authentication.is_busy)
+        self.assertEqual((len(self.door.tried), self.client.sent), (1, []))
+        decision.errback(LoginRefused())
+
+        self.assertEqual(self.client.sent, [(FAILURE, REFUSED)] * 2)
+        self.assertFalse(self.authentication.is_busy)
+
+    def test_who_leaves_meanwhile_gives_it_up(self) -> None:
+        """During the look, or while it is written down that it was in vain; nothing is said to who is gone."""
+        _, cancelled = self.look()
+        self.asks(b"none")
+        self.authentication.serviceStopped()
+        self.assertEqual((len(cancelled), self.client.sent, self.client.farewells), (1, [], []))
+
+        self.setUp()
+        looking, _ = self.look()
+        given_up: list[object] = []
+        self.door.decision = Deferred(given_up.append)
+        looking.callback(False)
+        self.authentication.serviceStopped()
+        self.assertEqual((len(given_up), self.client.sent, self.client.farewells), (1, [], []))
+
+    def test_a_look_that_cannot_be_taken(self) -> None:
+        """Who has to wait is told so, and has offended nobody."""
+        busy = Busy("credentials cannot be looked up at the moment", 5)
+        looking, _ = self.look()
+        looking.errback(busy)
+
+        self.assertEqual(self.client.farewells, [f"{busy.code}: {busy}"])
+        self.assertEqual((self.client.sent, self.door.tried), ([], []))
+        self.assertFalse(self.authentication.has_failed)
+
     def test_signed(self) -> None:
         """What was signed is the session, and the whole request but for its signature (RFC 4252, section 7)."""
         self.door.decision = ADA
@@ -265,6 +330,25 @@ class RequestTests(AuthenticationTestCase):
         self.door.decision = ADA
         decision.errback(LoginRefused())
         self.assertEqual(self.client.sent, [(FAILURE, REFUSED)] * 2)
+        self.assertEqual(self.client.callers, [ADA])
+
+    def test_one_behind_what_was_decided_at_once(self) -> None:
+        """A login that is under way behind a refusal is waited for like any other."""
+        first: Deferred[Caller] = Deferred()
+        self.door.decision = first
+        self.asks(b"password", b"\0" + string(b"wrong"))
+        self.asks(b"password", b"\0" + string(b"wrong again"))
+        self.asks(b"password", b"\0" + string(b"right"))
+        self.asks(b"none")
+        second: Deferred[Caller] = Deferred()
+        decisions = [LoginRefused(), second]
+        self.patch(FakeDoor, "log_in", lambda *_: fail(one) if isinstance(one := decisions.pop(0), Exception) else one)
+
+        first.errback(LoginRefused())
+
+        self.assertEqual((decisions, self.client.sent), ([], [(FAILURE, REFUSED)] * 2))
+        self.assertTrue(self.authentication.is_busy)
+        second.callback(ADA)
         self.assertEqual(self.client.callers, [ADA])
 
     def test_much_ahead(self) -> None:

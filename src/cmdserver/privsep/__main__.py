@@ -15,15 +15,17 @@ from cmdserver.configuration import Source, configure, load
 from cmdserver.host import Host
 from cmdserver.privsep import linux
 from cmdserver.privsep.allowance import Allowance, Allowed, mistaken
+from cmdserver.privsep.control_groups import ControlGroups, find_place
 from cmdserver.privsep.credentials import Credentials
 from cmdserver.privsep.launching import Launcher
 from cmdserver.privsep.leftovers import remove_pid_file, remove_sockets
 from cmdserver.privsep.marks import Marks
-from cmdserver.privsep.messages import Read, encode
+from cmdserver.privsep.messages import Read, Trouble, encode
 from cmdserver.privsep.orders import Orders
 from cmdserver.privsep.privileges import Kept
-from cmdserver.privsep.runs import Runs, end_marked
+from cmdserver.privsep.runs import Runs
 from cmdserver.privsep.serving import Channel, Server
+from cmdserver.privsep.strays import end_marked
 from cmdserver.privsep.succession import Forked, Succession
 from cmdserver.reading import Mistakes
 
@@ -45,24 +47,30 @@ def main(orders: Orders) -> None:
     except OSError as error:
         connection.send(encode(Read((str(error),), ())))
         return
+    groups = ControlGroups.below(find_place(), orders.family)
     kept.give_up_others(allowance.commands)
     linux.hide_memory()
-    launcher = Launcher(_allow_descriptors(allowance.most))
+    groups = groups.if_usable() if groups is not None else None
+    launcher = Launcher(_allow_descriptors(allowance.most), groups)
     deaths = _deaths()
     succession = Succession()
     marks = Marks(orders.family)
     gc.collect()
     gc.freeze()
+    is_replacement = False
     while True:
         channel = Channel(connection)
-        server = Server(channel, Runs(launcher, marks, channel.post), allowance, credentials, succession, deaths)
+        if is_replacement:
+            channel.post(Trouble("the runner process did not answer for too long, and was ended by its standby"), ())
+        runs = Runs(launcher, marks, channel.post, groups, succession.standbys)
+        server = Server(channel, runs, allowance, credentials, succession, deaths)
         predecessor = os.getpid()
         try:
             server.serve()
         except Forked:
             server.let_go()
-            succession.wait_for_our_turn(predecessor)
-            end_marked(marks)
+            is_replacement = succession.wait_for_our_turn(predecessor)
+            end_marked(marks, groups, is_last=False)
         else:
             # Before everything else: commands end with the daemon, whatever lies in the place of its files.
             server.end()

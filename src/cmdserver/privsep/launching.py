@@ -2,10 +2,14 @@
 
 There are two ways. `fork` lets us do anything to the child, and costs a copy of our page tables: half a millisecond,
 as much as a third of what ``uptime`` itself costs. ``posix_spawn`` costs nothing, but can only do what POSIX has
-foreseen. So it is for commands of which nothing else is said, and which were over quickly the last time: what it
-cannot do for them is the parent-death signal, and they hardly live long enough to need it.
+foreseen. So it is for commands of which nothing else is said, and which were over quickly the last time and left nobody
+behind: what it cannot do for them is the parent-death signal and the control group. They hardly live long enough to
+need the one, and the other would not hold them: they run as we do, and may write to the file that moves them out.
 
-Rule of this file: it is given a command and words; what is allowed was decided before.
+Rules of this file: it is given a command and words; what is allowed was decided before. It waits for no child: a forked
+one may be stopped by its user, or hang in a file system, before it is the program. (posix_spawn does wait, in the
+kernel, for the same file system alone, and for a command that was quick a moment ago; should that go wrong, the standby
+notices.)
 """
 
 import errno
@@ -18,6 +22,7 @@ from typing import NoReturn
 
 from cmdserver.model import Command, Controls
 from cmdserver.privsep import linux, marks
+from cmdserver.privsep.control_groups import ControlGroup, ControlGroups
 
 #: A command whose last run was over within this is started by posix_spawn.
 BRISK_SECONDS = 0.1
@@ -35,11 +40,31 @@ _PLAIN = Controls()
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """A process that runs, leader of its own session, and the ends of its output that are read."""
+    """A process, leader of its own session or about to be, and the ends of its output that are read."""
 
     pid: int
     stdout: int
     stderr: int
+    #: To be asked by `has_begun` whether it is the program yet; None: it is.
+    complaint: int | None = None
+    #: What it and its descendants are in; None: in ours.
+    group: ControlGroup | None = None
+
+
+def has_begun(complaint: int) -> bool:
+    """Whether a process that was forked is the program by now, or has died before; never waits.
+
+    Raises:
+        OSError: It cannot be, for the reason that the kernel gave it, and ends by itself.
+    """
+    try:
+        said = os.read(complaint, 16)
+    except BlockingIOError:
+        return False
+    if said:
+        number = int(said)
+        raise OSError(number, os.strerror(number))
+    return True
 
 
 class Launcher:
@@ -47,13 +72,20 @@ class Launcher:
 
     Args:
         descriptor_limit: RLIMIT_NOFILE for them, soft and hard; None for our own.
+        groups: Makes a control group for each that is forked; None: there are none on this host.
     """
 
-    def __init__(self, descriptor_limit: tuple[int, int] | None = None) -> None:
+    def __init__(self, descriptor_limit: tuple[int, int] | None = None, groups: ControlGroups | None = None) -> None:
         self._descriptor_limit = descriptor_limit
+        self._groups = groups
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         #: What we ignore (Python ignores SIGPIPE, nohup SIGHUP) a program must not ignore.
         self._ignored = [each for each in signal.valid_signals() if signal.getsignal(each) == signal.SIG_IGN]
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether what is forked should have a control group."""
+        return self._groups is not None
 
     def launch(self, command: Command, arguments: Sequence[str], mark: int, *, is_brisk: bool) -> Launched:
         """Start a command.
@@ -62,10 +94,11 @@ class Launcher:
             command: What, and as whom, where, with which limits.
             arguments: Words that come behind those of the command.
             mark: For it and its descendants, see `cmdserver.privsep.marks`.
-            is_brisk: Whether it was over quickly the last time.
+            is_brisk: Whether it was over quickly the last time, and left nobody behind.
 
         Raises:
-            OSError: Whatever the kernel said: no such file, no permission, too many processes or descriptors.
+            OSError: Whatever the kernel said: too many processes or descriptors. What keeps a forked process from
+                becoming the program is told by `has_begun`.
             ValueError: An argument cannot be one: it has a NUL character in it.
         """
         argv = [os.fsencode(word) for word in (*command.argv, *arguments)]
@@ -79,7 +112,7 @@ class Launcher:
             ends += os.pipe()
             ends += os.pipe()
             stdout, stdout_end, stderr, stderr_end = ends
-            pid = start(command, argv, (stdout_end, stderr_end), mark)
+            pid, complaint, group = start(command, argv, (stdout_end, stderr_end), mark)
         except BaseException:
             for end in ends:
                 os.close(end)
@@ -89,12 +122,12 @@ class Launcher:
         # For the daemon, which may not wait for anything.
         os.set_blocking(stdout, False)
         os.set_blocking(stderr, False)
-        return Launched(pid, stdout, stderr)
+        return Launched(pid, stdout, stderr, complaint, group)
 
-    def _spawn(self, command: Command, argv: list[bytes], ends: tuple[int, int], mark: int) -> int:
+    def _spawn(self, command: Command, argv: list[bytes], ends: tuple[int, int], mark: int) -> tuple[int, None, None]:
         marks.put_on_self(mark)
         try:
-            return os.posix_spawn(
+            pid = os.posix_spawn(
                 argv[0],
                 argv,
                 dict(command.environment),
@@ -110,32 +143,50 @@ class Launcher:
             )
         finally:
             marks.take_off_self()
+        return pid, None, None
 
-    def _fork(self, command: Command, argv: list[bytes], ends: tuple[int, int], mark: int) -> int:
-        complaint, complaint_end = os.pipe()  # close-on-exec: the end of it, without a word, is the program's beginning
+    def _fork(
+        self, command: Command, argv: list[bytes], ends: tuple[int, int], mark: int
+    ) -> tuple[int, int, ControlGroup | None]:
+        # Close-on-exec: the end of it, without a word, is the program's beginning.
+        complaint, complaint_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        group = None
+        # We ignore it, and so does the child at first; but what is blocked is kept for the program, ignored or not.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         try:
+            group = self._groups.make() if self._groups is not None else None
             parent = os.getpid()
             pid = os.fork()
             if not pid:
-                self._become(command, argv, ends, mark, parent, complaint_end)
-        finally:
-            os.close(complaint_end)
-        try:
-            said = os.read(complaint, 16)
-        finally:
+                self._become(command, argv, ends, mark, parent, complaint_end, group)
+        except BaseException:
             os.close(complaint)
-        if said:
-            os.waitpid(pid, 0)
-            raise OSError(int(said), os.strerror(int(said)))
-        return pid
+            if group is not None:
+                group.remove()
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            os.close(complaint_end)
+            if group is not None:
+                group.close_entrance()
+        return pid, complaint, group
 
     def _become(
-        self, command: Command, argv: list[bytes], ends: tuple[int, int], mark: int, parent: int, complaint: int
+        self,
+        command: Command,
+        argv: list[bytes],
+        ends: tuple[int, int],
+        mark: int,
+        parent: int,
+        complaint: int,
+        group: ControlGroup | None,
     ) -> NoReturn:
         """In the child: become the program, or say why not; in no case return."""
         number = errno.ENOEXEC
         try:
             os.setsid()
+            if group is not None:
+                group.enter()  # while we are still who may
             for target, source in enumerate((self._null, *ends)):
                 os.dup2(source, target)
             for each in self._ignored:

@@ -46,14 +46,14 @@ class Marks:
         return mark if self._base <= mark < self._base + _RUNS else None
 
     def everywhere(self) -> Iterator[int]:
-        """Look for all processes of this host that carry one of our marks."""
+        """Look for all processes of this host that carry one of our marks, the dead included that nobody has reaped."""
         own = os.getpid()
         for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and (pid := int(entry.name)) != own and self.read(pid) and not _is_dead(pid):
+            if entry.name.isdigit() and (pid := int(entry.name)) != own and self.read(pid):
                 yield pid
 
 
-def _is_dead(pid: int) -> bool:
+def is_dead(pid: int) -> bool:
     """Whether a process is a zombie, or is not even that any more: only its parent can do something about it."""
     try:
         state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1]

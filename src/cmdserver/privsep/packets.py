@@ -6,13 +6,10 @@ Rule of this file: it acts on nothing that it receives.
 import socket
 from collections import deque
 
-from cmdserver.privsep.messages import REPORT_BYTES, Fetch, Fetched, Ready, Report, decode_report, encode
+from cmdserver.privsep.messages import REPORT_BYTES, Report, decode_report
 
 #: Standard output and standard error; or the configuration and the files that it names for TLS.
 _MOST_DESCRIPTORS = 4
-#: To wait for the runner, which is asked for a file only if we may not open it ourselves.
-FETCH_SECONDS = 2.0
-
 #: A report, and the descriptors that came with it.
 Received = tuple[Report, tuple[int, ...]]
 
@@ -28,8 +25,6 @@ class Packets:
         connection.setblocking(False)
         self._connection = connection
         self._waiting: deque[bytes] = deque()
-        #: Reports that came while we waited for another one.
-        self.backlog: list[Received] = []
 
     def fileno(self) -> int:
         """Say what to watch."""
@@ -70,27 +65,6 @@ class Packets:
             self._connection, REPORT_BYTES, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
         )
         return decode_report(packet), tuple(descriptors)
-
-    def fetch(self, name: str) -> tuple[Fetched, tuple[int, ...]]:
-        """Ask for a credential file, and wait for the answer; other reports that come meanwhile are in `backlog` then.
-
-        Raises:
-            OSError: There is no answer, or nobody is there.
-            ValueError: The same.
-        """
-        self._connection.settimeout(FETCH_SECONDS)
-        try:
-            self._connection.send(encode(Fetch(name)))
-            while True:
-                report, descriptors = self.receive()
-                if isinstance(report, Fetched) and report.name == name:
-                    return report, descriptors
-                # About others, who are told when whoever waits here is done; or an answer that comes too late.
-                self.backlog.append((report, descriptors))
-                if isinstance(report, Ready):
-                    raise ConnectionResetError
-        finally:
-            self._connection.setblocking(False)
 
     def say_goodbye(self) -> None:
         """Send nothing more."""

@@ -20,7 +20,7 @@ from cmdserver.privsep.marks import Marks
 from cmdserver.privsep.messages import Adopt, Read, Ready, Reread, checksum_of
 from cmdserver.privsep.orders import Orders
 from cmdserver.privsep.remote import Remote
-from cmdserver.privsep.runs import end_marked
+from cmdserver.privsep.strays import end_marked
 
 #: For a runner to end.
 _END_SECONDS = 5.0

@@ -4,19 +4,22 @@ Rule of this file: it believes the runner, and asks it for names of the allow-li
 """
 
 import errno
-import os
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorProcess, IReadWriteDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from cmdserver.errors import Unavailable
+from cmdserver.privsep.fetching import Fetches
 from cmdserver.privsep.messages import (
     REQUEST_BYTES,
     Exited,
+    Fetch,
     Fetched,
     Ran,
     Read,
@@ -63,6 +66,7 @@ class Remote:
         self._last_id = -1
         self._children: dict[int, RemoteChild] = {}
         self._read: Callable[[Read, tuple[int, ...]], None] | None = None
+        self._fetches = Fetches(reactor, lambda name: self._send(encode(Fetch(name))))
         #: The runner's process, for people.
         self.pid: int | None = None
 
@@ -145,39 +149,13 @@ class Remote:
             packets, self._packets = self._packets, None
             packets.close()
         self._generation = -1
+        self._fetches.end()
 
-    def fetch(self, name: str) -> int:
-        """Have a credential file opened, and wait for it: a moment, as the runner waits for nobody.
-
-        Args:
-            name: ``passwd``, ``tokens`` or ``authorized_keys/NAME``.
-
-        Returns:
-            A descriptor to read from.
-
-        Raises:
-            OSError: There is no such file, or the runner does not answer.
-        """
-        if self._packets is None or self._packets.is_clogged:
-            raise OSError(errno.EAGAIN, "the runner process is busy or not there")
-        try:
-            fetched, descriptors = self._packets.fetch(name)
-        except ValueError as error:
-            raise OSError(errno.EPIPE, str(error)) from error
-        finally:
-            if self._packets.backlog:
-                self._reactor.callLater(0, self._take_backlog)
-        if fetched.errno or len(descriptors) != 1:
-            close_all(None, descriptors)
-            number = fetched.errno or errno.EMFILE
-            raise OSError(number, os.strerror(number))
-        return descriptors[0]
-
-    def _take_backlog(self) -> None:
-        if self._packets is not None:
-            backlog, self._packets.backlog = self._packets.backlog, []
-            for report, descriptors in backlog:
-                self.take(report, descriptors)
+    def fetch(self, name: str) -> Deferred[int]:
+        """See `Fetches.fetch`."""
+        if not self.is_there:
+            return fail(Unavailable(errno.EAGAIN, "the runner process is being started"))
+        return self._fetches.fetch(name)
 
     # IReadWriteDescriptor
 
@@ -192,7 +170,6 @@ class Remote:
     def doRead(self) -> None:
         """Take reports."""
         for _ in range(_REPORTS_IN_A_ROW):
-            self._take_backlog()
             if self._packets is None:
                 return
             try:
@@ -232,6 +209,7 @@ class Remote:
 
     def take(self, report: Report, descriptors: tuple[int, ...]) -> None:
         """Act on a report."""
+        self._fetches.heard()
         match report:
             case Started() | Exited() | Ran() | Refused():
                 self._take_of_run(report, descriptors)
@@ -241,7 +219,7 @@ class Remote:
                 read, self._read = self._read or close_all, None
                 read(report, descriptors)
             case Fetched():
-                close_all(report, descriptors)  # too late
+                self._fetches.answered(report, descriptors)
             case Trouble():
                 _log.warn("runner process: {text}", text=report.text)
             case _:
@@ -268,6 +246,7 @@ class Remote:
     def _meet(self, ready: Ready) -> None:
         predecessor = self.pid if self._generation >= 0 else None
         self._generation, self.pid = ready.generation, ready.pid
+        self._fetches.ask_again()
         self._end_all()
         self._met(ready, predecessor)
 

@@ -3,59 +3,33 @@
 Rule of this file: no loop and no socket; it is told of requests and of the time, and gives reports to a `Post`.
 """
 
-import contextlib
 import errno
-import os
-import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from cmdserver.model import Command
-from cmdserver.privsep.launching import BRISK_SECONDS, Launcher
+from cmdserver.privsep.control_groups import ControlGroups
+from cmdserver.privsep.launching import BRISK_SECONDS, Launcher, has_begun
 from cmdserver.privsep.marks import Marks
-from cmdserver.privsep.messages import SIGKILL, Exited, Ran, Refused, Report, Signal, Start, Started
+from cmdserver.privsep.messages import SIGKILL, Exited, Ran, Refused, Report, Signal, Start, Started, Trouble
+from cmdserver.privsep.run import HOLD_SECONDS, Run
+from cmdserver.privsep.strays import Strays, end_marked, next_death
 
-#: How long the start of a process is kept for ourselves: what has ended by then is told of in one message.
-HOLD_SECONDS = 0.02
-#: What the kernel gives of a list at once, at most; a number that does not fit into the rest comes with the next.
-_PAGE_BYTES = 4096
-_LONGEST_NUMBER = 12
+#: From fork to exec. It takes a millisecond, from a slow disk a second, on a host that swaps a few: who takes longer
+#: was stopped by somebody, or hangs in a file system.
+START_SECONDS = 5.0
+#: Looks in a row for those who have left a run that is to be ended, before others have a turn.
+_LOOKS_IN_A_ROW = 16
+#: With nobody new in that many in a row there is nobody: in one who forks and exits may have been missed.
+_QUIET_LOOKS = 2
+#: Until the next ones, and until those that should only confirm a death that we are told of.
+_LOOK_AGAIN_SECONDS = 0.05
+_LOOK_LATER_SECONDS = 0.5
 #: What the daemon has to end a run that has met its time limit; then we do.
 GRACE_SECONDS = 15.0
 
 #: Takes a report, and descriptors to go with it: they are the taker's from then on.
 Post = Callable[[Report, tuple[int, ...]], None]
-
-
-class Run:
-    """One process that we started, and whoever it has left behind."""
-
-    __slots__ = ("command", "ends", "has_ended", "id", "is_ending", "is_group_empty", "mark", "pid", "started_at")
-
-    def __init__(self, run_id: int, command: Command, pid: int, ends: tuple[int, int], mark: int, now: float) -> None:
-        self.id = run_id
-        self.command = command
-        self.pid = pid
-        #: Of its output; empty as soon as they are the daemon's.
-        self.ends: tuple[int, ...] = ends
-        self.mark = mark
-        self.started_at = now
-        self.has_ended = False
-        #: Whether whoever is left is to be killed.
-        self.is_ending = False
-        #: Once it is, its number may be another's.
-        self.is_group_empty = False
-
-    def signal_group(self, number: int) -> None:
-        """Signal everybody who is in the process's group."""
-        if not self.is_group_empty:
-            try:
-                os.killpg(self.pid, number)
-            except ProcessLookupError:
-                self.is_group_empty = True
-            except PermissionError:
-                # A set-user-ID program of another user's, or root's and we are not: it is the time limit's to wait.
-                pass
 
 
 class Runs:
@@ -65,22 +39,37 @@ class Runs:
         launcher: Starts processes.
         marks: Tells whose they are.
         post: Takes our reports.
+        groups: The launcher's; None if it makes none.
+        spared: Children of ours that are no command's.
     """
 
-    def __init__(self, launcher: Launcher, marks: Marks, post: Post) -> None:
+    def __init__(
+        self,
+        launcher: Launcher,
+        marks: Marks,
+        post: Post,
+        groups: ControlGroups | None = None,
+        spared: Container[int] = (),
+    ) -> None:
         self._launcher = launcher
         self._marks = marks
         self._post = post
+        self._groups = groups
+        self._strays = Strays(marks, spared, groups.holds if groups is not None else lambda _: False)
         self._commands: Mapping[str, Command] = {}
         self._most = 0
         self._last_id = -1
         self._by_id: dict[int, Run] = {}
         self._by_pid: dict[int, Run] = {}
-        self._listing: int | None = None
-        #: Started and not yet told of, in the order of their starts.
+        #: Started and not yet told of, in the order in which they are to be looked at.
         self._held: deque[Run] = deque()
-        #: Of each command, whether its last run was a short one.
+        #: Started in vain, and not even dead: they hang in the kernel.
+        self._hanging: set[Run] = set()
+        #: Of each command, whether its last run was a short one that left nobody behind.
         self._was_brisk: dict[str, bool] = {}
+        #: When to look again for those who are to be ended; None: nobody is.
+        self._look_at: float | None = None
+        self._has_complained = False
 
     def allow(self, commands: Sequence[Command], most: int) -> None:
         """Go by this allow-list from now on.
@@ -107,6 +96,9 @@ class Runs:
             self._post(Refused(request.id, errno.EINVAL, "the command takes no arguments"), ())
         elif len(self._by_id) >= self._most:
             self._post(Refused(request.id, errno.EAGAIN, "too many commands are running"), ())
+        elif any(each.command.name == command.name for each in self._hanging):
+            # They would take all the places that there are, one by one.
+            self._post(Refused(request.id, errno.EAGAIN, "the program could not be started before, and hangs"), ())
         else:
             self._launch(request, command, now)
 
@@ -118,45 +110,88 @@ class Runs:
         except OSError as error:
             self._post(Refused(request.id, error.errno or errno.EIO, error.strerror or str(error)), ())
             return
-        run = Run(request.id, command, launched.pid, (launched.stdout, launched.stderr), mark, now)
+        run = Run(request.id, command, launched, mark, now)
         self._by_id[run.id] = self._by_pid[run.pid] = run
         self._held.append(run)
+        if self._groups is not None and run.group is None and run.complaint is not None:
+            self._complain("no control group can be made for a command: who leaves it is found by its mark alone")
 
-    def signal(self, request: Signal) -> None:
+    def _complain(self, text: str) -> None:
+        """Once is enough: it may be so each time."""
+        if not self._has_complained:
+            self._has_complained = True
+            self._post(Trouble(text), ())
+
+    def signal(self, request: Signal, now: float) -> None:
         """Signal a run; one that there is not is over."""
         run = self._by_id.get(request.id)
         if run is None:
             return
-        run.signal_group(request.number)
         if request.number == SIGKILL:
-            self._make_an_end(run)
+            self._make_an_end(run, now)
+        elif self._has_begun(run):
+            run.signal_group(request.number)
+        elif not run.is_refused:
+            # It leads no group yet, perhaps; but nobody else has its number, and the launcher keeps this for it.
+            run.signal_process(request.number)
 
-    def _make_an_end(self, run: Run) -> None:
-        run.signal_group(SIGKILL)
+    def _make_an_end(self, run: Run, now: float) -> None:
         run.is_ending = True
-        strays = self._strays_by_mark()
-        self._kill(strays.get(run.mark, ()))
-        if run.has_ended and run.is_group_empty and run.mark not in strays:
-            del self._by_id[run.id]
+        run.kill()
+        self._end_strays(now)
+
+    def _has_begun(self, run: Run) -> bool:
+        """Whether a run's process is the program; one that cannot be is refused."""
+        if run.complaint is not None:
+            try:
+                if has_begun(run.complaint):
+                    run.close_complaint()
+            except OSError as error:
+                self._refuse(run, error.errno or errno.EIO, error.strerror or str(error))
+        return run.complaint is None and not run.is_refused
+
+    def _refuse(self, run: Run, number: int, text: str) -> None:
+        """Tell the daemon that a run was not started, and see to its end ourselves."""
+        self._post(Refused(run.id, number, text), ())
+        run.is_refused = True
+        run.is_ending = True
+        run.kill()
+        run.close()
 
     # Time
 
     def seconds_to_wait(self, now: float) -> float | None:
         """Say when `pass_time` is to be called, in seconds; None: when something else happens."""
-        if self._held:
-            return max(0.0, self._held[0].started_at + HOLD_SECONDS - now)
+        times = [each for each in (self._held[0].look_at if self._held else None, self._look_at) if each is not None]
+        if times:
+            return max(0.0, min(times) - now)
         return 1.0 if self._by_id else None
 
     def pass_time(self, now: float) -> None:
         """Tell of runs that take longer, and end those that the daemon should have ended."""
-        while self._held and self._held[0].started_at + HOLD_SECONDS <= now:
+        while self._held and self._held[0].look_at <= now:
             run = self._held.popleft()
-            if not run.has_ended:
-                self._post(Started(run.id, run.pid), run.ends)
-                run.ends = ()
+            if not (run.has_ended or run.is_refused):
+                self._tell_of(run, now)
         for run in list(self._by_id.values()):
             if not run.is_ending and run.started_at + run.command.timeout_seconds + GRACE_SECONDS < now:
-                self._make_an_end(run)
+                self._make_an_end(run, now)
+        if self._look_at is not None and self._look_at <= now:
+            self._end_strays(now)
+
+    def _tell_of(self, run: Run, now: float) -> None:
+        """Tell that a run has begun, or that it cannot; or look again."""
+        if self._has_begun(run):
+            self._post(Started(run.id, run.pid), run.ends)
+            run.ends = ()
+        elif run.is_refused:
+            pass
+        elif now - run.started_at < START_SECONDS:
+            run.look_at = now + HOLD_SECONDS
+            self._held.append(run)
+        else:
+            self._hanging.add(run)
+            self._refuse(run, errno.EAGAIN, f"the program could not be started within {START_SECONDS:g} s")
 
     # Deaths
 
@@ -164,98 +199,90 @@ class Runs:
         """Take note of all children that have died; return those that were none of ours."""
         others: list[int] = []
         ended: list[tuple[Run, int]] = []
-        while (death := _next_death()) is not None:
+        while (death := next_death()) is not None:
             pid, status = death
+            self._strays.buried(pid)
             run = self._by_pid.pop(pid, None)
             if run is None:
                 others.append(pid)
             else:
                 ended.append((run, status))
-        strays = self._strays_by_mark() if ended else {}
+        # Others are strays, most often; and who forks and exits leaves another one.
+        strays = self._strays.look(self._by_pid) if ended or others else {}
         for run, status in ended:
             self._ended(run, status, now, has_strays=run.mark in strays)
-        for run in [each for each in self._by_id.values() if each.is_ending and each.has_ended]:
-            self._make_an_end(run)
+        if self._look_at is not None or (strays and not self._under_way().issuperset(strays)):
+            self._end_strays(now)
         return others
 
     def _ended(self, run: Run, status: int, now: float, *, has_strays: bool) -> None:
         run.has_ended = True
         run.signal_group(0)  # seen now, while the number is surely still the group's
-        is_alone = run.is_group_empty and not has_strays
-        self._was_brisk[run.command.name] = now - run.started_at < BRISK_SECONDS
+        self._has_begun(run)
+        run.close_complaint()
+        self._hanging.discard(run)
+        is_alone = run.is_alone() and not has_strays
+        if not run.is_refused:
+            self._was_brisk[run.command.name] = is_alone and now - run.started_at < BRISK_SECONDS
+            self._tell_of_end(run, status, is_alone=is_alone)
+        if is_alone:
+            del self._by_id[run.id]
+        elif run.is_ending:
+            self._look_at = now
+
+    def _tell_of_end(self, run: Run, status: int, *, is_alone: bool) -> None:
         if run.ends:
             self._post(Ran(run.id, run.pid, status, is_alone), run.ends)
             run.ends = ()
         else:
             self._post(Exited(run.id, status, is_alone), ())
-        if is_alone:
-            del self._by_id[run.id]
-        elif run.is_ending:
-            run.signal_group(SIGKILL)
 
     # Those who have left their group
 
-    def _strays_by_mark(self) -> dict[int, list[int]]:
-        """Find our children that we did not start: their parents have died, and we are the next."""
-        found: dict[int, list[int]] = {}
-        for pid in self._children():
-            if pid not in self._by_pid and (mark := self._marks.read(pid)) is not None:
-                found.setdefault(mark, []).append(pid)
-        return found
+    def _under_way(self) -> set[int | None]:
+        """The marks of all runs that are not over."""
+        return {run.mark for run in self._by_id.values()}
 
-    def _children(self) -> list[int]:
-        """List our children, through a descriptor that is open already: there may be no room for another."""
-        if self._listing is None:
-            self._listing = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
-        listed = chunk = os.pread(self._listing, _PAGE_BYTES, 0)
-        while len(chunk) > _PAGE_BYTES - _LONGEST_NUMBER:
-            chunk = os.pread(self._listing, _PAGE_BYTES, len(listed))
-            listed += chunk
-        return [int(each) for each in listed.split()]
+    def _end_strays(self, now: float) -> None:
+        """Kill who is left of runs that are to be ended, and who is nobody's: until nobody new is there.
 
-    def _kill(self, pids: Sequence[int]) -> None:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, SIGKILL)
+        Who carries no mark has taken it off, so nobody can say whose it is; and who carries that of a run that is over
+        was not to be seen at its end.
+        """
+        spared = self._under_way() - {run.mark for run in self._by_id.values() if run.is_ending}
+        found: Mapping[int | None, list[int]] = {}
+        condemned: list[int] = []
+        quiet = 0
+        for _ in range(_LOOKS_IN_A_ROW):
+            found = self._strays.look(self._by_pid)
+            condemned = [pid for mark, pids in found.items() if mark not in spared for pid in pids]
+            quiet = 0 if self._strays.kill(condemned) else quiet + 1
+            if quiet == _QUIET_LOOKS:
+                break
+        for run in [each for each in self._by_id.values() if each.is_ending and each.has_ended]:
+            run.kill()
+            if run.is_alone() and run.mark not in found:
+                del self._by_id[run.id]
+        if quiet < _QUIET_LOOKS:
+            self._look_at = now + _LOOK_AGAIN_SECONDS
+        elif condemned or any(each.is_ending and each.has_ended for each in self._by_id.values()):
+            self._look_at = now + _LOOK_LATER_SECONDS
+        else:
+            self._look_at = None
 
     # The end
 
     def end_all(self) -> None:
-        """Kill everything that we started, and whatever came of it, and wait until it is dead."""
-        end_marked(self._marks)
+        """Kill everything that we started, and whatever came of it, and wait until it is dead, but not for ever."""
+        for run in self._by_id.values():
+            run.is_ending = True
+            run.kill()
+        self._end_strays(0.0)
+        end_marked(self._marks, self._groups)
+        self._end_strays(0.0)
 
     def let_go(self) -> None:
         """Close what is open here for the daemon; for a process that has copies of it and is none of our kind."""
-        for run in self._held:
-            for end in run.ends:
-                os.close(end)
-            run.ends = ()
-        if self._listing is not None:
-            os.close(self._listing)
-
-
-#: For what was killed to be dead; what hangs in the kernel longer is left to it.
-_DEATH_SECONDS = 2.0
-
-
-def end_marked(marks: Marks) -> None:
-    """Kill every process of this host that carries one of the marks, until none is left."""
-    deadline = time.monotonic() + _DEATH_SECONDS
-    while pids := list(marks.everywhere()):
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, SIGKILL)
-        if time.monotonic() > deadline:
-            return
-        while _next_death() is not None:
-            pass
-        time.sleep(0.005)
-
-
-def _next_death() -> tuple[int, int] | None:
-    """Reap a child; None if none is dead."""
-    try:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return None
-    return (pid, status) if pid else None
+        for run in self._by_id.values():
+            run.close()
+        self._strays.let_go()

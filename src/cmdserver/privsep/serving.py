@@ -1,7 +1,7 @@
-"""The runner's loop: requests from the daemon, deaths of children, reports.
+"""The runner's loop: requests from the daemon, deaths of children, reports, signs of life.
 
-Rule of this file: as long as a report waits to be sent no request is read, so that a daemon that does not listen costs
-no memory.
+Rules of this file: as long as a report waits to be sent no request is read, so that a daemon that does not listen costs
+no memory. Nothing is waited for but in `poll`.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from cmdserver.privsep.messages import (
     encode,
 )
 from cmdserver.privsep.runs import Runs
-from cmdserver.privsep.succession import Succession
+from cmdserver.privsep.succession import SIGN_SECONDS, Succession
 
 #: Requests in a row, before deaths are looked at.
 _REQUESTS_IN_A_ROW = 64
@@ -141,6 +141,8 @@ class Server:
         self._deaths = deaths
         self._is_over = False
         self._has_complained = False
+        #: When the next sign of life is due.
+        self._sign_at = 0.0
 
     def serve(self) -> None:
         """Do what is asked, until the daemon is gone.
@@ -156,10 +158,7 @@ class Server:
         poll.register(self._deaths, select.POLLIN)
         while not self._is_over:
             poll.register(self._channel, self._wanted())
-            seconds = self._runs.seconds_to_wait(time.monotonic())
-            if self._channel.is_short or self._succession.successor is None:
-                seconds = _AGAIN_SECONDS if seconds is None else min(seconds, _AGAIN_SECONDS)
-            for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000 + 1):
+            for descriptor, _ in poll.poll(self._seconds_to_wait(time.monotonic()) * 1000 + 1):
                 if descriptor == self._deaths:
                     self._bury()
                 elif not self._channel.is_clogged:
@@ -169,6 +168,17 @@ class Server:
             self._runs.pass_time(time.monotonic())
             if self._succession.successor is None:
                 self._succession.require_successor()
+
+    def _seconds_to_wait(self, now: float) -> float:
+        if now >= self._sign_at:
+            self._succession.show_life()
+            self._sign_at = now + SIGN_SECONDS
+        times = [self._sign_at - now]
+        if (seconds := self._runs.seconds_to_wait(now)) is not None:
+            times.append(seconds)
+        if self._channel.is_short or self._succession.successor is None:
+            times.append(_AGAIN_SECONDS)
+        return min(times)
 
     def _wanted(self) -> int:
         if self._channel.is_short:
@@ -183,9 +193,8 @@ class Server:
     def _bury(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._deaths, 4096)
-        dead = self._runs.reap(time.monotonic())
-        if self._succession.successor in dead:
-            self._succession.successor = None
+        for pid in self._runs.reap(time.monotonic()):
+            self._succession.buried(pid)
 
     def _listen(self) -> None:
         for _ in range(_REQUESTS_IN_A_ROW):
@@ -200,6 +209,8 @@ class Server:
                 self._complain(f"the daemon has sent what is no request: {error}")
             else:
                 self._perform(request)
+                if isinstance(request, Reread):
+                    return  # it takes long, and a row of them would make us mute
 
     def _perform(self, request: Request) -> None:
         match request:
@@ -208,7 +219,7 @@ class Server:
                     self._runs.start(request, time.monotonic())
             case Signal():
                 if request.generation == self._succession.generation:
-                    self._runs.signal(request)
+                    self._runs.signal(request, time.monotonic())
             case Reread():
                 self._channel.post(*self._allowance.reread())
             case Adopt():

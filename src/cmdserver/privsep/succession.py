@@ -1,21 +1,53 @@
-"""Who takes the runner's place when it dies: a standby, its child, which does nothing but wait for that.
+"""Who takes the runner's place when it dies, or is mute: a standby, its child, which does nothing but wait for that.
 
 The daemon could not start another runner: it has given up the user that may. A standby costs no memory worth
 mentioning, as it shares the runner's, and is there at once.
 
+A runner that waits for something which never comes is as good as dead, and nobody else may end it. So it shows a sign
+of life every now and then, through a pipe, and the standby, which looks every second, kills it after too many looks in
+vain. Looks are counted, and no time is measured: who was stopped together with the runner, or sleeps with the whole
+host, has not looked meanwhile.
+
 Rule of this file: who forks raises `Forked` in the child, so that nothing of the parent's goes on there.
 """
 
+import contextlib
 import os
 import signal
 
 from cmdserver.privsep import linux
 
+#: Between two signs of life of a runner.
+SIGN_SECONDS = 2.0
+#: Between two looks of its standby; and looks in vain, until the runner is taken for dead. It waits for nobody, and the
+#: longest that it does at once is to read a configuration.
+LOOK_SECONDS = 1.0
+MOST_LOOKS = 10
+
 _PARENT_DIED = signal.SIGUSR1
+#: More signs than there can be between two looks.
+_MOST_SIGNS = 4096
 
 
 class Forked(BaseException):
     """We are the child."""
+
+
+class Patience:
+    """Says when a runner has been mute for too long.
+
+    Args:
+        looks: In vain, in a row.
+    """
+
+    def __init__(self, looks: int = MOST_LOOKS) -> None:
+        self._looks = looks
+        self._in_vain = 0
+
+    def is_over(self, *, has_sign: bool) -> bool:
+        """Take note of a look."""
+        self._in_vain = 0 if has_sign else self._in_vain + 1
+        return self._in_vain >= self._looks
 
 
 class Succession:
@@ -25,6 +57,10 @@ class Succession:
         self.generation = 0
         #: Its process; None while there is none.
         self.successor: int | None = None
+        #: All of its kind that have not been reaped.
+        self.standbys: set[int] = set()
+        #: Where signs of life go to; in a standby, where they come from.
+        self._signs: int | None = None
         # Before any fork, so that the signal cannot come before somebody waits for it.
         signal.pthread_sigmask(signal.SIG_BLOCK, {_PARENT_DIED})
 
@@ -36,27 +72,74 @@ class Succession:
         """
         self.successor = None
         try:
-            pid = os.fork()
+            looked_at, shown = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError:
             return
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(looked_at)
+            os.close(shown)
+            return
+        mine, others = (shown, looked_at) if pid else (looked_at, shown)
+        os.close(others)
+        if self._signs is not None:
+            os.close(self._signs)
+        self._signs = mine
         if not pid:
             raise Forked
         self.successor = pid
+        self.standbys.add(pid)
 
-    def wait_for_our_turn(self, predecessor: int) -> None:
-        """In the successor: wait until the predecessor is dead, and be its successor in name, too."""
+    def show_life(self) -> None:
+        """Let the standby see that we do not wait for anything; to be called every `SIGN_SECONDS`."""
+        if self._signs is not None:
+            with contextlib.suppress(BlockingIOError, BrokenPipeError):  # it does not look, or is dead
+                os.write(self._signs, b"\0")
+
+    def wait_for_our_turn(self, predecessor: int) -> bool:
+        """In the successor: wait until the predecessor is dead, or mute, and be its successor in name, too.
+
+        Returns:
+            Whether it was mute, and was killed. It may not be dead yet, if it hangs in the kernel: but it never comes
+            back from there.
+        """
         linux.adopt_orphans()  # a fork forgets it
         linux.die_with_parent(_PARENT_DIED, predecessor)
-        while os.getppid() == predecessor:
-            signal.sigwait({_PARENT_DIED})
+        patience = Patience()
+        is_mute = False
+        while os.getppid() == predecessor and not is_mute:
+            if signal.sigtimedwait({_PARENT_DIED}, LOOK_SECONDS) is None:
+                is_mute = patience.is_over(has_sign=self._has_sign())
+        if is_mute:
+            os.kill(predecessor, signal.SIGKILL)
+        if self._signs is not None:
+            os.close(self._signs)
+            self._signs = None
         self.generation += 1
         self.successor = None
+        self.standbys.clear()
+        return is_mute
+
+    def _has_sign(self) -> bool:
+        try:
+            return self._signs is not None and bool(os.read(self._signs, _MOST_SIGNS))
+        except BlockingIOError:
+            return False
+
+    def buried(self, pid: int) -> None:
+        """A child has been reaped."""
+        self.standbys.discard(pid)
+        if pid == self.successor:
+            self.successor = None
 
     def dismiss(self) -> None:
-        """Do without a successor: there is nothing to succeed to."""
+        """Do without a successor: there is nothing to succeed to.
+
+        It does nothing more from now on, and may be dead only later: it is reaped like any child.
+        """
         if self.successor is not None:
             os.kill(self.successor, signal.SIGKILL)
-            os.waitpid(self.successor, 0)
             self.successor = None
 
     def replace(self) -> None:

@@ -7,10 +7,10 @@ is bounded for each connection, and how long it may take is the connection's to 
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.conch.ssh.service import SSHService
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from cmdserver.claims import PublicKey
@@ -173,38 +173,51 @@ class Authentication(SSHService):
             if Fields(signature).string() != algorithm:
                 signature = b""
             self._try(PublicKey(name=user, blob=blob, signed=signed, signature=signature, source=source))
-        elif is_known and self._door.is_acceptable_key(source, user, blob):
-            self._client.sendPacket(PK_OK, string(algorithm) + string(blob))
         else:
-            # It proves nothing, which is written down: who wonders why a key does not work finds it there.
             key = PublicKey(name=user, blob=blob, signed=b"", signature=b"", source=source)
-            self._try(key, is_offer=True)
+            asked = self._door.is_acceptable_key(source, user, blob) if is_known else succeed(False)
+            self._wait_for(asked.addCallback(self._answer_offer, algorithm, key), is_offer=True)
+
+    def _answer_offer(self, is_acceptable: bool, algorithm: bytes, key: PublicKey) -> Deferred[Caller] | None:  # noqa: FBT001 - a Deferred's result
+        """Say that a key is worth a signature; one that is not proves nothing."""
+        if not is_acceptable:
+            # Which is written down: who wonders why a key does not work finds it there.
+            return self._door.log_in(key.source, key)
+        self._client.sendPacket(PK_OK, string(algorithm) + string(key.blob))
+        return None
 
     # Attempts
 
-    def _try(self, credentials: Credentials, *, is_offer: bool = False) -> None:
-        trying = self._door.log_in(self._client.source, credentials)
-        deciding = trying.addCallbacks(self._logged_in, self._not_logged_in, errbackArgs=(is_offer,))
-        self._logging_in = deciding.addErrback(self._client.broken)
-        if self._logging_in.called:
-            self._logging_in = None
+    def _try(self, credentials: Credentials) -> None:
+        self._wait_for(self._door.log_in(self._client.source, credentials), is_offer=False)
 
-    def _logged_in(self, caller: Caller) -> None:
+    def _wait_for(self, trying: Deferred[Any], *, is_offer: bool) -> None:
+        """Let nothing else be decided before this is: a Caller, None for a key that was offered, or a failure."""
+        deciding = trying.addCallbacks(self._decided, self._not_logged_in, errbackArgs=(is_offer,))
+        deciding.addErrback(self._client.broken)
+        if not deciding.called or deciding.paused:
+            # Else it is over, and what came behind it may be under way already.
+            self._logging_in = deciding
+
+    def _decided(self, caller: Caller | None) -> None:
         self._logging_in = None
-        self._client.let_in(caller)
+        if caller is not None:
+            self._client.let_in(caller)
+        else:
+            self._proceed()
 
-    def _not_logged_in(self, failure: Failure, is_offer: bool) -> None:  # noqa: FBT001 - see _try
+    def _not_logged_in(self, failure: Failure, is_offer: bool) -> None:  # noqa: FBT001 - see _wait_for
         """Say so, and why not to nobody."""
         self._logging_in = None
         if self._is_stopped:
             return
-        self.has_failed = True
         error = failure.value
         if not isinstance(error, RequestError):
             failure.raiseException()
         if not isinstance(error, LoginRefused):
             self._client.send_away(f"{error.code}: {error}")
             return
+        self.has_failed = True
         if is_offer:
             self._keys_left -= 1
         else:

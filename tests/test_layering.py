@@ -71,7 +71,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "watched": "credentials",
         "credential_files": "authorized_keys credentials names passwords replacing watched",
         "host_keys": "errors",
-        "first_start": "credential_files errors passwords replacing",
+        "first_start": "certificates credential_files errors passwords replacing",
         # Who is calling.
         "hashing": "admission errors passwords penalties",
         "claims": "names",
@@ -79,7 +79,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "threshold": "errors penalties startups",
         "identity": "claims errors events model penalties threshold",
         # TLS is no door, but what some doors are wrapped in.
-        "tls": "errors settings",
+        "certificates": "errors",
+        "tls": "certificates errors settings",
         "tls_transport": "",
         # An SSH transport, which knows nothing of the rest; so that it can be used by others.
         "sshtransport": "",

@@ -105,6 +105,14 @@ def test_the_last_word_on_terminals(options: str, permits_pty: bool) -> None:
     assert key.is_restricted is ("restrict" in options)
 
 
+def test_two_types() -> None:
+    """What the line says, and what the key says, must be the same."""
+    encoded = KEY.split()[1]
+    (complaint,) = parse_authorized_keys(f"ecdsa-sha2-nistp256 {encoded}").complaints
+
+    assert complaint.text == "the key is damaged, or of another type than ecdsa-sha2-nistp256"
+
+
 @pytest.mark.parametrize(
     ("text", "expires"),
     [

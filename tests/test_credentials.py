@@ -73,6 +73,15 @@ def test_passwd_complaints() -> None:
     assert str(parsed.complaints[0]) == "2: '.x' can be no user's name"
 
 
+@pytest.mark.parametrize("hashed", [f"!{HASH}", f"!!{HASH}", "*", "x", "", "!"])
+def test_a_user_who_is_locked_out(hashed: str) -> None:
+    """As passwd -l does it, and others; a line behind it does not open the door again."""
+    parsed = parse_passwd(f"ann:{hashed}\nann:{HASH}\nbob:{HASH}\n")
+
+    assert parsed.value == {"bob": HASH.encode()}
+    assert [each.line for each in parsed.complaints] == [1, 2]
+
+
 @given(st.text() | NEAR)
 @example("\udcff:" + HASH)
 def test_any_text_is_a_passwd(text: str) -> None:

@@ -31,6 +31,7 @@ from cmdserver.first_start import (
     require_user,
 )
 from cmdserver.tls import TLSFiles, load
+from tests.odd_certificates import TELETEX, Odd, name, pem
 from tests.tls_doubles import pem_of, self_signed
 
 NOW = datetime(2026, 11, 5, 12, tzinfo=UTC)
@@ -133,7 +134,10 @@ class PairTests(DirectoryTestCase):
     def test_somebody_elses(self) -> None:
         """A certificate that is not ours is not renewed, even if nobody can read it."""
         certificate, key = self_signed(self.directory)
-        for content in (certificate.read_bytes(), b"nonsense"):
+        secret = ec.generate_private_key(ec.SECP256R1())
+        unreadable = name(b"M\xfcller", TELETEX)
+        of_old = pem("CERTIFICATE", Odd(subject=unreadable).sign(secret, unreadable, secret))
+        for content in (certificate.read_bytes(), b"nonsense", of_old):
             (self.directory / "tls.crt").write_bytes(content)
             (self.directory / "tls.key").write_bytes(key.read_bytes())
             require_tls_pair(self.directory, NOW + timedelta(days=10_000))
@@ -174,7 +178,7 @@ class PairTests(DirectoryTestCase):
         """A key that is none, or that few clients would know, is refused and left alone."""
         path = self.directory / "tls.key"
         for content, text in (
-            (b"nonsense", "no key that a certificate can be made for"),
+            (b"nonsense", "no private key in PEM format"),
             (pem_of(ed25519.Ed25519PrivateKey.generate()), "neither an ECDSA nor an RSA key"),
         ):
             path.write_bytes(content)

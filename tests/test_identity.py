@@ -42,6 +42,7 @@ from cmdserver.identity import Arrival, Credentials, Door, ICaller, Identity, Lo
 from cmdserver.model import Caller
 from cmdserver.penalties import Penalties
 from cmdserver.remembered import Remembered
+from cmdserver.sources import parse_networks
 from cmdserver.startups import Newcomers, Startups
 from cmdserver.threshold import Threshold
 from tests.running_doubles import MemoryLedger
@@ -176,6 +177,13 @@ class PasswordTests(IdentityTestCase):
 
         self.assertEqual(len(self.verifier.asked), 4)
 
+    def test_what_is_remembered_is_for_those_who_repeat(self) -> None:
+        """Whoever shows a password once has it computed, whoever else has shown it before."""
+        self.log_in(repeated(b"right"))
+        self.log_in(password("ada", b"right"))
+
+        self.assertEqual(len(self.verifier.asked), 2)
+
     def test_too_many_hashes(self) -> None:
         """When no more can be checked, that is said, and written down."""
         self.verifier.trouble = Busy("too many", 3)
@@ -228,6 +236,14 @@ class TokenTests(IdentityTestCase):
             ["no such token", "old's token expired", "no such token"],
         )
         self.assertNotIn("bad", str(reasons))
+
+    def test_from_where(self) -> None:
+        """A token is good from where its line says, by where it is shown."""
+        near = parse_networks("192.0.2.0/24")
+        self.files.add_token(Token(name="mon", sha256=token_digest("near"), sources=near))
+        self.assertIsInstance(self.log_in(BearerToken(secret="near", source="192.0.2.7")), Caller)
+        for source in ("198.51.100.7", "unix", "unknown"):
+            self.assertIsInstance(self.log_in(BearerToken(secret="near", source=source)), LoginRefused, source)
 
 
 class PublicKeyTests(IdentityTestCase):
@@ -302,6 +318,22 @@ class PublicKeyTests(IdentityTestCase):
             self.assertIsInstance(self.show(signature=signature), LoginRefused)
 
         self.assertEqual(len({reason for *_, reason in self.written}), 4)
+
+    def test_another_key(self) -> None:
+        """Whoever signs with a key of their own, which is not among those that are listed, is not let in."""
+        other = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        self.files.add_keys("ada", other.decode())
+
+        self.assertIsInstance(self.show(), LoginRefused)
+        checker = PublicKeyChecker(self.files, lambda: NOON)
+        self.assertFalse(self.successResultOf(checker.is_acceptable("ada", self.blob, "192.0.2.1")))
+
+    def test_forced_command_that_cannot_be_split(self) -> None:
+        """It is no key then: what it is good for is not known."""
+        self.files.add_keys("ada", f'command="df \\"x" {self.line}')
+
+        self.assertIsInstance(self.show(), LoginRefused)
+        self.assertIn("cannot be split", str(self.written[-1]))
 
     def test_acceptable_is_listed(self) -> None:
         """A key is acceptable only if it is listed, for that name, and may be used now from there."""

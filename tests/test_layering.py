@@ -86,7 +86,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "watched": "credentials errors text_files",
         "credential_files": "authorized_keys credentials names passwords replacing watched",
         "host_keys": "errors files.safe_path text_files",
-        "first_start": "credential_files errors files.safe_path passwords replacing",
+        "first_start": "certificates credential_files errors files.safe_path passwords replacing",
         # Who is calling.
         "hashing": "admission errors networks passwords",
         "claims": "names",
@@ -96,7 +96,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "threshold": "errors penalties startups",
         "identity": "claims errors events model penalties threshold",
         # TLS is no door, but what some doors are wrapped in.
-        "tls": "errors files.safe_path settings",
+        "tls": "certificates errors files.safe_path settings",
         "tls_transport": "",
         # An SSH transport, which knows nothing of the rest; so that it can be used by others.
         "sshtransport": "",
@@ -323,6 +323,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "privsep.fetching": "errors privsep.messages",
         "privsep.run": "model privsep.launching privsep.messages",
         "privsep.strays": "privsep.control_groups privsep.marks privsep.messages",
+        "certificates": "errors files.safe_path",
         "": "",
     }.items()
 }

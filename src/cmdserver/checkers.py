@@ -36,6 +36,8 @@ from cmdserver.remembered import Remembered
 
 #: Until whoever opens files for us may answer again, or has been replaced.
 _AGAIN_SECONDS = 5
+#: Of the names in a certificate, those that the audit file is told: there may be thousands.
+_MOST_NAMES = 10
 
 Found = TypeVar("Found")
 
@@ -196,5 +198,14 @@ class CertificateChecker:
     def requestAvatarId(self, credentials: Certificate) -> Deferred[Any]:
         """Prove the certificate's first name."""
         if credentials.name is None:
-            return fail(UnauthorizedLogin(f"no user's name in the certificate: {', '.join(credentials.names)}"))
+            return fail(UnauthorizedLogin(_nobody_in(credentials)))
         return succeed(Proof(name=credentials.name, method=credentials.method))
+
+
+def _nobody_in(certificate: Certificate) -> str:
+    """Say why a certificate names no user: what could not be read, and the names that are none."""
+    shown = [ascii(name[:64])[1:-1] for name in certificate.names[:_MOST_NAMES]]
+    more = len(certificate.names) - len(shown)
+    names = ", ".join([*shown, f"and {more} more"] if more else shown) or "none at all"
+    trouble = f"{certificate.trouble}; " if certificate.trouble else ""
+    return f"no user's name in the certificate: {trouble}its names are: {names}"

@@ -80,6 +80,8 @@ class Certificate:
     names: tuple[str, ...]
     fingerprint: str
     source: str
+    #: What of it could not be read, for the audit file; None: everything could.
+    trouble: str | None = None
     method: str = "certificate"
 
     @property

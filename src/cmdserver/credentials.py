@@ -81,18 +81,21 @@ def token_digest(secret: str) -> bytes:
 
 
 def parse_passwd(text: str) -> Parsed[Mapping[str, bytes]]:
-    """Read ``name:bcrypt-hash`` lines; a name's first line counts."""
+    """Read ``name:bcrypt-hash`` lines; a name's first line counts, be it one that lets nobody in."""
     hashes: dict[str, bytes] = {}
+    names: set[str] = set()
     complaints = []
     for number, line in meaningful_lines(text):
         name, _, hashed = line.partition(":")
         if not is_user_name(name):
             complaints.append(Complaint(number, f"{_shown(name)} can be no user's name"))
+        elif name in names:
+            complaints.append(Complaint(number, f"{name} has a line already; the first one counts"))
         elif trouble := trouble_with_hash(hashed):
+            names.add(name)
             complaints.append(Complaint(number, f"{name}: {trouble}"))
-        elif name in hashes:
-            complaints.append(Complaint(number, f"{name} has a password already; its first line counts"))
         else:
+            names.add(name)
             hashes[name] = hashed.encode("ascii")
     return Parsed(hashes, tuple(complaints))
 

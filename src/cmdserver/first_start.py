@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
@@ -25,8 +24,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from twisted.logger import Logger
 
+from cmdserver.certificates import read_key
 from cmdserver.credential_files import INITIAL_PASSWORD_FILE, INITIAL_USER, CredentialFiles
-from cmdserver.errors import CannotStart
+from cmdserver.errors import BadTLSFiles, CannotStart
 from cmdserver.files.safe_path import read_file
 from cmdserver.passwords import hash_password
 from cmdserver.replacing import locked, replace
@@ -137,9 +137,9 @@ def make_initial_password() -> str:
 def _write_certificate(path: Path, key_path: Path, now: datetime, host_name: str | None) -> None:
     """Sign a certificate for whatever key there is."""
     try:
-        key = serialization.load_pem_private_key(read_file(key_path), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise CannotStart(f"cmdserver: {key_path}: no key that a certificate can be made for: {error}") from error
+        key = read_key(key_path, read_file)
+    except BadTLSFiles as error:
+        raise CannotStart(f"cmdserver: no certificate can be made: {error}") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         raise CannotStart(f"cmdserver: {key_path}: neither an ECDSA nor an RSA key; put its certificate at {path}")
     certificate = self_signed(key, now, host_name or socket.gethostname())
@@ -195,13 +195,15 @@ def _for_signatures() -> x509.KeyUsage:
 
 def _is_ours(path: Path, *, ends_before: datetime) -> bool:
     """Whether a certificate is one that we made, and ends before a time; what it is otherwise, others find out."""
+    content = read_file(path)
     try:
-        certificate = x509.load_pem_x509_certificate(read_file(path))
+        certificate = x509.load_pem_x509_certificate(content)
         certificate.verify_directly_issued_by(certificate)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        issuers = [each.value for each in certificate.issuer.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+        ends = certificate.not_valid_after_utc
+    except Exception:  # noqa: BLE001 - see `certificates`
         return False
-    issuers = [each.value for each in certificate.issuer.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
-    return issuers == [ISSUER] and certificate.not_valid_after_utc < ends_before
+    return issuers == [ISSUER] and ends < ends_before
 
 
 def _write_ssh_key(path: Path, key: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey) -> None:

@@ -46,7 +46,8 @@ def _read(path: Path) -> HostKey:
     except OSError as error:
         raise CannotStart(f"cmdserver: the SSH host key {path}: {error.strerror}") from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise CannotStart(f"cmdserver: the SSH host key {path} is damaged, or has a passphrase: {error}") from error
+        text = f"is damaged, or has a passphrase; ssh-keygen -y -f {path} says more"
+        raise CannotStart(f"cmdserver: the SSH host key {path} {text}; removed, it is made anew") from error
     if not isinstance(key, Ed25519PrivateKey | RSAPrivateKey):
         raise CannotStart(f"cmdserver: the SSH host key {path} is neither an Ed25519 nor an RSA key")
     return key

@@ -287,7 +287,8 @@ class House:
         peer = tls.peer_name(transport, datetime.now(UTC))
         if peer is None:
             return None
-        return Certificate(names=peer.names, fingerprint=f"SHA256:{peer.fingerprint}", source=source)
+        fingerprint = f"SHA256:{peer.fingerprint}"
+        return Certificate(names=peer.names, trouble=peer.trouble, fingerprint=fingerprint, source=source)
 
     # The web
 

@@ -208,7 +208,7 @@ def _check_tls(files: TLS, read: ReadFile) -> None:
     try:
         if files.certificate is None or files.key is None:  # they are made at the first start
             if files.client_ca is not None:
-                tls.read_authorities(Path(files.client_ca), read)
+                tls.check_authorities(Path(files.client_ca), read)
             return
         tls.load(tls.files_of(files, files.certificate, files.key), datetime.now(UTC), read)
     except BadTLSFiles as error:

@@ -1,4 +1,4 @@
-"""Who we are under TLS, and who the client is: PEM files to contexts, client certificates to names.
+"""Who we are under TLS, and who the client is: certificates and keys to contexts, client certificates to names.
 
 TLS 1.2 with forward secrecy and authenticated encryption, or 1.3; nothing older, no renegotiation, no compression.
 Sessions are resumed from tickets, which the client keeps: a flood of handshakes leaves nothing here. Keys of tickets
@@ -8,22 +8,29 @@ Rule of this file: it is imported only where a door uses TLS, because OpenSSL co
 tenth of a second.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509.oid import NameOID
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocolNegotiationFactory
 from zope.interface import implementer
 
+from cmdserver.certificates import (
+    ReadFile,
+    holder_of,
+    is_authority,
+    is_self_issued,
+    names_of,
+    public_key_of,
+    read_certificates,
+    read_key,
+    validity_of,
+    without_warnings,
+)
 from cmdserver.errors import BadTLSFiles
 from cmdserver.files.safe_path import read_file
 from cmdserver.settings import TLS
@@ -37,6 +44,14 @@ _VERSIONS: Final = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 _OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
 #: SSL_MODE_NO_AUTO_CHAIN, which pyOpenSSL does not name: the authorities of clients are not sent as if they were ours.
 _NO_AUTO_CHAIN: Final = 0x8
+_OF_NO_USE: Final = "its key is of a kind that is of no use for TLS here"
+#: Reasons of OpenSSL's to refuse a certificate, as people can act on them.
+_REASONS: Final = {
+    "ee key too small": "its key is too short; RSA takes 2048 bits at least",
+    "ca key too small": "the key of a certificate behind it is too short; RSA takes 2048 bits at least",
+    "ca md too weak": "it, or one behind it, is signed with MD5 or SHA-1; SHA-256 takes their place",
+    "unknown certificate type": _OF_NO_USE,
+}
 #: A connection that waits holds no buffers: with them it costs 16 KB more, with TLS 1.3 24.
 _MODE: Final = SSL.MODE_RELEASE_BUFFERS | _NO_AUTO_CHAIN
 
@@ -76,10 +91,10 @@ class Loaded:
 class PeerCertificate:
     """A client's certificate, signed by an authority of ours and still good."""
 
-    #: Those of the alternative names first (mail addresses, then host names), then the common names; perhaps none.
+    #: See `certificates.Names`.
     names: tuple[str, ...]
-    #: As RFC 4514 writes it, for people: ``CN=alice,O=ops``.
-    subject: str
+    #: What of it could not be read, for people; None: everything could.
+    trouble: str | None
     #: SHA-256 of the whole, in hexadecimal, as ``openssl x509 -fingerprint -sha256`` says it but for colons and case.
     fingerprint: str
 
@@ -101,7 +116,7 @@ class ServerCredentials:
         return _Connection(self.loaded.context)
 
 
-def load(files: TLSFiles, now: datetime, read: Callable[[Path], bytes] = read_file) -> Loaded:
+def load(files: TLSFiles, now: datetime, read: ReadFile = read_file) -> Loaded:
     """Read certificate, key and authorities.
 
     Args:
@@ -112,11 +127,10 @@ def load(files: TLSFiles, now: datetime, read: Callable[[Path], bytes] = read_fi
     Raises:
         BadTLSFiles: One cannot be read, is not what it should be, or does not belong to another; the text says which.
     """
-    chain = _certificates(files.certificate, read)
-    key = _private_key(files.key, read)
-    if chain[0].public_key() != key.public_key():
-        raise BadTLSFiles(f"the key {files.key} does not belong to the certificate {files.certificate}")
-    authorities = _certificates(files.client_ca, read) if files.client_ca is not None else []
+    chain = read_certificates(files.certificate, read)
+    key = read_key(files.key, read)
+    _require_pair(files, chain, key.public_key())
+    authorities = read_certificates(files.client_ca, read) if files.client_ca is not None else []
     context = _context(files)
     try:
         context.use_certificate(chain[0])
@@ -125,23 +139,26 @@ def load(files: TLSFiles, now: datetime, read: Callable[[Path], bytes] = read_fi
         context.use_privatekey(key)  # type: ignore[arg-type] # of the certificate's kind, as they belong together
     except (SSL.Error, crypto.Error, TypeError) as error:
         raise BadTLSFiles(f"{files.certificate}: OpenSSL refuses it: {_openssl_text(error)}") from error
-    if authorities:
-        _ask_for_certificates(context, authorities)
     warnings = [*_age_warnings(files.certificate, chain, now)]
     if files.client_ca is not None:
-        warnings += _age_warnings(files.client_ca, authorities, now)
+        believed = [each for each in authorities if is_authority(each) or is_self_issued(each)]
+        _ask_for_certificates(context, files.client_ca, believed)
+        warnings += _authority_warnings(files.client_ca, authorities, believed)
+        warnings += _age_warnings(files.client_ca, believed, now)
     if _is_for_everybody(files.key):
         warnings.append(f"every user of this host can reach the key {files.key}; chmod it to 600")
     return Loaded(context=context, warnings=tuple(warnings))
 
 
-def read_authorities(path: Path, read: Callable[[Path], bytes] = read_file) -> list[x509.Certificate]:
-    """Read the certificates of authorities.
+def check_authorities(path: Path, read: ReadFile = read_file) -> None:
+    """See that a file has certificates of authorities in it, as `load` does.
 
     Raises:
         BadTLSFiles: The file cannot be read, or has none in it.
     """
-    return _certificates(path, read)
+    authorities = read_certificates(path, read)
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    _ask_for_certificates(context, path, [each for each in authorities if is_authority(each) or is_self_issued(each)])
 
 
 def peer_name(transport: Any, now: datetime) -> PeerCertificate | None:
@@ -157,14 +174,23 @@ def peer_name(transport: Any, now: datetime) -> PeerCertificate | None:
     handle = transport.getHandle()
     if not isinstance(handle, SSL.Connection) or not handle.get_verify_mode() & SSL.VERIFY_PEER:
         return None
-    certificate = handle.get_peer_certificate(as_cryptography=True)
-    if certificate is None or certificate.not_valid_after_utc < now:
+    shown = handle.get_peer_certificate()
+    if shown is None:
         return None
-    return PeerCertificate(
-        names=_names(certificate),
-        subject=certificate.subject.rfc4514_string(),
-        fingerprint=certificate.fingerprint(SHA256()).hex(),
-    )
+    encoded = crypto.dump_certificate(crypto.FILETYPE_ASN1, shown)
+    fingerprint = sha256(encoded).hexdigest()
+    with without_warnings():
+        try:
+            certificate = x509.load_der_x509_certificate(encoded)
+        except Exception:  # noqa: BLE001 - see `certificates`
+            return PeerCertificate(names=(), trouble="it cannot be read", fingerprint=fingerprint)
+    validity = validity_of(certificate)
+    if validity is None:
+        return PeerCertificate(names=(), trouble="its dates cannot be read", fingerprint=fingerprint)
+    if validity[1] < now:
+        return None
+    names = names_of(certificate)
+    return PeerCertificate(names=names.names, trouble=names.trouble, fingerprint=fingerprint)
 
 
 class _Connection(SSL.Connection):
@@ -190,12 +216,37 @@ def _context(files: TLSFiles) -> SSL.Context:
     return context
 
 
-def _ask_for_certificates(context: SSL.Context, authorities: list[x509.Certificate]) -> None:
-    """Ask every client for a certificate: none is fine, one that cannot be verified is the end of the handshake."""
+def _require_pair(files: TLSFiles, chain: list[x509.Certificate], public_key: object) -> None:
+    """See that the key is the first certificate's: ours comes before those between it and the root."""
+    if public_key_of(chain[0], files.certificate) == public_key:
+        return
+    text = f"the key {files.key} does not belong to the certificate {files.certificate}"
+    for number, each in enumerate(chain[1:], start=2):
+        if public_key_of(each, files.certificate) == public_key:
+            text = (
+                f"the key {files.key} does not belong to the first certificate in {files.certificate}, but to number"
+                f" {number}; that one has to come first, and then those between it and the root"
+            )
+    raise BadTLSFiles(text)
+
+
+def _ask_for_certificates(context: SSL.Context, path: Path, authorities: list[x509.Certificate]) -> None:
+    """Ask every client for a certificate: none is fine, one that cannot be verified is the end of the handshake.
+
+    An authority need not be a root: who names the one that issues, and not its issuer, believes that one alone. So none
+    may be given that is no authority, as it would be believed too. One that is its own issuer was always its own root.
+    """
+    if not authorities:
+        raise BadTLSFiles(f"{path}: none of the certificates in it is an authority's (CA:TRUE)")
     store = cast("crypto.X509Store", context.get_cert_store())
+    store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
     for authority in authorities:
-        store.add_cert(crypto.X509.from_cryptography(authority))
-        context.add_client_ca(authority)
+        try:
+            store.add_cert(crypto.X509.from_cryptography(authority))
+            context.add_client_ca(authority)
+        except (SSL.Error, crypto.Error) as error:
+            text = f"{path}: OpenSSL refuses the certificate of {holder_of(authority)}: {_openssl_text(error)}"
+            raise BadTLSFiles(text) from error
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE)
 
 
@@ -219,61 +270,34 @@ def _is_for_everybody(path: Path) -> bool:
         return False
 
 
-def _content(path: Path, read: Callable[[Path], bytes]) -> bytes:
-    try:
-        return read(path)
-    except OSError as error:
-        raise BadTLSFiles(f"{path}: {error.strerror}") from error
-
-
-def _certificates(path: Path, read: Callable[[Path], bytes]) -> list[x509.Certificate]:
-    """Read all certificates of a file, at least one."""
-    pem = _content(path, read)
-    try:
-        return x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
-        raise BadTLSFiles(f"{path}: no certificate in PEM format: {error}") from error
-
-
-def _private_key(path: Path, read: Callable[[Path], bytes]) -> PrivateKeyTypes:
-    pem = _content(path, read)
-    try:
-        return load_pem_private_key(pem, password=None)
-    except TypeError as error:
-        raise BadTLSFiles(f"{path}: the key is encrypted, and there is nobody to ask for its passphrase") from error
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise BadTLSFiles(f"{path}: no private key in PEM format: {error}") from error
+def _authority_warnings(path: Path, given: list[x509.Certificate], believed: list[x509.Certificate]) -> list[str]:
+    return [
+        f"{path}: the certificate of {holder_of(each)} is no authority's (CA:TRUE is missing), and is left out"
+        for each in given
+        if each not in believed
+    ]
 
 
 def _age_warnings(path: Path, certificates: list[x509.Certificate], now: datetime) -> list[str]:
     warnings = []
     for certificate in certificates:
-        name = f"{path}: the certificate of {certificate.subject.rfc4514_string() or 'nobody'}"
-        if certificate.not_valid_after_utc < now:
-            warnings.append(f"{name} expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC")
-        if certificate.not_valid_before_utc > now:
-            warnings.append(f"{name} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC")
+        name = f"{path}: the certificate of {holder_of(certificate)}"
+        validity = validity_of(certificate)
+        if validity is None:
+            warnings.append(f"{name} has dates that cannot be read")
+            continue
+        begin, end = validity
+        if end < now:
+            warnings.append(f"{name} expired on {end:%Y-%m-%d %H:%M} UTC")
+        if begin > now:
+            warnings.append(f"{name} is not valid before {begin:%Y-%m-%d %H:%M} UTC")
     return warnings
 
 
-def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    names: list[str] = []
-    try:
-        alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        names += alternative.get_values_for_type(x509.RFC822Name)
-        names += alternative.get_values_for_type(x509.DNSName)
-    except (x509.ExtensionNotFound, ValueError):  # ValueError: an extension that cannot be read names nobody
-        pass
-    for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME):
-        value = attribute.value
-        names.append(value if isinstance(value, str) else value.decode(errors="replace"))
-    return tuple(dict.fromkeys(names))
-
-
 def _openssl_text(error: Exception) -> str:
-    """Say what OpenSSL says, of which the last is the cause."""
+    """Say what OpenSSL says, of which the last is the cause; in words for people where they are known."""
     match error.args:
         case ([*_, (_, _, str(reason))],):
-            return reason
+            return _REASONS.get(reason, reason)
         case _:
-            return str(error)
+            return _OF_NO_USE

@@ -83,7 +83,7 @@ class WebFrontEnd(FrontEnd):
         """See `FrontEnd`."""
         scheme, insecure = ("https", " --insecure") if self.certificate_of is not None else ("http", "")
         if isinstance(address, IPv4Address | IPv6Address):
-            return f"curl{insecure} {scheme}://{endpoint_of(address)}{self.lobby.web_base_path()}/{command}"
+            return f"curl{insecure} {scheme}://{endpoint_of(address)}/{command}"
         path = os.fsdecode(getattr(address, "name", b"") or b"")
         return f"curl{insecure} --unix-socket {path} {scheme}://localhost/{command}"
 

@@ -64,7 +64,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "in_process": "model",
         "state": "errors",
         "preloading": "",
-        "execution": "model",
+        "streaming": "model",
+        "execution": "model streaming",
         "runner": "execution model",
         # Credentials: pure parsers, then the files that they are in.
         "passwords": "",

@@ -362,6 +362,8 @@ class MemoryLedger:
         self.is_full = False
         #: Refuses to append, though it says before that it could.
         self.is_about_to_be_full = False
+        #: Raised in place of writing.
+        self.mistake: Exception | None = None
 
     @property
     def starts(self) -> list[Started]:
@@ -380,6 +382,8 @@ class MemoryLedger:
             raise AuditError(text)
 
     def append(self, events: Sequence[Event]) -> None:
+        if self.mistake is not None:
+            raise self.mistake
         if self.is_full or self.is_about_to_be_full:
             text = "no room"
             raise AuditError(text)

@@ -724,6 +724,21 @@ class FaultTests(DispatcherTestCase):
         self.assertEqual([len(self.logged(list(events), each.error)) for each in asked], [1, 1])
         self.assertEqual([each.answers for each in asked], [[], []])
 
+    def test_a_mistake_of_the_ledger_leaves_nobody_without_an_answer(self) -> None:
+        """All who wait for one process, and all who wait in line, are told of a fault."""
+        self.let(running=1)
+        self.ask(ADA)
+        asked = [self.ask(ADA, "df"), self.ask(STRANGER, "df")]
+        self.house.spawner.processes[0].ends()
+        waiting = [self.ask(ADA), self.ask(ADA)]
+        self.house.ledger.mistake = IndexError("mistake")
+
+        self.dispatcher.close()
+        self.house.spawner.processes[1].ends()
+
+        self.assertEqual([type(each.error) for each in (*asked, *waiting)], [Fault] * 4)
+        self.assertEqual(len(self.flushLoggedErrors(IndexError)), 3)
+
     def test_a_refusal_that_cannot_be_written_is_a_fault(self) -> None:
         """Whatever the refusal was, the caller is told of the greater trouble."""
         self.house.ledger.is_full = True

@@ -51,6 +51,16 @@ class EventStreamTests(SynchronousTestCase):
 
         self.assertEqual(self.happened, [])
 
+    def test_a_mistake_of_the_ledger_is_a_refusal(self) -> None:
+        """Whatever it raises, the publisher is told that nothing was written, and the log what happened."""
+        self.stream.subscribe(self.observe)
+        self.ledger.mistake = IndexError("mistake")
+
+        with self.assertRaisesRegex(AuditError, "IndexError"):
+            self.stream.publish([requested()])
+
+        self.assertEqual((self.happened, len(self.flushLoggedErrors(IndexError))), ([], 1))
+
     def test_the_ledger_can_be_asked_before(self) -> None:
         """Whether events can be written is the ledger's to say."""
         self.stream.require_ledger()

@@ -77,7 +77,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "state_checks": "checks.others credential_files errors executables host_keys ownership settings",
         "standard_streams": "",
         "preloading": "ownership",
-        "execution": "executables model",
+        "execution": "executables model streaming",
         "runner": "execution model",
         # Credentials: pure parsers, then the files that they are in.
         "passwords": "",
@@ -324,6 +324,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "privsep.run": "model privsep.launching privsep.messages",
         "privsep.strays": "privsep.control_groups privsep.marks privsep.messages",
         "certificates": "errors files.safe_path",
+        "streaming": "model",
         "": "",
     }.items()
 }

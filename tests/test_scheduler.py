@@ -948,6 +948,53 @@ class FailureTests(SchedulerTestCase):
         self.assertEqual(self.reporter.reports, ["turned away a"] * 4)
         self.assertEqual(self.admission.running, 0)
 
+    def test_a_mistake_of_ours_gives_the_place_back(self) -> None:
+        """Whatever the start of a process raises, its question is told, and others have their turn."""
+        self.let(running=1, queued=10)
+        self.host.trouble = ValueError("mistake")  # type: ignore[assignment]
+        first = self.ask("a")
+        self.host.trouble = None
+
+        second = self.ask("b")
+        self.processes[0].ends()
+
+        self.assertIsInstance(first.error, ValueError)
+        self.assertEqual((second.answer.id, self.admission.running), ("b", 0))
+
+    def test_a_sink_that_raises_has_no_answer(self) -> None:
+        """A mistake while output is told, to one who shares with nobody, ends the process; its place is free again."""
+        for what in ("when_started", "when_out"):
+            with self.subTest(what):
+                self.setUp()
+                sink = RecordingSink()
+                setattr(sink, what, lambda: 1 / 0)
+                asked = self.ask("a", ADA, sink)
+                self.processes[0].says(b"one")
+                self.processes[0].says(b"two")
+                self.turn()
+
+                self.assertFalse(self.processes[0].is_alive)
+                self.assertIsInstance(asked.error, ZeroDivisionError)
+                self.assertEqual(self.reporter.reports, ["failed a"])
+                self.assertNotIn(b"two", sink.stdout)
+                self.assertEqual(self.admission.running, 0)
+
+    def test_a_sink_that_raises_after_its_caller_has_left(self) -> None:
+        """Is nobody's answer; that its caller left is reported."""
+        sink = RecordingSink()
+        asked = self.ask("a", ADA, sink)
+
+        def leave() -> None:
+            asked.leave()
+            raise ValueError("mistake")
+
+        sink.when_out = leave
+        self.processes[0].says(b"one")
+        self.turn()
+
+        self.assertIsInstance(asked.error, CancelledError)
+        self.assertEqual(self.reporter.reports, ["withdrawn a"])
+
     def test_who_leaves_when_another_hears_of_it_is_withdrawn(self) -> None:
         """Whoever takes a question back because another one failed has its end reported all the same."""
         for number, report in ((errno.EAGAIN, "turned away a"), (errno.ENOENT, "failed a")):

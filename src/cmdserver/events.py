@@ -10,7 +10,7 @@ from typing import Protocol
 
 from twisted.logger import Logger
 
-from cmdserver.errors import Code
+from cmdserver.errors import AuditError, Code
 from cmdserver.model import Caller, Finished, Somebody
 
 _log = Logger()
@@ -110,9 +110,16 @@ class EventStream:
         """Tell all listeners.
 
         Raises:
-            AuditError: The ledger could not take them; no observer was told.
+            AuditError: The ledger could not take them, for whatever reason; no observer was told.
         """
-        self._ledger.append(events)
+        try:
+            self._ledger.append(events)
+        except AuditError:
+            raise
+        except Exception as error:
+            # A mistake of ours is no line in the file either, and whoever waits for the event must hear of it.
+            _log.failure("an event could not be written down")
+            raise AuditError(f"an event could not be written down: {error!r}") from error
         for observer in self._observers:
             for event in events:
                 with _log.failuresHandled("observer {observer} failed", observer=observer):

@@ -21,7 +21,6 @@ from twisted.internet.interfaces import (
     IReactorProcess,
     IReactorTime,
 )
-from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -29,6 +28,7 @@ from zope.interface import implementer
 
 from cmdserver.executables import trouble_with_start
 from cmdserver.model import Finished, Grant, Sink
+from cmdserver.streaming import ToSink
 
 #: Between asking a process group to end and making it: time for a shell script's trap.
 KILL_AFTER_SECONDS = 2.0
@@ -77,7 +77,7 @@ class Execution:
     """
 
     #: Fires once, when the process is gone and its output is complete. Fails with an OSError if it could not be
-    #: started, and with a `RunnerLost` if whoever ran it is gone.
+    #: started, with a `RunnerLost` if whoever ran it is gone, and with what the sink has raised.
     finished: Deferred[Finished]
 
     def __init__(self, grant: Grant, spawner: IReactorProcess, clock: IReactorTime) -> None:
@@ -92,7 +92,7 @@ class Execution:
         self._is_truncated = False
         self._is_paused = False
         self._is_over = False
-        self._trouble: OSError | None = None
+        self._trouble: Failure | None = None
         self._timer: IDelayedCall | None = None
 
     def start(self, sink: Sink | None) -> None:
@@ -104,9 +104,10 @@ class Execution:
             self.finished = output.addErrback(_unwrap_signalled).addCallback(self._gathered)
         else:
             ended: Deferred[tuple[bytes, bytes, object]] = Deferred()
-            self.spawnProcess(_ToSink(sink, ended), name, (name, *arguments))
+            to_sink = ToSink(sink, ended, self._broken)
+            self.spawnProcess(to_sink, name, (name, *arguments))
             self.finished = ended.addCallback(self._gathered)
-            sink.started(self._grant, self)
+            to_sink.begin(self._grant, self)
 
     def end(self) -> None:
         """End the whole process group; what it still says counts. Twice is the same as once."""
@@ -116,6 +117,11 @@ class Execution:
         """Nobody wants the answer any more: the same, and no more output goes anywhere."""
         self._is_wanted = False
         self._end(_Ending.ABANDONED)
+
+    def _broken(self, failure: Failure) -> None:
+        """The sink has raised something: what it has not heard, nobody will; and the caller may not think it has."""
+        self._trouble = self._trouble or failure
+        self.abandon()
 
     def so_far(self) -> Finished:
         """Tell what the process has done up to now; how it ends is not known yet."""
@@ -205,7 +211,7 @@ class Execution:
             return  # reaped at last, after we had given it up
         self._is_over = True
         if isinstance(reason.value, OSError):
-            self._trouble = self._explained(reason.value)
+            self._trouble = self._trouble or Failure(self._explained(reason.value))
             reason = Failure(_NoStatus())
         self._exit = reason
         self._ended_at = self._clock.seconds()
@@ -271,7 +277,7 @@ class Execution:
 
     def _gathered(self, result: tuple[bytes, bytes, object]) -> Finished:
         if self._trouble is not None:
-            raise self._trouble
+            self._trouble.raiseException()
         reason: Any = self._exit.value if self._exit is not None else None
         number: int | None = getattr(reason, "signal", None)
         return Finished(
@@ -299,23 +305,6 @@ class _Unkillable(_NoStatus):
     """The status of a process that could not be reaped."""
 
     signal = int(signal.SIGKILL)
-
-
-class _ToSink(ProcessProtocol):
-    """Hands output on as it comes; fires what `getProcessOutputAndValue` would, without the output."""
-
-    def __init__(self, sink: Sink, ended: Deferred[tuple[bytes, bytes, object]]) -> None:
-        self._sink = sink
-        self._ended = ended
-
-    def outReceived(self, data: bytes) -> None:
-        self._sink.out(data)
-
-    def errReceived(self, data: bytes) -> None:
-        self._sink.err(data)
-
-    def processEnded(self, reason: Failure) -> None:  # noqa: ARG002 - the Execution has it
-        self._ended.callback((b"", b"", None))
 
 
 def _unwrap_signalled(failure: Failure) -> tuple[bytes, bytes, object]:

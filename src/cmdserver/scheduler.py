@@ -10,7 +10,7 @@ anybody is told, because whoever is told may ask again at once.
 import errno
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Final, cast
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -18,7 +18,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from cmdserver.admission import Admission, Ticket
-from cmdserver.errors import AuditError, Busy, Refusal
+from cmdserver.errors import Busy, Refusal
 from cmdserver.execution import Execution
 from cmdserver.model import Answer, Command, Finished
 from cmdserver.questions import Judge, Question, Reporter
@@ -138,8 +138,8 @@ class Scheduler:
             self._reporter.starting(list(run.group.questions))  # now, and not before: it may have waited for long
             sink = self._record(run) if first.grant.command.share else first.sink
             run.execution = self._runner.run(first.grant, sink)
-        except (OSError, AuditError) as error:
-            self._not_started(run, error)
+        except Exception:  # noqa: BLE001 - whatever it is, its place is given back and somebody is told
+            self._not_started(run, Failure())
         else:
             if not run.group.questions:
                 run.execution.abandon()  # its only caller left while it was being started
@@ -148,11 +148,10 @@ class Scheduler:
             ).addErrback(self._unsettled, run)
 
     def _lost(self, failure: Failure, run: Run) -> None:
-        """It turned out later that it could not be started, or whoever ran it is gone."""
-        failure.trap(OSError)
+        """It could not be started after all, whoever ran it is gone, or its sink has raised something."""
         for question in run.departed:
             self._reporter.withdrawn(question)
-        self._not_started(run, cast("OSError", failure.value))
+        self._not_started(run, failure)
         self.start_all_that_may()
 
     def _record(self, run: Run) -> Recording | None:
@@ -172,7 +171,8 @@ class Scheduler:
         if not question.answered.called:
             self._reporter.failed(question, failure)
 
-    def _not_started(self, run: Run, error: OSError | AuditError) -> None:
+    def _not_started(self, run: Run, failure: Failure) -> None:
+        error = failure.value
         questions = self._end(run, 0.0)
         self._stop_telling(questions)
         for question in questions:
@@ -181,7 +181,7 @@ class Scheduler:
             elif question.answered.called:
                 self._reporter.withdrawn(question)
             else:
-                self._reporter.failed(question, Failure(error))
+                self._reporter.failed(question, failure)
 
     def _settle(self, finished: Finished, run: Run) -> None:
         questions = self._end(run, finished.duration_seconds)

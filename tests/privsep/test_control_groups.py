@@ -191,6 +191,17 @@ class GroupTests(SynchronousTestCase):
         self.assertIs(self.groups.if_usable(), self.groups)
         self.assertEqual([each for each in self.path.iterdir() if each.is_dir()], [])
 
+    def test_what_cannot_be_entered_is_of_no_use(self) -> None:
+        """The kernel has more reasons against it than can be looked up; what was made for the trial is removed."""
+
+        def refused(_: ControlGroup) -> None:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+        self.patch(ControlGroup, "enter", refused)
+
+        self.assertIsNone(self.groups.if_usable())
+        self.assertFalse(self.path.exists())
+
     def test_all_who_are_in_it_are_killed(self) -> None:
         """Whatever they are to us; until then it cannot be removed, and from then on it can, once."""
         group = self.group()

@@ -72,7 +72,8 @@ class _Host:
         test.patch(Strays, "_list", lambda _: b" ".join(b"%d" % pid for pid in self.children()))
 
     def children(self) -> list[int]:
-        return [_STANDBY, *self.groups, *self.strays]
+        leaders = [leader for leader, members in self.groups.items() if leader in members]
+        return [_STANDBY, *leaders, *self.strays]
 
     def launch(self, asked: Command, arguments: Sequence[str], mark: int, *, is_brisk: bool) -> Launched:
         if self.trouble is not None:
@@ -461,6 +462,31 @@ class RunsTests(SynchronousTestCase):
         for stray in (shed, late):
             self.assertIn(("process", stray - _FIRST_PID, SIGKILL), self.host.signals)
         self.assertEqual({who for kind, who, number in self.host.signals if kind == "group"} & {0, 1}, set())
+
+    def test_the_death_of_a_stray_is_a_reason_to_look(self) -> None:
+        """Who has handed on leaves another, though no run has ended."""
+        pid = self.start(0)
+        first, second = self.host.stray(pid), self.host.stray(pid)
+        del self.host.marks[second]
+        self.host.dies(first)
+
+        self.assertEqual(self.runs.reap(0.0), [first])
+
+        self.assertIn(("process", second - _FIRST_PID, SIGKILL), self.host.signals)
+
+    def test_a_run_is_over_when_its_strays_are_dead(self) -> None:
+        """Not when they were killed: its place is taken as long as they are there."""
+        pid = self.start(0)
+        stray = self.host.stray(pid)
+        self.host.dies(pid)
+        self.runs.reap(0.0)
+        self.runs.signal(Signal(0, 0, SIGKILL), 0.0)
+        self.runs.pass_time(1.0)
+        self.assertEqual(list(self.runs._by_id), [0])
+
+        self.host.dies(stray, 9)
+        self.runs.reap(2.0)
+        self.assertEqual(self.runs._by_id, {})
 
     def test_who_is_seen_to_otherwise_is_left_alone(self) -> None:
         """An orphan without a mark that is in a control group of ours, or still in a run's process group, lives on."""

@@ -229,6 +229,19 @@ class KeyTests(AuthenticationTestCase):
         self.assertEqual(self.client.sent, [(FAILURE, REFUSED)] * 2)
         self.assertFalse(self.authentication.is_busy)
 
+    def test_a_login_behind_a_look_that_took_no_time(self) -> None:
+        """It is waited for, too, and is given up by who leaves."""
+        given_up: list[object] = []
+        self.door.decision = Deferred(given_up.append)
+        self.offers()
+        self.assertTrue(self.authentication.is_busy)
+        self.asks(b"none")
+        self.assertEqual(self.client.sent, [])
+
+        self.authentication.serviceStopped()
+
+        self.assertEqual(len(given_up), 1)
+
     def test_who_leaves_meanwhile_gives_it_up(self) -> None:
         """During the look, or while it is written down that it was in vain; nothing is said to who is gone."""
         _, cancelled = self.look()

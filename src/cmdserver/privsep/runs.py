@@ -131,7 +131,7 @@ class Runs:
             self._make_an_end(run, now)
         elif self._has_begun(run):
             run.signal_group(request.number)
-        elif not run.is_refused:
+        else:
             # It leads no group yet, perhaps; but nobody else has its number, and the launcher keeps this for it.
             run.signal_process(request.number)
 
@@ -171,7 +171,7 @@ class Runs:
         """Tell of runs that take longer, and end those that the daemon should have ended."""
         while self._held and self._held[0].look_at <= now:
             run = self._held.popleft()
-            if not (run.has_ended or run.is_refused):
+            if not run.has_ended:
                 self._tell_of(run, now)
         for run in list(self._by_id.values()):
             if not run.is_ending and run.started_at + run.command.timeout_seconds + GRACE_SECONDS < now:

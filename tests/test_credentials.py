@@ -82,6 +82,14 @@ def test_a_user_who_is_locked_out(hashed: str) -> None:
     assert [each.line for each in parsed.complaints] == [1, 2]
 
 
+def test_a_word_is_no_line() -> None:
+    """What has no colon says nothing of anybody."""
+    parsed = parse_passwd(f"ann\nann:{HASH}\n")
+
+    assert parsed.value == {"ann": HASH.encode()}
+    assert [each.line for each in parsed.complaints] == [1]
+
+
 @given(st.text() | NEAR)
 @example("\udcff:" + HASH)
 def test_any_text_is_a_passwd(text: str) -> None:

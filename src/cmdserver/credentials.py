@@ -86,13 +86,14 @@ def parse_passwd(text: str) -> Parsed[Mapping[str, bytes]]:
     names: set[str] = set()
     complaints = []
     for number, line in meaningful_lines(text):
-        name, _, hashed = line.partition(":")
+        name, colon, hashed = line.partition(":")
         if not is_user_name(name):
             complaints.append(Complaint(number, f"{_shown(name)} can be no user's name"))
         elif name in names:
             complaints.append(Complaint(number, f"{name} has a line already; the first one counts"))
         elif trouble := trouble_with_hash(hashed):
-            names.add(name)
+            if colon:  # else it says nothing of anybody
+                names.add(name)
             complaints.append(Complaint(number, f"{name}: {trouble}"))
         else:
             names.add(name)

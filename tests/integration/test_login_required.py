@@ -182,7 +182,7 @@ def test_a_name_in_a_string_of_old(daemon: Daemon, authority: Authority) -> None
 
 
 def test_open_connections_when_a_login_is_required(tmp_path: Path) -> None:
-    """Sessions of those who have not logged in are refused and closed; so are lines that they had sent ahead."""
+    """Who has not logged in hears no more of what runs, nor of lines that were sent ahead, and is closed."""
     door = Door(login="never", port=free_port())
     changed = Door(login="required", port=door.port)
     commands = {**COMMANDS, "slow": {"run": ["sh", "-c", "echo begun; sleep 1; echo done"]}}
@@ -199,13 +199,13 @@ def test_open_connections_when_a_login_is_required(tmp_path: Path) -> None:
             daemon.reload()
 
             assert idle.read_all() == b""
-            assert busy.read_all() == b"done\ncmdserver: denied: a login is required here: log in first\n"
+            assert busy.read_all() == 2 * b"cmdserver: denied: a login is required here: log in first\n"
         with knock(changed) as client:
             assert client.read_line() == USER
         requests = [each for each in daemon.audit() if each["event"] == "request"]
         assert [(each["command"], each["outcome"]) for each in requests] == [
             ("df", "ok"),
-            ("slow", "ok"),
+            ("slow", "denied"),
             ("df", "denied"),
         ]
 

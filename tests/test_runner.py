@@ -192,6 +192,19 @@ class ExecutionTests(SynchronousTestCase):
             [event["pid"] for event in events if "cannot be killed" in str(event["log_format"])], [process.group]
         )
 
+    def test_what_was_not_even_started_is_given_up(self) -> None:
+        """A process of which nobody has said that it runs is not said to be one that cannot be killed."""
+        execution, process = self.run_it()
+        process.ignores = {signal.SIGTERM, signal.SIGKILL}
+        process.pid = None
+
+        with capturedLogs() as events:
+            self.clock.pump([10, KILL_AFTER, GIVE_UP])
+
+        self.assertTrue(self.result(execution).timed_out)
+        (text,) = [str(event["log_format"]) for event in events]
+        self.assertIn("was not started in time", text)
+
     def test_who_was_given_up_may_end_later(self) -> None:
         """When the kernel lets such a process go at last, nobody is told a second time, and no timer is started."""
         execution, process = self.run_it(is_streamed=True)

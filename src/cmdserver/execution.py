@@ -263,11 +263,16 @@ class Execution:
 
     def _give_up(self) -> None:
         self._timer = None
-        _log.error(
-            "{command} (process {pid}) cannot be killed; its caller was answered without waiting for it",
-            command=self._command.name,
-            pid=self._transport.pid,
-        )
+        if self._transport.pid is None and self._exit is None:
+            _log.error(
+                "{command} was not started in time: the runner process does not answer", command=self._command.name
+            )
+        else:
+            _log.error(
+                "{command} (process {pid}) cannot be killed; its caller was answered without waiting for it",
+                command=self._command.name,
+                pid=self._transport.pid,
+            )
         self.processEnded(self._exit or Failure(_Unkillable()))
 
     def _reset_timer(self, seconds: float, call: Any) -> None:

@@ -8,12 +8,15 @@ from collections.abc import Hashable
 from typing import Any, Generic, Protocol, TypeVar
 
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 
 from cmdserver.deadlines import Deadlines
 from cmdserver.lobby import Lobby
 
 #: How often deadlines are looked at, and whether clients that are not read from have been killed.
 TICK_SECONDS = 0.5
+
+_log = Logger()
 
 
 class Connection(Hashable, Protocol):
@@ -97,7 +100,11 @@ class Connections(Generic[SomeConnection]):
 
     def _look(self) -> None:
         for connection in self._deadlines.expired(self._lobby.clock.seconds()):
-            connection.overdue()
+            try:
+                connection.overdue()
+            except Exception:  # noqa: BLE001 - one connection's mistake must not switch off the deadlines of the others
+                _log.failure("a connection from {source} that was overdue", source=connection.source)
+                connection.transport.abortConnection()
         for connection in list(self._watched):
             transport = connection.transport
             if self._lobby.orphans.is_orphan(transport.getPeer(), transport.getHost()):

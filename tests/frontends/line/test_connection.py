@@ -279,6 +279,17 @@ class SessionTests(SynchronousTestCase):
         self.assertTrue(self.client.said_all)
         self.assertIn(b"nothing was asked within 300 s", self.client.got)
 
+    def test_a_mistake_with_one_leaves_the_deadlines_of_others(self) -> None:
+        """A connection that cannot be told that it is overdue ends, and so do those behind it, now and later."""
+        self.client.protocol.overdue = lambda: 1 / 0
+        others = [self.house.connect(), self.house.connect()]
+        self.house.clock.pump([20])
+        late = self.house.connect()
+        self.house.clock.pump([11, 20])
+
+        self.assertEqual([each.is_open for each in (self.client, *others, late)], [False] * 4)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_running_command_is_not_idle(self) -> None:
         """While the server is busy it is not the client who is waited for."""
         self.client.says(b"session\nuptime\n")

@@ -28,6 +28,9 @@ WORDS: Final = ("help", "explain", "who", "whoami")
 #: Upper bounds in seconds; an ordinary command takes some milliseconds, and 30 s is the usual time limit.
 _BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
+#: Looked up now: later the files of packages may be out of our reach, see `preloading`.
+_VERSION: Final = version("cmdserver")
+
 
 class Now(Collector):
     """What is not counted but looked up: how things are at this moment.
@@ -60,7 +63,7 @@ class Now(Collector):
             connections.add_metric([door], count)
         yield connections
         info = GaugeMetricFamily("cmdserver_build_info", "Which cmdserver this is", labels=["version"])
-        info.add_metric([version("cmdserver")], 1)
+        info.add_metric([_VERSION], 1)
         yield info
 
 

@@ -1,6 +1,7 @@
-"""Nothing that is needed after root was given up is imported late, where the daemon's user cannot read Python.
+"""Nothing that is needed after root was given up is loaded late, where the daemon's user cannot read Python.
 
-Every import that is tried after that is refused and written down. What the daemon does must not need one.
+Every import, and every look into a file beside the modules, that is tried after that is refused and written down. What
+the daemon does must not need one.
 """
 
 import os
@@ -8,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -27,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+import cmdserver
 from tests.integration.daemon import Daemon, Door, prepared, shell, wait_until
 from tests.integration.http_client import HTTPClient
 from tests.integration.logins import (
@@ -65,8 +68,19 @@ class Unreachable:
             raise ModuleNotFoundError(f"out of reach: {{name}}", name=name)
         return None
 
+def look(event, arguments):
+    name = arguments[0] if event == "open" else None
+    # The source is for tracebacks, which do without.
+    if isinstance(name, str) and name.startswith({libraries!r}) and not name.endswith(".py") and os.geteuid() != 0:
+        os.write(Unreachable.written, name.encode() + b"\\n")
+        raise PermissionError(13, "out of reach", name)
+
 sys.meta_path.insert(0, Unreachable())
+sys.addaudithook(look)
 """
+
+#: Where modules are, and what lies beside them.
+_LIBRARIES = (str(Path(cmdserver.__file__).parent), sysconfig.get_path("purelib"), sysconfig.get_path("stdlib"))
 
 #: twistd, in which Python is out of reach for every user but root.
 _TWISTD = """
@@ -93,7 +107,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 
 def _start(daemon: Daemon) -> None:
     _, *options = daemon.command_line()
-    script = _UNREACHABLE.format(file=str(daemon.directory / "tried")) + _TWISTD
+    script = _UNREACHABLE.format(file=str(daemon.directory / "tried"), libraries=_LIBRARIES) + _TWISTD
     daemon.start(command_line=[sys.executable, "-c", script, *options])
 
 
@@ -249,7 +263,7 @@ def test_the_companion_command(daemon: Daemon, tmp_path: Path) -> None:
     daemon.state_directory.mkdir(mode=0o700)
     os.chown(daemon.state_directory, 61301, 61301)
     run = "from cmdserver.companion import main; main()"
-    script = _UNREACHABLE.format(file=str(daemon.directory / "tried")) + run
+    script = _UNREACHABLE.format(file=str(daemon.directory / "tried"), libraries=_LIBRARIES) + run
     public = f"{make_key(tmp_path)}.pub"
     for words, text, status in (
         (["user", "add", "ännchen", "--password-stdin"], "some password\n", 2),

@@ -70,7 +70,7 @@ class DocumentTests(SiteTestCase):
 
     def test_all_static_files_are_there(self) -> None:
         """What may be asked for exists, so that no page lacks it."""
-        self.assertEqual(set(static.load()), set(static.TYPES))
+        self.assertEqual(set(static.FILES), set(static.TYPES))
 
     def test_what_is_not_there(self) -> None:
         """Below the dash there is no command, and anything else is unknown."""

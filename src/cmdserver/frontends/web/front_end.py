@@ -164,7 +164,7 @@ def _tree(site: Site, exposition: Exposition) -> Root:
     dash.putChild(b"openapi.json", OpenAPI(site))
     dash.putChild(b"login", LogIn(site))
     dash.putChild(b"logout", LogOut(site))
-    dash.putChild(b"static", Static(site, static.load()))
+    dash.putChild(b"static", Static(site, static.FILES))
     return root
 
 

@@ -1,6 +1,7 @@
 """The files beside the pages: read once, known by name, never looked for on a disk by what a client says.
 
-Rule of this file: pure but for the reading at start-up.
+They are read when this module is imported: where Python is installed below a directory that is root's alone, the user
+whom the daemon becomes could not read them any more.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ class StaticFile:
     etag: bytes
 
 
-def load() -> Mapping[str, StaticFile]:
+def _read() -> Mapping[str, StaticFile]:
     """Read all files that are there."""
     directory = resources.files("cmdserver.frontends.web") / "static"
     found = {}
@@ -38,6 +39,10 @@ def load() -> Mapping[str, StaticFile]:
             etag = f'"{sha256(body).hexdigest()[:32]}"'.encode("ascii")
             found[name] = StaticFile(content_type=content_type, body=body, etag=etag)
     return found
+
+
+#: By their names.
+FILES: Final = _read()
 
 
 def is_fresh(if_none_match: bytes | None, etag: bytes) -> bool:

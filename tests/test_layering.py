@@ -25,7 +25,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "model": "errors networks",
         "events": "errors model",
         "names": "",
-        "own_names": "",
+        "own_names": "endpoints",
         "networks": "",
         # Pure: no reactor, no files, no time of its own.
         "admission": "errors",
@@ -156,7 +156,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "privsep.privileges": "model privsep.daemon_user privsep.linux reading",
         "privsep.orders": "",
         "privsep.credentials": "files.safe_path names",
-        "privsep.leftovers": "files.safe_path",
+        "privsep.leftovers": "endpoints files.safe_path",
         "privsep.seccomp": "",
         "privsep.launching": "model privsep.control_groups privsep.linux privsep.marks",
         "privsep.runs": (

@@ -5,14 +5,13 @@ name to our address (DNS rebinding), and is not served. Rule of this file: pure.
 """
 
 import ipaddress
-import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
+from cmdserver.endpoints import parse
+
 #: Of a resolver's own: they always mean the host that asks.
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "ip6-localhost", "ip6-loopback")
-
-_INTERFACE = re.compile(r"(?<!\\):interface=((?:\\:|[^:])*)")
 
 
 def own_names(host_name: str, endpoints: Iterable[str], configured: Iterable[str]) -> frozenset[str]:
@@ -23,7 +22,7 @@ def own_names(host_name: str, endpoints: Iterable[str], configured: Iterable[str
         endpoints: The descriptions of the endpoints of web doors: an interface that they name is ours.
         configured: What the administrator adds; ``*`` is every name.
     """
-    interfaces = [match[1].replace("\\:", ":") for each in endpoints for match in _INTERFACE.finditer(each)]
+    interfaces = [parse(each).arguments.get("interface", "") for each in endpoints]
     names = (*_LOOPBACK, host_name, host_name.partition(".")[0], *interfaces, *configured)
     return frozenset(normal_host(name) for name in names if name)
 

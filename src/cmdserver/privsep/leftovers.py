@@ -9,18 +9,15 @@ Rule of this file: nothing is removed that is not what it should be.
 
 import contextlib
 import os
-import re
 import stat
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from cmdserver.endpoints import parse
 from cmdserver.files.safe_path import read_file, safe_place
 
 #: Of a number and a line break there are fewer.
 NUMBER_BYTES = 32
-
-#: An argument of an endpoint description, in which any character may have a backslash before it.
-_ARGUMENT = re.compile(r"(?:\\.|[^:\\])*", re.DOTALL)
 
 
 def remove_pid_file(path: Path, daemon: int) -> None:
@@ -75,11 +72,11 @@ def is_daemon(number: int) -> bool:
 
 def socket_path(endpoint: str) -> Path | None:
     """Say where a UNIX socket's endpoint description puts it; None for every other one."""
-    kind, _, rest = endpoint.removeprefix("haproxy:").partition(":")
-    if kind != "unix":
+    try:
+        parsed = parse(endpoint)
+    except ValueError:
         return None
-    found = _ARGUMENT.match(rest.removeprefix("address="))
-    address = re.sub(r"\\(.)", r"\1", found[0]) if found else ""
+    address = parsed.arguments["address"] if parsed.kind == "unix" else ""
     return Path(address) if address.startswith("/") else None
 
 

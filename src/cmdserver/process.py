@@ -5,7 +5,6 @@ import os
 import resource
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,15 +20,12 @@ _log = Logger()
 def open_standard_streams() -> None:
     """Open on /dev/null those standard streams that were closed when we were started; before anything else is opened.
 
-    Else whatever is opened next gets their numbers, and what is said is written into it.
+    Else whatever is opened next gets their numbers, and what a child says is written into it. What Python has in their
+    place is `standard_streams`' to see to.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - standard error
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
-    # Python has none where a stream was closed.
-    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
-    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def isolate_descriptors() -> None:

@@ -100,15 +100,20 @@ class Options(usage.Options):
         return choose_directory(self["state-dir"], settings.state_dir, dict(os.environ))
 
     def _read(self, path: Path) -> bytes:
-        """Read a file as the daemon will; that is asked before there is a configuration."""
+        """Read a file as the daemon will."""
+        return self._read_as_daemon(path)
+
+    @functools.cached_property
+    def _read_as_daemon(self) -> ReadFile:
+        """What reads files as the daemon will; asked before there is a configuration, and for each file of TLS."""
         settings = Reader(self.source.text).read(Settings) if os.geteuid() == 0 else None
         if settings is None:
-            return read_file(path)
+            return read_file
         try:
             successor = whom_to_become(settings.runner, self._state_directory(settings))
         except CannotStart:  # there is no such user, which is another mistake
             successor = None
-        return reader_for(successor)(path)
+        return reader_for(successor)
 
     def _take_pid_file(self) -> Path | None:
         """Take twistd's file off its hands: it would write there as root, and not find the file again at its end."""

@@ -89,22 +89,18 @@ def served(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [each for each in events if each.get("outcome") == "ok" and each["user"] is None]
 
 
+def showing(pair: tuple[Path, Path]) -> list[str]:
+    """Spell a client of the line listener that shows a certificate."""
+    certificate, key = map(str, pair)
+    address = "{}:{}".format(*LINE.address)
+    return ["openssl", "s_client", "-quiet", "-connect", address, "-cert", certificate, "-key", key]
+
+
 @pytest.mark.parametrize("what", sorted(ODD))
 def test_line(daemon: Daemon, authority: Authority, what: str) -> None:
     """With s_client and lines sent ahead: its holder is served, or nobody is; and there is a line about the login."""
-    certificate, key = map(str, authority.odd(what))
     before = len(daemon.audit())
-    words = [
-        "openssl",
-        "s_client",
-        "-quiet",
-        "-connect",
-        "{}:{}".format(*LINE.address),
-        "-cert",
-        certificate,
-        "-key",
-        key,
-    ]
+    words = showing(authority.odd(what))
 
     said = pipe(words, b"df\nalice\ncorrect horse\ndf\n")
 
@@ -161,18 +157,7 @@ def test_web(daemon: Daemon, authority: Authority, what: str) -> None:
 
 def test_a_name_in_a_string_of_old(daemon: Daemon, authority: Authority) -> None:
     """The reason is for whoever has such certificates made."""
-    certificate, key = map(str, authority.odd("TeletexString"))
-    words = [
-        "openssl",
-        "s_client",
-        "-quiet",
-        "-connect",
-        "{}:{}".format(*LINE.address),
-        "-cert",
-        certificate,
-        "-key",
-        key,
-    ]
+    words = showing(authority.odd("TeletexString"))
 
     assert pipe(words, b"df\n") == FAILED
     assert "its subject cannot be read" in logins(daemon)[-1]["reason"]

@@ -189,8 +189,6 @@ class Identity:
             self._events.publish([event])
         except AuditError as error:
             _log.error("fault {id}: {error}", id=login_id, error=error)
-        except Exception:  # noqa: BLE001 - nobody is told more, and nobody let in
-            _log.failure("fault {id}", id=login_id)
 
     def _made(self, login_id: str, arrival: Arrival, credentials: Credentials, caller: Caller) -> Caller:
         self._write_down(login_id, arrival, credentials, Code.OK, None, caller.name)

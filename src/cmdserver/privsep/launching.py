@@ -82,11 +82,6 @@ class Launcher:
         #: What we ignore (Python ignores SIGPIPE, nohup SIGHUP) a program must not ignore.
         self._ignored = [each for each in signal.valid_signals() if signal.getsignal(each) == signal.SIG_IGN]
 
-    @property
-    def has_groups(self) -> bool:
-        """Whether what is forked should have a control group."""
-        return self._groups is not None
-
     def launch(self, command: Command, arguments: Sequence[str], mark: int, *, is_brisk: bool) -> Launched:
         """Start a command.
 

@@ -22,14 +22,14 @@ from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from cmdserver import execution as execution_module
-from cmdserver.errors import AuditError
-from cmdserver.events import Event, Ledger
-from cmdserver.execution import Execution
-from cmdserver.model import Command, Finished, Grant
-from cmdserver.process import isolate_descriptors
-from cmdserver.runner import Runner
-from cmdserver.spawning import Spawner
+from cmdserver.app.host_process import isolate_descriptors
+from cmdserver.core.errors import AuditError
+from cmdserver.core.events import Event, Ledger
+from cmdserver.core.model import Command, Finished, Grant
+from cmdserver.execution import process_run as execution_module
+from cmdserver.execution.posix_spawn import Spawner
+from cmdserver.execution.process_run import Execution
+from cmdserver.execution.runner import Runner
 from tests.running_doubles import RecordingSink, by_name, grant, requested
 
 reactor: Any = global_reactor

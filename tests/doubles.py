@@ -8,10 +8,10 @@ from unittest.mock import patch
 
 from hypothesis import HealthCheck, settings
 
-from cmdserver import structured
-from cmdserver.executables import LentRights
-from cmdserver.host import SEARCH_PATH, Host
-from cmdserver.model import Answer, Caller, Command, Finished, Grant, Role
+from cmdserver.config.executables import LentRights
+from cmdserver.config.host import SEARCH_PATH, Host
+from cmdserver.core.model import Answer, Caller, Command, Finished, Grant, Role
+from cmdserver.dispatch import output_parsers
 
 #: How properties are tried: the same examples every time, nothing written to disk, no clock.
 LAW = settings(
@@ -84,10 +84,10 @@ def an_answer(grant: Grant | None = None, *, shared: bool = False, **overrides: 
 @contextmanager
 def without_jc() -> Iterator[None]:
     """Let the jc library be missing for a while."""
-    structured._parser.cache_clear()
+    output_parsers._parser.cache_clear()
     with patch.dict(sys.modules, {"jc": None, "jc.lib": None}):
         yield
-    structured._parser.cache_clear()
+    output_parsers._parser.cache_clear()
 
 
 class FakeHost(Host):

@@ -19,18 +19,18 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from cmdserver.admission import Admission
-from cmdserver.dispatcher import Dispatcher
-from cmdserver.errors import AuditError, Code
-from cmdserver.events import Event, EventStream, Requested, Started
-from cmdserver.gate import Gate
-from cmdserver.in_process import InProcess
-from cmdserver.model import Answer, Caller, Command, Finished, Flow, Grant, Role
-from cmdserver.policy import Policy
-from cmdserver.process_group import ProcessGroup
-from cmdserver.runner import Runner
-from cmdserver.scheduler import Run, Scheduler
-from cmdserver.throttle import Throttle
+from cmdserver.core.errors import AuditError, Code
+from cmdserver.core.events import Event, EventStream, Requested, Started
+from cmdserver.core.model import Answer, Caller, Command, Finished, Flow, Grant, Role
+from cmdserver.dispatch.dispatcher import Dispatcher
+from cmdserver.dispatch.policy import Policy
+from cmdserver.dispatch.scheduler import Run, Scheduler
+from cmdserver.execution.local_backend import InProcess
+from cmdserver.execution.process_group import ProcessGroup
+from cmdserver.execution.runner import Runner
+from cmdserver.limits.connection_limit import Gate
+from cmdserver.limits.fair_queue import Admission
+from cmdserver.limits.rate_limit import Throttle
 
 _STDOUT, _STDERR = 1, 2
 

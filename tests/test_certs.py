@@ -13,8 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from cmdserver.tls import ServerCredentials, TLSFiles, load, peer_name
-from cmdserver.tls_transport import wrap
+from cmdserver.net.tls_context import ServerCredentials, TLSFiles, load, peer_name
+from cmdserver.net.tls_transport import wrap
 from tests.tls_doubles import Client, House, Wire, client_context
 
 MAKE = Path(__file__).parent.parent / "certs" / "make"

@@ -8,12 +8,13 @@ from msgspec import Struct
 from msgspec.structs import fields
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from cmdserver import settings, wire
-from cmdserver.audit import _line
-from cmdserver.configuration import Source, configure
-from cmdserver.errors import Code
-from cmdserver.executables import LentRights
-from cmdserver.host import Host
+from cmdserver.config import schema
+from cmdserver.config.executables import LentRights
+from cmdserver.config.host import Host
+from cmdserver.config.loading import Source, configure
+from cmdserver.core.errors import Code
+from cmdserver.frontends.common import line_protocol
+from cmdserver.observers.audit_log import _line
 from cmdserver.sshtransport import algorithms
 from tests.running_doubles import requested
 
@@ -33,16 +34,16 @@ commands = ["*"]
 """
 
 SECTIONS: dict[str, type[Struct]] = {
-    "Top level": settings.Settings,
-    "`[[listen]]`": settings.Listen,
-    "`[commands.NAME]`": settings.CommandSettings,
-    "`[commands.NAME.limits]`": settings.ProcessLimits,
-    "`[roles.NAME]`": settings.RoleSettings,
-    "`[limits]`": settings.Limits,
-    "`[tls]`": settings.TLS,
-    "`[web]`": settings.Web,
-    "`[audit]`": settings.Audit,
-    "`[runner]`": settings.Runner,
+    "Top level": schema.Settings,
+    "`[[listen]]`": schema.Listen,
+    "`[commands.NAME]`": schema.CommandSettings,
+    "`[commands.NAME.limits]`": schema.ProcessLimits,
+    "`[roles.NAME]`": schema.RoleSettings,
+    "`[limits]`": schema.Limits,
+    "`[tls]`": schema.TLS,
+    "`[web]`": schema.Web,
+    "`[audit]`": schema.Audit,
+    "`[runner]`": schema.Runner,
 }
 #: Tables of their own, each with a section.
 TABLES = {"listen", "commands", "roles", "limits", "tls", "web", "audit", "runner"}
@@ -136,7 +137,7 @@ class DocumentTests(SynchronousTestCase):
         """docs/configuration.md has each key of each table, once."""
         for name, table in SECTIONS.items():
             keys = {info.encode_name for info in fields(table)}
-            if table is settings.Settings:
+            if table is schema.Settings:
                 keys -= TABLES
             self.assertEqual(sorted(keys), sorted(first_column(section(name, "configuration.md"))), name)
 
@@ -167,7 +168,7 @@ class DocumentTests(SynchronousTestCase):
         """docs/protocol.md has each word of the line protocol."""
         words = {word.split()[0] for word in first_column(section("A line", "protocol.md"))}
 
-        self.assertEqual(wire.WORDS, words)
+        self.assertEqual(line_protocol.WORDS, words)
 
     def test_every_field_of_the_audit_file(self) -> None:
         """docs/operations.md has each field of a request's line."""

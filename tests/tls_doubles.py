@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from cmdserver.tls import ServerCredentials, TLSFiles, load
+from cmdserver.net.tls_context import ServerCredentials, TLSFiles, load
 
 NOW = datetime.now(UTC)
 #: What Twisted's TCP takes before it has the producer wait.

@@ -17,25 +17,27 @@ from twisted.application.service import IService
 from twisted.logger import ILogObserver, textFileLogObserver
 from twisted.python import usage
 
-from cmdserver import configuration, standard_streams, state_checks, structured
-from cmdserver.checks.others import State
-from cmdserver.configuration import Configuration, Source, configure, find_file, name_of
-from cmdserver.errors import BadTLSFiles, CannotStart
+from cmdserver.app import standard_streams, state_checks
+from cmdserver.app.drop_privileges import whom_to_become
+from cmdserver.app.host_process import on_signal, open_standard_streams
+from cmdserver.app.monotonic import use_clock
+from cmdserver.app.service import CmdserverService, Rereading
+from cmdserver.app.state_directory import choose_directory
+from cmdserver.config import loading
+from cmdserver.config.daemon_user import Successor
+from cmdserver.config.decoding import Finding, Mistakes, Reader
+from cmdserver.config.host import Host, TrustedHost
+from cmdserver.config.loading import Configuration, Source, configure, find_file, name_of
+from cmdserver.config.schema import TLS, Settings
+from cmdserver.config.validation.others import State
+from cmdserver.core.errors import BadTLSFiles, CannotStart
+from cmdserver.dispatch import output_parsers
 from cmdserver.files.log_file import DaemonLog
 from cmdserver.files.opening import ReadFile, opener_for, reader_for
 from cmdserver.files.pid_file import PidFile
+from cmdserver.files.run_as_owner import Rights
 from cmdserver.files.safe_path import read_file
-from cmdserver.host import Host, TrustedHost
-from cmdserver.listening import parse_endpoint
-from cmdserver.monotonic import use_clock
-from cmdserver.ownership import Rights
-from cmdserver.privsep.daemon_user import Successor
-from cmdserver.process import on_signal, open_standard_streams
-from cmdserver.reading import Finding, Mistakes, Reader
-from cmdserver.service import CmdserverService, Rereading
-from cmdserver.settings import TLS, Settings
-from cmdserver.shedding import whom_to_become
-from cmdserver.state import choose_directory
+from cmdserver.net.listener import parse_endpoint
 
 
 class Options(usage.Options):
@@ -64,7 +66,7 @@ class Options(usage.Options):
         path = None
         try:
             path = find_file(self["config"], os.environ)
-            self.source = configuration.read_file(path)
+            self.source = loading.read_file(path)
             self.configuration = _configure(self.source, read=self._read, look_at_state=self._look_at_state)
         except OSError as error:
             sys.exit(f"cmdserver: cannot read the configuration: {error}")
@@ -180,7 +182,7 @@ def makeService(options: Options) -> IService:
         options.state_directory,
         options.successor,
         Rereading(
-            load=lambda: configuration.read_file(file),
+            load=lambda: loading.read_file(file),
             look=_configure,
             believe=lambda source, read: _configure(source, TrustedHost(started_as), read),
         ),
@@ -196,7 +198,7 @@ def _configure(
     look_at_state: Callable[[Settings], State] = lambda _: State(),
 ) -> Configuration:
     # The built-in configuration is for those who have installed nothing yet; what somebody has written down is meant.
-    load_parser = structured.load_if_installed if source.path is None else structured.load
+    load_parser = output_parsers.load_if_installed if source.path is None else output_parsers.load
     check_tls = functools.partial(_check_tls, read=read)
     return configure(source.text, host or Host(), _check_endpoint, check_tls, load_parser, look_at_state)
 
@@ -208,14 +210,14 @@ def _check_endpoint(description: str) -> None:
 
 
 def _check_tls(files: TLS, read: ReadFile) -> None:
-    from cmdserver import tls  # noqa: PLC0415 - OpenSSL is not for doors that do without
+    from cmdserver.net import tls_context  # noqa: PLC0415 - OpenSSL is not for doors that do without
 
     try:
         if files.certificate is None or files.key is None:  # they are made at the first start
             if files.client_ca is not None:
-                tls.check_authorities(Path(files.client_ca), read)
+                tls_context.check_authorities(Path(files.client_ca), read)
             return
-        tls.load(tls.files_of(files, files.certificate, files.key), datetime.now(UTC), read)
+        tls_context.load(tls_context.files_of(files, files.certificate, files.key), datetime.now(UTC), read)
     except BadTLSFiles as error:
         raise ValueError(str(error)) from error
 

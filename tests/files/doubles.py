@@ -8,7 +8,7 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.privsep.daemon_user import Successor
+from cmdserver.config.daemon_user import Successor
 
 #: Whom the daemon is to become, and somebody else; that nobody has these numbers does not matter here.
 DAEMON = Successor("61301", 61301, 61301)

@@ -7,11 +7,11 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.errors import CannotStart
+from cmdserver.core.errors import CannotStart
 from cmdserver.files import pid_file
 from cmdserver.files.pid_file import PidFile
-from cmdserver.ownership import Rights
-from cmdserver.privsep.leftovers import is_daemon
+from cmdserver.files.run_as_owner import Rights
+from cmdserver.files.stale_files import is_daemon
 from tests.files.doubles import DAEMON, STRANGER, RootTestCase
 
 

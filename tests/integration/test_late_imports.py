@@ -262,7 +262,7 @@ def test_the_companion_command(daemon: Daemon, tmp_path: Path) -> None:
     daemon.configure(COMMANDS)
     daemon.state_directory.mkdir(mode=0o700)
     os.chown(daemon.state_directory, 61301, 61301)
-    run = "from cmdserver.companion import main; main()"
+    run = "from cmdserver.app.cli import main; main()"
     script = _UNREACHABLE.format(file=str(daemon.directory / "tried"), libraries=_LIBRARIES) + run
     public = f"{make_key(tmp_path)}.pub"
     for words, text, status in (

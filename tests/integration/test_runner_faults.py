@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cmdserver.privsep.control_groups import find_place
-from cmdserver.privsep.fetching import FETCH_SECONDS
-from cmdserver.privsep.succession import LOOK_SECONDS, MOST_LOOKS
+from cmdserver.privsep.daemon.fetching import FETCH_SECONDS
+from cmdserver.privsep.runner.control_groups import find_place
+from cmdserver.privsep.runner.succession import LOOK_SECONDS, MOST_LOOKS
 from tests.integration.client import Client
 from tests.integration.daemon import Daemon, Door, is_alive, prepared, running, shell, wait_until
 from tests.integration.logins import ALICE, LENIENT, PASSWORD, USER, write_passwords

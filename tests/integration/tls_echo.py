@@ -16,9 +16,9 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.errors import BadTLSFiles
-from cmdserver.tls import ServerCredentials, TLSFiles, load, peer_name
-from cmdserver.tls_transport import wrap
+from cmdserver.core.errors import BadTLSFiles
+from cmdserver.net.tls_context import ServerCredentials, TLSFiles, load, peer_name
+from cmdserver.net.tls_transport import wrap
 
 #: Long enough for a client's end of input to arrive before the answer is given.
 LATE_SECONDS = 0.1

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from cmdserver.privsep import starting
+from cmdserver.privsep.daemon import starting
 from cmdserver.privsep.messages import (
     REPORT_BYTES,
     Exited,

@@ -10,14 +10,14 @@ import socket
 import sys
 from typing import Any
 
+from cmdserver.files.credential_files import Credentials
 from cmdserver.privsep import __main__ as runner
 from cmdserver.privsep import linux
-from cmdserver.privsep.credentials import Credentials
-from cmdserver.privsep.launching import Launcher
 from cmdserver.privsep.marks import Marks
-from cmdserver.privsep.runs import Runs
-from cmdserver.privsep.serving import Channel, Server
-from cmdserver.privsep.succession import Forked
+from cmdserver.privsep.runner.launching import Launcher
+from cmdserver.privsep.runner.runs import Runs
+from cmdserver.privsep.runner.serving import Channel, Server
+from cmdserver.privsep.runner.succession import Forked
 
 
 class _Allowance:

@@ -14,9 +14,9 @@ from twisted.internet.interfaces import IProcessTransport, IReactorProcess
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.model import Command
+from cmdserver.core.model import Command
+from cmdserver.privsep.daemon.remote import Remote
 from cmdserver.privsep.messages import decode_report
-from cmdserver.privsep.remote import Remote
 from tests import contracts
 from tests.contracts import PATIENCE_SECONDS, RecordingProtocol, Script, state_of, until
 from tests.running_doubles import RecordingSink, command

@@ -10,9 +10,9 @@ import time
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.privsep import strays
 from cmdserver.privsep.marks import Marks, is_dead, put_on_self, take_off_self
-from cmdserver.privsep.strays import end_marked
+from cmdserver.privsep.runner import strays
+from cmdserver.privsep.runner.strays import end_marked
 
 #: Marks itself, and says so; then waits in a grandchild that is in a session of its own, which says who it is.
 _ESCAPES = """

@@ -9,8 +9,8 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.privsep import leftovers
-from cmdserver.privsep.leftovers import remove_pid_file, remove_sockets, remove_stale_socket, socket_path
+from cmdserver.files import stale_files
+from cmdserver.files.stale_files import remove_pid_file, remove_sockets, remove_stale_socket, socket_path
 from cmdserver.privsep.orders import Orders
 from tests.files.doubles import DAEMON, RootTestCase
 
@@ -90,7 +90,7 @@ class LeftoversTests(SynchronousTestCase):
             self.assertEqual(lock.is_symlink(), not is_removed, holder)
         lock.unlink()
         lock.symlink_to("4711")
-        with patch.object(leftovers, "is_daemon", {4711: True}.__getitem__):
+        with patch.object(stale_files, "is_daemon", {4711: True}.__getitem__):
             remove_stale_socket(path, {owner})
         self.assertTrue(path.exists())
         lock.unlink()

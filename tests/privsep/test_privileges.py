@@ -4,7 +4,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.model import Command, Controls
+from cmdserver.core.model import Command, Controls
 from cmdserver.privsep.linux import Capability
 from cmdserver.privsep.privileges import capabilities_for
 from tests.running_doubles import command

@@ -7,12 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.sshtransport.encoding import mpint, string
-from cmdserver.sshtransport.key_exchange import (
-    BadPublicKey,
-    KeyMaterial,
-    curve25519_sha256,
-    mlkem768x25519_sha256,
-)
+from cmdserver.sshtransport.key_exchange import BadPublicKey, KeyMaterial, curve25519_sha256, mlkem768x25519_sha256
 
 #: RFC 7748 section 6.1.
 ALICE = X25519PrivateKey.from_private_bytes(

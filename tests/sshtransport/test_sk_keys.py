@@ -13,15 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.sshtransport.encoding import Fields, Malformed, mpint, string, uint32
-from cmdserver.sshtransport.sk_keys import (
-    ECDSA_P256,
-    ED25519,
-    PRESENT,
-    VERIFIED,
-    parse_key,
-    parse_signature,
-    verify,
-)
+from cmdserver.sshtransport.sk_keys import ECDSA_P256, ED25519, PRESENT, VERIFIED, parse_key, parse_signature, verify
 
 #: Signatures of tokens, from OpenSSH's regress/unittests/sshsig/testdata: ed25519_sk.sig and ecdsa_sk.sig.
 OPENSSH_SIGNATURES = {

@@ -1,1 +1,4 @@
-"""Files that a privileged process opens without being led elsewhere, kept waiting or fed without end."""
+"""Files that a privileged process opens and replaces without being led elsewhere, kept waiting or fed without end.
+
+May import: core.
+"""

@@ -12,9 +12,9 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from cmdserver.config.daemon_user import Successor
+from cmdserver.files.run_as_owner import acting_as, acting_as_root
 from cmdserver.files.safe_path import UnsafePath, open_safely, read_file, safe_place
-from cmdserver.ownership import acting_as, acting_as_root
-from cmdserver.privsep.daemon_user import Successor
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 #: Non-blocking for the sake of a FIFO, which would hold the whole daemon up when nobody reads it.

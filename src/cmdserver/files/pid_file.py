@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from cmdserver.errors import CannotStart
+from cmdserver.core.errors import CannotStart
+from cmdserver.files.run_as_owner import Rights
 from cmdserver.files.safe_path import read_file, safe_place
-from cmdserver.ownership import Rights
-from cmdserver.privsep.leftovers import NUMBER_BYTES, is_daemon
+from cmdserver.files.stale_files import NUMBER_BYTES, is_daemon
 
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 #: For everybody to read, as those of other daemons are.

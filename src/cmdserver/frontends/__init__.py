@@ -1,1 +1,1 @@
-"""The doors: each speaks one protocol, knows the interpreter or the dispatcher, and no other door."""
+"""One package for each protocol, which speaks it and asks the dispatcher; none knows another."""

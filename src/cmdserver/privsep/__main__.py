@@ -11,23 +11,23 @@ import socket
 import sys
 from pathlib import Path
 
-from cmdserver.configuration import Source, configure, load
-from cmdserver.host import Host
+from cmdserver.config.decoding import Mistakes
+from cmdserver.config.host import Host
+from cmdserver.config.loading import Source, configure, load
+from cmdserver.files.credential_files import Credentials
+from cmdserver.files.stale_files import remove_pid_file, remove_sockets
 from cmdserver.privsep import linux
-from cmdserver.privsep.allowance import Allowance, Allowed, mistaken
-from cmdserver.privsep.control_groups import ControlGroups, find_place
-from cmdserver.privsep.credentials import Credentials
-from cmdserver.privsep.launching import Launcher
-from cmdserver.privsep.leftovers import remove_pid_file, remove_sockets
 from cmdserver.privsep.marks import Marks
 from cmdserver.privsep.messages import Read, Trouble, encode
 from cmdserver.privsep.orders import Orders
 from cmdserver.privsep.privileges import Kept
-from cmdserver.privsep.runs import Runs
-from cmdserver.privsep.serving import Channel, Server
-from cmdserver.privsep.strays import end_marked
-from cmdserver.privsep.succession import Forked, Succession
-from cmdserver.reading import Mistakes
+from cmdserver.privsep.runner.allowance import Allowance, Allowed, mistaken
+from cmdserver.privsep.runner.control_groups import ControlGroups, find_place
+from cmdserver.privsep.runner.launching import Launcher
+from cmdserver.privsep.runner.runs import Runs
+from cmdserver.privsep.runner.serving import Channel, Server
+from cmdserver.privsep.runner.strays import end_marked
+from cmdserver.privsep.runner.succession import Forked, Succession
 
 #: The daemon's end is the other one.
 _CONNECTION = 3

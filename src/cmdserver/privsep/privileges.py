@@ -6,11 +6,11 @@ Rule of this file: what is given up here is given up for good.
 import os
 from collections.abc import Iterable
 
-from cmdserver.model import Command
+from cmdserver.config.daemon_user import Successor
+from cmdserver.config.decoding import Mistake, Mistakes
+from cmdserver.core.model import Command
 from cmdserver.privsep import linux
-from cmdserver.privsep.daemon_user import Successor
 from cmdserver.privsep.linux import Capability
-from cmdserver.reading import Mistake, Mistakes
 
 
 class Kept:

@@ -10,12 +10,12 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.auth.authenticator import Credentials, Door, Login
+from cmdserver.config.schema import Limits
+from cmdserver.core.model import Caller
+from cmdserver.frontends.common.interface import Lobby
 from cmdserver.frontends.line.connection import GREETING, CertificateOf
 from cmdserver.frontends.line.front_end import LineFrontEnd
-from cmdserver.identity import Credentials, Door, Login
-from cmdserver.lobby import Lobby
-from cmdserver.model import Caller
-from cmdserver.settings import Limits
 from tests.running_doubles import FakeProcess, House
 
 CLIENT = IPv4Address("TCP", "192.0.2.1", 40000)

@@ -10,11 +10,11 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListen
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from cmdserver.claims import Certificate
-from cmdserver.errors import Code
+from cmdserver.auth.authenticator import Door, Login
+from cmdserver.auth.credentials import Certificate
+from cmdserver.core.errors import Code
+from cmdserver.frontends.common.held_stderr import HELD_BYTES
 from cmdserver.frontends.line.connection import GREETING, LineConnection
-from cmdserver.held_stderr import HELD_BYTES
-from cmdserver.identity import Door, Login
 from tests.frontends.line.doubles import LineHouse
 from tests.running_doubles import command, user
 

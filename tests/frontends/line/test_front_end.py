@@ -6,8 +6,8 @@ from dataclasses import replace
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.identity import Login, Offence
-from cmdserver.proxied import ProxyItself
+from cmdserver.auth.authenticator import Login, Offence
+from cmdserver.net.proxied_endpoint import ProxyItself
 from tests.frontends.line.doubles import LineHouse
 from tests.frontends.web.doubles import FakeDoor
 

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.events import Requested
+from cmdserver.core.events import Requested
 from cmdserver.frontends.line.pacing import LINGER_SECONDS
 from tests.frontends.line.doubles import LineHouse
 from tests.running_doubles import command

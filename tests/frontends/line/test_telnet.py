@@ -5,9 +5,9 @@ from dataclasses import replace
 from twisted.internet.address import IPv4Address
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.errors import Code
+from cmdserver.auth.authenticator import Login, Offence
+from cmdserver.core.errors import Code
 from cmdserver.frontends.line.connection import INTERRUPTED
-from cmdserver.identity import Login, Offence
 from tests.frontends.line.doubles import LineHouse
 from tests.frontends.web.doubles import FakeDoor
 from tests.running_doubles import command

@@ -12,13 +12,13 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.claims import BearerToken, Password
-from cmdserver.errors import LoginRefused, Throttled
+from cmdserver.auth.authenticator import Credentials, Door, Login, Offence
+from cmdserver.auth.credentials import BearerToken, Password
+from cmdserver.config.schema import Limits
+from cmdserver.core.errors import LoginRefused, Throttled
+from cmdserver.core.model import Caller
+from cmdserver.frontends.common.interface import Lobby
 from cmdserver.frontends.web.front_end import WebFrontEnd
-from cmdserver.identity import Credentials, Door, Login, Offence
-from cmdserver.lobby import Lobby
-from cmdserver.model import Caller
-from cmdserver.settings import Limits
 from tests.frontends.line.doubles import FakeHangups, FakeOrphans
 from tests.running_doubles import FakeProcess, House, user
 

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 from hypothesis import strategies as st
 
-from cmdserver.printable import printable_line
+from cmdserver.core.escaping import printable_line
 
 #: What attackers write, and everything else.
 HOSTILE = st.one_of(

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.errors import Code
+from cmdserver.core.errors import Code
 from tests.frontends.web.doubles import Client, WebHouse
 from tests.running_doubles import command
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.errors import Code
+from cmdserver.core.errors import Code
+from cmdserver.core.model import Role
+from cmdserver.dispatch.policy import Policy
 from cmdserver.frontends.web import event_stream
 from cmdserver.frontends.web.event_stream import KEPT_BYTES, RESUME_SECONDS
 from cmdserver.frontends.web.event_streams import HEARTBEAT_SECONDS
-from cmdserver.model import Role
-from cmdserver.policy import Policy
 from tests.frontends.web.doubles import Client, WebHouse
 from tests.running_doubles import command
 

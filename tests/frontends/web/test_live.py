@@ -2,8 +2,8 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.frontends.common.held_stderr import HELD_BYTES
 from cmdserver.frontends.web.live import HELD_TEXT_BYTES, PATIENCE_SECONDS
-from cmdserver.held_stderr import HELD_BYTES
 from tests.frontends.web.doubles import WebHouse
 from tests.running_doubles import command
 

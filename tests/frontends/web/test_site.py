@@ -6,10 +6,11 @@ from urllib.parse import urljoin
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.errors import Code
-from cmdserver.frontends.web import access_log, static
+from cmdserver.core.errors import Code
+from cmdserver.frontends.web.http import access_log
+from cmdserver.frontends.web.http.problems import STATUS
 from cmdserver.frontends.web.live import PATIENCE_SECONDS
-from cmdserver.frontends.web.problems import STATUS
+from cmdserver.frontends.web.pages import static
 from tests.frontends.web.doubles import Client, WebHouse
 from tests.frontends.web.reading import Read
 from tests.running_doubles import command

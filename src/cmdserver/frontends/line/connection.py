@@ -19,16 +19,16 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver import wire
-from cmdserver.connections import Connections
-from cmdserver.entrance import Entrance
-from cmdserver.errors import BadArgument, Busy, Malformed, Refusal
+from cmdserver.auth.authenticator import Credentials, Door, Login, Offence
+from cmdserver.core.errors import BadArgument, Busy, Malformed, Refusal
+from cmdserver.core.model import Caller
+from cmdserver.frontends.common import line_protocol
+from cmdserver.frontends.common.interface import Lobby
+from cmdserver.frontends.common.interpreter import Interpreter
+from cmdserver.frontends.common.login_session import Entrance
+from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.line.pacing import PacedConnection
-from cmdserver.identity import Credentials, Door, Login, Offence
-from cmdserver.interpreter import Interpreter
-from cmdserver.lobby import Lobby
-from cmdserver.model import Caller
-from cmdserver.rendering import error_text
+from cmdserver.net.connection_table import Connections
 
 GREETING = b"What can I do for you?\n"
 #: What a client gets in the place of the rest of an answer that it has interrupted, on a line of its own.
@@ -260,20 +260,20 @@ class LineConnection(PacedConnection):
 
     def _perform(self, line: bytes) -> None:
         try:
-            parsed = wire.parse(line)
+            parsed = line_protocol.parse(line)
             caller = self._require_caller()
         except Refusal as refusal:
-            self._refuse(refusal, as_json=wire.wants_json(line))
+            self._refuse(refusal, as_json=line_protocol.wants_json(line))
             self._answered()
             return
         request = parsed.request
-        if isinstance(request, wire.Quit):
+        if isinstance(request, line_protocol.Quit):
             self._close()
-        elif isinstance(request, wire.Session):
+        elif isinstance(request, line_protocol.Session):
             self._is_session = True
             self._is_on_trial = False
             self._expect_line()
-        elif isinstance(request, wire.LogIn):
+        elif isinstance(request, line_protocol.LogIn):
             self._begin_login()
         else:
             self._is_on_trial = False

@@ -11,14 +11,14 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from cmdserver.connections import Connections
-from cmdserver.errors import Busy, Refusal, RequestError, Throttled
+from cmdserver.auth.authenticator import Door
+from cmdserver.core.errors import Busy, Refusal, RequestError, Throttled
+from cmdserver.frontends.common.interface import FrontEnd, Lobby
+from cmdserver.frontends.common.interpreter import Interpreter
+from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.line.connection import CertificateOf, LineConnection, Shared
-from cmdserver.identity import Door
-from cmdserver.interpreter import Interpreter
-from cmdserver.listening import charged_source_of, endpoint_of, source_of
-from cmdserver.lobby import FrontEnd, Lobby
-from cmdserver.rendering import error_text
+from cmdserver.net.connection_table import Connections
+from cmdserver.net.listener import charged_source_of, endpoint_of, source_of
 
 #: Clients for whom there is no room and who are told so, at once; the rest are closed without a word.
 MOST_PARTING = 100

@@ -18,12 +18,12 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.connections import Connections
-from cmdserver.errors import Malformed
-from cmdserver.model import Flow
-from cmdserver.settings import Limits
-from cmdserver.telnet import IAC, Interrupt, Reply, Telnet, Text
-from cmdserver.wire import LineBuffer
+from cmdserver.config.schema import Limits
+from cmdserver.core.errors import Malformed
+from cmdserver.core.model import Flow
+from cmdserver.frontends.common.line_protocol import LineBuffer
+from cmdserver.frontends.line.telnet import IAC, Interrupt, Reply, Telnet, Text
+from cmdserver.net.connection_table import Connections
 
 #: How long a client that was told everything may go on sending before it is cut off. To close at once with bytes unread
 #: would make the kernel send a reset, and the answer could be lost with it (RFC 9112, section 9.6).

@@ -8,13 +8,13 @@ from typing import Protocol
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 
-from cmdserver import rendering, wire
-from cmdserver.dispatcher import Dispatcher
-from cmdserver.errors import BadArgument, Malformed, Refusal, RequestError
+from cmdserver.core.errors import BadArgument, Malformed, Refusal, RequestError
+from cmdserver.core.escaping import Printable
+from cmdserver.core.model import Answer, Caller, Flow, Grant
+from cmdserver.dispatch.dispatcher import Dispatcher
+from cmdserver.frontends.common import line_protocol, rendering
+from cmdserver.frontends.common.interpreter import Interpreter
 from cmdserver.frontends.ssh.ending import INTERRUPTED, Ending, of_answer, of_error
-from cmdserver.interpreter import Interpreter
-from cmdserver.model import Answer, Caller, Flow, Grant
-from cmdserver.printable import Printable
 
 
 class Streams(Protocol):
@@ -69,18 +69,18 @@ class Answers:
         try:
             parsed = self._parse(line)
         except Refusal as refusal:
-            return self.refuse(refusal, streams, as_json=wire.wants_json(line))
+            return self.refuse(refusal, streams, as_json=line_protocol.wants_json(line))
         request = parsed.request
         match request:
-            case wire.Quit():
+            case line_protocol.Quit():
                 return None
-            case wire.Session():
+            case line_protocol.Session():
                 answering = succeed(Ending())
-            case wire.LogIn():
+            case line_protocol.LogIn():
                 answering = self.refuse(BadArgument("you have logged in"), streams)
-            case wire.Run(words) if parsed.as_json:
+            case line_protocol.Run(words) if parsed.as_json:
                 answering = self._run_as_json(words, streams)
-            case wire.Run(words):
+            case line_protocol.Run(words):
                 answering = self._run(words, streams, is_for_person=is_for_person)
             case _:
                 answering = self._consult(request, streams, as_json=parsed.as_json)
@@ -90,14 +90,14 @@ class Answers:
         """Answer what is no request."""
         return succeed(_complain(self._dispatcher.refuse(self._caller, refusal), streams, as_json=as_json))
 
-    def _parse(self, line: bytes) -> wire.Line:
+    def _parse(self, line: bytes) -> line_protocol.Line:
         if self._caller.forced_words is not None:
-            return wire.Line(wire.Run(self._caller.forced_words), as_json=False)
+            return line_protocol.Line(line_protocol.Run(self._caller.forced_words), as_json=False)
         if len(line) > self.line_bytes:
             raise Malformed(f"the line is longer than {self.line_bytes} bytes")
-        return wire.parse(line)
+        return line_protocol.parse(line)
 
-    def _consult(self, question: wire.Question, streams: Streams, *, as_json: bool) -> Deferred[Ending]:
+    def _consult(self, question: line_protocol.Question, streams: Streams, *, as_json: bool) -> Deferred[Ending]:
         try:
             streams.out(self._interpreter.consult(self._caller, question, as_json=as_json))
         except RequestError as error:

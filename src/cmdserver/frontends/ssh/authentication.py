@@ -13,10 +13,10 @@ from twisted.conch.ssh.service import SSHService
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
-from cmdserver.claims import PublicKey
-from cmdserver.errors import LoginRefused, RequestError
-from cmdserver.identity import Credentials, Door, Password
-from cmdserver.model import Caller
+from cmdserver.auth.authenticator import Credentials, Door, Password
+from cmdserver.auth.credentials import PublicKey
+from cmdserver.core.errors import LoginRefused, RequestError
+from cmdserver.core.model import Caller
 from cmdserver.sshtransport.encoding import Fields, Malformed, string, uint32
 
 # RFC 4252, section 6; 60 means one thing or the other, as RFC 4256 has it.

@@ -8,8 +8,8 @@ Rule of this file: it knows windows and packets, not what they are for.
 from collections import deque
 from typing import Protocol
 
+from cmdserver.core.model import Flow
 from cmdserver.frontends.ssh.ending import Ending
-from cmdserver.model import Flow
 from cmdserver.sshtransport.encoding import string, uint32
 
 #: What a client may send before we have taken it up, and in one packet; for keys and lines, not for files.

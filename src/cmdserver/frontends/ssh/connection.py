@@ -16,15 +16,15 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from cmdserver.connections import Connections
-from cmdserver.errors import Busy
+from cmdserver.auth.authenticator import Door, Offence
+from cmdserver.core.errors import Busy
+from cmdserver.core.model import Caller
+from cmdserver.frontends.common.interface import Lobby
 from cmdserver.frontends.ssh.answers import Answers
 from cmdserver.frontends.ssh.authentication import SUCCESS, Authentication
 from cmdserver.frontends.ssh.channels import Channels
 from cmdserver.frontends.ssh.silent import SilentLogger
-from cmdserver.identity import Door, Offence
-from cmdserver.lobby import Lobby
-from cmdserver.model import Caller
+from cmdserver.net.connection_table import Connections
 from cmdserver.sshtransport.encoding import Malformed
 from cmdserver.sshtransport.transport import ServerTransport
 

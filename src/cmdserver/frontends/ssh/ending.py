@@ -8,8 +8,8 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cmdserver.errors import Code, RequestError
-from cmdserver.model import Answer
+from cmdserver.core.errors import Code, RequestError
+from cmdserver.core.model import Answer
 
 #: One for each code; 126 and 127 are the shell's, 124 is timeout(1)'s, 64, 70 and 75 are from sysexits.h.
 STATUS: Mapping[Code, int] = {

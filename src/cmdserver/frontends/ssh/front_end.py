@@ -12,12 +12,12 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from cmdserver.connections import Connections
-from cmdserver.errors import Busy, Throttled
+from cmdserver.auth.authenticator import Door
+from cmdserver.core.errors import Busy, Throttled
+from cmdserver.frontends.common.interface import FrontEnd, Lobby
 from cmdserver.frontends.ssh.connection import SSHConnection, service_of
-from cmdserver.identity import Door
-from cmdserver.listening import charged_source_of, endpoint_of, source_of
-from cmdserver.lobby import FrontEnd, Lobby
+from cmdserver.net.connection_table import Connections
+from cmdserver.net.listener import charged_source_of, endpoint_of, source_of
 
 #: Clients for whom there is no room and who are told so, at once; the rest are closed without a word.
 MOST_PARTING = 100

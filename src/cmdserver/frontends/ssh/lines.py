@@ -5,8 +5,8 @@ Rule of this file: it knows no packets; what lines mean is others'.
 
 from twisted.internet.interfaces import IReactorTime
 
-from cmdserver import wire
-from cmdserver.errors import Malformed
+from cmdserver.core.errors import Malformed
+from cmdserver.frontends.common import line_protocol
 from cmdserver.frontends.ssh.answers import Answers
 from cmdserver.frontends.ssh.ending import Ending
 from cmdserver.frontends.ssh.programs import Output, Program
@@ -27,7 +27,7 @@ class Lines(Program):
     def __init__(self, answers: Answers, output: Output, clock: IReactorTime) -> None:
         super().__init__(answers, output)
         self._clock = clock
-        self._buffer = wire.LineBuffer(answers.line_bytes)
+        self._buffer = line_protocol.LineBuffer(answers.line_bytes)
         self._last = Ending()
         self._is_input_over = False
         self._is_leaving = False

@@ -10,10 +10,10 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from cmdserver.errors import Code
+from cmdserver.core.errors import Code
+from cmdserver.core.model import Flow
 from cmdserver.frontends.ssh.answers import Answers
 from cmdserver.frontends.ssh.ending import INTERRUPTED, STATUS, Ending
-from cmdserver.model import Flow
 
 _log = Logger()
 

@@ -7,11 +7,11 @@ from collections.abc import Collection
 
 from twisted.internet.interfaces import IReactorTime
 
-from cmdserver import wire
+from cmdserver.frontends.common import line_protocol
 from cmdserver.frontends.ssh.answers import Answers
 from cmdserver.frontends.ssh.ending import Ending
 from cmdserver.frontends.ssh.programs import Output, Program, Screenful
-from cmdserver.frontends.ssh.terminal import Gesture, Terminal
+from cmdserver.frontends.ssh.terminal.terminal import Gesture, Terminal
 
 PROMPT = "cmdserver> "
 GREETING = b"What can I do for you? (Try help; Ctrl-D leaves.)\n"
@@ -147,5 +147,5 @@ class Shell(Program):
         if words[:1] == ["json"]:
             words = words[1:]
         if not words:
-            return self._answers.names() | wire.WORDS
+            return self._answers.names() | line_protocol.WORDS
         return self._answers.names() if len(words) == 1 and words[0] in _BEFORE_NAMES else ()

@@ -7,10 +7,10 @@ in the body, and is 200. Rule of this file: pure; JSON is `rendering`'s, pages a
 from http import HTTPStatus
 from typing import Final
 
-from cmdserver.frontends.web.headers import Headers
-from cmdserver.frontends.web.negotiation import Representation
-from cmdserver.model import Answer
-from cmdserver.rendering import answer_trailer
+from cmdserver.core.model import Answer
+from cmdserver.frontends.common.rendering import answer_trailer
+from cmdserver.frontends.web.http.headers import Headers
+from cmdserver.frontends.web.http.negotiation import Representation
 
 #: Of an answer that lacks some of its standard error, beside `outcome_headers`; ``true`` is of output as such.
 STDERR_TRUNCATED: Final[Headers] = ((b"Cmdserver-Truncated", b"stderr"),)

@@ -10,15 +10,16 @@ from http import HTTPStatus
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from cmdserver.frontends.web import answers, pages
+from cmdserver.core.model import Answer, Caller, Command
+from cmdserver.frontends.common.rendering import answer_json
+from cmdserver.frontends.web import answers
 from cmdserver.frontends.web.event_streams import EventStreams
+from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
+from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.live import HELD_TEXT_BYTES, LivePage, LiveText
-from cmdserver.frontends.web.negotiation import OF_COMMANDS, Representation
-from cmdserver.frontends.web.request import WebRequest
+from cmdserver.frontends.web.pages import pages
 from cmdserver.frontends.web.resources import NOT_DONE_YET, Leaf
 from cmdserver.frontends.web.site import Site
-from cmdserver.model import Answer, Caller, Command
-from cmdserver.rendering import answer_json
 
 _METHODS = frozenset({b"GET", b"HEAD", b"POST"})
 

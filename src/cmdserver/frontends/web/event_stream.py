@@ -34,14 +34,14 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.frontends.web import gallery
-from cmdserver.frontends.web.negotiation import Representation
-from cmdserver.frontends.web.request import WebRequest
+from cmdserver.core.model import Answer, Flow, Grant
+from cmdserver.dispatch.output_parsers import Kept
+from cmdserver.frontends.common.rendering import error_json, outcome_json
+from cmdserver.frontends.web.http.negotiation import Representation
+from cmdserver.frontends.web.http.request import WebRequest
+from cmdserver.frontends.web.http.utf8 import Whole
+from cmdserver.frontends.web.pages import gallery
 from cmdserver.frontends.web.site import Site
-from cmdserver.frontends.web.utf8 import Whole
-from cmdserver.model import Answer, Flow, Grant
-from cmdserver.rendering import error_json, outcome_json
-from cmdserver.structured import Kept
 
 #: How long a run goes on for a reader who is gone and may come back; browsers do after a second or three.
 RESUME_SECONDS: Final = 5.0

@@ -10,12 +10,12 @@ from typing import Final
 
 from twisted.internet.task import LoopingCall
 
-from cmdserver.errors import RequestError
-from cmdserver.frontends.web import headers
+from cmdserver.core.errors import RequestError
+from cmdserver.core.model import Caller
 from cmdserver.frontends.web.event_stream import EventStream
-from cmdserver.frontends.web.request import WebRequest
+from cmdserver.frontends.web.http import headers
+from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.site import Site
-from cmdserver.model import Caller
 
 #: Proxies and browsers take a connection on which nothing happens for a dead one.
 HEARTBEAT_SECONDS: Final = 15.0

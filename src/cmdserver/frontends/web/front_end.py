@@ -12,22 +12,23 @@ from twisted.python.failure import Failure
 from twisted.web.http import H2_ENABLED, datetimeToString
 from zope.interface import implementer
 
-from cmdserver.connections import Connections
-from cmdserver.errors import Busy, Refusal, RequestError, Throttled
-from cmdserver.frontends.web import access_log, headers, static
+from cmdserver.auth.authenticator import Door
+from cmdserver.core.errors import Busy, Refusal, RequestError, Throttled
+from cmdserver.frontends.common.interface import Exposition, FrontEnd, Lobby
+from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.web.authentication import Authentication
 from cmdserver.frontends.web.command import CommandResource
-from cmdserver.frontends.web.connection import LINGER_SECONDS, CertificateOf, WebConnection
 from cmdserver.frontends.web.event_streams import EventStreams
+from cmdserver.frontends.web.http import access_log, headers
+from cmdserver.frontends.web.http.connection import LINGER_SECONDS, CertificateOf, WebConnection
+from cmdserver.frontends.web.http.problems import STATUS, headers_of
+from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.login import LogIn, LogOut
-from cmdserver.frontends.web.problems import STATUS, headers_of
-from cmdserver.frontends.web.request import WebRequest
+from cmdserver.frontends.web.pages import static
 from cmdserver.frontends.web.resources import Branch, Healthy, Index, Metrics, Nothing, OpenAPI, Root, Static, Unasked
 from cmdserver.frontends.web.site import Site
-from cmdserver.identity import Door
-from cmdserver.listening import charged_source_of, endpoint_of, source_of
-from cmdserver.lobby import Exposition, FrontEnd, Lobby
-from cmdserver.rendering import error_text
+from cmdserver.net.connection_table import Connections
+from cmdserver.net.listener import charged_source_of, endpoint_of, source_of
 
 #: Clients for whom there is no room and who are told so, at once; the rest are closed without a word.
 MOST_PARTING = 100

@@ -14,15 +14,16 @@ from typing import Final
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from zope.interface import implementer
 
-from cmdserver.errors import RequestError
-from cmdserver.frontends.web import answers, pages
-from cmdserver.frontends.web.negotiation import Representation
-from cmdserver.frontends.web.pages import Visitor
-from cmdserver.frontends.web.request import WebRequest
-from cmdserver.held_stderr import HeldStderr
-from cmdserver.model import Answer, Flow, Grant
-from cmdserver.printable import Printable
-from cmdserver.structured import Kept
+from cmdserver.core.errors import RequestError
+from cmdserver.core.escaping import Printable
+from cmdserver.core.model import Answer, Flow, Grant
+from cmdserver.dispatch.output_parsers import Kept
+from cmdserver.frontends.common.held_stderr import HeldStderr
+from cmdserver.frontends.web import answers
+from cmdserver.frontends.web.http.negotiation import Representation
+from cmdserver.frontends.web.http.request import WebRequest
+from cmdserver.frontends.web.pages import pages
+from cmdserver.frontends.web.pages.pages import Visitor
 
 #: Of text: nothing of it needs to be seen before its end, so it is held back as long as there is room.
 HELD_TEXT_BYTES: Final = 1 << 20

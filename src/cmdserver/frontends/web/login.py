@@ -7,14 +7,15 @@ from http import HTTPStatus
 
 from twisted.python.failure import Failure
 
-from cmdserver.errors import LoginRefused
-from cmdserver.frontends.web import guard, pages
-from cmdserver.frontends.web.fields import Fields
-from cmdserver.frontends.web.negotiation import Representation
-from cmdserver.frontends.web.request import WebRequest
+from cmdserver.auth.authenticator import Login
+from cmdserver.core.errors import LoginRefused
+from cmdserver.core.model import Caller, Somebody, Stranger
+from cmdserver.frontends.web.http import guard
+from cmdserver.frontends.web.http.fields import Fields
+from cmdserver.frontends.web.http.negotiation import Representation
+from cmdserver.frontends.web.http.request import WebRequest
+from cmdserver.frontends.web.pages import pages
 from cmdserver.frontends.web.resources import Leaf
-from cmdserver.identity import Login
-from cmdserver.model import Caller, Somebody, Stranger
 
 
 class LogIn(Leaf):

@@ -6,9 +6,9 @@ Rule of this file: pure; commands in, a document out.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from cmdserver import errors
-from cmdserver.frontends.web.problems import STATUS
-from cmdserver.model import Command
+from cmdserver.core import errors
+from cmdserver.core.model import Command
+from cmdserver.frontends.web.http.problems import STATUS
 
 _TEXT: Final = {"text/plain": {"schema": {"type": "string"}}}
 _PAGE: Final = {"text/html": {"schema": {"type": "string"}}}

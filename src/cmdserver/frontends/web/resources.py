@@ -9,14 +9,16 @@ from typing import Final
 from twisted.web.resource import IResource, Resource
 from zope.interface import implementer
 
-from cmdserver.errors import UnknownCommand
-from cmdserver.frontends.web import headers, openapi, pages
-from cmdserver.frontends.web.negotiation import Representation
-from cmdserver.frontends.web.request import WebRequest
+from cmdserver.core.errors import UnknownCommand
+from cmdserver.core.model import Caller, Somebody, Stranger
+from cmdserver.frontends.common.rendering import help_json
+from cmdserver.frontends.web import openapi
+from cmdserver.frontends.web.http import headers
+from cmdserver.frontends.web.http.negotiation import Representation
+from cmdserver.frontends.web.http.request import WebRequest
+from cmdserver.frontends.web.pages import pages
+from cmdserver.frontends.web.pages.static import StaticFile, is_fresh
 from cmdserver.frontends.web.site import Site
-from cmdserver.frontends.web.static import StaticFile, is_fresh
-from cmdserver.model import Caller, Somebody, Stranger
-from cmdserver.rendering import help_json
 
 #: What a resource returns whose answer is on its way; twisted.web.server has it too, and takes 14 ms to import.
 NOT_DONE_YET: Final = 1

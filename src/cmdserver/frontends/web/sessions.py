@@ -9,7 +9,7 @@ Rule of this file: pure; time and randomness are passed in.
 from dataclasses import dataclass
 from typing import Final
 
-from cmdserver.model import Caller
+from cmdserver.core.model import Caller
 
 #: Not heard of for so long, a browser may be somebody else's by now.
 IDLE_SECONDS: Final = 1800.0

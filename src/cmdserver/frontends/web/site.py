@@ -15,18 +15,19 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.resource import getChildForRequest
 
-from cmdserver.dispatcher import Dispatcher
-from cmdserver.errors import LoginRequired, Malformed, Refusal, RequestError
-from cmdserver.frontends.web import guard, pages
+from cmdserver.auth.authenticator import Door
+from cmdserver.core.errors import LoginRequired, Malformed, Refusal, RequestError
+from cmdserver.core.model import Caller, Somebody, Stranger
+from cmdserver.dispatch.dispatcher import Dispatcher
+from cmdserver.frontends.common.rendering import error_json, error_text
 from cmdserver.frontends.web.authentication import Authentication
-from cmdserver.frontends.web.fields import TYPES, UnsupportedBody
-from cmdserver.frontends.web.guard import Misdirected
-from cmdserver.frontends.web.negotiation import OF_COMMANDS, Representation
-from cmdserver.frontends.web.problems import headers_of, representation_of_errors, status_of
-from cmdserver.frontends.web.request import WebRequest
-from cmdserver.identity import Door
-from cmdserver.model import Caller, Somebody, Stranger
-from cmdserver.rendering import error_json, error_text
+from cmdserver.frontends.web.http import guard
+from cmdserver.frontends.web.http.fields import TYPES, UnsupportedBody
+from cmdserver.frontends.web.http.guard import Misdirected
+from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
+from cmdserver.frontends.web.http.problems import headers_of, representation_of_errors, status_of
+from cmdserver.frontends.web.http.request import WebRequest
+from cmdserver.frontends.web.pages import pages
 
 T = TypeVar("T")
 

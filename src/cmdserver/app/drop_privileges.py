@@ -1,0 +1,63 @@
+"""The daemon gives up what it does not need any more, once its doors are open and its keys are read.
+
+Rule of this file: what is given up cannot be had again; who calls this starts nothing any more.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from twisted.logger import Logger
+
+from cmdserver.app.preloading import is_out_of_reach, load_everything
+from cmdserver.config.daemon_user import Successor, successor_of_root
+from cmdserver.config.schema import Runner
+from cmdserver.core.errors import CannotStart
+from cmdserver.privsep.linux import refuse_new_privileges
+from cmdserver.privsep.privileges import become
+from cmdserver.privsep.seccomp import bar_programs
+
+_log = Logger()
+
+
+def whom_to_become(settings: Runner, state_directory: Path) -> Successor | None:
+    """Say whom the daemon becomes; nobody else where there is no runner process, as it becomes other users itself then.
+
+    Raises:
+        CannotStart: There is no such user.
+    """
+    try:
+        return successor_of_root(settings.daemon_user, state_directory) if settings.process else None
+    except LookupError as error:
+        raise CannotStart(f"cmdserver: [runner] daemon_user: {error}") from error
+
+
+def load_ahead(successor: Successor | None, protocols: Collection[str]) -> None:
+    """Import what may be needed and could not be imported any more, before root is given up even for a moment.
+
+    Args:
+        successor: Whom to become; None if we are to stay who we are.
+        protocols: Of the doors.
+    """
+    if successor is not None and is_out_of_reach(successor.uid, successor.gid):
+        load_everything(protocols)
+
+
+def shed_privileges(successor: Successor | None) -> None:
+    """Be nobody in particular from here on, who can start nothing.
+
+    Args:
+        successor: Whom to become; None if we are to stay who we are.
+
+    Raises:
+        CannotStart: It does not work, and we are who we were, or worse.
+    """
+    try:
+        if successor is not None:
+            become(successor)
+        refuse_new_privileges()
+    except OSError as error:
+        raise CannotStart(f"cmdserver: privileges cannot be given up: {error}") from error
+    try:
+        bar_programs()
+    except OSError as error:
+        _log.warn("this process cannot be barred from starting programs: {error}", error=error)

@@ -1,0 +1,67 @@
+"""Load what is loaded when it is needed, before it cannot be any more.
+
+Parts that not every daemon needs (TLS, a kind of door) are imported when the first of them is configured, perhaps by a
+reload. Where Python is installed below a directory that is root's alone, such as root's home, the user that the daemon
+becomes cannot import anything; nor can root while it acts as that user.
+"""
+
+import contextlib
+import encodings
+import os
+import pkgutil
+import sys
+from collections.abc import Collection
+from importlib import import_module
+from pathlib import Path
+
+import cmdserver
+from cmdserver.files.run_as_owner import acting_as
+
+_PACKAGE = Path(cmdserver.__file__).parent
+
+#: By the beginnings of their names: found when text is first encoded so, as addresses, host names and names in
+#: certificates are (BMPString is UTF-16, UniversalString UTF-32). All that there are would take 5 MB.
+_ENCODINGS = ("ascii", "idna", "iso8859_1", "latin_1", "punycode", "raw_unicode", "unicode_escape", "utf_")
+
+#: What the standard library imports in the middle of its work, for files of packages.
+_LATE = ("importlib.readers", "importlib.resources.readers", "importlib.resources._adapters")
+
+#: By the beginnings of their names, what is for doors of one protocol.
+_OF_PROTOCOLS = {
+    "ssh": ("cmdserver.frontends.ssh", "cmdserver.net.ssh_host_keys", "cmdserver.sshtransport"),
+    "web": ("cmdserver.frontends.web", "cmdserver.observers.metrics"),
+}
+
+#: Programs, not parts of the daemon.
+_NOT_OURS = ("cmdserver.app.cli", "cmdserver.privsep.__main__")
+
+
+def is_out_of_reach(uid: int, gid: int) -> bool:
+    """Whether a user, who is in one group, cannot read what we have imported so far; for root alone."""
+    files = {file for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
+    with acting_as(uid, gid):
+        return not all(os.access(file, os.R_OK, effective_ids=True) for file in files)
+
+
+def load_everything(protocols: Collection[str]) -> None:
+    """Import all modules of ours, and with them what they import.
+
+    Args:
+        protocols: Those of doors that there are; what only others need is left out, as it takes a fifth of a second,
+            and a door of another protocol takes a restart.
+    """
+    unwanted = tuple(name for protocol, names in _OF_PROTOCOLS.items() if protocol not in protocols for name in names)
+    for module in pkgutil.walk_packages([str(_PACKAGE)], f"{cmdserver.__name__}.", onerror=lambda _: None):
+        if not module.name.startswith((*_NOT_OURS, *unwanted)):
+            _load(module.name)
+    for name in _LATE:
+        _load(name)
+    for encoding in pkgutil.iter_modules(encodings.__path__):
+        if encoding.name.startswith(_ENCODINGS):
+            _load(f"{encodings.__name__}.{encoding.name}")
+
+
+def _load(name: str) -> None:
+    # What rests on a package that is not installed (h2, jc) is not used; and versions of Python differ.
+    with contextlib.suppress(ImportError):
+        import_module(name)

@@ -1,0 +1,63 @@
+"""What the daemon does once, while it still has the rights that it was started with: directory, doors, credentials.
+
+Rule of this file: whatever root does here, it does where only root may write, or as the user whom the daemon becomes.
+"""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+from twisted.logger import Logger
+
+from cmdserver.app.state_directory import prepare_directory, prepare_directory_for
+from cmdserver.config.daemon_user import root_warning
+from cmdserver.config.schema import Settings
+from cmdserver.core.errors import CannotListen
+from cmdserver.files.run_as_owner import Rights
+from cmdserver.files.safe_path import UnsafePath
+from cmdserver.files.stale_files import remove_stale_socket, socket_path
+from cmdserver.net.listener import Listener
+from cmdserver.net.listeners import Doors
+
+_log = Logger()
+
+
+def warn_about_users(settings: Settings) -> None:
+    """Say what root has been asked for, perhaps without a thought."""
+    if os.geteuid() != 0:
+        return
+    if (warning := root_warning(settings.commands)) is not None:
+        _log.warn("{warning}", warning=warning)
+
+
+def prepare_state(path: Path, settings: Settings, rights: Rights) -> int | None:
+    """Make the state directory.
+
+    Returns:
+        The directory, opened, if it is another user's: its path may lead through directories that are root's alone, and
+        be another directory's in a moment.
+
+    Raises:
+        CannotStart: It cannot be used.
+    """
+    if rights.successor is None:
+        prepare_directory(path)
+        return None
+    return prepare_directory_for(path, rights.successor, Path(settings.audit.file).parts[:1])
+
+
+def open_door(doors: Doors, listener: Listener, rights: Rights) -> None:
+    """Open a door; a UNIX socket as root only where only root could have put something else in its place.
+
+    Raises:
+        CannotListen: It does not work.
+    """
+    path = socket_path(listener.key.endpoint)
+    try:
+        with ExitStack() as stack:
+            if path is not None:
+                stack.enter_context(rights.to_work_at(path))
+                remove_stale_socket(path, rights.owners)
+            doors.open(listener)
+    except UnsafePath as error:
+        raise CannotListen(f"{listener.key.endpoint}: {error.strerror}") from error

@@ -1,0 +1,80 @@
+"""What a check can tell of the state directory before the daemon starts in it: who can log in, and what will fail.
+
+Rule of this file: nothing is made or changed. Whoever checks may be somebody else than the daemon, so nothing here is a
+mistake, and what we may not look at is not spoken of.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from cmdserver.auth.credential_store import INITIAL_USER, CredentialFiles
+from cmdserver.config.executables import is_directory
+from cmdserver.config.schema import Settings
+from cmdserver.config.validation.others import Remark, State
+from cmdserver.core.errors import CannotStart
+from cmdserver.files.run_as_owner import as_owner_of
+
+
+def look(directory: Path, settings: Settings) -> State:
+    """Look at a state directory, and at the audit file's."""
+    remarks = tuple(_remarks(directory, settings))
+    if remarks:
+        return State(remarks=remarks)
+    # The holder of a certificate may have any name.
+    knows_users = settings.tls.client_ca is None
+    try:
+        directory.stat()
+    except FileNotFoundError:
+        return State(users=frozenset({INITIAL_USER}) if knows_users else None)
+    except OSError:
+        return State()
+    if not os.access(directory, os.R_OK | os.X_OK):
+        return State()
+    try:
+        with as_owner_of(directory) as path:
+            users = _users(path) if knows_users else None
+            has_ssh = any(each is not None and each.protocol == "ssh" for each in settings.listen)
+            return State(users=users, remarks=tuple(_host_keys(path)) if has_ssh else ())
+    except (OSError, CannotStart):
+        return State()
+
+
+def _remarks(directory: Path, settings: Settings) -> Iterator[Remark]:
+    try:
+        status = directory.stat()
+    except FileNotFoundError:
+        parent = next(each for each in directory.parents if is_directory(str(each)))
+        if not os.access(parent, os.W_OK | os.X_OK):
+            yield ("state_dir",), f"the state directory {directory} cannot be made: {parent} cannot be written"
+    except OSError:
+        return
+    else:
+        if not stat.S_ISDIR(status.st_mode):
+            yield ("state_dir",), f"the state directory {directory} is not a directory"
+        elif stat.S_IMODE(status.st_mode) & 0o022:
+            yield ("state_dir",), f"others may write to the state directory {directory}; chmod 700 it"
+    audit = Path(settings.audit.file)
+    if audit.is_absolute() and not is_directory(str(audit.parent)):
+        yield ("audit", "file"), f"{audit.parent} is no directory, and nothing is run without an audit file"
+
+
+def _users(directory: Path) -> frozenset[str] | None:
+    files = CredentialFiles(directory)
+    users = files.users()
+    if files.complaints():  # of somebody who is there, perhaps
+        return None
+    return frozenset(users or {INITIAL_USER})
+
+
+def _host_keys(directory: Path) -> Iterator[Remark]:
+    """Read the keys that are there as the SSH listener will, which does not start with one that is no good."""
+    from cmdserver.net.ssh_host_keys import read_host_keys  # noqa: PLC0415 - a tenth of a second, for SSH alone
+
+    for path in sorted(directory.glob("ssh_host_*_key")):
+        try:
+            if path.is_file():  # nothing that could keep us waiting
+                read_host_keys([path])
+        except CannotStart as error:
+            yield ("listen",), str(error).removeprefix("cmdserver: ")

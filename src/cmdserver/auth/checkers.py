@@ -1,0 +1,211 @@
+"""twisted.cred checkers: what somebody shows, and whether it proves who they are.
+
+A checker turns credentials into a `Proof` or fails with `UnauthorizedLogin`, whose text is for the audit file and never
+for the client. What is wrong about credentials (no such user, wrong password, expired) is told apart there and nowhere
+else; for passwords it costs the same time too.
+"""
+
+import shlex
+import struct
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred, fail, succeed
+from zope.interface import implementer
+
+from cmdserver.auth.authorized_keys import AuthorizedKey
+from cmdserver.auth.credential_formats import token_digest
+from cmdserver.auth.credential_store import CredentialFiles
+from cmdserver.auth.credentials import (
+    BearerToken,
+    Certificate,
+    ICertificate,
+    IPassword,
+    IPublicKey,
+    IToken,
+    Password,
+    Proof,
+    PublicKey,
+)
+from cmdserver.auth.password_cache import Remembered
+from cmdserver.auth.password_verifier import PasswordVerifier, highest_cost
+from cmdserver.core.errors import Busy, Unavailable
+
+#: Until whoever opens files for us may answer again, or has been replaced.
+_AGAIN_SECONDS = 5
+#: Of the names in a certificate, those that the audit file is told: there may be thousands.
+_MOST_NAMES = 10
+
+Found = TypeVar("Found")
+
+
+@implementer(ICredentialsChecker)
+class PasswordChecker:
+    """Checks passwords against the file ``passwd``, as it is at that moment.
+
+    Args:
+        files: Has the hashes.
+        verifier: Computes them, elsewhere.
+        remembered: Knows those that need not be computed again, of clients that send theirs with every request.
+        clock: For how long; in seconds.
+    """
+
+    credentialInterfaces = (IPassword,)
+
+    def __init__(
+        self, files: CredentialFiles, verifier: PasswordVerifier, remembered: Remembered, clock: Callable[[], float]
+    ) -> None:
+        self._files = files
+        self._verifier = verifier
+        self._remembered = remembered
+        self._clock = clock
+
+    def requestAvatarId(self, credentials: Password) -> Deferred[Any]:
+        """Prove a name by its password; an unknown name costs what a wrong password costs."""
+        return Deferred.fromCoroutine(self._check(credentials))
+
+    async def _check(self, credentials: Password) -> Proof:
+        hashes = await _now(self._files.fetch_passwords())
+        hashed = hashes.get(credentials.name)
+        proof = Proof(name=credentials.name, method=credentials.method)
+        repeated = hashed if credentials.is_repeated else None
+        if repeated is not None and self._remembered.knows(credentials.password, repeated, self._clock()):
+            return proof
+        cost = highest_cost(hashes.values())
+        if not await self._verifier.verify(credentials.password, hashed, source=credentials.source, cost=cost):
+            raise UnauthorizedLogin("wrong password" if hashed is not None else "no such user")
+        if repeated is not None:
+            self._remembered.remember(credentials.password, repeated, self._clock())
+        return proof
+
+
+@implementer(ICredentialsChecker)
+class TokenChecker:
+    """Checks bearer tokens against the file ``tokens``.
+
+    Args:
+        files: Has their digests; the tokens themselves are nowhere.
+        now: The time of day.
+    """
+
+    credentialInterfaces = (IToken,)
+
+    def __init__(self, files: CredentialFiles, now: Callable[[], datetime]) -> None:
+        self._files = files
+        self._now = now
+
+    def requestAvatarId(self, credentials: BearerToken) -> Deferred[Any]:
+        """Prove whoever the token was made for."""
+        return Deferred.fromCoroutine(self._check(credentials))
+
+    async def _check(self, credentials: BearerToken) -> Proof:
+        digest = token_digest(credentials.secret)
+        # Digests are compared, so that how much of one is right tells nothing of the token.
+        token = next((each for each in await _now(self._files.fetch_tokens()) if each.sha256 == digest), None)
+        if token is None:
+            raise UnauthorizedLogin("no such token")
+        refusal = token.refusal(self._now(), credentials.source)
+        if refusal is not None:
+            raise UnauthorizedLogin(f"{token.name}'s {refusal}")
+        return Proof(name=token.name, method=credentials.method, commands=token.commands)
+
+
+@implementer(ICredentialsChecker)
+class PublicKeyChecker:
+    """Checks SSH keys against the files ``authorized_keys/NAME``.
+
+    Args:
+        files: Has the keys.
+        now: The time of day.
+    """
+
+    credentialInterfaces = (IPublicKey,)
+
+    def __init__(self, files: CredentialFiles, now: Callable[[], datetime]) -> None:
+        self._files = files
+        self._now = now
+
+    def is_acceptable(self, name: str, blob: bytes, source: str) -> Deferred[bool]:
+        """Whether a signature by a key would let somebody in: only if it is listed, and may be used now from there."""
+        return Deferred.fromCoroutine(self._is_acceptable(name, blob, source))
+
+    async def _is_acceptable(self, name: str, blob: bytes, source: str) -> bool:
+        return isinstance(await self._find(name, blob, source), AuthorizedKey)
+
+    def requestAvatarId(self, credentials: PublicKey) -> Deferred[Any]:
+        """Prove a name by a signature of one of its keys."""
+        return Deferred.fromCoroutine(self._check(credentials))
+
+    async def _check(self, credentials: PublicKey) -> Proof:
+        key = await self._find(credentials.name, credentials.blob, credentials.source)
+        if isinstance(key, str):
+            raise UnauthorizedLogin(key)
+        if not _is_signed(credentials):
+            raise UnauthorizedLogin("wrong signature")
+        try:
+            forced = tuple(shlex.split(key.command)) if key.command is not None else None
+        except ValueError as error:
+            raise UnauthorizedLogin(f"the key's command= cannot be split into words: {error}") from error
+        return Proof(
+            name=credentials.name,
+            method=credentials.method,
+            forced_words=forced,
+            permits_pty=key.permits_pty,
+        )
+
+    async def _find(self, name: str, blob: bytes, source: str) -> AuthorizedKey | str:
+        """Find a line that lets the key in; or say why none does. A key may have several."""
+        refusal = "no such key"
+        for key in await _now(self._files.fetch_keys(name)):
+            if key.blob == blob:
+                reason = key.refusal(self._now(), source)
+                if reason is None:
+                    return key
+                refusal = reason
+        return refusal
+
+
+async def _now(looking: Awaitable[Found]) -> Found:
+    """Look something up; if it cannot be done now, that is nobody's failed login."""
+    try:
+        return await looking
+    except Unavailable as error:
+        raise Busy("credentials cannot be looked up at the moment", _AGAIN_SECONDS) from error
+
+
+def _is_signed(credentials: PublicKey) -> bool:
+    from twisted.conch.ssh.keys import BadKeyError, Key  # noqa: PLC0415 - for those who show keys only
+
+    from cmdserver.sshtransport import sk_keys  # noqa: PLC0415 - as above
+
+    if credentials.kind in sk_keys.TYPES:
+        return sk_keys.verify(credentials.blob, credentials.signature, credentials.signed)
+    try:
+        return bool(Key.fromString(credentials.blob).verify(credentials.signature, credentials.signed))
+    except (BadKeyError, ValueError, TypeError, IndexError, struct.error):
+        return False  # any bytes may come
+
+
+@implementer(ICredentialsChecker)
+class CertificateChecker:
+    """Takes a verified certificate's word for who its holder is, if that is a name that a user can have."""
+
+    credentialInterfaces = (ICertificate,)
+
+    def requestAvatarId(self, credentials: Certificate) -> Deferred[Any]:
+        """Prove the certificate's first name."""
+        if credentials.name is None:
+            return fail(UnauthorizedLogin(_nobody_in(credentials)))
+        return succeed(Proof(name=credentials.name, method=credentials.method))
+
+
+def _nobody_in(certificate: Certificate) -> str:
+    """Say why a certificate names no user: what could not be read, and the names that are none."""
+    shown = [ascii(name[:64])[1:-1] for name in certificate.names[:_MOST_NAMES]]
+    more = len(certificate.names) - len(shown)
+    names = ", ".join([*shown, f"and {more} more"] if more else shown) or "none at all"
+    trouble = f"{certificate.trouble}; " if certificate.trouble else ""
+    return f"no user's name in the certificate: {trouble}its names are: {names}"

@@ -1,0 +1,114 @@
+"""What somebody shows to prove who they are, and what it proves.
+
+Rule of this file: values only, so that doors can show them without importing what checks them.
+"""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from hashlib import sha256
+
+from twisted.cred.credentials import ICredentials
+from zope.interface import implementer
+
+from cmdserver.core.names import is_user_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Who somebody has proved to be; the realm makes a Caller of it."""
+
+    name: str
+    method: str
+    #: The only commands that the credentials are good for; None: all that the user's roles include.
+    commands: frozenset[str] | None = None
+    #: What is run whatever they ask for; None: what they ask for.
+    forced_words: tuple[str, ...] | None = None
+    #: Whether the holder may have a terminal.
+    permits_pty: bool = True
+
+
+class IPassword(ICredentials):
+    """A name and a password."""
+
+
+class IToken(ICredentials):
+    """A bearer token."""
+
+
+class IPublicKey(ICredentials):
+    """An SSH public key, and something that its holder has signed."""
+
+
+class ICertificate(ICredentials):
+    """A TLS client certificate that was verified in the handshake."""
+
+
+@implementer(IPassword)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Password:
+    """A name and a password, as they came.
+
+    The password is bytes: what is hashed is what was sent, in whatever encoding.
+    """
+
+    name: str
+    password: bytes
+    source: str
+    method: str = "password"
+    fingerprint: str | None = None
+    #: Whether its client sends it again with every request, as HTTP Basic does.
+    is_repeated: bool = False
+
+
+@implementer(IToken)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BearerToken:
+    """A token, as it came; whose it is it says itself."""
+
+    secret: str
+    source: str
+    method: str = "token"
+    name: str | None = None
+    fingerprint: str | None = None
+
+
+@implementer(ICertificate)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What a verified certificate says of its holder: names, the best first, and its fingerprint."""
+
+    names: tuple[str, ...]
+    fingerprint: str
+    source: str
+    #: What of it could not be read, for the audit file; None: everything could.
+    trouble: str | None = None
+    method: str = "certificate"
+
+    @property
+    def name(self) -> str | None:
+        """The first name in it that a user can have."""
+        return next((name for name in self.names if is_user_name(name)), None)
+
+
+@implementer(IPublicKey)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKey:
+    """A name, a public key (RFC 4253, section 6.6), and a signature by it (RFC 4252, section 7)."""
+
+    name: str
+    blob: bytes
+    signed: bytes
+    signature: bytes
+    source: str
+    method: str = "publickey"
+
+    @property
+    def kind(self) -> bytes:
+        """The key's type, as it says itself; any bytes may come."""
+        length = int.from_bytes(self.blob[:4], "big")
+        return self.blob[4 : 4 + length]
+
+    @property
+    def fingerprint(self) -> str:
+        """The key's, as ``ssh-keygen -l`` says it."""
+        return "SHA256:" + b64encode(sha256(self.blob).digest()).rstrip(b"=").decode()

@@ -1,0 +1,220 @@
+"""What the configuration must know of this host: executables, directories, users.
+
+A class, so that the configuration can be read for another host in tests. Every question that cannot be answered as the
+administrator hopes raises a ValueError that says why.
+"""
+
+import grp
+import os
+import pwd
+import re
+import socket
+from pathlib import Path
+
+from cmdserver.config.executables import (
+    LentRights,
+    interpreter_of,
+    is_directory,
+    obstacle_for,
+    rights_lent_by,
+    trouble_with,
+)
+
+#: The only search path there is: for resolving ``run`` at start-up, and in a child's environment.
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+_CAP_NET_BIND_SERVICE = 10
+
+
+class Host:
+    """The host as it is."""
+
+    def is_root(self) -> bool:
+        """Whether we may run commands as other users."""
+        return os.geteuid() == 0
+
+    def user(self) -> str:
+        """As whom commands run that say nothing else."""
+        return _user_name(os.geteuid())
+
+    def group(self) -> str:
+        """The same for the group."""
+        return _group_name(os.getegid())
+
+    def executable(self, name: str) -> str:
+        """Find what a command's first word means.
+
+        Args:
+            name: An absolute path, or a name to be looked for along `SEARCH_PATH`.
+        """
+        if not name or "\0" in name:
+            text = "is no name of a program"
+            raise ValueError(text)
+        if name.startswith("/"):
+            return _require_good(name)
+        if "/" in name:
+            raise ValueError(f"{name} is a relative path; write an absolute one, or a name on {SEARCH_PATH}")
+        for directory in SEARCH_PATH.split(":"):
+            path = f"{directory}/{name}"
+            if _is_executable(path):
+                return _require_good(path)
+        hint = "; each word of run stands between quotes of its own" if " " in name else ""
+        raise ValueError(f"no executable {name} on {SEARCH_PATH}{hint}")
+
+    def missing_program(self, script: str, search_path: str) -> str | None:
+        """Name the program that ``#!/usr/bin/env PROGRAM`` of a script will not find; None if there is nothing to miss.
+
+        Args:
+            script: An executable file.
+            search_path: ``PATH`` as it will be.
+        """
+        interpreter, program = interpreter_of(script) or ("", "")
+        if interpreter != "/usr/bin/env" or not program or program.startswith("-") or set(program) & {"=", "/", " "}:
+            return None
+        found = any(_is_executable(f"{directory}/{program}") for directory in search_path.split(":"))
+        return None if found else program
+
+    def lent_rights(self, path: str) -> LentRights:
+        """Say what the file of a program would give to whoever runs it, if it might gain privileges."""
+        return rights_lent_by(path)
+
+    def obstacle(self, uid: int | None, gid: int | None, path: str) -> str | None:
+        """Name what a command's user may not go through or execute on the way to a path; None if there is nothing.
+
+        Args:
+            uid: Of the user; None for whoever we are.
+            gid: Of the group.
+            path: An executable file or a directory.
+        """
+        return obstacle_for(os.geteuid() if uid is None else uid, os.getegid() if gid is None else gid, path)
+
+    def is_network_interface(self, name: str) -> bool:
+        """Whether there is a network interface of this name."""
+        try:
+            return name in [each for _, each in socket.if_nameindex()]
+        except OSError:
+            return False
+
+    def may_bind(self, port: int) -> bool:
+        """Whether we may listen on a TCP port, be it free or not."""
+        try:
+            first = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_bytes())
+        except (OSError, ValueError):
+            first = 1024
+        return self.is_root() or port == 0 or port >= first or _has_capability(_CAP_NET_BIND_SERVICE)
+
+    def user_name(self, uid: int) -> str:
+        """Name a user; who has no name goes by the number."""
+        return _user_name(uid)
+
+    def group_name(self, gid: int) -> str:
+        """Name a group; one that has no name goes by its number."""
+        return _group_name(gid)
+
+    def require_directory(self, path: str) -> None:
+        """Make sure that a command can run in ``path``."""
+        if not path.startswith("/"):
+            raise ValueError(f"{path} is not an absolute path")
+        if not is_directory(path):
+            raise ValueError(f"{path} is not a directory")
+
+    def group_of(self, user: str) -> str:
+        """Name a user's own group; a user there is not is a ValueError."""
+        try:
+            return _group_name(pwd.getpwnam(user).pw_gid)
+        except KeyError:
+            raise ValueError(f"there is no user {user}") from None
+
+    def user_id(self, user: str) -> int | None:
+        """Number a user; None if there is none of that name."""
+        try:
+            return pwd.getpwnam(user).pw_uid
+        except KeyError:
+            return None
+
+    def group_id(self, group: str) -> int | None:
+        """Number a group; None if there is none of that name."""
+        try:
+            return grp.getgrnam(group).gr_gid
+        except KeyError:
+            return None
+
+    def require_group(self, group: str) -> None:
+        """Make sure that there is such a group."""
+        try:
+            grp.getgrnam(group)
+        except KeyError:
+            raise ValueError(f"there is no group {group}") from None
+
+
+class TrustedHost(Host):
+    """The host as the runner process has found it, where the daemon has given up what it takes to look again.
+
+    Args:
+        started_as: User and group that the daemon was started as, by their numbers.
+    """
+
+    def __init__(self, started_as: tuple[int, int]) -> None:
+        self._user, self._group = started_as
+
+    def is_root(self) -> bool:
+        """Whether the runner may run commands as other users."""
+        return self._user == 0
+
+    def user(self) -> str:
+        """As whom commands run that say nothing else."""
+        return _user_name(self._user)
+
+    def group(self) -> str:
+        """The same for the group."""
+        return _group_name(self._group)
+
+    def executable(self, name: str) -> str:
+        """Find what a command's first word means, or believe that it means something."""
+        try:
+            return super().executable(name)
+        except ValueError:
+            return name
+
+    def missing_program(self, script: str, search_path: str) -> str | None:  # noqa: ARG002
+        """Believe that nothing is missing: we may not see what the runner sees."""
+        return None
+
+    def require_directory(self, path: str) -> None:
+        """Believe that it is one."""
+
+
+def _is_executable(path: str) -> bool:
+    """Whether execvp(3) would try a file of the search path, whatever is in it."""
+    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113 - pathlib raises where we may not look
+
+
+def _require_good(path: str) -> str:
+    if trouble := trouble_with(path):
+        raise ValueError(f"{path} {trouble}")
+    return path
+
+
+def _has_capability(number: int) -> bool:
+    """Whether we have a capability in effect (capabilities(7))."""
+    try:
+        status = Path("/proc/self/status").read_text("ascii", "replace")
+    except OSError:
+        return False
+    found = re.search("^CapEff:\\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return found is not None and bool(int(found[1], 16) >> number & 1)
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)

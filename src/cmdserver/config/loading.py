@@ -1,0 +1,178 @@
+"""From the file's text to what the daemon goes by: resolved, checked, frozen.
+
+`load` reads; `configure` looks at everything that single values cannot show (do executables exist? do roles name
+commands that there are?) and reports all mistakes at once, the reader's included. Nothing is guessed, and nothing that
+is written in the file is silently without effect.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from cmdserver.config.decoding import Finding, Mistake, Mistakes, Reader, dotted
+from cmdserver.config.host import Host
+from cmdserver.config.schema import TLS, Limits, Settings
+from cmdserver.config.validation.commands import CommandChecks
+from cmdserver.config.validation.listeners import CheckEndpoint, ListenerChecks
+from cmdserver.config.validation.others import OtherChecks, State
+from cmdserver.config.validation.roles import RoleChecks
+from cmdserver.core.model import Command, Listening, Role
+from cmdserver.core.text_encoding import NotUTF8, decode
+from cmdserver.files import safe_path
+
+#: Of the file: a longer one is something else.
+MOST_BYTES = 1 << 24
+
+SYSTEM_FILE = Path("/etc/cmdserver/cmdserver.toml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A configuration text and where it is from."""
+
+    #: None for the one that is built in.
+    path: str | None
+    text: str
+
+    @classmethod
+    def built_in(cls) -> Self:
+        """Read the one that is built in."""
+        return cls(path=None, text=Path(__file__).with_name("default.toml").read_text("utf-8"))
+
+    @property
+    def name(self) -> str:
+        """What to call it in a complaint."""
+        return name_of(self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What the daemon goes by."""
+
+    settings: Settings
+    listening: tuple[Listening, ...]
+    commands: tuple[Command, ...]
+    roles: tuple[Role, ...]
+    #: What is without effect, or may have another than is meant.
+    warnings: tuple[Finding, ...] = ()
+
+    @property
+    def limits(self) -> Limits:
+        """The file's ``[limits]``."""
+        return self.settings.limits
+
+
+def find_file(file: str | None, environment: Mapping[str, str]) -> str | None:
+    """Say which file it is: ``--config``, ``$CMDSERVER_CONFIG``, the system's file; None: the built-in one."""
+    named = file or environment.get("CMDSERVER_CONFIG")
+    if not named and not SYSTEM_FILE.exists():
+        return None
+    return str(Path(named or SYSTEM_FILE).absolute())
+
+
+def name_of(path: str | None) -> str:
+    """Say what to call a file in a complaint."""
+    return path or "(built-in)"
+
+
+def read_file(path: str | None) -> Source:
+    """Read the configuration text.
+
+    Args:
+        path: As `find_file` says it.
+
+    Raises:
+        OSError: The file cannot be read; or we are root, and others could write to it.
+        Mistakes: It is not UTF-8.
+    """
+    if path is None:
+        return Source.built_in()
+    data = safe_path.read_file(Path(path), MOST_BYTES, decides=True)
+    try:
+        return Source(path=path, text=decode(data))
+    except NotUTF8 as error:
+        raise Mistakes([Mistake((), str(error), error.line)]) from None
+
+
+def load(file: str | None, environment: Mapping[str, str]) -> Source:
+    """Find and read the configuration text; see `find_file` and `read_file`."""
+    return read_file(find_file(file, environment))
+
+
+def configure(
+    text: str,
+    host: Host,
+    check_endpoint: CheckEndpoint,
+    check_tls: Callable[[TLS], object] = lambda _: None,
+    load_parser: Callable[[str], str | None] = str,
+    look_at_state: Callable[[Settings], State] = lambda _: State(),
+) -> Configuration:
+    """Make sense of a configuration text on this host.
+
+    Args:
+        text: TOML.
+        host: Where executables and users are looked for.
+        check_endpoint: Raises a ValueError for a description that is none.
+        check_tls: Raises a ValueError for certificates and keys that are no good; asked only if a door needs them.
+        load_parser: Raises a ValueError for a parser that is none; None is for a command that does without.
+        look_at_state: Says what is known of the state directory.
+
+    Raises:
+        Mistakes: All that is wrong.
+    """
+    reader = Reader(text)
+    settings = reader.read(Settings)
+    if settings is None:
+        raise Mistakes(reader.mistakes)
+    listening = ListenerChecks(reader, host, check_endpoint).listening(settings.listen)
+    programs = CommandChecks(reader, host, load_parser, may_gain_rights=not settings.runner.process)
+    commands = [programs.command(name, each) for name, each in settings.commands.items() if each]
+    permissions = RoleChecks(reader, settings.commands)
+    roles = [permissions.role(name, each) for name, each in settings.roles.items() if each]
+    others = OtherChecks(reader, host)
+    others.rest(settings)
+    if any(each.tls for each in listening):
+        others.tls(settings.tls, check_tls)
+    if reader.mistakes:
+        raise Mistakes(reader.mistakes)
+    others.without_effect(settings, listening)
+    state = look_at_state(settings)
+    for path, remark in state.remarks:
+        reader.warn(path, remark)
+    permissions.without_effect(settings.roles, listening, state.users)
+    return Configuration(
+        settings=settings,
+        listening=tuple(listening),
+        commands=tuple(commands),
+        roles=tuple(roles),
+        warnings=tuple(sorted(reader.warnings, key=lambda each: each.line or 0)),
+    )
+
+
+def changes(old: Settings, new: Settings) -> list[str]:
+    """Say what a reload changes, a line a key; values are left out, as some may be secret."""
+    before, after = _flat(old), _flat(new)
+    lines = [f"{key} added" for key in sorted(after.keys() - before.keys())]
+    lines += [f"{key} removed" for key in sorted(before.keys() - after.keys())]
+    lines += [f"{key} changed" for key in sorted(before.keys() & after.keys()) if before[key] != after[key]]
+    return lines
+
+
+def _flat(settings: Settings) -> dict[str, object]:
+    flat: dict[str, object] = {}
+
+    def walk(path: tuple[str | int, ...], value: object) -> None:
+        if isinstance(value, dict):
+            for key, each in value.items():
+                walk((*path, key), each)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            for index, each in enumerate(value):
+                walk((*path, index), each)
+        else:
+            flat[dotted(path)] = value
+
+    walk((), msgspec.to_builtins(settings))
+    return flat

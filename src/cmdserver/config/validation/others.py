@@ -1,0 +1,109 @@
+"""What belongs to no listener, command or role: files and directories, limits, the runner process."""
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from cmdserver.config.daemon_user import shared_user_warning
+from cmdserver.config.decoding import Reader
+from cmdserver.config.host import Host
+from cmdserver.config.schema import TLS, CommandSettings, Settings, Web
+from cmdserver.core.addresses import parse_network
+from cmdserver.core.model import Listening
+from cmdserver.limits.max_startups import Startups
+
+#: What no proxy and no client spells in two ways (RFC 3986, section 2.3).
+_BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+
+#: A key of the configuration, and what is to be said there.
+Remark = tuple[tuple[str, ...], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What is known of the state directory."""
+
+    #: Everybody who can log in; None if that is not known.
+    users: frozenset[str] | None = None
+    remarks: tuple[Remark, ...] = ()
+
+
+class OtherChecks:
+    """Looks at the rest of the file.
+
+    Args:
+        reader: Takes the notes.
+        host: Where users and directories are looked for.
+    """
+
+    def __init__(self, reader: Reader, host: Host) -> None:
+        self._reader = reader
+        self._host = host
+
+    def rest(self, settings: Settings) -> None:
+        """What every file has."""
+        note, attempt = self._reader.note, self._reader.attempt
+        if settings.state_dir is not None and not settings.state_dir.startswith("/"):
+            note(("state_dir",), f"{settings.state_dir} is not an absolute path")
+        for path, value in ((("state_dir",), settings.state_dir or ""), (("audit", "file"), settings.audit.file)):
+            if "\0" in value:
+                note(path, "has a NUL character in it")
+        attempt(("limits", "unauthenticated"), Startups.parse, settings.limits.unauthenticated)
+        for network in settings.limits.penalty_exempt:
+            attempt(("limits", "penalty_exempt"), parse_network, network)
+        self._runner(settings)
+        self._base_path(settings.web.base_path, {*settings.commands, "metrics", "-"})
+
+    def _base_path(self, base_path: str, taken: Collection[str]) -> None:
+        """Where the web is served must be a path, and hide none of its own addresses."""
+        path = ("web", "base_path")
+        if not base_path:
+            return
+        if not _BASE_PATH.fullmatch(base_path):
+            text = "is no path: write it as in /ops or /tools/ops, with letters, digits and . _ ~ - only"
+            self._reader.note(path, f"{base_path!r} {text}, and no slash at the end")
+        elif base_path.split("/")[1] in taken:
+            self._reader.note(path, f"{base_path} is an address of this server already")
+
+    def _runner(self, settings: Settings) -> None:
+        """Who starts programs, and what only the runner process can do to them."""
+        user = settings.runner.daemon_user
+        if user is not None and not user.isdigit():
+            self._reader.attempt(("runner", "daemon_user"), self._host.group_of, user)
+        if warning := shared_user_warning(user):
+            self._reader.warn(("runner", "daemon_user"), warning)
+        if settings.runner.process:
+            return
+        for name, command in settings.commands.items():
+            for key in ("umask", "nice", "limits"):
+                if command is not None and getattr(command, key) != getattr(CommandSettings(run=[""]), key):
+                    text = "is for the runner process, and [runner] says process = false"
+                    self._reader.note(("commands", name, key), text)
+            if command is not None and command.working_directory != "/" and "=" in command.run[0]:
+                # env(1), which goes there, would take it for a variable.
+                text = f"takes the runner process for {command.run[0]}"
+                self._reader.note(("commands", name, "working_directory"), text)
+
+    def tls(self, tls: TLS, check: Callable[[TLS], object]) -> None:
+        """Certificates and keys: whether they are named well, and then whether they are good."""
+        mistakes = len(self._reader.mistakes)
+        if (tls.certificate is None) != (tls.key is None):
+            missing = "key" if tls.key is None else "certificate"
+            self._reader.note(("tls",), f"{missing} is missing: certificate and key go together")
+        for name in ("certificate", "key", "client_ca"):
+            path: str | None = getattr(tls, name)
+            if path is not None and (not path.startswith("/") or "\0" in path):
+                self._reader.note(("tls", name), f"{path!r} is not an absolute path")
+        if len(self._reader.mistakes) == mistakes:
+            self._reader.attempt(("tls",), check, tls)
+
+    def without_effect(self, settings: Settings, listening: Sequence[Listening]) -> None:
+        """Look for tables that no listener reads."""
+        secure = [each for each in listening if each.tls]
+        if settings.tls != TLS() and not secure:
+            self._reader.warn(("tls",), "is without effect: no listener says tls = true")
+        elif settings.tls.client_ca is not None and all(each.login == "never" for each in secure):
+            text = "is without effect: no listener with tls = true takes a login"
+            self._reader.warn(("tls", "client_ca"), text)
+        if settings.web != Web() and not any(each.protocol == "web" for each in listening):
+            self._reader.warn(("web",), "is without effect: no listener speaks it")

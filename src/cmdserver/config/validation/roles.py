@@ -1,0 +1,79 @@
+"""The roles: whether their commands are there, whether their users can be, and which rules nobody can use."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from cmdserver.config.decoding import Reader
+from cmdserver.config.schema import RoleSettings
+from cmdserver.core.model import Listening, Role
+from cmdserver.core.names import is_user_name
+from cmdserver.dispatch.policy import ANONYMOUS, AUTHENTICATED, is_glob
+
+_ROLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+
+
+class RoleChecks:
+    """Looks at ``[roles.NAME]``.
+
+    Args:
+        reader: Takes the notes.
+        commands: All names of ``[commands]``, also of those with mistakes.
+    """
+
+    def __init__(self, reader: Reader, commands: Collection[str]) -> None:
+        self._reader = reader
+        self._commands = commands
+
+    def role(self, name: str, settings: RoleSettings) -> Role:
+        """Look at a role: are its commands there, and can its users be?"""
+        path = ("roles", name)
+        if not _ROLE_NAME.fullmatch(name):
+            self._reader.note(path, "a role's name is a letter, then up to 63 of a-z, A-Z, 0-9, _ and -")
+        if name in {ANONYMOUS, AUTHENTICATED} and settings.users:
+            whose = "every caller without login" if name == ANONYMOUS else "every logged-in caller"
+            self._reader.note((*path, "users"), f"the role {name} is {whose}'s and lists no users")
+        for pattern in settings.commands:
+            if not is_glob(pattern):
+                if pattern not in self._commands:
+                    self._reader.note((*path, "commands"), f"there is no command {pattern}")
+            elif not any(fnmatchcase(command, pattern) for command in self._commands):
+                self._reader.warn((*path, "commands"), f"{pattern} matches no command")
+        for user in settings.users:
+            if not is_user_name(user):
+                self._reader.note((*path, "users"), f"{user!r} can be no user's name")
+        return Role(name=name, patterns=tuple(settings.commands), users=frozenset(settings.users))
+
+    def without_effect(
+        self, roles: Mapping[str, RoleSettings | None], listening: Iterable[Listening], users: Collection[str] | None
+    ) -> None:
+        """Look for roles that nobody has, and commands that nobody may run.
+
+        Args:
+            roles: All that there are.
+            listening: Where callers come from.
+            users: Everybody who can log in; None if that is not known.
+        """
+        logins = {each.login for each in listening}
+        good = {name: role for name, role in roles.items() if role is not None}
+        for name, role in good.items():
+            if reason := _nobody_has(name, role, logins):
+                self._reader.warn(("roles", name), reason)
+            for user in role.users:
+                if users is not None and user not in users:
+                    self._reader.warn(("roles", name, "users"), f"there is no user {user}; cmdserver user add {user}")
+        patterns = [pattern for role in good.values() for pattern in role.commands]
+        for command in self._commands:
+            if not any(fnmatchcase(command, pattern) for pattern in patterns):
+                self._reader.warn(("commands", command), "is in no role, so nobody may run it")
+
+
+def _nobody_has(name: str, role: RoleSettings, logins: set[str]) -> str | None:
+    """Say why a role is nobody's; None if it is not."""
+    if name == ANONYMOUS:
+        return None if logins - {"required"} else "is nobody's: every listener requires a login"
+    if not logins - {"never"}:
+        return "is nobody's: no listener takes a login"
+    if name != AUTHENTICATED and not role.users:
+        return "is nobody's: it lists no users"
+    return None

@@ -1,0 +1,126 @@
+"""What happened, told once to all who must know.
+
+Two kinds of listeners: the *ledger*, without whose consent nothing happens (the audit file), and *observers* (metrics,
+say), whose failure is theirs alone. Diagnostics for operators are another stream: `twisted.logger`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from twisted.logger import Logger
+
+from cmdserver.core.errors import AuditError, Code
+from cmdserver.core.model import Caller, Finished, Somebody
+
+_log = Logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A process is about to be started for a request, which may change something.
+
+    Its end is another event, `Requested` with the same id; if there is none, the daemon was killed in between.
+    """
+
+    #: Seconds since the epoch.
+    time: float
+    id: str
+    caller: Caller
+    command: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested:
+    """A request came to its end: answered, refused, failed, or abandoned by its caller."""
+
+    #: Seconds since the epoch, when it ended.
+    time: float
+    id: str
+    #: A `Stranger` only for what was refused.
+    caller: Somebody
+    #: None for bytes that were no request.
+    command: str | None
+    arguments: tuple[str, ...]
+    outcome: Code
+    #: None if no process ran for it.
+    finished: Finished | None = None
+    shared: bool = False
+    #: The caller was gone before the answer.
+    abandoned: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedIn:
+    """Somebody tried to log in, and was let in or refused."""
+
+    #: Seconds since the epoch.
+    time: float
+    id: str
+    door: str
+    source: str
+    #: The name that was given; it may be nobody's.
+    user: str | None
+    #: ``password``, ``certificate``, ``token``, ``publickey``.
+    method: str
+    #: ``ok``, ``denied``, ``throttled``, ``busy`` or ``fault``.
+    outcome: Code
+    #: Why it was refused: for the audit file, never for the client.
+    reason: str | None = None
+    #: Of the key or certificate, ``SHA256:...``.
+    fingerprint: str | None = None
+
+
+Event = Started | Requested | LoggedIn
+
+Observer = Callable[[Event], None]
+
+
+class Ledger(Protocol):
+    """Where events must be written before their consequences are seen."""
+
+    def require_writable(self) -> None:
+        """Raise `AuditError` if, as far as can be known, the next `append` would fail."""
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Write all of them, or raise `AuditError`."""
+
+
+class EventStream:
+    """Hands events to the ledger first, then to every observer.
+
+    Args:
+        ledger: Its refusal is the publisher's.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._observers: list[Observer] = []
+
+    def subscribe(self, observer: Observer) -> None:
+        """Tell an observer every event from now on; what it raises goes to the log, and to nobody else."""
+        self._observers.append(observer)
+
+    def require_ledger(self) -> None:
+        """Raise `AuditError` unless events can be written: to be asked before anything is done that they tell of."""
+        self._ledger.require_writable()
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Tell all listeners.
+
+        Raises:
+            AuditError: The ledger could not take them, for whatever reason; no observer was told.
+        """
+        try:
+            self._ledger.append(events)
+        except AuditError:
+            raise
+        except Exception as error:
+            # A mistake of ours is no line in the file either, and whoever waits for the event must hear of it.
+            _log.failure("an event could not be written down")
+            raise AuditError(f"an event could not be written down: {error!r}") from error
+        for observer in self._observers:
+            for event in events:
+                with _log.failuresHandled("observer {observer} failed", observer=observer):
+                    observer(event)

@@ -1,0 +1,231 @@
+"""The nouns: values that every other module speaks of, and the two seams between them.
+
+Rules of this file: values are frozen; nothing here acts. Only ``identity`` makes a `Caller`, so that a Caller in a
+signature means that somebody has been let in; somebody who has not (yet) is a `Stranger`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from cmdserver.core.addresses import block_of
+from cmdserver.core.errors import Code
+
+#: RFC 4252, section 5.2: the name of the authentication method that is none.
+NO_METHOD = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Somebody whose request may be considered."""
+
+    #: The user's name, None for the anonymous.
+    name: str | None
+    #: Which door they came through: the protocol's name.
+    door: str
+    #: Where from: an IP address, or ``unix``.
+    source: str
+    #: How they proved who they are; ``none`` is RFC 4252's name for not at all.
+    method: str
+    #: The only commands that what they proved it with is good for; None: all that their roles include.
+    commands: frozenset[str] | None = None
+    #: What is run whatever they ask for (``command=`` of an SSH key); None: what they ask for.
+    forced_words: tuple[str, ...] | None = None
+    #: Whether they may have a terminal (``no-pty`` and ``restrict`` of an SSH key).
+    permits_pty: bool = True
+    #: Which listener they came through: its endpoint, as the configuration has it.
+    listener: str = ""
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether they have not logged in."""
+        return self.name is None
+
+    @property
+    def key(self) -> str:
+        """Whose allowance their requests use: the user's, or for the anonymous that of their source (`block_of`)."""
+        return _key_of_source(self.source) if self.name is None else f"user {self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stranger:
+    """Somebody who has not been let in: what they get wrong is counted and written down, and nothing is run for them.
+
+    It lacks what a `Caller` is asked for before anything is run, so that it cannot be taken for one at run time either.
+    """
+
+    #: As in `Caller`.
+    door: str
+    source: str
+
+    @property
+    def name(self) -> None:
+        """Nobody's: whatever name was given is not proved."""
+        return
+
+    @property
+    def method(self) -> str:
+        """Not at all."""
+        return NO_METHOD
+
+    @property
+    def key(self) -> str:
+        """Whose allowance their requests use: that of the anonymous from the same source."""
+        return _key_of_source(self.source)
+
+
+#: Whoever may have done something that is written down.
+Somebody: TypeAlias = Caller | Stranger
+
+
+def _key_of_source(source: str) -> str:
+    return f"source {block_of(source)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controls:
+    """What is done to a process between fork and exec, besides what is done to all."""
+
+    #: As whom it runs, with no supplementary groups; None: as whoever started the daemon.
+    uid: int | None = None
+    gid: int | None = None
+    umask: int = 0o022
+    nice: int = 0
+    #: Resource limits, by their names in the configuration.
+    limits: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One entry of the allow-list, resolved: ready to run as it stands."""
+
+    name: str
+    #: What is given to the kernel; the first word is an absolute path.
+    argv: tuple[str, ...]
+    #: What the administrator wrote under ``run``, for people.
+    run: tuple[str, ...]
+    #: Where its first word was found at start-up.
+    executable: str
+    help: str
+    read_only: bool
+    timeout_seconds: float
+    #: Of standard output and standard error together.
+    output_limit_bytes: int
+    working_directory: str
+    #: The child's whole environment, sorted.
+    environment: tuple[tuple[str, str], ...]
+    #: As whom it runs, for people: names, not numbers.
+    user: str
+    group: str
+    #: Whether questions that wait together are answered by one process.
+    share: bool
+    #: Processes of this command at once; None is no limit of its own.
+    max_running: int | None
+    #: Whether terminal control sequences in its output reach terminals as they are.
+    raw: bool
+    #: What makes data of its output: a parser of the jc library, loaded by `structured`; None: nothing does.
+    parser: str | None
+    controls: Controls = Controls()
+    #: What it is perhaps meant to have and will not have, for whoever asks what would run; no part of what it is.
+    warnings: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """One open door to be: a ``[[listen]]`` and one of its endpoints."""
+
+    protocol: str
+    endpoint: str
+    tls: bool
+    login: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """What some callers may run."""
+
+    name: str
+    #: Names of commands, or globs such as ``net-*``.
+    patterns: tuple[str, ...]
+    users: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Why a caller may run a command: the role that says so, and the name or glob in it."""
+
+    role: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Leave to run a command with these arguments; equal grants may share a process."""
+
+    command: Command
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """How one process ended, and what it had to say unless that was streamed."""
+
+    #: None if a signal ended it.
+    exit_status: int | None
+    #: ``SIGTERM``, say; None if it exited by itself.
+    signal: str | None
+    timed_out: bool
+    #: Whether it was ended for saying more than its limit.
+    truncated: bool
+    duration_seconds: float
+    stdout_bytes: int
+    stderr_bytes: int
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended; else this is what it had done when somebody was told, and how it ends is not known."""
+        return self.exit_status is not None or self.signal is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one question got: the process that answered it, under the question's own id."""
+
+    id: str
+    grant: Grant
+    finished: Finished
+    #: Whether the process answered other questions too.
+    shared: bool
+
+    @property
+    def code(self) -> Code:
+        """``ok`` for everything that ran to an end of its own, whatever its exit status."""
+        return Code.TIMEOUT if self.finished.timed_out else Code.OK
+
+
+class Flow(Protocol):
+    """Output on its way, as seen by the one who must keep up with it."""
+
+    def pause(self) -> None:
+        """Stop the output at its source; twice is the same as once."""
+
+    def resume(self) -> None:
+        """Let it go on; harmless if it was not paused or is over."""
+
+
+class Sink(Protocol):
+    """Where the output of a run goes while it runs.
+
+    `started` comes first, once; then `out` and `err` any number of times in the order in which the bytes were read;
+    nothing comes after the run's Deferred has fired. A paused `Flow` may still deliver one chunk that was on its way.
+    """
+
+    def started(self, grant: Grant, flow: Flow) -> None:
+        """A process was started for a grant (or its kept output is about to be told)."""
+
+    def out(self, chunk: bytes) -> None:
+        """Bytes of standard output."""
+
+    def err(self, chunk: bytes) -> None:
+        """Bytes of standard error."""

@@ -1,0 +1,157 @@
+"""Start a process and be its transport: as few system calls and reactor events as there can be, and never a fork.
+
+Why not the reactor's own spawnProcess: for each child it lists and queries every open descriptor (1875 commands a
+second with none open, 65 with 10,000), leaves the child in the daemon's process group, and forks the whole daemon in
+Python as soon as a user or a directory is given. Here a child gets three ``dup2`` actions and a session of its own;
+all other descriptors are close-on-exec (`cmdserver.app.host_process` sees to those that we were started with).
+
+Rule of this file: it knows nothing of commands, limits or callers.
+"""
+
+import contextlib
+import os
+import resource
+import signal
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from twisted.internet import process
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorFDSet, IReactorProcess
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from cmdserver.execution.pipes import Piped, reason_of
+from cmdserver.execution.process_group import ProcessGroup
+
+
+@implementer(IReactorProcess)
+class Spawner:
+    """An `IReactorProcess` whose children get /dev/null as standard input and two pipes.
+
+    Args:
+        reactor: Watches the pipes, and calls Twisted's reaper when a child has died.
+        descriptor_limit: RLIMIT_NOFILE for children, soft and hard; None for the daemon's own.
+    """
+
+    def __init__(self, reactor: IReactorFDSet, descriptor_limit: tuple[int, int] | None = None) -> None:
+        self._reactor = reactor
+        self._descriptor_limit = descriptor_limit
+        self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        #: What the daemon ignores (Python ignores SIGPIPE, nohup SIGHUP) a child must not ignore.
+        self._ignored = [each for each in signal.valid_signals() if signal.getsignal(each) == signal.SIG_IGN]
+
+    def spawnProcess(
+        self,
+        processProtocol: IProcessProtocol,
+        executable: bytes | str,
+        args: Sequence[bytes | str] = (),
+        env: Mapping[Any, Any] | None = None,
+        path: bytes | str | None = None,
+        uid: int | None = None,
+        gid: int | None = None,
+        usePTY: bool | tuple[Any, ...] = False,  # noqa: FBT001, FBT002 - IReactorProcess has it so
+        childFDs: Mapping[int, int | str] | None = None,
+    ) -> IProcessTransport:
+        """Start ``args`` with exactly the environment ``env``.
+
+        Raises:
+            OSError: At once, whatever the kernel said: no such file, no permission, too many processes or descriptors.
+            ValueError: For a directory, user, terminal or descriptors: those would need a fork.
+        """
+        if path is not None or uid is not None or gid is not None or usePTY or childFDs is not None:
+            message = "a directory, a user, a terminal or descriptors need a fork, and the daemon is never forked"
+            raise ValueError(message)
+        descriptors: list[int] = []
+        try:
+            descriptors += os.pipe()
+            descriptors += os.pipe()
+            output, output_end, errors, errors_end = descriptors
+            pid = os.posix_spawn(
+                executable,
+                list(args),
+                env or {},
+                # All sources are above 2 (process.isolate_descriptors), so no action overwrites the source of another.
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, self._null, 0),
+                    (os.POSIX_SPAWN_DUP2, output_end, 1),
+                    (os.POSIX_SPAWN_DUP2, errors_end, 2),
+                ],
+                setsid=True,
+                setsigmask=(),
+                setsigdef=self._ignored,
+            )
+        except BaseException:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            raise
+        os.close(output_end)
+        os.close(errors_end)
+        os.set_blocking(output, False)
+        os.set_blocking(errors, False)
+        if self._descriptor_limit is not None:
+            with contextlib.suppress(OSError):  # it is gone already
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, self._descriptor_limit)
+        child = Child(self._reactor, processProtocol, pid)
+        child.begin({1: output, 2: errors})
+        return child
+
+
+class Child(Piped):
+    """A process of ours; leader of its own session and process group.
+
+    Args:
+        reactor: Watches the pipes.
+        protocol: Is told what happens.
+        pid: The process.
+    """
+
+    def __init__(self, reactor: Any, protocol: IProcessProtocol, pid: int) -> None:
+        super().__init__(reactor, protocol)
+        self.pid = pid
+        self._group = ProcessGroup(pid)
+
+    def begin(self, pipes: Mapping[int, int]) -> None:
+        """Introduce ourselves to the protocol, and begin to read and to wait."""
+        self.open(pipes)
+        if self._protocol is not None:
+            self._protocol.makeConnection(self)
+        process.registerReapProcessHandler(self.pid, self)
+
+    # As Twisted's reaper calls it, after a SIGCHLD
+
+    def reapProcess(self) -> None:
+        """Look whether the process is dead."""
+        pid, status = os.waitpid(cast("int", self.pid), os.WNOHANG)
+        if pid:
+            process.unregisterReapProcessHandler(pid, self)
+            self.processEnded(status)
+
+    def processEnded(self, status: int) -> None:
+        """It is, and has been reaped."""
+        self.pid = None
+        self.exited(Failure(reason_of(status)))
+
+    def closed(self, number: int) -> None:
+        """No more output on one of the pipes."""
+        super().closed(number)
+        if not self.pipes and self.pid is not None:
+            self.reapProcess()  # the signal may come later, and then finds nothing to do
+
+    def signalProcess(self, signalID: str | int) -> None:
+        """Signal the process alone, not its group.
+
+        Raises:
+            ProcessExitedAlready: It has been reaped.
+        """
+        if self.pid is None:
+            raise ProcessExitedAlready
+        os.kill(self.pid, signal.Signals[f"SIG{signalID}"] if isinstance(signalID, str) else signalID)
+
+    def signal_group(self, number: int) -> None:
+        """Signal everybody who is in its process group."""
+        self._group.signal(signal.Signals(number))
+
+    def look_at_group(self) -> None:
+        """Take note of it if nobody is left in the group: its number may be another's then."""
+        self._group.is_gone()

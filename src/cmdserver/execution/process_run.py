@@ -1,0 +1,332 @@
+"""One process from start to end, whatever it does.
+
+An Execution stands between Twisted's process and the protocol that wants its output, and what must hold for every run
+is done there: counting and cutting, the time limit, ending the whole process group, not waiting for a grandchild that
+keeps a pipe. Gathered or streamed, every run passes through it.
+
+Rule of this file: Grant and Sink in, Finished out; it knows no callers, no policy and no events.
+"""
+
+import errno
+import signal
+from collections.abc import Mapping, Sequence
+from enum import Enum, auto
+from typing import Any, Protocol, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IProcessProtocol,
+    IProcessTransport,
+    IReactorProcess,
+    IReactorTime,
+)
+from twisted.internet.utils import getProcessOutputAndValue
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from cmdserver.config.executables import trouble_with_start
+from cmdserver.core.model import Finished, Grant, Sink
+from cmdserver.execution.streaming import ToSink
+
+#: Between asking a process group to end and making it: time for a shell script's trap.
+KILL_AFTER_SECONDS = 2.0
+#: How long a pipe may stay open once its command has exited: a grandchild may have a last word, not hold an answer up.
+LINGER_SECONDS = 1.0
+#: After SIGKILL. What is not gone by then hangs in the kernel, and its caller gets an answer without it.
+GIVE_UP_SECONDS = 5.0
+
+_STDOUT, _STDERR = 1, 2
+
+#: What execve(2) and chdir(2) say of a file or directory; what else keeps a process from starting is none's fault.
+_OF_A_FILE = frozenset(
+    {errno.EACCES, errno.EIO, errno.ELIBBAD, errno.ELOOP, errno.ENOENT, errno.ENOEXEC, errno.ENOTDIR, errno.EPERM}
+)
+
+_log = Logger()
+
+
+class _Ending(Enum):
+    """Why we ended a run that would have gone on."""
+
+    TIMED_OUT = auto()
+    TRUNCATED = auto()
+    ABANDONED = auto()
+    STOPPED = auto()
+
+
+class _ProcessTransport(Protocol):
+    """What we use of Twisted's process transport; its interfaces do not say all that it can do."""
+
+    pid: int | None
+    pipes: Mapping[int, object]
+
+    def pauseProducing(self) -> None: ...
+    def resumeProducing(self) -> None: ...
+    def loseConnection(self) -> None: ...
+    def signal_group(self, number: int) -> None: ...
+    def look_at_group(self) -> None: ...
+
+
+@implementer(IReactorProcess, IProcessProtocol)
+class Execution:
+    """One process from start to end, and the `Flow` of its output.
+
+    To the protocol that wants the output it is the reactor; to the process it is the protocol.
+    """
+
+    #: Fires once, when the process is gone and its output is complete. Fails with an OSError if it could not be
+    #: started, with a `RunnerLost` if whoever ran it is gone, and with what the sink has raised.
+    finished: Deferred[Finished]
+
+    def __init__(self, grant: Grant, spawner: IReactorProcess, clock: IReactorTime) -> None:
+        self._grant = grant
+        self._command = grant.command
+        self._spawner = spawner
+        self._clock = clock
+        self._counted = {_STDOUT: 0, _STDERR: 0}
+        self._ending: _Ending | None = None
+        self._exit: Failure | None = None
+        self._is_wanted = True
+        self._is_truncated = False
+        self._is_paused = False
+        self._is_over = False
+        self._trouble: Failure | None = None
+        self._timer: IDelayedCall | None = None
+
+    def start(self, sink: Sink | None) -> None:
+        """Start the process; see `Runner.run`."""
+        self._started_at = self._clock.seconds()
+        name, arguments = self._command.name, self._grant.arguments
+        if sink is None:
+            output = getProcessOutputAndValue(name, arguments, reactor=cast("Any", self))
+            self.finished = output.addErrback(_unwrap_signalled).addCallback(self._gathered)
+        else:
+            ended: Deferred[tuple[bytes, bytes, object]] = Deferred()
+            to_sink = ToSink(sink, ended, self._broken)
+            self.spawnProcess(to_sink, name, (name, *arguments))
+            self.finished = ended.addCallback(self._gathered)
+            to_sink.begin(self._grant, self)
+
+    def end(self) -> None:
+        """End the whole process group; what it still says counts. Twice is the same as once."""
+        self._end(_Ending.STOPPED)
+
+    def abandon(self) -> None:
+        """Nobody wants the answer any more: the same, and no more output goes anywhere."""
+        self._is_wanted = False
+        self._end(_Ending.ABANDONED)
+
+    def _broken(self, failure: Failure) -> None:
+        """The sink has raised something: what it has not heard, nobody will; and the caller may not think it has."""
+        self._trouble = self._trouble or failure
+        self.abandon()
+
+    def so_far(self) -> Finished:
+        """Tell what the process has done up to now; how it ends is not known yet."""
+        return Finished(
+            exit_status=None,
+            signal=None,
+            timed_out=False,
+            truncated=self._is_truncated,
+            duration_seconds=max(0.0, self._clock.seconds() - self._started_at),
+            stdout_bytes=self._counted[_STDOUT],
+            stderr_bytes=self._counted[_STDERR],
+        )
+
+    # Flow
+
+    def pause(self) -> None:
+        """Stop reading the pipes: the process blocks as soon as they are full."""
+        if not self._is_paused and not self._is_over:
+            self._is_paused = True
+            self._transport.pauseProducing()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._is_paused and not self._is_over:
+            self._is_paused = False
+            self._transport.resumeProducing()
+            if self._exit is not None and self._ending is None:
+                # A moment for what is in the pipe; pauses do not add up to more than the time limit.
+                self._reset_timer(max(0.0, min(LINGER_SECONDS, self._seconds_left())), self._linger)
+
+    # IReactorProcess, as called by getProcessOutputAndValue
+
+    def spawnProcess(
+        self,
+        processProtocol: IProcessProtocol,
+        executable: bytes | str,
+        args: Sequence[bytes | str] = (),
+        *_unused: object,
+        **_also_unused: object,
+    ) -> IProcessTransport:
+        """Start the process with ourselves in between, and the clock running."""
+        self._wants_output = processProtocol
+        try:
+            return self._spawner.spawnProcess(cast("IProcessProtocol", self), executable, args)
+        except OSError as error:
+            raise self._explained(error) from None
+
+    # IProcessProtocol, as called by Twisted's process
+
+    def makeConnection(self, process: IProcessTransport) -> None:
+        """The process runs, or will in a moment."""
+        self._transport = cast("_ProcessTransport", process)
+        self._timer = self._clock.callLater(self._command.timeout_seconds, self._end, _Ending.TIMED_OUT)
+        self._wants_output.makeConnection(process)
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """Count, cut, pass on."""
+        if self._is_truncated or self._is_over or not self._is_wanted:
+            return
+        room = self._command.output_limit_bytes - self._counted[_STDOUT] - self._counted[_STDERR]
+        chunk = data[:room]
+        self._counted[childFD] += len(chunk)
+        if chunk:
+            self._wants_output.childDataReceived(childFD, chunk)
+        if len(data) > room:
+            self._is_truncated = True
+            self._end(_Ending.TRUNCATED)
+
+    def childConnectionLost(self, childFD: int) -> None:
+        """A pipe was closed, by the process or by us."""
+        if not self._is_over:
+            self._wants_output.childConnectionLost(childFD)
+
+    def processExited(self, reason: Failure) -> None:
+        """The command itself is gone; others in its group, and output in its pipes, may not be."""
+        self._exit = reason
+        if self._ending is not None:
+            self._transport.signal_group(signal.SIGKILL)
+            return
+        self._transport.look_at_group()  # now, while the number is surely still the group's
+        if self._transport.pipes:
+            self._reset_timer(LINGER_SECONDS, self._linger)
+
+    def processEnded(self, reason: Failure) -> None:
+        """The command is gone and its pipes are closed; or it could not be started at all, or the runner is lost."""
+        if self._is_over:
+            return  # reaped at last, after we had given it up
+        self._is_over = True
+        if isinstance(reason.value, OSError):
+            self._trouble = self._trouble or Failure(self._explained(reason.value))
+            reason = Failure(_NoStatus())
+        self._exit = reason
+        self._ended_at = self._clock.seconds()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        # Whoever is left in the group has closed its output and would outlive its command unseen.
+        self._transport.signal_group(signal.SIGKILL)
+        self._wants_output.processEnded(reason)
+
+    def _explained(self, error: OSError) -> OSError:
+        """Name the file that could not be started, and why if that can be seen: the kernel says neither."""
+        if error.errno not in _OF_A_FILE or error.filename is not None:
+            return error
+        program, directory = self._command.executable, self._command.working_directory
+        why = trouble_with_start(program, directory)
+        return OSError(error.errno, f"{error.strerror} ({why})" if why else error.strerror, program)
+
+    # The end
+
+    def _end(self, why: _Ending) -> None:
+        if self._ending is not None or self._is_over:
+            return
+        self._ending = why
+        if self._exit is None:
+            self._transport.signal_group(signal.SIGTERM)
+            self._reset_timer(KILL_AFTER_SECONDS, self._kill)
+        else:
+            self._kill()
+
+    def _kill(self) -> None:
+        self._transport.signal_group(signal.SIGKILL)
+        # A paused pipe, or one held by a process that left the group, would keep the end from being seen.
+        self._transport.loseConnection()
+        self._reset_timer(GIVE_UP_SECONDS, self._give_up)
+
+    def _linger(self) -> None:
+        self._transport.look_at_group()
+        if not self._is_paused:
+            self._kill()
+        elif self._seconds_left() > 0:
+            # What is in the pipe is still wanted, by a reader who is slow.
+            self._reset_timer(LINGER_SECONDS, self._linger)
+        else:
+            self._end(_Ending.TIMED_OUT)
+
+    def _seconds_left(self) -> float:
+        return self._started_at + self._command.timeout_seconds - self._clock.seconds()
+
+    def _give_up(self) -> None:
+        self._timer = None
+        if self._transport.pid is None and self._exit is None:
+            _log.error(
+                "{command} was not started in time: the runner process does not answer", command=self._command.name
+            )
+        else:
+            _log.error(
+                "{command} (process {pid}) cannot be killed; its caller was answered without waiting for it",
+                command=self._command.name,
+                pid=self._transport.pid,
+            )
+        self.processEnded(self._exit or Failure(_Unkillable()))
+
+    def _reset_timer(self, seconds: float, call: Any) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = self._clock.callLater(seconds, call)
+
+    def _gathered(self, result: tuple[bytes, bytes, object]) -> Finished:
+        if self._trouble is not None:
+            self._trouble.raiseException()
+        reason: Any = self._exit.value if self._exit is not None else None
+        number: int | None = getattr(reason, "signal", None)
+        return Finished(
+            exit_status=None if number else getattr(reason, "exitCode", None),
+            signal=_signal_name(number) if number else None,
+            timed_out=self._ending is _Ending.TIMED_OUT,
+            truncated=self._is_truncated,
+            duration_seconds=max(0.0, self._ended_at - self._started_at),
+            stdout_bytes=self._counted[_STDOUT],
+            stderr_bytes=self._counted[_STDERR],
+            stdout=result[0],
+            stderr=result[1],
+        )
+
+
+class _NoStatus(Exception):  # noqa: N818 - it says what the process has
+    """The status of a process that was not reaped by us, in the shape of Twisted's own."""
+
+    exitCode: int | None = None
+    signal: int | None = None
+    status: int | None = None
+
+
+class _Unkillable(_NoStatus):
+    """The status of a process that could not be reaped."""
+
+    signal = int(signal.SIGKILL)
+
+
+def _unwrap_signalled(failure: Failure) -> tuple[bytes, bytes, object]:
+    """Take the output of a process ended by a signal out of its failure.
+
+    `getProcessOutputAndValue` fails with a bare tuple then, which is no exception: an ``await`` of it would die of an
+    AttributeError. Anything else goes on as it is.
+    """
+    value: object = failure.value
+    if not isinstance(value, tuple):
+        failure.raiseException()
+    return cast("tuple[bytes, bytes, object]", value)
+
+
+def _signal_name(number: int) -> str:
+    """Say ``SIGTERM`` for 15; a number without a name of its own (real-time signals) stays one."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"

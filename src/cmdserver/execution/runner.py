@@ -1,0 +1,76 @@
+"""Start granted commands, and know which are under way.
+
+Two ways out of the one runner. *Gathered*: Twisted's `getProcessOutputAndValue`, whose ``reactor`` is an `Execution` of
+ours. *Streamed*: the same Execution with a protocol that hands every chunk to a `Sink`.
+"""
+
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorProcess, IReactorTime
+
+from cmdserver.core.model import Grant, Sink
+from cmdserver.execution.process_run import Execution
+
+Outcome = TypeVar("Outcome")
+
+
+class Runner:
+    """Starts executions and knows those that are under way.
+
+    Args:
+        spawner: Starts processes by the names of their commands: the runner process, or ourselves.
+        clock: Measures limits and durations.
+    """
+
+    def __init__(self, spawner: IReactorProcess, clock: IReactorTime) -> None:
+        self._spawner = spawner
+        self._clock = clock
+        self._under_way: set[Execution] = set()
+        self._idle: list[Deferred[None]] = []
+
+    def run(self, grant: Grant, sink: Sink | None = None) -> Execution:
+        """Start a granted command.
+
+        Args:
+            grant: What to run.
+            sink: Where its output goes as it comes; None to gather it.
+
+        Raises:
+            OSError: The process cannot be started; nothing was. It may turn out later, too: see `Execution.finished`.
+        """
+        execution = Execution(grant, self._spawner, self._clock)
+        execution.start(sink)
+        self._under_way.add(execution)
+        execution.finished.addBoth(self._forget, execution)
+        return execution
+
+    def _forget(self, finished: Outcome, execution: Execution) -> Outcome:
+        self._under_way.discard(execution)
+        if self._idle:
+            # Not now: those who wait for this end are told of it after us, and may start another run.
+            self._clock.callLater(0, self._tell_if_idle)
+        return finished
+
+    def _tell_if_idle(self) -> None:
+        if not self._under_way:
+            waiting, self._idle = self._idle, []
+            for deferred in waiting:
+                deferred.callback(None)
+
+    def wait_idle(self) -> Deferred[None]:
+        """Fire when no process is under way and everybody has been told of the last one's end.
+
+        Where more share it than are told in one turn of the reactor, the others are told in the turns after that.
+        """
+        idle: Deferred[None] = Deferred(self._idle.remove)
+        if self._under_way:
+            self._idle.append(idle)
+        else:
+            idle.callback(None)
+        return idle
+
+    def end_all(self) -> None:
+        """Ask every process group to end; `wait_idle` tells when they have."""
+        for execution in list(self._under_way):
+            execution.end()

@@ -1,0 +1,146 @@
+"""Doing what somebody else could do, when root does it.
+
+What root does in a directory that somebody else may write, they can turn against root: by a link in a file's place, by
+a directory that is another one a moment later. So root becomes them first, and is led nowhere that they could not go
+themselves; what is made there has the right owner by itself. Under systemd that may be a user without a name
+(``DynamicUser``), so nothing here asks for names.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from cmdserver.config.daemon_user import Successor
+from cmdserver.files.credential_files import open_credential
+from cmdserver.files.safe_path import UnsafePath, safe_place
+
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def acting_as(uid: int, gid: int) -> Iterator[None]:
+    """Have a user's rights for a while, with this group and no other; for root alone.
+
+    Raises:
+        OSError: The kernel refuses.
+    """
+    user, group, groups = os.geteuid(), os.getegid(), os.getgroups()
+    try:
+        os.setgroups([])
+        os.setegid(gid)
+        os.seteuid(uid)
+        yield
+    finally:
+        os.seteuid(user)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
+@contextlib.contextmanager
+def acting_as_root() -> Iterator[None]:
+    """Be root again for a while, within `acting_as`; changes nothing for who is not, or was never root."""
+    user, group = os.geteuid(), os.getegid()
+    if os.getuid() != 0 or user == 0:
+        yield
+        return
+    try:
+        os.seteuid(0)
+        os.setegid(0)
+        yield
+    finally:
+        os.setegid(group)
+        os.seteuid(user)
+
+
+@contextlib.contextmanager
+def as_owner_of(directory: Path) -> Iterator[Path]:
+    """Be the owner of a directory, if we are root and somebody else is; else change nothing.
+
+    Args:
+        directory: It must be there.
+
+    Yields:
+        By which path to go there meanwhile: as its owner we may not be let through the directories above it, so it is
+        made the current one. Other relative paths have another meaning until the end.
+    """
+    descriptor = os.open(directory, _DIRECTORY)
+    try:
+        owner = os.fstat(descriptor)
+        if os.geteuid() != 0 or owner.st_uid == 0:
+            yield directory
+            return
+        before = os.open(".", _DIRECTORY)
+        try:
+            os.fchdir(descriptor)
+            with acting_as(owner.st_uid, owner.st_gid):
+                yield Path()
+        finally:
+            os.fchdir(before)
+            os.close(before)
+    finally:
+        os.close(descriptor)
+
+
+def open_credential_as_root(path: Path, directory: Path) -> int | None:
+    """Open a credential file that root has put into its owner's directory, where the owner may not read it.
+
+    As the runner process does it for the daemon: what has the name of a credential file, is a file of one name, and
+    lies in the directory itself.
+
+    Args:
+        path: The file's.
+        directory: The state directory; it must be the one that is meant.
+
+    Returns:
+        None if we have given root up.
+
+    Raises:
+        OSError: There is none, or it is no credential file.
+    """
+    if os.getuid() != 0:
+        return None
+    with acting_as_root():
+        return open_credential(str(path.relative_to(directory)), directory)
+
+
+class Rights:
+    """What a daemon may do until it has become another user: all of it, but as root only where nobody else may write.
+
+    Args:
+        successor: Whom it becomes; None if it stays who it is.
+    """
+
+    def __init__(self, successor: Successor | None) -> None:
+        self.successor = successor
+
+    @property
+    def owners(self) -> frozenset[int]:
+        """Whose the daemon's files may be."""
+        uids = {os.getuid(), os.geteuid()}
+        return frozenset(uids | {self.successor.uid} if self.successor is not None else uids)
+
+    def as_successor(self) -> AbstractContextManager[None]:
+        """Be the successor for a while."""
+        if self.successor is None or os.getuid() != 0:
+            return contextlib.nullcontext()
+        return acting_as(self.successor.uid, self.successor.gid)
+
+    def to_work_at(self, path: Path) -> AbstractContextManager[None]:
+        """Be who may make, change and remove a file: root in a place that is root's alone, elsewhere the successor.
+
+        Raises:
+            UnsafePath: Nobody may, because we stay root.
+        """
+        if os.geteuid() == 0:
+            try:
+                with safe_place(path):
+                    return contextlib.nullcontext()
+            except UnsafePath:
+                if self.successor is None:
+                    raise
+                return self.as_successor()
+            except OSError:
+                pass  # whoever works there finds out
+        return contextlib.nullcontext()

@@ -1,0 +1,261 @@
+"""The line protocol without any input or output: bytes in, lines out; a line in, a request out.
+
+Invariant: any bytes give a request or a `Refusal`, never another exception. What a line is allowed to be: at most
+``line_bytes`` of UTF-8, ended by LF or CRLF, without control characters but the tab, split into words as a POSIX shell
+splits them, with no expansion of any kind. One example: ``json explain 'df'``.
+"""
+
+import re
+import shlex
+from dataclasses import dataclass
+
+from cmdserver.core.errors import BadArgument, Malformed
+from cmdserver.core.text_encoding import BYTE_ORDER_MARK, NotUTF8, require_bytes_of_utf8, without_mark
+
+#: Words with a meaning of their own; no command may have such a name.
+WORDS = frozenset({"help", "explain", "whoami", "who", "session", "json", "quit", "login"})
+
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+#: With these, splitting needs the shell's rules; without them, blanks alone decide.
+_QUOTING = re.compile("[\"'\\\\]")
+_BLANKS = b" \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run a command: its name and what follows it."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """Tell what this caller may run; or tell of one command."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Tell what would run."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WhoAmI:
+    """Tell the caller who they are here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Tell how many are connected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Keep the connection for any number of lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """Close the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogIn:
+    """Begin the login dialogue."""
+
+
+Question = Run | Help | Explain | WhoAmI | Who
+Request = Question | Session | Quit | LogIn
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A request, and whether its answer is to be JSON."""
+
+    request: Request
+    as_json: bool
+
+
+def wants_json(line: bytes) -> bool:
+    """Whether the sender of a line wants JSON, even if the line is no request otherwise."""
+    try:
+        return split(line)[0] == "json"
+    except Malformed:
+        return line.split(maxsplit=1)[:1] == [b"json"]
+
+
+def parse(line: bytes) -> Line:
+    """Read one line.
+
+    Args:
+        line: Without its LF, not blank.
+
+    Raises:
+        Malformed: Not UTF-8, a control character, or unbalanced quotes.
+        BadArgument: A word of the protocol with what it does not take.
+    """
+    words = split(line)
+    as_json = words[0] == "json"
+    if as_json:
+        words = words[1:]
+        if not words:
+            text = "json needs a line after it: json LINE"
+            raise BadArgument(text)
+    return Line(_request(words, as_json=as_json), as_json)
+
+
+def split(line: bytes) -> tuple[str, ...]:
+    """Split a line into words; at least one.
+
+    Raises:
+        Malformed: Not UTF-8, a control character, unbalanced quotes, or no word at all.
+    """
+    try:
+        text = line.removesuffix(b"\r").decode()
+    except UnicodeDecodeError as error:
+        _require_utf8(line)
+        raise Malformed(f"the line is not UTF-8: byte {error.start + 1} is 0x{line[error.start]:02x}") from None
+    if found := _CONTROL.search(text):
+        _require_utf8(line)
+        raise Malformed(f"the line has a control character (0x{ord(found[0]):02x}) in it")
+    if _QUOTING.search(text):
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            raise Malformed(f"unbalanced quotes: {str(error).lower()}") from None
+    else:
+        words = [word for word in text.replace("\t", " ").split(" ") if word]
+    if not words:
+        empty = "the line has no words"
+        raise Malformed(empty)
+    return tuple(words)
+
+
+def _require_utf8(line: bytes) -> None:
+    """Name the encoding of a line that is not UTF-8 for a reason that its sender cannot see."""
+    try:
+        require_bytes_of_utf8(line)
+    except NotUTF8 as error:
+        raise Malformed(f"the line {error}") from None
+
+
+#: Words that stand alone, and what they ask.
+_ALONE: dict[str, WhoAmI | Who | Session | Quit | LogIn] = {
+    "whoami": WhoAmI(),
+    "who": Who(),
+    "session": Session(),
+    "quit": Quit(),
+    "login": LogIn(),
+}
+
+
+def _request(words: tuple[str, ...], *, as_json: bool) -> Request:
+    word, rest = words[0], words[1:]
+    if word not in WORDS:
+        return Run(words)
+    if word == "explain":
+        return Explain(rest)
+    if word == "help" and len(rest) <= 1:
+        return Help(*rest)
+    request = _ALONE.get(word)
+    if request is None or rest:
+        raise BadArgument(_MISPLACED.get(word, f"{word} takes no arguments"))
+    if as_json and isinstance(request, Session | Quit | LogIn):
+        raise BadArgument(f"{word} has no answer that could be JSON")
+    return request
+
+
+_MISPLACED = {
+    "help": "help takes one command at most",
+    "json": "json takes another line after it, not itself",
+}
+
+
+class LineBuffer:
+    """Bytes that have come, until they are lines. A byte order mark before the first one means nothing.
+
+    It never holds more than it is fed; whoever feeds it stops while `is_full`.
+
+    Args:
+        limit: The longest line, in bytes, without its end.
+    """
+
+    __slots__ = ("_bytes", "_is_at_start", "_searched", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._bytes = b""
+        #: So far there is no LF; so a line that comes byte by byte costs no more than one that comes at once.
+        self._searched = 0
+        #: Whether nothing was taken yet: PowerShell's pipes and Windows' editors put a mark there.
+        self._is_at_start = True
+
+    def __len__(self) -> int:
+        return len(self._bytes)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it holds enough for the longest line, so that more may wait in the network."""
+        return len(self._bytes) > self.limit + 1
+
+    def feed(self, data: bytes) -> None:
+        """Add bytes as they came."""
+        self._bytes += data
+        if self._is_at_start and (
+            len(self._bytes) >= len(BYTE_ORDER_MARK) or not BYTE_ORDER_MARK.startswith(self._bytes)
+        ):
+            self._bytes = without_mark(self._bytes)
+            self._is_at_start = False
+
+    def clear(self) -> None:
+        """Forget what has come."""
+        self._bytes = b""
+        self._searched = 0
+
+    def next_line(self) -> bytes | None:
+        """Take the next line that is not blank, without its LF; None if there is none yet.
+
+        Raises:
+            Malformed: A line is longer than the limit. There is no telling where the next one begins: `clear`.
+        """
+        if not self._searched:
+            # Blank lines, and blanks before a word, mean nothing: thousands of them cost one step.
+            self._bytes = self._bytes.lstrip(_BLANKS)
+        end = self._bytes.find(b"\n", self._searched)
+        length = len(self._bytes) if end == -1 else end
+        if self._bytes[max(0, length - 1) : length] == b"\r":
+            length -= 1
+        if length > self.limit:
+            raise Malformed(f"the line is longer than {self.limit} bytes")
+        if end == -1:
+            self._searched = len(self._bytes)
+            return None
+        line, self._bytes = self._bytes[:end], self._bytes[end + 1 :]
+        self._searched = 0
+        return line
+
+    def next_answer(self) -> bytes | None:
+        """Take the next line as it is, blank or not, without its LF: the answer to a prompt. See `next_line`."""
+        end = self._bytes.find(b"\n")
+        if (len(self._bytes) if end == -1 else end) > self.limit:
+            raise Malformed(f"the line is longer than {self.limit} bytes")
+        if end == -1:
+            return None
+        line, self._bytes = self._bytes[:end], self._bytes[end + 1 :]
+        self._searched = 0
+        return line
+
+    def last_answer(self) -> bytes | None:
+        """Take what is left as it is, when no more will come: the answer to a prompt, without its LF."""
+        line, self._bytes = self._bytes, b""
+        self._searched = 0
+        return line or None
+
+    def last_line(self) -> bytes | None:
+        """Take what is left when no more will come, as the shell does with a last line that has no LF."""
+        line, self._bytes = self._bytes.rstrip(_BLANKS), b""
+        self._searched = 0
+        return line or None

@@ -1,0 +1,175 @@
+"""One client's way from the accept to a `Caller`, at a door that speaks lines and asks who they are.
+
+What happens on the way, in whatever order clients manage: a certificate is looked at, the dialogue is held, the login
+is tried, and somebody who came to nothing is remembered for it once. Rules of this file: it knows no transport and no
+words but the dialogue's; what is to be said goes to its `Client`. Where a login is required, lines are requests in one
+phase alone, `Phase.LET_IN`; every way that a login can end but one ends the connection.
+"""
+
+from enum import Enum, auto
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from cmdserver.auth.authenticator import Door, Login, Offence, Password
+from cmdserver.core.errors import LoginRefused, RequestError
+from cmdserver.core.model import Caller
+from cmdserver.frontends.common.login_prompt import LoginDialogue
+from cmdserver.frontends.common.rendering import error_text
+
+LOGIN_FAILED = b"Login failed.\n"
+
+
+class Client(Protocol):
+    """The connection, as its entrance sees it."""
+
+    #: Where it comes from.
+    source: str
+    #: Who is charged if it comes to nothing.
+    charged: str
+
+    def say(self, prompt: bytes) -> None:
+        """Ask the client something, and wait for a line."""
+
+    def let_in(self, caller: Caller) -> None:
+        """The client is this caller from now on."""
+
+    def send_away(self, farewell: bytes) -> None:
+        """Say that, and close."""
+
+    def broken(self, failure: Failure) -> None:
+        """A mistake of ours: log it, and end the connection."""
+
+
+class Phase(Enum):
+    """How far a client has come."""
+
+    #: It was asked nothing yet: before the end of a TLS handshake, or where nobody has to log in.
+    ARRIVED = auto()
+    #: The next line is the answer to a prompt.
+    ASKED = auto()
+    #: A login is being decided; lines wait.
+    TRYING = auto()
+    #: It has logged in.
+    LET_IN = auto()
+    #: It has not, and will not; what it sends is no longer looked at.
+    OUT = auto()
+
+
+class Entrance:
+    """Where a client stands until it is known who it is.
+
+    Args:
+        door: Knows how to find out.
+        client: Who is asked.
+    """
+
+    __slots__ = ("_client", "_dialogue", "_door", "_is_newcomer", "_logging_in", "_phase")
+
+    def __init__(self, door: Door, client: Client) -> None:
+        self._door = door
+        self._client = client
+        self._phase = Phase.ARRIVED
+        self._dialogue: LoginDialogue | None = None
+        self._logging_in: Deferred[None] | None = None
+        #: Counted among those who have not logged in, by `Door.arrive`.
+        self._is_newcomer = door.login is Login.REQUIRED
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether the next line is the answer to a prompt."""
+        return self._phase is Phase.ASKED
+
+    @property
+    def is_trying(self) -> bool:
+        """Whether a login is being decided."""
+        return self._phase is Phase.TRYING
+
+    @property
+    def takes_lines(self) -> bool:
+        """Whether the next line may be looked at: as an answer to a prompt, or as a request."""
+        if self._phase is Phase.ARRIVED:
+            return self._door.login is Login.OPTIONAL
+        return self._phase in {Phase.ASKED, Phase.LET_IN}
+
+    def ask(self) -> None:
+        """Begin the dialogue."""
+        self._phase = Phase.ASKED
+        self._dialogue = LoginDialogue()
+        self._client.say(self._dialogue.prompt)
+
+    def take(self, line: bytes) -> None:
+        """Take a line while `is_asking`."""
+        if self._dialogue is None:
+            return
+        pair = self._dialogue.take(line)
+        if pair is None:
+            self._client.say(self._dialogue.prompt)
+            return
+        self._dialogue = None
+        credentials = Password(name=pair[0], password=pair[1], source=self._client.source)
+        self.await_login(self._door.log_in(self._client.source, credentials))
+
+    def await_login(self, trying: Deferred[Caller]) -> None:
+        """Wait until it is found out who the client is."""
+        self._phase = Phase.TRYING
+        logging_in = trying.addCallbacks(self._logged_in, self._not_logged_in).addErrback(self._broken)
+        if self._phase is Phase.TRYING:
+            self._logging_in = logging_in
+
+    def leave(self, offence: Offence) -> None:
+        """The client goes, or is sent, without having logged in; once, and harmless if it has.
+
+        Who goes while a login is being tried has tried, and is charged for that: not to wait for the answer is no way
+        to guess for less.
+        """
+        if self.is_trying:
+            offence = Offence.AUTHFAIL
+        self._end()
+        if self._is_newcomer or offence is Offence.AUTHFAIL:
+            self._settle()
+            self._door.offended(self._client.charged, offence)
+
+    def give_up(self) -> None:
+        """It takes us too long to decide about a login that is being tried, which is nobody's offence."""
+        self._settle()
+        self._end()
+
+    def _logged_in(self, caller: Caller) -> None:
+        if not self.is_trying:
+            return
+        self._phase, self._logging_in = Phase.LET_IN, None
+        self._settle()
+        self._client.let_in(caller)
+
+    def _not_logged_in(self, failure: Failure) -> None:
+        """Say so, and why not to nobody."""
+        if not self.is_trying:
+            return  # we have given up, as has the client
+        self._end()
+        if failure.check(LoginRefused):
+            self._settle()
+            self._door.offended(self._client.charged, Offence.AUTHFAIL)
+            self._client.send_away(LOGIN_FAILED)
+        elif isinstance(failure.value, RequestError):
+            self._client.send_away(error_text(failure.value))
+        else:
+            failure.raiseException()
+
+    def _broken(self, failure: Failure) -> None:
+        self._end()
+        self._settle()
+        self._client.broken(failure)
+
+    def _end(self) -> None:
+        """Let nothing follow, whatever is still decided."""
+        self._phase, self._dialogue = Phase.OUT, None
+        logging_in, self._logging_in = self._logging_in, None
+        if logging_in is not None:
+            logging_in.cancel()
+
+    def _settle(self) -> None:
+        if self._is_newcomer:
+            self._is_newcomer = False
+            self._door.settle(self._client.charged)

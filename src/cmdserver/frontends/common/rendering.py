@@ -1,0 +1,250 @@
+"""What answers look like as text and as JSON; the same for every door that speaks lines.
+
+A JSON answer is one object on one line of ASCII. A text answer ends, after a failure, in one line that begins with
+``cmdserver:``, as Unix programs say who is complaining. Rule of this file: it decides nothing; values in, bytes out.
+"""
+
+import codecs
+import json
+from collections.abc import Iterable, Iterator, Mapping
+
+from cmdserver.core.errors import RequestError, TryAgain, UnknownCommand
+from cmdserver.core.escaping import printable_line
+from cmdserver.core.model import Answer, Caller, Command, Grant, Rule
+from cmdserver.dispatch import output_parsers
+
+#: Of output that is made JSON at a time.
+PIECE_BYTES = 1 << 14
+
+_Decoder = codecs.getincrementaldecoder("utf-8")
+
+
+def answer_trailer(answer: Answer) -> bytes:
+    """Say what went wrong with a run, for after its output; empty if nothing did."""
+    problem = answer_problem(answer)
+    return _complaint(f"{answer.grant.command.name}: {problem}") if problem else b""
+
+
+def stderr_omission(command_name: str, omitted_bytes: int) -> bytes:
+    """Say, in the middle of standard error, that some of it is left out."""
+    return _complaint(f"{command_name}: standard error truncated: {omitted_bytes} bytes are left out here")
+
+
+def answer_problem(answer: Answer) -> str | None:
+    """Say what went wrong with a run, the reason that explains the others alone; None if nothing did."""
+    finished = answer.finished
+    if finished.truncated:
+        return f"output truncated at {answer.grant.command.output_limit_bytes} bytes"
+    if finished.timed_out:
+        return _timeout_text(answer.grant.command)
+    if finished.signal is not None:
+        return f"ended by {finished.signal}"
+    return f"exit status {finished.exit_status}" if finished.exit_status else None
+
+
+def answer_json(answer: Answer) -> bytes:
+    """Render a gathered answer whole."""
+    return b"".join(answer_json_pieces(answer))
+
+
+def answer_json_pieces(answer: Answer) -> Iterator[bytes]:
+    """Render the same in pieces, at least one: those who share a run share its output, but not what is made of it.
+
+    A piece is made of `PIECE_BYTES` of output or a little more, and is up to six times as long if all is to be escaped.
+    """
+    held = bytearray()
+    for part in _answer_parts(answer):
+        held += part
+        if len(held) >= PIECE_BYTES:
+            yield bytes(held)
+            held.clear()
+    if held:
+        yield bytes(held)
+
+
+def outcome_json(answer: Answer, streamed: bytes | None = None) -> bytes:
+    """Render an answer whose output was told before, without it.
+
+    Args:
+        answer: What came of it.
+        streamed: The standard output that was told, if all of it is known and the answer does not have it.
+    """
+    return _with_data(_json_line(_before_output(answer) | _after_output(answer)), answer, streamed)
+
+
+def _answer_parts(answer: Answer) -> Iterator[bytes]:
+    yield _json_line(_before_output(answer)).removesuffix(b"}\n") + b', "stdout": "'
+    yield from _json_string(answer.finished.stdout)
+    yield b'", "stderr": "'
+    yield from _json_string(answer.finished.stderr)
+    yield b'", ' + _with_data(_json_line(_after_output(answer)).removeprefix(b"{"), answer)
+
+
+def _json_string(output: bytes) -> Iterator[bytes]:
+    """Render what is between the quotes."""
+    decoder = _Decoder("replace")
+    for start in range(0, len(output), PIECE_BYTES):
+        text = decoder.decode(output[start : start + PIECE_BYTES], start + PIECE_BYTES >= len(output))
+        yield json.dumps(text).encode("ascii")[1:-1]
+
+
+def _with_data(record: bytes, answer: Answer, streamed: bytes | None = None) -> bytes:
+    """Put what a parser made of the output at the end of a record."""
+    if answer.grant.command.parser is None:
+        return record
+    return b'%s, "data": %s}\n' % (record.removesuffix(b"}\n"), output_parsers.json_of(answer, streamed))
+
+
+def _before_output(answer: Answer) -> dict[str, object]:
+    return {
+        "id": answer.id,
+        "command": answer.grant.command.name,
+        "arguments": answer.grant.arguments,
+        "exit_status": answer.finished.exit_status,
+        "signal": answer.finished.signal,
+    }
+
+
+def _after_output(answer: Answer) -> dict[str, object]:
+    finished = answer.finished
+    record: dict[str, object] = {
+        "truncated": finished.truncated,
+        "duration_seconds": round(finished.duration_seconds, 6),
+        "shared": answer.shared,
+    }
+    if finished.timed_out:
+        record["error"] = {"code": answer.code, "message": _timeout_text(answer.grant.command)}
+    return record
+
+
+def error_text(error: RequestError) -> bytes:
+    """Render what a caller gets instead of an answer."""
+    return _complaint(f"{error.code}: {error}")
+
+
+def error_json(error: RequestError) -> bytes:
+    """Render the same for programs, with what they may act on apart from the text."""
+    record: dict[str, object] = {"code": error.code, "message": str(error)}
+    if isinstance(error, TryAgain):
+        record["retry_after_seconds"] = error.retry_after_seconds
+    if isinstance(error, UnknownCommand):
+        record["suggestions"] = error.suggestions
+    return _json_line({"error": record})
+
+
+def help_text(commands: Iterable[Command]) -> bytes:
+    """List commands with their help, and the words that every line may use."""
+    rows = [(command.name, command.help) for command in commands]
+    words = [
+        ("help", "this list; help COMMAND for one of them"),
+        ("explain COMMAND", "what would run, as whom, with which limits, by which rule"),
+        ("whoami", "who you are here"),
+        ("who", "how many are connected, by door"),
+        ("session", "keep the connection for any number of lines"),
+        ("json LINE", "the answer as one JSON object on one line"),
+        ("quit", "leave"),
+    ]
+    width = max(len(name) for name, _ in rows + words)
+    commands_part = _table(rows, width) or "  (none)\n"
+    return f"Commands:\n{commands_part}Words:\n{_table(words, width)}".encode()
+
+
+def help_json(commands: Iterable[Command]) -> bytes:
+    """List commands for programs."""
+    listed = [{"name": command.name, "help": command.help, "read_only": command.read_only} for command in commands]
+    return _json_line({"commands": listed})
+
+
+def explanation_text(grant: Grant, rule: Rule) -> bytes:
+    """Tell what would run, line by line."""
+    rows = [
+        ("command", grant.command.name),
+        *((name, _explained(value)) for name, value in _explanation(grant, rule).items()),
+        *(("warning", each) for each in grant.command.warnings),
+    ]
+    return _table(rows, max(len(name) for name, _ in rows), indent="").encode()
+
+
+def explanation_json(grant: Grant, rule: Rule) -> bytes:
+    """Tell the same to programs."""
+    record = {"command": grant.command.name, **_explanation(grant, rule)}
+    return _json_line(record | {"warnings": list(grant.command.warnings)})
+
+
+def whoami_text(caller: Caller, roles: Iterable[str]) -> bytes:
+    """Tell callers who they are here."""
+    rows = [
+        ("name", caller.name or "(anonymous)"),
+        ("roles", " ".join(roles) or "(none)"),
+        ("door", caller.door),
+        ("address", caller.source),
+    ]
+    return _table(rows, len("address"), indent="").encode()
+
+
+def whoami_json(caller: Caller, roles: Iterable[str]) -> bytes:
+    """Tell the same to programs; the anonymous have no name."""
+    return _json_line({"name": caller.name, "roles": list(roles), "door": caller.door, "address": caller.source})
+
+
+def who_text(connected: Mapping[str, int]) -> bytes:
+    """Tell how many are connected."""
+    rows = [(door, str(count)) for door, count in sorted(connected.items())]
+    return _table(rows, max((len(door) for door, _ in rows), default=0), indent="").encode()
+
+
+def who_json(connected: Mapping[str, int]) -> bytes:
+    """Tell the same to programs."""
+    return _json_line({"connected": dict(sorted(connected.items()))})
+
+
+def _explanation(grant: Grant, rule: Rule) -> dict[str, object]:
+    command = grant.command
+    return {
+        "run": list(command.run),
+        "executable": command.executable,
+        "arguments": list(grant.arguments),
+        "user": command.user,
+        "group": command.group,
+        "working_directory": command.working_directory,
+        # Names only: what the administrator puts there may be secret.
+        "environment": [name for name, _ in command.environment],
+        "timeout_seconds": command.timeout_seconds,
+        "output_limit_bytes": command.output_limit_bytes,
+        "max_running": command.max_running,
+        "read_only": command.read_only,
+        "share": command.share,
+        "raw": command.raw,
+        "role": rule.role,
+        "rule": rule.pattern,
+    }
+
+
+def _explained(value: object) -> str:
+    match value:
+        case None:
+            return "no limit"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return " ".join(map(str, value)) or "none"
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+def _timeout_text(command: Command) -> str:
+    return f"timeout: ran longer than {command.timeout_seconds:g} s and was ended"
+
+
+def _complaint(text: str) -> bytes:
+    return f"cmdserver: {printable_line(text)}\n".encode(errors="replace")
+
+
+def _table(rows: Iterable[tuple[str, str]], width: int, indent: str = "  ") -> str:
+    return "".join(f"{indent}{name:<{width}}  {printable_line(value)}".rstrip() + "\n" for name, value in rows)
+
+
+def _json_line(record: Mapping[str, object]) -> bytes:
+    return json.dumps(record).encode("ascii") + b"\n"

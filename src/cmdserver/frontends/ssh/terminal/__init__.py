@@ -1,0 +1,1 @@
+"""A terminal: keys, a line editor, a screen. Nothing here knows SSH."""

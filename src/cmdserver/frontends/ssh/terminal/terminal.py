@@ -1,0 +1,193 @@
+"""A person at a terminal: bytes that are typed in, bytes to be shown out, and now and then a line.
+
+Invariant: any bytes give bytes and lines, and never an exception. Rule of this file: it knows no SSH, no commands and
+no callers; it is told what words there are.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import assert_never
+
+from cmdserver.frontends.ssh.terminal.editor import Complete, Editor, width_of
+from cmdserver.frontends.ssh.terminal.keys import Key, KeyDecoder, Text
+from cmdserver.frontends.ssh.terminal.screen import BELL, CLEAR, NEW_LINE, Screen
+
+#: Characters that wait for a command to end; then the network waits, as behind a kernel's terminal.
+TYPE_AHEAD = 4096
+#: Keys of one connection that are looked at in a row before others have a turn.
+KEYS_IN_A_ROW = 64
+
+
+class Gesture(Enum):
+    """What a person does that is no line."""
+
+    #: Ctrl-C.
+    INTERRUPT = auto()
+    #: Ctrl-D on an empty line.
+    LEAVE = auto()
+
+
+class Terminal:
+    """A terminal.
+
+    Args:
+        prompt: What is shown where a line is expected.
+        line_bytes: The longest line.
+        complete: What Tab knows.
+    """
+
+    def __init__(self, prompt: str, line_bytes: int, complete: Complete) -> None:
+        self._decoder = KeyDecoder()
+        self._keys: deque[Key | Text] = deque()
+        #: Characters in them.
+        self._ahead = 0
+        self._editor = Editor(line_bytes, complete)
+        self._screen = Screen(prompt)
+        #: To be shown, and not yet taken.
+        self._shown = bytearray()
+        self._was_tab = False
+
+    # What comes from the person
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes as they were typed; what they mean shows when `read` is called."""
+        for key in self._decoder.feed(data):
+            self._keys.append(key)
+            self._ahead += _weight(key)
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether there is something for `read`."""
+        return bool(self._keys)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether enough is typed ahead."""
+        return self._ahead >= TYPE_AHEAD
+
+    def resize(self, columns: int) -> None:
+        """The window has another width."""
+        self._screen.resize(columns)
+
+    def take_interrupt(self) -> bool:
+        """Whether Ctrl-C is among what is typed ahead; if so, forget it and all before it, as a terminal does."""
+        is_there = Key.INTERRUPT in self._keys
+        while is_there and self._take() is not Key.INTERRUPT:
+            pass
+        return is_there
+
+    # What goes to the person
+
+    def show(self) -> bytes:
+        """Take what is to be shown."""
+        shown = bytes(self._shown)
+        self._shown.clear()
+        return shown
+
+    def ask(self) -> None:
+        """Show a prompt, at the beginning of a row."""
+        self._editor.clear()
+        self._shown += self._screen.start()
+
+    def read(self) -> str | Gesture | None:
+        """Take keys up to the end of the next line, if it is among the next `KEYS_IN_A_ROW`."""
+        result: str | Gesture | None = None
+        for _ in range(min(KEYS_IN_A_ROW, len(self._keys))):
+            key = self._take()
+            if isinstance(key, Text):
+                self._was_tab = False
+                self._ring_unless(self._editor.insert(key.text))
+            else:
+                result = self._press(key)
+            if result is not None:
+                break
+        else:
+            self._shown += self._screen.draw(self._editor.clusters, self._editor.cursor)
+        return result
+
+    def _take(self) -> Key | Text:
+        key = self._keys.popleft()
+        self._ahead -= _weight(key)
+        return key
+
+    def _press(self, key: Key) -> str | Gesture | None:
+        was_tab, self._was_tab = self._was_tab, key is Key.TAB
+        match key:
+            case Key.ENTER:
+                self._leave_line()
+                return self._editor.accept()
+            case Key.INTERRUPT:
+                self._leave_line(b"^C")
+                self._editor.clear()
+                return Gesture.INTERRUPT
+            case Key.END_OF_INPUT if not self._editor.clusters:
+                self._leave_line()
+                return Gesture.LEAVE
+            case Key.TAB:
+                self._complete(is_again=was_tab)
+            case Key.CLEAR_SCREEN:
+                self._shown += CLEAR + self._screen.start(self._editor.clusters, self._editor.cursor)
+            case _:
+                self._ring_unless(self._edit(key))
+        return None
+
+    def _edit(self, key: Key) -> bool:  # noqa: C901, PLR0911 - a table, with a line for each key
+        editor = self._editor
+        match key:
+            case Key.BACKSPACE:
+                return editor.delete(is_left=True)
+            case Key.DELETE | Key.END_OF_INPUT:
+                return editor.delete(is_left=False)
+            case Key.LEFT | Key.RIGHT:
+                return editor.move_to(editor.cursor + (1 if key is Key.RIGHT else -1))
+            case Key.HOME | Key.END:
+                return editor.move_to(0 if key is Key.HOME else len(editor.clusters)) or True
+            case Key.WORD_LEFT | Key.WORD_RIGHT:
+                return editor.move_by_word(is_left=key is Key.WORD_LEFT)
+            case Key.UP | Key.DOWN:
+                return editor.recall(is_older=key is Key.UP)
+            case Key.KILL_TO_START | Key.KILL_TO_END:
+                return editor.kill(is_left=key is Key.KILL_TO_START, is_word=False) or True
+            case Key.KILL_WORD_LEFT | Key.KILL_WORD_RIGHT:
+                return editor.kill(is_left=key is Key.KILL_WORD_LEFT, is_word=True)
+            case Key.YANK:
+                return editor.yank()
+            case Key.UNKNOWN:
+                return False
+            case Key.ENTER | Key.INTERRUPT | Key.TAB | Key.CLEAR_SCREEN:
+                raise AssertionError(key)  # see _press
+            case _:
+                assert_never(key)
+
+    def _complete(self, *, is_again: bool) -> None:
+        """Complete the word; show what it could be when Tab is pressed again."""
+        words = self._editor.complete()
+        if not words:
+            return
+        if not is_again:
+            self._shown += BELL
+            return
+        self._leave_line()
+        self._shown += _table(words, self._screen.columns)
+        self._shown += self._screen.start(self._editor.clusters, self._editor.cursor)
+
+    def _leave_line(self, last_words: bytes = b"") -> None:
+        self._shown += self._screen.draw(self._editor.clusters, len(self._editor.clusters))
+        self._shown += last_words + self._screen.leave()
+
+    def _ring_unless(self, is_done: bool) -> None:  # noqa: FBT001 - it reads as a sentence
+        if not is_done:
+            self._shown += BELL
+
+
+def _weight(key: Key | Text) -> int:
+    return len(key.text) if isinstance(key, Text) else 1
+
+
+def _table(words: Sequence[str], columns: int) -> bytes:
+    """Set words in columns, as ls does: down, then across."""
+    width = max(sum(map(width_of, word)) for word in words) + 2
+    rows = -(-len(words) // max(columns // width, 1))
+    lines = ["".join(word.ljust(width) for word in words[row::rows]).rstrip() for row in range(rows)]
+    return b"".join(line.encode() + NEW_LINE for line in lines)

@@ -1,0 +1,1 @@
+"""HTTP: connections, requests, headers and negotiation. Nothing here knows what is served."""

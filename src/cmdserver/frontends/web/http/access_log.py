@@ -1,0 +1,45 @@
+"""The access log: a line for each answered request, through `twisted.logger` like everything that operators read.
+
+Whatever a client has sent is quoted as JSON quotes a string, in ASCII: nothing in it can end the line, or look like the
+end of a field. What is in the audit file is not repeated: there it is *who ran what*, here *what came over the wire*.
+"""
+
+import json
+
+from twisted.logger import Logger
+
+from cmdserver.frontends.web.http.request import WebRequest
+
+#: Of a request target; what comes after it is left out, visibly.
+LONGEST_TARGET = 500
+
+_log = Logger(namespace="cmdserver.web.access")
+
+
+def log(request: WebRequest) -> None:
+    """Note a request; one whose client was gone before its answer was complete has ``cut`` in place of ``done``."""
+    caller = request.caller
+    user = quoted(caller.name) if caller is not None and caller.name is not None else "-"
+    line = quoted(first_line(request.method, request.uri, request.clientproto))
+    seconds = max(0.0, request.connection.seconds() - request.began_at)
+    end = "done" if request.finished else "cut"
+    # One field, for the logger takes its time over each.
+    said = f"{request.connection.source} {user} {line} {request.code} {request.sentLength} {seconds:.3f} {end}"
+    _log.info("{said}", said=said)
+
+
+def log_refused(source: str, status: int) -> None:
+    """Note bytes that were no request; what they were is nobody's business."""
+    _log.info("{said}", said=f"{source} - - {status} 0 0.000 done")
+
+
+def first_line(method: bytes, target: bytes, version: bytes) -> str:
+    """Put a request line together again, shortened if it is long."""
+    shown = target[:LONGEST_TARGET].decode("latin-1")
+    cut = "..." if len(target) > LONGEST_TARGET else ""
+    return f"{method.decode('latin-1')} {shown}{cut} {version.decode('latin-1')}"
+
+
+def quoted(text: str) -> str:
+    """Quote somebody's text, so that it cannot be taken for anything else."""
+    return json.dumps(text)

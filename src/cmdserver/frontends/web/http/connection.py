@@ -1,0 +1,299 @@
+"""One connection of the web door, whatever version of HTTP it speaks: counted, timed, watched, and brought to its end.
+
+A connection has to ask something within ``login_seconds``, whatever it sends meanwhile; after that each request has to
+be complete so soon after its first byte, and the next one may be ``idle_seconds`` in coming, as may a reader be who
+does not read. A client that ends its input is gone: that is how a browser's tab is closed.
+
+Rule of this file: it knows transports and versions of HTTP; what requests mean is others' business.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+from typing import Protocol as Seam
+
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from cmdserver.auth.authenticator import Credentials, Door, Login, Offence
+from cmdserver.core.errors import Fault, LoginRefused, Malformed, Refusal, RequestError
+from cmdserver.core.model import Caller
+from cmdserver.frontends.common.interface import Lobby
+from cmdserver.frontends.web.http.channel import Channel
+from cmdserver.frontends.web.http.request import WebRequest
+from cmdserver.net.connection_table import Connections
+
+#: How long a client that was refused may go on sending before it is cut off. To close at once with bytes unread would
+#: make the kernel send a reset, and the answer could be lost with it (RFC 9112, section 9.6).
+LINGER_SECONDS: Final = 2.0
+#: And how much.
+LINGER_BYTES: Final = 1 << 20
+
+#: What a client's verified certificate says, given its transport and source; None if it has shown none.
+CertificateOf = Callable[[Any, str], Credentials | None]
+
+_log = Logger()
+
+
+class Behind(Seam):
+    """What all connections of a door share."""
+
+    door: Door
+    lobby: Lobby
+    connections: "Connections[WebConnection]"
+    certificate_of: CertificateOf | None
+
+    def serve(self, request: WebRequest) -> None:
+        """Answer a request."""
+
+    def farewell(self, source: str, error: RequestError, status: int) -> bytes:
+        """Write what came and was no request down; return a whole answer of HTTP/1.1."""
+
+    def note(self, request: WebRequest) -> None:
+        """Note an answered request, or one that will not be."""
+
+
+@implementer(IHandshakeListener)
+class WebConnection(Protocol):
+    """One client, from accept to the end.
+
+    Args:
+        behind: What it shares with others.
+        source: Where the client calls from.
+        charged: Who is charged if it comes to nothing, see `charged_source_of`.
+    """
+
+    transport: Any
+
+    # Most connections are idle, and there may be ten thousand: what is as it was at first stays in the class.
+    certified: Caller | None = None
+    is_secure = False
+    #: HTTP/1.1's channel, or HTTP/2's connection.
+    _channel: Any = None
+    _is_http2 = False
+    #: Requests that are being answered.
+    _active = 0
+    #: A request has begun to come, and has so long to be complete.
+    _is_awaited = True
+    _is_output_full = False
+    _is_parting = False
+    _is_leaving = False
+    _is_newcomer = False
+    #: Bytes that came after the client was refused.
+    _ignored = 0
+
+    def __init__(self, behind: Behind, source: str, charged: str) -> None:
+        self._behind = behind
+        self._connections = behind.connections
+        self.source = source
+        self.charged = charged
+
+    # As called by the transport
+
+    def connectionMade(self) -> None:
+        """Wait for the first request; over TLS when it is known which version of HTTP it will be of."""
+        self._connections.opened(self)
+        self._is_newcomer = self._behind.door.login is Login.REQUIRED
+        self._connections.expect_within(self, self._behind.lobby.limits().login_seconds)
+        if self._behind.certificate_of is None:
+            self._speak_http1()
+
+    def handshakeCompleted(self) -> None:
+        """TLS has its keys: it is known what is spoken, and by whom if the client has a certificate."""
+        self.is_secure = True
+        self._look_at_certificate()
+        (self._speak_http2 if self.transport.negotiatedProtocol == b"h2" else self._speak_http1)()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what came."""
+        if self._is_parting:
+            self._ignored += len(data)
+            if self._ignored > LINGER_BYTES:
+                self.transport.abortConnection()
+            return
+        self._channel.dataReceived(data)
+        if not (self._active or self._is_awaited or self._is_parting):
+            self._expect_more()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone, and with it the wish for answers."""
+        self._is_parting = True
+        self._connections.closed(self)
+        self.settle()
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.connectionLost(reason)
+
+    # As seen by requests
+
+    def begun(self, request: WebRequest) -> None:
+        """A request is complete."""
+        self._is_awaited = False
+        if not self._active:
+            self._connections.expect_nothing(self)
+        self._active += 1
+        self._behind.serve(request)
+
+    def done(self, request: WebRequest) -> None:
+        """It is answered, or will not be."""
+        self._active -= 1
+        self._behind.note(request)
+        if not (self._is_parting or self._active or self._is_output_full):
+            limits = self._behind.lobby.limits()
+            # Who has to log in and has not holds one of the few places of those (MaxStartups).
+            self._connections.expect_within(self, limits.login_seconds if self._is_newcomer else limits.idle_seconds)
+
+    def refuse_body(self) -> None:
+        """A body is too long: with HTTP/1.1 the next request could not be found behind it."""
+        if not self._is_http2:
+            limit = self._behind.lobby.limits().request_bytes
+            self._refuse(Malformed(f"the body is longer than {limit} bytes"), 413)
+
+    def cut(self, request: WebRequest) -> None:
+        """An answer breaks off."""
+        if self._is_http2:
+            self._channel.cut(request)
+        else:
+            self._channel.loseConnection()
+
+    def seconds(self) -> float:
+        """See `Host`."""
+        return self._behind.lobby.clock.seconds()
+
+    def settle(self) -> None:
+        """The client has said who it is, or is gone: it is no newcomer any more."""
+        if self._is_newcomer:
+            self._is_newcomer = False
+            self._behind.door.settle(self.charged)
+
+    # As seen by the channel
+
+    def refuse_bytes(self, complaint: str) -> None:
+        """What came is no request."""
+        self._refuse(Malformed(complaint), 400)
+
+    def output_full(self) -> None:
+        """The client does not take what we send."""
+        self._is_output_full = True
+        self._connections.expect_within(self, self._behind.lobby.limits().idle_seconds)
+
+    def output_flows(self) -> None:
+        """It does again."""
+        self._is_output_full = False
+        if self._active:
+            self._connections.expect_nothing(self)
+
+    def output_over(self) -> None:
+        """Of HTTP/2: every answer has been sent, or was broken off."""
+        if self._is_leaving and not self._is_parting:
+            self.part()
+
+    def watch(self) -> None:
+        """Nothing is read for now."""
+        self._connections.watch(self)
+
+    def unwatch(self) -> None:
+        """It is read again."""
+        if not self._is_parting:
+            self._connections.unwatch(self)
+
+    def part(self) -> None:
+        """Send what is left to send, and close."""
+        self._is_parting = True
+        self._connections.expect_within(self, self._behind.lobby.limits().idle_seconds)
+        if self._is_http2:
+            self._channel.take_leave()
+        self.transport.loseConnection()
+
+    # As seen by `Connections`
+
+    def overdue(self) -> None:
+        """What was expected did not come in time."""
+        if self._is_parting or self._is_output_full or self._channel is None or self._is_http2:
+            self.transport.abortConnection()
+        elif self._is_awaited:
+            if self._is_newcomer:
+                self._behind.door.offended(self.charged, Offence.GRACE_EXCEEDED)
+            seconds = self._behind.lobby.limits().login_seconds
+            self._refuse(Malformed(f"the request was not complete within {seconds:g} s"), 408)
+        else:
+            self.part()
+
+    def come_to_an_end(self) -> None:
+        """Close as soon as what was asked has been answered."""
+        self._is_leaving = True
+        if self._is_parting:
+            return
+        if self._is_http2:
+            if not self._channel.is_sending:
+                self.part()
+        elif self._active:
+            self._channel.finish_up()
+        else:
+            self.part()
+
+    def _expect_more(self) -> None:
+        """Say by when the rest of a request is to be there; or, after a word from the reader of an answer, the next."""
+        if self._channel.is_reading_request:
+            self._is_awaited = True
+            self._connections.expect_within(self, self._behind.lobby.limits().login_seconds)
+        elif self._is_http2 and self._channel.is_sending:
+            self._connections.expect_within(self, self._behind.lobby.limits().idle_seconds)
+
+    def _speak_http1(self) -> None:
+        self._channel = Channel(self, self._new_request)
+        self._channel.makeConnection(self.transport)
+
+    def _speak_http2(self) -> None:
+        from cmdserver.frontends.web.http.http2 import HTTP2Channel  # noqa: PLC0415 - for those who speak it only
+
+        self._is_http2 = True
+        self._channel = HTTP2Channel(self, self._new_request, self._behind.lobby.clock)
+        self._channel.makeConnection(self.transport)
+        self.transport.registerProducer(self._channel, True)
+
+    def _new_request(self, channel: Any, queued: object = None) -> WebRequest:
+        del queued
+        return WebRequest(channel, self, self._behind.lobby.limits().request_bytes)
+
+    def _look_at_certificate(self) -> None:
+        trying = self._behind.door.log_in_by_certificate(self.source, self._certificate)
+        if trying is None:
+            return
+
+        def certified(caller: Caller) -> None:
+            self.certified = caller
+            self.settle()
+
+        def refused(failure: Failure) -> None:
+            # It is written down; who holds it may have something better to show, unless it was we who could not see.
+            if failure.trap(Refusal, Fault) is Fault:
+                self.transport.abortConnection()
+            elif failure.check(LoginRefused):
+                self._behind.door.offended(self.charged, Offence.AUTHFAIL)
+
+        trying.addCallbacks(certified, refused).addErrback(self._broken)
+
+    def _certificate(self) -> Credentials | None:
+        return self._behind.certificate_of and self._behind.certificate_of(self.transport, self.source)
+
+    def _refuse(self, error: RequestError, status: int) -> None:
+        """Answer bytes that are no request, and part, but not before the client can have read why."""
+        if self._is_parting:
+            return
+        self._is_parting = True
+        if self._is_http2:
+            self.transport.abortConnection()
+            return
+        self._channel.stop()
+        self.transport.unregisterProducer()
+        self.transport.write(self._behind.farewell(self.source, error, status))
+        self._connections.expect_within(self, LINGER_SECONDS)
+        self.transport.loseWriteConnection()
+
+    def _broken(self, failure: Failure) -> None:
+        """A mistake of ours."""
+        _log.failure("web connection from {source}", failure, source=self.source)
+        self.transport.abortConnection()

@@ -1,0 +1,99 @@
+"""The fields of a request: those of its query, and those of its body, which is a form or a JSON object.
+
+A JSON object is for programs that can send nothing else: its members are fields, its numbers and booleans are spelled
+as JSON spells them. Rule of this file: pure; any bytes give fields or a clear refusal.
+"""
+
+import json
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import ClassVar, Final
+from urllib.parse import parse_qsl
+
+from cmdserver.core.errors import Malformed
+
+#: Names and values, in the order in which they came.
+Fields = Sequence[tuple[str, str]]
+
+#: More fields than this are no form of ours.
+MOST_FIELDS: Final = 50
+
+_FORM: Final = b"application/x-www-form-urlencoded"
+_JSON: Final = b"application/json"
+#: Media types of bodies, as the header Accept-Post lists them (W3C Linked Data Platform 1.0, section 7.1).
+TYPES: Final = b", ".join((_FORM, _JSON))
+
+
+class UnsupportedBody(Malformed):
+    """A body is of a type that is not understood."""
+
+    #: RFC 9110, section 15.5.16.
+    status: ClassVar = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class _Object(list[tuple[str, object]]):
+    """A JSON object, as its members came; names may be there twice."""
+
+
+def of_query(text: bytes) -> Fields:
+    """Take a query apart, or a form, which is spelled the same.
+
+    Raises:
+        Malformed: It is not UTF-8, or there are too many fields.
+    """
+    try:
+        return parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+    except ValueError as error:
+        complaint = f"the fields are not UTF-8, or more than {MOST_FIELDS}"
+        raise Malformed(complaint) from error
+
+
+def of_body(content_type: bytes | None, body: bytes) -> Fields:
+    """Take a body apart; none is no fields.
+
+    Args:
+        content_type: The header.
+        body: All of it.
+
+    Raises:
+        UnsupportedBody: It is of another type.
+        Malformed: It is not what its type says.
+    """
+    if not body:
+        return []
+    media = (content_type or b"").partition(b";")[0].strip().lower()
+    if media == _FORM:
+        return of_query(body)
+    # RFC 6839, section 3.1: what ends so is JSON, whatever else it is.
+    if media == _JSON or (media.startswith(b"application/") and media.endswith(b"+json")):
+        return _of_json(body)
+    given = media[:100].decode("ascii", "replace") or "no type at all"
+    raise UnsupportedBody(
+        f"a body is a form ({_FORM.decode()}) or a JSON object ({_JSON.decode()}); this one is {given}"
+    )
+
+
+def _of_json(body: bytes) -> Fields:
+    try:
+        read = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_Object, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError) as error:
+        text = "the body is not JSON in UTF-8"
+        raise Malformed(text) from error
+    if not isinstance(read, _Object):
+        text = 'a JSON body is an object, such as {"name": "value"}'
+        raise Malformed(text)
+    if len(read) > MOST_FIELDS:
+        raise Malformed(f"the body has more than {MOST_FIELDS} members")
+    return [(name, _value(name, value)) for name, value in read]
+
+
+def _value(name: str, value: object) -> str:
+    match value:
+        case str():
+            return value
+        case True:
+            return "true"
+        case False:
+            return "false"
+        case _:
+            raise Malformed(f'"{name}" is neither a string, nor a number, nor a boolean')

@@ -1,0 +1,1 @@
+"""HTML: the pages, their parts, and the files that they load."""

@@ -1,0 +1,106 @@
+"""What all pages have: head, top and foot, who looks at them, and where their forms go.
+
+Rule of this file: it knows no command.
+"""
+
+from dataclasses import dataclass
+
+from cmdserver.frontends.web.pages.markup import Markup, closing, element, join, opening
+
+#: Where forms go, and where static files are; seen from the root, see `at`.
+LOGIN_PATH, LOGOUT_PATH, STATIC_PATH = "/-/login", "/-/logout", "/-/static/"
+#: The fields of forms; `TOKEN_HEADER` is how a script says the same.
+TOKEN_FIELD, NAME_FIELD, PASSWORD_FIELD, NEXT_FIELD = "token", "name", "password", "next"
+TOKEN_HEADER = "X-Cmdserver-Token"  # noqa: S105 - a name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """Who looks at a page, as far as pages differ by it."""
+
+    #: None for somebody who has not logged in.
+    name: str | None
+    #: Whether there is a login here that would change who they are.
+    may_log_in: bool
+    #: The anti-forgery token of their session, for forms; None if none is needed.
+    token: str | None
+    #: The way from the page's address to the root: ``./`` or ``../../``. Links are relative, for a proxy may serve the
+    #: root below a path, and take that away.
+    root: str = "./"
+
+
+_MAIN = opening("main", id="main")
+FOOT = closing("main", "body", "html")
+
+
+def page(visitor: Visitor, title: str, *body: Markup) -> Markup:
+    """Make a page whole."""
+    return join((head(visitor, title), *body, FOOT))
+
+
+def head(visitor: Visitor, title: str) -> Markup:
+    """Begin a page, up to where its own content goes; `FOOT` ends it."""
+    about = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", f"{title} - cmdserver"),
+        element("link", rel="icon", href=at(visitor, f"{STATIC_PATH}icon.svg"), type="image/svg+xml"),
+        element("link", rel="stylesheet", href=at(visitor, f"{STATIC_PATH}app.css")),
+        # async: it is wanted while a page is still coming, for a run may take long.
+        element("script", type="module", async_=True, src=at(visitor, f"{STATIC_PATH}app.js")),
+    )
+    skip = element("a", "Skip to the content", href="#main", class_="skip")
+    start = (
+        Markup("<!doctype html>\n"),
+        opening("html", lang="en"),
+        about,
+        opening("body"),
+        skip,
+        _top(visitor),
+        _MAIN,
+    )
+    return join(start)
+
+
+def _top(visitor: Visitor) -> Markup:
+    icon = element("img", src=at(visitor, f"{STATIC_PATH}icon.svg"), alt="", width=28, height=28)
+    brand = element("a", icon, "cmdserver", href=at(visitor, "/"), class_="brand")
+    return element("header", brand, element("div", *_who(visitor), class_="who"))
+
+
+def _who(visitor: Visitor) -> tuple[Markup, ...]:
+    if visitor.name is None:
+        return (link("Log in", at(visitor, LOGIN_PATH)),) if visitor.may_log_in else ()
+    name = element("span", visitor.name, class_="name")
+    if not visitor.may_log_in:
+        return (name,)
+    return name, element(
+        "form", token(visitor), element("button", "Log out"), method="post", action=at(visitor, LOGOUT_PATH)
+    )
+
+
+def at(visitor: Visitor, path: str) -> str:
+    """Say how a visitor's page refers to an address of ours.
+
+    Args:
+        visitor: Who looks at it.
+        path: From the root, beginning with a slash.
+    """
+    return visitor.root + path.removeprefix("/")
+
+
+def link(text: str, path: str) -> Markup:
+    """Make a link that looks like a button."""
+    return element("a", text, href=path, class_="button")
+
+
+def hidden(name: str, value: str) -> Markup:
+    """Make a field that is sent and not seen."""
+    return element("input", type="hidden", name=name, value=value)
+
+
+def token(visitor: Visitor) -> Markup | None:
+    """Make the field that proves that a form was on a page of ours."""
+    return None if visitor.token is None else hidden(TOKEN_FIELD, visitor.token)

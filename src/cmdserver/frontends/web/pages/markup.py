@@ -1,0 +1,80 @@
+"""HTML that cannot be broken by what is put into it.
+
+A plain ``str`` is a stranger's: wherever it goes, it is escaped, and its control characters are made visible. Only what
+`element`, `output` and `join` return is `Markup`, and goes into a page as it is; joining the two by other means makes a
+plain string again, which is escaped once more: a mistake is ugly, never dangerous.
+
+Why not twisted.web.template: its flattener takes seven times as long, and a table of processes with three thousand
+cells would hold every other caller up for 30 ms.
+
+Rule of this file: pure, and it knows no page.
+"""
+
+from collections.abc import Iterable
+from html import escape
+
+from cmdserver.core.escaping import printable_line
+
+#: HTML Living Standard, section 13.1.2: these have no end tag.
+_VOID = frozenset({"img", "input", "link", "meta"})
+
+
+class Markup(str):
+    """HTML that is safe as it stands; made in this file alone."""
+
+    __slots__ = ()
+
+
+Content = str | None
+#: True is an attribute without a value; False and None are none at all.
+Attribute = str | float | bool | None
+
+
+def element(name: str, /, *children: Content, **attributes: Attribute) -> Markup:
+    """Make an element.
+
+    Args:
+        name: Of the element; ours, never a stranger's.
+        children: Markup as it is, text escaped, None left out.
+        attributes: By name: a ``_`` at the end is cut off (``class_``), others become ``-`` (``aria_label``).
+    """
+    start = opening(name, **attributes)
+    return start if name in _VOID else Markup(f"{start}{join(children)}</{name}>")
+
+
+def opening(name: str, /, **attributes: Attribute) -> Markup:
+    """Make a start tag alone, for a page that is sent in pieces."""
+    return Markup(f"<{name}{''.join(_attribute(key, value) for key, value in attributes.items())}>")
+
+
+def closing(*names: str) -> Markup:
+    """Make the end tags of what `opening` began, innermost first."""
+    return Markup("".join(f"</{name}>" for name in names))
+
+
+def join(parts: Iterable[Content]) -> Markup:
+    """Put parts one after the other; text among them is escaped."""
+    return Markup("".join(_safe(part) for part in parts if part is not None))
+
+
+def output(text: str) -> Markup:
+    """Escape what `printable.Printable` has let through: its tabs and ends of lines stay."""
+    return Markup(escape(text, quote=True))
+
+
+def encode(markup: Markup) -> bytes:
+    """Make what is sent; a lone surrogate, which UTF-8 has no bytes for, becomes a question mark."""
+    return markup.encode(errors="replace")
+
+
+def _safe(part: str) -> str:
+    return part if isinstance(part, Markup) else escape(printable_line(part), quote=True)
+
+
+def _attribute(key: str, value: Attribute) -> str:
+    if value is None or value is False:
+        return ""
+    name = key.removesuffix("_").replace("_", "-")
+    return (
+        f" {name}" if value is True else f' {name}="{_safe(f"{value:g}" if isinstance(value, float) else str(value))}"'
+    )

@@ -1,0 +1,61 @@
+"""How many connections may be open: over all doors, and from one source.
+
+Rule of this file: pure; it counts, it closes nothing.
+"""
+
+from collections.abc import Mapping
+
+from cmdserver.core.addresses import block_of
+from cmdserver.core.errors import Busy
+
+
+class Gate:
+    """The open connections, by door and by source.
+
+    Args:
+        connections: Over all doors, >= 1.
+        per_source: From one source, >= 1. A source is what `block_of` says.
+    """
+
+    #: What a client that was turned away is told to wait; a guess, as nobody knows when somebody will leave.
+    RETRY_SECONDS = 5
+
+    def __init__(self, connections: int, per_source: int) -> None:
+        self.connections = connections
+        self.per_source = per_source
+        self._by_source: dict[str, int] = {}
+        self._by_door: dict[str, int] = {}
+        self._total = 0
+
+    def enter(self, door: str, source: str) -> None:
+        """Count a connection in.
+
+        Raises:
+            Busy: One of the limits is reached; nothing was counted.
+        """
+        if self._total >= self.connections:
+            raise Busy(f"{self._total} connections are open", self.RETRY_SECONDS)
+        block = block_of(source)
+        if self._by_source.get(block, 0) >= self.per_source:
+            raise Busy(f"{self._by_source[block]} connections are open from {block}", self.RETRY_SECONDS)
+        self._total += 1
+        self._by_door[door] = self._by_door.get(door, 0) + 1
+        self._by_source[block] = self._by_source.get(block, 0) + 1
+
+    def leave(self, door: str, source: str) -> None:
+        """Count a connection out that was counted in with the same door and source."""
+        self._total -= 1
+        self._by_door[door] -= 1
+        block = block_of(source)
+        self._by_source[block] -= 1
+        if not self._by_source[block]:
+            del self._by_source[block]
+
+    @property
+    def total(self) -> int:
+        """Open connections over all doors."""
+        return self._total
+
+    def counts(self) -> Mapping[str, int]:
+        """Open connections by door; a door stays listed when it is empty again."""
+        return dict(self._by_door)

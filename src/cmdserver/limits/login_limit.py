@@ -1,0 +1,62 @@
+"""Who may knock: sshd's two defences against those who are not let in, for every door that asks for a login.
+
+*Newcomers* (MaxStartups, PerSourceMaxStartups) bounds how many at once have not logged in, door by door and source by
+source; *penalties* (PerSourcePenalties) keep sources away that waste our time. Every door asks here and nowhere else.
+
+Rule of this file: it knows no protocol; time and chance are arguments of its making.
+"""
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from cmdserver.core.errors import Throttled
+from cmdserver.limits.max_startups import Newcomers
+from cmdserver.limits.source_penalties import Offence, Penalties
+
+_log = Logger()
+
+
+class Threshold:
+    """The place before the door.
+
+    Args:
+        newcomers: Those who have not logged in yet.
+        penalties: What sources have outstanding.
+        clock: For how long.
+        dice: A number in [0, 1), anew at each call.
+    """
+
+    def __init__(
+        self, newcomers: Newcomers, penalties: Penalties, clock: IReactorTime, dice: Callable[[], float]
+    ) -> None:
+        self.newcomers = newcomers
+        self.penalties = penalties
+        self._clock = clock
+        self._dice = dice
+
+    def require_patience(self, source: str) -> None:
+        """Raise `Throttled` while a source has too much outstanding to try a login."""
+        seconds = self.penalties.is_refused(source, self._clock.seconds())
+        if seconds is not None:
+            raise Throttled(f"too many logins from {source} came to nothing", seconds)
+
+    def enter(self, door: str, source: str) -> None:
+        """Count somebody in who has not logged in.
+
+        Raises:
+            Throttled: The source has too much outstanding.
+            Busy: Too many have not logged in, or too many of the source.
+        """
+        self.require_patience(source)
+        self.newcomers.enter(door, source, self._dice())
+
+    def leave(self, door: str, source: str) -> None:
+        """Count somebody out, who has logged in or is gone; once for each that was counted in."""
+        self.newcomers.leave(door, source)
+
+    def offend(self, source: str, offence: Offence) -> None:
+        """Charge a source, once a connection that came to nothing."""
+        if self.penalties.charge(source, offence, self._clock.seconds()):
+            _log.warn("logins from {source} are refused for now: {offence}", source=source, offence=offence)

@@ -1,0 +1,141 @@
+"""How many connections may stand at a door without having logged in: sshd's MaxStartups and PerSourceMaxStartups.
+
+The first is not a wall but a slope: when strangers hold more and more places, newcomers are refused with a growing
+probability, so that somebody who tries again gets in even while an attacker fills every place that becomes free. The
+second is a wall, for one source: alone it cannot get up to where the slope is steep.
+
+Rule of this file: pure; it counts and closes nothing, and the dice are thrown by the caller.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from cmdserver.core.addresses import address_of, block_of
+from cmdserver.core.errors import Busy
+
+
+@dataclass(frozen=True, slots=True)
+class Startups:
+    """``START:RATE:FULL``; as in sshd, START and FULL are at least 1, and RATE is 1 to 100.
+
+    Args:
+        start: With fewer unauthenticated connections than this, everybody is admitted.
+        rate: How many per cent are refused at ``start``; from there on it rises in a straight line.
+        full: From this many on, everybody is refused; >= ``start``.
+    """
+
+    start: int
+    rate: int
+    full: int
+
+    def __post_init__(self) -> None:
+        if self.start < 1:
+            raise ValueError(f"START is {self.start}; it must be at least 1")
+        if not 1 <= self.rate <= 100:  # noqa: PLR2004 - per cent
+            raise ValueError(f"RATE is {self.rate}; it must be from 1 to 100 per cent")
+        if self.full < self.start:
+            raise ValueError(f"FULL is {self.full}; it must not be below START, which is {self.start}")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``10:30:100``.
+
+        Raises:
+            ValueError: It is not three numbers, or they do not fit together; the text says which.
+        """
+        match = re.fullmatch(r"([0-9]{1,7}):([0-9]{1,7}):([0-9]{1,7})", text)
+        if match is None:
+            raise ValueError(f'"{text}" is not START:RATE:FULL, like 10:30:100')
+        start, rate, full = map(int, match.groups())
+        return cls(start, rate, full)
+
+    @property
+    def usual_per_source(self) -> int:
+        """What one source may have if nobody says otherwise: a quarter of FULL, but START in any case.
+
+        With the default, 10:30:100, a source that has its 25 gets 41 per cent of the others refused at a try. An office
+        behind one address gets there only if 25 of its people are at the prompt at once.
+        """
+        return max(self.start, self.full // 4)
+
+    def refused_per_cent(self, unauthenticated: int) -> int:
+        """Say how probable a refusal is.
+
+        In whole per cent, rounded down, as in sshd.c, should_drop_connection: the numbers that administrators know from
+        there mean the same here.
+
+        Args:
+            unauthenticated: Connections that stand there without having logged in, the newcomer not among them.
+        """
+        if unauthenticated < self.start:
+            return 0
+        if unauthenticated >= self.full:
+            return 100
+        return self.rate + (100 - self.rate) * (unauthenticated - self.start) // (self.full - self.start)
+
+    def admit(self, unauthenticated: int, dice: float) -> bool:
+        """Decide about a newcomer.
+
+        Args:
+            unauthenticated: As for `refused_per_cent`.
+            dice: A random number, 0 <= ``dice`` < 1.
+        """
+        return dice * 100 >= self.refused_per_cent(unauthenticated)
+
+
+class Newcomers:
+    """The connections that have not logged in, by door, and at each door by source.
+
+    Args:
+        startups: How many of them; may be replaced, which counts for those who come from then on.
+        per_source: How many of one source, which is what `block_of` says; 0 is no limit, None is
+            `Startups.usual_per_source`. May be replaced, too.
+    """
+
+    #: What a client that was turned away is told to wait; a guess, as the dice decide again.
+    RETRY_SECONDS = 5
+
+    def __init__(self, startups: Startups, per_source: int | None = None) -> None:
+        self.startups = startups
+        self.per_source = per_source
+        self._by_door: dict[str, int] = {}
+        #: Of sources that are IP addresses; the others (``unix``) cannot be told apart.
+        self._by_block: dict[tuple[str, str], int] = {}
+
+    def enter(self, door: str, source: str, dice: float) -> None:
+        """Count a connection in, at a door that requires login.
+
+        Args:
+            door: Each has a count of its own: strangers at one leave the others alone.
+            source: Where it calls from.
+            dice: As for `Startups.admit`.
+
+        Raises:
+            Busy: It is refused; nothing was counted.
+        """
+        waiting = self._by_door.get(door, 0)
+        if not self.startups.admit(waiting, dice):
+            raise Busy(f"{waiting} connections here have not logged in yet", self.RETRY_SECONDS)
+        place = (door, block_of(source))
+        of_source = self._by_block.get(place, 0)
+        most = self.startups.usual_per_source if self.per_source is None else self.per_source
+        if 0 < most <= of_source:
+            raise Busy(f"{of_source} connections here from {place[1]} have not logged in yet", self.RETRY_SECONDS)
+        self._by_door[door] = waiting + 1
+        if address_of(source) is not None:
+            self._by_block[place] = of_source + 1
+
+    def leave(self, door: str, source: str) -> None:
+        """Count a connection out that was counted in: it has logged in, or is closed; once for both."""
+        self._by_door[door] -= 1
+        if address_of(source) is not None:
+            place = (door, block_of(source))
+            self._by_block[place] -= 1
+            if not self._by_block[place]:
+                del self._by_block[place]
+
+    def counts(self) -> Mapping[str, int]:
+        """Connections that have not logged in, by door; a door stays listed when nobody stands there any more."""
+        return dict(self._by_door)

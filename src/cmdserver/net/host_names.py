@@ -1,0 +1,55 @@
+"""By which names clients may call this host on the web.
+
+A browser says in every request for whom it is; a name that is not ours comes from a page whose owner has pointed that
+name to our address (DNS rebinding), and is not served. Rule of this file: pure.
+"""
+
+import ipaddress
+from collections.abc import Collection, Iterable
+from functools import lru_cache
+
+from cmdserver.core.endpoints import parse
+
+#: Of a resolver's own: they always mean the host that asks.
+_LOOPBACK = ("localhost", "127.0.0.1", "::1", "ip6-localhost", "ip6-loopback")
+
+
+def own_names(host_name: str, endpoints: Iterable[str], configured: Iterable[str]) -> frozenset[str]:
+    """List the names that this host answers to.
+
+    Args:
+        host_name: Its own, perhaps with a domain.
+        endpoints: The descriptions of the endpoints of web doors: an interface that they name is ours.
+        configured: What the administrator adds; ``*`` is every name.
+    """
+    interfaces = [parse(each).arguments.get("interface", "") for each in endpoints]
+    names = (*_LOOPBACK, host_name, host_name.partition(".")[0], *interfaces, *configured)
+    return frozenset(normal_host(name) for name in names if name)
+
+
+def is_own(name: str, ours: Collection[str]) -> bool:
+    """Whether a name, as `normal_host` spells it, means this host.
+
+    Args:
+        name: Of a host, or an IP address.
+        ours: As `own_names` lists them; ``*`` is every name.
+    """
+    return name in ours or "*" in ours or name.endswith(".localhost") or _is_address(name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1024)
+def normal_host(name: str) -> str:
+    """Spell a host's name, or an IP address, with or without brackets, in the one way in which they are compared."""
+    name = name.removeprefix("[").removesuffix("]").lower().removesuffix(".")
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name

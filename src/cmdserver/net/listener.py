@@ -1,0 +1,165 @@
+"""From endpoint descriptions to open doors, and from addresses to sources.
+
+A door that cannot be opened keeps the daemon from starting: Twisted's own service for endpoints only logs that.
+Rule of this file: it knows no protocol; it opens doors for factories that it is given.
+"""
+
+import contextlib
+import errno
+import socket
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, cast
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.python.failure import Failure
+
+from cmdserver.core import endpoints
+from cmdserver.core.addresses import parse_address
+from cmdserver.core.errors import CannotListen
+from cmdserver.core.model import Listening
+from cmdserver.frontends.common.interface import FrontEnd
+from cmdserver.net import socket_activation
+from cmdserver.net.proxied_endpoint import ProxyEndpoint, ProxyItself
+
+#: The source of a client that is not known; it is never charged with anything.
+UNKNOWN = "unknown"
+
+#: Twisted's 50 costs a second of p99 at 256 callers: a connection that finds the queue full is tried again a second on.
+BACKLOG = 1024
+_TAKES_BACKLOG = frozenset({"tcp", "tcp6", "unix"})
+
+#: In tcp(7) of Linux; Python knows the name from 3.12 on.
+_TCP_NOTSENT_LOWAT = 25
+#: What the kernel takes from us that it cannot send yet. By itself it goes up to tcp_wmem's megabytes for each client
+#: that does not read, and a thousand of those have all the memory that the host has for TCP.
+_NOT_SENT_BYTES = 131_072
+
+#: Accepted connections inherit these from the listening socket, so they cost nothing later. The probes find clients
+#: whose host is gone, or who closed without a word left to read: within 30 + 4 x 10 seconds.
+_SOCKET_OPTIONS = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _NOT_SENT_BYTES),
+    # A telnet client may send the last byte of an interrupt as urgent data; by default it would be missing.
+    (socket.SOL_SOCKET, socket.SO_OOBINLINE, 1),
+)
+
+
+def parse_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+    """Read an endpoint description; where it says nothing of a backlog, it gets ours.
+
+    Raises:
+        ValueError: It is none, and says what is wrong.
+    """
+    endpoint = endpoints.parse(description)
+    if endpoint.is_proxied:
+        return ProxyEndpoint(parse_endpoint(reactor, description.removeprefix(endpoints.PROXY)), reactor)
+    kind = endpoint.kind
+    if kind in _TAKES_BACKLOG and "backlog" not in endpoint.arguments:
+        description += f":backlog={BACKLOG}"
+    if kind == "systemd":
+        return socket_activation.parse(reactor, description.removeprefix("systemd:"))
+    try:
+        return cast("IStreamServerEndpoint", serverFromString(reactor, description))
+    except OSError as error:
+        raise ValueError(f"{error.filename or kind}: {error.strerror}") from error
+    except Exception as error:
+        # Parsers raise whatever their authors did not think of, in words about their own functions, which help nobody.
+        raise ValueError(f"Twisted has no kind {kind}, or not with these values; most use tcp, tcp6 or unix") from error
+
+
+class Listener:
+    """One endpoint that is, or will be, open.
+
+    Args:
+        reactor: Watches it.
+        key: What the configuration says of it; two listeners with the same key are the same door.
+        front_end: Knows how to try it.
+        factory: Makes its connections: the front end, perhaps with TLS around it.
+    """
+
+    def __init__(self, reactor: Any, key: Listening, front_end: FrontEnd, factory: IProtocolFactory) -> None:
+        self.key = key
+        self._front_end = front_end
+        self._factory = factory
+        self._endpoint = parse_endpoint(reactor, key.endpoint)
+        self._port: IListeningPort | None = None
+
+    def try_it(self, command: str) -> str | None:
+        """Say what a person would type to try the door; None while it is closed."""
+        return self._front_end.try_it(self._port.getHost(), command) if self._port is not None else None
+
+    def open(self) -> None:
+        """Begin to listen.
+
+        Raises:
+            CannotListen: It does not work, for a reason that the text says.
+        """
+        outcome: list[IListeningPort | Failure] = []
+        self._endpoint.listen(self._factory).addBoth(outcome.append)
+        if not outcome:
+            raise CannotListen(
+                f"{self.key.endpoint}: this kind of endpoint does not open at once, which is not supported"
+            )
+        if isinstance(outcome[0], Failure):
+            reason = getattr(outcome[0].value, "socketError", None)
+            is_taken = getattr(reason, "errno", None) == errno.EADDRINUSE
+            raise CannotListen(f"{self.key.endpoint}: {outcome[0].getErrorMessage()}", is_taken=is_taken)
+        self._port = outcome[0]
+        for port in getattr(self._port, "ports", (self._port,)):
+            _set_options(port)
+
+    def close(self) -> Deferred[None]:
+        """Listen no longer; connections that are open stay so."""
+        port, self._port = self._port, None
+        return maybeDeferred(cast("Callable[[], None]", port.stopListening)) if port is not None else succeed(None)
+
+
+def source_of(address: object) -> str:
+    """Say where a connection comes from: an IP address, ``unix``, or ``unknown``.
+
+    An IPv4 client of an IPv6 socket has the same source as through an IPv4 one.
+    """
+    if isinstance(address, ProxyItself):
+        address = address.address
+    if isinstance(address, IPv4Address | IPv6Address):
+        return _source_of_host(address.host)
+    return "unix" if isinstance(address, UNIXAddress) else UNKNOWN
+
+
+def charged_source_of(address: object) -> str:
+    """Say who is charged for what a connection does wrong: its source; `UNKNOWN`, which is nobody, for a proxy's own.
+
+    A proxy's health checks connect and leave without a word, and its address may be everybody's whom it does not name.
+    """
+    return UNKNOWN if isinstance(address, ProxyItself) else source_of(address)
+
+
+@lru_cache(maxsize=4096)
+def _source_of_host(text: str) -> str:
+    """Work out the source of an address once, not for each connection: most come from a few."""
+    host = parse_address(text.partition("%")[0])
+    return UNKNOWN if host is None else str(host)
+
+
+def endpoint_of(address: object, separator: str = ":") -> str:
+    """Say where a client on this host reaches a socket that listens at an address, possibly every one."""
+    host, port = getattr(address, "host", "localhost"), getattr(address, "port", 0)
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - to connect to, not to bind
+        host = "localhost"
+    return f"[{host}]:{port}" if ":" in host and separator == ":" else f"{host}{separator}{port}"
+
+
+def _set_options(port: IListeningPort) -> None:
+    listening: socket.socket | None = getattr(port, "socket", None)
+    if listening is not None and listening.family in {socket.AF_INET, socket.AF_INET6}:
+        for level, option, value in _SOCKET_OPTIONS:
+            with contextlib.suppress(OSError):  # they make things better; nothing depends on them
+                listening.setsockopt(level, option, value)

@@ -1,0 +1,154 @@
+"""What Prometheus reads: counted from events, and looked up when it asks.
+
+A label has no value that a client has chosen: a command that there is not counts as ``(unknown)``. Commands that there
+are have their series from the start, so that a rate does not begin with a jump.
+
+Rule of this file: an observer; it decides nothing. It is imported only if there is a web door.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from importlib.metadata import version
+from typing import Final, assert_never
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from cmdserver.core.errors import Code
+from cmdserver.core.events import Event, LoggedIn, Requested, Started
+
+#: In place of a command's name, where there is no such command, or the bytes were no request.
+UNKNOWN: Final = "(unknown)"
+
+#: What the dispatcher answers itself; everybody may ask it.
+WORDS: Final = ("help", "explain", "who", "whoami")
+
+#: Upper bounds in seconds; an ordinary command takes some milliseconds, and 30 s is the usual time limit.
+_BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+#: Looked up now: later the files of packages may be out of our reach, see `preloading`.
+_VERSION: Final = version("cmdserver")
+
+
+class Now(Collector):
+    """What is not counted but looked up: how things are at this moment.
+
+    Args:
+        running: Processes.
+        queued: Questions that wait for a place.
+        connections: Open ones, by door.
+        commands: Names of those that there are.
+    """
+
+    def __init__(
+        self,
+        running: Callable[[], int],
+        queued: Callable[[], int],
+        connections: Callable[[], Mapping[str, int]],
+        commands: Callable[[], Collection[str]],
+    ) -> None:
+        self._running = running
+        self._queued = queued
+        self._connections = connections
+        self.commands = commands
+
+    def collect(self) -> Iterator[Metric]:
+        """Look now."""
+        yield GaugeMetricFamily("cmdserver_running", "Processes that are running", self._running())
+        yield GaugeMetricFamily("cmdserver_queued", "Runs that wait for a place", self._queued())
+        connections = GaugeMetricFamily("cmdserver_connections", "Open connections", labels=["door"])
+        for door, count in sorted(self._connections().items()):
+            connections.add_metric([door], count)
+        yield connections
+        info = GaugeMetricFamily("cmdserver_build_info", "Which cmdserver this is", labels=["version"])
+        info.add_metric([_VERSION], 1)
+        yield info
+
+
+class Metrics:
+    """Counts events; an `Observer`.
+
+    Args:
+        doors: The protocols of the doors that there can be.
+        now: What is looked up.
+    """
+
+    def __init__(self, doors: Iterable[str], now: Now) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call] # when a series began is of no use, and half of all there is
+        self._doors = tuple(doors)
+        self._now = now
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "cmdserver_requests",
+            "Requests by how they ended",
+            ["door", "command", "outcome"],
+            registry=self._registry,
+        )
+        self._durations = Histogram(
+            "cmdserver_run_duration_seconds",
+            "How long the process ran that answered a request",
+            ["command"],
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        self._logins = Counter(
+            "cmdserver_logins", "Logins by how they ended", ["door", "outcome"], registry=self._registry
+        )
+        self._registry.register(now)
+        ProcessCollector(registry=self._registry)
+        self._known: frozenset[str] = frozenset()
+        for door in self._doors:
+            for outcome in Code:
+                self._logins.labels(door, outcome)
+
+    def __call__(self, event: Event) -> None:
+        """Count an event."""
+        match event:
+            case Started():
+                pass  # `Now` counts what runs
+            case Requested():
+                command = self._label(event.command)
+                self._requests.labels(event.caller.door, command, event.outcome).inc()
+                if event.finished is not None and event.finished.is_over:
+                    self._durations.labels(command).observe(event.finished.duration_seconds)
+            case LoggedIn():
+                self._logins.labels(event.door, event.outcome).inc()
+            case _:
+                assert_never(event)
+
+    def render(self, commands: Collection[str]) -> bytes:
+        """Write everything down, of commands only those named, in Prometheus' text format 0.0.4."""
+        self._begin_series()
+        return generate_latest(_Visible(self._registry, {*commands, *WORDS, UNKNOWN}))
+
+    def _label(self, command: str | None) -> str:
+        return command if command is not None and (command in self._now.commands() or command in WORDS) else UNKNOWN
+
+    def _begin_series(self) -> None:
+        """Let commands that are new since the last look have all their series."""
+        commands = frozenset(self._now.commands())
+        for command in commands - self._known:
+            self._durations.labels(command)
+        for command in (*(commands - self._known), *(() if self._known else (*WORDS, UNKNOWN))):
+            for door in self._doors:
+                for outcome in Code:
+                    self._requests.labels(door, command, outcome)
+        self._known = commands
+
+
+class _Visible(CollectorRegistry):
+    """A registry as somebody sees it who may not know of all commands."""
+
+    def __init__(self, registry: CollectorRegistry, commands: Collection[str]) -> None:
+        super().__init__()
+        self._all = registry
+        self._commands = commands
+
+    def collect(self) -> Iterator[Metric]:
+        """Leave out what is of other commands."""
+        for metric in self._all.collect():
+            visible = Metric(metric.name, metric.documentation, metric.type, metric.unit)
+            visible.samples = [each for each in metric.samples if each.labels.get("command", UNKNOWN) in self._commands]
+            yield visible

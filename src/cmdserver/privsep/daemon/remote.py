@@ -1,0 +1,256 @@
+"""The daemon's side of the runner process: an `IReactorProcess` that asks it, and is told.
+
+Rule of this file: it believes the runner, and asks it for names of the allow-list only.
+"""
+
+import errno
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any, assert_never
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorProcess, IReadWriteDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from cmdserver.core.errors import Unavailable
+from cmdserver.privsep.daemon.fetching import Fetches
+from cmdserver.privsep.daemon.packets import Packets
+from cmdserver.privsep.daemon.remote_child import RemoteChild, close_all
+from cmdserver.privsep.messages import (
+    REQUEST_BYTES,
+    Exited,
+    Fetch,
+    Fetched,
+    Ran,
+    Read,
+    Ready,
+    Refused,
+    Report,
+    Request,
+    Signal,
+    Start,
+    Started,
+    Trouble,
+    encode,
+)
+
+#: Reports in a row, before others have a turn.
+_REPORTS_IN_A_ROW = 64
+
+_log = Logger()
+
+
+class RunnerLost(OSError):  # noqa: N818 - a statement
+    """The runner process died while it ran something, and what it ran died with it."""
+
+
+@implementer(IReactorProcess, IReadWriteDescriptor)
+class Remote:
+    """The runner process, as what it can do for us.
+
+    Args:
+        reactor: Watches the socket and the pipes.
+        met: Called when a runner introduces itself, with the process whose place it has taken, if any.
+        lost: Called when there is no runner any more, nor one to take its place.
+    """
+
+    def __init__(self, reactor: Any, met: Callable[[Ready, int | None], None], lost: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self._met = met
+        self._lost = lost
+        self._packets: Packets | None = None
+        #: Of the runner that we speak to; -1 until it has introduced itself.
+        self._generation = -1
+        self._last_id = -1
+        self._children: dict[int, RemoteChild] = {}
+        self._read: Callable[[Read, tuple[int, ...]], None] | None = None
+        self._fetches = Fetches(reactor, lambda name: self._send(encode(Fetch(name))))
+        #: The runner's process, for people.
+        self.pid: int | None = None
+
+    def attach(self, connection: socket.socket) -> None:
+        """Speak to a runner through this socket; it is ours from now on."""
+        self._packets = Packets(connection)
+        self._reactor.addReader(self)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a runner that has introduced itself."""
+        return self._generation >= 0
+
+    # IReactorProcess
+
+    def spawnProcess(
+        self,
+        processProtocol: IProcessProtocol,
+        executable: bytes | str,
+        args: Sequence[bytes | str] = (),
+        *_unused: object,
+        **_also_unused: object,
+    ) -> IProcessTransport:
+        """Have a command started.
+
+        Its protocol knows its transport at once; what keeps the process from being started, an OSError, is told later,
+        as the reason of its end.
+
+        Args:
+            processProtocol: Is told what happens.
+            executable: The command's name.
+            args: The name again, and then arguments.
+
+        Raises:
+            OSError: There is no runner at the moment, or the arguments are too long.
+        """
+        if self._generation < 0:
+            raise OSError(errno.EAGAIN, "the runner process is being started")
+        self._last_id += 1
+        packet = encode(Start(self._generation, self._last_id, str(executable), tuple(map(str, args[1:]))))
+        if len(packet) > REQUEST_BYTES:
+            raise OSError(errno.E2BIG, "the arguments are too long")
+        child = RemoteChild(self._reactor, processProtocol, self, self._last_id)
+        self._children[child.id] = child
+        processProtocol.makeConnection(child)
+        self._send(packet)
+        return child
+
+    # What the house asks
+
+    def ask(self, request: Request, read: Callable[[Read, tuple[int, ...]], None] | None = None) -> None:
+        """Send a request that is about no run.
+
+        Args:
+            request: What.
+            read: Is given the answer to a `Reread`, and the descriptors that came with it.
+        """
+        if read is not None:
+            self._read = read
+        self._send(encode(request))
+
+    def signal(self, run_id: int, number: int) -> None:
+        """Have everything signalled that is left of a run."""
+        self._send(encode(Signal(self._generation, run_id, number)))  # type: ignore[arg-type] # SIGTERM or SIGKILL
+
+    def forget(self, run_id: int) -> None:
+        """Expect nothing more of a run."""
+        self._children.pop(run_id, None)
+
+    def say_goodbye(self) -> None:
+        """Ask nothing more: the runner ends all that it runs, and itself, and then it is lost."""
+        if self._packets is not None:
+            self._packets.say_goodbye()
+
+    def close(self) -> None:
+        """Let the runner end, and everything that it runs."""
+        if self._packets is not None:
+            self._reactor.removeReader(self)
+            self._reactor.removeWriter(self)
+            packets, self._packets = self._packets, None
+            packets.close()
+        self._generation = -1
+        self._fetches.end()
+
+    def fetch(self, name: str) -> Deferred[int]:
+        """See `Fetches.fetch`."""
+        if not self.is_there:
+            return fail(Unavailable(errno.EAGAIN, "the runner process is being started"))
+        return self._fetches.fetch(name)
+
+    # IReadWriteDescriptor
+
+    def fileno(self) -> int:
+        """Say what to watch."""
+        return self._packets.fileno() if self._packets is not None else -1
+
+    def logPrefix(self) -> str:
+        """Name us in a log."""
+        return "runner"
+
+    def doRead(self) -> None:
+        """Take reports."""
+        for _ in range(_REPORTS_IN_A_ROW):
+            if self._packets is None:
+                return
+            try:
+                report, descriptors = self._packets.receive()
+            except BlockingIOError:
+                return
+            except (ConnectionResetError, ValueError):
+                self._part()
+                return
+            self.take(report, descriptors)
+
+    def doWrite(self) -> None:
+        """Send what waits."""
+        if self._packets is not None:
+            self._packets.flush()
+            if self._packets.is_clogged:
+                return
+        self._reactor.removeWriter(self)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Twisted has met with an error of ours, and watches the socket no longer: there is no runner without it."""
+        _log.failure("the runner process is not understood", reason)
+        self._part()
+
+    def _part(self) -> None:
+        self.close()
+        self._end_all()
+        self._lost()
+
+    def _send(self, packet: bytes) -> None:
+        if self._packets is not None:
+            self._packets.send(packet)
+            if self._packets.is_clogged:
+                self._reactor.addWriter(self)
+
+    # Reports
+
+    def take(self, report: Report, descriptors: tuple[int, ...]) -> None:
+        """Act on a report."""
+        self._fetches.heard()
+        match report:
+            case Started() | Exited() | Ran() | Refused():
+                self._take_of_run(report, descriptors)
+            case Ready():
+                self._meet(report)
+            case Read():
+                read, self._read = self._read or close_all, None
+                read(report, descriptors)
+            case Fetched():
+                self._fetches.answered(report, descriptors)
+            case Trouble():
+                _log.warn("runner process: {text}", text=report.text)
+            case _:
+                assert_never(report)
+
+    def _take_of_run(self, report: Started | Exited | Ran | Refused, descriptors: tuple[int, ...]) -> None:
+        is_begun = isinstance(report, Started)
+        child = self._children.get(report.id) if is_begun else self._children.pop(report.id, None)
+        if child is None:  # we have given it up
+            close_all(report, descriptors)
+            return
+        match report:
+            case Started():
+                child.started(report.pid, descriptors)
+            case Exited():
+                child.ended(report.status, is_alone=report.is_alone)
+            case Ran():
+                child.ran(report, descriptors)
+            case Refused():
+                child.refused(OSError(report.errno, report.text))
+            case _:
+                assert_never(report)
+
+    def _meet(self, ready: Ready) -> None:
+        predecessor = self.pid if self._generation >= 0 else None
+        self._generation, self.pid = ready.generation, ready.pid
+        self._fetches.ask_again()
+        self._end_all()
+        self._met(ready, predecessor)
+
+    def _end_all(self) -> None:
+        children, self._children = self._children, {}
+        for child in children.values():
+            child.refused(RunnerLost(errno.EPIPE, "the process that ran it died, and the command with it"))

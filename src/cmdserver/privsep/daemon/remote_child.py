@@ -1,0 +1,102 @@
+"""A process of the runner's, as its protocol in the daemon sees it.
+
+Rule of this file: it is told what happens by `remote`, and asks it for signals; it knows no socket.
+"""
+
+import errno
+import os
+from typing import Any, Protocol
+
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IProcessProtocol
+from twisted.python.failure import Failure
+
+from cmdserver.execution.pipes import Piped, reason_of
+from cmdserver.privsep.messages import SIGKILL, Ran
+
+
+class RunnerSide(Protocol):
+    """What is asked of whoever speaks to the runner."""
+
+    def signal(self, run_id: int, number: int) -> None:
+        """Have everything signalled that is left of a run."""
+
+    def forget(self, run_id: int) -> None:
+        """Expect nothing more of a run."""
+
+
+def close_all(_: object, descriptors: tuple[int, ...]) -> None:
+    """Take a report that nobody waits for any more."""
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+class RemoteChild(Piped):
+    """A process of the runner's.
+
+    Args:
+        reactor: Watches the pipes.
+        protocol: Is told what happens.
+        remote: The runner.
+        run_id: By which the runner knows it.
+    """
+
+    def __init__(self, reactor: Any, protocol: IProcessProtocol, remote: RunnerSide, run_id: int) -> None:
+        super().__init__(reactor, protocol)
+        self.id = run_id
+        self._remote = remote
+        #: Whether there is nobody to be signalled.
+        self._is_alone = False
+        self._is_unwanted = False
+
+    def started(self, pid: int, descriptors: tuple[int, ...]) -> None:
+        """It runs."""
+        self.pid = pid
+        if len(descriptors) == 2:  # noqa: PLR2004 - standard output and standard error
+            self.open(dict(enumerate(descriptors, start=1)))
+            if self._is_unwanted:
+                self.loseConnection()
+        else:
+            # We have no room for more descriptors, so the kernel has left some out.
+            close_all(None, descriptors)
+            self.signal_group(SIGKILL)
+            self._remote.forget(self.id)
+            self.refused(OSError(errno.EMFILE, "too many open files"))
+
+    def ran(self, report: Ran, descriptors: tuple[int, ...]) -> None:
+        """It has run, and quickly."""
+        self.started(report.pid, descriptors)
+        self.ended(report.status, is_alone=report.is_alone)
+        self.read_what_is_there()
+
+    def ended(self, status: int, *, is_alone: bool) -> None:
+        """It is dead, and has been reaped."""
+        self.pid = None
+        self._is_alone = is_alone
+        self.exited(Failure(reason_of(status)))
+
+    def refused(self, error: OSError) -> None:
+        """There is no such process, or not any more."""
+        self._is_alone = True
+        self.pid = None
+        protocol, self._protocol = self._protocol, None
+        self.loseConnection()
+        if protocol is not None:
+            protocol.processEnded(Failure(error))
+
+    def loseConnection(self) -> None:
+        """Close the pipes, from the reactor's next round on; or as soon as we have them."""
+        self._is_unwanted = True
+        super().loseConnection()
+
+    def signalProcess(self, signalID: str | int) -> None:  # noqa: ARG002 - IProcessTransport has it
+        """Refuse: the runner signals whole runs, see `signal_group`."""
+        raise ProcessExitedAlready
+
+    def signal_group(self, number: int) -> None:
+        """Have everybody signalled who is left of the run; after SIGKILL nobody will be."""
+        if not self._is_alone:
+            self._remote.signal(self.id, number)
+
+    def look_at_group(self) -> None:
+        """The runner does."""

@@ -1,0 +1,77 @@
+"""Start the runner process, and wait until it is there: in the daemon, before anything listens.
+
+Rule of this file: it blocks, but only as long as it says.
+"""
+
+import os
+import signal
+import socket
+import sys
+
+from cmdserver.config.host import SEARCH_PATH
+from cmdserver.core.errors import CannotStart
+from cmdserver.privsep.messages import REPORT_BYTES, Read, Ready, decode_report
+from cmdserver.privsep.orders import Orders
+
+#: A tenth of a second is usual; a host that swaps takes longer.
+PATIENCE_SECONDS = 30.0
+
+#: Where the runner finds its end of the socket.
+_CONNECTION = 3
+
+
+def start(orders: Orders) -> socket.socket:
+    """Start a runner.
+
+    Returns:
+        Our end of the socket to it. Whoever closes that ends the runner and all that it runs.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    argv = [sys.executable, "-P", "-m", "cmdserver.privsep", *orders.words()]
+    environment = {"PATH": SEARCH_PATH, "LANG": "C"}
+    if "PYTHONPATH" in os.environ:
+        environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
+    with theirs:
+        try:
+            os.posix_spawn(
+                sys.executable,
+                argv,
+                environment,
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, theirs.fileno(), _CONNECTION),
+                ],
+                setsid=True,
+                setsigmask=(),
+                setsigdef=[signal.SIGPIPE],
+            )
+        except BaseException:
+            ours.close()
+            raise
+    return ours
+
+
+def wait_for(connection: socket.socket) -> Ready:
+    """Wait until a runner that was started is ready to be asked; the socket is non-blocking from then on.
+
+    Raises:
+        CannotStart: It is not, for a reason that the text says.
+    """
+    connection.settimeout(PATIENCE_SECONDS)
+    try:
+        packet = connection.recv(REPORT_BYTES)
+    except OSError as error:
+        raise CannotStart(f"cmdserver: the runner process does not answer: {error}") from error
+    if not packet:
+        raise CannotStart("cmdserver: the runner process has ended as soon as it was started; what it said is above")
+    connection.setblocking(False)
+    match decode_report(packet):
+        case Ready() as ready:
+            return ready
+        case Read(mistakes):
+            raise CannotStart("cmdserver: the runner process cannot read the configuration: " + "; ".join(mistakes))
+        case report:
+            raise CannotStart(f"cmdserver: the runner process begins with {report}")

@@ -1,0 +1,140 @@
+"""What the runner may run: the allow-list, which it reads itself, and reads again when it is asked to.
+
+It reads for the daemon, too: that may not be allowed to open the configuration, or the key of its certificate, any
+more. What it hands over is what it has read, so that both go by the same text.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cmdserver.config.decoding import Mistakes
+from cmdserver.config.loading import Configuration, Source
+from cmdserver.core.model import Command
+from cmdserver.files.safe_path import UnsafePath, read_file
+from cmdserver.privsep.messages import Read, Report, checksum_of
+
+#: Of a list of mistakes, for a report, which has to fit into a packet: who has more has seen enough.
+_MOST_MISTAKES = 50
+_MOST_CHARACTERS = 300
+#: Besides what may run: what is being ended and is not yet dead.
+_SPARE_RUNS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """One reading of the configuration."""
+
+    source: Source
+    configuration: Configuration
+
+    @property
+    def checksum(self) -> int:
+        """Tell its text from others."""
+        return checksum_of(self.source.text)
+
+
+class Allowance:
+    """What may be run now, and what may be from `adopt` on.
+
+    Args:
+        read: Reads the configuration; raises `Mistakes` or OSError.
+    """
+
+    def __init__(self, read: Callable[[], Allowed]) -> None:
+        self._read = read
+        self._now = read()
+        self._next: Allowed | None = None
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """The allow-list."""
+        return self._now.configuration.commands
+
+    @property
+    def most(self) -> int:
+        """How many may run at once."""
+        return self._now.configuration.limits.running + _SPARE_RUNS
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Where the daemon listens."""
+        return tuple(each.endpoint for each in self._now.configuration.listening)
+
+    @property
+    def checksum(self) -> int:
+        """Of the text that we go by."""
+        return self._now.checksum
+
+    def reread(self) -> tuple[Report, tuple[int, ...]]:
+        """Read the configuration again; return what to tell the daemon, and the descriptors to go with it."""
+        self._next = None
+        try:
+            allowed = self._read()
+            files = dict(_read_safely(_tls_files(allowed.configuration)))
+            descriptors = _in_memory([allowed.source.text.encode(), *files.values()])
+        except Mistakes as mistakes:
+            return mistaken(mistakes), ()
+        except OSError as error:
+            return Read((_cut(f"{error.filename}: {error.strerror}"),), ()), ()
+        self._next = allowed
+        return Read((), tuple(files)), descriptors
+
+    def adopt(self, checksum: int) -> bool:
+        """Go by what was read last, if that is what is meant, or else by what there is to be read now.
+
+        Returns:
+            Whether one of them was what is meant; if not, nothing is changed.
+        """
+        meant, self._next = self._next, None
+        if meant is None or meant.checksum != checksum:
+            try:
+                meant = self._read()
+            except (Mistakes, OSError):
+                return False
+        if meant.checksum != checksum:
+            return False
+        self._now = meant
+        return True
+
+
+def mistaken(mistakes: Mistakes) -> Read:
+    """Say what is wrong with a configuration, in a report that fits into a packet."""
+    return Read(tuple(_cut(str(each)) for each in mistakes.mistakes[:_MOST_MISTAKES]), ())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."
+
+
+def _tls_files(configuration: Configuration) -> tuple[str, ...]:
+    tls = configuration.settings.tls
+    if not any(each.tls for each in configuration.listening):
+        return ()
+    return tuple(each for each in (tls.certificate, tls.key, tls.client_ca) if each is not None)
+
+
+def _read_safely(files: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Read files for the daemon, but those that it could have put there: it reads them itself."""
+    for file in files:
+        with contextlib.suppress(UnsafePath):
+            yield file, read_file(Path(file))
+
+
+def _in_memory(contents: Iterable[bytes]) -> tuple[int, ...]:
+    """Put bytes into files that have no name, to be read from their beginnings by whoever gets the descriptors."""
+    descriptors: list[int] = []
+    try:
+        for content in contents:
+            descriptor = os.memfd_create("configuration", os.MFD_CLOEXEC)
+            descriptors.append(descriptor)
+            with os.fdopen(descriptor, "wb", closefd=False) as file:
+                file.write(content)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+    except BaseException:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise
+    return tuple(descriptors)

@@ -1,0 +1,231 @@
+"""One process, from fork to exec: everything that is said of it is done to it before it runs, and by no wrapper.
+
+There are two ways. `fork` lets us do anything to the child, and costs a copy of our page tables: half a millisecond,
+as much as a third of what ``uptime`` itself costs. ``posix_spawn`` costs nothing, but can only do what POSIX has
+foreseen. So it is for commands of which nothing else is said, and which were over quickly the last time and left nobody
+behind: what it cannot do for them is the parent-death signal and the control group. They hardly live long enough to
+need the one, and the other would not hold them: they run as we do, and may write to the file that moves them out.
+
+Rules of this file: it is given a command and words; what is allowed was decided before. It waits for no child: a forked
+one may be stopped by its user, or hang in a file system, before it is the program. (posix_spawn does wait, in the
+kernel, for the same file system alone, and for a command that was quick a moment ago; should that go wrong, the standby
+notices.)
+"""
+
+import errno
+import os
+import resource
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from cmdserver.core.model import Command, Controls
+from cmdserver.privsep import linux, marks
+from cmdserver.privsep.runner.control_groups import ControlGroup, ControlGroups
+
+#: A command whose last run was over within this is started by posix_spawn.
+BRISK_SECONDS = 0.1
+
+_RESOURCES = {
+    "cpu_seconds": resource.RLIMIT_CPU,
+    "memory_bytes": resource.RLIMIT_AS,
+    "processes": resource.RLIMIT_NPROC,
+    "open_files": resource.RLIMIT_NOFILE,
+    "file_bytes": resource.RLIMIT_FSIZE,
+}
+
+_PLAIN = Controls()
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A process, leader of its own session or about to be, and the ends of its output that are read."""
+
+    pid: int
+    stdout: int
+    stderr: int
+    #: To be asked by `has_begun` whether it is the program yet; None: it is.
+    complaint: int | None = None
+    #: What it and its descendants are in; None: in ours.
+    group: ControlGroup | None = None
+
+
+def has_begun(complaint: int) -> bool:
+    """Whether a process that was forked is the program by now, or has died before; never waits.
+
+    Raises:
+        OSError: It cannot be, for the reason that the kernel gave it, and ends by itself.
+    """
+    try:
+        said = os.read(complaint, 16)
+    except BlockingIOError:
+        return False
+    if said:
+        number = int(said)
+        raise OSError(number, os.strerror(number))
+    return True
+
+
+class Launcher:
+    """Starts processes whose standard input is /dev/null.
+
+    Args:
+        descriptor_limit: RLIMIT_NOFILE for them, soft and hard; None for our own.
+        groups: Makes a control group for each that is forked; None: there are none on this host.
+    """
+
+    def __init__(self, descriptor_limit: tuple[int, int] | None = None, groups: ControlGroups | None = None) -> None:
+        self._descriptor_limit = descriptor_limit
+        self._groups = groups
+        self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        #: What we ignore (Python ignores SIGPIPE, nohup SIGHUP) a program must not ignore.
+        self._ignored = [each for each in signal.valid_signals() if signal.getsignal(each) == signal.SIG_IGN]
+
+    def launch(self, command: Command, arguments: Sequence[str], mark: int, *, is_brisk: bool) -> Launched:
+        """Start a command.
+
+        Args:
+            command: What, and as whom, where, with which limits.
+            arguments: Words that come behind those of the command.
+            mark: For it and its descendants, see `cmdserver.privsep.marks`.
+            is_brisk: Whether it was over quickly the last time, and left nobody behind.
+
+        Raises:
+            OSError: Whatever the kernel said: too many processes or descriptors. What keeps a forked process from
+                becoming the program is told by `has_begun`.
+            ValueError: An argument cannot be one: it has a NUL character in it.
+        """
+        argv = [os.fsencode(word) for word in (*command.argv, *arguments)]
+        if any(b"\0" in word for word in argv):
+            text = "an argument has a NUL character in it"
+            raise ValueError(text)
+        is_plain = _is_plain(command) and self._descriptor_limit is None
+        start = self._spawn if is_brisk and is_plain else self._fork
+        ends: list[int] = []
+        try:
+            ends += os.pipe()
+            ends += os.pipe()
+            stdout, stdout_end, stderr, stderr_end = ends
+            pid, complaint, group = start(command, argv, (stdout_end, stderr_end), mark)
+        except BaseException:
+            for end in ends:
+                os.close(end)
+            raise
+        os.close(stdout_end)
+        os.close(stderr_end)
+        # For the daemon, which may not wait for anything.
+        os.set_blocking(stdout, False)
+        os.set_blocking(stderr, False)
+        return Launched(pid, stdout, stderr, complaint, group)
+
+    def _spawn(self, command: Command, argv: list[bytes], ends: tuple[int, int], mark: int) -> tuple[int, None, None]:
+        marks.put_on_self(mark)
+        try:
+            pid = os.posix_spawn(
+                argv[0],
+                argv,
+                dict(command.environment),
+                # All sources are above 2, so no action overwrites the source of another.
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, self._null, 0),
+                    (os.POSIX_SPAWN_DUP2, ends[0], 1),
+                    (os.POSIX_SPAWN_DUP2, ends[1], 2),
+                ],
+                setsid=True,
+                setsigmask=(),
+                setsigdef=self._ignored,
+            )
+        finally:
+            marks.take_off_self()
+        return pid, None, None
+
+    def _fork(
+        self, command: Command, argv: list[bytes], ends: tuple[int, int], mark: int
+    ) -> tuple[int, int, ControlGroup | None]:
+        # Close-on-exec: the end of it, without a word, is the program's beginning.
+        complaint, complaint_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        group = None
+        # We ignore it, and so does the child at first; but what is blocked is kept for the program, ignored or not.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            group = self._groups.make() if self._groups is not None else None
+            parent = os.getpid()
+            pid = os.fork()
+            if not pid:
+                self._become(command, argv, ends, mark, parent, complaint_end, group)
+        except BaseException:
+            os.close(complaint)
+            if group is not None:
+                group.remove()
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            os.close(complaint_end)
+            if group is not None:
+                group.close_entrance()
+        return pid, complaint, group
+
+    def _become(
+        self,
+        command: Command,
+        argv: list[bytes],
+        ends: tuple[int, int],
+        mark: int,
+        parent: int,
+        complaint: int,
+        group: ControlGroup | None,
+    ) -> NoReturn:
+        """In the child: become the program, or say why not; in no case return."""
+        number = errno.ENOEXEC
+        try:
+            os.setsid()
+            if group is not None:
+                group.enter()  # while we are still who may
+            for target, source in enumerate((self._null, *ends)):
+                os.dup2(source, target)
+            for each in self._ignored:
+                signal.signal(each, signal.SIG_DFL)
+            if self._descriptor_limit is not None:
+                resource.setrlimit(resource.RLIMIT_NOFILE, self._descriptor_limit)
+            control(command.controls, mark)
+            os.chdir(command.working_directory)  # as whoever we are by now
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            linux.die_with_parent(signal.SIGKILL, parent)
+            os.execve(argv[0], argv, dict(command.environment))  # noqa: S606 - without a shell is how we want it
+        except OSError as error:
+            number = error.errno or number
+        except MemoryError:  # its own limit keeps it from beginning
+            number = errno.ENOMEM
+        finally:
+            os.write(complaint, b"%d" % number)
+            os._exit(127)
+
+
+def control(controls: Controls, mark: int) -> None:
+    """Apply to ourselves what is said of a command; what only root may do before we are not root any more."""
+    os.umask(controls.umask)
+    if controls.nice:
+        os.setpriority(os.PRIO_PROCESS, 0, controls.nice)
+    marks.put_on_self(mark)
+    if controls.uid is not None and controls.gid is not None:
+        os.setgroups([])
+        os.setresgid(controls.gid, controls.gid, controls.gid)
+    for name, value in controls.limits:
+        _limit(_RESOURCES[name], value)
+    if controls.uid is not None:
+        os.setresuid(controls.uid, controls.uid, controls.uid)
+
+
+def _limit(number: int, value: int) -> None:
+    """Set a resource limit; where a lower one may not be raised, that one holds."""
+    try:
+        resource.setrlimit(number, (value, value))
+    except (ValueError, OSError):
+        hard = resource.getrlimit(number)[1]
+        resource.setrlimit(number, (hard, hard))
+
+
+def _is_plain(command: Command) -> bool:
+    """Whether nothing is said of a command that posix_spawn cannot do; the runner itself is in / and has our umask."""
+    return command.controls == _PLAIN and command.working_directory == "/"

@@ -1,0 +1,253 @@
+"""The runner's loop: requests from the daemon, deaths of children, reports, signs of life.
+
+Rules of this file: as long as a report waits to be sent no request is read, so that a daemon that does not listen costs
+no memory. Nothing is waited for but in `poll`.
+"""
+
+import contextlib
+import errno
+import os
+import select
+import socket
+import time
+from collections import deque
+from typing import assert_never
+
+from cmdserver.files.credential_files import Credentials
+from cmdserver.privsep.messages import (
+    REQUEST_BYTES,
+    Adopt,
+    Fetch,
+    Fetched,
+    Ready,
+    Report,
+    Request,
+    Reread,
+    Signal,
+    Start,
+    Trouble,
+    decode_request,
+    encode,
+)
+from cmdserver.privsep.runner.allowance import Allowance
+from cmdserver.privsep.runner.runs import Runs
+from cmdserver.privsep.runner.succession import SIGN_SECONDS, Succession
+
+#: Requests in a row, before deaths are looked at.
+_REQUESTS_IN_A_ROW = 64
+#: Of a name that is no file's, in what is said about it.
+_MOST_CHARACTERS = 256
+#: Until what the host had no room for is tried again.
+_AGAIN_SECONDS = 0.2
+#: What it says then: too many descriptors on their way, no memory.
+_NO_ROOM = frozenset({errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM})
+
+
+class Channel:
+    """The runner's end of the socket.
+
+    Args:
+        connection: A SOCK_SEQPACKET socket; it is made non-blocking.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self._connection = connection
+        self._waiting: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        #: Whether the kernel had no room for what waits, and will not say when it has.
+        self.is_short = False
+
+    def fileno(self) -> int:
+        """Say what to poll."""
+        return self._connection.fileno()
+
+    @property
+    def is_clogged(self) -> bool:
+        """Whether the daemon has to read before more can be sent."""
+        return bool(self._waiting)
+
+    def post(self, report: Report, descriptors: tuple[int, ...]) -> None:
+        """Send a report, now or when there is room; the descriptors are closed here when they have been sent."""
+        self._waiting.append((encode(report), descriptors))
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what there is room for."""
+        self.is_short = False
+        while self._waiting:
+            packet, descriptors = self._waiting[0]
+            try:
+                if descriptors:
+                    socket.send_fds(self._connection, [packet], descriptors)
+                else:
+                    self._connection.send(packet)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    self.is_short = True
+                    return
+                # The daemon is gone, as the next attempt to read will show.
+            self._waiting.popleft()
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def receive(self) -> bytes | None:
+        """Read one packet; None if there is none, empty if the daemon is gone.
+
+        No room is made for descriptors, so the kernel closes whatever somebody sends along.
+        """
+        try:
+            return self._connection.recv(REQUEST_BYTES + 1)
+        except BlockingIOError:
+            return None
+        except ConnectionResetError:
+            return b""
+
+    def let_go(self) -> None:
+        """Close the descriptors that wait, in a process that has copies of them and sends nothing."""
+        for _, descriptors in self._waiting:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        self._waiting.clear()
+
+
+class Server:
+    """The runner at work.
+
+    Args:
+        channel: To the daemon.
+        runs: What is under way.
+        allowance: What may be run.
+        credentials: What the daemon may have opened.
+        succession: Who comes after us.
+        deaths: Readable when a child may have died.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        runs: Runs,
+        allowance: Allowance,
+        credentials: Credentials,
+        succession: Succession,
+        deaths: int,
+    ) -> None:
+        self._channel = channel
+        self._runs = runs
+        self._allowance = allowance
+        self._credentials = credentials
+        self._succession = succession
+        self._deaths = deaths
+        self._is_over = False
+        self._has_complained = False
+        #: When the next sign of life is due.
+        self._sign_at = 0.0
+
+    def serve(self) -> None:
+        """Do what is asked, until the daemon is gone.
+
+        Raises:
+            Forked: In the process that is to wait for the death of this one.
+        """
+        self._runs.allow(self._allowance.commands, self._allowance.most)
+        self._succession.require_successor()
+        ready = Ready(self._succession.generation, os.getpid(), self._allowance.checksum)
+        self._channel.post(ready, ())
+        poll = select.poll()
+        poll.register(self._deaths, select.POLLIN)
+        while not self._is_over:
+            poll.register(self._channel, self._wanted())
+            for descriptor, _ in poll.poll(self._seconds_to_wait(time.monotonic()) * 1000 + 1):
+                if descriptor == self._deaths:
+                    self._bury()
+                elif not self._channel.is_clogged:
+                    self._listen()
+            if self._channel.is_clogged:
+                self._channel.flush()
+            self._runs.pass_time(time.monotonic())
+            if self._succession.successor is None:
+                self._succession.require_successor()
+
+    def _seconds_to_wait(self, now: float) -> float:
+        if now >= self._sign_at:
+            self._succession.show_life()
+            self._sign_at = now + SIGN_SECONDS
+        times = [self._sign_at - now]
+        if (seconds := self._runs.seconds_to_wait(now)) is not None:
+            times.append(seconds)
+        if self._channel.is_short or self._succession.successor is None:
+            times.append(_AGAIN_SECONDS)
+        return min(times)
+
+    def _wanted(self) -> int:
+        if self._channel.is_short:
+            return 0
+        return select.POLLOUT if self._channel.is_clogged else select.POLLIN
+
+    def end(self) -> None:
+        """Kill everything that we started, and whatever came of it."""
+        self._succession.dismiss()
+        self._runs.end_all()
+
+    def _bury(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._deaths, 4096)
+        for pid in self._runs.reap(time.monotonic()):
+            self._succession.buried(pid)
+
+    def _listen(self) -> None:
+        for _ in range(_REQUESTS_IN_A_ROW):
+            if self._channel.is_clogged or (packet := self._channel.receive()) is None:
+                return
+            if not packet:
+                self._is_over = True
+                return
+            try:
+                request = decode_request(packet)
+            except ValueError as error:
+                self._complain(f"the daemon has sent what is no request: {error}")
+            else:
+                self._perform(request)
+                if isinstance(request, Reread):
+                    return  # it takes long, and a row of them would make us mute
+
+    def _perform(self, request: Request) -> None:
+        match request:
+            case Start():
+                if request.generation == self._succession.generation:
+                    self._runs.start(request, time.monotonic())
+            case Signal():
+                if request.generation == self._succession.generation:
+                    self._runs.signal(request, time.monotonic())
+            case Reread():
+                self._channel.post(*self._allowance.reread())
+            case Adopt():
+                if self._allowance.adopt(request.checksum):
+                    self._runs.allow(self._allowance.commands, self._allowance.most)
+                    self._succession.replace()  # the one who waits has the old allowance in mind
+                else:
+                    self._complain("the configuration was changed again; send another SIGHUP")
+            case Fetch():
+                self._fetch(request.name)
+            case _:
+                assert_never(request)
+
+    def _fetch(self, name: str) -> None:
+        try:
+            descriptor = self._credentials.open(name)
+        except OSError as error:
+            self._channel.post(Fetched(name[:_MOST_CHARACTERS], error.errno or errno.EIO), ())
+        else:
+            self._channel.post(Fetched(name, 0), (descriptor,))
+
+    def _complain(self, text: str) -> None:
+        """Once is enough: there may be a million more."""
+        if not self._has_complained:
+            self._has_complained = True
+            self._channel.post(Trouble(text), ())
+
+    def let_go(self) -> None:
+        """In a process that waits: close what is open for the daemon."""
+        self._channel.let_go()
+        self._runs.let_go()

@@ -1,0 +1,1 @@
+"""Tests of composition, start, stop and the command line."""

@@ -1,0 +1,471 @@
+"""The command ``cmdserver``."""
+
+import io
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import bcrypt
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from cmdserver.app.cli import main
+from cmdserver.auth import password_hash
+from cmdserver.auth.credential_formats import token_digest
+from cmdserver.auth.credential_store import INITIAL_PASSWORD_FILE, CredentialFiles
+from tests.auth.test_credential_store import public_key
+
+CONFIGURATION = """
+[[listen]]
+protocol = "line"
+endpoint = "tcp:2022:interface=127.0.0.1"
+login = "never"
+
+[commands.uptime]
+run = ["uptime"]
+
+[commands.df]
+run = ["df", "-h"]
+
+[roles.anonymous]
+commands = ["uptime"]
+
+[roles.watchers]
+users = ["ann"]
+commands = ["d*"]
+"""
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A state directory to be."""
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def files(state: Path) -> CredentialFiles:
+    """What is in it."""
+    return CredentialFiles(state)
+
+
+@pytest.fixture
+def run(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command as a person would whose host has a configuration."""
+    config = tmp_path / "cmdserver.toml"
+    config.write_text(CONFIGURATION)
+    monkeypatch.setenv("CMDSERVER_CONFIG", str(config))
+    monkeypatch.setenv("STATE_DIRECTORY", str(state))
+    monkeypatch.setattr(password_hash, "COST", 4)
+    return lambda *words, stdin="": CliRunner().invoke(main, [str(word) for word in words], input=stdin)
+
+
+def _done(result: Result) -> str:
+    """Return what a run that did what it should has said on standard output."""
+    assert (result.exit_code, result.exception) == (0, None), result.output
+    return result.stdout
+
+
+# Users
+
+
+def test_users_come_and_go(run: Run, files: CredentialFiles, state: Path) -> None:
+    """The state directory is made for the first; what is done is not talked about."""
+    assert _done(run("user", "add", "ann", "--password-stdin", stdin="first\nsecond\n")) == ""
+    assert bcrypt.checkpw(b"first", files.passwords()["ann"])
+    assert state.stat().st_mode & 0o777 == 0o700
+
+    assert _done(run("user", "passwd", "ann", "--password-stdin", stdin="grün\r\n")) == ""
+    assert bcrypt.checkpw("grün".encode(), files.passwords()["ann"])
+
+    assert _done(run("user", "remove", "ann")) == ""
+    assert files.users() == ()
+
+
+def test_a_password_from_powershell(run: Run, files: CredentialFiles) -> None:
+    """The byte order mark before a pipe is no part of the password, nor is the line's end."""
+    _done(run("user", "add", "ann", "--password-stdin", stdin=b"\xef\xbb\xbfsecret\r\n"))
+    assert bcrypt.checkpw(b"secret", files.passwords()["ann"])
+
+
+def test_the_list(run: Run, state: Path) -> None:
+    """Who there is, with what they log in, and what they are; complaints do not get into scripts."""
+    assert _done(run("user", "list")) == ""
+    for word in ("user add ann", "user add roberta"):
+        _done(run(*word.split(), "--password-stdin", stdin="x"))
+    _done(run("key", "add", "ann", stdin=public_key() + public_key()))
+    _done(run("token", "add", "ann"))
+    _done(run("token", "add", "cid"))
+    with (state / "passwd").open("a") as passwd:
+        passwd.write("dora:x\n")
+
+    result = run("user", "list")
+    assert _done(result).splitlines() == [
+        "ann      password, 2 keys, 1 token; roles: watchers",
+        "cid      1 token; roles: (none)",
+        "roberta  password; roles: (none)",
+    ]
+    assert f"{state}/passwd:3: dora: no bcrypt hash" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "complaint"),
+    [
+        ("user add ann --password-stdin", "x", "there is a user ann already; to change"),
+        ("user add bob --password-stdin", "", "the password is empty"),
+        ("user add bob --password-stdin", "\nx", "the password is empty"),
+        ("user add bob --password-stdin", "x" * 73, "73 bytes long"),
+        ("user add bob --password-stdin", b"\xff", "not valid Unicode"),
+        ("user add bob", "x\nx\n", "use --password-stdin"),
+        ("user passwd bob --password-stdin", "x", "there is no user bob"),
+        ("user remove bob", "", "there is no user bob"),
+        ("key add bob", "x", "line 1: "),
+        ("key add bob", "", "there is no key"),
+        ("key add bob", "-----BEGIN OPENSSH PRIVATE KEY-----\n", "private"),
+        ("user list --config /nonexistent", "", "/nonexistent"),
+        ("user list --state-dir /proc/x", "", "/proc/x"),
+    ],
+)
+def test_what_cannot_be_done(run: Run, files: CredentialFiles, words: str, stdin: str | bytes, complaint: str) -> None:
+    """One line on standard error, exit status 1, and nothing is changed."""
+    _done(run("user", "add", "ann", "--password-stdin", stdin="x"))
+    before = dict(files.passwords())
+
+    result = run(*words.split(), stdin=stdin)
+
+    assert result.exit_code == 1
+    assert result.stdout == "" or isinstance(result.exception, SystemExit)
+    assert result.output.startswith("cmdserver: ")
+    assert complaint in result.output
+    assert (dict(files.passwords()), files.users()) == (before, ("ann",))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "user",
+        "nonsense",
+        "user add",
+        "user add ../x --password-stdin",
+        "user add -- -x",
+        "user add anonymous --password-stdin",
+        "user list --nonsense",
+        "key add ann /nonexistent",
+        "token add ann --expires tomorrow",
+        "token add ann --expires 2001-01-01T00:00:00Z",
+        "token add ann --from 10.*",
+        "token add ann --commands *",
+        "explain ann",
+        "explain ../x df",
+    ],
+)
+def test_what_was_typed_wrongly(run: Run, state: Path, words: str) -> None:
+    """Exit status 2, with a hint at what would be right; nothing is made."""
+    result = run(*words.split())
+
+    assert result.exit_code == 2
+    assert "Usage: cmdserver" in result.output
+    assert not state.exists()
+
+
+def test_the_initial_password(run: Run, state: Path) -> None:
+    """It is gone when it is not admin's any more."""
+    _done(run("user", "add", "admin", "--password-stdin", stdin="x"))
+    (state / INITIAL_PASSWORD_FILE).write_text("x")
+    _done(run("user", "passwd", "admin", "--password-stdin", stdin="y"))
+
+    assert not (state / INITIAL_PASSWORD_FILE).exists()
+
+
+def test_names_without_roles(run: Run) -> None:
+    """They are allowed, and maybe a mistake."""
+    for words, stdin in ((["key", "add"], public_key()), (["token", "add"], ""), (["user", "add"], "x")):
+        option = ["--password-stdin"] if words[0] == "user" else []
+        assert "no role lists bob" in run(*words, "bob", *option, stdin=stdin).stderr
+        assert "role" not in run(*words, "ann", *option, stdin=stdin or "x").stderr
+
+
+# Keys and tokens
+
+
+def test_keys(run: Run, files: CredentialFiles, tmp_path: Path) -> None:
+    """From a file or standard input, named or not; what was understood is told."""
+    (tmp_path / "id.pub").write_text(public_key())
+    said = [
+        _done(run("key", "add", "ann", tmp_path / "id.pub")),
+        _done(run("key", "add", "ann", "-", stdin=f'from="10.0.0.0/8" {public_key()}')),
+        _done(run("key", "add", "ann", stdin=public_key().encode().replace(b"a comment", b"\x1b[31m\xff"))),
+    ]
+
+    keys = files.keys("ann")
+    assert [line.rsplit(" ", 1)[0] for line in said[:2]] == [
+        f"ann: ssh-ed25519 {key.fingerprint} a" for key in keys[:2]
+    ]
+    assert said[2] == f"ann: ssh-ed25519 {keys[2].fingerprint} ^[[31m\\udcff\n"
+
+
+def test_keys_from_windows(run: Run, files: CredentialFiles, tmp_path: Path) -> None:
+    """A byte order mark and CR LF mean nothing; another encoding is named, with what to do."""
+    (tmp_path / "id.pub").write_bytes(b"\xef\xbb\xbf" + public_key().encode().replace(b"\n", b"\r\n"))
+    _done(run("key", "add", "ann", tmp_path / "id.pub"))
+    assert len(files.keys("ann")) == 1
+
+    (tmp_path / "id.pub").write_bytes(public_key().encode("utf-16"))
+    result = run("key", "add", "ann", tmp_path / "id.pub")
+    assert result.exit_code == 1
+    assert result.stderr == "cmdserver: the key is UTF-16, not UTF-8; save it as UTF-8, or: iconv -f UTF-16 -t UTF-8\n"
+    assert len(files.keys("ann")) == 1
+
+
+def test_a_token(run: Run, files: CredentialFiles, state: Path) -> None:
+    """It alone is on standard output, it is long, and it is not in the file."""
+    options = ["--expires", "2999-01-31T01:00:00+01:00", "--from", "10.0.0.0/8,::1", "--commands", "df,dff"]
+    result = run("token", "add", "ann", *options)
+    secret = _done(result).removesuffix("\n")
+    (token,) = files.tokens()
+
+    assert len(secret) == 43
+    assert token.sha256 == token_digest(secret)
+    assert secret not in (state / "tokens").read_text()
+    assert (
+        (state / "tokens").read_text().endswith(" expires=2999-01-31T00:00:00Z from=10.0.0.0/8,::1 commands=df,dff\n")
+    )
+    assert result.stderr == "cmdserver: note: there is no command dff in the configuration\n"
+    assert _done(run("token", "add", "ann")) != _done(run("token", "add", "ann"))
+
+
+# The configuration
+
+
+def test_check(run: Run, tmp_path: Path) -> None:
+    """As the daemon's own: all mistakes with their lines, and exit status 1."""
+    assert "no mistakes" in _done(run("check"))
+
+    (tmp_path / "bad.toml").write_text('[commands.df]\nrun = ["no-such-program"]\nnonsense = 1\n')
+    result = run("check", "--config", tmp_path / "bad.toml")
+    assert result.exit_code == 1
+    assert "bad.toml:2: commands.df.run" in result.output
+    assert "bad.toml:3: commands.df.nonsense" in result.output
+
+
+def test_check_with_warnings(run: Run, tmp_path: Path) -> None:
+    """They are told with their places, and counted; the exit status says that there is no mistake."""
+    config = tmp_path / "odd.toml"
+    config.write_text(CONFIGURATION + "[web]\nhosts = ['x']\n[commands.other]\nrun = ['df']\n")
+    result = run("check", "--config", config)
+
+    assert _done(result) == f"{config}: no mistakes, 4 warnings\n"
+    assert result.stderr.splitlines() == [
+        f"{config}:16: roles.watchers: is nobody's: no listener takes a login",
+        f"{config}:17: roles.watchers.users: there is no user ann; cmdserver user add ann",
+        f"{config}:19: web: is without effect: no listener speaks it",
+        f"{config}:21: commands.other: is in no role, so nobody may run it",
+    ]
+    assert _done(run("check", "--config", config, "--state-dir", "/proc/1/x")).endswith("4 warnings\n")
+
+
+def test_check_of_sockets_that_systemd_opens(run: Run, tmp_path: Path) -> None:
+    """They are there when systemd starts the daemon, and not when somebody checks."""
+    config = tmp_path / "systemd.toml"
+    config.write_text(CONFIGURATION.replace("tcp:2022:interface=127.0.0.1", "systemd:domain=INET:name=line"))
+
+    assert "no mistakes" in _done(run("check", "--config", config))
+
+
+def test_a_configuration_in_another_encoding(run: Run, tmp_path: Path) -> None:
+    """Its file and line are named, by whichever command reads it."""
+    config = tmp_path / "latin-1.toml"
+    config.write_bytes(b"# gr\xfcn\n")
+    for words in (["check"], ["user", "list"]):
+        result = run(*words, "--config", config)
+        assert result.exit_code == 1
+        assert f"{config}:1: not UTF-8: column 5 has the byte 0xfc" in result.stderr
+
+
+@pytest.mark.slow
+def test_what_a_terminal_cannot_show(tmp_path: Path) -> None:
+    """It is shown as an escape, in what is found and in what is refused."""
+    config = tmp_path / "gr\u00fcn.toml"
+    config.write_text(
+        CONFIGURATION.replace("'uptime'", "'\u00fc*'").replace('["uptime"]\n\n[roles.w', '["\u00fc*"]\n[roles.w')
+    )
+    for words, expected in (
+        (["check", "--config", str(config)], rb"gr\xfcn.toml: no mistakes"),
+        (["explain", "anonymous", "\u00fc", "--config", str(config)], rb'no command named "\xfc"'),
+        (["\u00fc"], rb"No such command '\xfc'"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", "from cmdserver.app.cli import main; main()", *words],
+            capture_output=True,
+            check=False,
+            env={**os.environ, "PYTHONIOENCODING": "ascii", "STATE_DIRECTORY": str(tmp_path / "state")},
+        )
+        said = done.stdout + done.stderr
+        assert expected in said
+        assert said.isascii()
+        assert b"Traceback" not in said
+
+
+def test_explain(run: Run) -> None:
+    """What would run, and by which rule."""
+    said = dict(line.split(maxsplit=1) for line in _done(run("explain", "ann", "df")).splitlines())
+
+    assert said["run"] == "df -h"
+    assert (said["role"], said["rule"]) == ("watchers", "d*")
+    assert "anonymous" in _done(run("explain", "anonymous", "uptime"))
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("ann uptime", "denied: "),
+        ("ann dff", "unknown_command: "),
+        ("ann df -h", "bad_argument: "),
+        ("bob df", "denied: "),
+        ("anonymous df", "unknown_command: "),
+    ],
+)
+def test_explaining_a_refusal(run: Run, words: str, complaint: str) -> None:
+    """As the caller would be told, and what the administrator may know besides."""
+    result = run("explain", *words.split())
+    name = words.split(maxsplit=1)[0]
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"cmdserver: {complaint}")
+    assert f"the roles of {name}: " in result.stderr
+    assert f"{name} may run: " in result.stderr
+
+
+def test_where_options_may_stand(run: Run, tmp_path: Path) -> None:
+    """Behind any word; the last one counts, and they outweigh the environment and the file."""
+    (tmp_path / "other.toml").write_text(f'state_dir = "{tmp_path}/configured"\n[roles.bosses]\nusers = ["bob"]\n')
+    config = ("--config", str(tmp_path / "other.toml"))
+    for words in (
+        (*config, "token", "add", "bob"),
+        ("token", *config, "add", "bob"),
+        ("token", "add", *config, "bob"),
+        ("token", "add", "bob", *config),
+    ):
+        assert run(*words).stderr == ""
+    assert len(CredentialFiles(tmp_path / "configured").tokens()) == 4
+
+    _done(run("--state-dir", "/nonexistent", "token", *config, "add", "bob", "--state-dir", tmp_path / "s"))
+    assert len(CredentialFiles(tmp_path / "s").tokens()) == 1
+
+
+def test_a_configuration_with_mistakes(run: Run, tmp_path: Path) -> None:
+    """Users can be looked after meanwhile, as long as it is clear where they are."""
+    config = tmp_path / "cmdserver.toml"
+    config.write_text("nonsense = 1\n")
+    _done(run("user", "list"))
+
+    for text in ("state_dir = 1\n", "[[["):
+        config.write_text(text)
+        result = run("user", "list")
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"cmdserver: {config}:")
+
+
+# The state directory
+
+
+def test_a_directory_that_others_may_write_to(run: Run, state: Path) -> None:
+    """Nothing is put there."""
+    state.mkdir()
+    state.chmod(0o777)
+    result = run("user", "add", "ann", "--password-stdin", stdin="x")
+
+    assert result.exit_code == 1
+    assert "others may write to the state directory" in result.output
+    assert list(state.iterdir()) == []
+
+
+def test_a_file_that_others_may_write_to(run: Run, state: Path) -> None:
+    """It is not made ours by a change."""
+    state.mkdir(mode=0o700)
+    (state / "tokens").touch()
+    (state / "tokens").chmod(0o666)
+    result = run("token", "add", "ann")
+
+    assert result.exit_code == 1
+    assert result.output.startswith(f"cmdserver: {state}/tokens: others may write to it")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a directory away")
+def test_root_works_for_the_daemons_user(run: Run, state: Path, tmp_path: Path) -> None:
+    """What root adds belongs to the directory's owner, who could not read it otherwise."""
+    (tmp_path / "id.pub").write_text(public_key())
+    state.mkdir(mode=0o700)
+    os.chown(state, 65534, 65534)
+    _done(run("user", "add", "ann", "--password-stdin", stdin="x"))
+    _done(run("key", "add", "ann", tmp_path / "id.pub"))
+
+    made = [state / "passwd", state / ".lock", state / "authorized_keys", state / "authorized_keys" / "ann"]
+    assert [path.stat().st_uid for path in made] == [65534] * 4
+
+
+# The command line itself
+
+
+def test_help_and_version(run: Run) -> None:
+    """Every command has help, and takes the common options."""
+
+    def look(group: click.Group, *words: str) -> None:
+        for name, command in group.commands.items():
+            said = _done(run(*words, name, "--help"))
+            assert "--config" in said
+            assert "--state-dir" in said
+            assert command.help
+            if isinstance(command, click.Group):
+                look(command, *words, name)
+
+    assert _done(run("--version")) == f"cmdserver {version('cmdserver')}\n"
+    look(main)
+
+
+@pytest.mark.slow
+def test_a_terminal_is_asked(state: Path) -> None:
+    """Twice, without an echo; two different answers are asked for again."""
+    program = [sys.executable, "-c", "from cmdserver.app.cli import main; main()"]
+    ours, theirs = pty.openpty()
+    with (
+        os.fdopen(ours, "rb+", buffering=0) as terminal,
+        subprocess.Popen(
+            [*program, "user", "add", "ann", "--state-dir", str(state)],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        ) as child,
+    ):
+        os.close(theirs)
+        said = b""
+        for prompt, answer in ((b"word: ", b"1st"), (b"Again: ", b"other"), (b"word: ", b"2nd"), (b"Again: ", b"2nd")):
+            while not said.endswith(prompt):
+                said += terminal.read(1)
+            terminal.write(answer + b"\n")
+            said += b"|"
+        said += b"".join(iter(partial(_read, terminal), b""))
+
+    assert child.returncode == 0, said
+    assert b"1st" not in said
+    assert b"2nd" not in said
+    assert b"do not match" in said
+    assert bcrypt.checkpw(b"2nd", CredentialFiles(state).passwords()["ann"])
+
+
+def _read(terminal: io.FileIO) -> bytes:
+    """Read from a terminal, whose end is an error when nobody is left there."""
+    try:
+        return terminal.read(1000)
+    except OSError:
+        return b""

@@ -1,0 +1,662 @@
+"""Tests of the portal: who is believed, what is written down, and what nobody is told."""
+
+import os
+import tempfile
+from base64 import b64decode, b64encode
+from dataclasses import fields
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, cast
+from unittest.mock import Mock, patch
+
+import bcrypt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.portal import IRealm
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from cmdserver.auth.authenticator import Arrival, Credentials, Door, ICaller, Identity, Login, Offence, Realm, suppose
+from cmdserver.auth.checkers import CertificateChecker, PasswordChecker, PublicKeyChecker, TokenChecker
+from cmdserver.auth.credential_formats import Token, token_digest
+from cmdserver.auth.credential_store import CredentialFiles
+from cmdserver.auth.credentials import BearerToken, Certificate, Password, Proof, PublicKey
+from cmdserver.auth.password_cache import Remembered
+from cmdserver.auth.password_verifier import PasswordVerifier, is_match
+from cmdserver.auth.source_restrictions import parse_networks
+from cmdserver.core.errors import (
+    AuditError,
+    Busy,
+    Code,
+    Fault,
+    LoginRefused,
+    LoginRequired,
+    RequestError,
+    Throttled,
+    Unavailable,
+)
+from cmdserver.core.events import EventStream, LoggedIn
+from cmdserver.core.model import Caller
+from cmdserver.limits.login_limit import Threshold
+from cmdserver.limits.max_startups import Newcomers, Startups
+from cmdserver.limits.source_penalties import Penalties
+from tests.running_doubles import MemoryLedger
+
+HERE = Arrival("line", "192.0.2.1")
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+ADA = bcrypt.hashpw(b"right", bcrypt.gensalt(4))
+
+
+class InstantVerifier:
+    """A `PasswordVerifier` without threads; it keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[bytes, bytes | None, str, int]] = []
+        self.trouble: Exception | None = None
+
+    def verify(self, password: bytes, hashed: bytes | None, *, source: str, cost: int) -> Deferred[bool]:
+        self.asked.append((password, hashed, source, cost))
+        return fail(self.trouble) if self.trouble else succeed(is_match(password, hashed, cost))
+
+
+class IdentityTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.files = CredentialFiles(Path(folder.name))
+        self.files.add_user("ada", ADA)
+        self.verifier = InstantVerifier()
+        self.ledger = MemoryLedger()
+        self.clock = Clock()
+        self.now = 0.0
+        self.threshold = Threshold(Newcomers(Startups(2, 100, 2)), Penalties(), self.clock, lambda: 0.5)
+        checkers: list[ICredentialsChecker] = [
+            PasswordChecker(
+                self.files, cast("PasswordVerifier", self.verifier), Remembered(bytes(32)), lambda: self.now
+            ),
+            PublicKeyChecker(self.files, lambda: NOON),
+            TokenChecker(self.files, lambda: NOON),
+            CertificateChecker(),
+        ]
+        self.identity = Identity(checkers, self.threshold, EventStream(self.ledger), lambda: 1_700_000_000.0)
+
+    def log_in(self, credentials: Credentials) -> Caller | Exception:
+        """Try, and return what comes of it."""
+        results: list[Any] = []
+        self.identity.log_in(HERE, credentials).addBoth(results.append)
+        (result,) = results
+        return result if isinstance(result, Caller) else cast("Exception", result.value)
+
+    @property
+    def written(self) -> list[tuple[str | None, str, Code, str | None]]:
+        """What was written down of logins."""
+        return [
+            (event.user, event.method, event.outcome, event.reason)
+            for event in self.ledger.events
+            if isinstance(event, LoggedIn)
+        ]
+
+
+def string(data: bytes) -> bytes:
+    """Spell a string as SSH does (RFC 4251, section 5)."""
+    return len(data).to_bytes(4, "big") + data
+
+
+def password(name: str, secret: bytes) -> Password:
+    """Show a name and a password."""
+    return Password(name=name, password=secret, source=HERE.source)
+
+
+def repeated(secret: bytes) -> Password:
+    """Show ada's name and a password as HTTP Basic does, with every request."""
+    return Password(name="ada", password=secret, source=HERE.source, is_repeated=True)
+
+
+class PasswordTests(IdentityTestCase):
+    def test_right_password(self) -> None:
+        """The caller has the name, and the door and source of the arrival."""
+        caller = self.log_in(password("ada", b"right"))
+
+        self.assertEqual(caller, Caller(name="ada", door="line", source="192.0.2.1", method="password"))
+        self.assertEqual(self.written, [("ada", "password", Code.OK, None)])
+
+    def test_refusals_are_alike(self) -> None:
+        """A wrong password, no user, no user's name at all: the same error, and the reason for us alone."""
+        for name, secret in (("ada", b"wrong"), ("eve", b"right"), ("../ada", b"right"), ("", b"")):
+            error = self.log_in(password(name, secret))
+            self.assertIsInstance(error, LoginRefused)
+            self.assertEqual(str(error), "Login failed.")
+
+        self.assertEqual(
+            [reason for *_, reason in self.written], ["wrong password", "no such user", "no such user", "no such user"]
+        )
+
+    def test_unknown_users_cost_the_same(self) -> None:
+        """A hash is computed for nobody, at the cost of the known ones'."""
+        self.log_in(password("eve", b"x"))
+        self.log_in(password("ada", b"x"))
+
+        self.assertEqual([(hashed, cost) for _, hashed, _, cost in self.verifier.asked], [(None, 4), (ADA, 4)])
+
+    def test_changed_file_counts(self) -> None:
+        """A password that was changed counts from the next login on."""
+        self.files.set_password("ada", bcrypt.hashpw(b"new", bcrypt.gensalt(4)))
+
+        self.assertIsInstance(self.log_in(password("ada", b"right")), LoginRefused)
+        self.assertIsInstance(self.log_in(password("ada", b"new")), Caller)
+
+    def test_a_repeated_password_is_computed_once(self) -> None:
+        """A client that sends its password with every request has it computed once a minute, and each login written."""
+        for now in (0.0, 1.0, 59.0, 61.0):
+            self.now = now
+            self.assertIsInstance(self.log_in(repeated(b"right")), Caller)
+
+        self.assertEqual(len(self.verifier.asked), 2)
+        self.assertEqual([outcome for _, _, outcome, _ in self.written], [Code.OK] * 4)
+
+    def test_a_repeated_password_is_forgotten_when_it_is_changed(self) -> None:
+        """What was right a moment ago is wrong as soon as the file says otherwise, or the user is gone."""
+        self.log_in(repeated(b"right"))
+        self.files.set_password("ada", bcrypt.hashpw(b"new", bcrypt.gensalt(4)))
+        self.assertIsInstance(self.log_in(repeated(b"right")), LoginRefused)
+        self.log_in(repeated(b"new"))
+        self.files.remove_user("ada")
+
+        self.assertIsInstance(self.log_in(repeated(b"new")), LoginRefused)
+
+    def test_wrong_passwords_are_computed_each_time(self) -> None:
+        """To repeat a guess is not cheaper, nor is a password that was given only once remembered."""
+        for _ in range(2):
+            self.log_in(repeated(b"wrong"))
+            self.log_in(password("ada", b"right"))
+
+        self.assertEqual(len(self.verifier.asked), 4)
+
+    def test_what_is_remembered_is_for_those_who_repeat(self) -> None:
+        """Whoever shows a password once has it computed, whoever else has shown it before."""
+        self.log_in(repeated(b"right"))
+        self.log_in(password("ada", b"right"))
+
+        self.assertEqual(len(self.verifier.asked), 2)
+
+    def test_too_many_hashes(self) -> None:
+        """When no more can be checked, that is said, and written down."""
+        self.verifier.trouble = Busy("too many", 3)
+
+        self.assertIsInstance(self.log_in(password("ada", b"right")), Busy)
+        self.assertEqual([outcome for _, _, outcome, _ in self.written], [Code.BUSY])
+
+    def test_mistakes_of_ours(self) -> None:
+        """The client is told an id; the log has the rest under it."""
+        self.verifier.trouble = RuntimeError("secret")
+        error = self.log_in(password("ada", b"right"))
+
+        self.assertIsInstance(error, Fault)
+        self.assertNotIn("secret", str(error))
+        self.assertEqual([str(failure.value) for failure in self.flushLoggedErrors(RuntimeError)], ["secret"])
+
+    def test_cancelled_login_is_told_to_nobody(self) -> None:
+        """Who gives up hears no more, and lets the check go; that it tried is written down."""
+        waiting: Deferred[bool] = Deferred()
+        self.verifier.verify = lambda *_, **__: waiting  # type: ignore[method-assign]
+        login = self.identity.log_in(HERE, password("ada", b"right"))
+        login.addErrback(lambda _: None)
+        login.cancel()
+
+        self.assertTrue(waiting.called)
+        self.assertEqual(self.written, [("ada", "password", Code.DENIED, "gave up before it was decided")])
+
+
+class TokenTests(IdentityTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.files.add_token(Token(name="mon", sha256=token_digest("good"), commands=frozenset({"uptime"})))
+        self.files.add_token(Token(name="old", sha256=token_digest("old"), expires=NOON))
+
+    def test_token(self) -> None:
+        """A token says itself whose it is, and what it is good for."""
+        caller = self.log_in(BearerToken(secret="good", source="192.0.2.1"))
+
+        assert isinstance(caller, Caller)
+        self.assertEqual((caller.name, caller.method, caller.commands), ("mon", "token", frozenset({"uptime"})))
+
+    def test_refusals(self) -> None:
+        """Unknown and expired tokens are refused alike, and written down apart, without the token."""
+        for secret in ("bad", "old", ""):
+            self.assertIsInstance(self.log_in(BearerToken(secret=secret, source="192.0.2.1")), LoginRefused)
+
+        reasons = [reason or "" for *_, reason in self.written]
+        self.assertEqual(
+            [reason.partition(" at ")[0] for reason in reasons],
+            ["no such token", "old's token expired", "no such token"],
+        )
+        self.assertNotIn("bad", str(reasons))
+
+    def test_from_where(self) -> None:
+        """A token is good from where its line says, by where it is shown."""
+        near = parse_networks("192.0.2.0/24")
+        self.files.add_token(Token(name="mon", sha256=token_digest("near"), sources=near))
+        self.assertIsInstance(self.log_in(BearerToken(secret="near", source="192.0.2.7")), Caller)
+        for source in ("198.51.100.7", "unix", "unknown"):
+            self.assertIsInstance(self.log_in(BearerToken(secret="near", source=source)), LoginRefused, source)
+
+
+class PublicKeyTests(IdentityTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.key = Ed25519PrivateKey.generate()
+        public = self.key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        self.blob = b64decode(public.split()[1])
+        self.line = public.decode()
+
+    def show(self, *, signature: bytes | None = None) -> Caller | Exception:
+        """Show the key, with a right signature unless told otherwise."""
+        right = string(b"ssh-ed25519") + string(self.key.sign(b"challenge"))
+        claim = PublicKey(
+            name="ada", blob=self.blob, signed=b"challenge", signature=signature or right, source="192.0.2.1"
+        )
+        return self.log_in(claim)
+
+    def test_key(self) -> None:
+        """Who signs with a listed key is let in."""
+        self.files.add_keys("ada", self.line)
+        caller = self.show()
+
+        assert isinstance(caller, Caller)
+        self.assertEqual((caller.name, caller.method, caller.forced_words), ("ada", "publickey", None))
+        (event,) = self.ledger.events
+        assert isinstance(event, LoggedIn)
+        self.assertEqual(event.fingerprint, self.files.keys("ada")[0].fingerprint)
+
+    def test_forced_command(self) -> None:
+        """``command=`` is what is run, whatever is asked for."""
+        self.files.add_keys("ada", f'restrict,command="df -h" {self.line}')
+        caller = self.show()
+
+        assert isinstance(caller, Caller)
+        self.assertEqual((caller.forced_words, caller.permits_pty), (("df", "-h"), False))
+
+    def test_terminals(self) -> None:
+        """Who may have a terminal is said with the key."""
+        for options, permits_pty in (("", True), ("no-pty ", False), ("restrict ", False), ("restrict,pty ", True)):
+            self.files.remove_user("ada")
+            self.files.add_user("ada", ADA)
+            self.files.add_keys("ada", options + self.line)
+            caller = self.show()
+            assert isinstance(caller, Caller)
+            self.assertEqual(caller.permits_pty, permits_pty, options)
+
+    def test_security_keys(self) -> None:
+        """A hardware token's signature is good if somebody was there to touch it, and not otherwise."""
+        kind = b"sk-ssh-ed25519@openssh.com"
+        blob = string(kind) + string(self.key.public_key().public_bytes_raw()) + string(b"ssh:")
+        self.files.add_keys("ada", f"no-touch-required {kind.decode()} {b64encode(blob).decode()}")
+        for flags, is_let_in in ((b"\x01", True), (b"\x05", True), (b"\x00", False), (b"\x04", False)):
+            counted = flags + b"\0\0\0\7"
+            signed = sha256(b"ssh:").digest() + counted + sha256(b"challenge").digest()
+            signature = string(kind) + string(self.key.sign(signed)) + counted
+            claim = PublicKey(name="ada", blob=blob, signed=b"challenge", signature=signature, source="192.0.2.1")
+            self.assertEqual(isinstance(self.log_in(claim), Caller), is_let_in, flags)
+
+    def test_refusals(self) -> None:
+        """A key that is not listed, not for here, expired, or not the signer's: refused alike, written down apart."""
+        self.assertIsInstance(self.show(), LoginRefused)
+        for options in ('from="10.0.0.0/8"', 'expiry-time="20200101"'):
+            self.files.remove_user("ada")
+            self.files.add_user("ada", ADA)
+            self.files.add_keys("ada", f"{options} {self.line}")
+            self.assertIsInstance(self.show(), LoginRefused)
+        self.files.remove_user("ada")
+        self.files.add_user("ada", ADA)
+        self.files.add_keys("ada", self.line)
+        for signature in (b"x", string(b"ssh-ed25519") + string(b"\0" * 64), string(b"ssh-rsa") + string(b"")):
+            self.assertIsInstance(self.show(signature=signature), LoginRefused)
+
+        self.assertEqual(len({reason for *_, reason in self.written}), 4)
+
+    def test_another_key(self) -> None:
+        """Whoever signs with a key of their own, which is not among those that are listed, is not let in."""
+        other = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        self.files.add_keys("ada", other.decode())
+
+        self.assertIsInstance(self.show(), LoginRefused)
+        checker = PublicKeyChecker(self.files, lambda: NOON)
+        self.assertFalse(self.successResultOf(checker.is_acceptable("ada", self.blob, "192.0.2.1")))
+
+    def test_forced_command_that_cannot_be_split(self) -> None:
+        """It is no key then: what it is good for is not known."""
+        self.files.add_keys("ada", f'command="df \\"x" {self.line}')
+
+        self.assertIsInstance(self.show(), LoginRefused)
+        self.assertIn("cannot be split", str(self.written[-1]))
+
+    def test_acceptable_is_listed(self) -> None:
+        """A key is acceptable only if it is listed, for that name, and may be used now from there."""
+        checker = PublicKeyChecker(self.files, lambda: NOON)
+        self.assertFalse(self.successResultOf(checker.is_acceptable("ada", self.blob, "192.0.2.1")))
+        self.files.add_keys("ada", f'from="192.0.2.0/24" {self.line}')
+
+        self.assertTrue(self.successResultOf(checker.is_acceptable("ada", self.blob, "192.0.2.1")))
+        self.assertFalse(self.successResultOf(checker.is_acceptable("ada", self.blob, "192.0.3.1")))
+        self.assertFalse(self.successResultOf(checker.is_acceptable("eve", self.blob, "192.0.2.1")))
+        self.assertFalse(self.successResultOf(checker.is_acceptable("../ada", self.blob, "192.0.2.1")))
+
+    def test_doors_ask_before_a_signature(self) -> None:
+        """A door that is asked about a key asks whoever knows; where nobody does, none is acceptable."""
+        asked: list[tuple[str, bytes, str]] = []
+
+        def is_acceptable(name: str, blob: bytes, source: str) -> Deferred[bool]:
+            asked.append((name, blob, source))
+            return succeed(True)
+
+        knowing = Identity([], self.threshold, EventStream(self.ledger), lambda: 0.0, is_acceptable)
+
+        asking = Door("ssh", Login.REQUIRED, knowing).is_acceptable_key("192.0.2.1", "ada", b"blob")
+        self.assertTrue(self.successResultOf(asking))
+        self.assertEqual(asked, [("ada", b"blob", "192.0.2.1")])
+        asking = Door("ssh", Login.REQUIRED, self.identity).is_acceptable_key("192.0.2.1", "ada", b"blob")
+        self.assertFalse(self.successResultOf(asking))
+
+
+class FetchedTests(IdentityTestCase):
+    """Files that somebody else has to open for us."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.asked: list[tuple[str, Deferred[int]]] = []
+        self.given_up: list[object] = []
+        self.directory = self.files._directory
+
+        def may_not(path: Path) -> int:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        def fetch(path: Path) -> Deferred[int]:
+            self.asked.append((str(path.relative_to(self.directory)), Deferred(self.given_up.append)))
+            return self.asked[-1][1]
+
+        self.files.add_keys("ada", f"ssh-ed25519 {b64encode(string(b'ssh-ed25519') + string(bytes(32))).decode()}")
+        fetched = CredentialFiles(self.directory, open_file=may_not, fetch=fetch)
+        self.keys = PublicKeyChecker(fetched, lambda: NOON)
+        checkers: list[ICredentialsChecker] = [
+            PasswordChecker(fetched, cast("PasswordVerifier", self.verifier), Remembered(bytes(32)), lambda: self.now),
+            self.keys,
+            TokenChecker(fetched, lambda: NOON),
+        ]
+        self.identity = Identity(checkers, self.threshold, EventStream(self.ledger), lambda: 0.0)
+
+    def begin(self, credentials: Credentials) -> Deferred[Caller]:
+        """Try."""
+        return self.identity.log_in(HERE, credentials)
+
+    def open(self, name: str) -> int:
+        """Open a file as whoever may."""
+        return os.open(self.directory / name, os.O_RDONLY)
+
+    def test_a_login_waits_for_its_file_alone(self) -> None:
+        """Each asks for what it needs; nothing is decided before that is there, and then it is, at once."""
+        logins = [
+            self.begin(password("ada", b"right")),
+            self.begin(BearerToken(secret="none", source=HERE.source)),
+            self.begin(PublicKey(name="ada", blob=b"other", signed=b"", signature=b"", source=HERE.source)),
+        ]
+        self.assertEqual([name for name, _ in self.asked], ["passwd", "tokens", "authorized_keys/ada"])
+        for login in logins:
+            self.assertNoResult(login)
+        self.assertEqual(self.written, [])
+
+        self.asked[0][1].callback(self.open("passwd"))
+        self.asked[1][1].errback(FileNotFoundError(2, "No such file or directory"))
+        self.asked[2][1].callback(self.open("authorized_keys/ada"))
+
+        self.assertEqual(self.successResultOf(logins[0]).name, "ada")
+        self.failureResultOf(logins[1], LoginRefused)
+        self.failureResultOf(logins[2], LoginRefused)
+        self.assertEqual([reason for *_, reason in self.written], [None, "no such token", "no such key"])
+
+    def test_what_cannot_be_looked_up_is_no_failed_login(self) -> None:
+        """Who shows anything is told to come again; that is written down, and nothing else is concluded from it."""
+        shown: list[Credentials] = [
+            password("ada", b"right"),
+            BearerToken(secret="none", source=HERE.source),
+            PublicKey(name="ada", blob=b"", signed=b"", signature=b"", source=HERE.source),
+        ]
+        for credentials in shown:
+            login = self.begin(credentials)
+            self.asked[-1][1].errback(Unavailable(110, "the runner process does not answer"))
+            self.failureResultOf(login, Busy)
+        asking = self.keys.is_acceptable("ada", b"", HERE.source)
+        self.asked[-1][1].errback(Unavailable(110, "the runner process does not answer"))
+        self.failureResultOf(asking, Busy)
+
+        self.assertEqual({outcome for _, _, outcome, _ in self.written}, {Code.BUSY})
+        self.assertEqual(self.verifier.asked, [])
+
+    def test_who_gives_up_waits_no_longer(self) -> None:
+        """A login, or a look at a key, that is cancelled cancels the question; the next one asks anew."""
+        for asking in (self.begin(password("ada", b"x")), self.keys.is_acceptable("ada", b"", HERE.source)):
+            asking.cancel()
+            self.failureResultOf(asking, CancelledError)
+        self.assertEqual(self.given_up, [answer for _, answer in self.asked])
+
+        login = self.begin(password("ada", b"right"))
+        self.asked[-1][1].callback(self.open("passwd"))
+        self.assertEqual(self.successResultOf(login).name, "ada")
+
+    def test_other_names_cost_the_same_question(self) -> None:
+        """Whoever is looked for, and whether there is such a file, one question is asked; but for what is no name."""
+        for name, count in (("ada", 1), ("nobody", 1), ("../passwd", 0), ("", 0)):
+            before = len(self.asked)
+            self.keys.is_acceptable(name, b"", HERE.source)
+            self.assertEqual(len(self.asked) - before, count, name)
+
+
+class CertificateTests(IdentityTestCase):
+    def test_first_usable_name(self) -> None:
+        """The first name in it that a user can have; others are no names of users."""
+        caller = self.log_in(Certificate(names=("../x", "ada", "eve"), fingerprint="SHA256:00", source="192.0.2.1"))
+
+        assert isinstance(caller, Caller)
+        self.assertEqual((caller.name, caller.method), ("ada", "certificate"))
+        self.assertEqual(
+            [event.fingerprint for event in self.ledger.events if isinstance(event, LoggedIn)], ["SHA256:00"]
+        )
+
+    def test_no_name(self) -> None:
+        """A certificate without a usable name lets nobody in."""
+        for names in ((), ("a b",), ("-x",)):
+            error = self.log_in(Certificate(names=names, fingerprint="SHA256:00", source="192.0.2.1"))
+            self.assertIsInstance(error, LoginRefused)
+
+
+class WrittenDownTests(IdentityTestCase):
+    def test_nothing_is_checked_that_cannot_be_written(self) -> None:
+        """Without an audit file nobody is let in, and no hash is computed."""
+        self.ledger.is_full = True
+
+        self.assertIsInstance(self.log_in(password("ada", b"right")), Fault)
+        self.assertEqual(self.verifier.asked, [])
+
+    def test_nobody_is_let_in_unwritten(self) -> None:
+        """If it can no longer be written when it is decided, it is decided otherwise."""
+        self.ledger.is_about_to_be_full = True
+
+        self.assertIsInstance(self.log_in(password("ada", b"right")), Fault)
+
+    def test_whatever_is_raised(self) -> None:
+        """A login ends in a Caller, or in what a client may be told; the log has what it was, once."""
+        for owner, method in (
+            (self.ledger, "require_writable"),
+            (self.ledger, "append"),
+            (self.threshold, "require_patience"),
+        ):
+            for secret in (b"right", b"wrong"):
+                with patch.object(owner, method, side_effect=KeyError("x")):
+                    self.assertIsInstance(self.log_in(password("ada", secret)), Fault, method)
+                self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1, method)
+
+    def test_no_secret_is_written(self) -> None:
+        """No password is in any event, right or wrong."""
+        self.log_in(password("ada", b"right"))
+        self.log_in(password("ada", b"t0p"))
+
+        self.assertNotIn("t0p", repr(self.ledger.events))
+        self.assertNotIn("right", repr(self.ledger.events))
+
+
+class ThresholdTests(IdentityTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.door = Door("line", Login.REQUIRED, self.identity)
+
+    def test_newcomers_are_bounded(self) -> None:
+        """Who has not logged in is counted, until they have or are gone."""
+        self.door.arrive("192.0.2.1")
+        self.door.arrive("192.0.2.2")
+        self.assertRaises(Busy, self.door.arrive, "192.0.2.3")
+        self.door.settle("192.0.2.1")
+
+        self.door.arrive("192.0.2.3")
+
+    def test_offences_add_up(self) -> None:
+        """A source that wastes our time is kept away from every login, for a while."""
+        for _ in range(4):
+            self.door.offended("192.0.2.1", Offence.AUTHFAIL)
+
+        self.assertRaises(Throttled, self.door.arrive, "192.0.2.1")
+        self.assertIsInstance(self.log_in(password("ada", b"right")), Throttled)
+        self.assertEqual([outcome for _, _, outcome, _ in self.written], [Code.THROTTLED])
+        self.door.arrive("192.0.2.2")
+        self.clock.advance(3600)
+        self.assertIsInstance(self.log_in(password("ada", b"right")), Caller)
+
+    def test_doors_without_a_login(self) -> None:
+        """Nothing is counted where nobody is asked; and nobody can be."""
+        door = Door("line", Login.NEVER)
+        for _ in range(10):
+            door.arrive("192.0.2.1")
+            door.settle("192.0.2.1")
+        door.offended("192.0.2.1", Offence.AUTHFAIL)
+        self.assertRaises(ValueError, door.log_in, "192.0.2.1", password("ada", b"right"))
+
+
+class DoorTests(IdentityTestCase):
+    def test_the_anonymous(self) -> None:
+        """They are where nobody has to log in, and nowhere else."""
+        for login in (Login.NEVER, Login.OPTIONAL):
+            caller = Door("line", login, self.identity, "tcp:2022").anonymous("192.0.2.1")
+            self.assertEqual(
+                caller, Caller(name=None, door="line", source="192.0.2.1", method="none", listener="tcp:2022")
+            )
+        self.assertRaises(LoginRequired, Door("line", Login.REQUIRED, self.identity).anonymous, "192.0.2.1")
+
+    def test_strangers(self) -> None:
+        """Whoever has not been let in can be written down, and counts as the anonymous from there do."""
+        stranger = Door("line", Login.REQUIRED, self.identity).stranger("192.0.2.1")
+        anonymous = Door("line", Login.NEVER).anonymous("192.0.2.1")
+
+        self.assertNotIsInstance(stranger, Caller)
+        for name in ("name", "door", "source", "method", "key"):
+            self.assertEqual(getattr(stranger, name), getattr(anonymous, name), name)
+
+    def test_listeners_are_known(self) -> None:
+        """A caller says which listener it came through."""
+        door = Door("line", Login.REQUIRED, self.identity, "tcp:2023")
+        caller = self.successResultOf(door.log_in("192.0.2.1", password("ada", b"right")))
+
+        self.assertEqual(caller.listener, "tcp:2023")
+
+    def test_again_is_the_same(self) -> None:
+        """Who is recognised is who they were in everything, whatever is ever added, but for where they call from."""
+        values: dict[str, Any] = {
+            "name": "ada",
+            "door": "web",
+            "source": "192.0.2.1",
+            "method": "token",
+            "commands": frozenset({"df"}),
+            "forced_words": ("df",),
+            "permits_pty": False,
+            "listener": "tcp:2080",
+        }
+        self.assertEqual(values.keys(), {each.name for each in fields(Caller)}, "say here what is new")
+        before = Caller(**values)
+        for each in fields(Caller):
+            self.assertNotEqual(getattr(before, each.name), each.default, "a default would not show")
+
+        after = Door("web", Login.OPTIONAL, self.identity).again(before, "192.0.2.9")
+
+        self.assertEqual(after, Caller(**values | {"source": "192.0.2.9"}))
+        self.assertIs(Door("web", Login.OPTIONAL, self.identity).again(before, "192.0.2.1"), before)
+
+    def test_certificates(self) -> None:
+        """Who has shown one is logged in by it; who has not, or is not asked, is not."""
+        ada = Certificate(names=("ada",), fingerprint="SHA256:00", source="192.0.2.1")
+        door = Door("line", Login.OPTIONAL, self.identity)
+        trying = door.log_in_by_certificate("192.0.2.1", lambda: ada)
+        assert trying is not None
+        self.assertEqual(self.successResultOf(trying).name, "ada")
+        self.assertIsNone(door.log_in_by_certificate("192.0.2.1", lambda: None))
+        self.assertIsNone(Door("line", Login.NEVER).log_in_by_certificate("192.0.2.1", lambda: ada))
+
+    def test_certificates_that_cannot_be_read(self) -> None:
+        """Whatever is raised over one is a login that failed, written down and logged, and told as a fault."""
+        for login in (Login.OPTIONAL, Login.REQUIRED):
+            trying = Door("line", login, self.identity).log_in_by_certificate(
+                "192.0.2.1", Mock(side_effect=LookupError)
+            )
+            assert trying is not None
+            self.failureResultOf(trying, Fault)
+        self.assertEqual(
+            [(each[0], each[1], each[2]) for each in self.written], [(None, "certificate", Code.FAULT)] * 2
+        )
+        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 2)
+
+    def test_certificates_that_can_neither_be_read_nor_written_down(self) -> None:
+        """Not even then is anybody let in."""
+        for trouble in (AuditError("full"), ValueError("x")):
+            self.ledger.append = Mock(side_effect=trouble)  # type: ignore[method-assign]
+            trying = Door("line", Login.REQUIRED, self.identity).log_in_by_certificate(
+                "192.0.2.1", Mock(side_effect=LookupError)
+            )
+            assert trying is not None
+            self.failureResultOf(trying, Fault)
+        self.flushLoggedErrors()
+
+
+class RealmTests(SynchronousTestCase):
+    def test_nobody_is_proved(self) -> None:
+        """A proof that names nobody, or is good for no command, makes no Caller: that would be an anonymous one."""
+        for proof in (Proof(name="", method="token"), Proof(name="ada", method="publickey", forced_words=())):
+            self.assertRaises(UnauthorizedLogin, Realm().requestAvatar, proof, HERE, ICaller)
+
+    def test_all_of_a_proof_counts(self) -> None:
+        """What limits a proof limits its caller."""
+        proof = Proof(name="ada", method="token", commands=frozenset({"df"}), forced_words=("df",), permits_pty=False)
+        _, caller, _ = Realm().requestAvatar(proof, HERE, ICaller)
+
+        for each in fields(Proof):
+            self.assertEqual(getattr(caller, each.name), getattr(proof, each.name))
+            self.assertNotEqual(getattr(proof, each.name), each.default)
+
+    def test_provides_what_cred_wants(self) -> None:
+        """Realm and checkers are what they say they are."""
+        verifyObject(IRealm, Realm())
+        verifyObject(ICredentialsChecker, CertificateChecker())
+
+    def test_nothing_else_is_to_be_had(self) -> None:
+        """Whoever asks the realm for anything but a Caller is refused."""
+        self.assertRaises(NotImplementedError, Realm().requestAvatar, "x", HERE)
+
+    def test_supposed_callers_are_nobody_here(self) -> None:
+        """Who is only supposed to call has no door and no source."""
+        self.assertEqual(suppose("ada"), Caller(name="ada", door="", source="", method="none"))
+        self.assertTrue(suppose(None).is_anonymous)
+
+    def test_errors_are_requests_errors(self) -> None:
+        """What a refused login says is in the one vocabulary."""
+        self.assertIsInstance(LoginRefused(), RequestError)
+        self.assertEqual(LoginRefused().code, Code.DENIED)

@@ -1,0 +1,37 @@
+"""Which names there may be."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmdserver.core.names import is_command_name, is_user_name
+
+
+@pytest.mark.parametrize("name", ["admin", "a", "A1", "_x", "ann.b@example-1.org", "0", "x" * 64])
+def test_user_names(name: str) -> None:
+    """What people are called."""
+    assert is_user_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".ssh", "-rf", "@x", "a/b", "../passwd", "a b", "a\n", "a\0", "ä", "٣", "a:b", "x" * 65]
+)
+def test_what_is_no_user_name(name: str) -> None:
+    """Nothing that could be a path, hidden, an option, or a second line."""
+    assert not is_user_name(name)
+
+
+@given(st.text())
+def test_a_user_name_is_one_part_of_a_path(name: str) -> None:
+    """Whatever is let through stays in the directory that it is looked up in."""
+    if is_user_name(name):
+        assert name.isascii()
+        assert name.isprintable()
+        assert "/" not in name
+        assert not name.startswith((".", "-"))
+
+
+def test_command_names() -> None:
+    """As the contract has them."""
+    assert all(map(is_command_name, ["df", "net-if_2", "a" * 64]))
+    assert not any(map(is_command_name, ["", "Df", "2df", "-d", "d f", "df\n", "a" * 65]))

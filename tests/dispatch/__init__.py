@@ -1,0 +1,1 @@
+"""Tests of requests on their way to an answer."""

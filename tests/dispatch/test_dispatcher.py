@@ -1,0 +1,960 @@
+"""Tests of the one way through: throttle, policy, audit, schedule; and every end written down before it is told."""
+
+import errno
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import LogEvent, capturedLogs, formatEvent
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from cmdserver.core.errors import (
+    BadArgument,
+    Busy,
+    Code,
+    Denied,
+    Fault,
+    LoginRequired,
+    Malformed,
+    RequestError,
+    Throttled,
+    UnknownCommand,
+)
+from cmdserver.core.events import Event
+from cmdserver.core.model import Caller, Command, Role, Rule, Stranger
+from cmdserver.dispatch.dispatcher import Dispatcher
+from cmdserver.dispatch.policy import Policy
+from tests.doubles import a_caller
+from tests.running_doubles import EVERYTHING, STRANGER, Asked, House, RecordingSink, command, user
+
+ADA, GUY = user("ada"), user("guy")
+COMMANDS = (
+    command("uptime"),
+    command("df", share=True),
+    command("reboot"),
+    command("restart", read_only=False),
+    command("flush", read_only=False, share=True),
+)
+
+
+class DispatcherTestCase(SynchronousTestCase):
+    """A house with three commands; to be subclassed."""
+
+    def setUp(self) -> None:
+        self.let()
+
+    def let(self, **limits: int) -> None:
+        """Begin with these limits."""
+        self.house = House(self, *COMMANDS, **limits)
+        self.dispatcher = self.house.dispatcher
+        self.ask = self.house.ask
+
+    def consult(self, query: Callable[[], object]) -> BaseException | None:
+        """Ask what needs no process, and return the error if there was one."""
+        try:
+            query()
+        except RequestError as error:
+            return error
+        return None
+
+    def logged(self, events: list[LogEvent], fault: BaseException) -> list[str]:
+        """Find what the log says under the id that a caller was told."""
+        assert isinstance(fault, Fault)
+        return [text for text in map(formatEvent, events) if fault.fault_id in text]
+
+
+class WhoeverAsksTests(DispatcherTestCase):
+    """Whom something is done for."""
+
+    def asked(self, somebody: Any) -> dict[str, Callable[[], object]]:
+        """Everything that somebody can ask."""
+        ask = self.dispatcher
+        return {
+            "ask": lambda: ask.ask(somebody, ["uptime"]),
+            "help": lambda: ask.help(somebody),
+            "help of one": lambda: ask.help(somebody, "uptime"),
+            "explain": lambda: ask.explain(somebody, ["uptime"]),
+            "go_on": lambda: ask.go_on(somebody, ["uptime"]),
+            "peek": lambda: ask.peek(somebody, "uptime"),
+            "names": lambda: ask.names(somebody),
+            "whoami": lambda: ask.whoami(somebody),
+            "who": lambda: ask.who(somebody),
+        }
+
+    def test_all_is_asked_here(self) -> None:
+        """What is new among what callers ask is asked below too."""
+        takers = {
+            name
+            for name, method in inspect.getmembers(Dispatcher, inspect.isfunction)
+            if not name.startswith("_") and "caller" in inspect.signature(method).parameters
+        }
+
+        self.assertEqual(takers, {each.partition(" ")[0] for each in self.asked(STRANGER)})
+
+    def test_not_for_strangers(self) -> None:
+        """Whoever was not let in gets nothing here, whatever the types say of who is passed."""
+        for name, query in self.asked(Stranger(door="line", source="192.0.2.1")).items():
+            with self.assertRaises(AttributeError, msg=name):
+                query()
+        self.assertEqual((self.house.spawner.processes, self.house.ledger.events), ([], []))
+
+    def test_not_for_the_anonymous_where_a_login_is_required(self) -> None:
+        """They are told so, or nothing, and it is written down."""
+        self.dispatcher.reconfigure(Policy(COMMANDS, EVERYTHING, ["tcp:2023"]))
+        anonymous = Caller(name=None, door="line", source="192.0.2.1", method="none", listener="tcp:2023")
+        asked = self.asked(anonymous)
+        self.assertIsNone(asked.pop("peek")())
+        self.assertEqual(asked.pop("names")(), frozenset())
+        self.assertIsInstance(self.failureResultOf(self.dispatcher.ask(anonymous, ["uptime"])).value, LoginRequired)
+        del asked["ask"]
+        for name, query in asked.items():
+            self.assertIsInstance(self.consult(query), LoginRequired, name)
+        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(set(self.house.outcomes), {Code.DENIED})
+
+    def test_strangers_are_written_down(self) -> None:
+        """What they get wrong is counted for where they are, and a line of the audit file."""
+        self.let(per_minute=1)
+        stranger = Stranger(door="line", source=STRANGER.source)
+        refused = self.dispatcher.refuse(stranger, Malformed("x"))
+        again = self.dispatcher.refuse(stranger, Malformed("x"))
+
+        self.assertEqual([type(refused), type(again)], [Malformed, Throttled])
+        self.assertIsInstance(self.ask().error, Throttled)
+        self.assertEqual([each.caller for each in self.house.ledger.requests[:2]], [stranger] * 2)
+
+    def test_forced_words(self) -> None:
+        """What a key is good for is asked, whatever else is; in `explain` too."""
+        forced = replace(ADA, forced_words=("df",))
+        asked = Asked(self.dispatcher.ask(forced, ["reboot", "now"]), self.house.happened)
+        self.house.spawner.last.ends()
+        grant, _ = self.dispatcher.explain(forced, ["reboot"])
+
+        self.assertEqual((asked.answer.grant.command.name, grant.command.name), ("df", "df"))
+
+    def test_forced_words_that_are_none(self) -> None:
+        """They do not give the rest away."""
+        with self.assertRaises(IndexError):
+            self.dispatcher.ask(replace(ADA, forced_words=()), ["reboot"])
+        self.assertEqual(self.house.spawner.processes, [])
+
+    def test_credentials_good_for_some_commands(self) -> None:
+        """A token's list is kept to, by whatever its bearer asks."""
+        ada = replace(ADA, commands=frozenset({"df"}))
+        self.assertIsInstance(self.ask(ada, "uptime").error, Denied)
+        self.assertIsInstance(self.consult(lambda: self.dispatcher.explain(ada, ["uptime"])), Denied)
+        self.assertIsInstance(self.consult(lambda: self.dispatcher.help(ada, "uptime")), Denied)
+        self.assertIsNone(self.dispatcher.peek(ada, "uptime"))
+        self.assertEqual(self.dispatcher.names(ada), frozenset({"df"}))
+        self.assertEqual([each.name for each in self.dispatcher.help(ada)], ["df"])
+        self.assertEqual(self.house.spawner.processes, [])
+
+
+class OrderTests(DispatcherTestCase):
+    """What is asked first decides."""
+
+    def test_the_allowance_comes_before_the_policy(self) -> None:
+        """Who has used up its own allowance learns nothing of which commands there are."""
+        self.let(per_minute=1)
+        self.ask(ADA)
+
+        asked = self.ask(ADA, "nothing-like-that")
+
+        self.assertIsInstance(asked.error, Throttled)
+        self.assertEqual(self.house.outcomes, [Code.THROTTLED])
+
+    def test_refusals_use_the_allowance(self) -> None:
+        """Guessing names is asking."""
+        self.let(per_minute=2)
+
+        outcomes = [type(self.ask(STRANGER, "guess").error) for _ in range(3)]
+
+        self.assertEqual(outcomes, [UnknownCommand, UnknownCommand, Throttled])
+
+    def test_the_allowance_comes_back(self) -> None:
+        """After as long as the refusal says, the caller may ask again; another caller could all the time."""
+        self.let(per_minute=1)
+        self.ask(ADA)
+        refused = self.ask(ADA).error
+        assert isinstance(refused, Throttled)
+        self.assertTrue(self.ask(GUY).is_open)
+
+        self.house.clock.advance(refused.retry_after_seconds)
+
+        self.assertTrue(self.ask(ADA).is_open)
+
+    def test_one_network_has_one_allowance(self) -> None:
+        """A stranger does not get another by calling from another of a host's 2^64 addresses; it is written down."""
+        self.let(per_minute=1)
+        callers = [a_caller(source=source) for source in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")]
+
+        errors = [type(self.ask(caller, "guess").error) for caller in callers]
+
+        self.assertEqual(errors, [UnknownCommand, Throttled, UnknownCommand])
+        self.assertEqual(self.house.ledger.requests[1].caller.source, "2001:db8::2")
+
+    def test_the_policy_comes_before_the_audit_file(self) -> None:
+        """The ledger is not asked for room for what is refused anyway, and the refusal is written."""
+        asked = self.ask(GUY, "reboot")
+
+        self.assertIsInstance(asked.error, Denied)
+        self.assertEqual(self.house.happened, ["ledger written", "failed"])
+
+    def test_the_audit_file_comes_before_the_process(self) -> None:
+        """Nothing is started before the ledger has said that it can be written."""
+        started: list[int] = []
+        self.house.ledger.require_writable = (  # type: ignore[method-assign]
+            lambda: started.append(len(self.house.spawner.processes))
+        )
+
+        self.ask(ADA)
+
+        self.assertEqual((started, len(self.house.spawner.processes)), ([0], 1))
+
+    def test_the_end_is_written_before_it_is_told(self) -> None:
+        """The audit line of an answer is there when the answer leaves."""
+        self.ask(ADA)
+
+        self.house.spawner.last.ends()
+
+        self.assertEqual(self.house.happened, ["ledger asked", "ledger written", "answered"])
+
+    def test_the_end_is_written_before_the_answer_is_told(self) -> None:
+        """What a shared process says is told while it says it; that it is over, when all its ends are written."""
+        sink = RecordingSink(self.house.happened)
+        self.ask(ADA, "df", sink)
+
+        self.house.spawner.last.says(b"said")
+        self.house.spawner.last.ends()
+
+        self.assertEqual(self.house.happened, ["ledger asked", "started", "out", "ledger written", "answered"])
+
+    def test_idleness_means_that_every_end_is_written(self) -> None:
+        """Whoever waits for the runner to be idle, to close the audit file, finds the last line in it."""
+        self.ask(ADA)
+        written: list[int] = []
+        self.house.runner.wait_idle().addCallback(lambda _: written.append(len(self.house.ledger.requests)))
+
+        self.house.spawner.last.ends()
+        self.house.turn()
+
+        self.assertEqual(written, [1])
+
+
+class RefusalTests(DispatcherTestCase):
+    """Who is told what."""
+
+    def test_a_stranger_learns_of_no_command_that_it_may_not_run(self) -> None:
+        """For the anonymous a command that they may not run does not exist, and is not suggested."""
+        errors = [self.ask(STRANGER, name).error for name in ("reboot", "rebooz")]
+
+        self.assertEqual([type(error) for error in errors], [UnknownCommand] * 2)
+        self.assertEqual(str(errors[0]).replace("reboot", "X"), str(errors[1]).replace("rebooz", "X"))
+
+    def test_a_user_is_denied(self) -> None:
+        """Somebody who has logged in is told that a command is not for them, and of one that there is not."""
+        denied, unknown = self.ask(GUY, "reboot"), self.ask(GUY, "nothing-like-that")
+
+        self.assertIsInstance(denied.error, Denied)
+        self.assertIsInstance(unknown.error, UnknownCommand)
+        self.assertEqual(self.house.outcomes, [Code.DENIED, Code.UNKNOWN_COMMAND])
+
+    def test_a_refusal_is_written_as_it_was_asked(self) -> None:
+        """The audit line of a refusal has the words that were sent, and no end of a process."""
+        self.dispatcher.ask(GUY, ["reboot", "now", "\n"]).addErrback(lambda _: None)
+
+        (event,) = self.house.ledger.requests
+        self.assertEqual((event.command, event.arguments), ("reboot", ("now", "\n")))
+        self.assertEqual((event.caller, event.finished, event.time), (GUY, None, 1_700_000_000.0))
+
+    def test_arguments_are_refused(self) -> None:
+        """A command that takes no arguments is not run with any."""
+        failure = self.failureResultOf(self.dispatcher.ask(ADA, ["uptime", "-p"]))
+
+        self.assertIsInstance(failure.value, BadArgument)
+        self.assertEqual(self.house.spawner.processes, [])
+
+    def test_a_full_line_is_busy(self) -> None:
+        """Who finds no room is told how long to wait, and that is written."""
+        self.let(running=1, queued=0)
+        self.ask(ADA)
+
+        error = self.ask(GUY).error
+
+        assert isinstance(error, Busy)
+        self.assertGreaterEqual(error.retry_after_seconds, 1)
+        self.assertEqual(self.house.outcomes, [Code.BUSY])
+
+    def test_who_loses_its_place_is_told(self) -> None:
+        """Who is turned away for somebody with fewer requests is told that it is busy, and that is written."""
+        self.let(running=1, queued=2)
+        asked = [self.ask(ADA) for _ in range(3)]
+
+        self.ask(GUY)
+
+        self.assertIsInstance(asked[2].error, Busy)
+        self.assertEqual([(event.caller, event.outcome) for event in self.house.ledger.requests], [(ADA, Code.BUSY)])
+
+    def test_bytes_that_are_no_request_are_counted_and_written(self) -> None:
+        """What a door can make nothing of uses the allowance, and is an event without a command."""
+        self.let(per_minute=1)
+
+        errors = [self.dispatcher.refuse(STRANGER, Malformed("not UTF-8")) for _ in range(2)]
+
+        self.assertEqual([type(error) for error in errors], [Malformed, Throttled])
+        self.assertEqual(self.house.outcomes, [Code.MALFORMED, Code.THROTTLED])
+        self.assertEqual([event.command for event in self.house.ledger.requests], [None, None])
+
+
+NOBODY_IS_GUEST = [role for role in EVERYTHING if role.name != "guest"]
+
+
+class RevocationTests(DispatcherTestCase):
+    """Another policy while something is under way."""
+
+    def revoke(self, *commands: Command, roles: Sequence[Role] = EVERYTHING) -> None:
+        """Read the configuration again."""
+        self.dispatcher.reconfigure(Policy(commands or COMMANDS, roles))
+
+    def lines(self) -> list[tuple[str | None, Code]]:
+        """Say who is in the audit file with which outcome."""
+        return [(event.caller.name, event.outcome) for event in self.house.ledger.requests]
+
+    def test_it_counts_for_what_comes(self) -> None:
+        """What is asked next is judged by the new policy."""
+        self.revoke(roles=NOBODY_IS_GUEST)
+
+        self.assertIsInstance(self.ask(GUY).error, Denied)
+
+    def test_it_counts_for_what_waits(self) -> None:
+        """Who has lost the role is denied in line, and that is written; who has not is answered in turn."""
+        self.let(running=1)
+        first = self.ask(ADA)
+        waiting = [self.ask(GUY), self.ask(ADA), self.ask(STRANGER)]
+
+        self.revoke(roles=[role for role in NOBODY_IS_GUEST if role.name != "anonymous"])
+
+        self.assertIsInstance(waiting[0].error, Denied)
+        self.assertIsInstance(waiting[2].error, UnknownCommand)
+        self.assertEqual(self.lines(), [("guy", Code.DENIED), (None, Code.UNKNOWN_COMMAND)])
+        self.assertEqual([event.finished for event in self.house.ledger.requests], [None, None])
+        for process in self.house.spawner.processes:
+            process.ends()
+        self.assertEqual([first.answer.code, waiting[1].answer.code], [Code.OK] * 2)
+        self.assertEqual(len(self.house.spawner.processes), 2)
+
+    def test_it_counts_for_what_runs(self) -> None:
+        """Who has lost the role is denied there and then, hears no more, and the process is ended."""
+        sink = RecordingSink()
+        asked, other = self.ask(GUY, sink=sink), self.ask(ADA)
+        self.house.spawner.processes[0].says(b"before")
+        self.house.clock.advance(2)
+
+        self.revoke(roles=NOBODY_IS_GUEST)
+
+        self.assertIsInstance(asked.error, Denied)
+        (event,) = self.house.ledger.requests
+        assert event.finished is not None
+        self.assertEqual((event.outcome, event.caller), (Code.DENIED, GUY))
+        self.assertEqual((event.finished.duration_seconds, event.finished.stdout_bytes), (2, 6))
+        self.house.spawner.processes[0].says(b"after")
+        self.house.turn()
+        self.assertEqual(sink.stdout, b"before")
+        self.assertEqual([process.is_alive for process in self.house.spawner.processes], [False, True])
+        self.assertEqual(len(self.house.ledger.requests), 1, "one request, one line")
+        self.assertTrue(other.is_open)
+
+    def test_a_process_is_shared_by_those_who_still_may(self) -> None:
+        """Of those who share what runs only who has lost the role is denied."""
+        self.let(running=1)
+        self.ask(ADA)
+        asked = [self.ask(STRANGER, "df"), self.ask(ADA, "df")]
+        self.house.spawner.processes[0].ends()
+
+        self.revoke(roles=[role for role in EVERYTHING if role.name != "anonymous"])
+        self.house.spawner.processes[1].ends()
+
+        self.assertIsInstance(asked[0].error, UnknownCommand)
+        self.assertEqual(asked[1].answer.finished.exit_status, 0)
+        self.assertEqual(self.lines()[1:], [(None, Code.UNKNOWN_COMMAND), ("ada", Code.OK)])
+
+    def test_a_command_that_is_gone(self) -> None:
+        """What runs goes on as it was begun, where the roles include the name; what waits is refused."""
+        self.let(running=1)
+        running, waiting = self.ask(ADA, "reboot"), self.ask(ADA, "reboot")
+
+        self.revoke(command("uptime"))
+        self.house.spawner.processes[0].ends()
+
+        self.assertEqual(running.answer.finished.exit_status, 0)
+        self.assertIsInstance(waiting.error, UnknownCommand)
+
+    def test_a_command_and_a_role_that_are_gone(self) -> None:
+        """Whether there is such a command any more does not matter for who may not have to do with it."""
+        asked = self.ask(GUY)
+
+        self.revoke(command("df"), roles=NOBODY_IS_GUEST)
+
+        self.assertIsInstance(asked.error, Denied)
+
+    def test_a_command_that_has_changed(self) -> None:
+        """What waits would run otherwise than it was granted, and may be asked for again; what runs goes on."""
+        self.let(running=1)
+        running, waiting = self.ask(ADA), self.ask(ADA)
+
+        self.revoke(command("uptime", timeout_seconds=1.0))
+        self.house.spawner.processes[0].ends()
+
+        self.assertIsInstance(waiting.error, Busy)
+        self.assertIn("has changed", str(waiting.error))
+        self.assertEqual(running.answer.finished.exit_status, 0)
+        self.assertEqual(self.lines(), [("ada", Code.BUSY), ("ada", Code.OK)])
+
+    def test_the_words_that_a_key_forces(self) -> None:
+        """What is judged is what was run, not what was asked for."""
+        self.let(running=1)
+        forced = replace(GUY, forced_words=("uptime",))
+        self.ask(ADA)
+        waiting = self.ask(forced, "anything")
+
+        self.revoke()
+        self.assertTrue(waiting.is_open)
+        self.revoke(roles=NOBODY_IS_GUEST)
+
+        self.assertIsInstance(waiting.error, Denied)
+        self.assertEqual(self.house.ledger.requests[0].command, "uptime")
+
+    def test_what_a_token_is_good_for(self) -> None:
+        """A credential that is good for some commands only is not asked about what it does not concern."""
+        self.let(running=1)
+        token = replace(ADA, commands=frozenset({"uptime"}), method="token")
+        running, waiting = self.ask(token), self.ask(token)
+
+        self.revoke()
+
+        self.assertEqual([running.is_open, waiting.is_open], [True, True])
+
+    def test_a_refusal_that_cannot_be_written(self) -> None:
+        """Who has lost the role is told of a fault then, and nothing more either."""
+        sink = RecordingSink()
+        asked = self.ask(GUY, sink=sink)
+        self.house.ledger.is_full = True
+
+        self.revoke(roles=NOBODY_IS_GUEST)
+        self.house.spawner.processes[0].says(b"after")
+
+        self.assertIsInstance(asked.error, Fault)
+        self.assertEqual(sink.stdout, b"")
+
+
+class GoingOnTests(DispatcherTestCase):
+    """A caller who has asked before, and goes on hearing."""
+
+    def test_who_may_is_counted_and_not_written(self) -> None:
+        """It uses the allowance like a request; the line is the request's."""
+        self.let(per_minute=1)
+
+        self.dispatcher.go_on(GUY, ["uptime"])
+
+        self.assertEqual(self.house.ledger.requests, [])
+        self.assertIsInstance(self.consult(lambda: self.dispatcher.go_on(GUY, ["uptime"])), Throttled)
+        self.assertEqual(self.house.outcomes, [Code.THROTTLED])
+
+    def test_who_may_not_is_refused_and_written(self) -> None:
+        """Whoever would be refused the command is refused, with the words in the audit file."""
+        token = replace(ADA, commands=frozenset({"df"}), method="token")
+        cases = [(GUY, Denied), (token, Denied), (STRANGER, UnknownCommand)]
+        for caller, refusal in cases:
+            error = self.consult(lambda caller=caller: self.dispatcher.go_on(caller, ["reboot"]))  # type: ignore[misc]
+            self.assertIsInstance(error, refusal)
+
+        self.assertEqual([event.command for event in self.house.ledger.requests], ["reboot"] * 3)
+        self.assertEqual([event.caller for event in self.house.ledger.requests], [GUY, token, STRANGER])
+
+    def test_a_command_that_is_gone(self) -> None:
+        """What was begun may be heard to its end."""
+        self.dispatcher.reconfigure(Policy([command("df")], EVERYTHING))
+
+        self.dispatcher.go_on(ADA, ["uptime"])
+
+    def test_the_words_that_a_key_forces(self) -> None:
+        """They stand for whatever was asked."""
+        forced = replace(GUY, forced_words=("reboot",))
+
+        self.assertIsInstance(self.consult(lambda: self.dispatcher.go_on(forced, ["uptime"])), Denied)
+
+
+class RecordTests(DispatcherTestCase):
+    """What is written of what was run."""
+
+    def test_an_answer_has_its_line(self) -> None:
+        """The line has the question's id, caller and command, how the process ended, and when."""
+        asked = self.ask(GUY)
+        self.house.clock.advance(2)
+        self.house.spawner.last.ends(3)
+
+        (event,) = self.house.ledger.requests
+        self.assertEqual((event.id, event.caller, event.command), (asked.answer.id, GUY, "uptime"))
+        self.assertEqual((event.outcome, event.finished), (Code.OK, asked.answer.finished))
+        self.assertEqual((event.shared, event.abandoned, event.time), (False, False, 1_700_000_002.0))
+
+    def test_ids_are_nobodys_choice(self) -> None:
+        """Every question has an id of its own, of 64 bits."""
+        asked = [self.ask(ADA) for _ in range(3)]
+        for process in self.house.spawner.processes:
+            process.ends()
+
+        ids = [each.answer.id for each in asked]
+        self.assertEqual(len(set(ids)), 3)
+        self.assertTrue(all(re.fullmatch("[0-9a-f]{16}", each) for each in ids))
+
+    def test_who_shared_has_a_line_each(self) -> None:
+        """Three questions and one process are three lines, all of them marked."""
+        self.let(running=1)
+        self.ask(ADA)
+        asked = [self.ask(caller, "df") for caller in (ADA, STRANGER, STRANGER)]
+        self.house.spawner.processes[0].ends()
+        self.house.spawner.processes[1].ends()
+
+        events = self.house.ledger.requests[1:]
+        self.assertEqual([event.id for event in events], [each.answer.id for each in asked])
+        self.assertEqual([event.caller for event in events], [ADA, STRANGER, STRANGER])
+        self.assertEqual([(event.shared, event.outcome) for event in events], [(True, Code.OK)] * 3)
+
+    def test_a_time_limit_is_an_outcome(self) -> None:
+        """A run that was ended for its time has the outcome timeout, in the answer too."""
+        asked = self.ask(ADA)
+
+        self.house.clock.advance(30)
+        self.house.turn()
+
+        self.assertEqual(asked.answer.code, Code.TIMEOUT)
+        self.assertEqual(self.house.outcomes, [Code.TIMEOUT])
+
+    def test_who_left_has_a_line(self) -> None:
+        """A run whose caller went away is written with its end, and marked as abandoned."""
+        asked = self.ask(ADA)
+        asked.leave()
+        self.house.turn()
+
+        (event,) = self.house.ledger.requests
+        assert event.finished is not None
+        self.assertEqual((event.abandoned, event.finished.signal), (True, "SIGTERM"))
+        self.assertIsInstance(asked.error, CancelledError)
+
+    def test_who_left_the_line_has_a_line(self) -> None:
+        """A question that was taken back before its turn is written without an end."""
+        self.let(running=1)
+        self.ask(ADA)
+
+        self.ask(GUY).leave()
+
+        (event,) = self.house.ledger.requests
+        self.assertEqual((event.caller, event.abandoned, event.finished), (GUY, True, None))
+
+    def test_who_left_a_shared_run_has_a_line(self) -> None:
+        """Of two who shared, the one who stayed and the one who left have a line each."""
+        self.let(running=1)
+        self.ask(ADA)
+        asked = [self.ask(ADA, "df"), self.ask(STRANGER, "df")]
+        self.house.spawner.processes[0].ends()
+        asked[0].leave()
+
+        self.house.spawner.processes[1].ends()
+
+        self.assertEqual(
+            [(event.caller, event.abandoned) for event in self.house.ledger.requests[1:]],
+            [(STRANGER, False), (ADA, True)],
+        )
+
+
+class StartTests(DispatcherTestCase):
+    """What is written before a command runs that may change something."""
+
+    def test_it_is_written_before_it_runs(self) -> None:
+        """With the request's id, caller and words, when it starts."""
+        started: list[int] = []
+        append = self.house.ledger.append
+
+        def note(events: Sequence[Event]) -> None:
+            started.append(len(self.house.spawner.processes))
+            append(events)
+
+        self.house.ledger.append = note  # type: ignore[method-assign]
+        self.house.clock.advance(5)
+        asked = self.ask(ADA, "restart")
+        self.house.clock.advance(2)
+        self.house.spawner.last.ends()
+
+        (start,) = self.house.ledger.starts
+        (end,) = self.house.ledger.requests
+        self.assertEqual(started, [0, 1], "before the process is started, and when it has ended")
+        self.assertEqual((start.id, end.id), (asked.answer.id,) * 2)
+        self.assertEqual((start.caller, start.command, start.arguments), (ADA, "restart", ()))
+        self.assertEqual((start.time, end.time), (1_700_000_005.0, 1_700_000_007.0))
+
+    def test_what_only_reads_has_one_line(self) -> None:
+        """Its end; nothing would be missed of it."""
+        self.ask(ADA, "reboot")
+        self.ask(ADA, "df")
+
+        self.assertEqual(self.house.ledger.events, [])
+
+    def test_what_waits_has_not_started(self) -> None:
+        """The line is written when it is its turn, not when it is asked; what is taken back has none."""
+        self.let(running=1)
+        self.ask(ADA)
+        waiting, left = self.ask(ADA, "restart"), self.ask(ADA, "restart")
+        left.leave()
+        self.assertEqual(self.house.ledger.starts, [])
+
+        for process in (0, 1):
+            self.house.clock.advance(3)
+            self.house.spawner.processes[process].ends()
+
+        (start,) = self.house.ledger.starts
+        self.assertEqual((start.id, start.time), (waiting.answer.id, 1_700_000_003.0))
+
+    def test_who_shares_it_has_a_line_each(self) -> None:
+        """One process, two who have asked for it."""
+        self.let(running=1)
+        self.ask(ADA)
+        asked = [self.ask(ADA, "flush"), self.ask(ADA, "flush")]
+
+        for process in (0, 1):
+            self.house.spawner.processes[process].ends()
+
+        self.assertEqual([start.id for start in self.house.ledger.starts], [each.answer.id for each in asked])
+
+    def test_it_does_not_run_if_that_cannot_be_written(self) -> None:
+        """Though there seemed to be room: nothing is started, and the caller is told of a fault."""
+        self.house.ledger.is_about_to_be_full = True
+
+        with capturedLogs() as events:
+            error = self.ask(ADA, "restart").error
+
+        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(len(self.logged(list(events), error)), 1)
+
+    def test_it_does_not_run_if_its_end_could_not_be_written(self) -> None:
+        """Room for two lines is asked for before the first is written."""
+        self.house.ledger.is_full = True
+        written: list[Event] = []
+
+        def append(events: Sequence[Event]) -> None:
+            written.extend(events)
+
+        self.house.ledger.append = append  # type: ignore[method-assign]
+
+        error = self.ask(ADA, "restart").error
+
+        self.assertIsInstance(error, Fault)
+        self.assertEqual((self.house.spawner.processes, written), ([], []))
+
+    def test_a_start_that_fails_has_an_end(self) -> None:
+        """What was written down as started, and could not be, is a fault under the same id."""
+        self.house.spawner.trouble = FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+        with capturedLogs():
+            self.ask(ADA, "restart")
+
+        (start,), (end,) = self.house.ledger.starts, self.house.ledger.requests
+        self.assertEqual((start.id, end.outcome), (end.id, Code.FAULT))
+
+
+class FaultTests(DispatcherTestCase):
+    """What is our fault: the log knows, the caller is told where to point."""
+
+    def test_a_program_that_is_gone(self) -> None:
+        """The caller is told an id and nothing else; under it the log has the kernel's words, and a line is written."""
+        self.house.spawner.trouble = FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+        with capturedLogs() as events:
+            error = self.ask(ADA).error
+
+        self.assertNotIn("No such file", str(error))
+        (logged,) = (event for event in events if "fault" in formatEvent(event))
+        self.assertIn(self.logged([logged], error)[0], formatEvent(logged))
+        self.assertIn("uptime: [Errno 2] No such file or directory", formatEvent(logged))
+        self.assertEqual(
+            [(event.outcome, event.id) for event in self.house.ledger.requests],
+            [
+                (Code.FAULT, getattr(error, "fault_id", None)),
+            ],
+        )
+
+    def test_a_host_without_room(self) -> None:
+        """Too many processes is busy, not a fault, and is written as such."""
+        self.house.spawner.trouble = BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+        error = self.ask(ADA).error
+
+        self.assertIsInstance(error, Busy)
+        self.assertEqual(self.house.outcomes, [Code.BUSY])
+
+    def test_nothing_runs_that_cannot_be_written(self) -> None:
+        """If the ledger says that it is full, nothing is started, and the caller is told of a fault."""
+        self.house.ledger.is_full = True
+
+        with capturedLogs() as events:
+            error = self.ask(ADA).error
+
+        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(len(self.logged(list(events), error)), 1)
+        self.assertNotIn("no room", str(error))
+
+    def test_no_answer_leaves_unwritten(self) -> None:
+        """If the end cannot be written, all who shared are told of a fault under their own ids, whatever they heard."""
+        self.let(running=1)
+        self.ask(ADA)
+        sinks = [RecordingSink(), RecordingSink()]
+        asked = [self.ask(caller, "df", sink) for caller, sink in zip((ADA, STRANGER), sinks, strict=True)]
+        self.house.spawner.processes[0].ends()
+        self.house.ledger.is_about_to_be_full = True
+
+        with capturedLogs() as events:
+            self.house.spawner.processes[1].says(b"said")
+            self.house.spawner.processes[1].ends()
+
+        self.assertEqual([type(each.error) for each in asked], [Fault, Fault])
+        self.assertEqual([len(self.logged(list(events), each.error)) for each in asked], [1, 1])
+        self.assertEqual([each.answers for each in asked], [[], []])
+
+    def test_a_mistake_of_the_ledger_leaves_nobody_without_an_answer(self) -> None:
+        """All who wait for one process, and all who wait in line, are told of a fault."""
+        self.let(running=1)
+        self.ask(ADA)
+        asked = [self.ask(ADA, "df"), self.ask(STRANGER, "df")]
+        self.house.spawner.processes[0].ends()
+        waiting = [self.ask(ADA), self.ask(ADA)]
+        self.house.ledger.mistake = IndexError("mistake")
+
+        self.dispatcher.close()
+        self.house.spawner.processes[1].ends()
+
+        self.assertEqual([type(each.error) for each in (*asked, *waiting)], [Fault] * 4)
+        self.assertEqual(len(self.flushLoggedErrors(IndexError)), 3)
+
+    def test_a_refusal_that_cannot_be_written_is_a_fault(self) -> None:
+        """Whatever the refusal was, the caller is told of the greater trouble."""
+        self.house.ledger.is_full = True
+        queries: list[Callable[[], object]] = [
+            lambda: self.dispatcher.help(GUY, "reboot"),
+            lambda: self.dispatcher.whoami(GUY),
+        ]
+
+        errors = [
+            self.ask(GUY, "reboot").error,
+            self.dispatcher.refuse(GUY, Malformed("no")),
+            *map(self.consult, queries),
+        ]
+
+        self.assertEqual([type(error) for error in errors], [Fault] * 4)
+
+    def test_a_refusal_for_lack_of_room_that_cannot_be_written(self) -> None:
+        """The same for those who had been waiting."""
+        self.let(running=1)
+        self.ask(ADA)
+        waiting = self.ask(GUY)
+        self.house.ledger.is_full = True
+
+        self.dispatcher.close()
+
+        self.assertIsInstance(waiting.error, Fault)
+
+    def test_a_departure_that_cannot_be_written_is_logged(self) -> None:
+        """There is nobody to tell any more, but the log."""
+        self.let(running=1)
+        self.ask(ADA)
+        waiting = self.ask(GUY)
+        self.house.ledger.is_about_to_be_full = True
+
+        with capturedLogs() as events:
+            waiting.leave()
+
+        self.assertIsInstance(waiting.error, CancelledError)
+        self.assertEqual(len(events), 1)
+
+    def test_a_mistake_of_a_door_has_an_id(self) -> None:
+        """What a door could not foresee is logged whole, under the id that is to be told."""
+        with capturedLogs() as events:
+            fault = self.dispatcher.fault(Failure(ValueError("secret")))
+
+        self.assertEqual(len(self.logged(list(events), fault)), 1)
+        self.assertNotIn("secret", str(fault))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+
+class ConsultTests(DispatcherTestCase):
+    """What needs no process."""
+
+    def test_help_lists_what_the_caller_may_run(self) -> None:
+        """Everybody is told of their own commands, by name, and of no others."""
+        listed = {caller.name: [each.name for each in self.dispatcher.help(caller)] for caller in (ADA, GUY, STRANGER)}
+
+        self.assertEqual(
+            listed, {"ada": ["df", "flush", "reboot", "restart", "uptime"], "guy": ["uptime"], None: ["df", "uptime"]}
+        )
+
+    def test_help_refuses_what_asking_would_refuse(self) -> None:
+        """One command's help is for those who may run it, and refused to others as the command would be."""
+        self.assertEqual([each.name for each in self.dispatcher.help(ADA, "reboot")], ["reboot"])
+
+        self.assertIsInstance(self.consult(lambda: self.dispatcher.help(GUY, "reboot")), Denied)
+        self.assertIsInstance(self.consult(lambda: self.dispatcher.help(STRANGER, "reboot")), UnknownCommand)
+
+    def test_explain_runs_nothing(self) -> None:
+        """What would run, and the rule that allows it, are told without running it."""
+        granted, rule = self.dispatcher.explain(ADA, ["reboot"])
+
+        self.assertEqual((granted.command.name, rule), ("reboot", Rule(role="admin", pattern="*")))
+        self.assertEqual(self.house.spawner.processes, [])
+
+    def test_explain_refuses_what_asking_would_refuse(self) -> None:
+        """To explain is refused as to run would be; and without a command it is a bad argument."""
+        refusals = [
+            self.consult(lambda: self.dispatcher.explain(GUY, ["reboot"])),
+            self.consult(lambda: self.dispatcher.explain(STRANGER, ["reboot"])),
+            self.consult(lambda: self.dispatcher.explain(ADA, ["reboot", "now"])),
+            self.consult(lambda: self.dispatcher.explain(ADA, [])),
+        ]
+
+        self.assertEqual([type(each) for each in refusals], [Denied, UnknownCommand, BadArgument, BadArgument])
+
+    def test_whoami_tells_the_roles(self) -> None:
+        """Callers are told their own roles."""
+        self.assertEqual(self.dispatcher.whoami(ADA), ("admin",))
+        self.assertEqual(self.dispatcher.whoami(STRANGER), ("anonymous",))
+
+    def test_who_tells_how_many_are_connected(self) -> None:
+        """Connections are counted by door."""
+        self.house.gate.enter("line", "192.0.2.1")
+        self.house.gate.enter("line", "192.0.2.2")
+
+        self.assertEqual(self.dispatcher.who(STRANGER), {"line": 2})
+
+    def test_every_word_is_written(self) -> None:
+        """What needs no process is a request like any other, with its arguments, refused or not."""
+        self.dispatcher.help(ADA)
+        self.dispatcher.help(ADA, "df")
+        self.dispatcher.explain(ADA, ["df"])
+        self.dispatcher.whoami(ADA)
+        self.dispatcher.who(ADA)
+        self.consult(lambda: self.dispatcher.help(GUY, "df"))
+
+        self.assertEqual(
+            [(event.command, event.arguments, event.outcome) for event in self.house.ledger.requests],
+            [
+                ("help", (), Code.OK),
+                ("help", ("df",), Code.OK),
+                ("explain", ("df",), Code.OK),
+                ("whoami", (), Code.OK),
+                ("who", (), Code.OK),
+                ("help", ("df",), Code.DENIED),
+            ],
+        )
+
+    def test_every_word_uses_the_allowance(self) -> None:
+        """Who has used up its own allowance is refused help as well, and that is written."""
+        self.let(per_minute=1)
+        self.dispatcher.whoami(ADA)
+
+        error = self.consult(lambda: self.dispatcher.help(ADA))
+
+        self.assertIsInstance(error, Throttled)
+        self.assertEqual(self.house.outcomes, [Code.OK, Code.THROTTLED])
+
+
+class CloseTests(DispatcherTestCase):
+    """The end of the daemon."""
+
+    def setUp(self) -> None:
+        self.let(running=1)
+        self.running = self.ask(ADA)
+        self.waiting = self.ask(GUY)
+
+    def test_what_runs_may_end(self) -> None:
+        """A run that is under way is answered after the closing."""
+        self.dispatcher.close()
+
+        self.house.spawner.last.ends()
+
+        self.assertEqual(self.running.answer.finished.exit_status, 0)
+        self.assertEqual(len(self.house.spawner.processes), 1)
+
+    def test_what_waits_is_refused(self) -> None:
+        """Who waits is told that it is busy, and that is written."""
+        self.dispatcher.close()
+
+        self.assertIsInstance(self.waiting.error, Busy)
+        self.assertEqual([(event.caller, event.outcome) for event in self.house.ledger.requests], [(GUY, Code.BUSY)])
+
+    def test_what_comes_is_refused(self) -> None:
+        """Who asks after the closing, for a command or for a word, is told that it is busy."""
+        self.dispatcher.close()
+
+        errors = [
+            self.ask(ADA).error,
+            self.consult(lambda: self.dispatcher.help(ADA)),
+            self.dispatcher.refuse(STRANGER, Malformed("no")),
+        ]
+
+        self.assertEqual([type(error) for error in errors], [Busy] * 3)
+
+    def test_who_is_refused_may_ask_again_at_once(self) -> None:
+        """A client that tries again when it is turned away is turned away again, and that is the end of it."""
+        again: list[Asked] = []
+
+        def ask_again(_: Any) -> None:
+            again.append(self.ask(GUY))
+
+        self.waiting.deferred.addBoth(ask_again)
+        self.dispatcher.close()
+
+        self.assertIsInstance(again[0].error, Busy)
+        self.assertEqual(self.house.outcomes, [Code.BUSY, Code.BUSY])
+
+
+class ReentrancyTests(DispatcherTestCase):
+    """Whoever is told may ask again at once."""
+
+    def test_an_answer_may_be_asked_for_again(self) -> None:
+        """A client that asks again as soon as it is answered is answered by another process each time."""
+        said: list[bytes] = []
+        deferreds: list[Deferred[Any]] = []
+
+        def ask() -> None:
+            deferreds.append(self.dispatcher.ask(ADA, ["df"]).addCallback(told))
+
+        def told(answer: Any) -> None:
+            said.append(answer.finished.stdout)
+            if len(said) < 3:
+                ask()
+
+        ask()
+        for number in range(3):
+            self.house.spawner.processes[number].says(b"%d" % number)
+            self.house.spawner.processes[number].ends()
+
+        self.assertEqual(said, [b"0", b"1", b"2"])
+        self.assertEqual(self.house.outcomes, [Code.OK] * 3)
+
+    def test_a_refusal_may_be_asked_for_again(self) -> None:
+        """A client that loses its place, and asks again at once, is judged anew."""
+        self.let(running=1, queued=2)
+        greedy = [self.ask(ADA) for _ in range(3)]
+        again: list[Asked] = []
+
+        def ask_again(_: Any) -> None:
+            again.append(self.ask(ADA))
+
+        greedy[2].deferred.addBoth(ask_again)
+
+        self.ask(GUY)
+
+        self.assertIsInstance(again[0].error, Busy)
+        self.assertEqual(self.house.outcomes, [Code.BUSY, Code.BUSY])

@@ -1,0 +1,433 @@
+"""Tests of what lines mean: the same for every door that speaks them."""
+
+import json
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from cmdserver.core.errors import Code, Malformed
+from cmdserver.core.model import Caller, Flow
+from cmdserver.frontends.common import line_protocol
+from cmdserver.frontends.common.interpreter import Interpreter
+from cmdserver.frontends.common.rendering import PIECE_BYTES
+from tests.running_doubles import STRANGER, FakeProcess, House, command, user
+
+ADA, GUY = user("ada"), user("guy")
+
+
+class RecordingOutput:
+    """An `Output` that keeps what is written, and whose client is as slow as its test wants."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.flow: Flow | None = None
+        #: Everything that was followed, None for nothing any more.
+        self.followed: list[Flow | None] = []
+        self.is_full = False
+        self.is_full_after_a_write = False
+
+    def write(self, data: bytes) -> None:
+        assert data, "nothing was written"
+        self.written += data
+        if self.is_full_after_a_write and self.flow is not None:
+            self.flow.pause()
+
+    def follow(self, flow: Flow | None) -> None:
+        self.flow = flow
+        self.followed.append(flow)
+        if flow is not None and self.is_full:
+            flow.pause()
+
+
+class InterpreterTestCase(SynchronousTestCase):
+    """An interpreter of a house with a few commands; to be subclassed."""
+
+    def setUp(self) -> None:
+        self.house = House(
+            self,
+            command("uptime"),
+            command("df", share=True),
+            command("reboot"),
+            command("colours", raw=True),
+            command("short", output_limit_bytes=4),
+        )
+        self.interpreter = Interpreter(self.house.dispatcher)
+        self.output = RecordingOutput()
+
+    def perform(
+        self, question: line_protocol.Question, caller: Caller = ADA, *, as_json: bool = False
+    ) -> Deferred[None] | None:
+        """Answer a question."""
+        return self.interpreter.perform(caller, question, self.output, as_json=as_json)
+
+    def run_it(self, *words: str, caller: Caller = ADA, as_json: bool = False) -> Deferred[None]:
+        """Run a command."""
+        deferred = self.perform(line_protocol.Run(words), caller, as_json=as_json)
+        assert deferred is not None
+        return deferred
+
+    @property
+    def process(self) -> FakeProcess:
+        """The one that was started last."""
+        return self.house.spawner.last
+
+    @property
+    def object(self) -> dict[str, Any]:
+        """The one object that was written, on its one line."""
+        self.assertRegex(self.output.written, rb"\A[ -~]+\n\Z")
+        read: dict[str, Any] = json.loads(self.output.written)
+        return read
+
+
+class TextTests(InterpreterTestCase):
+    """A run's answer as text."""
+
+    def test_output_is_written_as_it_comes(self) -> None:
+        """Standard output is written while the command runs."""
+        done = self.run_it("uptime")
+
+        self.process.says(b"up 1 day\n")
+        self.assertEqual(self.output.written, b"up 1 day\n")
+        self.assertNoResult(done)
+        self.process.ends()
+
+        self.assertIsNone(self.successResultOf(done))
+        self.assertEqual(self.output.written, b"up 1 day\n")
+
+    def test_standard_error_comes_after_standard_output(self) -> None:
+        """Whatever came first, standard error is written last."""
+        done = self.run_it("uptime")
+
+        self.process.says(stderr=b"err1\n")
+        self.process.says(b"out\n", b"err2\n")
+        self.assertEqual(self.output.written, b"out\n")
+        self.process.ends()
+
+        self.successResultOf(done)
+        self.assertEqual(self.output.written, b"out\nerr1\nerr2\n")
+
+    def test_a_failure_has_one_more_line(self) -> None:
+        """After a failure a line of its own says what it was."""
+        self.run_it("uptime")
+
+        self.process.says(b"out\n")
+        self.process.ends(3)
+
+        self.assertEqual(self.output.written, b"out\ncmdserver: uptime: exit status 3\n")
+
+    def test_the_complaint_begins_a_line(self) -> None:
+        """Output that does not end its line does not swallow the complaint, be it on standard error."""
+        self.run_it("uptime")
+        self.process.says(b"out", b"err")
+        self.process.ends(1)
+
+        self.assertEqual(self.output.written, b"outerr\ncmdserver: uptime: exit status 1\n")
+
+    def test_a_complaint_alone_begins_no_empty_line(self) -> None:
+        """A command that failed without a word gets the complaint and nothing before it."""
+        self.run_it("uptime")
+        self.process.ends(1)
+
+        self.assertEqual(self.output.written, b"cmdserver: uptime: exit status 1\n")
+
+    def test_output_without_a_failure_stays_as_it_is(self) -> None:
+        """A command that succeeded without ending its line is not given a line end."""
+        self.run_it("uptime")
+        self.process.says(b"out")
+        self.process.ends()
+
+        self.assertEqual(self.output.written, b"out")
+
+    def test_truncation_is_said(self) -> None:
+        """Output over its limit is cut there, and said to be."""
+        self.run_it("short")
+        self.process.says(b"12345")
+        self.house.turn()
+
+        self.assertEqual(self.output.written, b"1234\ncmdserver: short: output truncated at 4 bytes\n")
+
+    def test_a_timeout_is_said_after_the_output_so_far(self) -> None:
+        """A run that was ended for its time has its output, and the code."""
+        self.run_it("uptime")
+        self.process.says(b"so far\n")
+        self.house.clock.advance(30)
+        self.house.turn()
+
+        self.assertTrue(self.output.written.startswith(b"so far\ncmdserver: uptime: timeout: "), self.output.written)
+
+    def test_control_sequences_are_made_visible(self) -> None:
+        """What a command prints cannot act on the terminal, on either output, in one chunk or two."""
+        self.run_it("uptime")
+        self.process.says(b"\x1b[2J", b"\x1b]0;")
+        self.process.says(b"\x1b", b"\x07")
+        self.process.ends()
+
+        self.assertEqual(self.output.written, b"^[[2J^[^[]0;^G")
+
+    def test_bytes_that_were_held_back_are_written(self) -> None:
+        """A character or a line end that the end has cut in two is written before standard error."""
+        self.run_it("uptime")
+        self.process.says(b"a\xc3", b"b\r")
+        self.process.ends()
+
+        self.assertEqual(self.output.written, b"a\xc3b^M")
+
+    def test_raw_commands_may_colour(self) -> None:
+        """A command that says so in the configuration has its output passed on as it is."""
+        self.run_it("colours")
+        self.process.says(b"\x1b[31mred", b"\x1b[0m\r")
+        self.process.ends()
+
+        self.assertEqual(self.output.written, b"\x1b[31mred\x1b[0m\r")
+
+    def test_a_refusal_is_one_line(self) -> None:
+        """What is refused is answered with the code and the text, at once."""
+        done = self.run_it("reboot", caller=GUY)
+
+        self.successResultOf(done)
+        self.assertRegex(self.output.written, rb"\Acmdserver: denied: [^\n]+\n\Z")
+
+    def test_a_strangers_words_are_quoted_safely(self) -> None:
+        """A name that is made to look like an answer cannot: it stays within the one line."""
+        self.run_it("x\ncmdserver: fine\x1b[2J")
+
+        self.assertEqual(self.output.written.count(b"\n"), 1)
+        self.assertNotIn(b"\x1b", self.output.written)
+
+    def test_a_shared_run_is_told_the_same_way(self) -> None:
+        """Output that others hear too is written like one's own: as it comes, standard error at the end."""
+        done = self.run_it("df")
+        self.process.says(b"out\n", b"err\n")
+        self.assertEqual(self.output.written, b"out\n")
+        self.process.ends(1)
+
+        self.successResultOf(done)
+        self.assertEqual(self.output.written, b"out\nerr\ncmdserver: df: exit status 1\n")
+
+    def test_the_run_follows_its_client(self) -> None:
+        """While a run is told, the output can pause it; afterwards there is nothing to pause."""
+        self.output.is_full = True
+        done = self.run_it("uptime")
+        self.process.says(b"out\n")
+        self.assertEqual(self.output.written, b"")
+
+        flow = self.output.flow
+        assert flow is not None
+        flow.resume()
+        self.house.turn()
+        self.process.ends()
+
+        self.successResultOf(done)
+        self.assertEqual(self.output.written, b"out\n")
+        self.assertEqual(self.output.followed, [flow, None])
+
+    def test_a_refusal_leaves_nothing_to_follow(self) -> None:
+        """After a refusal nothing is followed either."""
+        self.run_it("reboot", caller=GUY)
+
+        self.assertIsNone(self.output.flow)
+
+    def test_who_leaves_is_written_nothing_more(self) -> None:
+        """After a cancel nothing is written, though the process goes on for a while; and the run is ended."""
+        done = self.run_it("uptime")
+        self.process.says(b"before\n")
+
+        done.cancel()
+        self.process.says(b"after\n", b"after\n")
+        self.house.turn()
+
+        self.successResultOf(done)
+        self.assertFalse(self.process.is_alive)
+        self.assertEqual(self.output.written, b"before\n")
+
+    def test_a_fault_tells_its_id_and_nothing_else(self) -> None:
+        """What is our mistake is logged; the client is told under which id."""
+        self.house.spawner.trouble = FileNotFoundError(2, "secret")
+
+        self.run_it("uptime")
+
+        (event,) = self.house.ledger.events
+        self.assertIn(event.id.encode(), self.output.written)
+        self.assertNotIn(b"secret", self.output.written)
+
+    def test_an_unforeseen_error_is_a_fault(self) -> None:
+        """An error that is none of ours is logged, and told like a fault."""
+
+        def fail(*_: object) -> Deferred[Any]:
+            deferred: Deferred[Any] = Deferred()
+            deferred.errback(Failure(ValueError("secret")))
+            return deferred
+
+        self.patch(self.house.dispatcher, "ask", fail)
+
+        for as_json in (False, True):
+            self.successResultOf(self.run_it("uptime", as_json=as_json))
+
+        self.assertEqual(self.output.written.count(b"internal fault"), 2)
+        self.assertNotIn(b"secret", self.output.written)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
+
+
+class JsonTests(InterpreterTestCase):
+    """A run's answer as JSON."""
+
+    def test_an_answer_is_one_object_on_one_line(self) -> None:
+        """Nothing is written before the end; then everything, in one line of ASCII."""
+        done = self.run_it("uptime", as_json=True)
+        self.house.clock.advance(1.5)
+        self.process.says("ü\n".encode(), b"\x1b\xff")
+        self.assertEqual(self.output.written, b"")
+        self.process.ends(3)
+
+        self.successResultOf(done)
+        answer = self.object
+        self.assertEqual(
+            {name: value for name, value in answer.items() if name != "id"},
+            {
+                "command": "uptime",
+                "arguments": [],
+                "exit_status": 3,
+                "signal": None,
+                "stdout": "ü\n",
+                "stderr": "\x1b\N{REPLACEMENT CHARACTER}",
+                "truncated": False,
+                "duration_seconds": 1.5,
+                "shared": False,
+            },
+        )
+        self.assertEqual(answer["id"], self.house.ledger.events[0].id)
+
+    def test_a_timeout_has_the_code_besides(self) -> None:
+        """A run that was ended for its time has its output so far, and the error."""
+        self.run_it("uptime", as_json=True)
+        self.process.says(b"so far")
+        self.house.clock.advance(30)
+        self.house.turn()
+
+        self.assertEqual(self.object["stdout"], "so far")
+        self.assertEqual(self.object["error"]["code"], "timeout")
+
+    def test_a_refusal_is_an_object_too(self) -> None:
+        """What is refused is an object with the code and the text."""
+        self.successResultOf(self.run_it("reboot", caller=GUY, as_json=True))
+
+        self.assertEqual(self.object["error"]["code"], "denied")
+        self.assertEqual(set(self.object), {"error"})
+
+    def test_a_long_answer_is_made_as_it_is_taken(self) -> None:
+        """What a slow client has not taken is not there yet, except as the command said it."""
+        done = self.run_it("uptime", as_json=True)
+        self.process.says(b"\0" * 200_000)
+        self.output.is_full = True
+        self.process.ends()
+        self.assertEqual(self.output.written, b"")
+
+        self.output.is_full_after_a_write = True
+        lengths = []
+        while self.output.flow is not None:
+            self.assertNoResult(done)
+            before = len(self.output.written)
+            self.output.flow.resume()
+            lengths.append(len(self.output.written) - before)
+
+        self.successResultOf(done)
+        self.assertEqual(self.object["stdout"], "\0" * 200_000)
+        self.assertGreater(len(lengths), 10)
+        self.assertLess(max(lengths), 7 * PIECE_BYTES)
+
+    def test_who_leaves_within_a_long_answer(self) -> None:
+        """After a cancel nothing more is written, whatever the transport says."""
+        done = self.run_it("uptime", as_json=True)
+        self.process.says(b"x" * 200_000)
+        self.output.is_full_after_a_write = True
+        self.process.ends()
+        flow, written = self.output.flow, self.output.written
+        assert flow is not None
+
+        done.cancel()
+        flow.resume()
+
+        self.successResultOf(done)
+        self.assertEqual(self.output.written, written)
+
+    def test_who_leaves_is_written_nothing(self) -> None:
+        """After a cancel nothing is written, and the run is ended."""
+        done = self.run_it("uptime", as_json=True)
+
+        done.cancel()
+        self.process.says(b"out")
+        self.house.turn()
+
+        self.successResultOf(done)
+        self.assertEqual((self.output.written, self.process.is_alive), (b"", False))
+
+
+class WordsTests(InterpreterTestCase):
+    """What needs no process is answered before `perform` returns."""
+
+    def answer(self, question: line_protocol.Question, caller: Caller = ADA) -> tuple[str, Any]:
+        """Answer a question as text and as JSON."""
+        texts = []
+        for as_json in (False, True):
+            self.output = RecordingOutput()
+            self.assertIsNone(self.perform(question, caller, as_json=as_json))
+            self.assertEqual(self.output.followed, [])
+            texts.append(self.output.written.decode())
+        return texts[0], json.loads(texts[1])
+
+    def test_help_lists_commands(self) -> None:
+        """Help is what this caller may run."""
+        text, answer = self.answer(line_protocol.Help(), GUY)
+
+        self.assertIn("uptime", text)
+        self.assertNotIn("reboot", text)
+        self.assertEqual([each["name"] for each in answer["commands"]], ["uptime"])
+
+    def test_help_tells_of_one_command(self) -> None:
+        """Help with a name is about that command alone."""
+        _, answer = self.answer(line_protocol.Help("df"))
+
+        self.assertEqual([each["name"] for each in answer["commands"]], ["df"])
+
+    def test_explain_tells_what_would_run(self) -> None:
+        """To explain is to tell the command and the rule."""
+        text, answer = self.answer(line_protocol.Explain(("reboot",)))
+
+        self.assertIn("reboot", text)
+        self.assertEqual((answer["command"], answer["role"], answer["rule"]), ("reboot", "admin", "*"))
+        self.assertEqual(self.house.spawner.processes, [])
+
+    def test_whoami_tells_the_caller(self) -> None:
+        """Name, roles, door and address are the caller's."""
+        text, answer = self.answer(line_protocol.WhoAmI())
+
+        self.assertIn("ada", text)
+        self.assertEqual(answer, {"name": "ada", "roles": ["admin"], "door": "line", "address": "192.0.2.2"})
+
+    def test_who_counts_connections(self) -> None:
+        """How many are connected is told by door."""
+        self.house.gate.enter("line", "192.0.2.1")
+
+        text, answer = self.answer(line_protocol.Who(), STRANGER)
+
+        self.assertIn("line  1", text)
+        self.assertEqual(answer, {"connected": {"line": 1}})
+
+    def test_a_refusal_is_written(self) -> None:
+        """What may not be explained is refused as text or as JSON."""
+        text, answer = self.answer(line_protocol.Explain(("reboot",)), GUY)
+
+        self.assertTrue(text.startswith("cmdserver: denied: "), text)
+        self.assertEqual(answer["error"]["code"], "denied")
+
+    def test_what_is_no_request_is_refused(self) -> None:
+        """Bytes that a door could make nothing of are answered, and written down."""
+        for as_json in (False, True):
+            self.output = RecordingOutput()
+            self.interpreter.refuse(STRANGER, Malformed("not UTF-8"), self.output, as_json=as_json)
+
+            self.assertIn(b"malformed", self.output.written)
+        self.assertEqual(self.object["error"], {"code": "malformed", "message": "not UTF-8"})
+        self.assertEqual(self.house.outcomes, [Code.MALFORMED] * 2)

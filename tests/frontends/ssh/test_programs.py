@@ -1,0 +1,348 @@
+"""Tests of one command in a session: its streams, its end, and whoever ends it before that."""
+
+import json
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from cmdserver.core.errors import Code
+from cmdserver.core.model import Caller
+from cmdserver.frontends.common import rendering
+from cmdserver.frontends.ssh.channel import Channel
+from cmdserver.frontends.ssh.ending import STATUS
+from tests.frontends.ssh.doubles import ADA, CLOSE, Client, Session, pty
+from tests.running_doubles import command
+
+
+class CommandTestCase(SynchronousTestCase):
+    def ask(self, line: str = "uptime", *, terminal: bool = False) -> Session:
+        """Ask for a command of somebody who has just logged in."""
+        self.client = Client(self)
+        return self.client.asks(line, terminal=terminal)
+
+    def ends(self, status: int = 0) -> None:
+        """Let what runs exit."""
+        self.client.house.spawner.last.ends(status)
+        self.client.turn()
+
+
+class AnswerTests(CommandTestCase):
+    def test_streams(self) -> None:
+        """Output comes as it is made, standard error apart, and then the exit status."""
+        session = self.ask()
+        self.client.house.spawner.last.says(b"one\n", b"oh\n")
+        self.assertEqual((session.stdout, session.stderr, session.ending), (b"one\n", b"oh\n", None))
+
+        self.client.house.spawner.last.says(b"two")
+        self.ends(3)
+
+        self.assertEqual((session.stdout, session.stderr, session.ending), (b"one\ntwo", b"oh\n", 3))
+        self.assertTrue(session.is_closed)
+
+    def test_nothing_is_added(self) -> None:
+        """A program reads the status; no text says it again."""
+        session = self.ask()
+        self.ends(1)
+
+        self.assertEqual((session.stdout, session.stderr, session.ending), (b"", b"", 1))
+
+    def test_control_sequences(self) -> None:
+        """They are made visible, in both streams, however they are cut; raw is raw."""
+        for is_raw, seen in ((False, b"^[[31m"), (True, b"\x1b[31m")):
+            self.client = Client(self, command(raw=is_raw))
+            session = self.client.asks("uptime")
+            for part in (b"\x1b[", b"31m"):
+                self.client.house.spawner.last.says(part, part)
+            self.ends()
+            self.assertEqual((session.stdout, session.stderr), (seen, seen))
+
+    def test_cut_characters(self) -> None:
+        """Half a character at the end comes as it is."""
+        session = self.ask()
+        self.client.house.spawner.last.says("é".encode()[:1])
+        self.ends()
+
+        self.assertEqual(session.stdout, "é".encode()[:1])
+
+    def test_refusals(self) -> None:
+        """Each has its text on standard error and its status."""
+        cases = {
+            "nosuch": Code.UNKNOWN_COMMAND,
+            "uptime now": Code.BAD_ARGUMENT,
+            "'": Code.MALFORMED,
+            "": Code.MALFORMED,
+            "login": Code.BAD_ARGUMENT,
+            "x" * 9000: Code.MALFORMED,
+        }
+        for line, code in cases.items():
+            session = self.ask(line)
+            self.assertEqual((session.stdout, session.ending), (b"", STATUS[code]), line)
+            self.assertTrue(session.stderr.startswith(f"cmdserver: {code}: ".encode()), line)
+            self.assertEqual(self.client.house.outcomes, [code])
+
+    def test_denied(self) -> None:
+        """Whose roles do not include a command is told so."""
+        client = Client(self, caller=Caller(name="guy", door="ssh", source="192.0.2.1", method="publickey"))
+
+        self.assertEqual(client.asks("df").ending, 126)
+
+    def test_throttled(self) -> None:
+        """Whose allowance is used up is told to come again."""
+        client = Client(self, per_minute=1)
+        client.asks("help")
+
+        self.assertEqual(client.asks("help", number=8).ending, 75)
+
+    def test_fault(self) -> None:
+        """What is our fault is said by its id and nothing else."""
+        self.client = Client(self)
+        self.client.house.spawner.trouble = OSError("nothing of this is told")
+        session = self.client.asks("uptime")
+
+        self.assertEqual(session.ending, 70)
+        self.assertNotIn(b"nothing of this", session.stderr)
+        self.flushLoggedErrors(OSError)
+
+    def test_mistakes(self) -> None:
+        """What surfaces only when an answer is written is a fault, too; what surfaces after that ends the session."""
+        for place, seen in ((rendering, 70), (Channel, 70)):
+            client = Client(self)
+            session = client.asks("json uptime")
+            name = "answer_json" if place is rendering else "exit"
+            failed: list[str] = []
+            original = getattr(place, name)
+
+            def fail_once(*words: Any, name: str = name, failed: list[str] = failed, original: Any = original) -> Any:
+                if failed:
+                    return original(*words)
+                failed.append(name)
+                message = "a mistake"
+                raise LookupError(message)
+
+            with self.subTest(name):
+                self.patch(place, name, fail_once)
+                client.house.spawner.last.ends()
+                client.turn()
+                self.assertEqual((session.ending, len(self.flushLoggedErrors(LookupError))), (seen, 1))
+
+    def test_timeout(self) -> None:
+        """What ran too long has timeout(1)'s status, and says so on a line of its own."""
+        session = self.ask()
+        self.client.house.spawner.last.says(b"", b"half a line")
+        self.client.house.clock.advance(30)
+        self.client.turn()
+
+        self.assertEqual(session.ending, 124)
+        self.assertEqual(
+            session.stderr, b"half a line\ncmdserver: uptime: timeout: ran longer than 30 s and was ended\n"
+        )
+
+    def test_truncated(self) -> None:
+        """A cut is visible."""
+        self.client = Client(self, command(output_limit_bytes=3))
+        session = self.client.asks("uptime")
+        self.client.house.spawner.last.says(b"12345")
+        self.client.turn()
+
+        self.assertEqual((session.stdout, session.ending), (b"123", "TERM"))
+        self.assertEqual(session.stderr, b"cmdserver: uptime: output truncated at 3 bytes\n")
+
+    def test_words(self) -> None:
+        """Words of the protocol are answered at once."""
+        for line in ("help", "help df", "whoami", "explain df"):
+            session = self.ask(line)
+            self.assertEqual((session.ending, session.stderr), (0, b""), line)
+            self.assertTrue(session.stdout.endswith(b"\n"))
+        for line in ("quit", "session"):
+            session = self.ask(line)
+            self.assertEqual((session.ending, session.stdout), (0, b""), line)
+
+    def test_json(self) -> None:
+        """JSON is one line on standard output, of errors too; the status is what it is without."""
+        session = self.ask("json uptime")
+        self.client.house.spawner.last.says(b"up\n")
+        self.ends(2)
+        self.assertEqual((json.loads(session.stdout)["stdout"], session.ending), ("up\n", 2))
+
+        session = self.ask("json nosuch")
+        self.assertEqual((json.loads(session.stdout)["error"]["code"], session.ending), ("unknown_command", 127))
+        self.assertEqual(json.loads(self.ask("json '").stdout)["error"]["code"], "malformed")
+
+    def test_line_breaks_around_it(self) -> None:
+        """Blanks and line breaks around a command mean nothing."""
+        session = self.ask(" whoami\r\n")
+
+        self.assertEqual(session.ending, 0)
+
+
+class ForcedTests(SynchronousTestCase):
+    def test_forced(self) -> None:
+        """Whose key forces a command gets that, whatever they ask for, and no prompt."""
+        caller = Caller(name="ada", door="ssh", source="192.0.2.1", method="publickey", forced_words=("df",))
+        for request in (b"exec", b"shell"):
+            for line in (b"uptime", b"help", b"'", b"x" * 9999):
+                client = Client(self, caller=caller)
+                session = client.opens()
+                details = len(line).to_bytes(4, "big") + line if request == b"exec" else b""
+                session.requests(request, details)
+                client.house.spawner.last.ends()
+                client.turn()
+                self.assertEqual([each.command for each in client.house.ledger.requests], ["df"])
+                self.assertEqual(session.ending, 0)
+
+
+class EndTests(CommandTestCase):
+    def assert_ended(self, session: Session) -> None:
+        """The process got SIGTERM, and nothing of it is left."""
+        self.client.turn()
+        self.assertEqual(self.client.house.running, 0)
+        self.assertTrue(self.client.house.ledger.requests[-1].abandoned)
+
+    def test_closing(self) -> None:
+        """Who closes the channel wants no answer any more."""
+        session = self.ask()
+        session.closes()
+
+        self.assert_ended(session)
+        self.assertEqual(self.client.kinds()[-1], CLOSE)
+
+    def test_leaving(self) -> None:
+        """Who is gone does not either."""
+        session = self.ask()
+        self.client.channels.serviceStopped()
+
+        self.assert_ended(session)
+
+    def test_reading_no_more(self) -> None:
+        """Who reads no more gets what SIGPIPE gives."""
+        session = self.ask()
+        session.requests(b"eow@openssh.com", wants_reply=False)
+
+        self.assert_ended(session)
+        self.assertEqual(session.ending, "PIPE")
+
+    def test_signals(self) -> None:
+        """A signal that is sent is the signal that it ended by."""
+        session = self.ask()
+        session.requests(b"signal", b"\0\0\0\4TERM")
+
+        self.assert_ended(session)
+        self.assertEqual(session.ending, "TERM")
+
+    def test_end_of_input(self) -> None:
+        """The end of the client's input ends nothing."""
+        session = self.ask()
+        session.types("ignored\x03")
+        session.ends_input()
+        self.ends()
+
+        self.assertEqual(session.ending, 0)
+
+    def test_input_is_let_go(self) -> None:
+        """No command reads any input, so it is never what a client waits for."""
+        session = self.ask()
+        for _ in range(100):
+            session.types(b"x" * 32768)
+
+        self.assertGreaterEqual(session.room, 99 * 32768)
+
+    def test_several(self) -> None:
+        """Commands of one connection run side by side, and end each by itself."""
+        self.client = Client(self)
+        sessions = [self.client.asks("uptime", number=number) for number in range(3)]
+        processes = self.client.house.spawner.processes
+        sessions[1].closes()
+        processes[0].says(b"first")
+        processes[2].ends(2)
+        self.client.turn()
+
+        self.assertEqual([each.ending for each in sessions], [None, None, 2])
+        self.assertEqual(sessions[0].stdout, b"first")
+
+
+class TerminalTests(CommandTestCase):
+    def test_rows(self) -> None:
+        """At a terminal both streams are one, and lines end as terminals want it."""
+        session = self.ask(terminal=True)
+        self.client.house.spawner.last.says(b"one\n", b"two\n")
+        self.ends(3)
+
+        self.assertEqual((session.stdout, session.stderr, session.ending), (b"one\r\ntwo\r\n", b"", 3))
+
+    def test_interrupt(self) -> None:
+        """Ctrl-C ends it."""
+        session = self.ask(terminal=True)
+        session.types("x\x03")
+        self.client.turn()
+
+        self.assertEqual((session.ending, self.client.house.running), ("INT", 0))
+
+
+class PaceTests(SynchronousTestCase):
+    def test_slow_reader(self) -> None:
+        """A process is paused when its client has no room, and goes on when it has; nothing is lost."""
+        client = Client(self)
+        session = client.asks("uptime", window=100)
+        process = client.house.spawner.last
+        process.says(b"x" * 150)
+        self.assertTrue(process.is_paused)
+        self.assertEqual(len(session.stdout), 100)
+
+        session.widens(50)
+        client.turn()
+        self.assertFalse(process.is_paused)
+        process.ends()
+        client.turn()
+
+        self.assertEqual((len(session.stdout), session.ending), (150, 0))
+
+    def test_a_connection_that_is_full(self) -> None:
+        """All processes of a connection are paused while it is full."""
+        client = Client(self)
+        sessions = [client.asks("uptime", number=number) for number in range(2)]
+        client.connection.isOutputHeld = True
+        client.channels.hold()
+        self.assertTrue(all(process.is_paused for process in client.house.spawner.processes))
+
+        client.connection.isOutputHeld = False
+        client.channels.send_on()
+        for process in client.house.spawner.processes:
+            process.says(b"x")
+        client.turn()
+
+        self.assertEqual([each.stdout for each in sessions], [b"x", b"x"])
+
+    def test_who_is_waited_for(self) -> None:
+        """The connection is told when a request begins and when it has ended."""
+        client = Client(self)
+        client.asks("uptime")
+        self.assertTrue(client.channels.is_busy)
+        before = client.connection.stirs
+        client.house.spawner.last.ends()
+        client.turn()
+
+        self.assertFalse(client.channels.is_busy)
+        self.assertGreater(client.connection.stirs, before)
+
+    def test_stopping(self) -> None:
+        """What runs goes on to its end; then there is nothing left, and nothing new."""
+        client = Client(self)
+        session = client.asks("uptime")
+        idle = client.opens(number=8)
+        client.channels.come_to_an_end()
+        self.assertTrue(idle.is_closed)
+        self.assertFalse(client.channels.is_empty)
+        self.assertFalse(client.opens(number=9).is_open)
+
+        client.house.spawner.last.ends()
+        client.turn()
+        self.assertEqual(session.ending, 0)
+        self.assertFalse(client.channels.is_empty)
+        for each in (session, idle):
+            each.closes()
+        self.assertTrue(client.channels.is_empty)
+
+    def test_no_terminal_is_needed(self) -> None:
+        """A terminal that was asked for after all is refused while a command runs."""
+        self.assertIs(Client(self).asks("uptime").requests(b"pty-req", pty()), False)
+        self.assertEqual(ADA.permits_pty, True)

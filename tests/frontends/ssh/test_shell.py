@@ -1,0 +1,296 @@
+"""Tests of sessions at a terminal: what a person sees, and what Ctrl-C, Ctrl-D and Tab do there."""
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from cmdserver.frontends.ssh.channel import PACKET_BYTES
+from cmdserver.frontends.ssh.shell import GREETING, PROMPT
+from cmdserver.frontends.ssh.terminal.terminal import KEYS_IN_A_ROW
+from cmdserver.sshtransport.encoding import uint32
+from tests.frontends.ssh.doubles import Client, Session, pty
+from tests.running_doubles import command
+
+GREETED = GREETING.replace(b"\n", b"\r\n") + PROMPT.encode()
+
+
+class ShellTestCase(SynchronousTestCase):
+    def begin(self, *commands: Any, columns: int = 80, window: int = 1 << 20, **how: Any) -> Session:
+        """Log in at a terminal."""
+        self.client = Client(self, *commands, **how)
+        self.session = self.client.opens(window=window)
+        self.session.requests(b"pty-req", pty(columns))
+        self.assertTrue(self.session.requests(b"shell"))
+        self.assertEqual(self.session.stdout[: len(GREETED)], GREETED[:window])
+        return self.session
+
+    def ends(self, status: int = 0) -> None:
+        """Let what runs exit."""
+        self.client.house.spawner.last.ends(status)
+        self.client.turn()
+
+    @property
+    def shown(self) -> bytes:
+        """What came after the first prompt."""
+        return self.session.stdout[len(GREETED) :]
+
+    @property
+    def asked(self) -> list[str | None]:
+        """The commands that were asked for, as written down."""
+        return [event.command for event in self.client.house.ledger.requests]
+
+
+class ShellTests(ShellTestCase):
+    def test_a_line(self) -> None:
+        """What is typed is shown; its answer follows as it comes, and then the next prompt."""
+        session = self.begin()
+        session.types("uptime")
+        session.types("\r")
+        self.client.house.spawner.last.says(b"up\n")
+        self.assertEqual(self.shown, b"uptime\r\nup\r\n")
+        self.client.house.spawner.last.says(b"", b"oh")
+        self.ends(1)
+
+        self.assertEqual(self.shown, b"uptime\r\nup\r\noh\r\ncmdserver: uptime: exit status 1\r\n" + PROMPT.encode())
+        self.assertEqual((session.stderr, session.ending), (b"", None))
+
+    def test_refusals(self) -> None:
+        """What is wrong is said, and it goes on."""
+        session = self.begin()
+        session.types("nosuch\rlogin\r'\r")
+        for _ in range(5):
+            self.client.turn()
+
+        for code in (b"unknown_command", b"bad_argument", b"malformed"):
+            self.assertIn(b"\r\ncmdserver: " + code + b": ", self.shown)
+        self.assertTrue(self.shown.endswith(PROMPT.encode()))
+
+    def test_blank_lines(self) -> None:
+        """They mean nothing."""
+        session = self.begin()
+        session.types("\r   \r")
+        self.client.turn()
+
+        self.assertEqual(self.shown.count(PROMPT.encode()), 2)
+        self.assertEqual(self.asked, [])
+
+    def test_leaving(self) -> None:
+        """Ctrl-D and `quit` leave, and that is a success, whatever was asked before."""
+        for farewell in ("\x04", "quit\r"):
+            session = self.begin()
+            session.types("nosuch\r")
+            self.client.turn()
+            session.types(farewell)
+
+            self.assertEqual((session.ending, session.is_closed), (0, True))
+
+    def test_input_that_ends(self) -> None:
+        """When no more can be typed, what was typed is answered, and that was it."""
+        session = self.begin()
+        session.types("uptime")
+        session.ends_input()
+        self.ends()
+        self.client.turn()
+
+        self.assertEqual((session.ending, self.asked), (0, ["uptime"]))
+
+    def test_control_sequences(self) -> None:
+        """What a command prints acts on no terminal, unless it says raw."""
+        for is_raw, seen in ((False, b"^[[2J\r\n"), (True, b"\x1b[2J\r\n")):
+            session = self.begin(command(raw=is_raw))
+            session.types("uptime\r")
+            self.client.house.spawner.last.says(b"\x1b[2J\n")
+            self.ends()
+            self.assertIn(seen, self.shown)
+
+    def test_output_without_a_line_break(self) -> None:
+        """The prompt begins a row."""
+        session = self.begin()
+        session.types("uptime\r")
+        self.client.house.spawner.last.says(b"up")
+        self.ends()
+
+        self.assertTrue(self.shown.endswith(b"up\r\n" + PROMPT.encode()))
+
+    def test_window(self) -> None:
+        """The width of the window counts, and its changes."""
+        session = self.begin(columns=20)
+        session.types("x" * 9)
+        self.assertTrue(self.shown.endswith(b"\r\n"))
+        session.requests(b"window-change", uint32(40) + uint32(24) * 3, wants_reply=False)
+        before = len(self.shown)
+        session.types("yz")
+        self.assertEqual(self.shown[before:], b"yz")
+
+    def test_json(self) -> None:
+        """JSON is for people who want it."""
+        session = self.begin()
+        session.types("json whoami\r")
+
+        self.assertIn(b'{"name": "ada"', self.shown)
+
+
+class CompletionTests(ShellTestCase):
+    def shown_for(self, typed: str) -> bytes:
+        """Type, and look."""
+        self.begin(command("uptime"), command("df"), command("dmesg")).types(typed)
+        return self.shown
+
+    def test_names_and_words(self) -> None:
+        """First comes what may be run, or a word."""
+        self.assertEqual(self.shown_for("up\t"), b"uptime ")
+        self.assertEqual(self.shown_for("ex\t"), b"explain ")
+        self.assertEqual(self.shown_for("  he\t"), b"  help ")
+
+    def test_after_words(self) -> None:
+        """After `help` and `explain` come names, after `json` all of it again, after a name nothing."""
+        self.assertEqual(self.shown_for("help dm\t"), b"help dmesg ")
+        self.assertEqual(self.shown_for("explain wh\t"), b"explain wh")
+        self.assertEqual(self.shown_for("json ex\t"), b"json explain ")
+        self.assertEqual(self.shown_for("json help dm\t"), b"json help dmesg ")
+        self.assertEqual(self.shown_for("df u\t"), b"df u")
+        self.assertEqual(self.shown_for("help df u\t"), b"help df u")
+
+    def test_it_is_no_request(self) -> None:
+        """To complete is not to ask: nothing is written down."""
+        self.shown_for("d\t\t")
+
+        self.assertEqual(self.asked, [])
+
+
+class InterruptTests(ShellTestCase):
+    def test_what_runs(self) -> None:
+        """Ctrl-C ends the command and gives the prompt back."""
+        session = self.begin()
+        session.types("uptime\r")
+        self.client.house.spawner.last.says(b"up")
+        session.types("\x03")
+        self.client.turn()
+
+        self.assertEqual(self.client.house.running, 0)
+        self.assertEqual(self.shown, b"uptime\r\nup^C\r\n" + PROMPT.encode())
+        self.assertTrue(self.client.house.ledger.requests[-1].abandoned)
+
+    def test_what_is_typed(self) -> None:
+        """Where nothing runs it forgets the line."""
+        self.begin().types("upt\x03")
+
+        self.assertEqual(self.shown, b"upt^C\r\n" + PROMPT.encode())
+
+    def test_what_is_typed_ahead(self) -> None:
+        """What was typed before it is forgotten, what comes after it is not."""
+        session = self.begin()
+        session.types("uptime\rdf\r\x03whoami\r")
+        self.client.turn()
+
+        self.assertEqual(self.asked, ["uptime", "whoami"])
+
+    def test_signals(self) -> None:
+        """INT is Ctrl-C; any other hangs up."""
+        session = self.begin()
+        session.types("uptime\r")
+        session.requests(b"signal", b"\0\0\0\3INT")
+        self.client.turn()
+        self.assertEqual((self.client.house.running, session.ending), (0, None))
+        session.requests(b"signal", b"\0\0\0\3INT")
+        session.requests(b"signal", b"\0\0\0\3HUP")
+
+        self.assertEqual(session.ending, "HUP")
+
+
+class AheadTests(ShellTestCase):
+    def test_typing_ahead(self) -> None:
+        """What is typed while a command runs is shown and taken when it has ended."""
+        session = self.begin()
+        session.types("uptime\r")
+        session.types("df\rwho")
+        self.assertEqual(self.shown, b"uptime\r\n")
+        self.ends()
+        self.assertEqual(self.asked, ["uptime"])
+        self.ends()
+        self.client.turn()
+
+        self.assertEqual(self.asked, ["uptime", "df"])
+        self.assertTrue(self.shown.endswith(PROMPT.encode() + b"who"))
+
+    def test_a_flood(self) -> None:
+        """What is typed ahead is bounded: then the network waits; Ctrl-C is still heard."""
+        session = self.begin()
+        session.types("uptime\r")
+        session.types(b"x" * PACKET_BYTES)
+        session.types(b"x" * (PACKET_BYTES - 10))
+        self.assertEqual(session.room, 0)
+        session.types("\x03")
+        self.client.turn()
+
+        self.assertEqual(self.client.house.running, 0)
+        self.assertGreater(session.room, PACKET_BYTES)
+
+    def test_turns(self) -> None:
+        """Many keys are looked at a few at a time."""
+        session = self.begin()
+        session.types(b"\x7f" * KEYS_IN_A_ROW * 3)
+        self.assertEqual(self.shown.count(b"\a"), KEYS_IN_A_ROW)
+        for _ in range(3):
+            self.client.turn()
+
+        self.assertEqual(self.shown.count(b"\a"), 3 * KEYS_IN_A_ROW)
+
+    def test_a_slow_reader(self) -> None:
+        """No line is taken while output waits to be sent."""
+        session = self.begin(window=len(GREETED) + 8)
+        session.types("whoami\rwhoami\r")
+        self.client.turn()
+        self.assertEqual(self.asked, ["whoami"])
+        session.widens(1000)
+        self.client.turn()
+
+        self.assertEqual(self.asked, ["whoami", "whoami"])
+
+    def test_closing(self) -> None:
+        """Who closes the channel has nothing answered any more."""
+        session = self.begin()
+        session.types("uptime\rdf\r")
+        session.closes()
+        for _ in range(3):
+            self.client.turn()
+
+        self.assertEqual(self.asked, ["uptime"])
+
+    def test_closing_while_keys_wait(self) -> None:
+        """The same for keys whose turn has not come."""
+        session = self.begin()
+        session.types(b"\x7f" * KEYS_IN_A_ROW + b"uptime\r")
+        session.closes()
+        for _ in range(3):
+            self.client.turn()
+
+        self.assertEqual(self.asked, [])
+
+
+class StoppingTests(ShellTestCase):
+    def test_idle(self) -> None:
+        """A person is told why it ends."""
+        session = self.begin()
+        self.client.channels.expire("cmdserver: nothing was asked within 300 s")
+
+        self.assertEqual(self.shown, b"\r\ncmdserver: nothing was asked within 300 s\r\n")
+        self.assertEqual(session.ending, 0)
+
+    def test_the_daemon_stops(self) -> None:
+        """What runs goes on to its end, and the rest is not taken up."""
+        session = self.begin()
+        session.types("uptime\rdf\r")
+        self.client.channels.come_to_an_end()
+        self.assertIsNone(session.ending)
+        self.ends()
+
+        self.assertTrue(self.shown.endswith(b"\r\ncmdserver: the daemon is stopping\r\n"))
+        self.assertEqual((session.ending, self.asked), (0, ["uptime"]))
+
+    def test_the_daemon_stops_at_a_prompt(self) -> None:
+        """Where nothing runs it ends at once."""
+        session = self.begin()
+        self.client.channels.come_to_an_end()
+
+        self.assertEqual((session.ending, session.is_closed), (0, True))

@@ -1,0 +1,1 @@
+"""Tests of bounds on what callers may use."""

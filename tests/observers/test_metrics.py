@@ -1,0 +1,109 @@
+"""Tests of what Prometheus reads."""
+
+import unittest
+from collections.abc import Collection
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from cmdserver.core.errors import Code
+from cmdserver.core.events import LoggedIn, Started
+from cmdserver.observers.metrics import UNKNOWN, WORDS, Metrics, Now
+from tests.doubles import a_caller
+from tests.running_doubles import finished, requested
+
+
+class MetricsTests(unittest.TestCase):
+    def setUp(self) -> None:
+        self.commands = {"uptime", "df"}
+        now = Now(running=lambda: 3, queued=lambda: 5, connections=lambda: {"web": 7}, commands=lambda: self.commands)
+        self.metrics = Metrics(["line", "web"], now)
+
+    def families(self, visible: Collection[str] = ("uptime", "df")) -> dict[str, Metric]:
+        """Read what is written as Prometheus does."""
+        text = self.metrics.render(visible).decode()
+        return {family.name: family for family in text_string_to_metric_families(text)}
+
+    def value(self, name: str, **labels: str) -> float:
+        """Say what one sample is worth."""
+        samples = [each for family in self.families().values() for each in family.samples]
+        (value,) = (each.value for each in samples if each.name == name and each.labels == labels)
+        return value
+
+    def test_requests_are_counted(self) -> None:
+        """By door, command and outcome."""
+        for outcome in (Code.OK, Code.OK, Code.BUSY):
+            self.metrics(requested(outcome=outcome))
+
+        self.assertEqual(self.value("cmdserver_requests_total", door="line", command="uptime", outcome="ok"), 2)
+        self.assertEqual(self.value("cmdserver_requests_total", door="line", command="uptime", outcome="busy"), 1)
+
+    def test_starts_are_not_counted(self) -> None:
+        """A request counts when it ends, once."""
+        self.metrics(Started(time=0.0, id="a", caller=a_caller(), command="uptime", arguments=()))
+
+        self.assertEqual(self.value("cmdserver_requests_total", door="line", command="uptime", outcome="ok"), 0)
+
+    def test_the_duration_of_what_goes_on_is_not_measured(self) -> None:
+        """A caller who was refused in the midst of a run says nothing about how long that takes."""
+        self.metrics(requested(outcome=Code.DENIED, finished=finished(exit_status=None)))
+        self.metrics(requested(finished=finished(exit_status=None, signal="SIGTERM")))
+        self.metrics(requested())
+
+        self.assertEqual(self.value("cmdserver_run_duration_seconds_count", command="uptime"), 2)
+
+    def test_everything_is_there_from_the_start(self) -> None:
+        """Each command has all its series before anybody has asked for it, also one that was added later."""
+        self.families()
+        self.commands.add("new")
+        samples = self.families({"new"})["cmdserver_requests"].samples
+
+        self.assertEqual(
+            {(each.labels["door"], each.labels["outcome"]) for each in samples if each.labels["command"] == "new"},
+            {(door, str(code)) for door in ("line", "web") for code in Code},
+        )
+        self.assertEqual({each.value for each in samples}, {0.0})
+
+    def test_no_client_chooses_a_label(self) -> None:
+        """Whatever is asked for, what is no command counts under one name."""
+        for command in ("nothing", "uptime\n", None, "x" * 1000):
+            self.metrics(requested(command=command, outcome=Code.UNKNOWN_COMMAND, finished=None))
+
+        value = self.value("cmdserver_requests_total", door="line", command=UNKNOWN, outcome="unknown_command")
+        self.assertEqual(value, 4)
+        commands = {each.labels["command"] for each in self.families()["cmdserver_requests"].samples}
+        self.assertEqual(commands, {"uptime", "df", *WORDS, UNKNOWN})
+
+    def test_durations(self) -> None:
+        """How long processes ran; what needed none has no duration."""
+        self.metrics(requested(finished=finished(duration_seconds=0.2)))
+        self.metrics(requested(outcome=Code.BUSY, finished=None))
+
+        self.assertEqual(self.value("cmdserver_run_duration_seconds_count", command="uptime"), 1)
+        self.assertEqual(self.value("cmdserver_run_duration_seconds_sum", command="uptime"), 0.2)
+        self.assertEqual(self.value("cmdserver_run_duration_seconds_bucket", command="uptime", le="0.1"), 0)
+        self.assertEqual(self.value("cmdserver_run_duration_seconds_bucket", command="uptime", le="0.25"), 1)
+
+    def test_logins(self) -> None:
+        """Made and refused, by door."""
+        self.metrics(
+            LoggedIn(time=0, id="1", door="web", source="::1", user="x", method="password", outcome=Code.DENIED)
+        )
+
+        self.assertEqual(self.value("cmdserver_logins_total", door="web", outcome="denied"), 1)
+        self.assertEqual(self.value("cmdserver_logins_total", door="line", outcome="ok"), 0)
+
+    def test_how_things_are_now(self) -> None:
+        """What runs, what waits and who is connected is looked up when it is asked."""
+        self.assertEqual(self.value("cmdserver_running"), 3)
+        self.assertEqual(self.value("cmdserver_queued"), 5)
+        self.assertEqual(self.value("cmdserver_connections", door="web"), 7)
+        self.assertEqual(len(self.families()["cmdserver_build_info"].samples), 1)
+
+    def test_nobody_sees_more_than_they_may_run(self) -> None:
+        """Series of other commands are left out, in all families."""
+        self.metrics(requested(command="df"))
+        text = self.metrics.render({"uptime"}).decode()
+
+        self.assertNotIn('"df"', text)
+        self.assertIn('"uptime"', text)

@@ -1,0 +1,1 @@
+"""Tests of what the daemon has of the runner."""

@@ -24,8 +24,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from cmdserver.app.host_process import isolate_descriptors
 from cmdserver.core.errors import AuditError
-from cmdserver.core.events import Event, Ledger
-from cmdserver.core.model import Command, Finished, Grant
+from cmdserver.core.events import AuditLog, Event
+from cmdserver.core.model import Command, Grant, ProcessResult
 from cmdserver.execution import process_run as execution_module
 from cmdserver.execution.posix_spawn import Spawner
 from cmdserver.execution.process_run import Execution
@@ -247,15 +247,15 @@ class SpawnerContract(TestCase):
 class LedgerContract(SynchronousTestCase):
     """What the dispatcher relies on in whatever writes events down."""
 
-    def make_ledger(self) -> Ledger:
+    def make_ledger(self) -> AuditLog:
         """Make one that works."""
         raise NotImplementedError
 
-    def make_full_ledger(self) -> Ledger:
+    def make_full_ledger(self) -> AuditLog:
         """Make one that cannot be written."""
         raise NotImplementedError
 
-    def written(self, ledger: Ledger) -> list[str]:
+    def written(self, ledger: AuditLog) -> list[str]:
         """Read the ids of the events that it holds."""
         raise NotImplementedError
 
@@ -295,7 +295,7 @@ class Begun:
     #: None if the output is gathered.
     sink: RecordingSink | None
 
-    async def outcome(self) -> Finished:
+    async def outcome(self) -> ProcessResult:
         """Wait for the end, and put what was streamed where it would have been gathered."""
         finished = await self.execution.finished
         if self.sink is None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from cmdserver.config.executables import LentRights
 from cmdserver.config.host import SEARCH_PATH, Host
-from cmdserver.core.model import Answer, Caller, Command, Finished, Grant, Role
+from cmdserver.core.model import Answer, Caller, Command, Grant, ProcessResult, Role
 from cmdserver.dispatch import output_parsers
 
 #: How properties are tried: the same examples every time, nothing written to disk, no clock.
@@ -47,8 +47,8 @@ def a_command(**overrides: Any) -> Command:
 
 
 def a_caller(name: str | None = None, **overrides: Any) -> Caller:
-    """Make a caller; the anonymous one from 192.0.2.1 at the line door unless told otherwise."""
-    values: dict[str, Any] = {"door": "line", "source": "192.0.2.1", "method": "password" if name else "none"}
+    """Make a caller; the anonymous one from 192.0.2.1 at the line listener unless told otherwise."""
+    values: dict[str, Any] = {"protocol": "line", "source": "192.0.2.1", "method": "password" if name else "none"}
     return Caller(name=name, **values | overrides)
 
 
@@ -62,7 +62,7 @@ def a_grant(**overrides: Any) -> Grant:
     return Grant(command=a_command(**overrides), arguments=())
 
 
-def a_finished(**overrides: Any) -> Finished:
+def a_finished(**overrides: Any) -> ProcessResult:
     """Make the end of a process; a success without output unless told otherwise."""
     values: dict[str, Any] = {
         "exit_status": 0,
@@ -73,7 +73,7 @@ def a_finished(**overrides: Any) -> Finished:
         "stdout_bytes": 0,
         "stderr_bytes": 0,
     }
-    return Finished(**values | overrides)
+    return ProcessResult(**values | overrides)
 
 
 def an_answer(grant: Grant | None = None, *, shared: bool = False, **overrides: Any) -> Answer:

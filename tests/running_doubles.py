@@ -20,16 +20,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from cmdserver.core.errors import AuditError, Code
-from cmdserver.core.events import Event, EventStream, Requested, Started
-from cmdserver.core.model import Answer, Caller, Command, Finished, Flow, Grant, Role
+from cmdserver.core.events import Event, EventLog, Requested, Started
+from cmdserver.core.model import Answer, Caller, Command, Flow, Grant, ProcessResult, Role
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
 from cmdserver.dispatch.scheduler import Run, Scheduler
-from cmdserver.execution.local_backend import InProcess
+from cmdserver.execution.local_backend import LocalBackend
 from cmdserver.execution.process_group import ProcessGroup
 from cmdserver.execution.runner import Runner
-from cmdserver.limits.connection_limit import Gate
-from cmdserver.limits.fair_queue import Admission
+from cmdserver.limits.connection_limit import ConnectionLimit
+from cmdserver.limits.fair_queue import FairQueue
 from cmdserver.limits.rate_limit import Throttle
 
 _STDOUT, _STDERR = 1, 2
@@ -53,7 +53,7 @@ _COMMAND = Command(
     parser=None,
 )
 
-_FINISHED = Finished(
+_FINISHED = ProcessResult(
     exit_status=0,
     signal=None,
     timed_out=False,
@@ -63,12 +63,12 @@ _FINISHED = Finished(
     stderr_bytes=0,
 )
 
-STRANGER = Caller(name=None, door="line", source="192.0.2.1", method="none")
+STRANGER = Caller(name=None, protocol="line", source="192.0.2.1", method="none")
 
 
 def user(name: str) -> Caller:
     """Make a caller who has logged in."""
-    return Caller(name=name, door="line", source="192.0.2.2", method="password")
+    return Caller(name=name, protocol="line", source="192.0.2.2", method="password")
 
 
 def command(name: str = "uptime", **differences: Any) -> Command:
@@ -81,7 +81,7 @@ def grant(**differences: Any) -> Grant:
     return Grant(command=command(**differences), arguments=())
 
 
-def finished(**differences: Any) -> Finished:
+def finished(**differences: Any) -> ProcessResult:
     """Make an end that differs from a quick and silent success as said."""
     return replace(_FINISHED, **differences)
 
@@ -299,10 +299,10 @@ def fake_host(test: SynchronousTestCase) -> FakeSpawner:
     return spawner
 
 
-def by_name(spawner: IReactorProcess, *commands: Command) -> InProcess:
+def by_name(spawner: IReactorProcess, *commands: Command) -> LocalBackend:
     """Make what starts commands by their names, and these are all that there are."""
     table = {each.name: each for each in commands}
-    return InProcess(spawner, lambda: table)
+    return LocalBackend(spawner, lambda: table)
 
 
 class RecordingSink:
@@ -354,7 +354,7 @@ class RecordingSink:
 
 
 class MemoryLedger:
-    """A `Ledger` that keeps what it is told, or refuses, as its test says."""
+    """A `AuditLog` that keeps what it is told, or refuses, as its test says."""
 
     def __init__(self, happened: list[str] | None = None) -> None:
         self.events: list[Event] = []
@@ -398,7 +398,7 @@ EVERYTHING = (
 )
 
 
-class House:
+class Composition:
     """A dispatcher and all that is behind it, on a host of fake processes.
 
     Args:
@@ -422,16 +422,16 @@ class House:
         self.clock = self.spawner.clock
         self.runner = Runner(by_name(self.spawner, *(commands or (command(),))), self.clock)
         self.ledger = MemoryLedger(self.happened)
-        self.gate = Gate(100, 100)
+        self.connection_limit = ConnectionLimit(100, 100)
         self.throttle = Throttle(per_minute)
-        admission: Admission[Run] = Admission(running, queued)
-        self.scheduler = Scheduler(admission, self.runner, self.clock)
+        fair_queue: FairQueue[Run] = FairQueue(running, queued)
+        self.scheduler = Scheduler(fair_queue, self.runner, self.clock)
         self.dispatcher = Dispatcher(
             policy=Policy(commands or (command(),), EVERYTHING),
             throttle=self.throttle,
             scheduler=self.scheduler,
-            events=EventStream(self.ledger),
-            gate=self.gate,
+            events=EventLog(self.ledger),
+            connection_limit=self.connection_limit,
             clock=self.clock,
             time_of_day=lambda: 1_700_000_000.0 + self.clock.seconds(),
         )

@@ -1,4 +1,4 @@
-"""``certs/make``, as a newcomer would run it."""
+"""``certs/make``, as somebody new would run it."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from cmdserver.net.tls_context import ServerCredentials, TLSFiles, load, peer_name
 from cmdserver.net.tls_transport import wrap
-from tests.tls_doubles import Client, House, Wire, client_context
+from tests.tls_doubles import Client, Composition, Wire, client_context
 
 MAKE = Path(__file__).parent.parent / "certs" / "make"
 
@@ -104,13 +104,13 @@ def test_they_work(tmp_path: Path) -> None:
     assert loaded.warnings == ()
 
     for user in ("alice", "bob@example.org"):
-        house = House()
+        composition = Composition()
         context = client_context()
         context.load_verify_locations(str(tmp_path / "ca.crt"))
         context.set_verify(ssl.CERT_REQUIRED)
         context.use_certificate_file(str(tmp_path / f"{user}.crt"))
         context.use_privatekey_file(str(tmp_path / f"{user}.key"))
-        wire = Wire(wrap(house, ServerCredentials(loaded), house.clock), Client(context))
+        wire = Wire(wrap(composition, ServerCredentials(loaded), composition.clock), Client(context))
         peer = peer_name(wire.server, datetime.now(UTC))
         assert peer is not None
         assert peer.names == (user,)

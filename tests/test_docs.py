@@ -12,8 +12,8 @@ from cmdserver.config import schema
 from cmdserver.config.executables import LentRights
 from cmdserver.config.host import Host
 from cmdserver.config.loading import Source, configure
+from cmdserver.core import names
 from cmdserver.core.errors import Code
-from cmdserver.frontends.common import line_protocol
 from cmdserver.observers.audit_log import _line
 from cmdserver.sshtransport import algorithms
 from tests.running_doubles import requested
@@ -168,7 +168,7 @@ class DocumentTests(SynchronousTestCase):
         """docs/protocol.md has each word of the line protocol."""
         words = {word.split()[0] for word in first_column(section("A line", "protocol.md"))}
 
-        self.assertEqual(line_protocol.WORDS, words)
+        self.assertEqual(names.RESERVED_WORDS, words)
 
     def test_every_field_of_the_audit_file(self) -> None:
         """docs/operations.md has each field of a request's line."""

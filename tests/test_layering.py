@@ -6,6 +6,7 @@ packages of pyproject.toml, which everybody may use but for what is forbidden be
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -16,28 +17,30 @@ import cmdserver
 
 SOURCE = Path(cmdserver.__file__).parent
 
-#: Which packages of ours the modules of each package may import, beside those of their own.
+#: Which packages of ours the modules of each package may import, beside those of their own; the lowest first. A package
+#: imports nothing that stands below it in this table.
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     package: frozenset(others.split())
     for package, others in {
         "core": "",
-        "files": "core config",
-        "config": "core files limits dispatch frontends.common",
+        "files": "core",
         "limits": "core",
+        "config": "core files limits",
         "sshtransport": "",
         "auth": "core files limits sshtransport",
         "execution": "core config",
         "dispatch": "core limits execution",
         "observers": "core files",
-        "net": "core files config limits frontends.common",
+        "net": "core files limits config",
         "frontends": "",
-        "frontends.common": "core config limits auth dispatch net",
+        "frontends.common": "core limits config auth dispatch net",
         "frontends.line": "core config auth net frontends.common",
         "frontends.web": "core auth dispatch net frontends.common",
         "frontends.ssh": "core sshtransport auth dispatch net frontends.common",
         "privsep": "core files config execution",
-        "app": "core files config limits auth execution dispatch observers net frontends.common privsep plugin",
+        "app": "core files limits config auth execution dispatch observers net frontends.common privsep",
         "plugin": "core files config dispatch net app",
+        "cli": "core files config auth dispatch frontends.common app plugin",
         "": "",
     }.items()
 }
@@ -137,6 +140,13 @@ class LayeringTests(SynchronousTestCase):
         """Neither more, nor less: so the table says how it is."""
         self.assertEqual({package: uses(package) for package in MAY_IMPORT}, {**MAY_IMPORT})
 
+    def test_no_import_goes_up(self) -> None:
+        """Each package can be understood after those that stand above it in the table."""
+        known: set[str] = set()
+        for package, others in MAY_IMPORT.items():
+            self.assertLessEqual(others, known, package)
+            known.add(package)
+
     def test_no_module_imports_itself_in_a_circle(self) -> None:
         """Each module can be understood after those that it imports."""
         rest = {module: ours(tree) for module, tree in trees().items()}
@@ -145,6 +155,12 @@ class LayeringTests(SynchronousTestCase):
                 del rest[module]
 
         self.assertEqual(rest, {})
+
+    def test_a_folder_can_be_taken_in_at_a_glance(self) -> None:
+        """Some fifteen modules are a room; more of them are two rooms."""
+        sizes = Counter(module.rpartition(".")[0] for module, tree in trees().items() if not _is_package(module))
+
+        self.assertEqual({folder: size for folder, size in sizes.items() if size > 17}, {})
 
     def test_front_ends_do_not_know_the_engine_room(self) -> None:
         """A front end asks the dispatcher."""
@@ -191,7 +207,7 @@ class LayeringTests(SynchronousTestCase):
         allowed = {
             "app.composition",  # when an event happened; whether certificates, keys and tokens are valid
             "plugin",  # whether certificates are valid
-            "app.cli_parameters",  # whether a token's end lies ahead
+            "cli.parameters",  # whether a token's end lies ahead
             "auth.cached_file",  # how old a file is, whose times are times of day
         }
         used = {module for module, tree in trees().items() if names(tree) & TIMES_OF_DAY or imports_time_of_day(tree)}

@@ -352,7 +352,7 @@ class Halves(Plain):
 
 
 @implementer(IProtocolFactory)
-class House:
+class Composition:
     """A factory of remembered protocols, and a clock.
 
     Args:

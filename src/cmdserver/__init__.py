@@ -1,4 +1,4 @@
-"""One allow-list of host commands behind several doors; never a shell.
+"""One allow-list of host commands behind several listeners; never a shell.
 
 The nouns: a *Caller* (somebody who was let in) asks, in *words*, for a *Command* of the allow-list; the *Policy*
 gives a *Grant*; the *Admission* lends a place; the *Runner* starts the process and reports how it *Finished*; the

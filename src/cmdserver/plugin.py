@@ -18,19 +18,19 @@ from twisted.logger import ILogObserver, textFileLogObserver
 from twisted.python import usage
 
 from cmdserver.app import standard_streams, state_checks
-from cmdserver.app.drop_privileges import whom_to_become
+from cmdserver.app.drop_privileges import find_target_user
 from cmdserver.app.host_process import on_signal, open_standard_streams
 from cmdserver.app.monotonic import use_clock
 from cmdserver.app.service import CmdserverService, Rereading
 from cmdserver.app.state_directory import choose_directory
 from cmdserver.config import loading
-from cmdserver.config.daemon_user import Successor
 from cmdserver.config.decoding import Finding, Mistakes, Reader
 from cmdserver.config.host import Host, TrustedHost
 from cmdserver.config.loading import Configuration, Source, configure, find_file, name_of
 from cmdserver.config.schema import TLS, Settings
 from cmdserver.config.validation.others import State
 from cmdserver.core.errors import BadTLSFiles, CannotStart
+from cmdserver.core.model import TargetUser
 from cmdserver.dispatch import output_parsers
 from cmdserver.files.log_file import DaemonLog
 from cmdserver.files.opening import ReadFile, opener_for, reader_for
@@ -94,9 +94,9 @@ class Options(usage.Options):
         return self._state_directory(self.configuration.settings)
 
     @functools.cached_property
-    def successor(self) -> Successor | None:
+    def target_user(self) -> TargetUser | None:
         """Whom the daemon becomes."""
-        return whom_to_become(self.configuration.settings.runner, self.state_directory)
+        return find_target_user(self.configuration.settings.runner, self.state_directory)
 
     def _state_directory(self, settings: Settings) -> Path:
         return choose_directory(self["state-dir"], settings.state_dir, dict(os.environ))
@@ -112,10 +112,10 @@ class Options(usage.Options):
         if settings is None:
             return read_file
         try:
-            successor = whom_to_become(settings.runner, self._state_directory(settings))
+            target_user = find_target_user(settings.runner, self._state_directory(settings))
         except CannotStart:  # there is no such user, which is another mistake
-            successor = None
-        return reader_for(successor)
+            target_user = None
+        return reader_for(target_user)
 
     def _take_pid_file(self) -> Path | None:
         """Take twistd's file off its hands: it would write there as root, and not find the file again at its end."""
@@ -143,9 +143,9 @@ class Options(usage.Options):
         """Open the log, which is a file."""
         from twisted.internet import reactor  # noqa: PLC0415 - see makeService
 
-        path, successor = self._log_path, self.successor
+        path, target_user = self._log_path, self.target_user
         try:
-            log = DaemonLog(path, opener_for(successor, 0o644), lambda: successor is None or os.getuid() != 0)
+            log = DaemonLog(path, opener_for(target_user, 0o644), lambda: target_user is None or os.getuid() != 0)
         except OSError as error:
             raise CannotStart(
                 f"cmdserver: cannot open the log {path}: {error.strerror}; say where with --logfile"
@@ -172,7 +172,7 @@ def makeService(options: Options) -> IService:
     file = options.source.path
     pid_file = None
     if options.pid_file_path is not None:
-        pid_file = PidFile(options.pid_file_path, Rights(options.successor))
+        pid_file = PidFile(options.pid_file_path, Rights(options.target_user))
         pid_file.require_free()
     started_as = (os.geteuid(), os.getegid())
     return CmdserverService(
@@ -180,7 +180,7 @@ def makeService(options: Options) -> IService:
         options.source,
         options.configuration,
         options.state_directory,
-        options.successor,
+        options.target_user,
         Rereading(
             load=lambda: loading.read_file(file),
             look=_configure,
@@ -210,7 +210,7 @@ def _check_endpoint(description: str) -> None:
 
 
 def _check_tls(files: TLS, read: ReadFile) -> None:
-    from cmdserver.net import tls_context  # noqa: PLC0415 - OpenSSL is not for doors that do without
+    from cmdserver.net import tls_context  # noqa: PLC0415 - OpenSSL is not for listeners that do without
 
     try:
         if files.certificate is None or files.key is None:  # they are made at the first start

@@ -5,8 +5,8 @@ from typing import Any
 import trustme
 from twisted.internet.testing import MemoryReactorClock
 
-from cmdserver.app.composition import House, _descriptors
-from cmdserver.auth.authenticator import Door, Login
+from cmdserver.app.composition import Composition, _descriptors
+from cmdserver.auth.authenticator import ListenerAuth, Login
 from cmdserver.config.loading import Configuration, configure
 from cmdserver.core.errors import BadTLSFiles, Busy
 from cmdserver.net.proxied_endpoint import MOST_PENDING
@@ -17,7 +17,7 @@ ENDPOINT = "tcp:2023:interface=127.0.0.1"
 
 
 def _configured(*lines: str, endpoint: str = "tcp:2023:interface=127.0.0.1") -> Configuration:
-    """Make a configuration of one door and these lines of ``[limits]``."""
+    """Make a configuration of one listener and these lines of ``[limits]``."""
     listen = f'[[listen]]\nprotocol = "line"\nlogin = "never"\nendpoint = {endpoint!r}\n'
     limits = "[limits]\nconnections = 10\nrunning = 4\n"
     return configure(listen + limits + "\n".join(lines), FakeHost(), lambda _: None)
@@ -28,32 +28,32 @@ class LimitsTests(TLSFilesTestCase):
 
     def test_one_source(self) -> None:
         """As many as the file says may stand there, from the start; a reload says how many from then on."""
-        house = House(MemoryReactorClock(), _configured("unauthenticated_per_source = 1"), self.directory)
-        self.addCleanup(house.close)
-        house._threshold.enter("here", "192.0.2.1")
-        self.assertRaises(Busy, house._threshold.enter, "here", "192.0.2.1")
+        composition = Composition(MemoryReactorClock(), _configured("unauthenticated_per_source = 1"), self.directory)
+        self.addCleanup(composition.close)
+        composition._login_limit.enter("here", "192.0.2.1")
+        self.assertRaises(Busy, composition._login_limit.enter, "here", "192.0.2.1")
 
-        house.replace(_configured("unauthenticated_per_source = 2"))
-        house._threshold.enter("here", "192.0.2.1")
-        self.assertRaises(Busy, house._threshold.enter, "here", "192.0.2.1")
+        composition.replace(_configured("unauthenticated_per_source = 2"))
+        composition._login_limit.enter("here", "192.0.2.1")
+        self.assertRaises(Busy, composition._login_limit.enter, "here", "192.0.2.1")
 
     def test_descriptors(self) -> None:
-        """A door behind a proxy has connections that are nobody's yet, beside those that are counted."""
+        """A listener behind a proxy has connections that are nobody's yet, beside those that are counted."""
         self.assertEqual(_descriptors(_configured()), 10 + 4 * 4)
         self.assertEqual(_descriptors(_configured(endpoint="haproxy:tcp:2023")), 10 + 4 * 4 + MOST_PENDING)
 
 
 class TLSTests(TLSFilesTestCase):
-    """New certificates under way, at a door that asks clients for theirs."""
+    """New certificates under way, at a listener that asks clients for theirs."""
 
     def setUp(self) -> None:
         super().setUp()
         configuration = self._configured()
         self.reactor: Any = MemoryReactorClock()
-        self.house = House(self.reactor, configuration, self.directory)
-        self.addCleanup(self.house.close)
+        self.composition = Composition(self.reactor, configuration, self.directory)
+        self.addCleanup(self.composition.close)
         (listening,) = configuration.listening
-        self.house.listener(listening, configuration).open()
+        self.composition.listener(listening, configuration).open()
 
     def _configured(self, *, tls: str = "true", login: str = "never") -> Configuration:
         return configure(
@@ -86,18 +86,20 @@ class TLSTests(TLSFilesTestCase):
         wire.settle()
         self.assertIn(b"line  1\n", client.got)
         configuration = self._configured(login="required")
-        self.house.replace(configuration)
+        self.composition.replace(configuration)
         wire.settle()
 
         self.assertEqual(client.ends[:1], ["close_notify"])
-        self.assertEqual(self.house.policy().roles_of(Door("line", Login.NEVER, place=ENDPOINT).anonymous("")), ())
+        self.assertEqual(
+            self.composition.policy().roles_of(ListenerAuth("line", Login.NEVER, place=ENDPOINT).anonymous("")), ()
+        )
 
     def test_a_login_was_required_before(self) -> None:
         """A reload does nothing to those at a listener that requires a login as it did."""
         configuration = self._configured(login="required")
-        self.house.listener(configuration.listening[0], configuration).open()
+        self.composition.listener(configuration.listening[0], configuration).open()
         wire = Wire(self.reactor.tcpServers[1][1], client := Client())
-        self.house.replace(configuration)
+        self.composition.replace(configuration)
         wire.settle()
 
         self.assertEqual((client.got, client.ends), (b"User?\n", []))
@@ -107,7 +109,7 @@ class TLSTests(TLSFilesTestCase):
         wire = self._connect(client := Client())
         client.send(b"session\n")
         wire.settle()
-        self.house.replace(self._configured())
+        self.composition.replace(self._configured())
         client.send(b"who\n")
         wire.settle()
 
@@ -115,8 +117,8 @@ class TLSTests(TLSFilesTestCase):
 
     def _reload(self) -> None:
         configuration = self._configured()
-        self.house.use_tls(self.house.load_tls(configuration))
-        self.house.replace(configuration)
+        self.composition.use_tls(self.composition.load_tls(configuration))
+        self.composition.replace(configuration)
 
     def _serial(self, wire: Wire) -> int:
         certificate = wire.client.connection.get_peer_certificate(as_cryptography=True)
@@ -172,7 +174,7 @@ class TLSTests(TLSFilesTestCase):
         self.assertFalse(self._connect(Client(context, session=session)).tcp.is_open, "the certificate is foreign now")
 
     def test_no_door_needs_any(self) -> None:
-        """Files that no door needs are not read, and may be missing."""
+        """Files that no listener needs are not read, and may be missing."""
         self.key.unlink()
 
-        self.assertIsNone(self.house.load_tls(self._configured(tls="false")))
+        self.assertIsNone(self.composition.load_tls(self._configured(tls="false")))

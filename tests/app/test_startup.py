@@ -5,17 +5,16 @@ from typing import Any, cast
 
 from twisted.logger import capturedLogs, formatEvent
 
-from cmdserver.app.startup import open_door, prepare_state, warn_about_users
+from cmdserver.app.startup import open_listener, prepare_state, warn_about_users
 from cmdserver.config.schema import CommandSettings, Runner, Settings
 from cmdserver.core.errors import CannotListen
 from cmdserver.core.model import Listening
 from cmdserver.files.run_as_owner import Rights
-from cmdserver.net.listeners import Doors
 from tests.files.doubles import DAEMON, STRANGER, RootTestCase
 
 
-class RecordingDoors:
-    """Doors that only say who has opened them."""
+class RecordingListeners:
+    """Listeners that only say who has opened them."""
 
     def __init__(self) -> None:
         self.opened_by: list[int] = []
@@ -31,15 +30,15 @@ class FakeListener:
         self.key = Listening(protocol="line", endpoint=endpoint, tls=False, login="never")
 
 
-class DoorTests(RootTestCase):
-    """Who opens a door: binding a socket to a path, and changing its mode, follows what lies there."""
+class ListenerTests(RootTestCase):
+    """Who opens a listener: binding a socket to a path, and changing its mode, follows what lies there."""
 
     def open(self, endpoint: str, rights: Rights) -> list[int]:
-        """Open a door; return who has done it."""
-        doors = RecordingDoors()
-        open_door(cast("Doors", doors), cast("Any", FakeListener(endpoint)), rights)
+        """Open a listener; return who has done it."""
+        listeners = RecordingListeners()
+        open_listener(cast("Any", listeners), cast("Any", FakeListener(endpoint)), rights)
         self.assertEqual(os.geteuid(), 0)
-        return doors.opened_by
+        return listeners.opened_by
 
     def test_who_opens(self) -> None:
         """Root, but for sockets where the daemon's user could put something else."""

@@ -21,12 +21,22 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from cmdserver.auth.authenticator import Arrival, Credentials, Door, ICaller, Identity, Login, Offence, Realm, suppose
+from cmdserver.auth.authenticator import (
+    Arrival,
+    Authenticator,
+    Credentials,
+    ICaller,
+    ListenerAuth,
+    Login,
+    Offence,
+    Realm,
+    suppose,
+)
 from cmdserver.auth.checkers import CertificateChecker, PasswordChecker, PublicKeyChecker, TokenChecker
 from cmdserver.auth.credential_formats import Token, token_digest
 from cmdserver.auth.credential_store import CredentialFiles
 from cmdserver.auth.credentials import BearerToken, Certificate, Password, Proof, PublicKey
-from cmdserver.auth.password_cache import Remembered
+from cmdserver.auth.password_cache import PasswordCache
 from cmdserver.auth.password_verifier import PasswordVerifier, is_match
 from cmdserver.auth.source_restrictions import parse_networks
 from cmdserver.core.errors import (
@@ -40,10 +50,10 @@ from cmdserver.core.errors import (
     Throttled,
     Unavailable,
 )
-from cmdserver.core.events import EventStream, LoggedIn
+from cmdserver.core.events import EventLog, LoggedIn
 from cmdserver.core.model import Caller
-from cmdserver.limits.login_limit import Threshold
-from cmdserver.limits.max_startups import Newcomers, Startups
+from cmdserver.limits.login_limit import LoginLimit
+from cmdserver.limits.max_startups import MaxStartups, UnauthenticatedConnections
 from cmdserver.limits.source_penalties import Penalties
 from tests.running_doubles import MemoryLedger
 
@@ -74,21 +84,23 @@ class IdentityTestCase(SynchronousTestCase):
         self.ledger = MemoryLedger()
         self.clock = Clock()
         self.now = 0.0
-        self.threshold = Threshold(Newcomers(Startups(2, 100, 2)), Penalties(), self.clock, lambda: 0.5)
+        self.login_limit = LoginLimit(
+            UnauthenticatedConnections(MaxStartups(2, 100, 2)), Penalties(), self.clock, lambda: 0.5
+        )
         checkers: list[ICredentialsChecker] = [
             PasswordChecker(
-                self.files, cast("PasswordVerifier", self.verifier), Remembered(bytes(32)), lambda: self.now
+                self.files, cast("PasswordVerifier", self.verifier), PasswordCache(bytes(32)), lambda: self.now
             ),
             PublicKeyChecker(self.files, lambda: NOON),
             TokenChecker(self.files, lambda: NOON),
             CertificateChecker(),
         ]
-        self.identity = Identity(checkers, self.threshold, EventStream(self.ledger), lambda: 1_700_000_000.0)
+        self.authenticator = Authenticator(checkers, self.login_limit, EventLog(self.ledger), lambda: 1_700_000_000.0)
 
     def log_in(self, credentials: Credentials) -> Caller | Exception:
         """Try, and return what comes of it."""
         results: list[Any] = []
-        self.identity.log_in(HERE, credentials).addBoth(results.append)
+        self.authenticator.log_in(HERE, credentials).addBoth(results.append)
         (result,) = results
         return result if isinstance(result, Caller) else cast("Exception", result.value)
 
@@ -119,10 +131,10 @@ def repeated(secret: bytes) -> Password:
 
 class PasswordTests(IdentityTestCase):
     def test_right_password(self) -> None:
-        """The caller has the name, and the door and source of the arrival."""
+        """The caller has the name, and the listener and source of the arrival."""
         caller = self.log_in(password("ada", b"right"))
 
-        self.assertEqual(caller, Caller(name="ada", door="line", source="192.0.2.1", method="password"))
+        self.assertEqual(caller, Caller(name="ada", protocol="line", source="192.0.2.1", method="password"))
         self.assertEqual(self.written, [("ada", "password", Code.OK, None)])
 
     def test_refusals_are_alike(self) -> None:
@@ -204,7 +216,7 @@ class PasswordTests(IdentityTestCase):
         """Who gives up hears no more, and lets the check go; that it tried is written down."""
         waiting: Deferred[bool] = Deferred()
         self.verifier.verify = lambda *_, **__: waiting  # type: ignore[method-assign]
-        login = self.identity.log_in(HERE, password("ada", b"right"))
+        login = self.authenticator.log_in(HERE, password("ada", b"right"))
         login.addErrback(lambda _: None)
         login.cancel()
 
@@ -347,19 +359,19 @@ class PublicKeyTests(IdentityTestCase):
         self.assertFalse(self.successResultOf(checker.is_acceptable("../ada", self.blob, "192.0.2.1")))
 
     def test_doors_ask_before_a_signature(self) -> None:
-        """A door that is asked about a key asks whoever knows; where nobody does, none is acceptable."""
+        """A listener that is asked about a key asks whoever knows; where nobody does, none is acceptable."""
         asked: list[tuple[str, bytes, str]] = []
 
         def is_acceptable(name: str, blob: bytes, source: str) -> Deferred[bool]:
             asked.append((name, blob, source))
             return succeed(True)
 
-        knowing = Identity([], self.threshold, EventStream(self.ledger), lambda: 0.0, is_acceptable)
+        knowing = Authenticator([], self.login_limit, EventLog(self.ledger), lambda: 0.0, is_acceptable)
 
-        asking = Door("ssh", Login.REQUIRED, knowing).is_acceptable_key("192.0.2.1", "ada", b"blob")
+        asking = ListenerAuth("ssh", Login.REQUIRED, knowing).is_acceptable_key("192.0.2.1", "ada", b"blob")
         self.assertTrue(self.successResultOf(asking))
         self.assertEqual(asked, [("ada", b"blob", "192.0.2.1")])
-        asking = Door("ssh", Login.REQUIRED, self.identity).is_acceptable_key("192.0.2.1", "ada", b"blob")
+        asking = ListenerAuth("ssh", Login.REQUIRED, self.authenticator).is_acceptable_key("192.0.2.1", "ada", b"blob")
         self.assertFalse(self.successResultOf(asking))
 
 
@@ -383,15 +395,17 @@ class FetchedTests(IdentityTestCase):
         fetched = CredentialFiles(self.directory, open_file=may_not, fetch=fetch)
         self.keys = PublicKeyChecker(fetched, lambda: NOON)
         checkers: list[ICredentialsChecker] = [
-            PasswordChecker(fetched, cast("PasswordVerifier", self.verifier), Remembered(bytes(32)), lambda: self.now),
+            PasswordChecker(
+                fetched, cast("PasswordVerifier", self.verifier), PasswordCache(bytes(32)), lambda: self.now
+            ),
             self.keys,
             TokenChecker(fetched, lambda: NOON),
         ]
-        self.identity = Identity(checkers, self.threshold, EventStream(self.ledger), lambda: 0.0)
+        self.authenticator = Authenticator(checkers, self.login_limit, EventLog(self.ledger), lambda: 0.0)
 
     def begin(self, credentials: Credentials) -> Deferred[Caller]:
         """Try."""
-        return self.identity.log_in(HERE, credentials)
+        return self.authenticator.log_in(HERE, credentials)
 
     def open(self, name: str) -> int:
         """Open a file as whoever may."""
@@ -492,7 +506,7 @@ class WrittenDownTests(IdentityTestCase):
         for owner, method in (
             (self.ledger, "require_writable"),
             (self.ledger, "append"),
-            (self.threshold, "require_patience"),
+            (self.login_limit, "require_patience"),
         ):
             for secret in (b"right", b"wrong"):
                 with patch.object(owner, method, side_effect=KeyError("x")):
@@ -511,62 +525,64 @@ class WrittenDownTests(IdentityTestCase):
 class ThresholdTests(IdentityTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.door = Door("line", Login.REQUIRED, self.identity)
+        self.protocol = ListenerAuth("line", Login.REQUIRED, self.authenticator)
 
-    def test_newcomers_are_bounded(self) -> None:
+    def test_unauthenticated_connections_are_bounded(self) -> None:
         """Who has not logged in is counted, until they have or are gone."""
-        self.door.arrive("192.0.2.1")
-        self.door.arrive("192.0.2.2")
-        self.assertRaises(Busy, self.door.arrive, "192.0.2.3")
-        self.door.settle("192.0.2.1")
+        self.protocol.arrive("192.0.2.1")
+        self.protocol.arrive("192.0.2.2")
+        self.assertRaises(Busy, self.protocol.arrive, "192.0.2.3")
+        self.protocol.settle("192.0.2.1")
 
-        self.door.arrive("192.0.2.3")
+        self.protocol.arrive("192.0.2.3")
 
     def test_offences_add_up(self) -> None:
         """A source that wastes our time is kept away from every login, for a while."""
         for _ in range(4):
-            self.door.offended("192.0.2.1", Offence.AUTHFAIL)
+            self.protocol.offended("192.0.2.1", Offence.AUTHFAIL)
 
-        self.assertRaises(Throttled, self.door.arrive, "192.0.2.1")
+        self.assertRaises(Throttled, self.protocol.arrive, "192.0.2.1")
         self.assertIsInstance(self.log_in(password("ada", b"right")), Throttled)
         self.assertEqual([outcome for _, _, outcome, _ in self.written], [Code.THROTTLED])
-        self.door.arrive("192.0.2.2")
+        self.protocol.arrive("192.0.2.2")
         self.clock.advance(3600)
         self.assertIsInstance(self.log_in(password("ada", b"right")), Caller)
 
     def test_doors_without_a_login(self) -> None:
         """Nothing is counted where nobody is asked; and nobody can be."""
-        door = Door("line", Login.NEVER)
+        protocol = ListenerAuth("line", Login.NEVER)
         for _ in range(10):
-            door.arrive("192.0.2.1")
-            door.settle("192.0.2.1")
-        door.offended("192.0.2.1", Offence.AUTHFAIL)
-        self.assertRaises(ValueError, door.log_in, "192.0.2.1", password("ada", b"right"))
+            protocol.arrive("192.0.2.1")
+            protocol.settle("192.0.2.1")
+        protocol.offended("192.0.2.1", Offence.AUTHFAIL)
+        self.assertRaises(ValueError, protocol.log_in, "192.0.2.1", password("ada", b"right"))
 
 
 class DoorTests(IdentityTestCase):
     def test_the_anonymous(self) -> None:
         """They are where nobody has to log in, and nowhere else."""
         for login in (Login.NEVER, Login.OPTIONAL):
-            caller = Door("line", login, self.identity, "tcp:2022").anonymous("192.0.2.1")
+            caller = ListenerAuth("line", login, self.authenticator, "tcp:2022").anonymous("192.0.2.1")
             self.assertEqual(
-                caller, Caller(name=None, door="line", source="192.0.2.1", method="none", listener="tcp:2022")
+                caller, Caller(name=None, protocol="line", source="192.0.2.1", method="none", listener="tcp:2022")
             )
-        self.assertRaises(LoginRequired, Door("line", Login.REQUIRED, self.identity).anonymous, "192.0.2.1")
+        self.assertRaises(
+            LoginRequired, ListenerAuth("line", Login.REQUIRED, self.authenticator).anonymous, "192.0.2.1"
+        )
 
     def test_strangers(self) -> None:
         """Whoever has not been let in can be written down, and counts as the anonymous from there do."""
-        stranger = Door("line", Login.REQUIRED, self.identity).stranger("192.0.2.1")
-        anonymous = Door("line", Login.NEVER).anonymous("192.0.2.1")
+        stranger = ListenerAuth("line", Login.REQUIRED, self.authenticator).stranger("192.0.2.1")
+        anonymous = ListenerAuth("line", Login.NEVER).anonymous("192.0.2.1")
 
         self.assertNotIsInstance(stranger, Caller)
-        for name in ("name", "door", "source", "method", "key"):
+        for name in ("name", "protocol", "source", "method", "key"):
             self.assertEqual(getattr(stranger, name), getattr(anonymous, name), name)
 
     def test_listeners_are_known(self) -> None:
         """A caller says which listener it came through."""
-        door = Door("line", Login.REQUIRED, self.identity, "tcp:2023")
-        caller = self.successResultOf(door.log_in("192.0.2.1", password("ada", b"right")))
+        protocol = ListenerAuth("line", Login.REQUIRED, self.authenticator, "tcp:2023")
+        caller = self.successResultOf(protocol.log_in("192.0.2.1", password("ada", b"right")))
 
         self.assertEqual(caller.listener, "tcp:2023")
 
@@ -574,7 +590,7 @@ class DoorTests(IdentityTestCase):
         """Who is recognised is who they were in everything, whatever is ever added, but for where they call from."""
         values: dict[str, Any] = {
             "name": "ada",
-            "door": "web",
+            "protocol": "web",
             "source": "192.0.2.1",
             "method": "token",
             "commands": frozenset({"df"}),
@@ -587,25 +603,25 @@ class DoorTests(IdentityTestCase):
         for each in fields(Caller):
             self.assertNotEqual(getattr(before, each.name), each.default, "a default would not show")
 
-        after = Door("web", Login.OPTIONAL, self.identity).again(before, "192.0.2.9")
+        after = ListenerAuth("web", Login.OPTIONAL, self.authenticator).again(before, "192.0.2.9")
 
         self.assertEqual(after, Caller(**values | {"source": "192.0.2.9"}))
-        self.assertIs(Door("web", Login.OPTIONAL, self.identity).again(before, "192.0.2.1"), before)
+        self.assertIs(ListenerAuth("web", Login.OPTIONAL, self.authenticator).again(before, "192.0.2.1"), before)
 
     def test_certificates(self) -> None:
         """Who has shown one is logged in by it; who has not, or is not asked, is not."""
         ada = Certificate(names=("ada",), fingerprint="SHA256:00", source="192.0.2.1")
-        door = Door("line", Login.OPTIONAL, self.identity)
-        trying = door.log_in_by_certificate("192.0.2.1", lambda: ada)
+        protocol = ListenerAuth("line", Login.OPTIONAL, self.authenticator)
+        trying = protocol.log_in_by_certificate("192.0.2.1", lambda: ada)
         assert trying is not None
         self.assertEqual(self.successResultOf(trying).name, "ada")
-        self.assertIsNone(door.log_in_by_certificate("192.0.2.1", lambda: None))
-        self.assertIsNone(Door("line", Login.NEVER).log_in_by_certificate("192.0.2.1", lambda: ada))
+        self.assertIsNone(protocol.log_in_by_certificate("192.0.2.1", lambda: None))
+        self.assertIsNone(ListenerAuth("line", Login.NEVER).log_in_by_certificate("192.0.2.1", lambda: ada))
 
     def test_certificates_that_cannot_be_read(self) -> None:
         """Whatever is raised over one is a login that failed, written down and logged, and told as a fault."""
         for login in (Login.OPTIONAL, Login.REQUIRED):
-            trying = Door("line", login, self.identity).log_in_by_certificate(
+            trying = ListenerAuth("line", login, self.authenticator).log_in_by_certificate(
                 "192.0.2.1", Mock(side_effect=LookupError)
             )
             assert trying is not None
@@ -619,7 +635,7 @@ class DoorTests(IdentityTestCase):
         """Not even then is anybody let in."""
         for trouble in (AuditError("full"), ValueError("x")):
             self.ledger.append = Mock(side_effect=trouble)  # type: ignore[method-assign]
-            trying = Door("line", Login.REQUIRED, self.identity).log_in_by_certificate(
+            trying = ListenerAuth("line", Login.REQUIRED, self.authenticator).log_in_by_certificate(
                 "192.0.2.1", Mock(side_effect=LookupError)
             )
             assert trying is not None
@@ -652,8 +668,8 @@ class RealmTests(SynchronousTestCase):
         self.assertRaises(NotImplementedError, Realm().requestAvatar, "x", HERE)
 
     def test_supposed_callers_are_nobody_here(self) -> None:
-        """Who is only supposed to call has no door and no source."""
-        self.assertEqual(suppose("ada"), Caller(name="ada", door="", source="", method="none"))
+        """Who is only supposed to call has no listener and no source."""
+        self.assertEqual(suppose("ada"), Caller(name="ada", protocol="", source="", method="none"))
         self.assertTrue(suppose(None).is_anonymous)
 
     def test_errors_are_requests_errors(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
-from cmdserver.auth.cached_file import WatchedFile, open_to_read, read_trusted
+from cmdserver.auth.cached_file import CachedFile, open_to_read, read_trusted
 from cmdserver.auth.credential_formats import Complaint, Parsed
 from cmdserver.core.errors import Unavailable
 
@@ -54,7 +54,7 @@ def _settle(path: Path) -> None:
 
 def test_a_file_that_is_not_there(tmp_path: Path, logged: list[str]) -> None:
     """Says what an empty one says, and is no reason to complain."""
-    file = WatchedFile(tmp_path / "x", Parser())
+    file = CachedFile(tmp_path / "x", Parser())
 
     assert file.read().value == ""
     assert not file.is_there
@@ -64,7 +64,7 @@ def test_a_file_that_is_not_there(tmp_path: Path, logged: list[str]) -> None:
 def test_a_file_is_read_once_for_each_version(tmp_path: Path) -> None:
     """Written in place, replaced, and gone again."""
     path, parser = tmp_path / "x", Parser()
-    file = WatchedFile(path, parser)
+    file = CachedFile(path, parser)
     path.write_text("one")
     _settle(path)
 
@@ -86,7 +86,7 @@ def test_a_file_is_read_once_for_each_version(tmp_path: Path) -> None:
 def test_a_file_that_changes_again_in_the_same_tick(tmp_path: Path) -> None:
     """The same length and the same times: a young file is not taken for known."""
     path = tmp_path / "x"
-    file = WatchedFile(path, Parser())
+    file = CachedFile(path, Parser())
     for text in ("aaa", "bbb", "ccc"):
         path.write_text(text)
         assert file.read().value == text
@@ -95,7 +95,7 @@ def test_a_file_that_changes_again_in_the_same_tick(tmp_path: Path) -> None:
 def test_what_is_wrong_is_logged_once_for_each_version(tmp_path: Path, logged: list[str]) -> None:
     """However often somebody logs in."""
     path = tmp_path / "x"
-    file = WatchedFile(path, Parser())
+    file = CachedFile(path, Parser())
     path.write_text("a\n?\n")
     for _ in range(3):
         file.read()
@@ -134,7 +134,7 @@ def test_what_is_not_trusted(tmp_path: Path, logged: list[str], what: str) -> No
         if os.geteuid() != 0:
             pytest.skip("only root can give files away")
         os.chown(path, 65534, 65534)
-    file = WatchedFile(path, Parser())
+    file = CachedFile(path, Parser())
 
     assert [file.read().value for _ in range(3)] == [""] * 3
     assert len(logged) == 1
@@ -151,13 +151,13 @@ def test_a_byte_order_mark(tmp_path: Path) -> None:
     """One before the text, as Windows' editors put it there, is no part of the first line."""
     (tmp_path / "x").write_bytes(b"\xef\xbb\xbfann")
 
-    assert WatchedFile(tmp_path / "x", Parser()).read().value == "ann"
+    assert CachedFile(tmp_path / "x", Parser()).read().value == "ann"
 
 
 def test_a_file_in_another_encoding(tmp_path: Path, logged: list[str]) -> None:
     """Says nothing, and what is wrong is told once and not line by line."""
     (tmp_path / "x").write_bytes("?\n?\n".encode("utf-16"))
-    file = WatchedFile(tmp_path / "x", Parser())
+    file = CachedFile(tmp_path / "x", Parser())
 
     assert file.read().value == ""
     text = "cannot be used: it is UTF-16, not UTF-8; save it as UTF-8, or: iconv -f UTF-16 -t UTF-8"
@@ -196,7 +196,7 @@ def test_what_we_may_open_is_read_at_once(tmp_path: Path) -> None:
     """Nobody is asked, and no turn of the reactor goes by; nor for what is not there, or cannot be trusted."""
     fetch = Fetching()
     path = tmp_path / "x"
-    file = WatchedFile(path, Parser())
+    file = CachedFile(path, Parser())
     assert _value(file.read_or_fetch(fetch))[0].value == ""
     path.write_text("text")
     assert _value(file.read_or_fetch(fetch))[0].value == "text"
@@ -210,7 +210,7 @@ def test_what_we_may_not_open_is_fetched(tmp_path: Path) -> None:
     fetch = Fetching()
     path = tmp_path / "x"
     path.write_text("one")
-    file = WatchedFile(path, Parser(), _may_not)
+    file = CachedFile(path, Parser(), _may_not)
 
     first, second = _value(file.read_or_fetch(fetch)), _value(file.read_or_fetch(fetch))
     assert (first, second) == ([], [])
@@ -230,7 +230,7 @@ def test_what_we_may_not_open_is_fetched(tmp_path: Path) -> None:
 def test_a_reason_of_the_file_is_a_complaint(tmp_path: Path, logged: list[str]) -> None:
     """Who opens it for us says why not; that there is none is nothing to complain of."""
     fetch = Fetching()
-    file = WatchedFile(tmp_path / "x", Parser(), _may_not)
+    file = CachedFile(tmp_path / "x", Parser(), _may_not)
 
     looking = _value(file.read_or_fetch(fetch))
     fetch.asked[-1][1].errback(OSError(errno.EPERM, "that is a link"))
@@ -239,7 +239,7 @@ def test_a_reason_of_the_file_is_a_complaint(tmp_path: Path, logged: list[str]) 
     fetch.asked[-1][1].errback(FileNotFoundError(errno.ENOENT, "No such file or directory"))
     assert (looking[0].value, file.is_there) == ("", False)
     assert logged == [f"{tmp_path / 'x'}:cannot be used: that is a link"]
-    assert isinstance(_value(WatchedFile(tmp_path / "x", Parser(), _may_not).read_or_fetch(None))[0], Parsed)
+    assert isinstance(_value(CachedFile(tmp_path / "x", Parser(), _may_not).read_or_fetch(None))[0], Parsed)
 
 
 @pytest.mark.parametrize("trouble", [Unavailable(errno.ETIMEDOUT, "no answer"), OSError(errno.EMFILE, "too many")])
@@ -248,7 +248,7 @@ def test_what_cannot_be_done_now_is_no_reason_of_the_file(tmp_path: Path, logged
     fetch = Fetching()
     path = tmp_path / "x"
     path.write_text("text")
-    file = WatchedFile(path, Parser(), _may_not)
+    file = CachedFile(path, Parser(), _may_not)
     _value(file.read_or_fetch(fetch))
     fetch.answer()
 

@@ -75,7 +75,7 @@ def test_passwd_complaints() -> None:
 
 @pytest.mark.parametrize("hashed", [f"!{HASH}", f"!!{HASH}", "*", "x", "", "!"])
 def test_a_user_who_is_locked_out(hashed: str) -> None:
-    """As passwd -l does it, and others; a line behind it does not open the door again."""
+    """As passwd -l does it, and others; a line behind it does not open the listener again."""
     parsed = parse_passwd(f"ann:{hashed}\nann:{HASH}\nbob:{HASH}\n")
 
     assert parsed.value == {"bob": HASH.encode()}

@@ -5,7 +5,7 @@ import unittest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdserver.auth.password_cache import Remembered
+from cmdserver.auth.password_cache import PasswordCache
 from tests.doubles import LAW
 
 KEY = bytes(32)
@@ -13,7 +13,7 @@ KEY = bytes(32)
 
 class RememberedTests(unittest.TestCase):
     def setUp(self) -> None:
-        self.remembered = Remembered(KEY, seconds=60.0, most=3)
+        self.remembered = PasswordCache(KEY, seconds=60.0, most=3)
 
     def test_what_was_right_is_known_for_a_while(self) -> None:
         """A password is known for its time, and then has to be checked again."""
@@ -49,7 +49,7 @@ class RememberedTests(unittest.TestCase):
     @given(st.binary(), st.binary(), st.binary(), st.binary())
     def test_nothing_is_taken_for_something_else(self, one: bytes, another: bytes, hashed: bytes, other: bytes) -> None:
         """A pair is known only if this very pair was remembered; hashes have no NUL in them."""
-        remembered = Remembered(KEY)
+        remembered = PasswordCache(KEY)
         hashed, other = hashed.replace(b"\0", b""), other.replace(b"\0", b"")
         remembered.remember(one, hashed, 0.0)
 

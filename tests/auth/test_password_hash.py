@@ -20,7 +20,7 @@ def test_a_new_hash() -> None:
 
 @pytest.mark.parametrize("password", ["", "x" * (MAX_BYTES + 1), "ä" * 37, "a\0b", "a\nb", "a\r", "\ud800"])
 def test_what_is_no_password(password: str) -> None:
-    """What bcrypt would cut, what no door could ask for, and nothing at all."""
+    """What bcrypt would cut, what no listener could ask for, and nothing at all."""
     assert trouble_with_password(password)
     with pytest.raises(ValueError, match="the password"):
         hash_password(password)

@@ -219,7 +219,7 @@ class VerifierTests(SynchronousTestCase):
         self.assertEqual((len(self.threads.jobs), self.verifier.queued), (2, 3))
 
     def test_a_full_line(self) -> None:
-        """When all places are taken by others with as few, the newcomer is refused at once, and told how long."""
+        """When all places are taken by others with as few, who comes last is refused at once, and told how long."""
         self._make(queued=2)
         for number in range(3):
             self._verify(source=f"192.0.2.{number}")
@@ -246,7 +246,7 @@ class VerifierTests(SynchronousTestCase):
         self.assertNoResult(many[2])
 
     def test_room_is_made(self) -> None:
-        """A source with many places loses the last of them to a newcomer."""
+        """A source with many places loses the last of them to who comes last."""
         self._make(queued=10)
         many = [self._verify() for _ in range(11)]
         one = self._verify(source=OTHER)

@@ -14,13 +14,13 @@ from cmdserver.config.daemon_user import (
     FIRST_NUMBER,
     LAST_NUMBER,
     Numbers,
-    Successor,
     own_number,
     root_warning,
     shared_user_warning,
-    successor_of_root,
+    target_user_of_root,
 )
 from cmdserver.config.schema import CommandSettings
+from cmdserver.core.model import TargetUser
 
 
 class FakeNumbers(Numbers):
@@ -61,18 +61,18 @@ class SuccessorTests(SynchronousTestCase):
         self.patch(pwd, "getpwuid", lambda uid: {each.pw_uid: each for each in self.entries.values()}[uid])
         self.directory = Path("/nowhere/state")
 
-    def become(self, user: str | None, numbers: Numbers | None = None) -> Successor | None:
+    def become(self, user: str | None, numbers: Numbers | None = None) -> TargetUser | None:
         """Choose for a state directory that is not there."""
-        return successor_of_root(user, self.directory, numbers or FakeNumbers())
+        return target_user_of_root(user, self.directory, numbers or FakeNumbers())
 
     def test_who_is_named(self) -> None:
         """By name or by number, with that user's group."""
         for user in ("nobody", "65534"):
-            self.assertEqual(self.become(user), Successor("nobody", 65534, 65534))
+            self.assertEqual(self.become(user), TargetUser("nobody", 65534, 65534))
 
     def test_a_number_that_has_no_name(self) -> None:
         """It is a user and a group, if it is nobody's."""
-        self.assertEqual(self.become("61234"), Successor("61234", 61234, 61234))
+        self.assertEqual(self.become("61234"), TargetUser("61234", 61234, 61234))
         error = self.assertRaises(LookupError, self.become, "61234", FakeNumbers({61234: "docker"}))
         self.assertIn("docker", str(error))
 
@@ -97,14 +97,14 @@ class SuccessorTests(SynchronousTestCase):
     def test_the_usual_user(self) -> None:
         """The user cmdserver if there is one, whatever its number is."""
         self.entries["cmdserver"] = _passwd("cmdserver", 998, 997)
-        self.assertEqual(self.become(None), Successor("cmdserver", 998, 997))
+        self.assertEqual(self.become(None), TargetUser("cmdserver", 998, 997))
 
     def test_a_number_of_its_own(self) -> None:
         """Else one of those that systemd gives to services, which needs no name."""
-        successor = self.become(None)
-        assert successor is not None
-        self.assertTrue(FIRST_NUMBER <= successor.uid <= LAST_NUMBER)
-        self.assertEqual(successor, Successor(str(successor.uid), successor.uid, successor.uid))
+        target_user = self.become(None)
+        assert target_user is not None
+        self.assertTrue(FIRST_NUMBER <= target_user.uid <= LAST_NUMBER)
+        self.assertEqual(target_user, TargetUser(str(target_user.uid), target_user.uid, target_user.uid))
 
 
 class OwnNumberTests(SynchronousTestCase):

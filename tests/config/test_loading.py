@@ -14,11 +14,11 @@ from cmdserver.config.decoding import Mistakes
 from cmdserver.config.host import SEARCH_PATH, Host
 from cmdserver.config.loading import Configuration, Source, changes, configure, load
 from cmdserver.config.schema import Limits, Listen
+from cmdserver.core import names
 from cmdserver.core.model import Command, Controls, Listening, Role
 from cmdserver.dispatch import output_parsers
 from cmdserver.dispatch.policy import Policy
 from cmdserver.files.safe_path import UnsafePath
-from cmdserver.frontends.common import line_protocol
 from tests.doubles import FakeHost, a_caller, without_jc
 from tests.files.doubles import STRANGER, RootTestCase
 
@@ -63,13 +63,13 @@ class DefaultTests(ConfigurationTestCase):
         self.assertEqual("(built-in)", self.source.name)
 
     def test_nothing_is_offered_to_other_hosts(self) -> None:
-        """Every door is on loopback until someone says otherwise."""
+        """Every listener is on loopback until someone says otherwise."""
         self.assertTrue(self.configuration.listening)
         for listening in self.configuration.listening:
             self.assertIn(":interface=127.0.0.1", listening.endpoint)
 
     def test_the_line_door(self) -> None:
-        """The line door is where the contract says, for everyone."""
+        """The line listener is where the contract says, for everyone."""
         self.assertIn(
             Listening(protocol="line", endpoint="tcp:2022:interface=127.0.0.1", tls=False, login="never"),
             self.configuration.listening,
@@ -80,7 +80,7 @@ class DefaultTests(ConfigurationTestCase):
         )
 
     def test_the_ssh_door(self) -> None:
-        """The SSH door is where the contract says; nobody gets through it without a login."""
+        """The SSH listener is where the contract says; nobody gets through it without a login."""
         self.assertIn(
             Listening(protocol="ssh", endpoint="tcp:2025:interface=127.0.0.1", tls=False, login="required"),
             self.configuration.listening,
@@ -202,7 +202,7 @@ _TLS = _LISTEN + "tls = true\n[tls]\n"
 
 class ListeningTests(ConfigurationTestCase):
     def test_several_endpoints(self) -> None:
-        """A door may have several endpoints, and there may be several doors."""
+        """A listener may have several endpoints, and there may be several listeners."""
         text = _LISTEN + _LISTEN.replace('"tcp:2022"', '["tcp:1", "tcp:2"]')
         expected = tuple(
             Listening(protocol="line", endpoint=f"tcp:{port}", tls=False, login="never") for port in (2022, 1, 2)
@@ -210,7 +210,7 @@ class ListeningTests(ConfigurationTestCase):
         self.assertEqual(expected, _configure(text).listening)
 
     def test_none(self) -> None:
-        """A daemon without a door has nothing to do."""
+        """A daemon without a listener has nothing to do."""
         for text in ("", "listen = []"):
             with self.subTest(text):
                 self.assert_mistakes(["there is no [[listen]], so there is nothing to do"], text)
@@ -250,7 +250,7 @@ class ListeningTests(ConfigurationTestCase):
         )
 
     def test_no_endpoints(self) -> None:
-        """A door needs an endpoint."""
+        """A listener needs an endpoint."""
         for value, text in {
             "[]": "Expected `array` of length >= 1",
             '""': "Expected `str` of length >= 1, not ''",
@@ -300,16 +300,16 @@ class ListeningTests(ConfigurationTestCase):
                 self.assertTrue(configure(text, FakeHost(), lambda _: None).listening)
 
     def test_ssh(self) -> None:
-        """An SSH door may be open to other hosts; it has no TLS, and a login is always required."""
-        door = '[[listen]]\nprotocol = "ssh"\nendpoint = "tcp:22"\n'
+        """An SSH listener may be open to other hosts; it has no TLS, and a login is always required."""
+        protocol = '[[listen]]\nprotocol = "ssh"\nendpoint = "tcp:22"\n'
 
-        self.assertTrue(_configure(door).listening)
+        self.assertTrue(_configure(protocol).listening)
         self.assert_mistakes(
             [
                 "4: listen[0].tls: SSH has keys of its own and does not go over TLS",
-                '5: listen[0].login: is "optional", but at an SSH door a login is always required',
+                '5: listen[0].login: is "optional", but at an SSH listener a login is always required',
             ],
-            f'{door}tls = true\nlogin = "optional"',
+            f'{protocol}tls = true\nlogin = "optional"',
         )
 
     def test_tls_files(self) -> None:
@@ -337,13 +337,13 @@ class ListeningTests(ConfigurationTestCase):
             self.assert_one_mistake(f"8: web.base_path: {taken} is an address of this server already", text)
 
     def test_unknown_protocol(self) -> None:
-        """A protocol that nobody speaks is no door."""
+        """A protocol that nobody speaks is no listener."""
         self.assert_one_mistake(
             "6: listen[1].protocol: Invalid enum value 'telnet'", _LISTEN + _LISTEN.replace('"line"', '"telnet"')
         )
 
     def test_a_broken_door_does_not_move_the_others(self) -> None:
-        """A mistake is told at its own door, also after a door that could not be read."""
+        """A mistake is told at its own listener, also after a listener that could not be read."""
         text = '[[listen]]\nprotocol = "line"\n' + _LISTEN.replace('login = "never"', 'tls = 1\nlogin = "never"')
         self.assert_mistakes(
             [
@@ -354,7 +354,7 @@ class ListeningTests(ConfigurationTestCase):
         )
 
     def test_a_broken_door_is_a_door(self) -> None:
-        """Whoever has made a mistake in the only door is not told that there is none."""
+        """Whoever has made a mistake in the only listener is not told that there is none."""
         self.assert_mistakes(["1: listen[0]: endpoint is missing"], '[[listen]]\nprotocol = "line"\nlogin = "never"\n')
 
 
@@ -442,7 +442,7 @@ class CommandTests(ConfigurationTestCase):
 
     def test_reserved_names(self) -> None:
         """No command takes the name of a word that means something itself."""
-        for name in sorted({*line_protocol.WORDS, "metrics"}):
+        for name in sorted({*names.RESERVED_WORDS, "metrics"}):
             with self.subTest(name):
                 self.assert_mistakes(
                     [f"5: commands.{name}: {name} is a word with a meaning of its own and no name for a command"],
@@ -861,7 +861,7 @@ class ChangesTests(unittest.TestCase):
         )
 
     def test_doors(self) -> None:
-        """A door has its number."""
+        """A listener has its number."""
         more = _LISTEN.replace("2022", "1")
         added = self.changes("", more)
         self.assertEqual({f"listen[1].{key} added" for key in Listen.__struct_fields__}, set(added))

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import AuditError
-from cmdserver.core.events import Event, EventStream, Ledger
+from cmdserver.core.events import AuditLog, Event, EventLog
 from tests import contracts
 from tests.running_doubles import MemoryLedger, requested
 
@@ -11,15 +11,15 @@ from tests.running_doubles import MemoryLedger, requested
 class MemoryLedgerTests(contracts.LedgerContract):
     """The contract, kept by the fake."""
 
-    def make_ledger(self) -> Ledger:
+    def make_ledger(self) -> AuditLog:
         return MemoryLedger()
 
-    def make_full_ledger(self) -> Ledger:
+    def make_full_ledger(self) -> AuditLog:
         ledger = MemoryLedger()
         ledger.is_full = True
         return ledger
 
-    def written(self, ledger: Ledger) -> list[str]:
+    def written(self, ledger: AuditLog) -> list[str]:
         assert isinstance(ledger, MemoryLedger)
         return [event.id for event in ledger.events]
 
@@ -28,7 +28,7 @@ class EventStreamTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.happened: list[str] = []
         self.ledger = MemoryLedger(self.happened)
-        self.stream = EventStream(self.ledger)
+        self.stream = EventLog(self.ledger)
 
     def observe(self, event: Event) -> None:
         """Be an observer."""
@@ -63,10 +63,10 @@ class EventStreamTests(SynchronousTestCase):
 
     def test_the_ledger_can_be_asked_before(self) -> None:
         """Whether events can be written is the ledger's to say."""
-        self.stream.require_ledger()
+        self.stream.require_audit_log()
         self.ledger.is_full = True
 
-        self.assertRaises(AuditError, self.stream.require_ledger)
+        self.assertRaises(AuditError, self.stream.require_audit_log)
 
     def test_an_observers_failure_is_its_own(self) -> None:
         """An observer that raises is logged; the publisher, the others and the next event are not disturbed."""

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.dispatch.broadcast import PIECE_BYTES, READERS_A_TURN, Reader, Recording
+from cmdserver.dispatch.broadcast import PIECE_BYTES, READERS_A_TURN, Broadcast, Subscriber
 from tests.doubles import LAW
 from tests.running_doubles import RecordingSink, TurnClock, finished, grant
 
@@ -17,10 +17,10 @@ from tests.running_doubles import RecordingSink, TurnClock, finished, grant
 class RecordingTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.recording = Recording(self.clock)
+        self.recording = Broadcast(self.clock)
         self.failures: list[Failure] = []
 
-    def read(self) -> tuple[RecordingSink, Reader]:
+    def read(self) -> tuple[RecordingSink, Subscriber]:
         """Let one more sink hear."""
         sink = RecordingSink()
         return sink, self.recording.read(sink, self.failures.append)
@@ -160,7 +160,7 @@ class RecordingTests(SynchronousTestCase):
         self.addCleanup(gc.enable)
 
         del sink, reader
-        self.recording = Recording(self.clock)
+        self.recording = Broadcast(self.clock)
 
         self.assertEqual(gc.collect(), 0)
 
@@ -170,7 +170,7 @@ class TurnTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = TurnClock()
-        self.recording = Recording(self.clock)
+        self.recording = Broadcast(self.clock)
         self.sinks = [RecordingSink() for _ in range(2 * READERS_A_TURN + 20)]
         self.failures: list[Failure] = []
         self.readers = [self.recording.read(sink, self.failures.append) for sink in self.sinks]
@@ -204,7 +204,7 @@ class TurnTests(SynchronousTestCase):
 
     def test_so_few_wait_for_no_turn(self) -> None:
         """As many as are told in one turn are told at once."""
-        self.recording = Recording(self.clock)
+        self.recording = Broadcast(self.clock)
         self.sinks = [RecordingSink() for _ in range(READERS_A_TURN)]
         for sink in self.sinks:
             self.recording.read(sink, self.failures.append)
@@ -320,7 +320,7 @@ class LawTests(SynchronousTestCase):
     @given(_STEPS)
     def test_each_hears_everything_in_order(self, steps: list[tuple[str, int]]) -> None:
         """However readers pause and resume, each hears what was said, in order, and the end once and last."""
-        recording = Recording(Clock())
+        recording = Broadcast(Clock())
         sinks = [RecordingSink() for _ in range(3)]
         readers = [recording.read(sink, lambda failure: failure.raiseException()) for sink in sinks]
         recording.started(grant(), RecordingSink())

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdserver.dispatch.coalescing import Group, Sharing
+from cmdserver.dispatch.coalescing import Coalescing, Group
 from tests.doubles import LAW
 
 #: Keys are letters, questions are numbers.
-Questions = Sharing[str, int]
+Questions = Coalescing[str, int]
 
 
 @dataclass
@@ -35,7 +35,7 @@ def _simulate(asked: list[tuple[int, str]], waits: list[int], durations: list[in
         waits: Half of how long the n-th process of a key waits for its place, in turn.
         durations: Half of how long it runs.
     """
-    sharing = Questions()
+    coalescing = Questions()
     processes: list[Process] = []
     under_way: dict[Group[str, int], Process] = {}
     numbers = itertools.count()
@@ -52,12 +52,12 @@ def _simulate(asked: list[tuple[int, str]], waits: list[int], durations: list[in
     while events:
         now, _, event, what = heapq.heappop(events)
         if isinstance(what, int):
-            group = sharing.ask(asked[what][1], what)
-            if group not in seen and sharing.may_start(group):
+            group = coalescing.ask(asked[what][1], what)
+            if group not in seen and coalescing.may_start(group):
                 stand_in_line(group, now)
             seen.add(group)
         elif event == "start":
-            sharing.start(what)
+            coalescing.start(what)
             number = per_key.get(what.key, 0)
             per_key[what.key] = number + 1
             ended = now + 2 * durations[number % len(durations)]
@@ -65,7 +65,7 @@ def _simulate(asked: list[tuple[int, str]], waits: list[int], durations: list[in
             processes.append(process)
             heapq.heappush(events, (ended, next(numbers), "end", what))
         else:
-            following = sharing.end(what)
+            following = coalescing.end(what)
             under_way[what].answered = list(what.questions)
             if following is not None:
                 stand_in_line(following, now)
@@ -156,7 +156,7 @@ class LawTests(unittest.TestCase):
     @LAW
     def test_any_order_of_events(self, steps: list[tuple[str, int]]) -> None:
         """Whoever asks, starts, ends and leaves in whatever order: the groups are what two plain lists a key say."""
-        sharing = Questions()
+        coalescing = Questions()
         waiting: dict[str, list[int]] = {}
         running: dict[str, list[int]] = {}
         groups: dict[int, Group[str, int]] = {}
@@ -164,19 +164,19 @@ class LawTests(unittest.TestCase):
         for step, (event, number) in enumerate(steps):
             key = "abc"[number % 3]
             if event == "ask":
-                groups[step] = sharing.ask(key, step)
+                groups[step] = coalescing.ask(key, step)
                 waiting.setdefault(key, []).append(step)
             elif event == "start" and key in waiting:
                 group = groups[waiting[key][0]]
-                self.assertIs(key not in running, sharing.may_start(group))
+                self.assertIs(key not in running, coalescing.may_start(group))
                 if key in running:
-                    self.assertRaises(ValueError, sharing.start, group)
+                    self.assertRaises(ValueError, coalescing.start, group)
                 else:
-                    sharing.start(group)
+                    coalescing.start(group)
                     running[key], runs[key] = waiting.pop(key), group
-                    self.assertFalse(sharing.may_start(group))
+                    self.assertFalse(coalescing.may_start(group))
             elif event == "end" and key in running:
-                following = sharing.end(runs.pop(key))
+                following = coalescing.end(runs.pop(key))
                 for question in running.pop(key):
                     del groups[question]
                 self.assertIs(groups[waiting[key][0]] if key in waiting else None, following)
@@ -185,7 +185,7 @@ class LawTests(unittest.TestCase):
                 group = groups.pop(question)
                 before = waiting.get(group.key, []) if not group.is_started else running[group.key]
                 before.remove(question)
-                self.assertIs(not before, sharing.leave(group, question))
+                self.assertIs(not before, coalescing.leave(group, question))
                 if not group.is_started and not before:
                     del waiting[group.key]
             for question, group in groups.items():
@@ -194,80 +194,80 @@ class LawTests(unittest.TestCase):
 
 class SharingTests(unittest.TestCase):
     def setUp(self) -> None:
-        self.sharing = Questions()
+        self.coalescing = Questions()
 
     def test_together(self) -> None:
         """Questions that wait for the same are one group, until its process starts."""
-        group = self.sharing.ask("a", 1)
-        self.assertIs(group, self.sharing.ask("a", 2))
-        self.assertTrue(self.sharing.may_start(group))
-        self.sharing.start(group)
+        group = self.coalescing.ask("a", 1)
+        self.assertIs(group, self.coalescing.ask("a", 2))
+        self.assertTrue(self.coalescing.may_start(group))
+        self.coalescing.start(group)
         self.assertEqual([1, 2], list(group.questions))
 
     def test_not_the_same(self) -> None:
         """Other keys are other groups, which wait for nothing of one another."""
-        first, second = self.sharing.ask("a", 1), self.sharing.ask("b", 2)
+        first, second = self.coalescing.ask("a", 1), self.coalescing.ask("b", 2)
         self.assertIsNot(first, second)
-        self.sharing.start(first)
-        self.assertTrue(self.sharing.may_start(second))
+        self.coalescing.start(first)
+        self.assertTrue(self.coalescing.may_start(second))
 
     def test_too_late(self) -> None:
         """Who comes at the very moment after the start waits for the next process, with all who come meanwhile."""
-        first = self.sharing.ask("a", 1)
-        self.sharing.start(first)
-        second = self.sharing.ask("a", 2)
+        first = self.coalescing.ask("a", 1)
+        self.coalescing.start(first)
+        second = self.coalescing.ask("a", 2)
         self.assertIsNot(first, second)
-        self.assertIs(second, self.sharing.ask("a", 3))
-        self.assertFalse(self.sharing.may_start(second))
-        self.assertRaises(ValueError, self.sharing.start, second)
-        self.assertIs(second, self.sharing.end(first))
-        self.assertIs(second, self.sharing.ask("a", 4))
-        self.sharing.start(second)
+        self.assertIs(second, self.coalescing.ask("a", 3))
+        self.assertFalse(self.coalescing.may_start(second))
+        self.assertRaises(ValueError, self.coalescing.start, second)
+        self.assertIs(second, self.coalescing.end(first))
+        self.assertIs(second, self.coalescing.ask("a", 4))
+        self.coalescing.start(second)
         self.assertEqual([[1], [2, 3, 4]], [list(first.questions), list(second.questions)])
 
     def test_a_group_starts_once(self) -> None:
         """A group that has started, or has ended, does not start again."""
-        group = self.sharing.ask("a", 1)
-        self.sharing.start(group)
-        self.assertRaises(ValueError, self.sharing.start, group)
+        group = self.coalescing.ask("a", 1)
+        self.coalescing.start(group)
+        self.assertRaises(ValueError, self.coalescing.start, group)
 
     def test_nobody_follows(self) -> None:
         """When nobody waits, nobody is named."""
-        group = self.sharing.ask("a", 1)
-        self.sharing.start(group)
-        self.assertIsNone(self.sharing.end(group))
+        group = self.coalescing.ask("a", 1)
+        self.coalescing.start(group)
+        self.assertIsNone(self.coalescing.end(group))
 
     def test_leaving_a_waiting_group(self) -> None:
         """A group is forgotten with its last question; who asks then founds another."""
-        group = self.sharing.ask("a", 1)
-        self.sharing.ask("a", 2)
-        self.assertFalse(self.sharing.leave(group, 1))
-        self.assertIs(group, self.sharing.ask("a", 3))
-        self.assertFalse(self.sharing.leave(group, 2))
-        self.assertTrue(self.sharing.leave(group, 3))
-        self.assertIsNot(group, self.sharing.ask("a", 4))
+        group = self.coalescing.ask("a", 1)
+        self.coalescing.ask("a", 2)
+        self.assertFalse(self.coalescing.leave(group, 1))
+        self.assertIs(group, self.coalescing.ask("a", 3))
+        self.assertFalse(self.coalescing.leave(group, 2))
+        self.assertTrue(self.coalescing.leave(group, 3))
+        self.assertIsNot(group, self.coalescing.ask("a", 4))
 
     def test_leaving_a_running_group(self) -> None:
         """A process that nobody waits for any more still runs: nobody joins it, and the next waits for its end."""
-        group = self.sharing.ask("a", 1)
-        self.sharing.start(group)
-        self.assertTrue(self.sharing.leave(group, 1))
-        following = self.sharing.ask("a", 2)
+        group = self.coalescing.ask("a", 1)
+        self.coalescing.start(group)
+        self.assertTrue(self.coalescing.leave(group, 1))
+        following = self.coalescing.ask("a", 2)
         self.assertIsNot(group, following)
-        self.assertFalse(self.sharing.may_start(following))
-        self.assertIs(following, self.sharing.end(group))
+        self.assertFalse(self.coalescing.may_start(following))
+        self.assertIs(following, self.coalescing.end(group))
 
     def test_nobody_follows_who_has_left(self) -> None:
         """A group that was left while it waited for an end does not follow."""
-        group = self.sharing.ask("a", 1)
-        self.sharing.start(group)
-        self.sharing.leave(self.sharing.ask("a", 2), 2)
-        self.assertIsNone(self.sharing.end(group))
+        group = self.coalescing.ask("a", 1)
+        self.coalescing.start(group)
+        self.coalescing.leave(self.coalescing.ask("a", 2), 2)
+        self.assertIsNone(self.coalescing.end(group))
 
     def test_leaving_twice(self) -> None:
         """Who leaves twice takes nothing from those who came after."""
-        group = self.sharing.ask("a", 1)
-        self.sharing.leave(group, 1)
-        later = self.sharing.ask("a", 2)
-        self.assertTrue(self.sharing.leave(group, 1))
-        self.assertIs(later, self.sharing.ask("a", 3))
+        group = self.coalescing.ask("a", 1)
+        self.coalescing.leave(group, 1)
+        later = self.coalescing.ask("a", 2)
+        self.assertTrue(self.coalescing.leave(group, 1))
+        self.assertIs(later, self.coalescing.ask("a", 3))

@@ -29,7 +29,7 @@ from cmdserver.core.model import Caller, Command, Role, Rule, Stranger
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
 from tests.doubles import a_caller
-from tests.running_doubles import EVERYTHING, STRANGER, Asked, House, RecordingSink, command, user
+from tests.running_doubles import EVERYTHING, STRANGER, Asked, Composition, RecordingSink, command, user
 
 ADA, GUY = user("ada"), user("guy")
 COMMANDS = (
@@ -49,9 +49,9 @@ class DispatcherTestCase(SynchronousTestCase):
 
     def let(self, **limits: int) -> None:
         """Begin with these limits."""
-        self.house = House(self, *COMMANDS, **limits)
-        self.dispatcher = self.house.dispatcher
-        self.ask = self.house.ask
+        self.composition = Composition(self, *COMMANDS, **limits)
+        self.dispatcher = self.composition.dispatcher
+        self.ask = self.composition.ask
 
     def consult(self, query: Callable[[], object]) -> BaseException | None:
         """Ask what needs no process, and return the error if there was one."""
@@ -97,15 +97,15 @@ class WhoeverAsksTests(DispatcherTestCase):
 
     def test_not_for_strangers(self) -> None:
         """Whoever was not let in gets nothing here, whatever the types say of who is passed."""
-        for name, query in self.asked(Stranger(door="line", source="192.0.2.1")).items():
+        for name, query in self.asked(Stranger(protocol="line", source="192.0.2.1")).items():
             with self.assertRaises(AttributeError, msg=name):
                 query()
-        self.assertEqual((self.house.spawner.processes, self.house.ledger.events), ([], []))
+        self.assertEqual((self.composition.spawner.processes, self.composition.ledger.events), ([], []))
 
     def test_not_for_the_anonymous_where_a_login_is_required(self) -> None:
         """They are told so, or nothing, and it is written down."""
         self.dispatcher.reconfigure(Policy(COMMANDS, EVERYTHING, ["tcp:2023"]))
-        anonymous = Caller(name=None, door="line", source="192.0.2.1", method="none", listener="tcp:2023")
+        anonymous = Caller(name=None, protocol="line", source="192.0.2.1", method="none", listener="tcp:2023")
         asked = self.asked(anonymous)
         self.assertIsNone(asked.pop("peek")())
         self.assertEqual(asked.pop("names")(), frozenset())
@@ -113,25 +113,25 @@ class WhoeverAsksTests(DispatcherTestCase):
         del asked["ask"]
         for name, query in asked.items():
             self.assertIsInstance(self.consult(query), LoginRequired, name)
-        self.assertEqual(self.house.spawner.processes, [])
-        self.assertEqual(set(self.house.outcomes), {Code.DENIED})
+        self.assertEqual(self.composition.spawner.processes, [])
+        self.assertEqual(set(self.composition.outcomes), {Code.DENIED})
 
     def test_strangers_are_written_down(self) -> None:
         """What they get wrong is counted for where they are, and a line of the audit file."""
         self.let(per_minute=1)
-        stranger = Stranger(door="line", source=STRANGER.source)
+        stranger = Stranger(protocol="line", source=STRANGER.source)
         refused = self.dispatcher.refuse(stranger, Malformed("x"))
         again = self.dispatcher.refuse(stranger, Malformed("x"))
 
         self.assertEqual([type(refused), type(again)], [Malformed, Throttled])
         self.assertIsInstance(self.ask().error, Throttled)
-        self.assertEqual([each.caller for each in self.house.ledger.requests[:2]], [stranger] * 2)
+        self.assertEqual([each.caller for each in self.composition.ledger.requests[:2]], [stranger] * 2)
 
     def test_forced_words(self) -> None:
         """What a key is good for is asked, whatever else is; in `explain` too."""
         forced = replace(ADA, forced_words=("df",))
-        asked = Asked(self.dispatcher.ask(forced, ["reboot", "now"]), self.house.happened)
-        self.house.spawner.last.ends()
+        asked = Asked(self.dispatcher.ask(forced, ["reboot", "now"]), self.composition.happened)
+        self.composition.spawner.last.ends()
         grant, _ = self.dispatcher.explain(forced, ["reboot"])
 
         self.assertEqual((asked.answer.grant.command.name, grant.command.name), ("df", "df"))
@@ -140,7 +140,7 @@ class WhoeverAsksTests(DispatcherTestCase):
         """They do not give the rest away."""
         with self.assertRaises(IndexError):
             self.dispatcher.ask(replace(ADA, forced_words=()), ["reboot"])
-        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.composition.spawner.processes, [])
 
     def test_credentials_good_for_some_commands(self) -> None:
         """A token's list is kept to, by whatever its bearer asks."""
@@ -151,7 +151,7 @@ class WhoeverAsksTests(DispatcherTestCase):
         self.assertIsNone(self.dispatcher.peek(ada, "uptime"))
         self.assertEqual(self.dispatcher.names(ada), frozenset({"df"}))
         self.assertEqual([each.name for each in self.dispatcher.help(ada)], ["df"])
-        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.composition.spawner.processes, [])
 
 
 class OrderTests(DispatcherTestCase):
@@ -165,7 +165,7 @@ class OrderTests(DispatcherTestCase):
         asked = self.ask(ADA, "nothing-like-that")
 
         self.assertIsInstance(asked.error, Throttled)
-        self.assertEqual(self.house.outcomes, [Code.THROTTLED])
+        self.assertEqual(self.composition.outcomes, [Code.THROTTLED])
 
     def test_refusals_use_the_allowance(self) -> None:
         """Guessing names is asking."""
@@ -183,7 +183,7 @@ class OrderTests(DispatcherTestCase):
         assert isinstance(refused, Throttled)
         self.assertTrue(self.ask(GUY).is_open)
 
-        self.house.clock.advance(refused.retry_after_seconds)
+        self.composition.clock.advance(refused.retry_after_seconds)
 
         self.assertTrue(self.ask(ADA).is_open)
 
@@ -195,52 +195,52 @@ class OrderTests(DispatcherTestCase):
         errors = [type(self.ask(caller, "guess").error) for caller in callers]
 
         self.assertEqual(errors, [UnknownCommand, Throttled, UnknownCommand])
-        self.assertEqual(self.house.ledger.requests[1].caller.source, "2001:db8::2")
+        self.assertEqual(self.composition.ledger.requests[1].caller.source, "2001:db8::2")
 
     def test_the_policy_comes_before_the_audit_file(self) -> None:
         """The ledger is not asked for room for what is refused anyway, and the refusal is written."""
         asked = self.ask(GUY, "reboot")
 
         self.assertIsInstance(asked.error, Denied)
-        self.assertEqual(self.house.happened, ["ledger written", "failed"])
+        self.assertEqual(self.composition.happened, ["ledger written", "failed"])
 
     def test_the_audit_file_comes_before_the_process(self) -> None:
         """Nothing is started before the ledger has said that it can be written."""
         started: list[int] = []
-        self.house.ledger.require_writable = (  # type: ignore[method-assign]
-            lambda: started.append(len(self.house.spawner.processes))
+        self.composition.ledger.require_writable = (  # type: ignore[method-assign]
+            lambda: started.append(len(self.composition.spawner.processes))
         )
 
         self.ask(ADA)
 
-        self.assertEqual((started, len(self.house.spawner.processes)), ([0], 1))
+        self.assertEqual((started, len(self.composition.spawner.processes)), ([0], 1))
 
     def test_the_end_is_written_before_it_is_told(self) -> None:
         """The audit line of an answer is there when the answer leaves."""
         self.ask(ADA)
 
-        self.house.spawner.last.ends()
+        self.composition.spawner.last.ends()
 
-        self.assertEqual(self.house.happened, ["ledger asked", "ledger written", "answered"])
+        self.assertEqual(self.composition.happened, ["ledger asked", "ledger written", "answered"])
 
     def test_the_end_is_written_before_the_answer_is_told(self) -> None:
         """What a shared process says is told while it says it; that it is over, when all its ends are written."""
-        sink = RecordingSink(self.house.happened)
+        sink = RecordingSink(self.composition.happened)
         self.ask(ADA, "df", sink)
 
-        self.house.spawner.last.says(b"said")
-        self.house.spawner.last.ends()
+        self.composition.spawner.last.says(b"said")
+        self.composition.spawner.last.ends()
 
-        self.assertEqual(self.house.happened, ["ledger asked", "started", "out", "ledger written", "answered"])
+        self.assertEqual(self.composition.happened, ["ledger asked", "started", "out", "ledger written", "answered"])
 
     def test_idleness_means_that_every_end_is_written(self) -> None:
         """Whoever waits for the runner to be idle, to close the audit file, finds the last line in it."""
         self.ask(ADA)
         written: list[int] = []
-        self.house.runner.wait_idle().addCallback(lambda _: written.append(len(self.house.ledger.requests)))
+        self.composition.runner.wait_idle().addCallback(lambda _: written.append(len(self.composition.ledger.requests)))
 
-        self.house.spawner.last.ends()
-        self.house.turn()
+        self.composition.spawner.last.ends()
+        self.composition.turn()
 
         self.assertEqual(written, [1])
 
@@ -261,13 +261,13 @@ class RefusalTests(DispatcherTestCase):
 
         self.assertIsInstance(denied.error, Denied)
         self.assertIsInstance(unknown.error, UnknownCommand)
-        self.assertEqual(self.house.outcomes, [Code.DENIED, Code.UNKNOWN_COMMAND])
+        self.assertEqual(self.composition.outcomes, [Code.DENIED, Code.UNKNOWN_COMMAND])
 
     def test_a_refusal_is_written_as_it_was_asked(self) -> None:
         """The audit line of a refusal has the words that were sent, and no end of a process."""
         self.dispatcher.ask(GUY, ["reboot", "now", "\n"]).addErrback(lambda _: None)
 
-        (event,) = self.house.ledger.requests
+        (event,) = self.composition.ledger.requests
         self.assertEqual((event.command, event.arguments), ("reboot", ("now", "\n")))
         self.assertEqual((event.caller, event.finished, event.time), (GUY, None, 1_700_000_000.0))
 
@@ -276,7 +276,7 @@ class RefusalTests(DispatcherTestCase):
         failure = self.failureResultOf(self.dispatcher.ask(ADA, ["uptime", "-p"]))
 
         self.assertIsInstance(failure.value, BadArgument)
-        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.composition.spawner.processes, [])
 
     def test_a_full_line_is_busy(self) -> None:
         """Who finds no room is told how long to wait, and that is written."""
@@ -287,7 +287,7 @@ class RefusalTests(DispatcherTestCase):
 
         assert isinstance(error, Busy)
         self.assertGreaterEqual(error.retry_after_seconds, 1)
-        self.assertEqual(self.house.outcomes, [Code.BUSY])
+        self.assertEqual(self.composition.outcomes, [Code.BUSY])
 
     def test_who_loses_its_place_is_told(self) -> None:
         """Who is turned away for somebody with fewer requests is told that it is busy, and that is written."""
@@ -297,17 +297,19 @@ class RefusalTests(DispatcherTestCase):
         self.ask(GUY)
 
         self.assertIsInstance(asked[2].error, Busy)
-        self.assertEqual([(event.caller, event.outcome) for event in self.house.ledger.requests], [(ADA, Code.BUSY)])
+        self.assertEqual(
+            [(event.caller, event.outcome) for event in self.composition.ledger.requests], [(ADA, Code.BUSY)]
+        )
 
     def test_bytes_that_are_no_request_are_counted_and_written(self) -> None:
-        """What a door can make nothing of uses the allowance, and is an event without a command."""
+        """What a listener can make nothing of uses the allowance, and is an event without a command."""
         self.let(per_minute=1)
 
         errors = [self.dispatcher.refuse(STRANGER, Malformed("not UTF-8")) for _ in range(2)]
 
         self.assertEqual([type(error) for error in errors], [Malformed, Throttled])
-        self.assertEqual(self.house.outcomes, [Code.MALFORMED, Code.THROTTLED])
-        self.assertEqual([event.command for event in self.house.ledger.requests], [None, None])
+        self.assertEqual(self.composition.outcomes, [Code.MALFORMED, Code.THROTTLED])
+        self.assertEqual([event.command for event in self.composition.ledger.requests], [None, None])
 
 
 NOBODY_IS_GUEST = [role for role in EVERYTHING if role.name != "guest"]
@@ -322,7 +324,7 @@ class RevocationTests(DispatcherTestCase):
 
     def lines(self) -> list[tuple[str | None, Code]]:
         """Say who is in the audit file with which outcome."""
-        return [(event.caller.name, event.outcome) for event in self.house.ledger.requests]
+        return [(event.caller.name, event.outcome) for event in self.composition.ledger.requests]
 
     def test_it_counts_for_what_comes(self) -> None:
         """What is asked next is judged by the new policy."""
@@ -341,31 +343,31 @@ class RevocationTests(DispatcherTestCase):
         self.assertIsInstance(waiting[0].error, Denied)
         self.assertIsInstance(waiting[2].error, UnknownCommand)
         self.assertEqual(self.lines(), [("guy", Code.DENIED), (None, Code.UNKNOWN_COMMAND)])
-        self.assertEqual([event.finished for event in self.house.ledger.requests], [None, None])
-        for process in self.house.spawner.processes:
+        self.assertEqual([event.finished for event in self.composition.ledger.requests], [None, None])
+        for process in self.composition.spawner.processes:
             process.ends()
         self.assertEqual([first.answer.code, waiting[1].answer.code], [Code.OK] * 2)
-        self.assertEqual(len(self.house.spawner.processes), 2)
+        self.assertEqual(len(self.composition.spawner.processes), 2)
 
     def test_it_counts_for_what_runs(self) -> None:
         """Who has lost the role is denied there and then, hears no more, and the process is ended."""
         sink = RecordingSink()
         asked, other = self.ask(GUY, sink=sink), self.ask(ADA)
-        self.house.spawner.processes[0].says(b"before")
-        self.house.clock.advance(2)
+        self.composition.spawner.processes[0].says(b"before")
+        self.composition.clock.advance(2)
 
         self.revoke(roles=NOBODY_IS_GUEST)
 
         self.assertIsInstance(asked.error, Denied)
-        (event,) = self.house.ledger.requests
+        (event,) = self.composition.ledger.requests
         assert event.finished is not None
         self.assertEqual((event.outcome, event.caller), (Code.DENIED, GUY))
         self.assertEqual((event.finished.duration_seconds, event.finished.stdout_bytes), (2, 6))
-        self.house.spawner.processes[0].says(b"after")
-        self.house.turn()
+        self.composition.spawner.processes[0].says(b"after")
+        self.composition.turn()
         self.assertEqual(sink.stdout, b"before")
-        self.assertEqual([process.is_alive for process in self.house.spawner.processes], [False, True])
-        self.assertEqual(len(self.house.ledger.requests), 1, "one request, one line")
+        self.assertEqual([process.is_alive for process in self.composition.spawner.processes], [False, True])
+        self.assertEqual(len(self.composition.ledger.requests), 1, "one request, one line")
         self.assertTrue(other.is_open)
 
     def test_a_process_is_shared_by_those_who_still_may(self) -> None:
@@ -373,10 +375,10 @@ class RevocationTests(DispatcherTestCase):
         self.let(running=1)
         self.ask(ADA)
         asked = [self.ask(STRANGER, "df"), self.ask(ADA, "df")]
-        self.house.spawner.processes[0].ends()
+        self.composition.spawner.processes[0].ends()
 
         self.revoke(roles=[role for role in EVERYTHING if role.name != "anonymous"])
-        self.house.spawner.processes[1].ends()
+        self.composition.spawner.processes[1].ends()
 
         self.assertIsInstance(asked[0].error, UnknownCommand)
         self.assertEqual(asked[1].answer.finished.exit_status, 0)
@@ -388,7 +390,7 @@ class RevocationTests(DispatcherTestCase):
         running, waiting = self.ask(ADA, "reboot"), self.ask(ADA, "reboot")
 
         self.revoke(command("uptime"))
-        self.house.spawner.processes[0].ends()
+        self.composition.spawner.processes[0].ends()
 
         self.assertEqual(running.answer.finished.exit_status, 0)
         self.assertIsInstance(waiting.error, UnknownCommand)
@@ -407,7 +409,7 @@ class RevocationTests(DispatcherTestCase):
         running, waiting = self.ask(ADA), self.ask(ADA)
 
         self.revoke(command("uptime", timeout_seconds=1.0))
-        self.house.spawner.processes[0].ends()
+        self.composition.spawner.processes[0].ends()
 
         self.assertIsInstance(waiting.error, Busy)
         self.assertIn("has changed", str(waiting.error))
@@ -426,7 +428,7 @@ class RevocationTests(DispatcherTestCase):
         self.revoke(roles=NOBODY_IS_GUEST)
 
         self.assertIsInstance(waiting.error, Denied)
-        self.assertEqual(self.house.ledger.requests[0].command, "uptime")
+        self.assertEqual(self.composition.ledger.requests[0].command, "uptime")
 
     def test_what_a_token_is_good_for(self) -> None:
         """A credential that is good for some commands only is not asked about what it does not concern."""
@@ -442,10 +444,10 @@ class RevocationTests(DispatcherTestCase):
         """Who has lost the role is told of a fault then, and nothing more either."""
         sink = RecordingSink()
         asked = self.ask(GUY, sink=sink)
-        self.house.ledger.is_full = True
+        self.composition.ledger.is_full = True
 
         self.revoke(roles=NOBODY_IS_GUEST)
-        self.house.spawner.processes[0].says(b"after")
+        self.composition.spawner.processes[0].says(b"after")
 
         self.assertIsInstance(asked.error, Fault)
         self.assertEqual(sink.stdout, b"")
@@ -460,9 +462,9 @@ class GoingOnTests(DispatcherTestCase):
 
         self.dispatcher.go_on(GUY, ["uptime"])
 
-        self.assertEqual(self.house.ledger.requests, [])
+        self.assertEqual(self.composition.ledger.requests, [])
         self.assertIsInstance(self.consult(lambda: self.dispatcher.go_on(GUY, ["uptime"])), Throttled)
-        self.assertEqual(self.house.outcomes, [Code.THROTTLED])
+        self.assertEqual(self.composition.outcomes, [Code.THROTTLED])
 
     def test_who_may_not_is_refused_and_written(self) -> None:
         """Whoever would be refused the command is refused, with the words in the audit file."""
@@ -472,8 +474,8 @@ class GoingOnTests(DispatcherTestCase):
             error = self.consult(lambda caller=caller: self.dispatcher.go_on(caller, ["reboot"]))  # type: ignore[misc]
             self.assertIsInstance(error, refusal)
 
-        self.assertEqual([event.command for event in self.house.ledger.requests], ["reboot"] * 3)
-        self.assertEqual([event.caller for event in self.house.ledger.requests], [GUY, token, STRANGER])
+        self.assertEqual([event.command for event in self.composition.ledger.requests], ["reboot"] * 3)
+        self.assertEqual([event.caller for event in self.composition.ledger.requests], [GUY, token, STRANGER])
 
     def test_a_command_that_is_gone(self) -> None:
         """What was begun may be heard to its end."""
@@ -494,10 +496,10 @@ class RecordTests(DispatcherTestCase):
     def test_an_answer_has_its_line(self) -> None:
         """The line has the question's id, caller and command, how the process ended, and when."""
         asked = self.ask(GUY)
-        self.house.clock.advance(2)
-        self.house.spawner.last.ends(3)
+        self.composition.clock.advance(2)
+        self.composition.spawner.last.ends(3)
 
-        (event,) = self.house.ledger.requests
+        (event,) = self.composition.ledger.requests
         self.assertEqual((event.id, event.caller, event.command), (asked.answer.id, GUY, "uptime"))
         self.assertEqual((event.outcome, event.finished), (Code.OK, asked.answer.finished))
         self.assertEqual((event.shared, event.abandoned, event.time), (False, False, 1_700_000_002.0))
@@ -505,7 +507,7 @@ class RecordTests(DispatcherTestCase):
     def test_ids_are_nobodys_choice(self) -> None:
         """Every question has an id of its own, of 64 bits."""
         asked = [self.ask(ADA) for _ in range(3)]
-        for process in self.house.spawner.processes:
+        for process in self.composition.spawner.processes:
             process.ends()
 
         ids = [each.answer.id for each in asked]
@@ -517,10 +519,10 @@ class RecordTests(DispatcherTestCase):
         self.let(running=1)
         self.ask(ADA)
         asked = [self.ask(caller, "df") for caller in (ADA, STRANGER, STRANGER)]
-        self.house.spawner.processes[0].ends()
-        self.house.spawner.processes[1].ends()
+        self.composition.spawner.processes[0].ends()
+        self.composition.spawner.processes[1].ends()
 
-        events = self.house.ledger.requests[1:]
+        events = self.composition.ledger.requests[1:]
         self.assertEqual([event.id for event in events], [each.answer.id for each in asked])
         self.assertEqual([event.caller for event in events], [ADA, STRANGER, STRANGER])
         self.assertEqual([(event.shared, event.outcome) for event in events], [(True, Code.OK)] * 3)
@@ -529,19 +531,19 @@ class RecordTests(DispatcherTestCase):
         """A run that was ended for its time has the outcome timeout, in the answer too."""
         asked = self.ask(ADA)
 
-        self.house.clock.advance(30)
-        self.house.turn()
+        self.composition.clock.advance(30)
+        self.composition.turn()
 
         self.assertEqual(asked.answer.code, Code.TIMEOUT)
-        self.assertEqual(self.house.outcomes, [Code.TIMEOUT])
+        self.assertEqual(self.composition.outcomes, [Code.TIMEOUT])
 
     def test_who_left_has_a_line(self) -> None:
         """A run whose caller went away is written with its end, and marked as abandoned."""
         asked = self.ask(ADA)
         asked.leave()
-        self.house.turn()
+        self.composition.turn()
 
-        (event,) = self.house.ledger.requests
+        (event,) = self.composition.ledger.requests
         assert event.finished is not None
         self.assertEqual((event.abandoned, event.finished.signal), (True, "SIGTERM"))
         self.assertIsInstance(asked.error, CancelledError)
@@ -553,7 +555,7 @@ class RecordTests(DispatcherTestCase):
 
         self.ask(GUY).leave()
 
-        (event,) = self.house.ledger.requests
+        (event,) = self.composition.ledger.requests
         self.assertEqual((event.caller, event.abandoned, event.finished), (GUY, True, None))
 
     def test_who_left_a_shared_run_has_a_line(self) -> None:
@@ -561,13 +563,13 @@ class RecordTests(DispatcherTestCase):
         self.let(running=1)
         self.ask(ADA)
         asked = [self.ask(ADA, "df"), self.ask(STRANGER, "df")]
-        self.house.spawner.processes[0].ends()
+        self.composition.spawner.processes[0].ends()
         asked[0].leave()
 
-        self.house.spawner.processes[1].ends()
+        self.composition.spawner.processes[1].ends()
 
         self.assertEqual(
-            [(event.caller, event.abandoned) for event in self.house.ledger.requests[1:]],
+            [(event.caller, event.abandoned) for event in self.composition.ledger.requests[1:]],
             [(STRANGER, False), (ADA, True)],
         )
 
@@ -578,20 +580,20 @@ class StartTests(DispatcherTestCase):
     def test_it_is_written_before_it_runs(self) -> None:
         """With the request's id, caller and words, when it starts."""
         started: list[int] = []
-        append = self.house.ledger.append
+        append = self.composition.ledger.append
 
         def note(events: Sequence[Event]) -> None:
-            started.append(len(self.house.spawner.processes))
+            started.append(len(self.composition.spawner.processes))
             append(events)
 
-        self.house.ledger.append = note  # type: ignore[method-assign]
-        self.house.clock.advance(5)
+        self.composition.ledger.append = note  # type: ignore[method-assign]
+        self.composition.clock.advance(5)
         asked = self.ask(ADA, "restart")
-        self.house.clock.advance(2)
-        self.house.spawner.last.ends()
+        self.composition.clock.advance(2)
+        self.composition.spawner.last.ends()
 
-        (start,) = self.house.ledger.starts
-        (end,) = self.house.ledger.requests
+        (start,) = self.composition.ledger.starts
+        (end,) = self.composition.ledger.requests
         self.assertEqual(started, [0, 1], "before the process is started, and when it has ended")
         self.assertEqual((start.id, end.id), (asked.answer.id,) * 2)
         self.assertEqual((start.caller, start.command, start.arguments), (ADA, "restart", ()))
@@ -602,7 +604,7 @@ class StartTests(DispatcherTestCase):
         self.ask(ADA, "reboot")
         self.ask(ADA, "df")
 
-        self.assertEqual(self.house.ledger.events, [])
+        self.assertEqual(self.composition.ledger.events, [])
 
     def test_what_waits_has_not_started(self) -> None:
         """The line is written when it is its turn, not when it is asked; what is taken back has none."""
@@ -610,13 +612,13 @@ class StartTests(DispatcherTestCase):
         self.ask(ADA)
         waiting, left = self.ask(ADA, "restart"), self.ask(ADA, "restart")
         left.leave()
-        self.assertEqual(self.house.ledger.starts, [])
+        self.assertEqual(self.composition.ledger.starts, [])
 
         for process in (0, 1):
-            self.house.clock.advance(3)
-            self.house.spawner.processes[process].ends()
+            self.composition.clock.advance(3)
+            self.composition.spawner.processes[process].ends()
 
-        (start,) = self.house.ledger.starts
+        (start,) = self.composition.ledger.starts
         self.assertEqual((start.id, start.time), (waiting.answer.id, 1_700_000_003.0))
 
     def test_who_shares_it_has_a_line_each(self) -> None:
@@ -626,43 +628,43 @@ class StartTests(DispatcherTestCase):
         asked = [self.ask(ADA, "flush"), self.ask(ADA, "flush")]
 
         for process in (0, 1):
-            self.house.spawner.processes[process].ends()
+            self.composition.spawner.processes[process].ends()
 
-        self.assertEqual([start.id for start in self.house.ledger.starts], [each.answer.id for each in asked])
+        self.assertEqual([start.id for start in self.composition.ledger.starts], [each.answer.id for each in asked])
 
     def test_it_does_not_run_if_that_cannot_be_written(self) -> None:
         """Though there seemed to be room: nothing is started, and the caller is told of a fault."""
-        self.house.ledger.is_about_to_be_full = True
+        self.composition.ledger.is_about_to_be_full = True
 
         with capturedLogs() as events:
             error = self.ask(ADA, "restart").error
 
-        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.composition.spawner.processes, [])
         self.assertEqual(len(self.logged(list(events), error)), 1)
 
     def test_it_does_not_run_if_its_end_could_not_be_written(self) -> None:
         """Room for two lines is asked for before the first is written."""
-        self.house.ledger.is_full = True
+        self.composition.ledger.is_full = True
         written: list[Event] = []
 
         def append(events: Sequence[Event]) -> None:
             written.extend(events)
 
-        self.house.ledger.append = append  # type: ignore[method-assign]
+        self.composition.ledger.append = append  # type: ignore[method-assign]
 
         error = self.ask(ADA, "restart").error
 
         self.assertIsInstance(error, Fault)
-        self.assertEqual((self.house.spawner.processes, written), ([], []))
+        self.assertEqual((self.composition.spawner.processes, written), ([], []))
 
     def test_a_start_that_fails_has_an_end(self) -> None:
         """What was written down as started, and could not be, is a fault under the same id."""
-        self.house.spawner.trouble = FileNotFoundError(errno.ENOENT, "No such file or directory")
+        self.composition.spawner.trouble = FileNotFoundError(errno.ENOENT, "No such file or directory")
 
         with capturedLogs():
             self.ask(ADA, "restart")
 
-        (start,), (end,) = self.house.ledger.starts, self.house.ledger.requests
+        (start,), (end,) = self.composition.ledger.starts, self.composition.ledger.requests
         self.assertEqual((start.id, end.outcome), (end.id, Code.FAULT))
 
 
@@ -671,7 +673,7 @@ class FaultTests(DispatcherTestCase):
 
     def test_a_program_that_is_gone(self) -> None:
         """The caller is told an id and nothing else; under it the log has the kernel's words, and a line is written."""
-        self.house.spawner.trouble = FileNotFoundError(errno.ENOENT, "No such file or directory")
+        self.composition.spawner.trouble = FileNotFoundError(errno.ENOENT, "No such file or directory")
 
         with capturedLogs() as events:
             error = self.ask(ADA).error
@@ -681,7 +683,7 @@ class FaultTests(DispatcherTestCase):
         self.assertIn(self.logged([logged], error)[0], formatEvent(logged))
         self.assertIn("uptime: [Errno 2] No such file or directory", formatEvent(logged))
         self.assertEqual(
-            [(event.outcome, event.id) for event in self.house.ledger.requests],
+            [(event.outcome, event.id) for event in self.composition.ledger.requests],
             [
                 (Code.FAULT, getattr(error, "fault_id", None)),
             ],
@@ -689,21 +691,21 @@ class FaultTests(DispatcherTestCase):
 
     def test_a_host_without_room(self) -> None:
         """Too many processes is busy, not a fault, and is written as such."""
-        self.house.spawner.trouble = BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        self.composition.spawner.trouble = BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
         error = self.ask(ADA).error
 
         self.assertIsInstance(error, Busy)
-        self.assertEqual(self.house.outcomes, [Code.BUSY])
+        self.assertEqual(self.composition.outcomes, [Code.BUSY])
 
     def test_nothing_runs_that_cannot_be_written(self) -> None:
         """If the ledger says that it is full, nothing is started, and the caller is told of a fault."""
-        self.house.ledger.is_full = True
+        self.composition.ledger.is_full = True
 
         with capturedLogs() as events:
             error = self.ask(ADA).error
 
-        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.composition.spawner.processes, [])
         self.assertEqual(len(self.logged(list(events), error)), 1)
         self.assertNotIn("no room", str(error))
 
@@ -713,12 +715,12 @@ class FaultTests(DispatcherTestCase):
         self.ask(ADA)
         sinks = [RecordingSink(), RecordingSink()]
         asked = [self.ask(caller, "df", sink) for caller, sink in zip((ADA, STRANGER), sinks, strict=True)]
-        self.house.spawner.processes[0].ends()
-        self.house.ledger.is_about_to_be_full = True
+        self.composition.spawner.processes[0].ends()
+        self.composition.ledger.is_about_to_be_full = True
 
         with capturedLogs() as events:
-            self.house.spawner.processes[1].says(b"said")
-            self.house.spawner.processes[1].ends()
+            self.composition.spawner.processes[1].says(b"said")
+            self.composition.spawner.processes[1].ends()
 
         self.assertEqual([type(each.error) for each in asked], [Fault, Fault])
         self.assertEqual([len(self.logged(list(events), each.error)) for each in asked], [1, 1])
@@ -729,19 +731,19 @@ class FaultTests(DispatcherTestCase):
         self.let(running=1)
         self.ask(ADA)
         asked = [self.ask(ADA, "df"), self.ask(STRANGER, "df")]
-        self.house.spawner.processes[0].ends()
+        self.composition.spawner.processes[0].ends()
         waiting = [self.ask(ADA), self.ask(ADA)]
-        self.house.ledger.mistake = IndexError("mistake")
+        self.composition.ledger.mistake = IndexError("mistake")
 
         self.dispatcher.close()
-        self.house.spawner.processes[1].ends()
+        self.composition.spawner.processes[1].ends()
 
         self.assertEqual([type(each.error) for each in (*asked, *waiting)], [Fault] * 4)
         self.assertEqual(len(self.flushLoggedErrors(IndexError)), 3)
 
     def test_a_refusal_that_cannot_be_written_is_a_fault(self) -> None:
         """Whatever the refusal was, the caller is told of the greater trouble."""
-        self.house.ledger.is_full = True
+        self.composition.ledger.is_full = True
         queries: list[Callable[[], object]] = [
             lambda: self.dispatcher.help(GUY, "reboot"),
             lambda: self.dispatcher.whoami(GUY),
@@ -760,7 +762,7 @@ class FaultTests(DispatcherTestCase):
         self.let(running=1)
         self.ask(ADA)
         waiting = self.ask(GUY)
-        self.house.ledger.is_full = True
+        self.composition.ledger.is_full = True
 
         self.dispatcher.close()
 
@@ -771,7 +773,7 @@ class FaultTests(DispatcherTestCase):
         self.let(running=1)
         self.ask(ADA)
         waiting = self.ask(GUY)
-        self.house.ledger.is_about_to_be_full = True
+        self.composition.ledger.is_about_to_be_full = True
 
         with capturedLogs() as events:
             waiting.leave()
@@ -780,7 +782,7 @@ class FaultTests(DispatcherTestCase):
         self.assertEqual(len(events), 1)
 
     def test_a_mistake_of_a_door_has_an_id(self) -> None:
-        """What a door could not foresee is logged whole, under the id that is to be told."""
+        """What a listener could not foresee is logged whole, under the id that is to be told."""
         with capturedLogs() as events:
             fault = self.dispatcher.fault(Failure(ValueError("secret")))
 
@@ -812,7 +814,7 @@ class ConsultTests(DispatcherTestCase):
         granted, rule = self.dispatcher.explain(ADA, ["reboot"])
 
         self.assertEqual((granted.command.name, rule), ("reboot", Rule(role="admin", pattern="*")))
-        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.composition.spawner.processes, [])
 
     def test_explain_refuses_what_asking_would_refuse(self) -> None:
         """To explain is refused as to run would be; and without a command it is a bad argument."""
@@ -831,9 +833,9 @@ class ConsultTests(DispatcherTestCase):
         self.assertEqual(self.dispatcher.whoami(STRANGER), ("anonymous",))
 
     def test_who_tells_how_many_are_connected(self) -> None:
-        """Connections are counted by door."""
-        self.house.gate.enter("line", "192.0.2.1")
-        self.house.gate.enter("line", "192.0.2.2")
+        """Connections are counted by protocol."""
+        self.composition.connection_limit.enter("line", "192.0.2.1")
+        self.composition.connection_limit.enter("line", "192.0.2.2")
 
         self.assertEqual(self.dispatcher.who(STRANGER), {"line": 2})
 
@@ -847,7 +849,7 @@ class ConsultTests(DispatcherTestCase):
         self.consult(lambda: self.dispatcher.help(GUY, "df"))
 
         self.assertEqual(
-            [(event.command, event.arguments, event.outcome) for event in self.house.ledger.requests],
+            [(event.command, event.arguments, event.outcome) for event in self.composition.ledger.requests],
             [
                 ("help", (), Code.OK),
                 ("help", ("df",), Code.OK),
@@ -866,7 +868,7 @@ class ConsultTests(DispatcherTestCase):
         error = self.consult(lambda: self.dispatcher.help(ADA))
 
         self.assertIsInstance(error, Throttled)
-        self.assertEqual(self.house.outcomes, [Code.OK, Code.THROTTLED])
+        self.assertEqual(self.composition.outcomes, [Code.OK, Code.THROTTLED])
 
 
 class CloseTests(DispatcherTestCase):
@@ -881,17 +883,19 @@ class CloseTests(DispatcherTestCase):
         """A run that is under way is answered after the closing."""
         self.dispatcher.close()
 
-        self.house.spawner.last.ends()
+        self.composition.spawner.last.ends()
 
         self.assertEqual(self.running.answer.finished.exit_status, 0)
-        self.assertEqual(len(self.house.spawner.processes), 1)
+        self.assertEqual(len(self.composition.spawner.processes), 1)
 
     def test_what_waits_is_refused(self) -> None:
         """Who waits is told that it is busy, and that is written."""
         self.dispatcher.close()
 
         self.assertIsInstance(self.waiting.error, Busy)
-        self.assertEqual([(event.caller, event.outcome) for event in self.house.ledger.requests], [(GUY, Code.BUSY)])
+        self.assertEqual(
+            [(event.caller, event.outcome) for event in self.composition.ledger.requests], [(GUY, Code.BUSY)]
+        )
 
     def test_what_comes_is_refused(self) -> None:
         """Who asks after the closing, for a command or for a word, is told that it is busy."""
@@ -916,7 +920,7 @@ class CloseTests(DispatcherTestCase):
         self.dispatcher.close()
 
         self.assertIsInstance(again[0].error, Busy)
-        self.assertEqual(self.house.outcomes, [Code.BUSY, Code.BUSY])
+        self.assertEqual(self.composition.outcomes, [Code.BUSY, Code.BUSY])
 
 
 class ReentrancyTests(DispatcherTestCase):
@@ -937,11 +941,11 @@ class ReentrancyTests(DispatcherTestCase):
 
         ask()
         for number in range(3):
-            self.house.spawner.processes[number].says(b"%d" % number)
-            self.house.spawner.processes[number].ends()
+            self.composition.spawner.processes[number].says(b"%d" % number)
+            self.composition.spawner.processes[number].ends()
 
         self.assertEqual(said, [b"0", b"1", b"2"])
-        self.assertEqual(self.house.outcomes, [Code.OK] * 3)
+        self.assertEqual(self.composition.outcomes, [Code.OK] * 3)
 
     def test_a_refusal_may_be_asked_for_again(self) -> None:
         """A client that loses its place, and asks again at once, is judged anew."""
@@ -957,4 +961,4 @@ class ReentrancyTests(DispatcherTestCase):
         self.ask(GUY)
 
         self.assertIsInstance(again[0].error, Busy)
-        self.assertEqual(self.house.outcomes, [Code.BUSY, Code.BUSY])
+        self.assertEqual(self.composition.outcomes, [Code.BUSY, Code.BUSY])

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from cmdserver.core.errors import BadArgument, Denied, LoginRequired, RequestError, UnknownCommand
 from cmdserver.core.model import Caller, Grant, Rule
-from cmdserver.dispatch.policy import Policy, is_glob
+from cmdserver.core.names import is_glob
+from cmdserver.dispatch.policy import Policy
 from tests.doubles import LAW, a_caller, a_command, a_role
 
 _COMMANDS = tuple(a_command(name=name) for name in ("uptime", "df", "net-if", "net-stat", "reboot"))

@@ -9,13 +9,13 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import AuditError, Busy, Denied, Refusal
-from cmdserver.core.model import Answer, Caller, Finished
+from cmdserver.core.model import Answer, Caller, ProcessResult
 from cmdserver.dispatch import scheduler
 from cmdserver.dispatch.broadcast import PIECE_BYTES, READERS_A_TURN
 from cmdserver.dispatch.requests import Question
 from cmdserver.dispatch.scheduler import BYTES_A_TURN, Run, Scheduler
 from cmdserver.execution.runner import Runner
-from cmdserver.limits.fair_queue import Admission
+from cmdserver.limits.fair_queue import FairQueue
 from tests.doubles import a_caller
 from tests.running_doubles import STRANGER, Asked, FakeProcess, RecordingSink, fake_host, grant, user
 
@@ -27,11 +27,11 @@ class FakeReporter:
 
     def __init__(self) -> None:
         self.reports: list[str] = []
-        self.ends: list[Finished] = []
+        self.ends: list[ProcessResult] = []
         #: For whom each process was about to be started.
         self.started: list[list[str]] = []
         #: What the processes of those that were turned away had done.
-        self.so_far: list[Finished | None] = []
+        self.so_far: list[ProcessResult | None] = []
         #: Whether those who asked may be told.
         self.consents = True
         self.mistake: Exception | None = None
@@ -43,7 +43,7 @@ class FakeReporter:
         if self.trouble is not None:
             raise self.trouble
 
-    def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: Finished) -> bool:
+    def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: ProcessResult) -> bool:
         if self.mistake is not None:
             raise self.mistake
         asked_ids, departed_ids = (",".join(each.id for each in questions) for questions in (asked, departed))
@@ -51,7 +51,7 @@ class FakeReporter:
         self.ends.append(finished)
         return self.consents
 
-    def turned_away(self, question: Question, refusal: Refusal, so_far: Finished | None = None) -> None:
+    def turned_away(self, question: Question, refusal: Refusal, so_far: ProcessResult | None = None) -> None:
         self.reports.append(f"turned away {question.id}")
         self.so_far.append(so_far)
         question.answered.errback(refusal)
@@ -78,8 +78,8 @@ class SchedulerTestCase(SynchronousTestCase):
 
     def let(self, *, running: int, queued: int) -> None:
         """Begin with these limits."""
-        self.admission: Admission[Run] = Admission(running, queued)
-        self.scheduler = Scheduler(self.admission, self.runner, self.clock)
+        self.fair_queue: FairQueue[Run] = FairQueue(running, queued)
+        self.scheduler = Scheduler(self.fair_queue, self.runner, self.clock)
         self.scheduler.report_to(self.reporter)
 
     def ask(self, name: str, caller: Caller = ADA, sink: RecordingSink | None = None, /, **differences: Any) -> Asked:
@@ -173,7 +173,7 @@ class UnsharedTests(SchedulerTestCase):
 
         self.assertIsInstance(asked.error, CancelledError)
         self.assertEqual(self.reporter.reports, ["settled  departed a"])
-        self.assertEqual(self.admission.running, 0)
+        self.assertEqual(self.fair_queue.running, 0)
 
     def test_who_leaves_hears_no_more(self) -> None:
         """What the process says between the leaving and its end reaches no sink any more."""
@@ -211,7 +211,7 @@ class UnsharedTests(SchedulerTestCase):
 
         self.assertEqual(len(self.processes), 1)
         self.assertEqual(self.reporter.reports, ["withdrawn b", "settled a departed"])
-        self.assertEqual(self.admission.queued, 0)
+        self.assertEqual(self.fair_queue.queued, 0)
 
     def test_to_leave_after_the_answer_is_harmless(self) -> None:
         """There is nothing left to leave."""
@@ -232,13 +232,13 @@ class PlacesTests(SchedulerTestCase):
         self.let(running=2, queued=10)
         for name in "abcd":
             self.ask(name)
-        self.assertEqual((len(self.processes), self.admission.queued), (2, 2))
+        self.assertEqual((len(self.processes), self.fair_queue.queued), (2, 2))
 
         self.processes[0].ends()
-        self.assertEqual((len(self.processes), self.admission.queued), (3, 1))
+        self.assertEqual((len(self.processes), self.fair_queue.queued), (3, 1))
         self.processes[1].ends()
 
-        self.assertEqual((len(self.processes), self.admission.queued, self.admission.running), (4, 0, 2))
+        self.assertEqual((len(self.processes), self.fair_queue.queued, self.fair_queue.running), (4, 0, 2))
 
     def test_a_full_line_is_busy(self) -> None:
         """Who finds no room is refused at once, and nothing of the question is left."""
@@ -251,7 +251,7 @@ class PlacesTests(SchedulerTestCase):
         self.processes[0].ends()
         self.processes[1].ends()
         self.assertEqual(len(self.processes), 2)
-        self.assertEqual((self.admission.running, self.admission.queued), (0, 0))
+        self.assertEqual((self.fair_queue.running, self.fair_queue.queued), (0, 0))
 
     def test_a_refused_question_may_be_asked_again(self) -> None:
         """A shared question that was refused for lack of room founds a group like any other later on."""
@@ -266,7 +266,7 @@ class PlacesTests(SchedulerTestCase):
         self.assertEqual(asked.answer.id, "c")
 
     def test_who_has_most_waiting_makes_room(self) -> None:
-        """A newcomer takes the place of the last in the longest lane, who is told that it is busy."""
+        """Who comes last takes the place of the last in the longest lane, who is told that it is busy."""
         self.let(running=1, queued=3)
         self.ask("a1")
         greedy = [self.ask("a2"), self.ask("a3"), self.ask("a4")]
@@ -276,7 +276,7 @@ class PlacesTests(SchedulerTestCase):
         self.assertIsInstance(greedy[2].error, Busy)
         self.assertEqual(self.reporter.reports, ["turned away a4"])
         self.assertTrue(modest.is_open)
-        self.assertEqual(self.admission.queued, 3)
+        self.assertEqual(self.fair_queue.queued, 3)
 
     def test_lanes_take_turns(self) -> None:
         """A caller with one request is not served after another's many."""
@@ -318,7 +318,7 @@ class PlacesTests(SchedulerTestCase):
         for name in "abc":
             self.ask(name)
 
-        self.admission.running_limit = 3
+        self.fair_queue.running_limit = 3
         self.scheduler.start_all_that_may()
 
         self.assertEqual(len(self.processes), 3)
@@ -358,7 +358,7 @@ class TurnedAwayTests(SchedulerTestCase):
         self.processes[0].ends()
         self.assertEqual(running.answer.id, "a")
         self.assertEqual(len(self.processes), 1)
-        self.assertEqual((self.admission.running, self.admission.queued), (0, 0))
+        self.assertEqual((self.fair_queue.running, self.fair_queue.queued), (0, 0))
 
     def test_who_is_told_may_leave_another_run(self) -> None:
         """A caller who hears the bad news and takes another of its waiting questions back does no harm to the rest."""
@@ -436,7 +436,7 @@ class ReviewTests(SchedulerTestCase):
         self.assertEqual(self.reporter.so_far, [None])
         self.processes[1].ends()
         self.assertEqual(waiting[1].answer.id, "c")
-        self.assertEqual((len(self.processes), self.admission.queued), (2, 0))
+        self.assertEqual((len(self.processes), self.fair_queue.queued), (2, 0))
 
     def test_one_of_a_group_in_line(self) -> None:
         """Of those who wait for the same process one may be refused, and the others are answered."""
@@ -469,7 +469,7 @@ class ReviewTests(SchedulerTestCase):
         assert so_far is not None
         self.assertEqual((so_far.duration_seconds, so_far.stdout_bytes, so_far.is_over), (1.5, 6, False))
         self.assertEqual(self.reporter.reports, ["turned away a", "settled  departed"])
-        self.assertEqual(self.admission.running, 0)
+        self.assertEqual(self.fair_queue.running, 0)
 
     def test_one_of_those_who_share_what_runs(self) -> None:
         """Of those who hear the same process only who is refused hears no more; the process goes on for the others."""
@@ -664,7 +664,7 @@ class SharedTests(SchedulerTestCase):
         self.ask("y", ADA)
         late = [self.share("b", GUY), self.share("c", BOB)]
         self.ask("x", ADA)
-        self.admission.running_limit = 1  # as after a reload
+        self.fair_queue.running_limit = 1  # as after a reload
 
         self.processes[0].ends()
 
@@ -786,7 +786,7 @@ class ToldTests(SchedulerTestCase):
 
         self.assertTrue(self.asked[0].is_open)
         self.assertEqual(self.asked[1].answer.id, "b")
-        self.assertEqual(self.admission.running, 0)
+        self.assertEqual(self.fair_queue.running, 0)
         self.sinks[0].when_out = lambda: None
         self.sinks[0].resume()
         self.assertEqual((self.sinks[0].stdout, self.asked[0].answer.id), (self.said, "a"))
@@ -946,7 +946,7 @@ class FailureTests(SchedulerTestCase):
             self.assertIsInstance(self.ask("a").error, Busy)
 
         self.assertEqual(self.reporter.reports, ["turned away a"] * 4)
-        self.assertEqual(self.admission.running, 0)
+        self.assertEqual(self.fair_queue.running, 0)
 
     def test_a_mistake_of_ours_gives_the_place_back(self) -> None:
         """Whatever the start of a process raises, its question is told, and others have their turn."""
@@ -959,7 +959,7 @@ class FailureTests(SchedulerTestCase):
         self.processes[0].ends()
 
         self.assertIsInstance(first.error, ValueError)
-        self.assertEqual((second.answer.id, self.admission.running), ("b", 0))
+        self.assertEqual((second.answer.id, self.fair_queue.running), ("b", 0))
 
     def test_a_sink_that_raises_has_no_answer(self) -> None:
         """A mistake while output is told, to one who shares with nobody, ends the process; its place is free again."""
@@ -977,7 +977,7 @@ class FailureTests(SchedulerTestCase):
                 self.assertIsInstance(asked.error, ZeroDivisionError)
                 self.assertEqual(self.reporter.reports, ["failed a"])
                 self.assertNotIn(b"two", sink.stdout)
-                self.assertEqual(self.admission.running, 0)
+                self.assertEqual(self.fair_queue.running, 0)
 
     def test_a_sink_that_raises_after_its_caller_has_left(self) -> None:
         """Is nobody's answer; that its caller left is reported."""
@@ -1017,7 +1017,7 @@ class FailureTests(SchedulerTestCase):
 
         self.assertIsInstance(asked.error, OSError)
         self.assertEqual(self.reporter.reports, ["failed a"])
-        self.assertEqual(self.admission.running, 0)
+        self.assertEqual(self.fair_queue.running, 0)
 
     def test_all_who_share_hear_of_it(self) -> None:
         """A process that cannot be started fails everyone who waited for it, and the next in line has its turn."""
@@ -1029,7 +1029,7 @@ class FailureTests(SchedulerTestCase):
         self.processes[0].ends()
 
         self.assertEqual([isinstance(each.error, OSError) for each in asked], [True] * 3)
-        self.assertEqual((self.admission.running, self.admission.queued), (0, 0))
+        self.assertEqual((self.fair_queue.running, self.fair_queue.queued), (0, 0))
 
     def test_a_mistake_in_the_report_leaves_nobody_without_an_answer(self) -> None:
         """If writing the end down raises what it never should, all who asked are told of a fault."""
@@ -1039,7 +1039,7 @@ class FailureTests(SchedulerTestCase):
         self.processes[0].ends()
 
         self.assertIsInstance(asked.error, ValueError)
-        self.assertEqual(self.admission.running, 0)
+        self.assertEqual(self.fair_queue.running, 0)
 
     def test_a_mistake_in_one_sink_leaves_nobody_without_an_answer(self) -> None:
         """A sink that raises while it is told costs neither itself nor the others the end of their question."""

@@ -11,7 +11,7 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.core.model import Finished
+from cmdserver.core.model import ProcessResult
 from cmdserver.execution import process_run as execution_module
 from cmdserver.execution.process_run import Execution
 from cmdserver.execution.runner import Runner
@@ -105,7 +105,7 @@ class ExecutionTests(SynchronousTestCase):
         execution = self.runner.run(granted, self.sink if is_streamed else None)
         return execution, self.host.last
 
-    def result(self, execution: Execution) -> Finished:
+    def result(self, execution: Execution) -> ProcessResult:
         """Take the end that must have come; after it, no timer may be left."""
         finished = self.successResultOf(execution.finished)
         self.clock.advance(0)  # the last signal to whoever is left in the group

@@ -8,10 +8,10 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.config.daemon_user import Successor
+from cmdserver.core.model import TargetUser
 
 #: Whom the daemon is to become, and somebody else; that nobody has these numbers does not matter here.
-DAEMON = Successor("61301", 61301, 61301)
+DAEMON = TargetUser("61301", 61301, 61301)
 STRANGER = 61302
 
 

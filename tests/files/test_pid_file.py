@@ -102,8 +102,8 @@ class PlaceTests(RootTestCase):
     def test_a_place_of_somebody_elses(self) -> None:
         """Neither root nor the daemon writes there."""
         strangers = self.directory("strangers", STRANGER)
-        for successor in (DAEMON, None):
-            self.assertRaises(CannotStart, PidFile(strangers / "pid", Rights(successor)).write)
+        for target_user in (DAEMON, None):
+            self.assertRaises(CannotStart, PidFile(strangers / "pid", Rights(target_user)).write)
         self.assertRaises(CannotStart, PidFile(self.theirs / "pid", Rights(None)).write)
         self.assertEqual([*strangers.iterdir(), *self.theirs.iterdir()], [])
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cmdserver.app.cli import main
 from cmdserver.app.state_directory import prepare_directory_for
-from cmdserver.config.daemon_user import Successor
+from cmdserver.cli.main import main
+from cmdserver.core.model import TargetUser
 from cmdserver.files.run_as_owner import Rights, acting_as, acting_as_root, as_owner_of, open_credential_as_root
 from cmdserver.files.safe_path import UnsafePath
 
 OWNER = 61301
-DAEMON = Successor(str(OWNER), OWNER, OWNER)
+DAEMON = TargetUser(str(OWNER), OWNER, OWNER)
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
 

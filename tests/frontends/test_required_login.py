@@ -19,30 +19,30 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 
-from cmdserver.auth.authenticator import Door, Identity, Login
+from cmdserver.auth.authenticator import Authenticator, ListenerAuth, Login
 from cmdserver.auth.credentials import Certificate, ICertificate, IPassword, Proof
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import AuditError, Code, Throttled
-from cmdserver.core.events import EventStream, LoggedIn, Requested
+from cmdserver.core.events import EventLog, LoggedIn, Requested
 from cmdserver.core.model import Caller
 from cmdserver.dispatch.policy import Policy
-from cmdserver.frontends.common.interface import Lobby
-from cmdserver.frontends.common.login_session import Entrance
+from cmdserver.frontends.common.interface import FrontEndContext
+from cmdserver.frontends.common.login_session import LoginSession
 from cmdserver.frontends.line.front_end import LineFrontEnd
 from cmdserver.frontends.ssh.front_end import SSHFrontEnd
 from cmdserver.frontends.web.front_end import WebFrontEnd
-from cmdserver.limits.login_limit import Threshold
-from cmdserver.limits.max_startups import Newcomers, Startups
+from cmdserver.limits.login_limit import LoginLimit
+from cmdserver.limits.max_startups import MaxStartups, UnauthenticatedConnections
 from cmdserver.limits.source_penalties import Penalties
 from cmdserver.net import tls_context
 from cmdserver.net.proxied_endpoint import ProxyEndpoint
 from cmdserver.net.tls_transport import wrap
 from cmdserver.sshtransport.encoding import string, uint32
-from tests.frontends.line.doubles import FakeHangups, FakeOrphans
+from tests.frontends.line.doubles import FakeLiveness
 from tests.frontends.ssh.doubles import OPEN, REQUEST
 from tests.frontends.ssh.test_connection import HOST_KEY
 from tests.frontends.ssh.test_connection import Client as SSHClient
-from tests.running_doubles import EVERYTHING, House, command
+from tests.running_doubles import EVERYTHING, Composition, command
 from tests.tls_doubles import NOW, Client, FakeTCP, TLSFilesTestCase, Wire, client_context, issue
 
 PLACE = "tcp:2023"
@@ -71,7 +71,7 @@ class ScriptedChecker:
         return self.decide()
 
 
-class FragileThreshold(Threshold):
+class FragileThreshold(LoginLimit):
     """Counts whoever comes, and may break when somebody logs in."""
 
     trouble: Exception | None = None
@@ -80,8 +80,8 @@ class FragileThreshold(Threshold):
         if self.trouble is not None:
             raise self.trouble
 
-    def enter(self, door: str, source: str) -> None:
-        self.newcomers.enter(door, source, 0.99)
+    def enter(self, protocol: str, source: str) -> None:
+        self.unauthenticated_connections.enter(protocol, source, 0.99)
 
 
 class Plain:
@@ -126,23 +126,24 @@ class Setting:
 
     def __post_init__(self) -> None:
         commands = (command(), command("df"))
-        self.house = House(self.test, *commands)
-        self.house.dispatcher.reconfigure(Policy(commands, EVERYTHING, self.login_required_at))
-        self.threshold = FragileThreshold(Newcomers(Startups(10, 30, 100)), Penalties(), self.house.clock, lambda: 0.99)
-        identity = Identity(
+        self.composition = Composition(self.test, *commands)
+        self.composition.dispatcher.reconfigure(Policy(commands, EVERYTHING, self.login_required_at))
+        self.login_limit = FragileThreshold(
+            UnauthenticatedConnections(MaxStartups(10, 30, 100)), Penalties(), self.composition.clock, lambda: 0.99
+        )
+        authenticator = Authenticator(
             [self.checker],
-            self.threshold,
-            EventStream(self.house.ledger),
+            self.login_limit,
+            EventLog(self.composition.ledger),
             lambda: 1_700_000_000.0,
             lambda *_: succeed(False),
         )
-        self.doors = {name: Door(name, self.login, identity, PLACE) for name in ("line", "web", "ssh")}
-        self.lobby = Lobby(
-            dispatcher=self.house.dispatcher,
-            gate=self.house.gate,
-            hangups=FakeHangups(),  # type: ignore[arg-type]
-            orphans=FakeOrphans(),  # type: ignore[arg-type]
-            clock=self.house.clock,
+        self.protocols = {name: ListenerAuth(name, self.login, authenticator, PLACE) for name in ("line", "web", "ssh")}
+        self.context = FrontEndContext(
+            dispatcher=self.composition.dispatcher,
+            connection_limit=self.composition.connection_limit,
+            liveness=FakeLiveness(),  # type: ignore[arg-type]
+            clock=self.composition.clock,
             limits=Limits,
             web_hosts=lambda: frozenset({"cmd.example"}),
             ssh_host_keys=lambda: (HOST_KEY,),
@@ -155,7 +156,7 @@ class Setting:
     def secured(self, front_end: Any) -> Any:
         """Put TLS around it."""
         credentials = self.test.load(client_ca=self.test.ca_path)
-        return wrap(front_end, credentials, self.house.clock)
+        return wrap(front_end, credentials, self.composition.clock)
 
 
 def proxied(factory: Any) -> Any:
@@ -184,7 +185,7 @@ class Visit:
         self.end: Any = Plain(self.factory())
 
     def factory(self) -> Any:
-        return LineFrontEnd(self.setting.doors["line"], self.setting.lobby)
+        return LineFrontEnd(self.setting.protocols["line"], self.setting.context)
 
     @property
     def is_over(self) -> bool:
@@ -226,7 +227,7 @@ class Web(Visit):
     asks, password = WEB_ASKS, WEB_PASSWORD
 
     def factory(self) -> Any:
-        return WebFrontEnd(self.setting.doors["web"], self.setting.lobby)
+        return WebFrontEnd(self.setting.protocols["web"], self.setting.context)
 
 
 class ReactorWire(Wire):
@@ -251,7 +252,7 @@ class TLSLine(Visit):
         self.end = ReactorWire(setting.secured(self.factory()), self.client)
 
     def factory(self) -> Any:
-        return LineFrontEnd(self.setting.doors["line"], self.setting.lobby, self.setting.reads)
+        return LineFrontEnd(self.setting.protocols["line"], self.setting.context, self.setting.reads)
 
     def send(self, data: bytes) -> None:
         self.client.send(data)
@@ -266,13 +267,13 @@ class CertifiedWeb(TLSLine):
     certificate, asks, password = True, WEB_ASKS, WEB_PASSWORD
 
     def factory(self) -> Any:
-        return WebFrontEnd(self.setting.doors["web"], self.setting.lobby, self.setting.reads)
+        return WebFrontEnd(self.setting.protocols["web"], self.setting.context, self.setting.reads)
 
 
 class SSH(Visit):
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        front_end = SSHFrontEnd(setting.doors["ssh"], setting.lobby)
+        front_end = SSHFrontEnd(setting.protocols["ssh"], setting.context)
         self.end = Plain(front_end)
         self.client: Any = SSHClient()
         self.client.makeConnection(StringTransport())
@@ -350,12 +351,12 @@ def checker(decide: Callable[[], Any]) -> Fails:
 
 def ledger(method: str, error: Exception) -> Fails:
     """Let the audit file raise something."""
-    return lambda setting: patch.object(setting.house.ledger, method, raising(error))
+    return lambda setting: patch.object(setting.composition.ledger, method, raising(error))
 
 
 def broken_threshold(setting: Setting) -> contextlib.AbstractContextManager[Any]:
     """Let what throttles logins raise something."""
-    setting.threshold.trouble = KeyError("x")
+    setting.login_limit.trouble = KeyError("x")
     return contextlib.nullcontext()
 
 
@@ -400,10 +401,10 @@ class RequiredLoginTestCase(TLSFilesTestCase):
 
     def require_nothing_done(self, case: str, setting: Setting) -> None:
         """Nothing was run, and nobody was told anything that a caller is told."""
-        self.assertEqual(setting.house.spawner.processes, [], case)
+        self.assertEqual(setting.composition.spawner.processes, [], case)
         served = [
             event
-            for event in setting.house.ledger.events
+            for event in setting.composition.ledger.events
             if (isinstance(event, Requested) and (event.outcome is Code.OK or isinstance(event.caller, Caller)))
             or (isinstance(event, LoggedIn) and event.outcome is Code.OK)
         ]
@@ -411,9 +412,9 @@ class RequiredLoginTestCase(TLSFilesTestCase):
 
     def require_nothing_left(self, case: str, setting: Setting) -> None:
         """The connection has left nothing behind, and has given its place back once."""
-        setting.house.turn()
-        self.assertEqual(setting.house.gate.total, 0, case)
-        self.assertEqual(set(setting.threshold.newcomers.counts().values()), {0}, case)
+        setting.composition.turn()
+        self.assertEqual(setting.composition.connection_limit.total, 0, case)
+        self.assertEqual(set(setting.login_limit.unauthenticated_connections.counts().values()), {0}, case)
 
     def try_everything(self) -> None:
         """Ask ahead, in time, after a failure, after the end of input, and when time is up."""
@@ -425,7 +426,7 @@ class RequiredLoginTestCase(TLSFilesTestCase):
             visit.ends_input()
             self.require_nothing_done(f"{case}, half-closed", setting)
             for _ in range(80):
-                setting.house.clock.advance(0.5)
+                setting.composition.clock.advance(0.5)
             visit.end.settle()
             self.require_nothing_done(f"{case}, overdue", setting)
             visit.leaves()
@@ -467,7 +468,7 @@ class RequiredLoginTests(RequiredLoginTestCase):
         """Each attempt is a line of the audit file, and no mistake of ours is logged twice."""
         for case, setting, visit in self.visits(*sorted(FAILURES.keys() - UNWRITABLE - {"checker is silent"})):
             visit.begin()
-            attempts = [event for event in setting.house.ledger.events if isinstance(event, LoggedIn)]
+            attempts = [event for event in setting.composition.ledger.events if isinstance(event, LoggedIn)]
             errors = self.flushLoggedErrors()
             visit.leaves()
             has_two = isinstance(visit, CertifiedWeb) and case.partition(" at ")[0] in NOT_THE_END
@@ -479,13 +480,15 @@ class LockTests(RequiredLoginTestCase):
     """Three things keep the anonymous out, and each is enough."""
 
     def test_each_alone(self) -> None:
-        """The entrance alone, for lines; the door alone; the policy alone."""
+        """The entrance alone, for lines; the listener alone; the policy alone."""
         permissive = patch.object(
-            Door,
+            ListenerAuth,
             "anonymous",
-            lambda door, source: Caller(name=None, door=door.name, source=source, method="none", listener=PLACE),
+            lambda protocol, source: Caller(
+                name=None, protocol=protocol.name, source=source, method="none", listener=PLACE
+            ),
         )
-        open_to_lines = patch.object(Entrance, "takes_lines", True)
+        open_to_lines = patch.object(LoginSession, "takes_lines", True)
         asking = patch.object(Setting, "login_required_at", (PLACE,))
         for locks in ((permissive,), (open_to_lines,), (permissive, open_to_lines, asking)):
             with contextlib.ExitStack() as stack:
@@ -495,16 +498,16 @@ class LockTests(RequiredLoginTestCase):
 
     def require_nothing_done(self, case: str, setting: Setting) -> None:
         """Nothing was run, and nothing was answered."""
-        self.assertEqual(setting.house.spawner.processes, [], case)
-        self.assertNotIn(Code.OK, setting.house.outcomes, case)
+        self.assertEqual(setting.composition.spawner.processes, [], case)
+        self.assertNotIn(Code.OK, setting.composition.outcomes, case)
 
 
 class ThrottledTests(TLSFilesTestCase):
     def test_who_has_to_wait_is_not_charged_again(self) -> None:
         """A certificate that is not looked at for now is nobody's offence."""
         setting = Setting(self, certificate_of=by_certificate)
-        setting.threshold.trouble = Throttled("too many", 3)
-        with patch.object(Door, "offended") as offended:
+        setting.login_limit.trouble = Throttled("too many", 3)
+        with patch.object(ListenerAuth, "offended") as offended:
             visit = CertifiedWeb(setting)
         self.assertFalse(visit.is_over)
         self.assertEqual(offended.mock_calls, [])
@@ -524,9 +527,9 @@ class ControlTests(TLSFilesTestCase):
                 visit.asks_for_commands()
                 visit.exchange()
 
-            self.assertNotEqual(setting.house.spawner.processes, [], listener.__name__)
-            setting.house.spawner.last.ends()
-            served = {event.caller.name for event in setting.house.ledger.requests if event.outcome is Code.OK}
+            self.assertNotEqual(setting.composition.spawner.processes, [], listener.__name__)
+            setting.composition.spawner.last.ends()
+            served = {event.caller.name for event in setting.composition.ledger.requests if event.outcome is Code.OK}
             self.assertEqual(served, {"ada"}, listener.__name__)
             visit.leaves()
 
@@ -537,7 +540,7 @@ class ControlTests(TLSFilesTestCase):
             visit = listener(setting)
             visit.send(visit.asks)
 
-            self.assertNotEqual(setting.house.spawner.processes, [], listener.__name__)
+            self.assertNotEqual(setting.composition.spawner.processes, [], listener.__name__)
             visit.leaves()
 
 
@@ -551,13 +554,13 @@ class ReloadTests(TLSFilesTestCase):
                 setting = Setting(self, login)
                 visit = listener(setting)
                 visit.send(visit.asks)
-                (process,) = setting.house.spawner.processes
-                setting.house.dispatcher.reconfigure(Policy((command(), command("df")), EVERYTHING, [PLACE]))
+                (process,) = setting.composition.spawner.processes
+                setting.composition.dispatcher.reconfigure(Policy((command(), command("df")), EVERYTHING, [PLACE]))
                 process.ends()
                 visit.end.settle()
                 visit.send(visit.asks)
 
-                self.assertEqual(setting.house.spawner.processes, [process], (login, listener))
-                outcomes = {event.outcome for event in setting.house.ledger.requests[1:]}
+                self.assertEqual(setting.composition.spawner.processes, [process], (login, listener))
+                outcomes = {event.outcome for event in setting.composition.ledger.requests[1:]}
                 self.assertLessEqual(outcomes, {Code.DENIED, Code.MALFORMED}, (login, listener))
                 visit.leaves()

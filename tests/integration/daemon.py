@@ -97,8 +97,8 @@ def shell(script: str, **settings: object) -> Mapping[str, object]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Door:
-    """A door on a port of its own, besides the one where nobody logs in."""
+class Listener:
+    """A listener on a port of its own, besides the one where nobody logs in."""
 
     protocol: str = "line"
     login: str = "required"
@@ -156,7 +156,7 @@ class Daemon:
         listen: Sequence[str] | None = None,
         limits: Mapping[str, object] | None = None,
         audit_file: str | None = None,
-        doors: Sequence[Door] = (),
+        listeners: Sequence[Listener] = (),
         roles: Tables | None = None,
         tls: Mapping[str, object] | None = None,
         web: Mapping[str, object] | None = None,
@@ -169,7 +169,7 @@ class Daemon:
             listen: The endpoints; None for the daemon's own port on 127.0.0.1.
             limits: The ``[limits]``.
             audit_file: The ``[audit]`` file; None for the usual one.
-            doors: Besides the one at which everybody is anonymous.
+            listeners: Besides the one at which everybody is anonymous.
             roles: By name; None for one that lets everybody run everything.
             tls: The ``[tls]``; None for none.
             web: The ``[web]``; None for none.
@@ -177,8 +177,8 @@ class Daemon:
         """
         endpoints = [self.endpoint()] if listen is None else listen
         lines = ["[[listen]]", 'protocol = "line"', f"endpoint = {json.dumps(list(endpoints))}", 'login = "never"', ""]
-        for door in doors:
-            lines += door.toml()
+        for listener in listeners:
+            lines += listener.toml()
         for name, settings in commands.items():
             own: Any = settings.get("environment", {})
             marked = {**settings, "environment": {"CMDSERVER_TEST": self.marker, **own}}

@@ -31,7 +31,7 @@ class Response:
 
 
 class HTTPClient(Client):
-    """A raw connection to a web door; see `Client`."""
+    """A raw connection to a web listener; see `Client`."""
 
     def __init__(self, address: Address, **how: Any) -> None:
         super().__init__(address, **how)

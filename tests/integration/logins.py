@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from tests.integration.client import GREETING, TIMEOUT_SECONDS, Client
-from tests.integration.daemon import Daemon, Door, clean_environment, program, shell
+from tests.integration.daemon import Daemon, Listener, clean_environment, program, shell
 
 USER, PASSWORD, FAILED = b"User?\n", b"Password?\n", b"Login failed.\n"
 #: What a client that was let in by its password has read so far.
@@ -74,22 +74,22 @@ def believing(certificate: tuple[Path, Path] | None = None, version: ssl.TLSVers
     return context
 
 
-def knock(door: Door, **how: Any) -> Client:
-    """Connect to a door as it wants it, TLS included."""
-    tls = {"tls": believing()} if door.tls and "tls" not in how else {}
-    return Client(door.address, **{**tls, **how})
+def knock(listener: Listener, **how: Any) -> Client:
+    """Connect to a listener as it wants it, TLS included."""
+    tls = {"tls": believing()} if listener.tls and "tls" not in how else {}
+    return Client(listener.address, **{**tls, **how})
 
 
-def talk(door: Door, text: bytes, **how: Any) -> bytes:
+def talk(listener: Listener, text: bytes, **how: Any) -> bytes:
     """Send everything ahead, and read until the daemon closes."""
-    with knock(door, **how) as client:
+    with knock(listener, **how) as client:
         client.send(text)
         return client.read_all()
 
 
-def log_in(door: Door, name: str = "alice", password: str = ALICE, **how: Any) -> Client:
-    """Log in at a door that requires it; the caller closes."""
-    client = knock(door, **how)
+def log_in(listener: Listener, name: str = "alice", password: str = ALICE, **how: Any) -> Client:
+    """Log in at a listener that requires it; the caller closes."""
+    client = knock(listener, **how)
     try:
         client.send(f"{name}\n{password}\n".encode())
         assert client.read_line() + client.read_line() + client.read_line() == LET_IN
@@ -99,9 +99,9 @@ def log_in(door: Door, name: str = "alice", password: str = ALICE, **how: Any) -
     return client
 
 
-def may_log_in(door: Door, name: str, password: str, **how: Any) -> bool:
+def may_log_in(listener: Listener, name: str, password: str, **how: Any) -> bool:
     """Whether a pair is believed; what is said is one of two texts, and nothing else."""
-    said = talk(door, f"{name}\n{password}\nquit\n".encode(), **how)
+    said = talk(listener, f"{name}\n{password}\nquit\n".encode(), **how)
     assert said in {LET_IN, KEPT_OUT}
     return said == LET_IN
 

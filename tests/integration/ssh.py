@@ -1,4 +1,4 @@
-"""OpenSSH's client, as tests of the SSH door use it: with no configuration of anybody's, and no question left open."""
+"""OpenSSH's client, as tests of SSH listeners use it: with no configuration of anybody's, and no question left open."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.client import TIMEOUT_SECONDS
-from tests.integration.daemon import Daemon, Door
+from tests.integration.daemon import Daemon, Listener
 from tests.integration.logins import ALICE, require_program
 
 #: What the client says of an end that is no exit status: a signal, a refusal, a connection that was lost.
@@ -20,7 +20,7 @@ class SSH:
     """Somebody with an SSH client.
 
     Args:
-        door: Where they call.
+        listener: Where they call.
         directory: For their files.
         user: As whom they log in.
         password: Given whenever it is asked for.
@@ -28,7 +28,7 @@ class SSH:
         options: More of ``-o``.
     """
 
-    door: Door
+    listener: Listener
     directory: Path
     user: str = "alice"
     password: str = ALICE
@@ -47,7 +47,7 @@ class SSH:
             **self.options,
         }
         said = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        where = ["-p", str(self.door.port), "-l", self.user]
+        where = ["-p", str(self.listener.port), "-l", self.user]
         return [
             require_program("ssh"),
             "-F",

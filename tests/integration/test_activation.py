@@ -49,17 +49,17 @@ def test_activated(activated: Daemon, public_directory: Path) -> None:
     path = public_directory / "socket"
 
     def look() -> None:
-        assert whoami(activated.address) == b"address  127.0.0.1"
+        assert whoami(activated.address) == b"address   127.0.0.1"
         if has_ipv6():
-            assert whoami(("::1", activated.port)) == b"address  ::1"
-        assert [whoami(("127.0.0.1", port)) for port in (pair_one, pair_two)] == [b"address  127.0.0.1"] * 2
-        assert whoami(str(path)) == b"address  unix"
-        assert whoami(("127.0.0.1", proxied), b"PROXY UNKNOWN\r\n") == b"address  127.0.0.1"
-        assert whoami(("127.0.0.1", proxied), b"PROXY TCP6 2001:db8::1 ::1 1 1\r\n") == b"address  2001:db8::1"
+            assert whoami(("::1", activated.port)) == b"address   ::1"
+        assert [whoami(("127.0.0.1", port)) for port in (pair_one, pair_two)] == [b"address   127.0.0.1"] * 2
+        assert whoami(str(path)) == b"address   unix"
+        assert whoami(("127.0.0.1", proxied), b"PROXY UNKNOWN\r\n") == b"address   127.0.0.1"
+        assert whoami(("127.0.0.1", proxied), b"PROXY TCP6 2001:db8::1 ::1 1 1\r\n") == b"address   2001:db8::1"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
     look()
-    # A door that is another by its configuration has the same socket.
+    # A listener that is another by its configuration has the same socket.
     text = activated.config_file.read_text("utf-8")
     activated.config_file.write_text(
         text.replace('login = "never"', 'login = "optional"\nallow_plaintext_passwords = true')

@@ -119,14 +119,14 @@ def test_explain(daemon: Daemon) -> None:
 
 
 def test_whoami_and_who(daemon: Daemon) -> None:
-    """``whoami`` tells name, roles, door and address; ``who`` how many are connected, by door."""
+    """``whoami`` tells name, roles, listener and address; ``who`` how many are connected, by protocol."""
     with daemon.connect() as another:
         another.read_greeting()
 
         assert daemon.ask_json("whoami", source="127.0.0.3") == {
             "name": None,
             "roles": ["anonymous"],
-            "door": "line",
+            "protocol": "line",
             "address": "127.0.0.3",
         }
         assert daemon.ask_json("who")["connected"]["line"] >= 2

@@ -16,7 +16,7 @@ KEYS = {
     "time",
     "event",
     "id",
-    "door",
+    "protocol",
     "source",
     "user",
     "method",
@@ -76,7 +76,7 @@ def test_one_line_for_each_request(daemon: Daemon) -> None:
         ("explain", ["nobody"], "unknown_command"),
         (None, [], "bad_argument"),
     ]
-    assert {(each["event"], each["door"], each["source"], each["user"], each["method"]) for each in records} == {
+    assert {(each["event"], each["protocol"], each["source"], each["user"], each["method"]) for each in records} == {
         ("request", "line", "127.0.0.5", None, "none")
     }
     assert len({record["id"] for record in records}) == len(lines)

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.daemon import Daemon, Door, clean_environment, is_listening, shell, wait_until
+from tests.integration.daemon import Daemon, Listener, clean_environment, is_listening, shell, wait_until
 from tests.integration.users import as_number, directory_of_nobody
 
 pytestmark = pytest.mark.slow
 
 COMMANDS = {"word": shell("echo word")}
 
-#: twistd, to which a signal is sent when its doors are open and it is not yet running.
+#: twistd, to which a signal is sent when its listeners are open and it is not yet running.
 _SIGNALLED = """
 import os, signal, sys
-from cmdserver.privsep import starting
+from cmdserver.privsep.daemon import starting
 waits = starting.wait_for
 
 def wait_for(connection):
@@ -87,7 +87,7 @@ def test_an_end_that_comes_too_early(daemon_to_be: Daemon, numbers: Sequence[sig
 def test_without_standard_streams(daemon_to_be: Daemon, closed: Sequence[int]) -> None:
     """Whichever of them are closed: it starts, answers and ends, and nothing that it says goes anywhere else."""
     daemon = daemon_to_be
-    daemon.configure(COMMANDS, doors=[Door(tls=True)])
+    daemon.configure(COMMANDS, listeners=[Listener(tls=True)])
     shut = " ".join(f"{each}{'<' if each == 0 else '>'}&-" for each in closed)
     daemon.start(command_line=["sh", "-c", f'exec "$@" {shut}', "sh", *daemon.command_line()])
 

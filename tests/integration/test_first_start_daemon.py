@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from tests.integration.client import Client
-from tests.integration.daemon import Daemon, Door, is_listening, program
+from tests.integration.daemon import Daemon, Listener, is_listening, program
 from tests.integration.logins import (
     ALICE,
     COMMANDS,
@@ -48,9 +48,9 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 def test_first_start(daemon_to_be: Daemon) -> None:
     """It makes what is missing, for itself alone, and says where the password is, but not what it is."""
-    daemon, door = daemon_to_be, Door(tls=True)
+    daemon, listener = daemon_to_be, Listener(tls=True)
     state = daemon.state_directory
-    daemon.configure(COMMANDS, doors=[door], roles=ADMIN)
+    daemon.configure(COMMANDS, listeners=[listener], roles=ADMIN)
     daemon.start()
 
     assert mode(state) == 0o700
@@ -62,9 +62,9 @@ def test_first_start(daemon_to_be: Daemon) -> None:
     assert files_with(daemon, password) == [state / "initial-password"]
     assert (state / "passwd").read_text("ascii").startswith("admin:$2b$12$")
 
-    assert not may_log_in(door, "admin", "")
-    assert not may_log_in(door, "admin", "admin")
-    assert talk(door, f"admin\n{password}\nreboot\n".encode()) == LET_IN + b"rebooted\n"
+    assert not may_log_in(listener, "admin", "")
+    assert not may_log_in(listener, "admin", "admin")
+    assert talk(listener, f"admin\n{password}\nreboot\n".encode()) == LET_IN + b"rebooted\n"
 
     # The second start makes nothing anew.
     made = contents(state)
@@ -73,36 +73,36 @@ def test_first_start(daemon_to_be: Daemon) -> None:
     daemon.start()
     assert contents(state) == made
     assert "made" not in daemon.log()[said:]
-    assert may_log_in(door, "admin", password)
+    assert may_log_in(listener, "admin", password)
 
     # A new password takes the place of the first, and the file goes.
     companion(daemon, "user", "passwd", "admin", password="one of my own")
     assert not (state / "initial-password").exists()
-    assert not may_log_in(door, "admin", password)
-    assert may_log_in(door, "admin", "one of my own")
+    assert not may_log_in(listener, "admin", password)
+    assert may_log_in(listener, "admin", "one of my own")
     daemon.stop()
     daemon.start()
     assert not (state / "initial-password").exists()
     assert not files_with(daemon, password)
-    assert may_log_in(door, "admin", "one of my own")
+    assert may_log_in(listener, "admin", "one of my own")
 
 
 def test_certificate_of_the_first_start(daemon_to_be: Daemon) -> None:
     """It is good for the names by which a client finds this host, to a client that was given it."""
-    daemon, door = daemon_to_be, Door(tls=True)
-    daemon.configure(COMMANDS, doors=[door])
+    daemon, listener = daemon_to_be, Listener(tls=True)
+    daemon.configure(COMMANDS, listeners=[listener])
     daemon.start()
 
     context = ssl.create_default_context(cafile=str(daemon.state_directory / "tls.crt"))
     for name in ("localhost", "127.0.0.1", "::1", socket.gethostname()):
-        with Client(door.address) as client, context.wrap_socket(client.socket, server_hostname=name) as verified:
+        with Client(listener.address) as client, context.wrap_socket(client.socket, server_hostname=name) as verified:
             assert verified.recv(100) == USER
 
 
 def test_users_who_are_there_already(daemon_to_be: Daemon) -> None:
     """Then nobody is made, and nothing is written over."""
-    daemon, door = daemon_to_be, Door(tls=True)
-    daemon.configure(COMMANDS, doors=[door], roles=ROLES)
+    daemon, listener = daemon_to_be, Listener(tls=True)
+    daemon.configure(COMMANDS, listeners=[listener], roles=ROLES)
     write_passwords(daemon)
     before = (daemon.state_directory / "passwd").read_bytes()
 
@@ -110,7 +110,7 @@ def test_users_who_are_there_already(daemon_to_be: Daemon) -> None:
 
     assert (daemon.state_directory / "passwd").read_bytes() == before
     assert not (daemon.state_directory / "initial-password").exists()
-    assert may_log_in(door, "alice", ALICE)
+    assert may_log_in(listener, "alice", ALICE)
 
 
 def test_without_a_login_nothing_is_made(daemon_to_be: Daemon) -> None:
@@ -124,20 +124,20 @@ def test_without_a_login_nothing_is_made(daemon_to_be: Daemon) -> None:
 
 def test_login_door_added_by_a_reload(daemon_to_be: Daemon) -> None:
     """It gets what a first start makes."""
-    daemon, door = daemon_to_be, Door(tls=True)
+    daemon, listener = daemon_to_be, Listener(tls=True)
     daemon.configure(COMMANDS)
     daemon.start()
-    daemon.configure(COMMANDS, doors=[door], roles=ADMIN)
+    daemon.configure(COMMANDS, listeners=[listener], roles=ADMIN)
     daemon.reload()
 
     password = (daemon.state_directory / "initial-password").read_text("ascii").strip()
-    assert may_log_in(door, "admin", password)
+    assert may_log_in(listener, "admin", password)
     assert files_with(daemon, password) == [daemon.state_directory / "initial-password"]
 
 
 @pytest.mark.skipif(Path("/etc/cmdserver").exists(), reason="this host has a configuration of its own")
 def test_built_in_configuration(daemon_to_be: Daemon) -> None:
-    """Without a file, both doors of the built-in one are open, on loopback, and do what they should."""
+    """Without a file, both listeners of the built-in one are open, on loopback, and do what they should."""
     daemon = daemon_to_be
     if is_listening(ANONYMOUS) or is_listening(SECURE):
         pytest.skip("somebody else has the usual ports")
@@ -153,7 +153,7 @@ def test_built_in_configuration(daemon_to_be: Daemon) -> None:
         password = (state / "initial-password").read_text("ascii")
         client.send(f"admin\n{password}whoami\n".encode())
         said = client.read_all()
-    assert said.startswith(LET_IN + b"name     admin\nroles    admin\n")
+    assert said.startswith(LET_IN + b"name      admin\nroles     admin\n")
     with Client(SECURE, tls=believing()) as client:
         client.send(b"admin\nadmin\n")
         assert client.read_all() == KEPT_OUT
@@ -183,25 +183,30 @@ def test_password_over_plain_tcp_from_elsewhere(
     daemon_to_be: Daemon, options: tuple[str, ...], login: str, interface: str
 ) -> None:
     """It is refused, with the ways out."""
-    door = Door(login=login, interface=interface)
-    daemon_to_be.configure(COMMANDS, doors=[door])
+    listener = Listener(login=login, interface=interface)
+    daemon_to_be.configure(COMMANDS, listeners=[listener])
 
     said = refusal(daemon_to_be, *options)
 
-    assert f": listen[1].endpoint: tcp:{door.port}:interface={interface} would take passwords over plain TCP" in said
+    assert (
+        f": listen[1].endpoint: tcp:{listener.port}:interface={interface} would take passwords over plain TCP" in said
+    )
     assert "tls = true" in said
     assert "allow_plaintext_passwords = true" in said
 
 
 def test_password_over_plain_tcp_if_it_must_be(daemon_to_be: Daemon) -> None:
     """Who says that it is wanted gets it; so does who listens everywhere with TLS."""
-    plain, secure = Door(interface="0.0.0.0", allow_plaintext_passwords=True), Door(interface="0.0.0.0", tls=True)
-    daemon_to_be.configure(COMMANDS, doors=[plain, secure], roles=ROLES)
+    plain, secure = (
+        Listener(interface="0.0.0.0", allow_plaintext_passwords=True),
+        Listener(interface="0.0.0.0", tls=True),
+    )
+    daemon_to_be.configure(COMMANDS, listeners=[plain, secure], roles=ROLES)
     write_passwords(daemon_to_be)
     daemon_to_be.start()
 
-    for door in (plain, secure):
-        assert may_log_in(door, "alice", ALICE)
+    for listener in (plain, secure):
+        assert may_log_in(listener, "alice", ALICE)
 
 
 @pytest.fixture
@@ -240,7 +245,7 @@ def test_certificate_that_is_no_good(
         case _:
             tls["client_ca"] = str(certificate.with_name("nowhere.crt"))
             expected = f"{tls['client_ca']}: No such file or directory"
-    daemon_to_be.configure(COMMANDS, doors=[Door(tls=True)], tls=tls)
+    daemon_to_be.configure(COMMANDS, listeners=[Listener(tls=True)], tls=tls)
 
     assert expected in refusal(daemon_to_be, *options)
 
@@ -260,7 +265,7 @@ def test_mistakes_about_tls(
     daemon_to_be: Daemon, options: tuple[str, ...], tls: Mapping[str, object], said: str
 ) -> None:
     """They are told with their places."""
-    daemon_to_be.configure(COMMANDS, doors=[Door(tls=True)], tls=tls)
+    daemon_to_be.configure(COMMANDS, listeners=[Listener(tls=True)], tls=tls)
 
     assert said in refusal(daemon_to_be, *options)
 
@@ -271,7 +276,7 @@ def test_mistakes_about_tls(
 )
 def test_mistakes_about_limits(daemon_to_be: Daemon, options: tuple[str, ...], setting: str) -> None:
     """They too."""
-    daemon_to_be.configure(COMMANDS, doors=[Door(tls=True)])
+    daemon_to_be.configure(COMMANDS, listeners=[Listener(tls=True)])
     text = daemon_to_be.config_file.read_text("utf-8")
     daemon_to_be.config_file.write_text(text.replace("[limits]", f"[limits]\n{setting}"), "utf-8")
 
@@ -280,7 +285,7 @@ def test_mistakes_about_limits(daemon_to_be: Daemon, options: tuple[str, ...], s
 
 def test_check_makes_nothing(daemon_to_be: Daemon) -> None:
     """``--check`` of a good file, whose certificate would be made at the first start, leaves no trace."""
-    daemon_to_be.configure(COMMANDS, doors=[Door(tls=True)])
+    daemon_to_be.configure(COMMANDS, listeners=[Listener(tls=True)])
 
     done = daemon_to_be.run_to_end("--check")
 
@@ -293,11 +298,11 @@ def test_expired_certificate_is_a_warning(daemon_to_be: Daemon, tmp_path: Path) 
     past = datetime.now(UTC) - timedelta(days=1)
     leaf = trustme.CA().issue_cert("localhost", not_before=past - timedelta(days=1), not_after=past)
     certificate, key = write_certificate(tmp_path, "server", leaf)
-    door = Door(tls=True)
-    daemon_to_be.configure(COMMANDS, doors=[door], tls={"certificate": str(certificate), "key": str(key)})
+    listener = Listener(tls=True)
+    daemon_to_be.configure(COMMANDS, listeners=[listener], tls={"certificate": str(certificate), "key": str(key)})
     daemon_to_be.start()
 
     assert f"{certificate}: the certificate of " in daemon_to_be.log()
     assert " expired on " in daemon_to_be.log()
-    with knock(door) as client:
+    with knock(listener) as client:
         assert client.read_line() == USER

@@ -30,7 +30,7 @@ from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 import cmdserver
-from tests.integration.daemon import Daemon, Door, prepared, shell, wait_until
+from tests.integration.daemon import Daemon, Listener, prepared, shell, wait_until
 from tests.integration.http_client import HTTPClient
 from tests.integration.logins import (
     ALICE,
@@ -84,8 +84,8 @@ _LIBRARIES = (str(Path(cmdserver.__file__).parent), sysconfig.get_path("purelib"
 
 #: twistd, in which Python is out of reach for every user but root.
 _TWISTD = """
-from cmdserver import preloading, shedding
-shedding.is_out_of_reach = preloading.is_out_of_reach = lambda uid, gid: True
+from cmdserver.app import drop_privileges, preloading
+drop_privileges.is_out_of_reach = preloading.is_out_of_reach = lambda uid, gid: True
 sys.argv[0] = "twistd"
 from twisted.scripts.twistd import run
 run()
@@ -138,10 +138,13 @@ def _odd_certificate(directory: Path, authority: trustme.CA, kind: _ASN1Type) ->
 
 def test_every_door(daemon: Daemon) -> None:
     """Lines, TLS, the web and SSH, logins of every kind, a reload, clients that make mistakes, and the end."""
-    line, tls = Door(), Door(tls=True)
-    web, https = Door(protocol="web", login="optional", allow_plaintext_passwords=True), Door(protocol="web", tls=True)
-    ssh = Door(protocol="ssh")
-    doors = [tls, web, https, ssh]
+    line, tls = Listener(), Listener(tls=True)
+    web, https = (
+        Listener(protocol="web", login="optional", allow_plaintext_passwords=True),
+        Listener(protocol="web", tls=True),
+    )
+    ssh = Listener(protocol="ssh")
+    listeners = [tls, web, https, ssh]
     roles = {"all": {"commands": ["*"], "users": ["alice", "bob"]}, "anonymous": {"commands": ["read", "df", "word"]}}
     authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
     files = {}
@@ -154,13 +157,13 @@ def test_every_door(daemon: Daemon) -> None:
     write_passwords(daemon, {"alice": ALICE}, cost=CHEAP)
     key = make_key(daemon.directory)
     authorize(daemon, "alice", key)
-    daemon.configure(COMMANDS, doors=doors, roles=roles, tls=wanted, limits=LENIENT)
+    daemon.configure(COMMANDS, listeners=listeners, roles=roles, tls=wanted, limits=LENIENT)
     _start(daemon)
 
     for reloaded in (False, True):
         _use_lines(daemon, tls, files["alice"], authority)
-        for door in (web, https):
-            _use_web(door)
+        for listener in (web, https):
+            _use_web(listener)
         _use_ssh(daemon, ssh, key)
         token = companion(daemon, "token", "add", "alice").stdout.strip()
         with HTTPClient(web.address) as client:
@@ -170,17 +173,21 @@ def test_every_door(daemon: Daemon) -> None:
         if not reloaded:
             files["server"] = write_certificate(daemon.directory, "server", authority.issue_cert("localhost"))
             daemon.configure(
-                {**COMMANDS, "more": shell("echo more")}, doors=[line, *doors], roles=roles, tls=wanted, limits=LENIENT
+                {**COMMANDS, "more": shell("echo more")},
+                listeners=[line, *listeners],
+                roles=roles,
+                tls=wanted,
+                limits=LENIENT,
             )
             daemon.reload()
             assert "configuration read again" in daemon.log()
-    daemon.configure({"bad": {"run": ["no-such"]}}, doors=doors)
+    daemon.configure({"bad": {"run": ["no-such"]}}, listeners=listeners)
     daemon.reload()
     assert "nothing was changed" in daemon.log()
     assert daemon.stop() == -15
 
 
-def _use_lines(daemon: Daemon, tls: Door, certificate: tuple[Path, Path], authority: trustme.CA) -> None:
+def _use_lines(daemon: Daemon, tls: Listener, certificate: tuple[Path, Path], authority: trustme.CA) -> None:
     said = daemon.ask(
         "session\nword\nread\nwhoami\nwho\nhelp\nexplain word\njson df\njson fails\nnope\n'\n\xff\nquit\n"
     )
@@ -198,7 +205,7 @@ def _use_lines(daemon: Daemon, tls: Door, certificate: tuple[Path, Path], author
             client.read_all()
 
 
-def _use_web(door: Door) -> None:
+def _use_web(listener: Listener) -> None:
     requests: list[tuple[str, str, dict[str, str]]] = [
         ("/", "GET", {"accept": "text/html"}),
         ("/", "GET", {}),
@@ -215,40 +222,40 @@ def _use_web(door: Door) -> None:
         ("/-/static/style.css", "GET", {}),
         ("/-/static/nosuch", "GET", {}),
     ]
-    context = {"tls": believing()} if door.tls else {}
+    context = {"tls": believing()} if listener.tls else {}
     authorization = "Basic YWxpY2U6Y29ycmVjdCBob3JzZQ=="  # alice:correct horse
     for target, method, headers in requests:
         for login in ("", authorization):
-            with HTTPClient(door.address, **context) as client:
+            with HTTPClient(listener.address, **context) as client:
                 said = headers | {"authorization": login} if login else headers
                 assert client.ask(target, method, b"", **said).status < 599
     form = f"user=alice&password={ALICE.replace(' ', '+')}".encode()
-    with HTTPClient(door.address, **context) as client:
+    with HTTPClient(listener.address, **context) as client:
         client.ask("/-/login", "POST", form, accept="text/html", content_type="multipart/form-data; boundary=x")
-    with HTTPClient(door.address, **context) as client:
+    with HTTPClient(listener.address, **context) as client:
         client.ask("/-/login", "POST", form, accept="text/html")
-    if door.tls:
-        url = f"https://localhost:{door.port}/read"
+    if listener.tls:
+        url = f"https://localhost:{listener.port}/read"
         pipe(["curl", "-sk", "--http2", "-u", f"alice:{ALICE}", url], b"")
 
 
-def _use_ssh(daemon: Daemon, door: Door, key: Path) -> None:
-    client = SSH(door=door, directory=daemon.directory, key=key)
+def _use_ssh(daemon: Daemon, listener: Listener, key: Path) -> None:
+    client = SSH(listener=listener, directory=daemon.directory, key=key)
     assert client.run("word").stdout == b"word\n"
     assert client.run("fails").returncode == 3
     assert client.run(text=b"word\nhelp\n").stdout.startswith(b"word\n")
     shown = client.run("-tt", text=b"word\nhel\tp\nexplain word\n\x1b[A\nquit\n")
     assert b"word" in shown.stdout
-    by_password = SSH(door=door, directory=daemon.directory)
+    by_password = SSH(listener=listener, directory=daemon.directory)
     assert by_password.run("word").stdout == b"word\n"
-    wrong = SSH(door=door, directory=daemon.directory, password="wrong")
+    wrong = SSH(listener=listener, directory=daemon.directory, password="wrong")
     assert wrong.run("word").returncode == 255
 
 
 def test_a_first_start_of_everything(daemon: Daemon) -> None:
     """Keys, certificate and the first user are made while Python is out of reach already."""
-    tls, ssh = Door(tls=True), Door(protocol="ssh")
-    daemon.configure(COMMANDS, doors=[tls, ssh])
+    tls, ssh = Listener(tls=True), Listener(protocol="ssh")
+    daemon.configure(COMMANDS, listeners=[tls, ssh])
     _start(daemon)
     password = (daemon.state_directory / "initial-password").read_text("ascii").strip()
     assert may_log_in(tls, "admin", password)
@@ -262,7 +269,7 @@ def test_the_companion_command(daemon: Daemon, tmp_path: Path) -> None:
     daemon.configure(COMMANDS)
     daemon.state_directory.mkdir(mode=0o700)
     os.chown(daemon.state_directory, 61301, 61301)
-    run = "from cmdserver.app.cli import main; main()"
+    run = "from cmdserver.cli.main import main; main()"
     script = _UNREACHABLE.format(file=str(daemon.directory / "tried"), libraries=_LIBRARIES) + run
     public = f"{make_key(tmp_path)}.pub"
     for words, text, status in (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.client import GREETING
-from tests.integration.daemon import Daemon, Door, running, wait_until
+from tests.integration.daemon import Daemon, Listener, running, wait_until
 from tests.integration.logins import (
     ALICE,
     COMMANDS,
@@ -35,13 +35,13 @@ from tests.integration.logins import (
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("daemon")]
 
-REQUIRED = {tls: Door(login="required", tls=tls) for tls in (False, True)}
-OPTIONAL = {tls: Door(login="optional", tls=tls) for tls in (False, True)}
-NEVER = Door(login="never", tls=True)
-DOORS = (*REQUIRED.values(), *OPTIONAL.values(), NEVER)
+REQUIRED = {tls: Listener(login="required", tls=tls) for tls in (False, True)}
+OPTIONAL = {tls: Listener(login="optional", tls=tls) for tls in (False, True)}
+NEVER = Listener(login="never", tls=True)
+LISTENERS = (*REQUIRED.values(), *OPTIONAL.values(), NEVER)
 
-both_required = pytest.mark.parametrize("door", REQUIRED.values(), ids=str)
-both_optional = pytest.mark.parametrize("door", OPTIONAL.values(), ids=str)
+both_required = pytest.mark.parametrize("listener", REQUIRED.values(), ids=str)
+both_optional = pytest.mark.parametrize("listener", OPTIONAL.values(), ids=str)
 
 UNKNOWN = b'cmdserver: unknown_command: no command named "reboot"; try: help\n'
 DENIED = "cmdserver: denied: no role of {} includes {}; ask the administrator for one that does\n"
@@ -51,8 +51,10 @@ AHEAD = f"alice\n{ALICE}\nsession\nuptime\ndf\n".encode()
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon with every kind of door."""
-    with running(tmp_path_factory.mktemp("login"), COMMANDS, doors=DOORS, roles=ROLES, limits=LENIENT) as daemon:
+    """A daemon with every kind of listener."""
+    with running(
+        tmp_path_factory.mktemp("login"), COMMANDS, listeners=LISTENERS, roles=ROLES, limits=LENIENT
+    ) as daemon:
         write_passwords(daemon)
         yield daemon
 
@@ -69,9 +71,9 @@ def fresh(daemon: Daemon) -> Iterator[Daemon]:
 
 @both_required
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
-def test_dialogue(door: Door, end: bytes) -> None:
+def test_dialogue(listener: Listener, end: bytes) -> None:
     """One question, one answer, byte for byte; nothing is said before it is its turn."""
-    with knock(door) as client:
+    with knock(listener) as client:
         assert client.read_line() == USER
         client.send(b"alice" + end)
         assert client.read_line() == PASSWORD
@@ -79,14 +81,14 @@ def test_dialogue(door: Door, end: bytes) -> None:
         assert client.read_line() == GREETING
         client.send(b"whoami" + end)
         assert client.read_all() == (
-            b"name     alice\nroles    authenticated reader\ndoor     line\naddress  127.0.0.1\n"
+            b"name      alice\nroles     authenticated reader\nprotocol  line\naddress   127.0.0.1\n"
         )
 
 
 @both_required
-def test_dialogue_byte_by_byte(door: Door) -> None:
+def test_dialogue_byte_by_byte(listener: Listener) -> None:
     """However it is cut into pieces."""
-    with knock(door) as client:
+    with knock(listener) as client:
         for byte in AHEAD + b"quit\n":
             client.send(bytes([byte]))
         said = client.read_all()
@@ -97,9 +99,9 @@ def test_dialogue_byte_by_byte(door: Door) -> None:
 
 @both_required
 @pytest.mark.parametrize("name", ["long", "root"])
-def test_passwords_are_taken_as_they_are(door: Door, name: str) -> None:
+def test_passwords_are_taken_as_they_are(listener: Listener, name: str) -> None:
     """All of 72 bytes, and the blanks at both ends."""
-    assert may_log_in(door, name, USERS[name])
+    assert may_log_in(listener, name, USERS[name])
 
 
 REFUSED: Mapping[str, tuple[bytes, bytes]] = {
@@ -130,11 +132,11 @@ REFUSED: Mapping[str, tuple[bytes, bytes]] = {
 
 @both_required
 @pytest.mark.parametrize(("name", "password"), REFUSED.values(), ids=REFUSED)
-def test_refused_alike(daemon: Daemon, door: Door, name: bytes, password: bytes) -> None:
+def test_refused_alike(daemon: Daemon, listener: Listener, name: bytes, password: bytes) -> None:
     """Whatever was wrong, the same is said, and then it is over; why is written down."""
     before = len(logins(daemon))
 
-    said = talk(door, name + b"\n" + password + b"\nuptime\n")
+    said = talk(listener, name + b"\n" + password + b"\nuptime\n")
 
     assert said == KEPT_OUT
     login = logins(daemon)[before]
@@ -147,9 +149,9 @@ def test_refused_alike(daemon: Daemon, door: Door, name: bytes, password: bytes)
 
 @both_required
 @pytest.mark.parametrize("ahead", [b"x" * 9000 + b"\n", b"alice\n" + b"x" * 9000 + b"\n"], ids=["name", "password"])
-def test_answer_longer_than_a_line(door: Door, ahead: bytes) -> None:
+def test_answer_longer_than_a_line(listener: Listener, ahead: bytes) -> None:
     """It is malformed, as any such line, and the end."""
-    said = talk(door, ahead)
+    said = talk(listener, ahead)
 
     assert said.removeprefix(USER).removeprefix(PASSWORD) == (
         b"cmdserver: malformed: the line is longer than 8192 bytes\n"
@@ -157,14 +159,14 @@ def test_answer_longer_than_a_line(door: Door, ahead: bytes) -> None:
 
 
 @both_required
-def test_silence_and_half_a_dialogue(door: Door) -> None:
-    """A client that leaves in the middle leaves nothing, and the door is open to the next."""
+def test_silence_and_half_a_dialogue(listener: Listener) -> None:
+    """A client that leaves in the middle leaves nothing, and the listener is open to the next."""
     for ahead in (b"", b"alice", b"alice\n", b"alice\ncorr"):
-        with knock(door) as client:
+        with knock(listener) as client:
             client.send(ahead)
             assert client.read_line() == USER
 
-    assert may_log_in(door, "alice", ALICE)
+    assert may_log_in(listener, "alice", ALICE)
 
 
 def test_half_closed() -> None:
@@ -189,40 +191,40 @@ def test_gone_during_the_check() -> None:
 
 
 @both_optional
-def test_optional(door: Door) -> None:
+def test_optional(listener: Listener) -> None:
     """Anonymous first; after the word ``login`` with the user's roles."""
     anonymous, whoami, login = b"session\nreboot\nwhoami\n", b"whoami\n", f"login\nroot\n{USERS['root']}\n".encode()
 
-    said = talk(door, anonymous + login + whoami + b"reboot\nquit\n")
+    said = talk(listener, anonymous + login + whoami + b"reboot\nquit\n")
 
     assert (
         said
         == GREETING
         + UNKNOWN
-        + b"name     (anonymous)\nroles    anonymous\ndoor     line\n"
-        + (b"address  127.0.0.1\n" + LET_IN)
-        + b"name     root\nroles    authenticated admin\ndoor     line\naddress  127.0.0.1\nrebooted\n"
+        + b"name      (anonymous)\nroles     anonymous\nprotocol  line\n"
+        + (b"address   127.0.0.1\n" + LET_IN)
+        + b"name      root\nroles     authenticated admin\nprotocol  line\naddress   127.0.0.1\nrebooted\n"
     )
 
 
 @both_optional
-def test_optional_without_a_session(door: Door) -> None:
+def test_optional_without_a_session(listener: Listener) -> None:
     """``login`` is no request: one can still be made."""
-    assert talk(door, f"login\r\nalice\r\n{ALICE}\r\ndf\r\n".encode()) == GREETING + LET_IN + b"full\n"
+    assert talk(listener, f"login\r\nalice\r\n{ALICE}\r\ndf\r\n".encode()) == GREETING + LET_IN + b"full\n"
 
 
 @both_optional
-def test_optional_refused(door: Door) -> None:
+def test_optional_refused(listener: Listener) -> None:
     """A login that fails is the end, whatever could be done without."""
-    assert talk(door, b"session\nlogin\nalice\nwrong\nuptime\n") == GREETING + KEPT_OUT
+    assert talk(listener, b"session\nlogin\nalice\nwrong\nuptime\n") == GREETING + KEPT_OUT
 
 
 @both_optional
-def test_optional_twice(door: Door) -> None:
+def test_optional_twice(listener: Listener) -> None:
     """Who has logged in is who they are; and a password that was sent ahead is nobody's to read."""
     text = f"session\nlogin\nalice\n{ALICE}\njson login\nlogin bob\nlogin\nbob\n{ALICE}\n"
 
-    said = talk(door, text.encode()).removeprefix(GREETING + LET_IN).splitlines()
+    said = talk(listener, text.encode()).removeprefix(GREETING + LET_IN).splitlines()
 
     assert json.loads(said[0])["error"]["code"] == "bad_argument"
     assert said[1].startswith(b"cmdserver: bad_argument: ")
@@ -230,16 +232,16 @@ def test_optional_twice(door: Door) -> None:
 
 
 @both_required
-def test_login_where_it_is_required(door: Door) -> None:
+def test_login_where_it_is_required(listener: Listener) -> None:
     """It has been made."""
-    said = talk(door, f"alice\n{ALICE}\nlogin\n".encode())
+    said = talk(listener, f"alice\n{ALICE}\nlogin\n".encode())
 
     assert said == LET_IN + b"cmdserver: bad_argument: you have logged in\n"
 
 
 def test_never(daemon: Daemon) -> None:
     """Without a login, the word is a mistake; over TLS too."""
-    refusal = b"cmdserver: bad_argument: there is no login on this door\n"
+    refusal = b"cmdserver: bad_argument: there is no login on this listener\n"
 
     assert talk(NEVER, b"login\nuptime\n") == GREETING + refusal
     assert daemon.ask("login\n") == refusal
@@ -249,7 +251,7 @@ def test_never(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize(
-    ("door", "words", "half_closes"),
+    ("listener", "words", "half_closes"),
     [
         (REQUIRED[True], ["openssl", "s_client", "-quiet", "-connect", "{}:{}"], False),
         (REQUIRED[True], ["openssl", "s_client", "-quiet", "-tls1_2", "-connect", "{}:{}"], False),
@@ -264,9 +266,9 @@ def test_never(daemon: Daemon) -> None:
     ids=lambda value: " ".join(value[:3]) if isinstance(value, list) else str(value),
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
-def test_sent_ahead(door: Door, words: list[str], half_closes: bool, end: str) -> None:
+def test_sent_ahead(listener: Listener, words: list[str], half_closes: bool, end: str) -> None:
     """All that was asked before the login was made is answered after it, in order."""
-    numbers = iter((door.address[0], door.address[1]))
+    numbers = iter((listener.address[0], listener.address[1]))
     filled = [word.format(*(next(numbers) for _ in range(word.count("{}")))) for word in words]
 
     said = pipe(filled, (AHEAD if half_closes else AHEAD + b"quit\n").replace(b"\n", end.encode()))
@@ -292,7 +294,7 @@ class Kind:
         return self.name or "anonymous"
 
     def ask(self, text: str) -> bytes:
-        """Ask one question at a door where login is optional."""
+        """Ask one question at a listener where login is optional."""
         login = f"login\n{self.name}\n{USERS[self.name]}\n" if self.name else ""
         said = talk(OPTIONAL[True], f"{login}{text}\n".encode())
         return said.removeprefix(GREETING).removeprefix(LET_IN)
@@ -352,35 +354,35 @@ def test_denied_text() -> None:
 
 
 @both_required
-def test_changed_file_counts_from_the_next_login_on(fresh: Daemon, door: Door) -> None:
+def test_changed_file_counts_from_the_next_login_on(fresh: Daemon, listener: Listener) -> None:
     """Without a restart; who is in stays in."""
-    with log_in(door) as client:
+    with log_in(listener) as client:
         client.send(b"session\n")
         write_passwords(fresh, {"alice": "another", "carol": "new"})
 
-        assert not may_log_in(door, "alice", ALICE)
-        assert may_log_in(door, "alice", "another")
-        assert may_log_in(door, "carol", "new")
-        assert not may_log_in(door, "bob", USERS["bob"])
+        assert not may_log_in(listener, "alice", ALICE)
+        assert may_log_in(listener, "alice", "another")
+        assert may_log_in(listener, "carol", "new")
+        assert not may_log_in(listener, "bob", USERS["bob"])
 
         client.send(b"df\nquit\n")
         assert client.read_all() == b"full\n"
 
 
 @both_required
-def test_missing_and_broken_file(fresh: Daemon, door: Door) -> None:
+def test_missing_and_broken_file(fresh: Daemon, listener: Listener) -> None:
     """Nobody is let in by a file that says nothing; lines that are no users harm nobody else."""
     passwords = fresh.state_directory / "passwd"
     good = passwords.read_text("ascii")
 
     passwords.unlink()
-    assert not may_log_in(door, "alice", ALICE)
+    assert not may_log_in(listener, "alice", ALICE)
     passwords.write_text(f"alice\n::\n\0\nbob:plain\n# {good}\n{good}", "ascii")
-    assert may_log_in(door, "alice", ALICE)
-    assert not may_log_in(door, "bob", "plain")
+    assert may_log_in(listener, "alice", ALICE)
+    assert not may_log_in(listener, "bob", "plain")
     passwords.write_text("alice:\nbob:*\nroot:!\n", "ascii")
-    assert not may_log_in(door, "alice", "")
-    assert not may_log_in(door, "bob", "*")
+    assert not may_log_in(listener, "alice", "")
+    assert not may_log_in(listener, "bob", "*")
 
 
 def test_file_that_others_may_write_to(fresh: Daemon) -> None:
@@ -407,17 +409,17 @@ def test_htpasswd(fresh: Daemon, options: list[str]) -> None:
 
 def test_companion(fresh: Daemon) -> None:
     """Users who are added, changed and removed by ``cmdserver`` count at the next login of the running daemon."""
-    door = REQUIRED[True]
+    listener = REQUIRED[True]
 
     companion(fresh, "user", "add", "erin", password="first secret")
-    assert may_log_in(door, "erin", "first secret")
+    assert may_log_in(listener, "erin", "first secret")
     companion(fresh, "user", "passwd", "erin", password="second secret")
-    assert not may_log_in(door, "erin", "first secret")
-    assert may_log_in(door, "erin", "second secret")
+    assert not may_log_in(listener, "erin", "first secret")
+    assert may_log_in(listener, "erin", "second secret")
     assert "erin" in companion(fresh, "user", "list").stdout
     companion(fresh, "user", "remove", "erin")
-    assert not may_log_in(door, "erin", "second secret")
-    assert may_log_in(door, "alice", ALICE)
+    assert not may_log_in(listener, "erin", "second secret")
+    assert may_log_in(listener, "alice", ALICE)
     assert not files_with(fresh, "first secret") + files_with(fresh, "second secret")
 
 
@@ -427,12 +429,12 @@ def test_roles_change_with_a_reload(fresh: Daemon) -> None:
         client.send(b"session\nreboot\n")
         assert client.read_line() == b"rebooted\n"
         roles = {name: role for name, role in ROLES.items() if name != "admin"}
-        fresh.configure(COMMANDS, doors=DOORS, roles=roles, limits=LENIENT)
+        fresh.configure(COMMANDS, listeners=LISTENERS, roles=roles, limits=LENIENT)
         fresh.reload()
 
         client.send(b"reboot\nmembers\nquit\n")
         assert client.read_all() == DENIED.format("root", "reboot").encode() + b"members\n"
-    fresh.configure(COMMANDS, doors=DOORS, roles=ROLES, limits=LENIENT)
+    fresh.configure(COMMANDS, listeners=LISTENERS, roles=ROLES, limits=LENIENT)
     fresh.reload()
 
 
@@ -443,16 +445,16 @@ def test_audit(daemon: Daemon) -> None:
     """Every login, made or refused, and who asked afterwards; no password, ever."""
     before = len(daemon.audit())
     wrong = "a secret that was mistyped"
-    door = REQUIRED[True]
+    listener = REQUIRED[True]
 
-    talk(door, f"alice\n{ALICE}\nsession\ndf\nreboot\nquit\n".encode(), source="127.0.0.7")
-    talk(door, f"alice\n{wrong}\n".encode(), source="127.0.0.8")
-    talk(door, f"mallory\n{wrong}\n".encode())
+    talk(listener, f"alice\n{ALICE}\nsession\ndf\nreboot\nquit\n".encode(), source="127.0.0.7")
+    talk(listener, f"alice\n{wrong}\n".encode(), source="127.0.0.8")
+    talk(listener, f"mallory\n{wrong}\n".encode())
     talk(OPTIONAL[False], f"login\nalice\n{wrong}\n".encode())
 
     made, df, denied, mistyped, unknown, optional = daemon.audit()[before:]
     assert made.items() >= {
-        "event": "login", "door": "line", "source": "127.0.0.7", "user": "alice", "method": "password",
+        "event": "login", "protocol": "line", "source": "127.0.0.7", "user": "alice", "method": "password",
         "outcome": "ok", "reason": None, "fingerprint": None,
     }.items()  # fmt: skip
     assert made["time"].endswith("Z")
@@ -475,13 +477,13 @@ def test_audit(daemon: Daemon) -> None:
 def test_passwords_are_nowhere(daemon: Daemon) -> None:
     """Neither in the state directory nor in the log, right or wrong, alone or cut off."""
     wrong = "never-to-be-seen-again"
-    for door in (*REQUIRED.values(), *OPTIONAL.values()):
-        login = "login\n" if door.login == "optional" else ""
-        talk(door, f"{login}alice\n{wrong}\n".encode())
-        talk(door, f"{login}bob\n{USERS['bob']}\nquit\n".encode())
-        with knock(door) as client:
+    for listener in (*REQUIRED.values(), *OPTIONAL.values()):
+        login = "login\n" if listener.login == "optional" else ""
+        talk(listener, f"{login}alice\n{wrong}\n".encode())
+        talk(listener, f"{login}bob\n{USERS['bob']}\nquit\n".encode())
+        with knock(listener) as client:
             client.send(f"{login}alice\n{wrong}".encode())
-        talk(door, f"{login}alice\n{wrong}{'x' * 9000}\n".encode())
+        talk(listener, f"{login}alice\n{wrong}{'x' * 9000}\n".encode())
     wait_until(lambda: daemon.ask_json("who")["connected"] == {"line": 1}, "all have left")
 
     for secret in (wrong, *USERS.values()):
@@ -490,11 +492,13 @@ def test_passwords_are_nowhere(daemon: Daemon) -> None:
 
 def test_login_that_cannot_be_written_down(tmp_path: Path) -> None:
     """Nobody is let in unseen: it is a fault."""
-    door = Door()
-    with running(tmp_path, COMMANDS, doors=[door], roles=ROLES, limits=LENIENT, audit_file="/dev/full") as daemon:
+    listener = Listener()
+    with running(
+        tmp_path, COMMANDS, listeners=[listener], roles=ROLES, limits=LENIENT, audit_file="/dev/full"
+    ) as daemon:
         write_passwords(daemon)
 
-        said = talk(door, f"alice\n{ALICE}\nuptime\n".encode())
+        said = talk(listener, f"alice\n{ALICE}\nuptime\n".encode())
 
         assert said.startswith(USER + PASSWORD + b"cmdserver: fault: ")
         assert FAILED not in said

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.client import GREETING, Client
-from tests.integration.daemon import Daemon, Door, running, wait_until
+from tests.integration.daemon import Daemon, Listener, running, wait_until
 from tests.integration.logins import (
     ALICE,
     COMMANDS,
@@ -32,16 +32,16 @@ from tests.integration.logins import (
 
 pytestmark = pytest.mark.slow
 
-REQUIRED = {tls: Door(login="required", tls=tls) for tls in (False, True)}
-OPTIONAL = Door(login="optional")
+REQUIRED = {tls: Listener(login="required", tls=tls) for tls in (False, True)}
+OPTIONAL = Listener(login="optional")
 
-DOORS = (*REQUIRED.values(), OPTIONAL)
+LISTENERS = (*REQUIRED.values(), OPTIONAL)
 #: Those of `impatient`, which runs while others do.
-HURRIED = {tls: Door(login="required", tls=tls) for tls in (False, True)}
-HURRIED_OPTIONAL = Door(login="optional")
+HURRIED = {tls: Listener(login="required", tls=tls) for tls in (False, True)}
+HURRIED_OPTIONAL = Listener(login="optional")
 
-both = pytest.mark.parametrize("door", REQUIRED.values(), ids=str)
-both_hurried = pytest.mark.parametrize("door", HURRIED.values(), ids=str)
+both = pytest.mark.parametrize("listener", REQUIRED.values(), ids=str)
+both_hurried = pytest.mark.parametrize("listener", HURRIED.values(), ids=str)
 
 LOGIN_SECONDS = 1.0
 #: What a loaded machine may add, well below what would be a timer begun anew.
@@ -51,10 +51,10 @@ OVERDUE = f"cmdserver: nothing was asked within {LOGIN_SECONDS:g} s\n".encode()
 
 @contextmanager
 def limited(
-    directory: Path, limits: Mapping[str, object] = LENIENT, *, cost: int = 4, doors: Sequence[Door] = DOORS
+    directory: Path, limits: Mapping[str, object] = LENIENT, *, cost: int = 4, listeners: Sequence[Listener] = LISTENERS
 ) -> Iterator[Daemon]:
     """Run a daemon with limits of its own."""
-    with running(directory, COMMANDS, doors=doors, roles=ROLES, limits=limits) as daemon:
+    with running(directory, COMMANDS, listeners=listeners, roles=ROLES, limits=limits) as daemon:
         write_passwords(daemon, {"alice": ALICE}, cost=cost)
         yield daemon
 
@@ -67,7 +67,7 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon that does not wait long for a login."""
     directory = tmp_path_factory.mktemp("impatient")
     limits = {"login_seconds": LOGIN_SECONDS, "idle_seconds": 300, **LENIENT}
-    with limited(directory, limits, doors=[*HURRIED.values(), HURRIED_OPTIONAL]) as daemon:
+    with limited(directory, limits, listeners=[*HURRIED.values(), HURRIED_OPTIONAL]) as daemon:
         yield daemon
 
 
@@ -93,9 +93,9 @@ def drip(client: Client, data: bytes, every: float) -> tuple[bytes, float]:
 @pytest.mark.usefixtures("impatient")
 @both_hurried
 @pytest.mark.parametrize("ahead", [b"", b"alice\n"], ids=["nothing", "name"])
-def test_byte_by_byte(door: Door, ahead: bytes) -> None:
+def test_byte_by_byte(listener: Listener, ahead: bytes) -> None:
     """The time runs from the accept on, and no byte and no answered prompt begins it anew."""
-    with knock(door) as client:
+    with knock(listener) as client:
         client.send(ahead)
         said, seconds = drip(client, b"alice", LOGIN_SECONDS / 4)
 
@@ -137,9 +137,9 @@ def test_optional_door_waits_no_longer() -> None:
 
 @pytest.mark.usefixtures("impatient")
 @both_hurried
-def test_who_has_logged_in_has_time(door: Door) -> None:
+def test_who_has_logged_in_has_time(listener: Listener) -> None:
     """From then on ``idle_seconds`` count."""
-    with log_in(door) as client:
+    with log_in(listener) as client:
         client.send(b"session\n")
         client.socket.settimeout(LOGIN_SECONDS * 1.5)
         with pytest.raises(TimeoutError):
@@ -153,21 +153,21 @@ def test_who_has_logged_in_has_time(door: Door) -> None:
 
 
 @both
-def test_unauthenticated_connections(tmp_path: Path, door: Door) -> None:
+def test_unauthenticated_connections(tmp_path: Path, listener: Listener) -> None:
     """With so many who have not logged in, the next is told to come again; who leaves, or logs in, makes room."""
     with limited(tmp_path, {"unauthenticated": "2:100:2", **LENIENT}) as daemon, ExitStack() as stack:
-        silent = [stack.enter_context(knock(door)) for _ in range(2)]
+        silent = [stack.enter_context(knock(listener)) for _ in range(2)]
         for client in silent:
             assert client.read_line() == USER
         busy = b"cmdserver: busy: 2 connections here have not logged in yet; try again in 5 s\n"
         for source in ("127.0.0.1", "127.0.0.2"):
-            assert talk(door, b"", source=source) == busy
+            assert talk(listener, b"", source=source) == busy
         # Others are not concerned.
         assert daemon.ask("uptime\n").count(b"load average") == 1
         assert talk(OPTIONAL, b"uptime\n").startswith(GREETING)
 
         silent[0].close()
-        inside = [stack.enter_context(client) for client in _let_in(door, 3)]
+        inside = [stack.enter_context(client) for client in _let_in(listener, 3)]
         for client in inside:
             client.send(b"session\ndf\n")
             assert client.read_line() == b"full\n"
@@ -175,30 +175,30 @@ def test_unauthenticated_connections(tmp_path: Path, door: Door) -> None:
         # Who fails is gone too.
         silent[1].send(b"alice\nwrong\n")
         assert silent[1].read_all() == KEPT_OUT.removeprefix(USER)
-        again = [stack.enter_context(knock(door)) for _ in range(2)]
+        again = [stack.enter_context(knock(listener)) for _ in range(2)]
         assert [client.read_line() for client in again] == [USER, USER]
-        assert talk(door, b"") == busy
+        assert talk(listener, b"") == busy
 
 
-def _let_in(door: Door, count: int) -> Iterator[Client]:
+def _let_in(listener: Listener, count: int) -> Iterator[Client]:
     """Log in, one after the other; the first as soon as there is room."""
-    wait_until(lambda: talk(door, f"alice\n{ALICE}\nquit\n".encode()) == LET_IN, "there is room again")
+    wait_until(lambda: talk(listener, f"alice\n{ALICE}\nquit\n".encode()) == LET_IN, "there is room again")
     for _ in range(count):
-        yield log_in(door)
+        yield log_in(listener)
 
 
 # How often
 
 
 def test_penalties(tmp_path: Path) -> None:
-    """Four wrong logins, and the source may not try for a while, on no door; others may, and nobody needs to log in."""
+    """Four wrong logins, and the source may not try for a while, at no listener; others may, or need not log in."""
     bad = "127.0.0.5"
-    door, over_tls = REQUIRED.values()
+    listener, over_tls = REQUIRED.values()
     with limited(tmp_path, {}) as daemon:
         for _ in range(4):
-            assert talk(door, b"alice\nwrong\n", source=bad) == KEPT_OUT
+            assert talk(listener, b"alice\nwrong\n", source=bad) == KEPT_OUT
 
-        for each in (door, over_tls):
+        for each in (listener, over_tls):
             said = talk(each, f"alice\n{ALICE}\n".encode(), source=bad).decode()
             text, _, rest = said.partition("; try again in ")
             assert text == f"cmdserver: throttled: too many logins from {bad} came to nothing"
@@ -214,46 +214,46 @@ def test_penalties(tmp_path: Path) -> None:
 
         assert b"load average" in daemon.ask("uptime\n", source=bad)
         assert b"load average" in talk(OPTIONAL, b"uptime\n", source=bad)
-        assert may_log_in(door, "alice", ALICE, source="127.0.0.6")
+        assert may_log_in(listener, "alice", ALICE, source="127.0.0.6")
         assert may_log_in(over_tls, "alice", ALICE)
 
 
 def test_penalties_of_those_who_only_look(tmp_path: Path) -> None:
     """To connect and leave costs little, but not nothing: some tens of times in a row are too many."""
-    bad, door = "127.0.0.5", REQUIRED[False]
+    bad, listener = "127.0.0.5", REQUIRED[False]
 
     def looks() -> bool:
-        with knock(door, source=bad) as client:
+        with knock(listener, source=bad) as client:
             return client.read_line() != USER
 
     with limited(tmp_path, {"unauthenticated": "100:30:200"}):
         for _ in range(10):
             assert not looks()
         wait_until(looks, "the source is refused")
-        assert may_log_in(door, "alice", ALICE)
+        assert may_log_in(listener, "alice", ALICE)
 
 
 def test_a_person_who_mistypes(tmp_path: Path) -> None:
     """Two wrong passwords, and then the right one."""
     with limited(tmp_path, {}):
-        for door in REQUIRED.values():
-            assert not may_log_in(door, "alice", "wrong", source="127.0.0.5")
+        for listener in REQUIRED.values():
+            assert not may_log_in(listener, "alice", "wrong", source="127.0.0.5")
         assert may_log_in(REQUIRED[True], "alice", ALICE, source="127.0.0.5")
 
 
 def test_penalty_exempt(tmp_path: Path) -> None:
     """Some sources are pardoned, and others are not; a reload changes who."""
-    door = REQUIRED[False]
+    listener = REQUIRED[False]
     with limited(tmp_path, {"penalty_exempt": ["127.0.0.5"]}) as daemon:
         for source in ("127.0.0.5", "127.0.0.6"):
             for _ in range(5):
-                talk(door, b"alice\nwrong\n", source=source)
-        assert may_log_in(door, "alice", ALICE, source="127.0.0.5")
-        assert talk(door, b"", source="127.0.0.6").startswith(b"cmdserver: throttled: ")
+                talk(listener, b"alice\nwrong\n", source=source)
+        assert may_log_in(listener, "alice", ALICE, source="127.0.0.5")
+        assert talk(listener, b"", source="127.0.0.6").startswith(b"cmdserver: throttled: ")
 
-        daemon.configure(COMMANDS, doors=DOORS, roles=ROLES, limits=LENIENT)
+        daemon.configure(COMMANDS, listeners=LISTENERS, roles=ROLES, limits=LENIENT)
         daemon.reload()
-        assert may_log_in(door, "alice", ALICE, source="127.0.0.6")
+        assert may_log_in(listener, "alice", ALICE, source="127.0.0.6")
 
 
 # What they cost
@@ -280,10 +280,10 @@ def eventually(measure: Callable[[], str]) -> None:
 def test_unknown_user_takes_as_long_as_a_wrong_password(tmp_path: Path) -> None:
     """A name that exists is not told by the time that it takes to refuse it. (A measurement: see `eventually`.)"""
     with limited(tmp_path, cost=8):
-        door = REQUIRED[False]
+        listener = REQUIRED[False]
 
         def seconds(name: str) -> float:
-            with knock(door) as client:
+            with knock(listener) as client:
                 client.send(f"{name}\n".encode())
                 assert client.read_line() + client.read_line() == USER + PASSWORD
                 began = time.perf_counter()
@@ -303,10 +303,10 @@ def test_unknown_user_takes_as_long_as_a_wrong_password(tmp_path: Path) -> None:
 
 
 def test_flood_of_wrong_logins(tmp_path: Path) -> None:
-    """Two hundred at once harm neither the door beside it nor the memory. (A measurement: see `eventually`.)"""
+    """Two hundred at once harm neither the listener beside it nor the memory. (A measurement: see `eventually`.)"""
     limits = {"unauthenticated": "400:30:400", **LENIENT}
     with limited(tmp_path, limits, cost=10) as daemon:
-        door = REQUIRED[False]
+        listener = REQUIRED[False]
 
         def ask() -> float:
             began = time.perf_counter()
@@ -318,7 +318,7 @@ def test_flood_of_wrong_logins(tmp_path: Path) -> None:
             before = daemon.rss_bytes()
             with ExitStack() as stack:
                 clients = [
-                    stack.enter_context(knock(door, source=f"127.3.{number // 100}.{number % 100 + 1}"))
+                    stack.enter_context(knock(listener, source=f"127.3.{number // 100}.{number % 100 + 1}"))
                     for number in range(200)
                 ]
                 for number, client in enumerate(clients):
@@ -332,7 +332,7 @@ def test_flood_of_wrong_logins(tmp_path: Path) -> None:
             assert all(each.startswith(USER + PASSWORD + b"cmdserver: busy: ") for each in refused)
             assert len(refused) < 150
             assert growth < 30 << 20, growth
-            assert may_log_in(door, "alice", ALICE)
+            assert may_log_in(listener, "alice", ALICE)
             # Some ms for a hash that is in the way on a machine with one core or two.
             good = busy <= 4 * idle + 0.01
             return "" if good else f"median {busy * 1000:.1f} ms, idle {idle * 1000:.1f} ms"
@@ -353,11 +353,11 @@ def test_limit_of_one_source(tmp_path: Path) -> None:
     """One source that has many checked at once is told to wait, and the others have their turn."""
     limits = {"unauthenticated": "400:30:400", **LENIENT}
     with limited(tmp_path, limits, cost=8), ExitStack() as stack:
-        door = REQUIRED[False]
-        clients = [stack.enter_context(knock(door, source="127.0.0.5")) for _ in range(60)]
+        listener = REQUIRED[False]
+        clients = [stack.enter_context(knock(listener, source="127.0.0.5")) for _ in range(60)]
         for client in clients:
             client.send(b"alice\nwrong\n")
-        assert may_log_in(door, "alice", ALICE)
+        assert may_log_in(listener, "alice", ALICE)
         said = [client.read_all() for client in clients]
 
     busy = [each for each in said if b"cmdserver: busy: too many logins from your address are being checked" in each]
@@ -367,8 +367,8 @@ def test_limit_of_one_source(tmp_path: Path) -> None:
 
 def test_reading_before_the_login_is_bounded(tmp_path: Path) -> None:
     """Megabytes that are sent ahead of a login stay in the network: they cost the daemon no memory."""
-    door = REQUIRED[False]
-    with limited(tmp_path, cost=12) as daemon, knock(door) as client:
+    listener = REQUIRED[False]
+    with limited(tmp_path, cost=12) as daemon, knock(listener) as client:
         assert client.read_line() == USER
         before = daemon.rss_bytes()
         client.socket.settimeout(0.2)
@@ -384,40 +384,40 @@ def test_reading_before_the_login_is_bounded(tmp_path: Path) -> None:
 
 def test_handshakes_that_are_never_made(tmp_path: Path) -> None:
     """They count as connections that have not logged in."""
-    door = REQUIRED[True]
+    listener = REQUIRED[True]
     with limited(tmp_path, {"unauthenticated": "3:100:3", **LENIENT}), ExitStack() as stack:
         for _ in range(3):
-            stack.enter_context(Client(door.address))
-        with knock(door, tls=believing()) as client:
+            stack.enter_context(Client(listener.address))
+        with knock(listener, tls=believing()) as client:
             assert client.read_all().startswith(b"cmdserver: busy: 3 connections here have not logged in yet; ")
 
 
 @both
-def test_one_source_does_not_keep_others_out(tmp_path: Path, door: Door) -> None:
+def test_one_source_does_not_keep_others_out(tmp_path: Path, listener: Listener) -> None:
     """It has a few of the places of those who have not logged in, or not spoken TLS yet; a reload says how many."""
     limits = {"unauthenticated": "5:100:5", "unauthenticated_per_source": 3, **LENIENT}
     with limited(tmp_path, limits) as daemon, ExitStack() as stack:
         for _ in range(3):
-            stack.enter_context(Client(door.address, source="127.0.0.5"))
-        with knock(door, source="127.0.0.5") as client:
+            stack.enter_context(Client(listener.address, source="127.0.0.5"))
+        with knock(listener, source="127.0.0.5") as client:
             assert client.read_all().startswith(
                 b"cmdserver: busy: 3 connections here from 127.0.0.5 have not logged in yet; "
             )
         for number in (6, 7, 8):  # one after the other
-            assert may_log_in(door, "alice", ALICE, source=f"127.0.0.{number}")
+            assert may_log_in(listener, "alice", ALICE, source=f"127.0.0.{number}")
         text = daemon.config_file.read_text("utf-8")
         daemon.config_file.write_text(text.replace("unauthenticated_per_source = 3", "unauthenticated_per_source = 0"))
         daemon.reload()
-        wait_until(lambda: may_log_in(door, "alice", ALICE, source="127.0.0.5"), "the source is let in")
+        wait_until(lambda: may_log_in(listener, "alice", ALICE, source="127.0.0.5"), "the source is let in")
 
 
 @both
-def test_those_who_are_turned_away_are_not_kept(tmp_path: Path, door: Door) -> None:
+def test_those_who_are_turned_away_are_not_kept(tmp_path: Path, listener: Listener) -> None:
     """More than ``connections`` never stand there for long, though they neither speak nor leave."""
     limits = {"connections": 20, "unauthenticated": "2:100:2", **LENIENT}
     with limited(tmp_path, limits) as daemon, ExitStack() as stack:
         descriptors = Path(f"/proc/{daemon.pid}/fd")
         idle = len(list(descriptors.iterdir()))
         for _ in range(200):
-            stack.enter_context(Client(door.address))
+            stack.enter_context(Client(listener.address))
         wait_until(lambda: len(list(descriptors.iterdir())) <= idle + 20, "those turned away are gone", 5)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.integration.client import GREETING
-from tests.integration.daemon import Daemon, Door, free_port, running, wait_until
+from tests.integration.daemon import Daemon, Listener, free_port, running, wait_until
 from tests.integration.http_client import HTTPClient
 from tests.integration.logins import (
     COMMANDS,
@@ -34,8 +34,8 @@ from tests.tls_doubles import pem_of
 
 pytestmark = pytest.mark.slow
 
-LINE = Door(tls=True)
-WEB = Door(protocol="web", tls=True)
+LINE = Listener(tls=True)
+WEB = Listener(protocol="web", tls=True)
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,13 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> It
     # Whatever the anonymous may run would be seen.
     roles = {**ROLES, "anonymous": {"commands": ["*"]}, "ann": {"commands": ["df"], "users": ["ann"]}}
     directory = tmp_path_factory.mktemp("daemon")
-    with running(directory, COMMANDS, doors=[LINE, WEB], roles=roles, limits=LENIENT, tls=tls) as daemon:
+    with running(directory, COMMANDS, listeners=[LINE, WEB], roles=roles, limits=LENIENT, tls=tls) as daemon:
         write_passwords(daemon)
         yield daemon
 
 
 def served(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What was done for nobody, by what is written down; the daemon's other door is for everybody."""
+    """What was done for nobody, by what is written down; the daemon's other listener is for everybody."""
     return [each for each in events if each.get("outcome") == "ok" and each["user"] is None]
 
 
@@ -168,19 +168,19 @@ def test_a_name_in_a_string_of_old(daemon: Daemon, authority: Authority) -> None
 
 def test_open_connections_when_a_login_is_required(tmp_path: Path) -> None:
     """Who has not logged in hears no more of what runs, nor of lines that were sent ahead, and is closed."""
-    door = Door(login="never", port=free_port())
-    changed = Door(login="required", port=door.port)
+    listener = Listener(login="never", port=free_port())
+    changed = Listener(login="required", port=listener.port)
     commands = {**COMMANDS, "slow": {"run": ["sh", "-c", "echo begun; sleep 1; echo done"]}}
     roles: dict[str, Any] = {"anonymous": {"commands": ["*"]}}
-    with running(tmp_path, commands, doors=[door], roles=roles, limits=LENIENT) as daemon:
+    with running(tmp_path, commands, listeners=[listener], roles=roles, limits=LENIENT) as daemon:
         write_passwords(daemon)
-        with knock(door) as idle, knock(door) as busy:
+        with knock(listener) as idle, knock(listener) as busy:
             assert idle.read_line() == busy.read_line() == GREETING
             idle.send(b"session\ndf\n")
             assert idle.read_line() == b"full\n"
             busy.send(b"session\nslow\ndf\n")
             assert busy.read_line() == b"begun\n"
-            daemon.configure(commands, doors=[changed], roles=roles, limits=LENIENT)
+            daemon.configure(commands, listeners=[changed], roles=roles, limits=LENIENT)
             daemon.reload()
 
             assert idle.read_all() == b""
@@ -197,17 +197,17 @@ def test_open_connections_when_a_login_is_required(tmp_path: Path) -> None:
 
 def test_open_web_connections_when_a_login_is_required(tmp_path: Path) -> None:
     """A connection that is kept open is closed, and sessions of before are none; whoever comes again logs in."""
-    door = Door(protocol="web", login="optional", port=free_port())
-    changed = Door(protocol="web", login="required", port=door.port)
+    listener = Listener(protocol="web", login="optional", port=free_port())
+    changed = Listener(protocol="web", login="required", port=listener.port)
     roles: dict[str, Any] = {"anonymous": {"commands": ["*"]}}
-    with running(tmp_path, COMMANDS, doors=[door], roles=roles, limits=LENIENT) as daemon:
+    with running(tmp_path, COMMANDS, listeners=[listener], roles=roles, limits=LENIENT) as daemon:
         write_passwords(daemon)
-        with HTTPClient(door.address) as kept:
+        with HTTPClient(listener.address) as kept:
             assert kept.ask("/df", "POST").status == 200
-            daemon.configure(COMMANDS, doors=[changed], roles=roles, limits=LENIENT)
+            daemon.configure(COMMANDS, listeners=[changed], roles=roles, limits=LENIENT)
             daemon.reload()
             assert kept.read_all() == b""
-        with HTTPClient(door.address) as client:
+        with HTTPClient(listener.address) as client:
             answer = client.ask("/df", "POST", accept="application/json")
             assert answer.status == 401
             assert json.loads(answer.body)["error"]["code"] == "denied"

@@ -15,7 +15,7 @@ import trustme
 from cryptography import x509
 
 from tests.integration.client import GREETING, Client
-from tests.integration.daemon import Daemon, Door, running, wait_until
+from tests.integration.daemon import Daemon, Listener, running, wait_until
 from tests.integration.logins import (
     ALICE,
     COMMANDS,
@@ -38,8 +38,8 @@ from tests.integration.logins import (
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("daemon")]
 
-REQUIRED, OPTIONAL, NEVER = (Door(login=login, tls=True) for login in ("required", "optional", "never"))
-DOORS = (REQUIRED, OPTIONAL, NEVER)
+REQUIRED, OPTIONAL, NEVER = (Listener(login=login, tls=True) for login in ("required", "optional", "never"))
+LISTENERS = (REQUIRED, OPTIONAL, NEVER)
 
 versions = pytest.mark.parametrize(
     "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda each: each.name
@@ -84,23 +84,25 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, authorities: Authorities) -
     """A daemon that takes certificates."""
     authorities.server()
     directory = tmp_path_factory.mktemp("certificates")
-    with running(directory, COMMANDS, doors=DOORS, roles=ROLES, limits=LENIENT, tls=authorities.tls()) as daemon:
+    with running(
+        directory, COMMANDS, listeners=LISTENERS, roles=ROLES, limits=LENIENT, tls=authorities.tls()
+    ) as daemon:
         write_passwords(daemon)
         yield daemon
 
 
-def whoami(door: Door, certificate: tuple[Path, Path], version: ssl.TLSVersion | None = None) -> dict[str, Any]:
-    """Ask who a certificate is for, of a door that is to greet at once."""
-    with knock(door, tls=believing(certificate, version)) as client:
+def whoami(listener: Listener, certificate: tuple[Path, Path], version: ssl.TLSVersion | None = None) -> dict[str, Any]:
+    """Ask who a certificate is for, of a listener that is to greet at once."""
+    with knock(listener, tls=believing(certificate, version)) as client:
         assert client.read_line() == GREETING
         client.send(b"whoami\n")
         said = client.read_all().decode()
     return dict(line.split(maxsplit=1) for line in said.splitlines())
 
 
-def serial(door: Door) -> int:
+def serial(listener: Listener) -> int:
     """Say which certificate a new connection sees, by ``openssl s_client | openssl x509 -noout -serial``."""
-    shown = pipe(["openssl", "s_client", "-connect", "{}:{}".format(*door.address)], b"")
+    shown = pipe(["openssl", "s_client", "-connect", "{}:{}".format(*listener.address)], b"")
     said = pipe(["openssl", "x509", "-noout", "-serial"], shown).decode()
     return int(said.removeprefix("serial="), 16)
 
@@ -114,12 +116,12 @@ def serial_of(path: Path) -> int:
 
 
 @versions
-@pytest.mark.parametrize("door", [REQUIRED, OPTIONAL], ids=str)
-def test_certificate_is_enough(authorities: Authorities, door: Door, version: ssl.TLSVersion) -> None:
+@pytest.mark.parametrize("listener", [REQUIRED, OPTIONAL], ids=str)
+def test_certificate_is_enough(authorities: Authorities, listener: Listener, version: ssl.TLSVersion) -> None:
     """Its holder is not asked, and is who it says."""
-    said = whoami(door, authorities.client("alice"), version)
+    said = whoami(listener, authorities.client("alice"), version)
 
-    assert said == {"name": "alice", "roles": "authenticated reader", "door": "line", "address": "127.0.0.1"}
+    assert said == {"name": "alice", "roles": "authenticated reader", "protocol": "line", "address": "127.0.0.1"}
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,7 @@ def test_certificate_is_written_down(daemon: Daemon, authorities: Authorities) -
     login, request = daemon.audit()[before:]
     said = pipe(["openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in", str(path)], b"").decode()
     assert login.items() >= {
-        "event": "login", "door": "line", "source": "127.0.0.9", "user": "alice", "method": "certificate",
+        "event": "login", "protocol": "line", "source": "127.0.0.9", "user": "alice", "method": "certificate",
         "outcome": "ok", "reason": None,
     }.items()  # fmt: skip
     assert login["fingerprint"] == "SHA256:" + said.strip().partition("=")[2].replace(":", "").lower()
@@ -194,10 +196,10 @@ def test_no_certificate(version: ssl.TLSVersion) -> None:
 
 
 @versions
-@pytest.mark.parametrize("door", [REQUIRED, OPTIONAL], ids=str)
+@pytest.mark.parametrize("listener", [REQUIRED, OPTIONAL], ids=str)
 @pytest.mark.parametrize("trouble", ["another authority", "same name, another authority", "expired", "not yet valid"])
 def test_certificate_that_is_no_good(
-    daemon: Daemon, authorities: Authorities, door: Door, trouble: str, version: ssl.TLSVersion
+    daemon: Daemon, authorities: Authorities, listener: Listener, trouble: str, version: ssl.TLSVersion
 ) -> None:
     """It is refused in the handshake: nothing is said, and nobody falls back to anything."""
     now = datetime.now(UTC)
@@ -212,7 +214,7 @@ def test_certificate_that_is_no_good(
 
     # With TLS 1.3 a client is done before its certificate is looked at, and hears of it when it reads.
     try:
-        with knock(door, tls=context) as client:
+        with knock(listener, tls=context) as client:
             client.send(f"alice\n{ALICE}\ndf\n".encode())
             pytest.fail(f"it is answered: {client.read_line()!r}")
     except (ssl.SSLError, ConnectionResetError):
@@ -229,11 +231,11 @@ def test_certificate_that_is_no_good(
 
 def test_without_an_authority_nobody_is_asked(tmp_path: Path, authorities: Authorities) -> None:
     """Where no authority is configured, a certificate counts for nothing, and its holder is asked."""
-    door = Door(tls=True)
-    with running(tmp_path, COMMANDS, doors=[door], roles=ROLES, limits=LENIENT) as daemon:
+    listener = Listener(tls=True)
+    with running(tmp_path, COMMANDS, listeners=[listener], roles=ROLES, limits=LENIENT) as daemon:
         write_passwords(daemon)
 
-        said = talk(door, f"alice\n{ALICE}\ndf\n".encode(), tls=believing(authorities.client("root")))
+        said = talk(listener, f"alice\n{ALICE}\ndf\n".encode(), tls=believing(authorities.client("root")))
 
         assert said == LET_IN + b"full\n"
 
@@ -245,7 +247,7 @@ def test_openssl_client_with_a_certificate(authorities: Authorities) -> None:
 
     said = pipe([*words, "-connect", "{}:{}".format(*REQUIRED.address)], b"session\ndf\nwhoami\nquit\n")
 
-    assert said.startswith(GREETING + b"full\nname     alice\n")
+    assert said.startswith(GREETING + b"full\nname      alice\n")
 
 
 # The daemon's own certificate
@@ -275,7 +277,7 @@ def test_renewal(daemon: Daemon, authorities: Authorities) -> None:
         second = serial_of(certificate)
         assert serial(REQUIRED) == first  # not before it is told
         daemon.reload()
-        assert [serial(door) for door in DOORS] == [second] * 3
+        assert [serial(listener) for listener in LISTENERS] == [second] * 3
         client.send(b"df\n")
         assert client.read_line() == b"full\n"
 
@@ -354,14 +356,14 @@ def test_old_versions(version: str) -> None:
 
 def test_minimum_version(tmp_path: Path) -> None:
     """With ``minimum_version = "1.3"``, 1.2 is too old."""
-    door = Door(tls=True)
+    listener = Listener(tls=True)
     with running(
-        tmp_path, COMMANDS, doors=[door], roles=ROLES, limits=LENIENT, tls={"minimum_version": "1.3"}
+        tmp_path, COMMANDS, listeners=[listener], roles=ROLES, limits=LENIENT, tls={"minimum_version": "1.3"}
     ) as daemon:
         write_passwords(daemon)
         with pytest.raises(ssl.SSLError):
-            talk(door, b"", tls=believing(version=ssl.TLSVersion.TLSv1_2))
-        said = talk(door, f"alice\n{ALICE}\ndf\n".encode(), tls=believing(version=ssl.TLSVersion.TLSv1_3))
+            talk(listener, b"", tls=believing(version=ssl.TLSVersion.TLSv1_2))
+        said = talk(listener, f"alice\n{ALICE}\ndf\n".encode(), tls=believing(version=ssl.TLSVersion.TLSv1_3))
         assert said == LET_IN + b"full\n"
 
 

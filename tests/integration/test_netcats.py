@@ -14,14 +14,14 @@ pytestmark = pytest.mark.slow
 SESSION = b"session\r\nslow\nfirst\r\nwhoami\r\nslow\nnobody\nfirst\n"
 ANSWERS = (
     b"slow\nfirst\n"
-    b"name     (anonymous)\nroles    anonymous\ndoor     line\naddress  127.0.0.1\n"
+    b"name      (anonymous)\nroles     anonymous\nprotocol  line\naddress   127.0.0.1\n"
     b'slow\ncmdserver: unknown_command: no command named "nobody"; try: help\nfirst\n'
 )
 
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory, public_directory: Path) -> Iterator[Daemon]:
-    """A daemon with a door of each kind."""
+    """A daemon with a listener of each kind."""
     directory = tmp_path_factory.mktemp("netcats")
     six = free_port()
     with running(directory, {"uptime": {"run": ["uptime"]}}) as daemon:
@@ -30,10 +30,10 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, public_directory: Path) -> 
             "slow": shell("sleep 0.2; echo slow"),
             "first": shell("echo first"),
         }
-        doors = [daemon.endpoint(), f"unix:{public_directory}/socket:mode=660"]
+        listeners = [daemon.endpoint(), f"unix:{public_directory}/socket:mode=660"]
         if has_ipv6():
-            doors.append(rf"tcp6:{six}:interface=\:\:1")
-        daemon.configure(commands, listen=doors)
+            listeners.append(rf"tcp6:{six}:interface=\:\:1")
+        daemon.configure(commands, listen=listeners)
         daemon.reload()
         assert "nothing was changed" not in daemon.log()
         (directory / "six").write_text(str(six), "ascii")
@@ -74,7 +74,7 @@ def test_without_session_only_one_line_is_answered(daemon: Daemon, netcat: Netca
 
 @pytest.mark.parametrize("netcat", [each for each in NETCATS if each.words[0] != "nc.traditional"], ids=str)
 def test_ipv6(daemon: Daemon, netcat: Netcat) -> None:
-    """A tcp6 door answers as the others do, and says where the caller is from."""
+    """A tcp6 listener answers as the others do, and says where the caller is from."""
     if not has_ipv6():
         pytest.skip("this host has no IPv6")
     port = (daemon.directory / "six").read_text("ascii")
@@ -87,7 +87,7 @@ def test_ipv6(daemon: Daemon, netcat: Netcat) -> None:
 @pytest.mark.parametrize("netcat", [each for each in NETCATS if each.words[0] != "nc.traditional"], ids=str)
 @pytest.mark.usefixtures("daemon")
 def test_unix_socket(public_directory: Path, netcat: Netcat) -> None:
-    """``nc -U`` reaches a unix door, whose socket file has the mode that the endpoint says."""
+    """``nc -U`` reaches a unix listener, whose socket file has the mode that the endpoint says."""
     path = public_directory / "socket"
 
     said = netcat.talk((str(path),), b"json whoami\n", ("-U",))

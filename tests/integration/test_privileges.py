@@ -1,4 +1,4 @@
-"""What daemon and runner have of root's privileges once the doors are open; only root can find out."""
+"""What daemon and runner have of root's privileges once the listeners are open; only root can find out."""
 
 import os
 import pwd
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.integration.daemon import Daemon, Door, is_alive, is_listening, prepared, running, shell, wait_until
+from tests.integration.daemon import Daemon, Listener, is_alive, is_listening, prepared, running, shell, wait_until
 from tests.integration.users import NOBODY
 from tests.privsep.playing import children, rss_bytes
 
@@ -142,7 +142,7 @@ def test_commands_of_others_can_be_ended(daemon: Daemon) -> None:
 def test_state_below_a_directory_of_roots(tmp_path: Path) -> None:
     """The state directory is found again though its owner may not go where it is; its files are the owner's then."""
     tmp_path.chmod(0o700)
-    with running(tmp_path, COMMANDS, doors=[Door(login="required", tls=True)]) as daemon:
+    with running(tmp_path, COMMANDS, listeners=[Listener(login="required", tls=True)]) as daemon:
         assert daemon.ask("word\n") == b"word\n"
         wait_until(daemon.audit, "it is audited")
         daemon.reload()
@@ -195,7 +195,7 @@ def test_planted_files(daemon_to_be: Daemon, kind: str) -> None:
     for path in (state, *state.rglob("*")):
         if kind != "hard link" or path != planted:
             os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
-    daemon.configure(COMMANDS, runner={"daemon_user": "nobody"}, doors=[Door(login="required", tls=True)])
+    daemon.configure(COMMANDS, runner={"daemon_user": "nobody"}, listeners=[Listener(login="required", tls=True)])
 
     if planted.name == "audit.jsonl":
         done = daemon.run_to_end()
@@ -213,7 +213,7 @@ def test_planted_files(daemon_to_be: Daemon, kind: str) -> None:
 def test_a_backup_of_hard_links(daemon_to_be: Daemon) -> None:
     """``cp -al`` of the state directory keeps nothing from starting, and the audit file goes on."""
     daemon = daemon_to_be
-    daemon.configure(COMMANDS, doors=[Door(login="required", tls=True)])
+    daemon.configure(COMMANDS, listeners=[Listener(login="required", tls=True)])
     for count in (1, 2):
         daemon.start()
         assert daemon.ask("word\n") == b"word\n"
@@ -332,19 +332,19 @@ def test_audit_file_of_roots(open_daemon: Daemon) -> None:
 
 def test_key_that_the_daemon_could_have_put_there(open_daemon: Daemon) -> None:
     """The runner reads no file of root's for the daemon by a link of the daemon's, nor waits for its pipe."""
-    daemon, authority, door = open_daemon, trustme.CA(), Door(tls=True)
+    daemon, authority, listener = open_daemon, trustme.CA(), Listener(tls=True)
     theirs = daemon.directory / "theirs"
     tls = _write_pair(theirs, authority)
     for path in (theirs, *theirs.iterdir()):
         os.chown(path, NOBODY, NOBODY)
-    daemon.configure(COMMANDS, doors=[door], tls=tls, runner={"daemon_user": "nobody"})
+    daemon.configure(COMMANDS, listeners=[listener], tls=tls, runner={"daemon_user": "nobody"})
     daemon.start()
-    before = _certificate(door)
+    before = _certificate(listener)
     _write_pair(theirs, authority)
     for path in theirs.iterdir():
         os.chown(path, NOBODY, NOBODY)
     daemon.reload()
-    after = _certificate(door)
+    after = _certificate(listener)
     assert after != before, "its own files are read by itself"
 
     secret = daemon.directory / "secret.pem"
@@ -357,7 +357,7 @@ def test_key_that_the_daemon_could_have_put_there(open_daemon: Daemon) -> None:
         assert "nothing was changed" in daemon.log()[before_log:]
         assert daemon.ask("word\n") == b"word\n"
         (theirs / "key.pem").unlink()
-    assert _certificate(door) == after
+    assert _certificate(listener) == after
     daemon.stop()
 
 
@@ -416,49 +416,49 @@ def _write_pair(directory: Path, authority: trustme.CA) -> Mapping[str, object]:
     return {"certificate": str(directory / "cert.pem"), "key": str(directory / "key.pem")}
 
 
-def _certificate(door: Door) -> bytes:
-    """See which certificate a door shows."""
-    return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", door.port), timeout=10))
+def _certificate(listener: Listener) -> bytes:
+    """See which certificate a listener shows."""
+    return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", listener.port), timeout=10))
 
 
 def test_changed_configuration_and_key_of_roots(tmp_path: Path) -> None:
     """After root was given up SIGHUP takes up both, though only root may read them; a mistake changes nothing."""
     authority = trustme.CA()
-    door = Door(tls=True)
+    listener = Listener(tls=True)
     with prepared(tmp_path) as daemon:
         tls = _write_pair(tmp_path / "private", authority)
-        daemon.configure(COMMANDS, doors=[door], tls=tls)
+        daemon.configure(COMMANDS, listeners=[listener], tls=tls)
         daemon.config_file.chmod(0o600)
         tmp_path.chmod(0o700)
         daemon.start()
-        before = _certificate(door)
+        before = _certificate(listener)
 
         _write_pair(tmp_path / "private", authority)
-        daemon.configure({**COMMANDS, "more": shell("echo more")}, doors=[door], tls=tls)
+        daemon.configure({**COMMANDS, "more": shell("echo more")}, listeners=[listener], tls=tls)
         daemon.reload()
-        after = _certificate(door)
+        after = _certificate(listener)
         assert after != before
         assert daemon.ask("more\n") == b"more\n"
 
         (tmp_path / "private" / "key.pem").write_text("no key", "ascii")
-        daemon.configure({"word": shell("echo changed")}, doors=[door], tls=tls)
+        daemon.configure({"word": shell("echo changed")}, listeners=[listener], tls=tls)
         daemon.reload()
         assert "nothing was changed" in daemon.log()
-        assert _certificate(door) == after
+        assert _certificate(listener) == after
         assert daemon.ask("more\n") == b"more\n"
         daemon.stop()
 
 
 def test_doors_added_after_root_was_given_up(tmp_path: Path) -> None:
     """What TLS and logins need can be had at SIGHUP, wherever Python is; another protocol may take a restart."""
-    line, tls, web = Door(), Door(tls=True, login="required"), Door(protocol="web", login="optional")
-    with running(tmp_path, COMMANDS, doors=[line]) as daemon:
-        daemon.configure(COMMANDS, doors=[line, tls])
+    line, tls, web = Listener(), Listener(tls=True, login="required"), Listener(protocol="web", login="optional")
+    with running(tmp_path, COMMANDS, listeners=[line]) as daemon:
+        daemon.configure(COMMANDS, listeners=[line, tls])
         daemon.reload()
         assert "configuration read again" in daemon.log()
         assert _certificate(tls)
 
-        daemon.configure(COMMANDS, doors=[line, tls, web])
+        daemon.configure(COMMANDS, listeners=[line, tls, web])
         daemon.reload()
         assert is_listening(("127.0.0.1", web.port)) or "this takes a restart" in daemon.log()
         assert daemon.ask("word\n") == b"word\n"

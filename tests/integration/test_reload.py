@@ -18,7 +18,7 @@ MORE = {"word": shell("echo changed"), "extra": shell("echo extra")}
 
 @pytest.fixture
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon with an open door."""
+    """A daemon with an open listener."""
     with running(tmp_path_factory.mktemp("reload"), COMMANDS) as daemon:
         yield daemon
 
@@ -85,7 +85,7 @@ def test_missing_file_changes_nothing(daemon: Daemon, session: Client) -> None:
 
 
 def test_listener_added_and_removed(daemon: Daemon, session: Client, public_directory: Path) -> None:
-    """A new door is open after the reload; one that is no longer wanted is closed; sessions live on."""
+    """A new listener is open after the reload; one that is no longer wanted is closed; sessions live on."""
     another = "127.0.0.1", free_port()
     path = str(public_directory / "socket")
     daemon.configure(COMMANDS, listen=[daemon.endpoint(), f"tcp:{another[1]}:interface=127.0.0.1", f"unix:{path}"])
@@ -129,7 +129,7 @@ def test_listener_moved(daemon: Daemon, session: Client) -> None:
 
 
 def test_listener_that_cannot_be_opened_changes_nothing(daemon: Daemon, session: Client) -> None:
-    """If one new door cannot be opened, the doors are as they were, and so is the rest."""
+    """If one new listener cannot be opened, the listeners are as they were, and so is the rest."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         daemon.configure(MORE, listen=[daemon.endpoint("127.0.0.2"), f"tcp:{port}:interface=127.0.0.1"])

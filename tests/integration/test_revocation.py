@@ -7,13 +7,13 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.integration.daemon import Daemon, Door, running, shell, wait_until
+from tests.integration.daemon import Daemon, Listener, running, shell, wait_until
 from tests.integration.http_client import HTTPClient
 from tests.integration.logins import ALICE, LENIENT, write_passwords
 
 pytestmark = pytest.mark.slow
 
-WEB = Door(protocol="web", login="optional")
+WEB = Listener(protocol="web", login="optional")
 BASIC = "Basic " + base64.b64encode(b"alice:" + ALICE.encode()).decode()
 
 
@@ -25,14 +25,14 @@ def configure(daemon: Daemon, *, alice: bool) -> None:
         "act": shell(f"echo run >> {daemon.directory}/trace; sleep 20", max_running=1),
         "listen": shell("for i in $(seq 100); do echo secret-$i; sleep 0.05; done", read_only=True, share=False),
     }
-    daemon.configure(commands, roles=roles, doors=[WEB], limits=LENIENT)
+    daemon.configure(commands, roles=roles, listeners=[WEB], limits=LENIENT)
 
 
 @pytest.fixture
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon where alice may act."""
     directory = tmp_path_factory.mktemp("revocation")
-    with running(directory, {"look": shell("echo seen")}, doors=[WEB], limits=LENIENT) as daemon:
+    with running(directory, {"look": shell("echo seen")}, listeners=[WEB], limits=LENIENT) as daemon:
         write_passwords(daemon)
         configure(daemon, alice=True)
         daemon.reload()

@@ -15,7 +15,7 @@ from cmdserver.privsep.daemon.fetching import FETCH_SECONDS
 from cmdserver.privsep.runner.control_groups import find_place
 from cmdserver.privsep.runner.succession import LOOK_SECONDS, MOST_LOOKS
 from tests.integration.client import Client
-from tests.integration.daemon import Daemon, Door, is_alive, prepared, running, shell, wait_until
+from tests.integration.daemon import Daemon, Listener, is_alive, prepared, running, shell, wait_until
 from tests.integration.logins import ALICE, LENIENT, PASSWORD, USER, write_passwords
 from tests.integration.users import BECOME, as_nobody, directory_of_nobody
 from tests.privsep.playing import children
@@ -222,17 +222,17 @@ def test_a_mute_runner_is_replaced(daemon: Daemon) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
 def test_a_login_that_needs_the_runner_holds_up_nobody(tmp_path: Path) -> None:
     """With a password file that is root's alone: it is told to come again; others are served; later it is let in."""
-    door = Door()
+    listener = Listener()
     with prepared(tmp_path) as daemon:
         write_passwords(daemon)
-        daemon.configure(COMMANDS, doors=[door], limits=LENIENT)
+        daemon.configure(COMMANDS, listeners=[listener], limits=LENIENT)
         daemon.start()
         write_passwords(daemon)  # as root, which the daemon is not any more
         runner = _runner_of(daemon)
-        with _log_in(door) as login:
+        with _log_in(listener) as login:
             assert b"alice" in login.read_all()
         os.kill(runner, signal.SIGSTOP)
-        logins = [_log_in(door) for _ in range(4)]
+        logins = [_log_in(listener) for _ in range(4)]
         began = time.monotonic()
         for _ in range(20):
             assert daemon.ask("whoami\n").startswith(b"name")
@@ -243,15 +243,15 @@ def test_a_login_that_needs_the_runner_holds_up_nobody(tmp_path: Path) -> None:
         os.kill(runner, signal.SIGCONT)
 
         def is_let_in() -> bool:
-            with _log_in(door) as login:
+            with _log_in(listener) as login:
                 return b"alice" in login.read_all()
 
         wait_until(is_let_in, "it is let in")
         assert _runner_of(daemon) == runner
 
 
-def _log_in(door: Door) -> Client:
-    client = Client(door.address)
+def _log_in(listener: Listener) -> Client:
+    client = Client(listener.address)
     client.send(f"alice\n{ALICE}\nwhoami\n".encode())
     assert client.read_exactly(len(USER + PASSWORD)) == USER + PASSWORD
     return client

@@ -1,4 +1,4 @@
-"""The SSH door as users of OpenSSH find it."""
+"""The SSH listener as users of OpenSSH find it."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.daemon import Daemon, Door, running, shell
+from tests.integration.daemon import Daemon, Listener, running, shell
 from tests.integration.logins import LENIENT, ROLES, USERS, logins, write_passwords
 from tests.integration.ssh import NO_STATUS, SSH, authorize, make_key
 
 pytestmark = pytest.mark.slow
 
-DOOR = Door(protocol="ssh")
+LISTENER = Listener(protocol="ssh")
 
 COMMANDS: Mapping[str, Mapping[str, object]] = {
     "uptime": {"run": ["uptime"], "help": "Since when"},
@@ -32,10 +32,10 @@ MAY = {**ROLES, "reader": {"commands": [*COMMANDS], "users": ["alice"]}}
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """Give a daemon with an SSH door, and users who have passwords."""
+    """Give a daemon with an SSH listener, and users who have passwords."""
     everything = {**COMMANDS, "reboot": shell("echo rebooted"), "members": shell("echo members")}
     directory = tmp_path_factory.mktemp("daemon")
-    with running(directory, everything, doors=[DOOR], roles=MAY, limits=LENIENT) as daemon:
+    with running(directory, everything, listeners=[LISTENER], roles=MAY, limits=LENIENT) as daemon:
         write_passwords(daemon, USERS)
         yield daemon
 
@@ -43,7 +43,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 @pytest.fixture
 def alice(daemon: Daemon, tmp_path: Path) -> SSH:  # noqa: ARG001 - it must run
     """Give somebody with a password."""
-    return SSH(door=DOOR, directory=tmp_path)
+    return SSH(listener=LISTENER, directory=tmp_path)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_words(keen_alice: SSH) -> None:
     """The words of the line protocol are commands, too."""
     assert keen_alice.run("help").stdout.startswith(b"Commands:\n")
     assert keen_alice.run("whoami").stdout.split() == b"name alice roles authenticated reader".split() + (
-        b"door ssh address 127.0.0.1".split()
+        b"protocol ssh address 127.0.0.1".split()
     )
     assert b"run                 uptime\n" in keen_alice.run("explain", "uptime").stdout
     assert json.loads(keen_alice.run("json", "df").stdout)["stdout"] == "full\n"
@@ -121,7 +121,7 @@ def test_password(daemon: Daemon, alice: SSH) -> None:
 
         assert client.run("df").stdout == b"full\n"
         made = logins(daemon)[-1]
-        assert (made["user"], made["method"], made["outcome"], made["door"]) == ("alice", method, "ok", "ssh")
+        assert (made["user"], made["method"], made["outcome"], made["protocol"]) == ("alice", method, "ok", "ssh")
 
 
 def test_wrong_passwords(daemon: Daemon, alice: SSH) -> None:

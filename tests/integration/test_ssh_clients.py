@@ -1,4 +1,4 @@
-"""The SSH door with the clients that people have: each of a command, a terminal, a key and a password."""
+"""The SSH listener with the clients that people have: each of a command, a terminal, a key and a password."""
 
 import asyncio
 import os
@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from tests.integration.client import TIMEOUT_SECONDS
-from tests.integration.daemon import DEADLINE_SECONDS, Daemon, Door, running, shell
+from tests.integration.daemon import DEADLINE_SECONDS, Daemon, Listener, running, shell
 from tests.integration.logins import ALICE, LENIENT, USERS, require_program, write_passwords
 from tests.integration.ssh import authorize, make_key
 
 pytestmark = pytest.mark.slow
 
-DOOR = Door(protocol="ssh")
+LISTENER = Listener(protocol="ssh")
 HOST = "127.0.0.1"
 
 COMMANDS: Mapping[str, Mapping[str, object]] = {
@@ -34,9 +34,11 @@ MUCH = 5_000_000
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """Give a daemon with an SSH door."""
+    """Give a daemon with an SSH listener."""
     roles = {"admin": {"commands": ["*"], "users": ["alice"]}}
-    with running(tmp_path_factory.mktemp("daemon"), COMMANDS, doors=[DOOR], roles=roles, limits=LENIENT) as daemon:
+    with running(
+        tmp_path_factory.mktemp("daemon"), COMMANDS, listeners=[LISTENER], roles=roles, limits=LENIENT
+    ) as daemon:
         write_passwords(daemon, USERS)
         yield daemon
 
@@ -96,7 +98,7 @@ def test_dropbear(key: Path) -> None:
     """Dropbear's dbclient."""
     dropbear_key = key.with_suffix(".dropbear")
     run(require_program("dropbearconvert"), "openssh", "dropbear", str(key), str(dropbear_key))
-    where = ["-y", "-y", "-p", str(DOOR.port), "-l", "alice"]
+    where = ["-y", "-y", "-p", str(LISTENER.port), "-l", "alice"]
     with_key = [require_program("dbclient"), *where, "-i", str(dropbear_key), HOST]
 
     done = run(*with_key, "both")
@@ -114,7 +116,7 @@ def test_putty(daemon: Daemon, key: Path) -> None:
     run(require_program("puttygen"), str(key), "-o", str(ppk), "-O", "private", "--new-passphrase", "/dev/null")
     host_key = daemon.state_directory / "ssh_host_ed25519_key.pub"
     fingerprint = run("ssh-keygen", "-lf", str(host_key)).stdout.split()[1].decode()
-    where = ["-ssh", "-batch", "-P", str(DOOR.port), "-l", "alice", "-hostkey", fingerprint]
+    where = ["-ssh", "-batch", "-P", str(LISTENER.port), "-l", "alice", "-hostkey", fingerprint]
     with_key = [require_program("plink"), *where, "-i", str(ppk)]
 
     done = run(*with_key, HOST, "both")
@@ -132,7 +134,7 @@ def test_asyncssh(key: Path) -> None:
 
     async def use(**how: Any) -> None:
         options = {"known_hosts": None, "username": "alice", "config": None, "agent_path": None, **how}
-        async with asyncssh.connect(HOST, DOOR.port, **options) as connection:
+        async with asyncssh.connect(HOST, LISTENER.port, **options) as connection:
             answers = await asyncio.gather(*(connection.run(name) for name in ("both", "df", "much", "nosuch")))
             assert [answer.exit_status for answer in answers] == [3, 0, 0, 127]
             assert (answers[0].stdout, answers[0].stderr, len(answers[2].stdout)) == ("out\n", "err\n", MUCH)
@@ -152,7 +154,7 @@ def test_paramiko(key: Path) -> None:
         with paramiko.SSHClient() as client:
             client.set_missing_host_key_policy(paramiko.AutoAddPolicy)
             nothing_else = {"allow_agent": False, "look_for_keys": False, "timeout": TIMEOUT_SECONDS}
-            client.connect(HOST, DOOR.port, "alice", **nothing_else, **how)
+            client.connect(HOST, LISTENER.port, "alice", **nothing_else, **how)
             _, out, err = client.exec_command("both")
             assert (out.read(), err.read(), out.channel.recv_exit_status()) == (b"out\n", b"err\n", 3)
             _, out, _ = client.exec_command("much")

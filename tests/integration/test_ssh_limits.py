@@ -1,4 +1,4 @@
-"""What the SSH door does when much is asked of it at once, slowly, or by nobody who logs in."""
+"""What the SSH listener does when much is asked of it at once, slowly, or by nobody who logs in."""
 
 import asyncio
 import hashlib
@@ -15,13 +15,13 @@ from typing import IO, Any
 
 import pytest
 
-from tests.integration.daemon import Daemon, Door, running, shell, wait_until
+from tests.integration.daemon import Daemon, Listener, running, shell, wait_until
 from tests.integration.logins import LENIENT, USERS, logins, write_passwords
 from tests.integration.ssh import NO_STATUS, SSH, authorize, make_key
 
 pytestmark = pytest.mark.slow
 
-DOOR = Door(protocol="ssh")
+LISTENER = Listener(protocol="ssh")
 MUCH = 50_000_000
 #: Numbered lines, so that nothing can be missing, doubled or in another order unseen.
 NUMBERS = f"seq 10000000 | head -c {MUCH}"
@@ -39,9 +39,11 @@ ROLES: Mapping[str, Mapping[str, object]] = {"admin": {"commands": ["*"], "users
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """Give a daemon with an SSH door."""
+    """Give a daemon with an SSH listener."""
     limits = {**LENIENT, "running": 32}
-    with running(tmp_path_factory.mktemp("daemon"), COMMANDS, doors=[DOOR], roles=ROLES, limits=limits) as daemon:
+    with running(
+        tmp_path_factory.mktemp("daemon"), COMMANDS, listeners=[LISTENER], roles=ROLES, limits=limits
+    ) as daemon:
         write_passwords(daemon, USERS)
         yield daemon
 
@@ -51,7 +53,7 @@ def alice(daemon: Daemon, tmp_path: Path) -> SSH:
     """Give somebody with a key."""
     key = make_key(tmp_path)
     authorize(daemon, "alice", key)
-    return SSH(door=DOOR, directory=tmp_path, key=key)
+    return SSH(listener=LISTENER, directory=tmp_path, key=key)
 
 
 def digest_of_much() -> str:
@@ -145,7 +147,7 @@ def test_three_hundred_channels(daemon: Daemon, alice: SSH) -> None:
 
     async def flood() -> tuple[int, str]:
         options = {"known_hosts": None, "username": "alice", "client_keys": [str(alice.key)], "config": None}
-        async with asyncssh.connect("127.0.0.1", DOOR.port, **options) as connection:
+        async with asyncssh.connect("127.0.0.1", LISTENER.port, **options) as connection:
             opening = [connection.create_process("forever") for _ in range(300)]
             results: list[Any] = await asyncio.gather(*opening, return_exceptions=True)
             opened = [each for each in results if not isinstance(each, BaseException)]
@@ -161,14 +163,16 @@ def test_three_hundred_channels(daemon: Daemon, alice: SSH) -> None:
 
 def test_silence(tmp_path: Path) -> None:
     """Who does not log in is cut off in time, however far they have come, and at once who comes too often."""
-    door = Door(protocol="ssh")
-    with running(tmp_path, COMMANDS, doors=[door], roles=ROLES, limits={"login_seconds": 1.5, **LENIENT}) as daemon:
+    listener = Listener(protocol="ssh")
+    with running(
+        tmp_path, COMMANDS, listeners=[listener], roles=ROLES, limits={"login_seconds": 1.5, **LENIENT}
+    ) as daemon:
         write_passwords(daemon, USERS)
         began = time.monotonic()
-        silent = _knock(door)
-        named = _knock(door)
+        silent = _knock(listener)
+        named = _knock(listener)
         named.sendall(b"SSH-2.0-test\r\n")
-        helper = SSH(door=door, directory=tmp_path, options={"PreferredAuthentications": "password"})
+        helper = SSH(listener=listener, directory=tmp_path, options={"PreferredAuthentications": "password"})
         environment = {**helper.environment(), "SSH_ASKPASS": _write_sleeper(tmp_path)}
         asked = subprocess.Popen(
             helper.command_line("df"), env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -188,8 +192,8 @@ def _write_sleeper(directory: Path) -> str:
     return str(sleeper)
 
 
-def _knock(door: Door) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", door.port), 15)
+def _knock(listener: Listener) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", listener.port), 15)
 
 
 def _read_all(connection: socket.socket) -> bytes:
@@ -202,54 +206,56 @@ def _read_all(connection: socket.socket) -> bytes:
 
 def test_too_many_strangers(tmp_path: Path) -> None:
     """As with sshd's MaxStartups: when too many have not logged in, others have to wait, and are told no more."""
-    door = Door(protocol="ssh")
-    with running(tmp_path, COMMANDS, doors=[door], roles=ROLES, limits={"unauthenticated": "2:100:2", **LENIENT}):
-        first, second = _knock(door), _knock(door)
+    listener = Listener(protocol="ssh")
+    with running(
+        tmp_path, COMMANDS, listeners=[listener], roles=ROLES, limits={"unauthenticated": "2:100:2", **LENIENT}
+    ):
+        first, second = _knock(listener), _knock(listener)
         assert first.recv(100).startswith(b"SSH-2.0-cmdserver\r\n")
         assert second.recv(100).startswith(b"SSH-2.0-cmdserver\r\n")
-        assert _read_all(_knock(door)) == b"Not allowed at this time\r\n"
+        assert _read_all(_knock(listener)) == b"Not allowed at this time\r\n"
         first.close()
-        wait_until(lambda: _is_welcome(door), "room")
+        wait_until(lambda: _is_welcome(listener), "room")
         second.close()
 
 
 def test_too_many_strangers_of_one_source(tmp_path: Path) -> None:
     """As with sshd's PerSourceMaxStartups: one address that says nothing keeps nobody else out."""
-    door = Door(protocol="ssh")
+    listener = Listener(protocol="ssh")
     limits = {"unauthenticated": "10:100:10", "unauthenticated_per_source": 2, **LENIENT}
-    with running(tmp_path, COMMANDS, doors=[door], roles=ROLES, limits=limits), ExitStack() as stack:
-        silent = [stack.enter_context(_knock(door)) for _ in range(20)]
+    with running(tmp_path, COMMANDS, listeners=[listener], roles=ROLES, limits=limits), ExitStack() as stack:
+        silent = [stack.enter_context(_knock(listener)) for _ in range(20)]
         welcomed = [each.recv(100).startswith(b"SSH-") for each in silent]
-        with socket.create_connection(("127.0.0.1", door.port), 15, source_address=("127.0.0.9", 0)) as other:
+        with socket.create_connection(("127.0.0.1", listener.port), 15, source_address=("127.0.0.9", 0)) as other:
             assert other.recv(100).startswith(b"SSH-")
     assert welcomed == [True] * 2 + [False] * 18
 
 
-def _is_welcome(door: Door) -> bool:
-    with _knock(door) as connection:
+def _is_welcome(listener: Listener) -> bool:
+    with _knock(listener) as connection:
         return connection.recv(100).startswith(b"SSH-")
 
 
 def test_penalties(tmp_path: Path) -> None:
-    """Who fails again and again has to wait at the door, for all ways of logging in; it is written down."""
-    door = Door(protocol="ssh")
-    with running(tmp_path, COMMANDS, doors=[door], roles=ROLES) as daemon:
+    """Who fails again and again has to wait at the listener, for all ways of logging in; it is written down."""
+    listener = Listener(protocol="ssh")
+    with running(tmp_path, COMMANDS, listeners=[listener], roles=ROLES) as daemon:
         write_passwords(daemon, USERS)
         options = {"PreferredAuthentications": "password,keyboard-interactive", "NumberOfPasswordPrompts": "9"}
-        guesser = SSH(door=door, directory=tmp_path, password="wrong", options=options)
+        guesser = SSH(listener=listener, directory=tmp_path, password="wrong", options=options)
         for _ in range(4):
             assert guesser.run("df").returncode == NO_STATUS
-        wait_until(lambda: _read_all(_knock(door)) == b"Not allowed at this time\r\n", "the penalty")
+        wait_until(lambda: _read_all(_knock(listener)) == b"Not allowed at this time\r\n", "the penalty")
         assert len([each for each in logins(daemon) if each["reason"] == "wrong password"]) == 12
 
 
 def test_stopping(tmp_path: Path) -> None:
     """What runs at SIGTERM is answered; then the connection ends, and so does the daemon."""
-    door = Door(protocol="ssh")
-    with running(tmp_path, COMMANDS, doors=[door], roles=ROLES) as daemon:
+    listener = Listener(protocol="ssh")
+    with running(tmp_path, COMMANDS, listeners=[listener], roles=ROLES) as daemon:
         key = make_key(tmp_path)
         authorize(daemon, "alice", key)
-        alice = SSH(door=door, directory=tmp_path, key=key)
+        alice = SSH(listener=listener, directory=tmp_path, key=key)
         client = alice.start("slow", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         idle = alice.start("-N", stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(lambda: len(logins(daemon)) == 2, "both have logged in")
@@ -263,18 +269,18 @@ def test_stopping(tmp_path: Path) -> None:
 
 
 def test_reloading(tmp_path: Path) -> None:
-    """At SIGHUP connections go on, with the new commands; a door that is new is open."""
-    door = Door(protocol="ssh")
+    """At SIGHUP connections go on, with the new commands; a listener that is new is open."""
+    listener = Listener(protocol="ssh")
     with running(tmp_path, COMMANDS, roles=ROLES) as daemon:
         write_passwords(daemon, USERS)
-        daemon.configure(COMMANDS, doors=[door], roles=ROLES)
+        daemon.configure(COMMANDS, listeners=[listener], roles=ROLES)
         daemon.reload()
-        shared = SSH(door=door, directory=tmp_path, options={"ControlPath": str(tmp_path / "master")})
+        shared = SSH(listener=listener, directory=tmp_path, options={"ControlPath": str(tmp_path / "master")})
         master = shared.start("-M", "-N", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         try:
             wait_until((tmp_path / "master").exists, "the master connection")
             assert shared.run("newer").returncode == 127
-            daemon.configure({**COMMANDS, "newer": shell("echo new")}, doors=[door], roles=ROLES)
+            daemon.configure({**COMMANDS, "newer": shell("echo new")}, listeners=[listener], roles=ROLES)
             daemon.reload()
             assert shared.run("newer").stdout == b"new\n"
         finally:

@@ -14,13 +14,13 @@ from pathlib import Path
 import pyte
 import pytest
 
-from tests.integration.daemon import DEADLINE_SECONDS, Daemon, Door, running, shell, wait_until
+from tests.integration.daemon import DEADLINE_SECONDS, Daemon, Listener, running, shell, wait_until
 from tests.integration.logins import LENIENT, USERS, write_passwords
 from tests.integration.ssh import NO_STATUS, SSH, authorize, make_key
 
 pytestmark = pytest.mark.slow
 
-DOOR = Door(protocol="ssh")
+LISTENER = Listener(protocol="ssh")
 PROMPT = "cmdserver>"
 COLUMNS, ROWS = 60, 200
 
@@ -37,9 +37,11 @@ COMMANDS: Mapping[str, Mapping[str, object]] = {
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """Give a daemon with an SSH door."""
+    """Give a daemon with an SSH listener."""
     roles = {"admin": {"commands": ["*"], "users": ["alice"]}}
-    with running(tmp_path_factory.mktemp("daemon"), COMMANDS, doors=[DOOR], roles=roles, limits=LENIENT) as daemon:
+    with running(
+        tmp_path_factory.mktemp("daemon"), COMMANDS, listeners=[LISTENER], roles=roles, limits=LENIENT
+    ) as daemon:
         write_passwords(daemon, USERS)
         yield daemon
 
@@ -126,7 +128,7 @@ def alice(daemon: Daemon, tmp_path: Path) -> SSH:
     """Give somebody with a key."""
     key = make_key(tmp_path)
     authorize(daemon, "alice", key)
-    return SSH(door=DOOR, directory=tmp_path, key=key)
+    return SSH(listener=LISTENER, directory=tmp_path, key=key)
 
 
 @pytest.fixture

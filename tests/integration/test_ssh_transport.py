@@ -14,7 +14,7 @@ import asyncssh
 import paramiko  # type: ignore[import-untyped]
 import pytest
 
-from tests.integration.daemon import Door, running
+from tests.integration.daemon import Listener, running
 from tests.integration.logins import write_passwords
 from tests.integration.ssh_bytes import pattern
 
@@ -260,10 +260,10 @@ def test_curl(tmp_path: Path) -> None:
     needs("curl", "curl")
     if b" scp " not in run(["curl", "-V"]):
         pytest.skip("this curl speaks no SSH")
-    door = Door(protocol="ssh")
-    with running(tmp_path, {"uptime": {"run": ["uptime"]}}, doors=[door]) as daemon:
+    listener = Listener(protocol="ssh")
+    with running(tmp_path, {"uptime": {"run": ["uptime"]}}, listeners=[listener]) as daemon:
         write_passwords(daemon, {USER: PASSWORD})
-        url = f"scp://{USER}:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{door.port}/uptime"
+        url = f"scp://{USER}:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{listener.port}/uptime"
         subprocess.run(["curl", "-sS", "-k", url], capture_output=True, timeout=30, check=False)
         told = [(each["event"], each["user"], each["outcome"]) for each in daemon.audit()]
         assert told[-2:] == [("login", USER, "ok"), ("request", USER, "unknown_command")]
@@ -329,6 +329,6 @@ def test_what_ssh_audit_says(server: Server) -> None:
 
 def test_what_ssh_audit_says_of_the_daemon(tmp_path: Path) -> None:
     """The same, and nothing of the rate at which it takes connections from one source."""
-    door = Door(protocol="ssh")
-    with running(tmp_path, {"uptime": {"run": ["uptime"]}}, doors=[door]):
-        assert found_by_ssh_audit(door.port) == NOT_FOR_THE_DAY_OF_QUANTUM_COMPUTERS
+    listener = Listener(protocol="ssh")
+    with running(tmp_path, {"uptime": {"run": ["uptime"]}}, listeners=[listener]):
+        assert found_by_ssh_audit(listener.port) == NOT_FOR_THE_DAY_OF_QUANTUM_COMPUTERS

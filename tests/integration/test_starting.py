@@ -28,7 +28,7 @@ COMMANDS = {"word": shell("echo word")}
 
 @pytest.mark.parametrize("options", [("-n",), ("--logfile=log",)], ids=["foreground", "daemonized"])
 def test_port_in_use(daemon_to_be: Daemon, options: tuple[str, ...]) -> None:
-    """A door that cannot be bound: it says which and why, exits with 1, and leaves nothing."""
+    """A listener that cannot be bound: it says which and why, exits with 1, and leaves nothing."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         endpoint = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
         daemon_to_be.configure(COMMANDS, listen=[daemon_to_be.endpoint(), endpoint])
@@ -51,7 +51,7 @@ def test_port_in_use(daemon_to_be: Daemon, options: tuple[str, ...]) -> None:
     # One in the background is still on its way out when the one that was started says how it went.
     wait_until(lambda: "in use" in said(), "it says why", 5)
     wait_until(lambda: not daemon_to_be.pid_file.exists(), "the pid file is gone", 5)
-    wait_until(lambda: not is_listening(daemon_to_be.address), "the other door is closed again", 5)
+    wait_until(lambda: not is_listening(daemon_to_be.address), "the other listener is closed again", 5)
     assert "Traceback" not in said()
 
 

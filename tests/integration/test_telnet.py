@@ -1,4 +1,4 @@
-"""The line door with telnet clients: a person at a terminal who presses Ctrl-C, PuTTY's, and urgent data."""
+"""The line listener with telnet clients: a person at a terminal who presses Ctrl-C, PuTTY's, and urgent data."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""The web door with the clients that people have: curl, with every way to log in, over TLS and HTTP/2."""
+"""The web listener with the clients that people have: curl, with every way to log in, over TLS and HTTP/2."""
 
 import json
 import re
@@ -10,24 +10,32 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.integration.daemon import Daemon, Door, program, running, shell
+from tests.integration.daemon import Daemon, Listener, program, running, shell
 from tests.integration.http_client import HTTPClient
 from tests.integration.logins import COMMANDS, LENIENT, ROLES, USERS, write_passwords
 
 pytestmark = pytest.mark.slow
 
-PLAIN = Door(protocol="web", login="optional")
-TLS = Door(protocol="web", login="optional", tls=True)
-REQUIRED = Door(protocol="web", login="required")
+PLAIN = Listener(protocol="web", login="optional")
+TLS = Listener(protocol="web", login="optional", tls=True)
+REQUIRED = Listener(protocol="web", login="required")
 
 
-def curl(door: Door, path: str, *options: str) -> subprocess.CompletedProcess[str]:
+def curl(listener: Listener, path: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Call curl as a person would."""
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed here")
-    scheme = "https" if door.tls else "http"
+    scheme = "https" if listener.tls else "http"
     return subprocess.run(
-        ["curl", "--silent", "--show-error", "--max-time", "15", *options, f"{scheme}://localhost:{door.port}{path}"],
+        [
+            "curl",
+            "--silent",
+            "--show-error",
+            "--max-time",
+            "15",
+            *options,
+            f"{scheme}://localhost:{listener.port}{path}",
+        ],
         capture_output=True,
         text=True,
         timeout=20,
@@ -35,9 +43,9 @@ def curl(door: Door, path: str, *options: str) -> subprocess.CompletedProcess[st
     )
 
 
-def status(door: Door, path: str, *options: str) -> int:
+def status(listener: Listener, path: str, *options: str) -> int:
     """Say with which status a request is answered."""
-    return int(curl(door, path, "--output", "/dev/null", "--write-out", "%{http_code}", *options).stdout)
+    return int(curl(listener, path, "--output", "/dev/null", "--write-out", "%{http_code}", *options).stdout)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +56,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) -> Iterator[Daemon]:
-    """A daemon with three web doors and all kinds of users."""
+    """A daemon with three web listeners and all kinds of users."""
     directory = tmp_path_factory.mktemp("clients")
     files = {name: str(directory / name) for name in ("ca.pem", "server.pem", "server.key")}
     server = authority.issue_cert("localhost")
@@ -67,7 +75,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) -> I
         },
     }
     roles = {**ROLES, "anonymous": {"commands": ["uptime", "fail", "big", "restart"]}}
-    with running(directory, commands, roles=roles, doors=[PLAIN, TLS, REQUIRED], tls=tls, limits=LENIENT) as daemon:
+    with running(directory, commands, roles=roles, listeners=[PLAIN, TLS, REQUIRED], tls=tls, limits=LENIENT) as daemon:
         write_passwords(daemon)
         yield daemon
 
@@ -112,7 +120,7 @@ def test_a_late_failure_is_no_whole_answer() -> None:
 
 @pytest.mark.usefixtures("daemon")
 def test_strangers_are_told_how_to_log_in() -> None:
-    """What they may not run does not exist, and a login might help; a door that requires one says so of everything."""
+    """What they may not run does not exist, and a login might help; where one is required everything says so."""
     answer = curl(PLAIN, "/reboot", "--include")
     assert "401 Unauthorized" in answer.stdout
     assert 'WWW-Authenticate: Basic realm="cmdserver"' in answer.stdout
@@ -199,7 +207,7 @@ def test_http_2(daemon: Daemon, believing: tuple[str, ...]) -> None:
     assert "event: outcome" in stream
     many = [f"https://localhost:{TLS.port}/uptime" for _ in range(30)]
     assert curl(TLS, "/uptime", *believing, "--parallel", *many).stdout.count("load average") == 31
-    assert daemon.audit()[-1]["door"] == "web"
+    assert daemon.audit()[-1]["protocol"] == "web"
 
 
 def test_a_late_failure_resets_the_stream(daemon: Daemon, believing: tuple[str, ...]) -> None:
@@ -210,39 +218,39 @@ def test_a_late_failure_resets_the_stream(daemon: Daemon, believing: tuple[str, 
     assert daemon.audit()[-1]["exit_status"] == 7
 
 
-@pytest.mark.parametrize("door", [PLAIN, TLS], ids=str)
-def test_the_form(daemon: Daemon, believing: tuple[str, ...], door: Door, tmp_path: Path) -> None:
+@pytest.mark.parametrize("listener", [PLAIN, TLS], ids=str)
+def test_the_form(daemon: Daemon, believing: tuple[str, ...], listener: Listener, tmp_path: Path) -> None:
     """Log in with the form, be who you are, log out: the session is over for whoever still has its cookie."""
-    trust = believing if door.tls else ()
+    trust = believing if listener.tls else ()
     jar, stolen = str(tmp_path / "jar"), str(tmp_path / "stolen")
-    form = curl(door, "/-/login?next=/df", *trust).stdout
+    form = curl(listener, "/-/login?next=/df", *trust).stdout
     fields = dict(re.findall(r'<input[^>]*name="(\w+)"[^>]*value="([^"]*)"', form))
     assert fields["next"] == "/df"
 
     def log_in(**changes: str) -> str:
         data = {"name": "alice", "password": USERS["alice"], "next": "/df", "token": fields["token"], **changes}
         options = [option for name, value in data.items() for option in ("--data-urlencode", f"{name}={value}")]
-        return curl(door, "/-/login", *trust, "--include", "--cookie-jar", jar, *options).stdout
+        return curl(listener, "/-/login", *trust, "--include", "--cookie-jar", jar, *options).stdout
 
     assert "Login failed." in log_in(password="wrong")
     made = log_in()
     assert re.search(r"^location: \.\./df\r?$", made, re.MULTILINE | re.IGNORECASE)
     (cookie,) = re.findall(r"^set-cookie: (.*?)\r?$", made, re.MULTILINE | re.IGNORECASE)
-    name = "__Host-cmdserver-session" if door.tls else "cmdserver-session"
+    name = "__Host-cmdserver-session" if listener.tls else "cmdserver-session"
     assert re.match(rf"{name}-[0-9a-f]{{8}}=", cookie)
     assert {"Path=/", "HttpOnly", "SameSite=Strict"} <= set(cookie.split("; "))
-    assert ("Secure" in cookie) is door.tls
+    assert ("Secure" in cookie) is listener.tls
     assert "\nlocation: ../\n" in log_in(next="//evil.example/").lower()
 
-    assert curl(door, "/df", *trust, "--cookie", jar).stdout == "full\n"
-    page = curl(door, "/", *trust, "--cookie", jar, "--header", "Accept: text/html").stdout
+    assert curl(listener, "/df", *trust, "--cookie", jar).stdout == "full\n"
+    page = curl(listener, "/", *trust, "--cookie", jar, "--header", "Accept: text/html").stdout
     own = re.findall(r'name="token"[^>]*value="(\w+)"', page)[0]
     assert own != fields["token"]
     shutil.copy(jar, stolen)
-    assert status(door, "/-/logout", *trust, "--cookie", jar, "--request", "POST") == 403
-    assert status(door, "/-/logout", *trust, "--cookie", jar, "--data", f"token={fields['token']}") == 403
-    assert status(door, "/-/logout", *trust, "--cookie", jar, "--data", f"token={own}") == 303
-    assert status(door, "/df", *trust, "--cookie", stolen) == 401
+    assert status(listener, "/-/logout", *trust, "--cookie", jar, "--request", "POST") == 403
+    assert status(listener, "/-/logout", *trust, "--cookie", jar, "--data", f"token={fields['token']}") == 403
+    assert status(listener, "/-/logout", *trust, "--cookie", jar, "--data", f"token={own}") == 303
+    assert status(listener, "/df", *trust, "--cookie", stolen) == 401
     assert daemon.log().count("Traceback") == 0
 
 
@@ -294,22 +302,22 @@ def test_metrics(daemon: Daemon) -> None:
 
 def test_a_reload(tmp_path: Path) -> None:
     """What the host is called, and whether requests are logged, is as the file says it now; sessions go on."""
-    door = Door(protocol="web", login="optional")
+    listener = Listener(protocol="web", login="optional")
     commands = {"say": {"run": ["echo", "said"], "read_only": True}}
     renamed = ("--header", "Host: ops.example")
-    with running(tmp_path, commands, doors=[door]) as daemon:
+    with running(tmp_path, commands, listeners=[listener]) as daemon:
         write_passwords(daemon)
-        assert (status(door, "/say"), status(door, "/say", *renamed)) == (200, 421)
-        form = curl(door, "/-/login").stdout
+        assert (status(listener, "/say"), status(listener, "/say", *renamed)) == (200, 421)
+        form = curl(listener, "/-/login").stdout
         given = re.findall(r'name="token"[^>]*value="(\w+)"', form)[0]
         jar = str(tmp_path / "jar")
         data = f"name=alice&password={USERS['alice']}&token={given}"
-        assert status(door, "/-/login", "--cookie-jar", jar, "--data", data) == 303
-        daemon.configure(commands, doors=[door], web={"hosts": ["ops.example"], "access_log": False})
+        assert status(listener, "/-/login", "--cookie-jar", jar, "--data", data) == 303
+        daemon.configure(commands, listeners=[listener], web={"hosts": ["ops.example"], "access_log": False})
         daemon.reload()
         logged = daemon.log().count("web.access")
 
-        assert (status(door, "/say"), status(door, "/say", *renamed)) == (200, 200)
+        assert (status(listener, "/say"), status(listener, "/say", *renamed)) == (200, 200)
         assert daemon.log().count("web.access") == logged
-        assert "alice" in curl(door, "/", "--cookie", jar, "--header", "Accept: text/html").stdout
-        assert status(door, "/metrics") == 200
+        assert "alice" in curl(listener, "/", "--cookie", jar, "--header", "Accept: text/html").stdout
+        assert status(listener, "/metrics") == 200

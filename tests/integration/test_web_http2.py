@@ -8,7 +8,7 @@ from typing import Self
 import pytest
 
 from tests.integration.client import Client
-from tests.integration.daemon import Daemon, Door, running, shell, wait_until
+from tests.integration.daemon import Daemon, Listener, running, shell, wait_until
 from tests.integration.logins import believing
 
 h2_connection = pytest.importorskip("h2.connection")
@@ -16,7 +16,7 @@ h2_events = pytest.importorskip("h2.events")
 
 pytestmark = pytest.mark.slow
 
-WEB = Door(protocol="web", login="never", tls=True)
+WEB = Listener(protocol="web", login="never", tls=True)
 BIG = 1_000_000
 #: What a connection may send at first (RFC 9113, section 6.9.2).
 SHUT = 65_535
@@ -100,7 +100,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         },
     }
     limits = {"login_seconds": 2.0, "idle_seconds": 3.0}
-    with running(tmp_path_factory.mktemp("http2"), commands, doors=[WEB], limits=limits) as daemon:
+    with running(tmp_path_factory.mktemp("http2"), commands, listeners=[WEB], limits=limits) as daemon:
         yield daemon
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.daemon import Daemon, Door, running, shell
+from tests.integration.daemon import Daemon, Listener, running, shell
 from tests.integration.http_client import HTTPClient
 
 pytestmark = pytest.mark.slow
 
-WEB = Door(protocol="web", login="never")
+WEB = Listener(protocol="web", login="never")
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         "fail": shell("echo half; echo why >&2; exit 3", read_only=True),
         "hang": shell("sleep 5", read_only=True, timeout_seconds=0.1),
     }
-    with running(tmp_path_factory.mktemp("openapi"), commands, doors=[WEB]) as daemon:
+    with running(tmp_path_factory.mktemp("openapi"), commands, listeners=[WEB]) as daemon:
         yield daemon
 
 

@@ -12,13 +12,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.integration.browser import barriers, chromium, sticks_out, visit
-from tests.integration.daemon import Daemon, Door, running, shell, wait_until
+from tests.integration.daemon import Daemon, Listener, running, shell, wait_until
 from tests.integration.logins import ALICE, LENIENT, write_passwords
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("daemon")]
 
-DOOR = Door(protocol="web", login="optional")
-ADDRESS = f"http://localhost:{DOOR.port}"
+LISTENER = Listener(protocol="web", login="optional")
+ADDRESS = f"http://localhost:{LISTENER.port}"
 
 #: Says something, and then waits until a file is there.
 _REPORT = 'echo first line; while [ ! -e "$GO" ]; do sleep 0.05; done; echo second line; echo a warning >&2; exit 3'
@@ -78,9 +78,9 @@ def go(daemon: Daemon) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """Give a daemon with a web door, and somebody who has a password."""
+    """Give a daemon with a web listener, and somebody who has a password."""
     directory = tmp_path_factory.mktemp("daemon")
-    with running(directory, commands(directory / "go"), doors=[DOOR], roles=ROLES, limits=LENIENT) as daemon:
+    with running(directory, commands(directory / "go"), listeners=[LISTENER], roles=ROLES, limits=LENIENT) as daemon:
         write_passwords(daemon, {"alice": ALICE})
         yield daemon
 

@@ -10,12 +10,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.integration.browser import chromium, visit
-from tests.integration.daemon import Daemon, Door, free_port, running, shell, wait_until
+from tests.integration.daemon import Daemon, Listener, free_port, running, shell, wait_until
 from tests.integration.logins import ALICE, LENIENT, write_passwords
 
 pytestmark = pytest.mark.slow
 
-DOOR = Door(protocol="web", login="optional")
+LISTENER = Listener(protocol="web", login="optional")
 PORT = free_port()
 ADDRESS = f"http://localhost:{PORT}/tools/ops"
 
@@ -59,7 +59,7 @@ backend cmdserver
 
 def _nginx(path: str) -> Callable[[Path], list[str]]:
     def command(directory: Path) -> list[str]:
-        text = NGINX.format(directory=directory, port=PORT, upstream=DOOR.port, path=path)
+        text = NGINX.format(directory=directory, port=PORT, upstream=LISTENER.port, path=path)
         (directory / "conf").write_text(text)
         return ["nginx", "-p", str(directory), "-c", str(directory / "conf")]
 
@@ -67,7 +67,7 @@ def _nginx(path: str) -> Callable[[Path], list[str]]:
 
 
 def _haproxy(directory: Path) -> list[str]:
-    (directory / "conf").write_text(HAPROXY.format(port=PORT, upstream=DOOR.port))
+    (directory / "conf").write_text(HAPROXY.format(port=PORT, upstream=LISTENER.port))
     return ["haproxy", "-db", "-f", str(directory / "conf")]
 
 
@@ -95,7 +95,7 @@ def proxied(directory: Path, kind: str) -> Iterator[Daemon]:
     roles = {"anonymous": {"commands": ["up"]}, "admin": {"commands": ["*"], "users": ["alice"]}}
     (directory / "daemon").mkdir()
     web = {"base_path": base_path}
-    with running(directory / "daemon", commands, doors=[DOOR], roles=roles, limits=LENIENT, web=web) as daemon:
+    with running(directory / "daemon", commands, listeners=[LISTENER], roles=roles, limits=LENIENT, web=web) as daemon:
         write_passwords(daemon, {"alice": ALICE})
         with subprocess.Popen(program, stdin=subprocess.DEVNULL) as proxy:
             try:

@@ -8,12 +8,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.integration.daemon import Daemon, Door, running, shell, wait_until
+from tests.integration.daemon import Daemon, Listener, running, shell, wait_until
 from tests.integration.http_client import HTTPClient
 
 pytestmark = pytest.mark.slow
 
-WEB = Door(protocol="web", login="never")
+WEB = Listener(protocol="web", login="never")
 READERS, IDLERS = 1000, 50
 #: What a reader may cost: what waits in its connection, which is asked to pause at 64 KiB, and one piece more.
 READER_BYTES = 200_000
@@ -35,7 +35,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         ),
     }
     limits = {"running": 1, "connections_per_source": 5000, "idle_seconds": 60}
-    with running(directory, commands, doors=[WEB], limits=limits) as daemon:
+    with running(directory, commands, listeners=[WEB], limits=limits) as daemon:
         yield daemon
 
 
@@ -158,11 +158,11 @@ def test_a_thousand_readers(daemon: Daemon) -> None:
 
 
 def _waiting() -> tuple[float, float]:
-    """Ask how many runs wait, and how many are connected to the web door, as Prometheus does."""
+    """Ask how many runs wait, and how many are connected to the web listener, as Prometheus does."""
     with HTTPClient(WEB.address) as client:
         lines = client.ask("/metrics").body.decode().splitlines()
     values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-    return float(values["cmdserver_queued"]), float(values['cmdserver_connections{door="web"}'])
+    return float(values["cmdserver_queued"]), float(values['cmdserver_connections{protocol="web"}'])
 
 
 def _read_all(daemon: Daemon, readers: list[Stream]) -> tuple[set[int], int]:

@@ -1,16 +1,16 @@
-"""The web door on the wire: what is no request, what is half of one, and what tries to be two."""
+"""The web listener on the wire: what is no request, what is half of one, and what tries to be two."""
 
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.daemon import Daemon, Door, running, shell, wait_until
+from tests.integration.daemon import Daemon, Listener, running, shell, wait_until
 from tests.integration.http_client import HOST, HTTPClient
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("daemon")]
 
-WEB = Door(protocol="web", login="never")
+WEB = Listener(protocol="web", login="never")
 
 _POST, _GET = b"POST /up HTTP/1.1\r\n" + HOST, b"GET /up HTTP/1.1\r\n" + HOST
 _CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -54,7 +54,7 @@ def flood(client: HTTPClient, data: bytes, most: int) -> None:
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon with a web door and little patience."""
+    """A daemon with a web listener and little patience."""
     directory = tmp_path_factory.mktemp("wire")
     commands = {
         "up": {"run": ["echo", "up"], "read_only": True},
@@ -67,12 +67,12 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         },
     }
     limits = {"login_seconds": 1.5, "idle_seconds": 2.5, "request_bytes": 1000}
-    with running(directory, commands, doors=[WEB], limits=limits) as daemon:
+    with running(directory, commands, listeners=[WEB], limits=limits) as daemon:
         yield daemon
 
 
 def call() -> HTTPClient:
-    """Connect to the web door."""
+    """Connect to the web listener."""
     return HTTPClient(WEB.address)
 
 
@@ -89,7 +89,7 @@ def test_what_is_no_request(daemon: Daemon, what: str) -> None:
     assert b"malformed" in response.body
     # What was refused as a request, not as bytes, leaves the next one whole: those that name no host of ours.
     assert not rest or "host" in what
-    last = wait_until(lambda: [each for each in daemon.audit() if each["door"] == "web"], "a line")[-1]
+    last = wait_until(lambda: [each for each in daemon.audit() if each["protocol"] == "web"], "a line")[-1]
     assert "host" in what or (last["outcome"], last["command"]) == ("malformed", None)
 
 

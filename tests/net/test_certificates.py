@@ -40,7 +40,7 @@ from cmdserver.net.certificates import (
 from cmdserver.net.tls_context import PeerCertificate, TLSFiles, check_authorities, load, peer_name
 from cmdserver.net.tls_transport import wrap
 from tests.odd_certificates import BMP, ODD, ODD_KEYS, TELETEX, Odd, name, pem, short_key
-from tests.tls_doubles import NOW, Client, House, TLSFilesTestCase, Wire, issue, pem_of, self_signed
+from tests.tls_doubles import NOW, Client, Composition, TLSFilesTestCase, Wire, issue, pem_of, self_signed
 
 #: What libraries say, and nobody else.
 INNER_WORDS = ("ParseError", "cryptography.io", "pyca", "MalformedFraming", "Error(", "routines", "asn1", "ASN.1")
@@ -73,10 +73,10 @@ class OddClientTests(OddTestCase):
         certificate = crypto.load_certificate(crypto.FILETYPE_ASN1, self.sign(odd))
         context.use_certificate(certificate)
         context.use_privatekey(self.holder)
-        house = House()
-        wire = Wire(wrap(house, self.load(client_ca=self.ca_path), house.clock), Client(context))
+        composition = Composition()
+        wire = Wire(wrap(composition, self.load(client_ca=self.ca_path), composition.clock), Client(context))
         if not wire.tcp.is_open:
-            self.assertEqual(house.protocols[0].told, ["made", "lost: Error"])
+            self.assertEqual(composition.protocols[0].told, ["made", "lost: Error"])
             return None
         peer = peer_name(wire.server, NOW)
         assert peer is not None
@@ -302,8 +302,8 @@ class FormTests(TLSFilesTestCase):
             self.key.write_bytes(key)
             loaded = load(TLSFiles(certificate=self.certificate, key=self.key), NOW)
             self.assertEqual(loaded.warnings, (), what)
-            house = House()
-            Wire(wrap(house, tls_context.ServerCredentials(loaded), house.clock), client := Client())
+            composition = Composition()
+            Wire(wrap(composition, tls_context.ServerCredentials(loaded), composition.clock), client := Client())
             self.assertTrue(client.is_connected, what)
 
     def test_ed25519(self) -> None:
@@ -337,8 +337,8 @@ class AuthorityTests(TLSFilesTestCase):
         for each in chain:
             context.add_extra_chain_cert(x509.load_pem_x509_certificate(each.bytes()))
         context.use_privatekey(load_pem_private_key(leaf.private_key_pem.bytes(), None))  # type: ignore[arg-type]
-        house = House()
-        wire = Wire(wrap(house, self.load(client_ca=self.ca_path), house.clock), Client(context))
+        composition = Composition()
+        wire = Wire(wrap(composition, self.load(client_ca=self.ca_path), composition.clock), Client(context))
         peer = peer_name(wire.server, NOW) if wire.tcp.is_open else None
         return peer is not None and "ann" in peer.names
 
@@ -404,9 +404,9 @@ class AuthorityTests(TLSFilesTestCase):
         context.use_certificate(x509.load_der_x509_certificate(forged))
         context.add_extra_chain_cert(x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes()))
         context.use_privatekey(key)
-        house = House()
+        composition = Composition()
 
-        wire = Wire(wrap(house, self.load(client_ca=self.ca_path), house.clock), Client(context))
+        wire = Wire(wrap(composition, self.load(client_ca=self.ca_path), composition.clock), Client(context))
 
         self.assertFalse(wire.tcp.is_open)
 

@@ -15,7 +15,7 @@ class OwnNamesTests(unittest.TestCase):
         self.assertNotIn("example.org", names)
 
     def test_where_we_listen(self) -> None:
-        """An interface that a web door names is ours, IPv6 with its backslashes too."""
+        """An interface that a web listener names is ours, IPv6 with its backslashes too."""
         endpoints = ["tcp:80:interface=192.0.2.7", r"tcp6:80:interface=2001\:db8\:\:0001", "tcp:80", "unix:/run/web"]
 
         self.assertLessEqual({"192.0.2.7", "2001:db8::1"}, own_names("web1", endpoints, []))

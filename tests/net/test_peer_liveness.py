@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from cmdserver.net.peer_liveness import Hangups
+from cmdserver.net.peer_liveness import PeerLiveness
 
 
 class FakeReactor:
@@ -25,7 +25,8 @@ class FakeReactor:
         self.readers.append(reader)
 
     def removeReader(self, reader: Any) -> None:
-        self.readers.remove(reader)
+        if reader in self.readers:
+            self.readers.remove(reader)
 
 
 def tcp_pair(test: SynchronousTestCase) -> tuple[socket.socket, socket.socket]:
@@ -44,33 +45,33 @@ def reset(client: socket.socket) -> None:
     client.close()
 
 
-class HangupsTests(SynchronousTestCase):
+class PeerLivenessTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = FakeReactor()
-        self.hangups = Hangups(cast("Any", self.reactor))
-        self.addCleanup(self.hangups._epoll.close)
+        self.liveness = PeerLiveness(cast("Any", self.reactor))
+        self.addCleanup(self.liveness.close)
         self.server, self.client = tcp_pair(self)
         self.gone: list[str] = []
 
     def watch(self, server: socket.socket | None = None, name: str = "gone") -> None:
         """Watch the server's end."""
-        self.hangups.watch((server or self.server).fileno(), lambda: self.gone.append(name))
+        self.liveness.watch((server or self.server).fileno(), lambda: self.gone.append(name))
 
     @property
     def is_ready(self) -> bool:
         """Whether the reactor would call us."""
-        return bool(select.select([self.hangups], [], [], 0)[0])
+        return bool(select.select([self.liveness], [], [], 0)[0])
 
     def look(self) -> list[str]:
         """Be called as the reactor would, and return who is gone."""
         if self.is_ready:
-            self.hangups.doRead()
+            self.liveness.doRead()
         return self.gone
 
     def test_it_is_a_descriptor_that_the_reactor_reads(self) -> None:
         """The reactor is given one descriptor, and has to ask for nothing else."""
-        self.assertEqual(self.reactor.readers, [self.hangups])
-        self.assertTrue(verifyObject(IReadDescriptor, self.hangups))
+        self.assertEqual(self.reactor.readers, [self.liveness])
+        self.assertTrue(verifyObject(IReadDescriptor, self.liveness))
 
     def test_a_reset_is_noticed(self) -> None:
         """A client that is gone is told of, once."""
@@ -144,7 +145,7 @@ class HangupsTests(SynchronousTestCase):
     def test_who_is_forgotten_is_not_told_of(self) -> None:
         """After `forget` nothing is said, and the reactor has nothing to wake up for."""
         self.watch()
-        self.hangups.forget(self.server.fileno())
+        self.liveness.forget(self.server.fileno())
 
         reset(self.client)
 
@@ -153,18 +154,18 @@ class HangupsTests(SynchronousTestCase):
 
     def test_to_forget_is_harmless(self) -> None:
         """What was never watched, or is forgotten already, can be forgotten."""
-        self.hangups.forget(self.server.fileno())
+        self.liveness.forget(self.server.fileno())
         self.watch()
-        self.hangups.forget(self.server.fileno())
+        self.liveness.forget(self.server.fileno())
 
-        self.hangups.forget(self.server.fileno())
+        self.liveness.forget(self.server.fileno())
 
         self.assertEqual(self.look(), [])
 
     def test_who_was_forgotten_may_be_watched_again(self) -> None:
         """A connection may be paused any number of times."""
         self.watch()
-        self.hangups.forget(self.server.fileno())
+        self.liveness.forget(self.server.fileno())
         self.watch()
 
         reset(self.client)
@@ -196,7 +197,7 @@ class HangupsTests(SynchronousTestCase):
         self.server.close()
 
         self.assertEqual(self.look(), [])
-        self.hangups.forget(descriptor)
+        self.liveness.forget(descriptor)
 
     def test_the_number_of_a_closed_descriptor_can_be_watched(self) -> None:
         """The next connection may get the number, once the old one is forgotten."""
@@ -204,10 +205,10 @@ class HangupsTests(SynchronousTestCase):
         server, client = tcp_pair(self)
         self.watch(name="old")
         self.server.close()
-        self.hangups.forget(descriptor)
+        self.liveness.forget(descriptor)
         os.dup2(server.fileno(), descriptor)
         self.addCleanup(os.close, descriptor)
-        self.hangups.watch(descriptor, lambda: self.gone.append("new"))
+        self.liveness.watch(descriptor, lambda: self.gone.append("new"))
 
         reset(client)
 
@@ -221,10 +222,10 @@ class HangupsTests(SynchronousTestCase):
         def tell() -> None:
             self.gone.append("one")
             for each in both:
-                self.hangups.forget(each)
+                self.liveness.forget(each)
 
         for each in both:
-            self.hangups.watch(each, tell)
+            self.liveness.watch(each, tell)
         reset(self.client)
         reset(other_client)
 
@@ -233,23 +234,23 @@ class HangupsTests(SynchronousTestCase):
     def test_a_closed_watch_watches_nothing(self) -> None:
         """After the closing the reactor has let go, and there is no descriptor left."""
         self.watch()
-        self.hangups.close()
+        self.liveness.close()
 
         self.assertEqual(self.reactor.readers, [])
-        self.assertEqual(self.hangups.fileno(), -1)
+        self.assertEqual(self.liveness.fileno(), -1)
 
     def test_to_forget_after_the_closing_is_harmless(self) -> None:
         """At the end of the daemon connections are closed after the watch, and each is forgotten then."""
         self.watch()
-        self.hangups.close()
+        self.liveness.close()
 
-        self.hangups.forget(self.server.fileno())
+        self.liveness.forget(self.server.fileno())
 
         self.assertEqual(self.gone, [])
 
     def test_the_reactor_may_let_go(self) -> None:
         """A reactor that drops all its descriptors leaves none open here."""
-        self.hangups.connectionLost(Failure(ConnectionDone()))
+        self.liveness.connectionLost(Failure(ConnectionDone()))
 
-        self.assertEqual(self.hangups.fileno(), -1)
-        self.assertEqual(self.hangups.logPrefix(), "hangups")
+        self.assertEqual(self.liveness.fileno(), -1)
+        self.assertEqual(self.liveness.logPrefix(), "hangups")

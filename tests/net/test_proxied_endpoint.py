@@ -51,7 +51,7 @@ class Inside(Protocol):
         self.events.append("lost")
 
 
-class Door(Factory):
+class Listener(Factory):
     """Keeps whom it was asked to let in."""
 
     def __init__(self) -> None:
@@ -72,9 +72,9 @@ class ProxiedTests(SynchronousTestCase):
     """Connections of one listener."""
 
     def setUp(self) -> None:
-        self.door = Door()
+        self.protocol = Listener()
         self.clock = Clock()
-        self.factory = ProxiedFactory(self.door, self.clock)
+        self.factory = ProxiedFactory(self.protocol, self.clock)
         self.transports: list[StringTransport] = []
 
     def connect(self, data: bytes = b"", peer: Any = PROXY) -> Any:
@@ -102,12 +102,12 @@ class ProxiedTests(SynchronousTestCase):
         connection = self.connect()
         for byte in HEADER[:-1]:
             connection.dataReceived(bytes([byte]))
-        self.assertEqual((self.door.callers, self.transports[0].value()), ([], b""))
+        self.assertEqual((self.protocol.callers, self.transports[0].value()), ([], b""))
         connection.dataReceived(HEADER[-1:] + b"upt")
         connection.dataReceived(b"ime\n")
 
-        self.assertEqual(list(map(source_of, self.door.callers)), ["203.0.113.9"])
-        self.assertEqual((self.door.inside[0].got, self.transports[0].value()), (b"uptime\n", b"hello"))
+        self.assertEqual(list(map(source_of, self.protocol.callers)), ["203.0.113.9"])
+        self.assertEqual((self.protocol.inside[0].got, self.transports[0].value()), (b"uptime\n", b"hello"))
         self.assertEqual(connection.getPeer(), IPv4Address("TCP", "203.0.113.9", 40000))
         self.assertEqual(connection.getHost(), IPv4Address("TCP", "192.0.2.1", 443))
 
@@ -118,32 +118,32 @@ class ProxiedTests(SynchronousTestCase):
         said = self.complaints(lambda: connection.connectionLost(Failure(ConnectionDone())))
         self.clock.advance(2 * HEADER_SECONDS)
 
-        self.assertEqual((said, self.door.callers, self.factory._pending), ([], [], {}))
+        self.assertEqual((said, self.protocol.callers, self.factory._pending), ([], [], {}))
 
     def test_whom_the_header_does_not_name(self) -> None:
         """It is the proxy, or somebody whom it does not know: its address is told, and nobody is charged."""
         for header in (b"PROXY UNKNOWN\r\n", LOCAL, b"PROXY TCP4 10.0.0.1 10.0.0.2 50000 2022\r\n"):
             connection = self.connect(header)
-            caller = self.door.callers.pop()
+            caller = self.protocol.callers.pop()
             self.assertEqual((source_of(caller), charged_source_of(caller)), ("10.0.0.1", "unknown"), header)
             self.assertEqual(connection.getPeer(), PROXY)
-            self.assertEqual(len(self.door.inside[-1].events), 1)
+            self.assertEqual(len(self.protocol.inside[-1].events), 1)
 
     def test_a_proxy_on_a_socket_of_both_families(self) -> None:
         """It is known for itself by whichever way its address is spelled."""
         self.connect(b"PROXY TCP4 10.0.0.1 10.0.0.2 50000 2022\r\n", IPv6Address("TCP", "::ffff:10.0.0.1", 50000))
-        self.assertEqual(charged_source_of(self.door.callers[0]), "unknown")
+        self.assertEqual(charged_source_of(self.protocol.callers[0]), "unknown")
 
     def test_a_client_beside_the_proxy(self) -> None:
         """It has the proxy's address, and another port: it is a client like others."""
         self.connect(b"PROXY TCP4 10.0.0.1 10.0.0.2 50001 2022\r\n")
-        self.assertEqual(charged_source_of(self.door.callers[0]), "10.0.0.1")
+        self.assertEqual(charged_source_of(self.protocol.callers[0]), "10.0.0.1")
 
     def test_a_client_of_a_unix_socket(self) -> None:
         """The proxy's own UNIX socket, or ours: its clients cannot be told apart."""
         for header, peer in ((LOCAL[:12] + b"\x21\x31\0\xd8" + bytes(216), PROXY), (LOCAL, UNIXAddress(None))):
             self.connect(header, peer)
-            self.assertEqual(source_of(self.door.callers.pop()), "unix")
+            self.assertEqual(source_of(self.protocol.callers.pop()), "unix")
 
     def test_something_else_than_a_header(self) -> None:
         """It is closed at once, with one line in the log, and not one for each of a thousand."""
@@ -151,7 +151,7 @@ class ProxiedTests(SynchronousTestCase):
 
         self.assertEqual(said, ["10.0.0.1 is closed: it does not begin with a PROXY header"])
         self.assertTrue(all(transport.disconnecting for transport in self.transports))
-        self.assertEqual((self.door.callers, self.factory._pending), ([], {}))
+        self.assertEqual((self.protocol.callers, self.factory._pending), ([], {}))
         self.clock.advance(60)
         self.assertEqual(len(self.complaints(lambda: self.connect(b"uptime\n"))), 1)
 
@@ -160,7 +160,7 @@ class ProxiedTests(SynchronousTestCase):
         connection = self.connect(b"uptime\n")
         connection.dataReceived(HEADER)
 
-        self.assertEqual(self.door.callers, [])
+        self.assertEqual(self.protocol.callers, [])
 
     def test_a_header_that_does_not_come(self) -> None:
         """Each connection has its own time for it; who has sent it in time is not asked again."""
@@ -187,11 +187,11 @@ class ProxiedTests(SynchronousTestCase):
 
         closed = [number for number, each in enumerate(self.transports) if each.disconnecting]
         self.assertEqual(closed, [0, 1])
-        self.assertEqual(len(self.door.inside), 1)
+        self.assertEqual(len(self.protocol.inside), 1)
 
     def test_a_full_door(self) -> None:
         """Whom the protocol inside does not want is closed."""
-        self.door.is_full = True
+        self.protocol.is_full = True
         connection = self.connect(HEADER + b"uptime\n")
 
         self.assertTrue(self.transports[0].disconnecting)
@@ -204,7 +204,7 @@ class ProxiedTests(SynchronousTestCase):
         connection.writeConnectionLost()
         connection.connectionLost(Failure(ConnectionDone()))
 
-        self.assertEqual(self.door.inside[0].events, ["made", "input over", "output over", "lost"])
+        self.assertEqual(self.protocol.inside[0].events, ["made", "input over", "output over", "lost"])
 
     def test_half_closing_before_the_header(self) -> None:
         """Who ends its input has nothing more to say: it is closed."""
@@ -214,7 +214,7 @@ class ProxiedTests(SynchronousTestCase):
 
     def test_half_closing_of_what_cannot(self) -> None:
         """A protocol that knows no halves is closed with the first."""
-        self.door.make = Protocol
+        self.protocol.make = Protocol
         self.connect(HEADER).readConnectionLost()
 
         self.assertTrue(self.transports[0].disconnecting)

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from cmdserver.net.sock_diag import Orphans, Question, question
+from cmdserver.net.sock_diag import Question, SockDiag, question
 from tests.doubles import LAW
 
 ADDRESSES = {socket.AF_INET: IPv4Address, socket.AF_INET6: IPv6Address}
 
 
-class OrphansTests(SynchronousTestCase):
+class SockDiagTests(SynchronousTestCase):
     """Killed clients and others."""
 
     def setUp(self) -> None:
-        self.orphans = Orphans()
+        self.orphans = SockDiag()
         self.addCleanup(self.orphans.close)
 
     def _connect(self, family: socket.AddressFamily, host: str) -> tuple[socket.socket, socket.socket]:

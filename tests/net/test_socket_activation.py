@@ -15,7 +15,6 @@ from twisted.python.systemd import ListenFDs
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from cmdserver.core.model import Listening
-from cmdserver.frontends.common.interface import FrontEnd
 from cmdserver.net import socket_activation
 from cmdserver.net.listener import Listener, parse_endpoint, source_of
 from cmdserver.net.proxied_endpoint import ProxyEndpoint
@@ -114,7 +113,7 @@ class ActivationTests(SynchronousTestCase):
         self.assertEqual(self._sources(("127.0.0.1", listening.getsockname()[1])), ["127.0.0.1"])
 
     def test_several_of_one_name(self) -> None:
-        """A socket unit with two addresses is one door; it ends as a whole, and can be opened again."""
+        """A socket unit with two addresses is one listener; it ends as a whole, and can be opened again."""
         sockets = [self._tcp(), self._tcp("127.0.0.2")]
         given = self._given(*sockets)
         addresses = [each.getsockname() for each in sockets]
@@ -199,12 +198,12 @@ class ActivationTests(SynchronousTestCase):
         self.assertIsInstance(socket_activation.inherited(), ListenFDs)
 
     def test_options(self) -> None:
-        """All sockets of a door have our options, and so have the connections that come of them."""
+        """All sockets of a listener have our options, and so have the connections that come of them."""
         sockets = [self._tcp(), self._tcp("127.0.0.2")]
         given = self._given(*sockets)
         self.patch(socket_activation, "inherited", lambda: given)
         key = Listening(protocol="line", endpoint="systemd:name=line", tls=False, login="never")
-        listener = Listener(self.reactor, key, FrontEnd(), self.factory)
+        listener = Listener(self.reactor, key, self.factory, lambda _, command: command)
         listener.open()
         self.addCleanup(self.reactor.advance, 0)
         self.addCleanup(listener.close)

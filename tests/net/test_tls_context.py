@@ -21,7 +21,7 @@ from cmdserver.net.tls_transport import wrap
 from tests.tls_doubles import (
     NOW,
     Client,
-    House,
+    Composition,
     TLSFilesTestCase,
     Wire,
     client_context,
@@ -159,7 +159,7 @@ class LoadTests(TLSFilesTestCase):
         leaf = issue(root.create_child_ca(key_type=trustme.KeyType.ECDSA), "localhost")
         write_pair(self.directory, leaf)
 
-        wire = Wire(wrap(House(), self.load(), House().clock), client := Client())
+        wire = Wire(wrap(Composition(), self.load(), Composition().clock), client := Client())
 
         chain = client.connection.get_peer_cert_chain(as_cryptography=True)
         self.assertTrue(wire.client.is_connected)
@@ -167,7 +167,7 @@ class LoadTests(TLSFilesTestCase):
 
     def test_no_other_certificates(self) -> None:
         """An authority of clients is not sent along, even if it has signed the server's certificate too."""
-        Wire(wrap(House(), self.load(client_ca=self.ca_path), House().clock), client := Client())
+        Wire(wrap(Composition(), self.load(client_ca=self.ca_path), Composition().clock), client := Client())
 
         self.assertEqual(1, len(client.connection.get_peer_cert_chain(as_cryptography=True) or []))
 
@@ -176,9 +176,9 @@ class AgreementTests(TLSFilesTestCase):
     """What client and server agree on."""
 
     def connect(self, client: Client, factory: Any = None, **others: Any) -> Wire:
-        factory = factory or House()
+        factory = factory or Composition()
         self.credentials = self.load(**others)
-        return Wire(wrap(factory, self.credentials, House().clock), client)
+        return Wire(wrap(factory, self.credentials, Composition().clock), client)
 
     def test_interface(self) -> None:
         """Twisted can begin connections with it."""
@@ -224,7 +224,7 @@ class AgreementTests(TLSFilesTestCase):
             context = client_context(maximum=SSL.TLS1_2_VERSION)
             context.set_cipher_list(suites)
             client = Client(context)
-            Wire(wrap(House(), credentials, House().clock), client)
+            Wire(wrap(Composition(), credentials, Composition().clock), client)
             self.assertEqual(is_good, client.is_connected, suites)
 
     def test_renegotiation(self) -> None:
@@ -253,7 +253,7 @@ class AgreementTests(TLSFilesTestCase):
         """Of those that the factory has, the first that the client knows; none if it knows none; none if not asked."""
 
         @implementer(IProtocolNegotiationFactory)
-        class Web(House):
+        class Web(Composition):
             def acceptableProtocols(self) -> list[bytes]:
                 return [b"h2", b"http/1.1"]
 
@@ -280,7 +280,7 @@ class AgreementTests(TLSFilesTestCase):
                 session = client.connection.get_session()
 
                 client = Client(context, session=session)
-                wire = Wire(wrap(House(), self.credentials, House().clock), client)
+                wire = Wire(wrap(Composition(), self.credentials, Composition().clock), client)
 
                 self.assertTrue(client.is_connected)
                 self.assertTrue(client.is_resumed, (version, leaf))
@@ -302,7 +302,7 @@ class ClientCertificateTests(TLSFilesTestCase):
 
     def _connect(self, leaf: trustme.LeafCert | None, **others: Any) -> Wire:
         credentials = self.load(**({"client_ca": self.ca_path} | others))
-        return Wire(wrap(House(), credentials, House().clock), Client(client_context(leaf=leaf)))
+        return Wire(wrap(Composition(), credentials, Composition().clock), Client(client_context(leaf=leaf)))
 
     def _peer(self, leaf: trustme.LeafCert | None, **others: Any) -> PeerCertificate | None:
         wire = self._connect(leaf, **others)
@@ -335,7 +335,7 @@ class ClientCertificateTests(TLSFilesTestCase):
         context.use_certificate_file(str(certificate))
         context.use_privatekey_file(str(key))
 
-        wire = Wire(wrap(House(), credentials, House().clock), Client(context))
+        wire = Wire(wrap(Composition(), credentials, Composition().clock), Client(context))
 
         peer = peer_name(wire.server, NOW)
         assert peer is not None
@@ -364,15 +364,15 @@ class ClientCertificateTests(TLSFilesTestCase):
         yesterday = datetime.now(UTC) - timedelta(days=1)
         for leaf in (issue(foreign, "alice"), issue(self.ca, "alice", not_after=yesterday)):
             credentials = self.load(client_ca=self.ca_path)
-            house = House()
+            composition = Composition()
             client = Client(client_context(leaf=leaf))
             client.send(b"uptime\n")
-            wire = Wire(wrap(house, credentials, house.clock), client)
+            wire = Wire(wrap(composition, credentials, composition.clock), client)
             wire.settle()
 
             self.assertFalse(wire.tcp.is_open)
-            self.assertEqual(["made", "lost: Error"], house.protocols[0].told)
-            self.assertEqual(b"", house.protocols[0].got)
+            self.assertEqual(["made", "lost: Error"], composition.protocols[0].told)
+            self.assertEqual(b"", composition.protocols[0].got)
             self.assertIn("alert", str(client.error), "the client is told why")
 
     def test_for_servers(self) -> None:
@@ -384,7 +384,7 @@ class ClientCertificateTests(TLSFilesTestCase):
         context.use_certificate(certificate)
         context.use_privatekey(key)
 
-        wire = Wire(wrap(House(), self.load(client_ca=self.ca_path), House().clock), Client(context))
+        wire = Wire(wrap(Composition(), self.load(client_ca=self.ca_path), Composition().clock), Client(context))
         wire.settle()
 
         self.assertFalse(wire.tcp.is_open)

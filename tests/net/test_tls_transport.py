@@ -10,22 +10,32 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from cmdserver.net.tls_transport import FAREWELL_SECONDS, LINGER_SECONDS, TLSTransport, wrap
-from tests.tls_doubles import FULL_BYTES, Client, FakeTCP, Halves, House, Plain, TLSFilesTestCase, Wire, client_context
+from tests.tls_doubles import (
+    FULL_BYTES,
+    Client,
+    Composition,
+    FakeTCP,
+    Halves,
+    Plain,
+    TLSFilesTestCase,
+    Wire,
+    client_context,
+)
 
 
 class TransportTestCase(TLSFilesTestCase):
     """A connection at a time."""
 
     def connect(self, kind: type[Plain] = Halves, client: Client | None = None) -> Wire:
-        self.house = House(kind)
-        wire = Wire(wrap(self.house, self.load(), self.house.clock), client or Client())
-        self.inside = self.house.protocols[0]
+        self.composition = Composition(kind)
+        wire = Wire(wrap(self.composition, self.load(), self.composition.clock), client or Client())
+        self.inside = self.composition.protocols[0]
         return wire
 
     def tearDown(self) -> None:
         if hasattr(self, "house"):
-            self.house.clock.advance(FAREWELL_SECONDS)
-            self.assertEqual([], self.house.clock.getDelayedCalls(), "no timer outlives a connection")
+            self.composition.clock.advance(FAREWELL_SECONDS)
+            self.assertEqual([], self.composition.clock.getDelayedCalls(), "no timer outlives a connection")
 
 
 class PrivateNamesTests(TLSFilesTestCase):
@@ -51,8 +61,8 @@ class PrivateNamesTests(TLSFilesTestCase):
                 called.append("shutdown")
                 super()._shutdownTLS()
 
-        house = House()
-        factory = wrap(house, self.load(), house.clock)
+        composition = Composition()
+        factory = wrap(composition, self.load(), composition.clock)
         factory.protocol = Spy
         wire = Wire(factory, Client())
         called.clear()
@@ -60,7 +70,7 @@ class PrivateNamesTests(TLSFilesTestCase):
         wire.client.send(b"x")
         wire.settle()
         self.assertEqual(["receive"], called)
-        house.protocols[0].transport.loseWriteConnection()
+        composition.protocols[0].transport.loseWriteConnection()
         self.assertEqual(["receive", "shutdown"], called)
 
 
@@ -127,9 +137,9 @@ class ClientEndsTests(TransportTestCase):
 
     def test_fin_before_the_handshake(self) -> None:
         """Who goes before the handshake is gone."""
-        self.house = House()
+        self.composition = Composition()
         wire = Wire.__new__(Wire)
-        server: Any = wrap(self.house, self.load(), self.house.clock).buildProtocol(None)
+        server: Any = wrap(self.composition, self.load(), self.composition.clock).buildProtocol(None)
         wire.client, wire.server, wire.tcp = Client(), server, FakeTCP(server)
         wire.is_client_reading = True
         server.makeConnection(wire.tcp)
@@ -138,7 +148,7 @@ class ClientEndsTests(TransportTestCase):
         while wire._server_turn():
             pass
 
-        self.assertEqual(["made", "lost: ConnectionLost"], self.house.protocols[0].told)
+        self.assertEqual(["made", "lost: ConnectionLost"], self.composition.protocols[0].told)
 
     def test_reset(self) -> None:
         """A connection that breaks is lost."""
@@ -238,14 +248,14 @@ class ServerEndsTests(TransportTestCase):
         self.inside.transport.write(b"answer\n")
         self.inside.transport.loseConnection()
         self.inside.transport.loseConnection()
-        self.house.clock.advance(10 * LINGER_SECONDS)
+        self.composition.clock.advance(10 * LINGER_SECONDS)
         self.assertTrue(wire.tcp.is_open)
 
         wire.is_client_reading = True
         wire.settle()
-        self.house.clock.advance(LINGER_SECONDS - 0.1)
+        self.composition.clock.advance(LINGER_SECONDS - 0.1)
         self.assertTrue(wire.tcp.is_open)
-        self.house.clock.advance(0.2)
+        self.composition.clock.advance(0.2)
 
         self.assertEqual(["made", "lost: ConnectionDone"], self.inside.told)
         self.assertEqual(["close_notify", "fin"], wire.client.ends, "no reset")
@@ -274,7 +284,7 @@ class ServerEndsTests(TransportTestCase):
         """A protocol may end it while it is given data, in any way, and is given nothing afterwards."""
         for end in ("loseConnection", "abortConnection", "loseWriteConnection"):
 
-            class Ending(Halves):
+            class ExitStatus(Halves):
                 end_by = end
 
                 def dataReceived(self, data: bytes) -> None:
@@ -282,7 +292,7 @@ class ServerEndsTests(TransportTestCase):
                     getattr(self.transport, self.end_by)()
 
             client = Client()
-            wire = self.connect(Ending, client)
+            wire = self.connect(ExitStatus, client)
             for data in (b"one\n", b"two\n"):
                 client.connection.send(data)
             wire.settle()
@@ -340,7 +350,7 @@ class ServerEndsTests(TransportTestCase):
         self.assertFalse(wire.tcp.is_open)
 
         wire = self.connect(TurnedAway, _Mute())
-        self.house.clock.advance(FAREWELL_SECONDS)
+        self.composition.clock.advance(FAREWELL_SECONDS)
         wire.settle()
         self.assertEqual(["reset"], wire.client.ends)
 
@@ -418,12 +428,12 @@ class RaisingTests(TransportTestCase):
 
     def visit(self, kind: type[Raising]) -> Raising:
         """Send a lot, and the end of it, along with the last bytes of the handshake."""
-        self.house = House(kind)
+        self.composition = Composition(kind)
         client = Hasty()
         client.send(b"uptime\n")
-        wire = ReactorWire(wrap(self.house, self.load(), self.house.clock), client)
+        wire = ReactorWire(wrap(self.composition, self.load(), self.composition.clock), client)
         self.assertFalse(wire.tcp.is_open)
-        inside: Raising = self.house.protocols[0]
+        inside: Raising = self.composition.protocols[0]
         return inside
 
     def test_when_the_handshake_is_complete(self) -> None:
@@ -585,7 +595,7 @@ class FlowTests(TransportTestCase):
 
 
 class SurroundingsTests(TransportTestCase):
-    """The rest of what a protocol asks of its transport, and a factory of its doors."""
+    """The rest of what a protocol asks of its transport, and a factory of its listeners."""
 
     def test_descriptor(self) -> None:
         """The descriptor is the connection's, for those who watch it."""
@@ -614,9 +624,9 @@ class SurroundingsTests(TransportTestCase):
             self.assertEqual(["made", "handshake", "data"], self.inside.told)
 
     def test_nobody_is_let_in(self) -> None:
-        """A factory that makes no protocol closes the door, as without TLS."""
+        """A factory that makes no protocol closes the listener, as without TLS."""
 
-        class Closed(House):
+        class Closed(Composition):
             def buildProtocol(self, addr: object) -> None:
                 return None
 
@@ -624,8 +634,8 @@ class SurroundingsTests(TransportTestCase):
 
     def test_nothing_is_kept(self) -> None:
         """When a connection is lost, the factory and the transport forget it."""
-        self.house = House()
-        factory = wrap(self.house, self.load(), self.house.clock)
+        self.composition = Composition()
+        factory = wrap(self.composition, self.load(), self.composition.clock)
         wire = Wire(factory, Client())
         self.assertEqual(1, len(factory.protocols))
 
@@ -638,11 +648,11 @@ class SurroundingsTests(TransportTestCase):
     def test_behind_a_wrapper(self) -> None:
         """A wrapper that passes on no half-closing (PROXY's) costs the wait for the client, and nothing else."""
         for end, told in (("loseConnection", ["made"]), ("loseWriteConnection", ["made", "output over"])):
-            self.house = House()
-            factory: Any = WrappingFactory(wrap(self.house, self.load(), self.house.clock))
+            self.composition = Composition()
+            factory: Any = WrappingFactory(wrap(self.composition, self.load(), self.composition.clock))
             factory.protocol = ProtocolWrapper
             wire = Wire(factory, Client())
-            inside = self.house.protocols[0]
+            inside = self.composition.protocols[0]
             inside.transport.write(b"answer\n")
             getattr(inside.transport, end)()
             self.assertEqual(told, inside.told)

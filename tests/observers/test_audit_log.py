@@ -18,7 +18,7 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import AuditError, Code
-from cmdserver.core.events import Ledger, Started
+from cmdserver.core.events import AuditLog, Started
 from cmdserver.observers.audit_log import MIN_FREE_BYTES, AuditFile, _line
 from tests import contracts
 from tests.running_doubles import STRANGER, finished, requested, user
@@ -48,13 +48,13 @@ def records(path: Path) -> list[dict[str, Any]]:
 class AuditFileContractTests(contracts.LedgerContract):
     """The contract, kept by a file."""
 
-    def make_ledger(self) -> Ledger:
+    def make_ledger(self) -> AuditLog:
         return audit_file(self, temporary(self))
 
-    def make_full_ledger(self) -> Ledger:
+    def make_full_ledger(self) -> AuditLog:
         return audit_file(self, Path("/dev/full"))
 
-    def written(self, ledger: Ledger) -> list[str]:
+    def written(self, ledger: AuditLog) -> list[str]:
         assert isinstance(ledger, AuditFile)
         return [record["id"] for record in records(ledger.path)]
 
@@ -83,7 +83,7 @@ class LineTests(SynchronousTestCase):
                 "time": "2023-11-14T22:13:20.500Z",
                 "event": "request",
                 "id": "0123456789abcdef",
-                "door": "line",
+                "protocol": "line",
                 "source": "192.0.2.2",
                 "user": "ada",
                 "method": "password",
@@ -111,7 +111,7 @@ class LineTests(SynchronousTestCase):
         end = self.record(caller=user("ada"), command="df", arguments=("-h",), time=1_700_000_000.5)
         self.assertEqual(record, {key: end[key] for key in record} | {"event": "started"})
         self.assertEqual(
-            list(record), ["time", "event", "id", "door", "source", "user", "method", "command", "arguments"]
+            list(record), ["time", "event", "id", "protocol", "source", "user", "method", "command", "arguments"]
         )
 
     def test_a_refusal_has_the_same_fields(self) -> None:

@@ -31,18 +31,18 @@ class MetricsTests(unittest.TestCase):
         return value
 
     def test_requests_are_counted(self) -> None:
-        """By door, command and outcome."""
+        """By listener, command and outcome."""
         for outcome in (Code.OK, Code.OK, Code.BUSY):
             self.metrics(requested(outcome=outcome))
 
-        self.assertEqual(self.value("cmdserver_requests_total", door="line", command="uptime", outcome="ok"), 2)
-        self.assertEqual(self.value("cmdserver_requests_total", door="line", command="uptime", outcome="busy"), 1)
+        self.assertEqual(self.value("cmdserver_requests_total", protocol="line", command="uptime", outcome="ok"), 2)
+        self.assertEqual(self.value("cmdserver_requests_total", protocol="line", command="uptime", outcome="busy"), 1)
 
     def test_starts_are_not_counted(self) -> None:
         """A request counts when it ends, once."""
         self.metrics(Started(time=0.0, id="a", caller=a_caller(), command="uptime", arguments=()))
 
-        self.assertEqual(self.value("cmdserver_requests_total", door="line", command="uptime", outcome="ok"), 0)
+        self.assertEqual(self.value("cmdserver_requests_total", protocol="line", command="uptime", outcome="ok"), 0)
 
     def test_the_duration_of_what_goes_on_is_not_measured(self) -> None:
         """A caller who was refused in the midst of a run says nothing about how long that takes."""
@@ -59,8 +59,8 @@ class MetricsTests(unittest.TestCase):
         samples = self.families({"new"})["cmdserver_requests"].samples
 
         self.assertEqual(
-            {(each.labels["door"], each.labels["outcome"]) for each in samples if each.labels["command"] == "new"},
-            {(door, str(code)) for door in ("line", "web") for code in Code},
+            {(each.labels["protocol"], each.labels["outcome"]) for each in samples if each.labels["command"] == "new"},
+            {(protocol, str(code)) for protocol in ("line", "web") for code in Code},
         )
         self.assertEqual({each.value for each in samples}, {0.0})
 
@@ -69,7 +69,7 @@ class MetricsTests(unittest.TestCase):
         for command in ("nothing", "uptime\n", None, "x" * 1000):
             self.metrics(requested(command=command, outcome=Code.UNKNOWN_COMMAND, finished=None))
 
-        value = self.value("cmdserver_requests_total", door="line", command=UNKNOWN, outcome="unknown_command")
+        value = self.value("cmdserver_requests_total", protocol="line", command=UNKNOWN, outcome="unknown_command")
         self.assertEqual(value, 4)
         commands = {each.labels["command"] for each in self.families()["cmdserver_requests"].samples}
         self.assertEqual(commands, {"uptime", "df", *WORDS, UNKNOWN})
@@ -85,19 +85,19 @@ class MetricsTests(unittest.TestCase):
         self.assertEqual(self.value("cmdserver_run_duration_seconds_bucket", command="uptime", le="0.25"), 1)
 
     def test_logins(self) -> None:
-        """Made and refused, by door."""
+        """Made and refused, by protocol."""
         self.metrics(
-            LoggedIn(time=0, id="1", door="web", source="::1", user="x", method="password", outcome=Code.DENIED)
+            LoggedIn(time=0, id="1", protocol="web", source="::1", user="x", method="password", outcome=Code.DENIED)
         )
 
-        self.assertEqual(self.value("cmdserver_logins_total", door="web", outcome="denied"), 1)
-        self.assertEqual(self.value("cmdserver_logins_total", door="line", outcome="ok"), 0)
+        self.assertEqual(self.value("cmdserver_logins_total", protocol="web", outcome="denied"), 1)
+        self.assertEqual(self.value("cmdserver_logins_total", protocol="line", outcome="ok"), 0)
 
     def test_how_things_are_now(self) -> None:
         """What runs, what waits and who is connected is looked up when it is asked."""
         self.assertEqual(self.value("cmdserver_running"), 3)
         self.assertEqual(self.value("cmdserver_queued"), 5)
-        self.assertEqual(self.value("cmdserver_connections", door="web"), 7)
+        self.assertEqual(self.value("cmdserver_connections", protocol="web"), 7)
         self.assertEqual(len(self.families()["cmdserver_build_info"].samples), 1)
 
     def test_nobody_sees_more_than_they_may_run(self) -> None:

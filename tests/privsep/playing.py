@@ -35,7 +35,7 @@ _END = (Exited, Ran, Refused)
 
 
 def configuration(commands: Mapping[str, Mapping[str, object]], running: int = 32, more: str = "") -> str:
-    """Write a configuration with these commands; nobody listens at its door."""
+    """Write a configuration with these commands; nobody listens at its listener."""
     lines = ["[[listen]]", 'protocol = "line"', 'endpoint = "tcp:1:interface=127.0.0.1"', 'login = "never"', more]
     lines += ["[limits]", f"running = {running}"]
     for name, table in commands.items():

@@ -1,6 +1,6 @@
 """The object graph: what a configuration and a reactor are made into, and what a reload replaces in it.
 
-To add a door: write its package in ``frontends``, and name it in `FRONT_ENDS`.
+To add a protocol: write its package in ``frontends``, and name it in `FRONT_ENDS`.
 """
 
 import os
@@ -17,37 +17,36 @@ from twisted.internet.interfaces import IProtocolFactory, IReactorProcess, IReac
 from twisted.logger import Logger
 
 from cmdserver.app.host_process import allow_connections
-from cmdserver.auth.authenticator import Door, Identity, Login
+from cmdserver.auth.authenticator import Authenticator, ListenerAuth, Login
 from cmdserver.auth.cached_file import Fetch, open_to_read
 from cmdserver.auth.credentials import Certificate
 from cmdserver.config.loading import Configuration
 from cmdserver.config.schema import Limits
 from cmdserver.core.addresses import parse_network
-from cmdserver.core.events import EventStream
+from cmdserver.core.events import EventLog
 from cmdserver.core.model import Listening
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
 from cmdserver.dispatch.scheduler import Run, Scheduler
-from cmdserver.execution.local_backend import InProcess
+from cmdserver.execution.local_backend import LocalBackend
 from cmdserver.execution.posix_spawn import Spawner
 from cmdserver.execution.runner import Runner
 from cmdserver.files.opening import Opener, ReadFile
 from cmdserver.files.safe_path import read_file
-from cmdserver.frontends.common.interface import Exposition, FrontEnd, Lobby
-from cmdserver.limits.connection_limit import Gate
-from cmdserver.limits.fair_queue import Admission
-from cmdserver.limits.login_limit import Threshold
-from cmdserver.limits.max_startups import Newcomers, Startups
+from cmdserver.frontends.common.interface import Exposition, FrontEnd, FrontEndContext
+from cmdserver.limits.connection_limit import ConnectionLimit
+from cmdserver.limits.fair_queue import FairQueue
+from cmdserver.limits.login_limit import LoginLimit
+from cmdserver.limits.max_startups import MaxStartups, UnauthenticatedConnections
 from cmdserver.limits.rate_limit import Throttle
 from cmdserver.limits.source_penalties import Penalties
 from cmdserver.net.host_names import own_names
 from cmdserver.net.listener import Listener
-from cmdserver.net.peer_liveness import Hangups
+from cmdserver.net.peer_liveness import PeerLiveness
 from cmdserver.net.proxied_endpoint import MOST_PENDING
-from cmdserver.net.sock_diag import Orphans
 from cmdserver.observers.audit_log import AuditFile
 
-#: The doors that there are. Named, not imported: a door that is not configured costs nothing at start-up.
+#: The listeners that there are. Named, not imported: a listener that is not configured costs nothing at start-up.
 FRONT_ENDS: Mapping[str, str] = {
     "line": "cmdserver.frontends.line.front_end",
     "web": "cmdserver.frontends.web.front_end",
@@ -57,7 +56,7 @@ FRONT_ENDS: Mapping[str, str] = {
 _log = Logger()
 
 
-class House:
+class Composition:
     """All parts, put together.
 
     Args:
@@ -94,44 +93,42 @@ class House:
         limits = configuration.limits
         inherited = allow_connections(_descriptors(configuration))
         self.audit = AuditFile(self.audit_path(configuration), open_audit)
-        self._events = EventStream(self.audit)
-        self.gate = Gate(limits.connections, limits.connections_per_source)
+        self._events = EventLog(self.audit)
+        self.connection_limit = ConnectionLimit(limits.connections, limits.connections_per_source)
         self._throttle = Throttle(limits.caller_requests_per_minute)
         self._commands = {each.name: each for each in configuration.commands}
-        starts = remote or InProcess(Spawner(reactor, inherited), lambda: self._commands)
+        starts = remote or LocalBackend(Spawner(reactor, inherited), lambda: self._commands)
         self.runner = Runner(starts, reactor)
-        self._admission: Admission[Run] = Admission(limits.running, limits.queued)
-        self._scheduler = Scheduler(self._admission, self.runner, reactor)
+        self._fair_queue: FairQueue[Run] = FairQueue(limits.running, limits.queued)
+        self._scheduler = Scheduler(self._fair_queue, self.runner, reactor)
         self.dispatcher = Dispatcher(
             policy=self.policy(),
             throttle=self._throttle,
             scheduler=self._scheduler,
             events=self._events,
-            gate=self.gate,
+            connection_limit=self.connection_limit,
             clock=reactor,
             time_of_day=time.time,
         )
-        self._threshold = _make_threshold(limits, reactor)
-        self._hangups = Hangups(reactor)
-        self._orphans = Orphans()
-        self._lobby = self._make_lobby()
+        self._login_limit = _make_login_limit(limits, reactor)
+        self._liveness = PeerLiveness(reactor)
+        self._context = self._make_context()
         self._web_hosts = _web_hosts(configuration)
         self._metrics: Any = None
         self._front_ends: dict[Listening, FrontEnd] = {}
-        # Made when the first door speaks TLS, and when the first door asks who is calling: until then nothing of what
-        # they rest on is imported, as it takes a tenth of a second.
+        # Made when the first listener speaks TLS, and when the first listener asks who is calling: until then nothing
+        # of what they rest on is imported, as it takes a tenth of a second.
         self._tls: Any = None
-        self._identity: Identity | None = None
+        self._authenticator: Authenticator | None = None
         self._verifier: Any = None
 
     # Parts
 
-    def _make_lobby(self) -> Lobby:
-        return Lobby(
+    def _make_context(self) -> FrontEndContext:
+        return FrontEndContext(
             dispatcher=self.dispatcher,
-            gate=self.gate,
-            hangups=self._hangups,
-            orphans=self._orphans,
+            connection_limit=self.connection_limit,
+            liveness=self._liveness,
             clock=self._reactor,
             limits=lambda: self._configuration.limits,
             web_hosts=lambda: self._web_hosts,
@@ -158,7 +155,7 @@ class House:
         return self._state_directory / configuration.settings.audit.file
 
     def listener(self, listening: Listening, configuration: Configuration) -> Listener:
-        """Make, but do not open, a door of a configuration.
+        """Make, but do not open, a listener of a configuration.
 
         Raises:
             BadTLSFiles: It speaks TLS, and certificate or key are no good.
@@ -166,32 +163,35 @@ class House:
         front_end = self._front_ends.get(listening)
         if front_end is None:
             login = Login(listening.login)
-            identity = None if login is Login.NEVER else self._require_identity()
-            door = Door(listening.protocol, login, identity, place=listening.endpoint)
+            authenticator = None if login is Login.NEVER else self._require_authenticator()
+            auth = ListenerAuth(listening.protocol, login, authenticator, place=listening.endpoint)
             make = import_module(FRONT_ENDS[listening.protocol]).make
-            front_end = make(door, self._lobby, self._certificate_of if listening.tls else None)
+            front_end = make(auth, self._context, self._certificate_of if listening.tls else None)
             self._front_ends[listening] = front_end
         factory: IProtocolFactory = front_end
         if listening.tls:
             from cmdserver.net import tls_transport  # noqa: PLC0415 - see _tls
 
             factory = tls_transport.wrap(front_end, self._require_tls(configuration), self._reactor)
-        return Listener(self._reactor, listening, front_end, factory)
+        return Listener(self._reactor, listening, factory, front_end.example_command)
 
     # A reload, in the order in which it may fail
 
     def replace(self, configuration: Configuration) -> None:
-        """Go by another configuration from now on; its doors and its audit file are others' to see to."""
+        """Go by another configuration from now on; its listeners and its audit file are others' to see to."""
         self._configuration = configuration
         self._web_hosts = _web_hosts(configuration)
         self._commands = {each.name: each for each in configuration.commands}
         limits = configuration.limits
         self._throttle.per_minute = limits.caller_requests_per_minute
-        self.gate.connections, self.gate.per_source = limits.connections, limits.connections_per_source
-        self._admission.running_limit, self._admission.queued_limit = limits.running, limits.queued
-        self._threshold.newcomers.startups = Startups.parse(limits.unauthenticated)
-        self._threshold.newcomers.per_source = limits.unauthenticated_per_source
-        self._threshold.penalties.exempt = tuple(map(parse_network, limits.penalty_exempt))
+        self.connection_limit.connections, self.connection_limit.per_source = (
+            limits.connections,
+            limits.connections_per_source,
+        )
+        self._fair_queue.running_limit, self._fair_queue.queued_limit = limits.running, limits.queued
+        self._login_limit.unauthenticated_connections.startups = MaxStartups.parse(limits.unauthenticated)
+        self._login_limit.unauthenticated_connections.per_source = limits.unauthenticated_per_source
+        self._login_limit.penalties.exempt = tuple(map(parse_network, limits.penalty_exempt))
         # Behind all that is counted and bounded: whoever is refused may ask again at once.
         self.dispatcher.reconfigure(self.policy())
         # By the new policy: what they have sent ahead is answered on their way out.
@@ -202,7 +202,7 @@ class House:
     def _part_from_the_anonymous(self) -> None:
         """Bring connections to their end that were made to a listener before it required a login.
 
-        The policy refuses whoever has not logged in there; they are to come back through the new door.
+        The policy refuses whoever has not logged in there; they are to come back through the new listener.
         """
         required_at = self._login_required_at()
         for listening, front_end in self._front_ends.items():
@@ -210,7 +210,7 @@ class House:
                 front_end.close()
 
     def load_tls(self, configuration: Configuration, read: ReadFile | None = None) -> Any:
-        """Read certificate and key as they are now; None if no door of a configuration needs them.
+        """Read certificate and key as they are now; None if no listener of a configuration needs them.
 
         Args:
             configuration: Which names them.
@@ -244,19 +244,18 @@ class House:
         """Let go of everything."""
         if self._verifier is not None:
             self._verifier.stop()
-        self._hangups.close()
-        self._orphans.close()
+        self._liveness.close()
         self.audit.close()
 
     # Identity
 
-    def _require_identity(self) -> Identity:
+    def _require_authenticator(self) -> Authenticator:
         """Find out who callers are; where nobody is known yet, make the one who is."""
-        if self._identity is None:
+        if self._authenticator is None:
             from cmdserver.app.bootstrap import require_user  # noqa: PLC0415
             from cmdserver.auth import checkers  # noqa: PLC0415 - see above
             from cmdserver.auth.credential_store import CredentialFiles  # noqa: PLC0415
-            from cmdserver.auth.password_cache import Remembered  # noqa: PLC0415
+            from cmdserver.auth.password_cache import PasswordCache  # noqa: PLC0415
             from cmdserver.auth.password_verifier import HashingThreads, PasswordVerifier, threads_for  # noqa: PLC0415
 
             files = CredentialFiles(self._state_directory, open_file=self._open_file, fetch=self._fetch)
@@ -266,16 +265,18 @@ class House:
             self._verifier = PasswordVerifier(self._reactor, HashingThreads(threads_for(os.cpu_count() or 1)))
             public_keys = checkers.PublicKeyChecker(files, lambda: datetime.now(UTC))
             believed = [
-                checkers.PasswordChecker(files, self._verifier, Remembered(os.urandom(32)), self._reactor.seconds),
+                checkers.PasswordChecker(files, self._verifier, PasswordCache(os.urandom(32)), self._reactor.seconds),
                 public_keys,
                 checkers.TokenChecker(files, lambda: datetime.now(UTC)),
                 checkers.CertificateChecker(),
             ]
-            self._identity = Identity(believed, self._threshold, self._events, time.time, public_keys.is_acceptable)
-        return self._identity
+            self._authenticator = Authenticator(
+                believed, self._login_limit, self._events, time.time, public_keys.is_acceptable
+            )
+        return self._authenticator
 
     def _ssh_host_keys(self) -> Any:
-        """Read the keys that SSH doors prove themselves with; make those that are missing."""
+        """Read the keys that SSH listeners prove themselves with; make those that are missing."""
         from cmdserver.app.bootstrap import require_ssh_host_keys  # noqa: PLC0415 - see _tls
         from cmdserver.net.ssh_host_keys import read_host_keys  # noqa: PLC0415
 
@@ -295,12 +296,12 @@ class House:
     def _exposition(self) -> Exposition:
         """Begin to measure: events are counted from now on."""
         if self._metrics is None:
-            from cmdserver.observers import metrics  # noqa: PLC0415 - for houses with a web door only
+            from cmdserver.observers import metrics  # noqa: PLC0415 - for web listeners only
 
             now = metrics.Now(
-                running=lambda: self._admission.running,
-                queued=lambda: self._admission.queued,
-                connections=self.gate.counts,
+                running=lambda: self._fair_queue.running,
+                queued=lambda: self._fair_queue.queued,
+                connections=self.connection_limit.counts,
                 commands=lambda: self._command_names,
             )
             self._metrics = metrics.Metrics(FRONT_ENDS, now)
@@ -340,10 +341,12 @@ def _descriptors(configuration: Configuration) -> int:
     return limits.connections + proxied * MOST_PENDING + 4 * limits.running
 
 
-def _make_threshold(limits: Limits, clock: IReactorTime) -> Threshold:
-    newcomers = Newcomers(Startups.parse(limits.unauthenticated), limits.unauthenticated_per_source)
+def _make_login_limit(limits: Limits, clock: IReactorTime) -> LoginLimit:
+    unauthenticated_connections = UnauthenticatedConnections(
+        MaxStartups.parse(limits.unauthenticated), limits.unauthenticated_per_source
+    )
     penalties = Penalties(map(parse_network, limits.penalty_exempt))
-    return Threshold(newcomers, penalties, clock, random.SystemRandom().random)
+    return LoginLimit(unauthenticated_connections, penalties, clock, random.SystemRandom().random)
 
 
 def _web_hosts(configuration: Configuration) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""The daemon gives up what it does not need any more, once its doors are open and its keys are read.
+"""The daemon gives up what it does not need any more, once its listeners are open and its keys are read.
 
 Rule of this file: what is given up cannot be had again; who calls this starts nothing any more.
 """
@@ -9,9 +9,10 @@ from pathlib import Path
 from twisted.logger import Logger
 
 from cmdserver.app.preloading import is_out_of_reach, load_everything
-from cmdserver.config.daemon_user import Successor, successor_of_root
+from cmdserver.config.daemon_user import target_user_of_root
 from cmdserver.config.schema import Runner
 from cmdserver.core.errors import CannotStart
+from cmdserver.core.model import TargetUser
 from cmdserver.privsep.linux import refuse_new_privileges
 from cmdserver.privsep.privileges import become
 from cmdserver.privsep.seccomp import bar_programs
@@ -19,41 +20,41 @@ from cmdserver.privsep.seccomp import bar_programs
 _log = Logger()
 
 
-def whom_to_become(settings: Runner, state_directory: Path) -> Successor | None:
+def find_target_user(settings: Runner, state_directory: Path) -> TargetUser | None:
     """Say whom the daemon becomes; nobody else where there is no runner process, as it becomes other users itself then.
 
     Raises:
         CannotStart: There is no such user.
     """
     try:
-        return successor_of_root(settings.daemon_user, state_directory) if settings.process else None
+        return target_user_of_root(settings.daemon_user, state_directory) if settings.process else None
     except LookupError as error:
         raise CannotStart(f"cmdserver: [runner] daemon_user: {error}") from error
 
 
-def load_ahead(successor: Successor | None, protocols: Collection[str]) -> None:
+def load_ahead(target_user: TargetUser | None, protocols: Collection[str]) -> None:
     """Import what may be needed and could not be imported any more, before root is given up even for a moment.
 
     Args:
-        successor: Whom to become; None if we are to stay who we are.
-        protocols: Of the doors.
+        target_user: Whom to become; None if we are to stay who we are.
+        protocols: Of the listeners.
     """
-    if successor is not None and is_out_of_reach(successor.uid, successor.gid):
+    if target_user is not None and is_out_of_reach(target_user.uid, target_user.gid):
         load_everything(protocols)
 
 
-def shed_privileges(successor: Successor | None) -> None:
+def drop_privileges(target_user: TargetUser | None) -> None:
     """Be nobody in particular from here on, who can start nothing.
 
     Args:
-        successor: Whom to become; None if we are to stay who we are.
+        target_user: Whom to become; None if we are to stay who we are.
 
     Raises:
         CannotStart: It does not work, and we are who we were, or worse.
     """
     try:
-        if successor is not None:
-            become(successor)
+        if target_user is not None:
+            become(target_user)
         refuse_new_privileges()
     except OSError as error:
         raise CannotStart(f"cmdserver: privileges cannot be given up: {error}") from error

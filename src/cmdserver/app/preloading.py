@@ -1,8 +1,8 @@
 """Load what is loaded when it is needed, before it cannot be any more.
 
-Parts that not every daemon needs (TLS, a kind of door) are imported when the first of them is configured, perhaps by a
-reload. Where Python is installed below a directory that is root's alone, such as root's home, the user that the daemon
-becomes cannot import anything; nor can root while it acts as that user.
+Parts that not every daemon needs (TLS, a kind of listener) are imported when the first of them is configured, perhaps
+by a reload. Where Python is installed below a directory that is root's alone, such as root's home, the user that the
+daemon becomes cannot import anything; nor can root while it acts as that user.
 """
 
 import contextlib
@@ -26,14 +26,14 @@ _ENCODINGS = ("ascii", "idna", "iso8859_1", "latin_1", "punycode", "raw_unicode"
 #: What the standard library imports in the middle of its work, for files of packages.
 _LATE = ("importlib.readers", "importlib.resources.readers", "importlib.resources._adapters")
 
-#: By the beginnings of their names, what is for doors of one protocol.
+#: By the beginnings of their names, what is for listeners of one protocol.
 _OF_PROTOCOLS = {
     "ssh": ("cmdserver.frontends.ssh", "cmdserver.net.ssh_host_keys", "cmdserver.sshtransport"),
     "web": ("cmdserver.frontends.web", "cmdserver.observers.metrics"),
 }
 
 #: Programs, not parts of the daemon.
-_NOT_OURS = ("cmdserver.app.cli", "cmdserver.privsep.__main__")
+_NOT_OURS = ("cmdserver.cli", "cmdserver.privsep.__main__")
 
 
 def is_out_of_reach(uid: int, gid: int) -> bool:
@@ -47,8 +47,8 @@ def load_everything(protocols: Collection[str]) -> None:
     """Import all modules of ours, and with them what they import.
 
     Args:
-        protocols: Those of doors that there are; what only others need is left out, as it takes a fifth of a second,
-            and a door of another protocol takes a restart.
+        protocols: Those of the listeners. What only other protocols need is left out: it takes a fifth of a second, and
+            a listener of another protocol takes a restart.
     """
     unwanted = tuple(name for protocol, names in _OF_PROTOCOLS.items() if protocol not in protocols for name in names)
     for module in pkgutil.walk_packages([str(_PACKAGE)], f"{cmdserver.__name__}.", onerror=lambda _: None):

@@ -1,4 +1,4 @@
-"""The daemon's life: doors open, SIGHUP replaces what can be, SIGTERM brings everything to its end."""
+"""The daemon's life: listeners open, SIGHUP replaces what can be, SIGTERM brings everything to its end."""
 
 import errno
 import functools
@@ -16,21 +16,21 @@ from twisted.internet.interfaces import IReactorProcess
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from cmdserver.app.composition import House
-from cmdserver.app.drop_privileges import load_ahead, shed_privileges
+from cmdserver.app.composition import Composition
+from cmdserver.app.drop_privileges import drop_privileges, load_ahead
 from cmdserver.app.host_process import isolate_descriptors, on_signal, tell_systemd
-from cmdserver.app.startup import open_door, prepare_state, warn_about_users
+from cmdserver.app.startup import open_listener, prepare_state, warn_about_users
 from cmdserver.auth.authenticator import suppose
 from cmdserver.auth.cached_file import open_to_read
-from cmdserver.config.daemon_user import Successor
 from cmdserver.config.decoding import Mistakes
 from cmdserver.config.loading import Configuration, Source, changes
 from cmdserver.core.errors import AuditError, BadTLSFiles, CannotListen, CannotStart
+from cmdserver.core.model import TargetUser
 from cmdserver.files.opening import ReadFile, opener_for, reader_for
 from cmdserver.files.pid_file import PidFile
 from cmdserver.files.run_as_owner import Rights, open_credential_as_root
 from cmdserver.files.safe_path import read_file
-from cmdserver.net.listeners import Doors
+from cmdserver.net.listeners import Listeners
 from cmdserver.privsep.daemon.process import RunnerProcess
 
 #: At the end, for answers that are on their way to clients who read.
@@ -62,7 +62,7 @@ class CmdserverService(Service):
         source: The configuration's text.
         configuration: What it says.
         state_directory: Where state is kept.
-        successor: Whom we become when the doors are open; None if we stay who we are.
+        target_user: Whom we become when the listeners are open; None if we stay who we are.
         rereading: How the configuration is read again.
         pid_file: To be written and removed, if there is to be one.
         terminal: Where a person watches, if one does.
@@ -74,7 +74,7 @@ class CmdserverService(Service):
         source: Source,
         configuration: Configuration,
         state_directory: Path,
-        successor: Successor | None,
+        target_user: TargetUser | None,
         rereading: Rereading,
         pid_file: PidFile | None = None,
         terminal: TextIO | None = None,
@@ -85,17 +85,17 @@ class CmdserverService(Service):
         self._state_directory = state_directory
         self._rereading = rereading
         self._pid_file = pid_file
-        self._successor = successor
-        self._rights = Rights(successor)
+        self._target_user = target_user
+        self._rights = Rights(target_user)
         self._runner_process: RunnerProcess | None = None
         self._terminal = terminal
-        self._doors = Doors()
+        self._listeners = Listeners()
         self._is_reloading = False
 
     # Service
 
     def privilegedStartService(self) -> None:
-        """Build everything and open the doors, or raise `CannotStart`; nothing is accepted before the reactor runs."""
+        """Build everything and open the listeners, or raise `CannotStart`; connections wait for the reactor to run."""
         super().privilegedStartService()
         self._hear_signals()
         isolate_descriptors()
@@ -106,14 +106,14 @@ class CmdserverService(Service):
             os.fchdir(directory)
             os.close(directory)
             self._state_directory = Path()
-        load_ahead(self._successor, {each.protocol for each in self._configuration.listening})
+        load_ahead(self._target_user, {each.protocol for each in self._configuration.listening})
         try:
             self._open_doors()
             if self._pid_file is not None:
                 self._pid_file.write()
             if self._runner_process is not None:
                 self._runner_process.wait_until_ready(self._source.text)
-                shed_privileges(self._successor)
+                drop_privileges(self._target_user)
         except BaseException:
             if self._pid_file is not None:
                 self._pid_file.remove()
@@ -131,32 +131,32 @@ class CmdserverService(Service):
         (self._reactor.sigTerm if number == signal.SIGTERM else self._reactor.sigInt)(number)
 
     def _open_doors(self) -> None:
-        """Build everything as the user whose the state directory is, and open the doors, which may take root."""
+        """Build everything as the user whose the state directory is, and open the listeners, which may take root."""
         try:
             with self._rights.as_successor():
-                self._house = House(
+                self._composition = Composition(
                     self._reactor,
                     self._configuration,
                     self._state_directory,
                     self._remote(),
                     self._open_to_read,
-                    opener_for(self._successor),
-                    reader_for(self._successor),
+                    opener_for(self._target_user),
+                    reader_for(self._target_user),
                     self._fetch,
                 )
             for listening in self._configuration.listening:
                 with self._rights.as_successor():
-                    listener = self._house.listener(listening, self._configuration)
-                open_door(self._doors, listener, self._rights)
+                    listener = self._composition.listener(listening, self._configuration)
+                open_listener(self._listeners, listener, self._rights)
         except (AuditError, BadTLSFiles) as error:
             raise CannotStart(f"cmdserver: {error}") from error
         except CannotListen as error:
-            raise CannotStart(f"cmdserver: cannot open the door at {error}") from error
+            raise CannotStart(f"cmdserver: cannot listen on {error}") from error
 
     def _start_runner(self) -> None:
         """Start it first: it takes a moment, and gets none of the descriptors that are opened next."""
         if self._configuration.settings.runner.process:
-            becomes = self._successor is not None
+            becomes = self._target_user is not None
             try:
                 self._runner_process = RunnerProcess(
                     self._reactor,
@@ -202,13 +202,13 @@ class CmdserverService(Service):
         if self._state_directory.is_absolute():
             # No file system is kept busy; and commands that we start run here unless they say otherwise.
             os.chdir("/")
-        for listener in self._doors:
+        for listener in self._listeners:
             _log.info("listening: {endpoint}", endpoint=listener.key.endpoint)
         self._warn()
         self._reactor.callWhenRunning(self._running)
 
     def stopService(self) -> Deferred[None]:
-        """Close the doors, let what runs come to its end, end what does not, and leave nothing behind."""
+        """Close the listeners, let what runs come to its end, end what does not, and leave nothing behind."""
         super().stopService()
         return Deferred.fromCoroutine(self._drain())
 
@@ -225,9 +225,9 @@ class CmdserverService(Service):
         if self._terminal is None:
             return
         stranger = suppose(None)
-        command = next((each.name for each in self._house.policy().allowed(stranger)), "help")
-        for listener in self._doors:
-            if line := listener.try_it(command):
+        command = next((each.name for each in self._composition.policy().allowed(stranger)), "help")
+        for listener in self._listeners:
+            if line := listener.example_command(command):
                 self._terminal.write(f"{line}\n")
         self._terminal.flush()
 
@@ -286,22 +286,24 @@ class CmdserverService(Service):
 
     async def _replace(self, source: Source, new: Configuration, read: ReadFile) -> None:
         """Swap everything, or raise and leave everything as it was: what can fail is done before what counts."""
-        old, house = self._configuration, self._house
-        audit = house.audit.prepare(house.audit_path(new))
+        old, composition = self._configuration, self._composition
+        audit = composition.audit.prepare(composition.audit_path(new))
         try:
-            tls = house.load_tls(new, read)
-            kept = [each for each in self._doors if each.key in new.listening]
+            tls = composition.load_tls(new, read)
+            kept = [each for each in self._listeners if each.key in new.listening]
             known = [each.key for each in kept]
-            await self._doors.replace(kept, [house.listener(key, new) for key in new.listening if key not in known])
+            await self._listeners.replace(
+                kept, [composition.listener(key, new) for key in new.listening if key not in known]
+            )
         except BaseException:
             audit.discard()
             raise
-        house.audit.adopt(audit)
-        house.use_tls(tls)
+        composition.audit.adopt(audit)
+        composition.use_tls(tls)
         self._source, self._configuration = source, new
         if self._runner_process is not None:
             self._runner_process.adopt(source.text)
-        house.replace(new)
+        composition.replace(new)
         for change in changes(old.settings, new.settings) or ["nothing differs"]:
             _log.info("configuration read again: {change}", change=change)
         self._warn()
@@ -314,30 +316,30 @@ class CmdserverService(Service):
         tell_systemd("STOPPING=1")
         # Twisted would complain that it is stopping already. A person who presses Ctrl-C again does not want to wait.
         on_signal(signal.SIGTERM, lambda: None)
-        on_signal(signal.SIGINT, lambda: self._reactor.callFromThread(self._house.runner.end_all))
+        on_signal(signal.SIGINT, lambda: self._reactor.callFromThread(self._composition.runner.end_all))
         try:
-            await self._doors.close()
-            self._house.close_connections()
-            await self._come_to_an_end()
+            await self._listeners.close()
+            self._composition.close_connections()
+            await self._close_when_idle()
         finally:
-            self._house.close()
+            self._composition.close()
             if self._pid_file is not None:
                 self._pid_file.remove()
             if self._runner_process is not None:
                 await self._runner_process.end()
 
-    async def _come_to_an_end(self) -> None:
+    async def _close_when_idle(self) -> None:
         seconds = self._configuration.limits.drain_seconds
         if not await self._is_idle_within(seconds):
             _log.warn("commands still run after {seconds} s; they are ended", seconds=seconds)
-            self._house.runner.end_all()
-            await self._house.runner.wait_idle()
+            self._composition.runner.end_all()
+            await self._composition.runner.wait_idle()
         deadline = self._reactor.seconds() + FLUSH_SECONDS
-        while self._house.gate.total and self._reactor.seconds() < deadline:
+        while self._composition.connection_limit.total and self._reactor.seconds() < deadline:
             await deferLater(self._reactor, 0.02)
 
     async def _is_idle_within(self, seconds: float) -> bool:
-        idle = self._house.runner.wait_idle()
+        idle = self._composition.runner.wait_idle()
         timer = self._reactor.callLater(seconds, idle.cancel)
         try:
             await idle

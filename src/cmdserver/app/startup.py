@@ -1,4 +1,4 @@
-"""What the daemon does once, while it still has the rights that it was started with: directory, doors, credentials.
+"""What the daemon does once, while it still has the rights that it was started with: directory, listeners, credentials.
 
 Rule of this file: whatever root does here, it does where only root may write, or as the user whom the daemon becomes.
 """
@@ -17,7 +17,7 @@ from cmdserver.files.run_as_owner import Rights
 from cmdserver.files.safe_path import UnsafePath
 from cmdserver.files.stale_files import remove_stale_socket, socket_path
 from cmdserver.net.listener import Listener
-from cmdserver.net.listeners import Doors
+from cmdserver.net.listeners import Listeners
 
 _log = Logger()
 
@@ -40,14 +40,14 @@ def prepare_state(path: Path, settings: Settings, rights: Rights) -> int | None:
     Raises:
         CannotStart: It cannot be used.
     """
-    if rights.successor is None:
+    if rights.target_user is None:
         prepare_directory(path)
         return None
-    return prepare_directory_for(path, rights.successor, Path(settings.audit.file).parts[:1])
+    return prepare_directory_for(path, rights.target_user, Path(settings.audit.file).parts[:1])
 
 
-def open_door(doors: Doors, listener: Listener, rights: Rights) -> None:
-    """Open a door; a UNIX socket as root only where only root could have put something else in its place.
+def open_listener(listeners: Listeners, listener: Listener, rights: Rights) -> None:
+    """Open a listener; a UNIX socket as root only where only root could have put something else in its place.
 
     Raises:
         CannotListen: It does not work.
@@ -58,6 +58,6 @@ def open_door(doors: Doors, listener: Listener, rights: Rights) -> None:
             if path is not None:
                 stack.enter_context(rights.to_work_at(path))
                 remove_stale_socket(path, rights.owners)
-            doors.open(listener)
+            listeners.open(listener)
     except UnsafePath as error:
         raise CannotListen(f"{listener.key.endpoint}: {error.strerror}") from error

@@ -11,8 +11,9 @@ import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from cmdserver.config.daemon_user import Numbers, Successor, is_dynamic
+from cmdserver.config.daemon_user import Numbers, is_dynamic
 from cmdserver.core.errors import CannotStart
+from cmdserver.core.model import TargetUser
 from cmdserver.files.run_as_owner import acting_as
 from cmdserver.files.safe_path import UnsafePath, safe_place
 
@@ -91,7 +92,7 @@ def prepare_directory(path: Path) -> None:
 
 
 def prepare_directory_for(
-    path: Path, successor: Successor, more: Collection[str] = (), numbers: Numbers | None = None
+    path: Path, target_user: TargetUser, more: Collection[str] = (), numbers: Numbers | None = None
 ) -> int:
     """Make the directory if it is not there, and see to it that it is the daemon's user's; for root alone.
 
@@ -100,7 +101,7 @@ def prepare_directory_for(
 
     Args:
         path: The directory.
-        successor: Whose it is to be.
+        target_user: Whose it is to be.
         more: Names in it that are ours besides the usual ones.
         numbers: Of this host.
 
@@ -113,21 +114,21 @@ def prepare_directory_for(
     try:
         descriptor = _open_as_root(path)
     except UnsafePath as error:
-        descriptor = _open_as(successor, path, error)
+        descriptor = _open_as(target_user, path, error)
     except OSError as error:
         raise _cannot(path, error) from error
     try:
         status = os.fstat(descriptor)
         _require_private(path, status)
-        if status.st_uid != successor.uid:
-            _require_takeable(path, status.st_uid, successor, numbers or Numbers())
+        if status.st_uid != target_user.uid:
+            _require_takeable(path, status.st_uid, target_user, numbers or Numbers())
             names = os.listdir(descriptor)  # noqa: PTH208 - of a descriptor
             _require_ours(path, names, more)
             try:
-                _hand_over(descriptor, successor, [each for each in names if _is_ours(each, more)], status.st_uid)
+                _hand_over(descriptor, target_user, [each for each in names if _is_ours(each, more)], status.st_uid)
             except OSError as error:
                 raise CannotStart(
-                    f"cmdserver: state directory {path} cannot be given to {successor.name}: {error.strerror}"
+                    f"cmdserver: state directory {path} cannot be given to {target_user.name}: {error.strerror}"
                 ) from error
     except BaseException:
         os.close(descriptor)
@@ -144,7 +145,7 @@ def _require_private(path: Path, status: os.stat_result) -> None:
         raise CannotStart(f"cmdserver: others may write to the state directory {path}; chmod 700 it")
 
 
-def _require_takeable(path: Path, owner: int, successor: Successor, numbers: Numbers) -> None:
+def _require_takeable(path: Path, owner: int, target_user: TargetUser, numbers: Numbers) -> None:
     """Make sure that nobody can be at work in a directory that is about to be handed over."""
     if owner == 0 or (is_dynamic(owner) and numbers.taken(owner, but_ours=True) is None):
         return
@@ -152,7 +153,7 @@ def _require_takeable(path: Path, owner: int, successor: Successor, numbers: Num
     text = f"state directory {path} belongs to somebody else ({whose or 'uid'} {owner}), and the daemon becomes"
     mend = f"if all in it is as it should be (passwd, tokens, authorized_keys), say: chown -Rh root: '{path}'"
     or_else = f'; or say [runner] daemon_user = "{whose or owner}"'
-    raise CannotStart(f"cmdserver: {text} {successor.name}; {mend}, and it is handed over{or_else}")
+    raise CannotStart(f"cmdserver: {text} {target_user.name}; {mend}, and it is handed over{or_else}")
 
 
 def _require_ours(path: Path, names: Collection[str], more: Collection[str]) -> None:
@@ -170,7 +171,7 @@ def _is_ours(name: str, more: Collection[str]) -> bool:
     return name in _OURS or name in more or name == ".lock" or is_new or name.startswith(_OURS_ALONE)
 
 
-def _hand_over(directory: int, successor: Successor, names: Collection[str], former: int) -> None:
+def _hand_over(directory: int, target_user: TargetUser, names: Collection[str], former: int) -> None:
     """Give a directory, and files in it, to a user; the directory last, so that until then it is nobody else's."""
     for name in names:
         descriptor = os.open(name, _OPEN, dir_fd=directory) if _is_plain(name, directory) else -1
@@ -180,12 +181,12 @@ def _hand_over(directory: int, successor: Successor, names: Collection[str], for
             status = os.fstat(descriptor)
             if stat.S_ISDIR(status.st_mode):
                 below = os.listdir(descriptor)  # noqa: PTH208 - of a descriptor
-                _hand_over(descriptor, successor, below, former)
+                _hand_over(descriptor, target_user, below, former)
             elif stat.S_ISREG(status.st_mode) and status.st_uid == former and status.st_nlink == 1:
-                _give(descriptor, status, successor, former)
+                _give(descriptor, status, target_user, former)
         finally:
             os.close(descriptor)
-    _give(directory, os.fstat(directory), successor, former)
+    _give(directory, os.fstat(directory), target_user, former)
 
 
 def _is_plain(name: str, directory: int) -> bool:
@@ -194,10 +195,10 @@ def _is_plain(name: str, directory: int) -> bool:
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
-def _give(descriptor: int, status: os.stat_result, successor: Successor, former: int) -> None:
+def _give(descriptor: int, status: os.stat_result, target_user: TargetUser, former: int) -> None:
     # A group that the administrator has chosen, of who collects logs, say, is left.
     is_chosen = status.st_gid not in {0, former}
-    os.fchown(descriptor, successor.uid, -1 if is_chosen else successor.gid)
+    os.fchown(descriptor, target_user.uid, -1 if is_chosen else target_user.gid)
 
 
 def _open_as_root(path: Path) -> int:
@@ -215,14 +216,14 @@ def _open_as_root(path: Path) -> int:
         return _open_or_make(place.name, place.directory)
 
 
-def _open_as(successor: Successor, path: Path, unsafe: UnsafePath) -> int:
+def _open_as(target_user: TargetUser, path: Path, unsafe: UnsafePath) -> int:
     """Open a directory of the successor's, or make it, below one of theirs: where it leads to, they could go anyhow."""
-    with acting_as(successor.uid, successor.gid):
+    with acting_as(target_user.uid, target_user.gid):
         try:
             descriptor = _open_or_make(str(path), None)
         except OSError:
             raise _cannot(path, unsafe) from unsafe
-    if os.fstat(descriptor).st_uid != successor.uid:
+    if os.fstat(descriptor).st_uid != target_user.uid:
         os.close(descriptor)
         raise _cannot(path, unsafe) from unsafe
     return descriptor

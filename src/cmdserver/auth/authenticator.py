@@ -1,9 +1,9 @@
 """Who is calling: one portal, one realm, and the one place that makes a `Caller`.
 
-A door that requires no login makes anonymous callers; at one that does, every Caller comes from the portal, whatever
-went wrong before: `Door.anonymous` raises there. Every login, made or refused, is written down before anybody is told;
-why one was refused is told to nobody. A login ends in a Caller or in an error that a client may be told; there is no
-third way.
+A listener that requires no login makes anonymous callers; at one that does, every Caller comes from the portal,
+whatever went wrong before: `ListenerAuth.anonymous` raises there. Every login, made or refused, is written down before
+anybody is told; why one was refused is told to nobody. A login ends in a Caller or in an error that a client may be
+told; there is no third way.
 """
 
 import os
@@ -22,18 +22,18 @@ from zope.interface import Interface, implementer
 
 from cmdserver.auth.credentials import Password, Proof
 from cmdserver.core.errors import AuditError, Code, Fault, LoginRefused, LoginRequired, RequestError
-from cmdserver.core.events import EventStream, LoggedIn
+from cmdserver.core.events import EventLog, LoggedIn
 from cmdserver.core.model import NO_METHOD, Caller, Stranger
-from cmdserver.limits.login_limit import Threshold
+from cmdserver.limits.login_limit import LoginLimit
 from cmdserver.limits.source_penalties import Offence
 
-__all__ = ["Credentials", "Door", "ICaller", "Identity", "Login", "Offence", "Password"]
+__all__ = ["Authenticator", "Credentials", "ICaller", "ListenerAuth", "Login", "Offence", "Password"]
 
 _log = Logger()
 
 
 class ICaller(Interface):
-    """What doors ask the portal for; provided by nothing, because a Caller is a plain value."""
+    """What listeners ask the portal for; provided by nothing, because a Caller is a plain value."""
 
 
 class Credentials(Protocol):
@@ -75,7 +75,7 @@ class Realm:
             raise UnauthorizedLogin("the proof names nobody, or no command")
         caller = Caller(
             name=proof.name,
-            door=arrival.door,
+            protocol=arrival.protocol,
             source=arrival.source,
             method=proof.method,
             commands=proof.commands,
@@ -88,11 +88,11 @@ class Realm:
 
 def suppose(name: str | None) -> Caller:
     """Say who somebody would be who logged in under a name, or nobody asked: to look at, not to act for."""
-    return Caller(name=name, door="", source="", method=NO_METHOD)
+    return Caller(name=name, protocol="", source="", method=NO_METHOD)
 
 
 class Login(StrEnum):
-    """Whether a door asks who its callers are."""
+    """Whether a listener asks who its callers are."""
 
     NEVER = "never"
     OPTIONAL = "optional"
@@ -103,14 +103,14 @@ class Login(StrEnum):
 class Arrival:
     """Where somebody stands who wants to be let in."""
 
-    door: str
+    protocol: str
     source: str
     #: See `Caller.listener`.
     listener: str = ""
 
 
-class Identity:
-    """All that doors have in common about who is calling.
+class Authenticator:
+    """All that listeners have in common about who is calling.
 
     Args:
         checkers: What is believed.
@@ -123,14 +123,14 @@ class Identity:
     def __init__(
         self,
         checkers: Iterable[ICredentialsChecker],
-        threshold: Threshold,
-        events: EventStream,
+        login_limit: LoginLimit,
+        events: EventLog,
         time_of_day: Callable[[], float],
         is_acceptable_key: Callable[[str, bytes, str], Deferred[bool]] = lambda *_: succeed(False),
     ) -> None:
         self.is_acceptable_key = is_acceptable_key
         self._portal = Portal(Realm(), checkers)
-        self.threshold = threshold
+        self.login_limit = login_limit
         self._events = events
         self._time_of_day = time_of_day
 
@@ -161,8 +161,8 @@ class Identity:
         self._write_down_or_log(arrival, "certificate", Code.DENIED, reason, os.urandom(8).hex())
 
     def _try(self, arrival: Arrival, credentials: Credentials) -> Deferred[Any]:
-        self.threshold.require_patience(arrival.source)
-        self._events.require_ledger()
+        self.login_limit.require_patience(arrival.source)
+        self._events.require_audit_log()
         trying: Deferred[Any] = self._portal.login(cast("Any", credentials), arrival, ICaller)
         return trying
 
@@ -178,7 +178,7 @@ class Identity:
         event = LoggedIn(
             time=self._time_of_day(),
             id=login_id,
-            door=arrival.door,
+            protocol=arrival.protocol,
             source=arrival.source,
             user=None,
             method=method,
@@ -227,7 +227,7 @@ class Identity:
         event = LoggedIn(
             time=self._time_of_day(),
             id=login_id,
-            door=arrival.door,
+            protocol=arrival.protocol,
             source=arrival.source,
             user=user,
             method=credentials.method,
@@ -242,21 +242,21 @@ class Identity:
             raise Fault(login_id) from error
 
 
-class Door:
-    """One door's way to its callers.
+class ListenerAuth:
+    """One listener's way to its callers.
 
     Args:
-        name: The door's protocol, as the audit file and ``whoami`` say it.
+        name: The listener's protocol, as the audit file and ``whoami`` say it.
         login: Whether it asks who they are.
-        identity: Who finds out; None for a house in which no door asks.
-        place: Which of the doors of that name: its endpoint. Those who have not logged in are counted for each.
+        identity: Who finds out; None for a house in which no listener asks.
+        place: Which of the listeners of that name: its endpoint. Those who have not logged in are counted for each.
     """
 
-    def __init__(self, name: str, login: Login, identity: Identity | None = None, place: str = "") -> None:
+    def __init__(self, name: str, login: Login, authenticator: Authenticator | None = None, place: str = "") -> None:
         self.name = name
         self.place = place
         self.login = login
-        self._identity = identity
+        self._authenticator = authenticator
 
     def stranger(self, source: str) -> Stranger:
         """Name somebody who has not been let in, to write down what they get wrong.
@@ -264,7 +264,7 @@ class Door:
         Args:
             source: Where they call from, as `cmdserver.net.listener.source_of` says it.
         """
-        return Stranger(door=self.name, source=source)
+        return Stranger(protocol=self.name, source=source)
 
     def anonymous(self, source: str) -> Caller:
         """Let somebody in who was asked nothing.
@@ -274,15 +274,15 @@ class Door:
         """
         match self.login:
             case Login.NEVER | Login.OPTIONAL:
-                return Caller(name=None, door=self.name, source=source, method=NO_METHOD, listener=self.place)
+                return Caller(name=None, protocol=self.name, source=source, method=NO_METHOD, listener=self.place)
             case Login.REQUIRED:
                 raise LoginRequired
             case _:
                 assert_never(self.login)
 
     def log_in(self, source: str, credentials: Credentials) -> Deferred[Caller]:
-        """See `Identity.log_in`."""
-        return self._require_identity().log_in(self._arrival(source), credentials)
+        """See `Authenticator.log_in`."""
+        return self._require_authenticator().log_in(self._arrival(source), credentials)
 
     def log_in_by_certificate(
         self, source: str, certificate: Callable[[], Credentials | None]
@@ -302,7 +302,7 @@ class Door:
         try:
             credentials = certificate()
         except Exception:  # noqa: BLE001 - see above
-            return fail(self._require_identity().failed_before(self._arrival(source), "certificate", Failure()))
+            return fail(self._require_authenticator().failed_before(self._arrival(source), "certificate", Failure()))
         return self.log_in(source, credentials) if credentials is not None else None
 
     def is_acceptable_key(self, source: str, name: str, blob: bytes) -> Deferred[bool]:
@@ -310,12 +310,12 @@ class Door:
 
         Fails with `Busy` if that cannot be found out now. To cancel it is to give up.
         """
-        return self._require_identity().is_acceptable_key(name, blob, source)
+        return self._require_authenticator().is_acceptable_key(name, blob, source)
 
     def refused_in_handshake(self, source: str, reason: str) -> None:
-        """See `Identity.refused_in_handshake`; nobody logs in at a door that asks nobody."""
-        if self._identity is not None:
-            self._identity.refused_in_handshake(self._arrival(source), reason)
+        """See `Authenticator.refused_in_handshake`; nobody logs in at a listener that asks nobody."""
+        if self._authenticator is not None:
+            self._authenticator.refused_in_handshake(self._arrival(source), reason)
 
     def again(self, caller: Caller, source: str) -> Caller:
         """Recognise somebody who has logged in before and has a session; who they are is as it was then.
@@ -326,28 +326,28 @@ class Door:
         """
         return caller if caller.source == source else replace(caller, source=source)
 
-    # For those who have not logged in yet, at a door that requires it
+    # For those who have not logged in yet, at a listener that requires it
 
     def arrive(self, source: str) -> None:
         """Count somebody in who has not logged in; raises `Throttled` or `Busy`."""
         if self.login is Login.REQUIRED:
-            self._require_identity().threshold.enter(self.place, source)
+            self._require_authenticator().login_limit.enter(self.place, source)
 
     def settle(self, source: str) -> None:
         """Count somebody out who has logged in, or is gone; once for each that arrived."""
         if self.login is Login.REQUIRED:
-            self._require_identity().threshold.leave(self.place, source)
+            self._require_authenticator().login_limit.leave(self.place, source)
 
     def offended(self, source: str, offence: Offence) -> None:
         """Remember that a connection came to nothing; not to be asked twice for the same one."""
-        if self._identity is not None:
-            self._identity.threshold.offend(source, offence)
+        if self._authenticator is not None:
+            self._authenticator.login_limit.offend(source, offence)
 
     def _arrival(self, source: str) -> Arrival:
         return Arrival(self.name, source, self.place)
 
-    def _require_identity(self) -> Identity:
-        if self._identity is None:
-            message = "this door asks nobody who they are"
+    def _require_authenticator(self) -> Authenticator:
+        if self._authenticator is None:
+            message = "this listener asks nobody who they are"
             raise ValueError(message)
-        return self._identity
+        return self._authenticator

@@ -44,7 +44,7 @@ def open_to_read(path: Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
 
 
-class WatchedFile(Generic[Value]):
+class CachedFile(Generic[Value]):
     """A file and what it says.
 
     Args:

@@ -30,7 +30,7 @@ from cmdserver.auth.credentials import (
     Proof,
     PublicKey,
 )
-from cmdserver.auth.password_cache import Remembered
+from cmdserver.auth.password_cache import PasswordCache
 from cmdserver.auth.password_verifier import PasswordVerifier, highest_cost
 from cmdserver.core.errors import Busy, Unavailable
 
@@ -56,7 +56,7 @@ class PasswordChecker:
     credentialInterfaces = (IPassword,)
 
     def __init__(
-        self, files: CredentialFiles, verifier: PasswordVerifier, remembered: Remembered, clock: Callable[[], float]
+        self, files: CredentialFiles, verifier: PasswordVerifier, remembered: PasswordCache, clock: Callable[[], float]
     ) -> None:
         self._files = files
         self._verifier = verifier

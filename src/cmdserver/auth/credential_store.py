@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cmdserver.auth.authorized_keys import AuthorizedKey, parse_authorized_keys
-from cmdserver.auth.cached_file import Fetch, WatchedFile, open_to_read, read_trusted
+from cmdserver.auth.cached_file import CachedFile, Fetch, open_to_read, read_trusted
 from cmdserver.auth.credential_formats import (
     Token,
     format_token,
@@ -35,7 +35,7 @@ INITIAL_PASSWORD_FILE = "initial-password"  # noqa: S105 - a file's name
 #: That many are remembered at once; more users with keys than this cost a second look at each.
 _MOST_KEY_FILES = 10_000
 
-_Keys = WatchedFile[tuple[AuthorizedKey, ...]]
+_Keys = CachedFile[tuple[AuthorizedKey, ...]]
 
 
 class CredentialError(Exception):
@@ -63,8 +63,8 @@ class CredentialFiles:
         self._open_file = open_file
         self._fetch = fetch
         self._lock_seconds = lock_seconds
-        self._passwords = WatchedFile(directory / "passwd", parse_passwd, open_file)
-        self._tokens = WatchedFile(directory / "tokens", parse_tokens, open_file)
+        self._passwords = CachedFile(directory / "passwd", parse_passwd, open_file)
+        self._tokens = CachedFile(directory / "tokens", parse_tokens, open_file)
         self._keys_directory = directory / "authorized_keys"
         #: Of files that are there, or in trouble: callers may try any number of names.
         self._keys: dict[str, _Keys] = {}
@@ -123,7 +123,7 @@ class CredentialFiles:
         return file if file.is_there else None
 
     def _new_keys_file(self, name: str) -> _Keys:
-        return WatchedFile(self._keys_directory / name, parse_authorized_keys, self._open_file)
+        return CachedFile(self._keys_directory / name, parse_authorized_keys, self._open_file)
 
     def _remember(self, name: str, file: _Keys) -> None:
         self._keys.pop(name, None)

@@ -1,6 +1,6 @@
 """What somebody shows to prove who they are, and what it proves.
 
-Rule of this file: values only, so that doors can show them without importing what checks them.
+Rule of this file: values only, so that listeners can show them without importing what checks them.
 """
 
 from base64 import b64encode

@@ -16,7 +16,7 @@ SECONDS: Final = 60.0
 MOST: Final = 1000
 
 
-class Remembered:
+class PasswordCache:
     """The passwords.
 
     Args:

@@ -41,7 +41,7 @@ def trouble_with_password(password: str) -> str | None:
     except UnicodeEncodeError:
         return "the password is not valid Unicode"
     if length > MAX_BYTES:
-        # Never cut: all passwords with the same beginning would open the door.
+        # Never cut: all passwords with the same beginning would open the listener.
         return f"the password is {length} bytes long; bcrypt takes {MAX_BYTES}"
     if any(character in password for character in "\0\r\n"):
         return "the password has a line break or a NUL character in it"

@@ -22,7 +22,7 @@ from twisted.python.threadpool import ThreadPool
 from cmdserver.auth.password_hash import COST, MAX_BYTES
 from cmdserver.core.addresses import block_of
 from cmdserver.core.errors import Busy
-from cmdserver.limits.fair_queue import Admission, Ticket
+from cmdserver.limits.fair_queue import FairQueue, QueueEntry
 
 #: More threads than this only help an attacker.
 _MAX_THREADS = 4
@@ -134,7 +134,7 @@ class Reactor(Protocol):
         """Call something in the reactor's thread."""
 
 
-class _Check(Ticket):
+class _Check(QueueEntry):
     """One password on its way through the line."""
 
     __slots__ = ("began_at", "deferred", "lane", "question")
@@ -162,7 +162,7 @@ class PasswordVerifier:
         self.per_source = per_source
         self._reactor = reactor
         self._threads = threads
-        self._admission: Admission[_Check] = Admission(threads.max, queued)
+        self._fair_queue: FairQueue[_Check] = FairQueue(threads.max, queued)
         self._by_lane: dict[str, dict[_Check, None]] = {}
         self._is_started = False
         self._stopping: Deferred[None] | None = None
@@ -170,12 +170,12 @@ class PasswordVerifier:
     @property
     def running(self) -> int:
         """Hashes being computed."""
-        return self._admission.running
+        return self._fair_queue.running
 
     @property
     def queued(self) -> int:
         """Checks that wait."""
-        return self._admission.queued
+        return self._fair_queue.queued
 
     def verify(self, password: bytes, hashed: bytes | None, *, source: str, cost: int) -> Deferred[bool]:
         """Find out whether a password is right, as `is_match` says.
@@ -195,10 +195,10 @@ class PasswordVerifier:
         if self._stopping is not None:
             return fail(_stopping())
         if len(self._by_lane.get(lane, ())) >= self.per_source:
-            return fail(Busy("too many logins from your address are being checked", self._admission.wait_seconds()))
+            return fail(Busy("too many logins from your address are being checked", self._fair_queue.wait_seconds()))
         check = _Check(lane, (password, hashed, cost), Deferred(lambda _: self._give_up(check)))
         try:
-            loser = self._admission.ask(check, lane)
+            loser = self._fair_queue.ask(check, lane)
         except Busy:
             return fail(self._too_many())
         self._by_lane.setdefault(lane, {})[check] = None
@@ -222,13 +222,13 @@ class PasswordVerifier:
             self._give_up(check)
         for check in waiting:
             _answer(check, Failure(_stopping()))
-        if not self._admission.running:
+        if not self._fair_queue.running:
             self._stop_threads()
             return succeed(None)
         return self._stopping
 
     def _advance(self) -> None:
-        while (check := self._admission.grant()) is not None:
+        while (check := self._fair_queue.grant()) is not None:
             if not self._is_started:
                 self._is_started = True
                 self._threads.start()
@@ -239,11 +239,11 @@ class PasswordVerifier:
         return lambda _, result: self._reactor.callFromThread(self._finished, check, result)
 
     def _finished(self, check: _Check, result: bool | Failure) -> None:  # noqa: FBT001 - it is the answer
-        self._admission.leave(check, self._reactor.seconds() - check.began_at)
+        self._fair_queue.leave(check, self._reactor.seconds() - check.began_at)
         self._forget(check)
         if self._stopping is None:
             self._advance()
-        elif not self._admission.running:
+        elif not self._fair_queue.running:
             self._stop_threads()
             self._stopping.callback(None)
         _answer(check, result)
@@ -254,7 +254,7 @@ class PasswordVerifier:
 
     def _give_up(self, check: _Check) -> None:
         if check.lanes:  # it waits
-            self._admission.withdraw(check)
+            self._fair_queue.withdraw(check)
             self._forget(check)
 
     def _forget(self, check: _Check) -> None:
@@ -264,7 +264,7 @@ class PasswordVerifier:
             del self._by_lane[check.lane]
 
     def _too_many(self) -> Busy:
-        return Busy("too many logins are being checked", self._admission.wait_seconds())
+        return Busy("too many logins are being checked", self._fair_queue.wait_seconds())
 
 
 def _answer(check: _Check, result: bool | Failure) -> None:  # noqa: FBT001 - it is the answer

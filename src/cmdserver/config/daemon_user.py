@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cmdserver.config.schema import CommandSettings
+from cmdserver.core.model import TargetUser
 
 #: Used if there is such a user, and nobody else is named.
 USUAL_USER = "cmdserver"
@@ -31,16 +32,6 @@ _NOBODY = 65534
 _MOST = 0xFFFFFFFE
 #: Of commands that are named in a line of the log.
 _MOST_NAMES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Successor:
-    """Whom the daemon becomes."""
-
-    #: For people: a number, if that has no name.
-    name: str
-    uid: int
-    gid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +91,7 @@ class Numbers:
         return None if process is None else f"the process {process} runs under it"
 
 
-def successor_of_root(user: str | None, directory: Path, numbers: Numbers | None = None) -> Successor | None:
+def target_user_of_root(user: str | None, directory: Path, numbers: Numbers | None = None) -> TargetUser | None:
     """Say whom the daemon is to become; None if it is not root, or is to stay it.
 
     Args:
@@ -119,10 +110,10 @@ def successor_of_root(user: str | None, directory: Path, numbers: Numbers | None
     else:
         try:
             entry = pwd.getpwnam(USUAL_USER)
-            chosen = Successor(entry.pw_name, entry.pw_uid, entry.pw_gid)
+            chosen = TargetUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
         except KeyError:
             number = own_number(directory, numbers)
-            chosen = Successor(str(number), number, number)
+            chosen = TargetUser(str(number), number, number)
     return chosen if os.geteuid() == 0 and chosen.uid != 0 else None
 
 
@@ -177,7 +168,7 @@ def root_warning(commands: Mapping[str, CommandSettings | None]) -> str | None:
     return f"commands that name no user run as root: {', '.join(names[:_MOST_NAMES])}{more}"
 
 
-def _named(user: str, numbers: Numbers) -> Successor:
+def _named(user: str, numbers: Numbers) -> TargetUser:
     try:
         entry = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
     except (KeyError, OverflowError):
@@ -186,8 +177,8 @@ def _named(user: str, numbers: Numbers) -> Successor:
         number = int(user)
         if other := numbers.user_of(number):
             raise LookupError(f"there is no user {user}, and that number is the group {other}'s") from None
-        return Successor(user, number, number)
-    return Successor(entry.pw_name, entry.pw_uid, entry.pw_gid)
+        return TargetUser(user, number, number)
+    return TargetUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
 def _owner_of(directory: Path) -> int | None:

@@ -116,7 +116,7 @@ def configure(
         text: TOML.
         host: Where executables and users are looked for.
         check_endpoint: Raises a ValueError for a description that is none.
-        check_tls: Raises a ValueError for certificates and keys that are no good; asked only if a door needs them.
+        check_tls: Raises a ValueError for certificates and keys that are no good; asked only if a listener needs them.
         load_parser: Raises a ValueError for a parser that is none; None is for a command that does without.
         look_at_state: Says what is known of the state directory.
 

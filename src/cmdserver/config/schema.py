@@ -22,7 +22,7 @@ def _default_running() -> int:
 
 
 class Listen(Struct, frozen=True, kw_only=True):
-    """``[[listen]]``: one door, on one endpoint or several."""
+    """``[[listen]]``: one listener, on one endpoint or several."""
 
     protocol: Literal["line", "web", "ssh"]
     endpoint: NonEmpty | Annotated[list[NonEmpty], Meta(min_length=1)]
@@ -126,8 +126,8 @@ class Runner(Struct, frozen=True, kw_only=True):
 
     #: Whether a process of its own starts programs.
     process: bool = True
-    #: Whom the daemon becomes if it is started as root, when its doors are open and its keys are read; None: the user
-    #: ``cmdserver``, or a number of its own.
+    #: Whom the daemon becomes if it is started as root, when its listeners are open and its keys are read; None: the
+    #: user ``cmdserver``, or a number of its own.
     daemon_user: NonEmpty | None = None
 
 

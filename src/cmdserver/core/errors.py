@@ -1,4 +1,4 @@
-"""The errors of the house, and the one vocabulary of codes that every door speaks.
+"""The errors of the house, and the one vocabulary of codes that every listener speaks.
 
 Rules of this file: a class exists only if some caller acts differently on it; its ``code`` is stable and may be
 relied on by programs; its text is for people and names what was wrong and what to do.
@@ -12,7 +12,7 @@ from cmdserver.core.escaping import visible
 
 
 class Code(StrEnum):
-    """How a request ended, in every door's answer and in the audit file."""
+    """How a request ended, in every listener's answer and in the audit file."""
 
     OK = "ok"
     #: Not UTF-8, too long, unbalanced quotes.
@@ -148,7 +148,7 @@ class Unavailable(OSError):  # noqa: N818 - a statement
 
 
 class CannotListen(Exception):  # noqa: N818 - a statement, as in Twisted's CannotListenError
-    """A door cannot be opened; the text says which endpoint and why.
+    """A listener cannot be opened; the text says which endpoint and why.
 
     Args:
         text: For people.

@@ -11,7 +11,7 @@ from typing import Protocol
 from twisted.logger import Logger
 
 from cmdserver.core.errors import AuditError, Code
-from cmdserver.core.model import Caller, Finished, Somebody
+from cmdserver.core.model import Caller, ProcessResult, Somebody
 
 _log = Logger()
 
@@ -45,7 +45,7 @@ class Requested:
     arguments: tuple[str, ...]
     outcome: Code
     #: None if no process ran for it.
-    finished: Finished | None = None
+    finished: ProcessResult | None = None
     shared: bool = False
     #: The caller was gone before the answer.
     abandoned: bool = False
@@ -58,7 +58,7 @@ class LoggedIn:
     #: Seconds since the epoch.
     time: float
     id: str
-    door: str
+    protocol: str
     source: str
     #: The name that was given; it may be nobody's.
     user: str | None
@@ -77,7 +77,7 @@ Event = Started | Requested | LoggedIn
 Observer = Callable[[Event], None]
 
 
-class Ledger(Protocol):
+class AuditLog(Protocol):
     """Where events must be written before their consequences are seen."""
 
     def require_writable(self) -> None:
@@ -87,14 +87,14 @@ class Ledger(Protocol):
         """Write all of them, or raise `AuditError`."""
 
 
-class EventStream:
+class EventLog:
     """Hands events to the ledger first, then to every observer.
 
     Args:
         ledger: Its refusal is the publisher's.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: AuditLog) -> None:
         self._ledger = ledger
         self._observers: list[Observer] = []
 
@@ -102,7 +102,7 @@ class EventStream:
         """Tell an observer every event from now on; what it raises goes to the log, and to nobody else."""
         self._observers.append(observer)
 
-    def require_ledger(self) -> None:
+    def require_audit_log(self) -> None:
         """Raise `AuditError` unless events can be written: to be asked before anything is done that they tell of."""
         self._ledger.require_writable()
 

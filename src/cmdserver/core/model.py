@@ -1,6 +1,6 @@
 """The nouns: values that every other module speaks of, and the two seams between them.
 
-Rules of this file: values are frozen; nothing here acts. Only ``identity`` makes a `Caller`, so that a Caller in a
+Rules of this file: values are frozen; nothing here acts. Only ``authenticator`` makes a `Caller`, so that a Caller in a
 signature means that somebody has been let in; somebody who has not (yet) is a `Stranger`.
 """
 
@@ -20,8 +20,8 @@ class Caller:
 
     #: The user's name, None for the anonymous.
     name: str | None
-    #: Which door they came through: the protocol's name.
-    door: str
+    #: Which listener they came through: the protocol's name.
+    protocol: str
     #: Where from: an IP address, or ``unix``.
     source: str
     #: How they proved who they are; ``none`` is RFC 4252's name for not at all.
@@ -54,7 +54,7 @@ class Stranger:
     """
 
     #: As in `Caller`.
-    door: str
+    protocol: str
     source: str
 
     @property
@@ -131,12 +131,22 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
-    """One open door to be: a ``[[listen]]`` and one of its endpoints."""
+    """One open listener to be: a ``[[listen]]`` and one of its endpoints."""
 
     protocol: str
     endpoint: str
     tls: bool
     login: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetUser:
+    """The user whom a daemon that root has started becomes."""
+
+    #: For people: a number, if that has no name.
+    name: str
+    uid: int
+    gid: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +176,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class ProcessResult:
     """How one process ended, and what it had to say unless that was streamed."""
 
     #: None if a signal ended it.
@@ -194,7 +204,7 @@ class Answer:
 
     id: str
     grant: Grant
-    finished: Finished
+    finished: ProcessResult
     #: Whether the process answered other questions too.
     shared: bool
 

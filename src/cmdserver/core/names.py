@@ -11,6 +11,13 @@ _USER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
 _COMMAND_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
+#: Roles that are made by how a caller came in, not by an administrator's list of users.
+ANONYMOUS, AUTHENTICATED = "anonymous", "authenticated"
+
+#: Words of the line protocol that no command may be called.
+RESERVED_WORDS = frozenset({"help", "explain", "whoami", "who", "session", "json", "quit", "login"})
+
+
 def is_user_name(text: str) -> bool:
     """Whether a user may be called so."""
     return _USER_NAME.fullmatch(text) is not None
@@ -19,3 +26,8 @@ def is_user_name(text: str) -> bool:
 def is_command_name(text: str) -> bool:
     """Whether a command may be called so, if it is no reserved word."""
     return _COMMAND_NAME.fullmatch(text) is not None
+
+
+def is_glob(pattern: str) -> bool:
+    """Whether a role's entry is a pattern and not the name of one command."""
+    return any(character in pattern for character in "*?[")

@@ -17,7 +17,7 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from cmdserver.core.model import Finished, Flow, Grant, Sink
+from cmdserver.core.model import Flow, Grant, ProcessResult, Sink
 
 #: Pieces that come one by one and are smaller are kept as one: a process that writes byte by byte would cost a hundred
 #: bytes for each.
@@ -26,7 +26,7 @@ PIECE_BYTES: Final = 4096
 READERS_A_TURN: Final = 50
 
 
-class Recording:
+class Broadcast:
     """The output of one process; itself the `Sink` that the process is run with.
 
     Args:
@@ -39,20 +39,20 @@ class Recording:
         #: What is run; None before it is.
         self.grant: Grant | None = None
         self._clock = clock
-        self._readers: list[Reader] = []
+        self._readers: list[Subscriber] = []
         #: Those who are to be told something, in that order; a dict, so that nobody is in it twice.
-        self._due: dict[Reader, None] = {}
+        self._due: dict[Subscriber, None] = {}
         self._are_many = False
         self._is_turn_ahead = False
 
-    def read(self, sink: Sink, broken: Callable[[Failure], None]) -> "Reader":
+    def read(self, sink: Sink, broken: Callable[[Failure], None]) -> "Subscriber":
         """Let one more sink hear everything; before the process is started.
 
         Args:
             sink: Who hears.
             broken: Called with what the sink has raised, after which it hears no more.
         """
-        reader = Reader(self, sink, broken)
+        reader = Subscriber(self, sink, broken)
         self._readers.append(reader)
         self._are_many = len(self._readers) > READERS_A_TURN
         return reader
@@ -87,7 +87,7 @@ class Recording:
         for reader in self._readers:
             self.tell(reader)
 
-    def tell(self, reader: "Reader") -> None:
+    def tell(self, reader: "Subscriber") -> None:
         """Let a reader hear what it has not heard: now or, where there are many, when its turn comes."""
         if not self._are_many:
             reader.hear()
@@ -107,15 +107,15 @@ class Recording:
 
     # The end
 
-    def complete(self, finished: Finished) -> Finished:
+    def complete(self, finished: ProcessResult) -> ProcessResult:
         """Put together how the process ended and what it said; nothing more will come."""
         self._readers.clear()  # which point back, and would be left to the garbage collector
         stdout, stderr = (_join(self.pieces, is_error=is_error) for is_error in (False, True))
         return replace(finished, stdout=stdout, stderr=stderr)
 
 
-class Reader:
-    """One sink's place in a recording, and its `Flow`; made by `Recording.read`."""
+class Subscriber:
+    """One sink's place in a recording, and its `Flow`; made by `Broadcast.read`."""
 
     __slots__ = (
         "_broken",
@@ -130,7 +130,7 @@ class Reader:
         "_sink",
     )
 
-    def __init__(self, recording: Recording, sink: Sink, broken: Callable[[Failure], None]) -> None:
+    def __init__(self, recording: Broadcast, sink: Sink, broken: Callable[[Failure], None]) -> None:
         self._recording = recording
         self._sink = sink
         self._broken = broken

@@ -1,8 +1,8 @@
 """Which questions are answered by which process: the law of freshness, and nothing else.
 
 The law: *an answer never comes from a process that was started before the question arrived.* So a question that finds a
-run under way waits for the next one, with all that arrive meanwhile; a group takes newcomers until its process starts,
-however long it waits for a place. There is one run at a time for equal questions.
+run under way waits for the next one, with all that arrive meanwhile; a group takes more requests until
+its process starts, however long it waits for a place. There is one run at a time for equal questions.
 
 Rule of this file: pure; it starts nothing and knows no clock. What counts as the same question is the key's business.
 """
@@ -15,7 +15,7 @@ Question = TypeVar("Question", bound=Hashable)
 
 
 class Group(Generic[Key, Question]):
-    """Questions that are, or will be, answered by one process. Made by `Sharing` only."""
+    """Questions that are, or will be, answered by one process. Made by `Coalescing` only."""
 
     def __init__(self, key: Key) -> None:
         self.key = key
@@ -24,7 +24,7 @@ class Group(Generic[Key, Question]):
         self.is_started = False
 
 
-class Sharing(Generic[Key, Question]):
+class Coalescing(Generic[Key, Question]):
     """The groups that wait and those that run, by key: at most one of each."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Sharing(Generic[Key, Question]):
         return not group.is_started and group.key not in self._running
 
     def start(self, group: Group[Key, Question]) -> None:
-        """Close the group to newcomers: its process starts now."""
+        """Close the group to others: its process starts now."""
         if not self.may_start(group):
             message = "a run is under way for the same question"
             raise ValueError(message)

@@ -1,6 +1,6 @@
 """One request, one way through: throttle, policy, schedule; and every end written down before it is told.
 
-Every door asks here and nowhere else, and authorisation happens here and nowhere else.
+Every listener asks here and nowhere else, and authorisation happens here and nowhere else.
 Rule of this file: it knows no protocol and no processes.
 """
 
@@ -14,12 +14,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import AuditError, BadArgument, Busy, Code, Fault, Refusal, RequestError
-from cmdserver.core.events import EventStream, Requested, Started
-from cmdserver.core.model import Answer, Caller, Command, Finished, Grant, Rule, Sink, Somebody
+from cmdserver.core.events import EventLog, Requested, Started
+from cmdserver.core.model import Answer, Caller, Command, Grant, ProcessResult, Rule, Sink, Somebody
 from cmdserver.dispatch.policy import Policy
 from cmdserver.dispatch.requests import Question
 from cmdserver.dispatch.scheduler import Scheduler
-from cmdserver.limits.connection_limit import Gate
+from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.limits.rate_limit import Throttle
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ _log = Logger()
 
 
 class Dispatcher:
-    """What every door asks; also the scheduler's `Reporter`.
+    """What every listener asks; also the scheduler's `Reporter`.
 
     Args:
         policy: Who may run what; replaced by `reconfigure`.
@@ -46,8 +46,8 @@ class Dispatcher:
         policy: Policy,
         throttle: Throttle,
         scheduler: Scheduler,
-        events: EventStream,
-        gate: Gate,
+        events: EventLog,
+        connection_limit: ConnectionLimit,
         clock: IReactorTime,
         time_of_day: Callable[[], float],
     ) -> None:
@@ -55,13 +55,13 @@ class Dispatcher:
         self._throttle = throttle
         self._scheduler = scheduler
         self._events = events
-        self._gate = gate
+        self._connection_limit = connection_limit
         self._clock = clock
         self._time_of_day = time_of_day
         self._is_closed = False
         scheduler.report_to(self)
 
-    # What doors ask
+    # What listeners ask
 
     def ask(self, caller: Caller, words: Sequence[str], sink: Sink | None = None) -> Deferred[Answer]:
         """Run a command for a caller.
@@ -104,7 +104,7 @@ class Dispatcher:
         return self._consult(caller, "explain", tuple(words), explanation)
 
     def peek(self, caller: Caller, name: str) -> Command | None:
-        """Look at what `ask` would run, for a door that asks for it in different ways; None if it would refuse.
+        """Look at what `ask` would run, for a listener that asks for it in different ways; None if it would refuse.
 
         Neither counted nor written down, so nothing of it may be told to anybody before one of the others was asked.
         """
@@ -138,11 +138,11 @@ class Dispatcher:
         return self._consult(caller, "whoami", (), lambda: self._policy.roles_of(caller))
 
     def who(self, caller: Caller) -> Mapping[str, int]:
-        """Tell how many are connected, by door."""
-        return self._consult(caller, "who", (), self._gate.counts)
+        """Tell how many are connected, by protocol."""
+        return self._consult(caller, "who", (), self._connection_limit.counts)
 
     def refuse(self, somebody: Somebody, refusal: Refusal) -> RequestError:
-        """Count and record bytes that a door could make no request of; return what to tell their sender.
+        """Count and record bytes that a listener could make no request of; return what to tell their sender.
 
         The one thing here that is for strangers too.
         """
@@ -153,7 +153,7 @@ class Dispatcher:
         return self._refused(_new_id(), somebody, None, (), refusal)
 
     def fault(self, failure: Failure) -> Fault:
-        """Log a mistake of ours that surfaced in a door; return what to tell the caller."""
+        """Log a mistake of ours that surfaced in a listener; return what to tell the caller."""
         fault_id = _new_id()
         _log.failure("fault {id}", failure, id=fault_id)
         return Fault(fault_id)
@@ -182,12 +182,12 @@ class Dispatcher:
         Raises:
             AuditError: It cannot be written, or its end could not be.
         """
-        self._events.require_ledger()
+        self._events.require_audit_log()
         events = [self._started(each) for each in questions if not each.grant.command.read_only]
         if events:
             self._events.publish(events)
 
-    def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: Finished) -> bool:
+    def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: ProcessResult) -> bool:
         """Write the ends of all questions of one process down; if that fails, nobody gets its answer."""
         outcome = Code.TIMEOUT if finished.timed_out else Code.OK
         shared = len(asked) > 1
@@ -202,7 +202,7 @@ class Dispatcher:
             return False
         return True
 
-    def turned_away(self, question: Question, refusal: Refusal, so_far: Finished | None = None) -> None:
+    def turned_away(self, question: Question, refusal: Refusal, so_far: ProcessResult | None = None) -> None:
         """Write it down, and say so."""
         error: RequestError = refusal
         try:
@@ -288,7 +288,7 @@ class Dispatcher:
         self,
         question: Question,
         outcome: Code,
-        finished: Finished | None = None,
+        finished: ProcessResult | None = None,
         *,
         shared: bool = False,
         abandoned: bool = False,

@@ -2,7 +2,7 @@
 
 Order of refusals: first whether the caller may have the command at all, then its arguments; limits come later and
 elsewhere, so that a stranger learns nothing from them. For the anonymous a command that they may not run does not
-exist. Rule of this file: pure; it knows no processes and no doors.
+exist. Rule of this file: pure; it knows no processes and no listeners.
 """
 
 import difflib
@@ -12,8 +12,7 @@ from fnmatch import fnmatchcase
 from cmdserver.core.errors import BadArgument, Denied, LoginRequired, Refusal, UnknownCommand
 from cmdserver.core.escaping import visible
 from cmdserver.core.model import Caller, Command, Grant, Role, Rule
-
-ANONYMOUS, AUTHENTICATED = "anonymous", "authenticated"
+from cmdserver.core.names import ANONYMOUS, AUTHENTICATED
 
 #: Longer names than a command's can be are not compared: a stranger's megabyte would cost seconds.
 _LONGEST_NAME = 64
@@ -138,11 +137,6 @@ class Policy:
 
     def _its_roles(self, names: tuple[str, ...]) -> list[Role]:
         return [role for role in self._roles if role.name in names]
-
-
-def is_glob(pattern: str) -> bool:
-    """Whether a role's entry is a pattern and not the name of one command."""
-    return any(character in pattern for character in "*?[")
 
 
 def _first_rule(roles: Iterable[Role], command: str) -> Rule | None:

@@ -7,8 +7,8 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import Refusal
-from cmdserver.core.model import Answer, Caller, Finished, Grant, Sink
-from cmdserver.dispatch.broadcast import Reader
+from cmdserver.core.model import Answer, Caller, Grant, ProcessResult, Sink
+from cmdserver.dispatch.broadcast import Subscriber
 from cmdserver.dispatch.coalescing import Group
 
 
@@ -32,7 +32,7 @@ class Question:
         self.grant = grant
         self.sink = sink
         #: Its place in what a shared run says.
-        self.reader: Reader | None = None
+        self.reader: Subscriber | None = None
         #: None as soon as its end is decided, even if it is not yet told.
         self.group: Group[object, Question] | None = None
         self.answered: Deferred[Answer]
@@ -44,10 +44,10 @@ class Reporter(Protocol):
     def starting(self, questions: Sequence[Question]) -> None:
         """A process is about to be started for questions; raise `AuditError` if it may not be."""
 
-    def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: Finished) -> bool:
+    def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: ProcessResult) -> bool:
         """A process has ended; return whether those who asked may be told."""
 
-    def turned_away(self, question: Question, refusal: Refusal, so_far: Finished | None = None) -> None:
+    def turned_away(self, question: Question, refusal: Refusal, so_far: ProcessResult | None = None) -> None:
         """There was no room for it after all, or its caller may not ask for it any more.
 
         Args:

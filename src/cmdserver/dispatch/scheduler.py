@@ -1,6 +1,6 @@
 """From granted questions to processes: who shares, who waits, who starts, who is told.
 
-Questions that may share a process form groups (`sharing`); a group waits for a place (`admission`); when a place is
+Questions that may share a process form groups (`coalescing`); a group waits for a place (`fair_queue`); when a place is
 free its process starts (`runner`); when that has ended, the place goes to the next before anybody is told.
 
 Rules of this file: it knows no policy and writes nothing down, it reports to its `Reporter`; state is changed before
@@ -18,13 +18,13 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import Busy, Refusal
-from cmdserver.core.model import Answer, Command, Finished
-from cmdserver.dispatch.broadcast import READERS_A_TURN, Recording
-from cmdserver.dispatch.coalescing import Group, Sharing
+from cmdserver.core.model import Answer, Command, ProcessResult
+from cmdserver.dispatch.broadcast import READERS_A_TURN, Broadcast
+from cmdserver.dispatch.coalescing import Coalescing, Group
 from cmdserver.dispatch.requests import Judge, Question, Reporter
 from cmdserver.execution.process_run import Execution
 from cmdserver.execution.runner import Runner
-from cmdserver.limits.fair_queue import Admission, Ticket
+from cmdserver.limits.fair_queue import FairQueue, QueueEntry
 
 #: What the kernel says when it is the host that has no room: worth another try, so `busy`, not `fault`.
 _NO_ROOM = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
@@ -32,7 +32,7 @@ _NO_ROOM = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 BYTES_A_TURN: Final = 1 << 20
 
 
-class Run(Ticket):
+class Run(QueueEntry):
     """One process for one group of questions: first the place that it waits for, then the execution."""
 
     __slots__ = ("asked", "departed", "execution", "group", "recording")
@@ -42,7 +42,7 @@ class Run(Ticket):
         self.group = group
         self.execution: Execution | None = None
         #: Of a shared run that somebody listens to.
-        self.recording: Recording | None = None
+        self.recording: Broadcast | None = None
         #: Those who left while the process was running.
         self.departed: list[Question] = []
         #: Those who stayed until it had ended.
@@ -58,14 +58,14 @@ class Scheduler:
         clock: Says when it is the next readers' turn.
     """
 
-    def __init__(self, admission: Admission[Run], runner: Runner, clock: IReactorTime) -> None:
-        self.admission = admission
+    def __init__(self, fair_queue: FairQueue[Run], runner: Runner, clock: IReactorTime) -> None:
+        self.fair_queue = fair_queue
         self._runner = runner
         self._clock = clock
-        self._sharing: Sharing[object, Question] = Sharing()
+        self._coalescing: Coalescing[object, Question] = Coalescing()
         self._runs: dict[Group[object, Question], Run] = {}
         #: Those whose process has ended and who have no answer yet, as they are many or slow; and how it ended.
-        self._settled: dict[Question, Finished] = {}
+        self._settled: dict[Question, ProcessResult] = {}
 
     def report_to(self, reporter: Reporter) -> None:
         """Name the one reporter; before the first question."""
@@ -81,17 +81,17 @@ class Scheduler:
         """
         question.answered = Deferred(lambda _: self._leave(question))
         key: object = question.grant if question.grant.command.share else question.id
-        group = question.group = self._sharing.ask(key, question)
+        group = question.group = self._coalescing.ask(key, question)
         run = self._runs.get(group)
         if run is not None:
-            self.admission.join(run, question.caller.key)
+            self.fair_queue.join(run, question.caller.key)
             return
         run = self._runs[group] = Run(group, question.grant.command)
-        if self._sharing.may_start(group):
+        if self._coalescing.may_start(group):
             try:
                 self._queue(run, question.caller.key)
             except Busy:
-                self._sharing.leave(group, question)
+                self._coalescing.leave(group, question)
                 question.group = None
                 del self._runs[group]
                 raise
@@ -99,7 +99,7 @@ class Scheduler:
 
     def start_all_that_may(self) -> None:
         """Give free places to those whose turn it is; to be called when the limits have grown."""
-        while (run := self.admission.grant()) is not None:
+        while (run := self.fair_queue.grant()) is not None:
             self._start(run)
 
     def review(self, judge: Judge) -> None:
@@ -117,7 +117,7 @@ class Scheduler:
         for question, refusal, so_far in refused:
             self._refuse(question, refusal, so_far)
 
-    def _unanswered(self) -> Iterator[tuple[Question, bool, Finished | None]]:
+    def _unanswered(self) -> Iterator[tuple[Question, bool, ProcessResult | None]]:
         """List the questions without an answer, whether their processes were started, and what those have done."""
         for run in self._runs.values():
             so_far = run.execution.so_far() if run.execution is not None else None
@@ -127,12 +127,12 @@ class Scheduler:
             yield question, True, finished
 
     def _queue(self, run: Run, lane: str) -> None:
-        loser = self.admission.ask(run, lane)
+        loser = self.fair_queue.ask(run, lane)
         if loser is not None:
-            self._turn_away(loser, Busy("others had fewer requests waiting", self.admission.wait_seconds()))
+            self._turn_away(loser, Busy("others had fewer requests waiting", self.fair_queue.wait_seconds()))
 
     def _start(self, run: Run) -> None:
-        self._sharing.start(run.group)
+        self._coalescing.start(run.group)
         first = next(iter(run.group.questions))
         try:
             self._reporter.starting(list(run.group.questions))  # now, and not before: it may have waited for long
@@ -154,12 +154,12 @@ class Scheduler:
         self._not_started(run, failure)
         self.start_all_that_may()
 
-    def _record(self, run: Run) -> Recording | None:
+    def _record(self, run: Run) -> Broadcast | None:
         """Let all who listen to a shared run hear it; where nobody does, its output is gathered for all."""
         listening = [question for question in run.group.questions if question.sink is not None]
         if not listening:
             return None
-        run.recording = recording = Recording(self._clock)
+        run.recording = recording = Broadcast(self._clock)
         for question in listening:
             if question.sink is not None:
                 question.reader = recording.read(question.sink, partial(self._deaf, question))
@@ -183,7 +183,7 @@ class Scheduler:
             else:
                 self._reporter.failed(question, failure)
 
-    def _settle(self, finished: Finished, run: Run) -> None:
+    def _settle(self, finished: ProcessResult, run: Run) -> None:
         questions = self._end(run, finished.duration_seconds)
         self.start_all_that_may()
         if run.recording is not None:
@@ -201,7 +201,7 @@ class Scheduler:
             if not question.answered.called:
                 self._reporter.failed(question, failure)
 
-    def _tell(self, run: Run, finished: Finished, first: int = 0) -> None:
+    def _tell(self, run: Run, finished: ProcessResult, first: int = 0) -> None:
         """Answer as many as one turn of the reactor is good for, and the others in the next ones."""
         following = first + _answers_a_turn(finished)
         for question in run.asked[first:following]:
@@ -221,9 +221,9 @@ class Scheduler:
         """Give the place back, let the group stand in line that has been waiting for this; return who asked."""
         run.asked = list(run.group.questions)
         self._release(run)
-        self.admission.leave(run, duration_seconds)
+        self.fair_queue.leave(run, duration_seconds)
         del self._runs[run.group]
-        group = self._sharing.end(run.group)
+        group = self._coalescing.end(run.group)
         if group is not None:
             self._queue_following(group)
         return run.asked
@@ -243,15 +243,15 @@ class Scheduler:
             self._turn_away(following, busy)
         else:
             for lane in lanes[1:]:
-                self.admission.join(following, lane)
+                self.fair_queue.join(following, lane)
 
     def _turn_away(self, run: Run, busy: Busy) -> None:
         """Refuse all who wait for a run that will not be."""
-        self.admission.withdraw(run)
+        self.fair_queue.withdraw(run)
         del self._runs[run.group]
         questions = list(run.group.questions)
         for question in questions:
-            self._sharing.leave(run.group, question)
+            self._coalescing.leave(run.group, question)
             question.group = None
         for question in questions:
             self._refuse(question, busy)
@@ -261,7 +261,7 @@ class Scheduler:
         question.reader = None  # which points back, and would be left to the garbage collector
         question.answered.callback(answer)
 
-    def _refuse(self, question: Question, refusal: Refusal, so_far: Finished | None = None) -> None:
+    def _refuse(self, question: Question, refusal: Refusal, so_far: ProcessResult | None = None) -> None:
         """Tell somebody that there is no answer, unless what another was told has made them leave."""
         if question.answered.called:
             self._reporter.withdrawn(question)
@@ -296,17 +296,17 @@ class Scheduler:
         group, question.group = question.group, None
         if group is None:
             return None
-        nobody_is_left = self._sharing.leave(group, question)
+        nobody_is_left = self._coalescing.leave(group, question)
         run = self._runs[group]
         if nobody_is_left and run.execution is not None:
             run.execution.abandon()
         elif nobody_is_left and not run.is_running:
-            self.admission.withdraw(run)
+            self.fair_queue.withdraw(run)
             del self._runs[group]
         return run
 
 
-def _answers_a_turn(finished: Finished) -> int:
+def _answers_a_turn(finished: ProcessResult) -> int:
     """Say how many answers may be made of an end before others have their turn."""
     size = len(finished.stdout) + len(finished.stderr)
     return max(1, min(READERS_A_TURN, BYTES_A_TURN // (size + 1)))

@@ -13,7 +13,7 @@ from cmdserver.core.model import Command
 
 
 @implementer(IReactorProcess)
-class InProcess:
+class LocalBackend:
     """An `IReactorProcess` whose executables are names of the allow-list.
 
     Args:
@@ -52,8 +52,8 @@ def _wrapped(command: Command) -> tuple[str, ...]:
     """Put before a command what becomes its user and goes to its directory: we could only do that after a fork."""
     prefix: tuple[str, ...] = ()
     if command.controls.uid is not None:
-        identity = (f"--reuid={command.controls.uid}", f"--regid={command.controls.gid}", "--clear-groups")
-        prefix = ("/usr/bin/setpriv", *identity, "--")
+        authenticator = (f"--reuid={command.controls.uid}", f"--regid={command.controls.gid}", "--clear-groups")
+        prefix = ("/usr/bin/setpriv", *authenticator, "--")
     if command.working_directory != "/":
         prefix += ("/usr/bin/env", f"--chdir={command.working_directory}", "--")
     return (*prefix, *command.argv)

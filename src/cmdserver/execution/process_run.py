@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.config.executables import trouble_with_start
-from cmdserver.core.model import Finished, Grant, Sink
+from cmdserver.core.model import Grant, ProcessResult, Sink
 from cmdserver.execution.streaming import ToSink
 
 #: Between asking a process group to end and making it: time for a shell script's trap.
@@ -78,7 +78,7 @@ class Execution:
 
     #: Fires once, when the process is gone and its output is complete. Fails with an OSError if it could not be
     #: started, with a `RunnerLost` if whoever ran it is gone, and with what the sink has raised.
-    finished: Deferred[Finished]
+    finished: Deferred[ProcessResult]
 
     def __init__(self, grant: Grant, spawner: IReactorProcess, clock: IReactorTime) -> None:
         self._grant = grant
@@ -123,9 +123,9 @@ class Execution:
         self._trouble = self._trouble or failure
         self.abandon()
 
-    def so_far(self) -> Finished:
+    def so_far(self) -> ProcessResult:
         """Tell what the process has done up to now; how it ends is not known yet."""
-        return Finished(
+        return ProcessResult(
             exit_status=None,
             signal=None,
             timed_out=False,
@@ -280,12 +280,12 @@ class Execution:
             self._timer.cancel()
         self._timer = self._clock.callLater(seconds, call)
 
-    def _gathered(self, result: tuple[bytes, bytes, object]) -> Finished:
+    def _gathered(self, result: tuple[bytes, bytes, object]) -> ProcessResult:
         if self._trouble is not None:
             self._trouble.raiseException()
         reason: Any = self._exit.value if self._exit is not None else None
         number: int | None = getattr(reason, "signal", None)
-        return Finished(
+        return ProcessResult(
             exit_status=None if number else getattr(reason, "exitCode", None),
             signal=_signal_name(number) if number else None,
             timed_out=self._ending is _Ending.TIMED_OUT,

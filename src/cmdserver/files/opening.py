@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from cmdserver.config.daemon_user import Successor
+from cmdserver.core.model import TargetUser
 from cmdserver.files.run_as_owner import acting_as, acting_as_root
 from cmdserver.files.safe_path import UnsafePath, open_safely, read_file, safe_place
 
@@ -29,39 +29,39 @@ Opener = Callable[[Path], int]
 ReadFile = Callable[[Path], bytes]
 
 
-def reader_for(successor: Successor | None) -> ReadFile:
+def reader_for(target_user: TargetUser | None) -> ReadFile:
     """Make what reads files for a daemon that is to become, or has become, a user.
 
     Args:
-        successor: None if it stays who it is.
+        target_user: None if it stays who it is.
     """
 
     def read(path: Path) -> bytes:
-        if successor is None or os.getuid() != 0:
+        if target_user is None or os.getuid() != 0:
             return read_file(path)
         with acting_as_root():
             try:
                 return read_file(path)
             except UnsafePath as error:
-                return _read_as(successor, path, error)
+                return _read_as(target_user, path, error)
 
     return read
 
 
-def _read_as(successor: Successor, path: Path, unsafe: UnsafePath) -> bytes:
-    with acting_as(successor.uid, successor.gid):
+def _read_as(target_user: TargetUser, path: Path, unsafe: UnsafePath) -> bytes:
+    with acting_as(target_user.uid, target_user.gid):
         try:
             return read_file(path)
         except PermissionError as error:
-            text = f"{error.strerror} for the daemon's user, {successor.name}; and {unsafe.strerror}"
+            text = f"{error.strerror} for the daemon's user, {target_user.name}; and {unsafe.strerror}"
             raise PermissionError(error.errno, text, str(path)) from error
 
 
-def opener_for(successor: Successor | None, mode: int = 0o600) -> Opener:
+def opener_for(target_user: TargetUser | None, mode: int = 0o600) -> Opener:
     """Make what opens files for a daemon that is to become, or has become, a user.
 
     Args:
-        successor: None if it stays who it is.
+        target_user: None if it stays who it is.
         mode: Of files that are made.
     """
 
@@ -70,17 +70,17 @@ def opener_for(successor: Successor | None, mode: int = 0o600) -> Opener:
             return os.dup(stream)
         if os.getuid() != 0:
             return os.open(path, _OURS, mode)
-        if successor is None:
+        if target_user is None:
             return open_safely(path, _FLAGS, mode, takes_devices=True)
         with acting_as_root():
-            return _open_for(successor, path, mode)
+            return _open_for(target_user, path, mode)
 
     return open_file
 
 
-def _open_for(successor: Successor, path: Path, mode: int) -> int:
+def _open_for(target_user: TargetUser, path: Path, mode: int) -> int:
     """Open a file as root, for who will write to it; what root has to make becomes theirs."""
-    with acting_as(successor.uid, successor.gid):
+    with acting_as(target_user.uid, target_user.gid):
         try:
             # What lies in the state directory is no link; elsewhere, the administrator may have made one, to a device.
             return os.open(path, _OURS if path.is_absolute() else _OURS | os.O_NOFOLLOW, mode)
@@ -92,10 +92,10 @@ def _open_for(successor: Successor, path: Path, mode: int) -> int:
         is_there = _is_there(path)
         descriptor = open_safely(path, _FLAGS, mode, takes_devices=True)
     except UnsafePath as error:
-        text = f"{refused.strerror} for the daemon's user, {successor.name}; and {error.strerror}"
+        text = f"{refused.strerror} for the daemon's user, {target_user.name}; and {error.strerror}"
         raise OSError(refused.errno, text, str(path)) from error
     if not is_there:
-        os.fchown(descriptor, successor.uid, successor.gid)
+        os.fchown(descriptor, target_user.uid, target_user.gid)
     return descriptor
 
 

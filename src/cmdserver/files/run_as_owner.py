@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from cmdserver.config.daemon_user import Successor
+from cmdserver.core.model import TargetUser
 from cmdserver.files.credential_files import open_credential
 from cmdserver.files.safe_path import UnsafePath, safe_place
 
@@ -109,23 +109,23 @@ class Rights:
     """What a daemon may do until it has become another user: all of it, but as root only where nobody else may write.
 
     Args:
-        successor: Whom it becomes; None if it stays who it is.
+        target_user: Whom it becomes; None if it stays who it is.
     """
 
-    def __init__(self, successor: Successor | None) -> None:
-        self.successor = successor
+    def __init__(self, target_user: TargetUser | None) -> None:
+        self.target_user = target_user
 
     @property
     def owners(self) -> frozenset[int]:
         """Whose the daemon's files may be."""
         uids = {os.getuid(), os.geteuid()}
-        return frozenset(uids | {self.successor.uid} if self.successor is not None else uids)
+        return frozenset(uids | {self.target_user.uid} if self.target_user is not None else uids)
 
     def as_successor(self) -> AbstractContextManager[None]:
         """Be the successor for a while."""
-        if self.successor is None or os.getuid() != 0:
+        if self.target_user is None or os.getuid() != 0:
             return contextlib.nullcontext()
-        return acting_as(self.successor.uid, self.successor.gid)
+        return acting_as(self.target_user.uid, self.target_user.gid)
 
     def to_work_at(self, path: Path) -> AbstractContextManager[None]:
         """Be who may make, change and remove a file: root in a place that is root's alone, elsewhere the successor.
@@ -138,7 +138,7 @@ class Rights:
                 with safe_place(path):
                     return contextlib.nullcontext()
             except UnsafePath:
-                if self.successor is None:
+                if self.target_user is None:
                     raise
                 return self.as_successor()
             except OSError:

@@ -1,4 +1,4 @@
-"""How many connections may be open: over all doors, and from one source.
+"""How many connections may be open: over all listeners, and from one source.
 
 Rule of this file: pure; it counts, it closes nothing.
 """
@@ -9,11 +9,11 @@ from cmdserver.core.addresses import block_of
 from cmdserver.core.errors import Busy
 
 
-class Gate:
-    """The open connections, by door and by source.
+class ConnectionLimit:
+    """The open connections, by protocol and by source.
 
     Args:
-        connections: Over all doors, >= 1.
+        connections: Over all listeners, >= 1.
         per_source: From one source, >= 1. A source is what `block_of` says.
     """
 
@@ -24,10 +24,10 @@ class Gate:
         self.connections = connections
         self.per_source = per_source
         self._by_source: dict[str, int] = {}
-        self._by_door: dict[str, int] = {}
+        self._by_protocol: dict[str, int] = {}
         self._total = 0
 
-    def enter(self, door: str, source: str) -> None:
+    def enter(self, protocol: str, source: str) -> None:
         """Count a connection in.
 
         Raises:
@@ -39,13 +39,13 @@ class Gate:
         if self._by_source.get(block, 0) >= self.per_source:
             raise Busy(f"{self._by_source[block]} connections are open from {block}", self.RETRY_SECONDS)
         self._total += 1
-        self._by_door[door] = self._by_door.get(door, 0) + 1
+        self._by_protocol[protocol] = self._by_protocol.get(protocol, 0) + 1
         self._by_source[block] = self._by_source.get(block, 0) + 1
 
-    def leave(self, door: str, source: str) -> None:
-        """Count a connection out that was counted in with the same door and source."""
+    def leave(self, protocol: str, source: str) -> None:
+        """Count a connection out that was counted in with the same listener and source."""
         self._total -= 1
-        self._by_door[door] -= 1
+        self._by_protocol[protocol] -= 1
         block = block_of(source)
         self._by_source[block] -= 1
         if not self._by_source[block]:
@@ -53,9 +53,9 @@ class Gate:
 
     @property
     def total(self) -> int:
-        """Open connections over all doors."""
+        """Open connections over all listeners."""
         return self._total
 
     def counts(self) -> Mapping[str, int]:
-        """Open connections by door; a door stays listed when it is empty again."""
-        return dict(self._by_door)
+        """Open connections by protocol; a listener stays listed when it is empty again."""
+        return dict(self._by_protocol)

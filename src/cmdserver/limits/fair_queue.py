@@ -1,8 +1,8 @@
-"""Who may start a process now, who waits in line, and who is turned away.
+"""A round-robin fair queue for processes: who may start one now, who waits, and who is turned away.
 
-Everyone who asks stands in a lane of their own, and the lanes are served in turn, so that a caller with a thousand
-requests waiting costs another caller one place, not a thousand. When the line is full, room is made for a newcomer by
-turning away the last one in the longest lane, unless that is the newcomer's own.
+Each caller has a lane, first in first out, and the lanes are served in turn: a caller with a thousand requests waiting
+costs another caller one turn, not a thousand. When the queue is full, the newest entry of the longest lane is turned
+away, which may be the one that asks.
 
 Rule of this file: pure; it starts nothing, and the only clock is the durations that it is told.
 """
@@ -15,7 +15,7 @@ from cmdserver.core.errors import Busy
 _NEWEST = 0.1
 
 
-class Ticket:
+class QueueEntry:
     """One place, asked for, waited for, held, or given back; to be subclassed by whoever needs it.
 
     Args:
@@ -32,10 +32,10 @@ class Ticket:
         self.is_running = False
 
 
-SomeTicket = TypeVar("SomeTicket", bound=Ticket)
+SomeTicket = TypeVar("SomeTicket", bound=QueueEntry)
 
 
-class Admission(Generic[SomeTicket]):
+class FairQueue(Generic[SomeTicket]):
     """The places.
 
     Args:
@@ -145,9 +145,9 @@ class Admission(Generic[SomeTicket]):
         ticket.lanes.add(lane)
         self._lanes.setdefault(lane, {})[ticket] = None
 
-    def _last_of_longest(self, newcomer: str) -> SomeTicket | None:
+    def _last_of_longest(self, asking: str) -> SomeTicket | None:
         longest = max(self._lanes.values(), key=len, default={})
-        if len(longest) <= len(self._lanes.get(newcomer, ())) + 1:
+        if len(longest) <= len(self._lanes.get(asking, ())) + 1:
             return None
         # A ticket in several lanes is others' hope too.
         return next((ticket for ticket in reversed(longest) if len(ticket.lanes) == 1), None)

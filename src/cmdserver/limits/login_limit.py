@@ -1,7 +1,8 @@
-"""Who may knock: sshd's two defences against those who are not let in, for every door that asks for a login.
+"""Who may knock: sshd's two defences against those who are not let in, for every listener that asks for a login.
 
-*Newcomers* (MaxStartups, PerSourceMaxStartups) bounds how many at once have not logged in, door by door and source by
-source; *penalties* (PerSourcePenalties) keep sources away that waste our time. Every door asks here and nowhere else.
+*Unauthenticated connections* (MaxStartups, PerSourceMaxStartups) bounds how many at once have not logged in, listener
+by protocol and source by source; *penalties* (PerSourcePenalties) keep sources away that waste our time. Every listener
+asks here and nowhere else.
 
 Rule of this file: it knows no protocol; time and chance are arguments of its making.
 """
@@ -12,26 +13,30 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from cmdserver.core.errors import Throttled
-from cmdserver.limits.max_startups import Newcomers
+from cmdserver.limits.max_startups import UnauthenticatedConnections
 from cmdserver.limits.source_penalties import Offence, Penalties
 
 _log = Logger()
 
 
-class Threshold:
-    """The place before the door.
+class LoginLimit:
+    """The place before the listener.
 
     Args:
-        newcomers: Those who have not logged in yet.
+        unauthenticated_connections: Those who have not logged in yet.
         penalties: What sources have outstanding.
         clock: For how long.
         dice: A number in [0, 1), anew at each call.
     """
 
     def __init__(
-        self, newcomers: Newcomers, penalties: Penalties, clock: IReactorTime, dice: Callable[[], float]
+        self,
+        unauthenticated_connections: UnauthenticatedConnections,
+        penalties: Penalties,
+        clock: IReactorTime,
+        dice: Callable[[], float],
     ) -> None:
-        self.newcomers = newcomers
+        self.unauthenticated_connections = unauthenticated_connections
         self.penalties = penalties
         self._clock = clock
         self._dice = dice
@@ -42,7 +47,7 @@ class Threshold:
         if seconds is not None:
             raise Throttled(f"too many logins from {source} came to nothing", seconds)
 
-    def enter(self, door: str, source: str) -> None:
+    def enter(self, listener: str, source: str) -> None:
         """Count somebody in who has not logged in.
 
         Raises:
@@ -50,11 +55,11 @@ class Threshold:
             Busy: Too many have not logged in, or too many of the source.
         """
         self.require_patience(source)
-        self.newcomers.enter(door, source, self._dice())
+        self.unauthenticated_connections.enter(listener, source, self._dice())
 
-    def leave(self, door: str, source: str) -> None:
+    def leave(self, listener: str, source: str) -> None:
         """Count somebody out, who has logged in or is gone; once for each that was counted in."""
-        self.newcomers.leave(door, source)
+        self.unauthenticated_connections.leave(listener, source)
 
     def offend(self, source: str, offence: Offence) -> None:
         """Charge a source, once a connection that came to nothing."""

@@ -1,8 +1,8 @@
-"""How many connections may stand at a door without having logged in: sshd's MaxStartups and PerSourceMaxStartups.
+"""How many connections may stand at a listener without having logged in: sshd's MaxStartups and PerSourceMaxStartups.
 
-The first is not a wall but a slope: when strangers hold more and more places, newcomers are refused with a growing
-probability, so that somebody who tries again gets in even while an attacker fills every place that becomes free. The
-second is a wall, for one source: alone it cannot get up to where the slope is steep.
+The first is not a wall but a slope: when strangers hold more and more places, unauthenticated connections are refused
+with a growing probability, so that somebody who tries again gets in even while an attacker fills every place that
+becomes free. The second is a wall, for one source: alone it cannot get up to where the slope is steep.
 
 Rule of this file: pure; it counts and closes nothing, and the dice are thrown by the caller.
 """
@@ -17,7 +17,7 @@ from cmdserver.core.errors import Busy
 
 
 @dataclass(frozen=True, slots=True)
-class Startups:
+class MaxStartups:
     """``START:RATE:FULL``; as in sshd, START and FULL are at least 1, and RATE is 1 to 100.
 
     Args:
@@ -67,7 +67,7 @@ class Startups:
         there mean the same here.
 
         Args:
-            unauthenticated: Connections that stand there without having logged in, the newcomer not among them.
+            unauthenticated: Connections that stand there without having logged in, the new one not among them.
         """
         if unauthenticated < self.start:
             return 0
@@ -76,7 +76,7 @@ class Startups:
         return self.rate + (100 - self.rate) * (unauthenticated - self.start) // (self.full - self.start)
 
     def admit(self, unauthenticated: int, dice: float) -> bool:
-        """Decide about a newcomer.
+        """Decide about one more connection.
 
         Args:
             unauthenticated: As for `refused_per_cent`.
@@ -85,57 +85,57 @@ class Startups:
         return dice * 100 >= self.refused_per_cent(unauthenticated)
 
 
-class Newcomers:
-    """The connections that have not logged in, by door, and at each door by source.
+class UnauthenticatedConnections:
+    """The connections that have not logged in, by protocol, and at each listener by source.
 
     Args:
         startups: How many of them; may be replaced, which counts for those who come from then on.
         per_source: How many of one source, which is what `block_of` says; 0 is no limit, None is
-            `Startups.usual_per_source`. May be replaced, too.
+            `MaxStartups.usual_per_source`. May be replaced, too.
     """
 
     #: What a client that was turned away is told to wait; a guess, as the dice decide again.
     RETRY_SECONDS = 5
 
-    def __init__(self, startups: Startups, per_source: int | None = None) -> None:
+    def __init__(self, startups: MaxStartups, per_source: int | None = None) -> None:
         self.startups = startups
         self.per_source = per_source
-        self._by_door: dict[str, int] = {}
+        self._by_listener: dict[str, int] = {}
         #: Of sources that are IP addresses; the others (``unix``) cannot be told apart.
         self._by_block: dict[tuple[str, str], int] = {}
 
-    def enter(self, door: str, source: str, dice: float) -> None:
-        """Count a connection in, at a door that requires login.
+    def enter(self, listener: str, source: str, dice: float) -> None:
+        """Count a connection in, at a listener that requires login.
 
         Args:
-            door: Each has a count of its own: strangers at one leave the others alone.
+            listener: Each has a count of its own: strangers at one leave the others alone.
             source: Where it calls from.
-            dice: As for `Startups.admit`.
+            dice: As for `MaxStartups.admit`.
 
         Raises:
             Busy: It is refused; nothing was counted.
         """
-        waiting = self._by_door.get(door, 0)
+        waiting = self._by_listener.get(listener, 0)
         if not self.startups.admit(waiting, dice):
             raise Busy(f"{waiting} connections here have not logged in yet", self.RETRY_SECONDS)
-        place = (door, block_of(source))
+        place = (listener, block_of(source))
         of_source = self._by_block.get(place, 0)
         most = self.startups.usual_per_source if self.per_source is None else self.per_source
         if 0 < most <= of_source:
             raise Busy(f"{of_source} connections here from {place[1]} have not logged in yet", self.RETRY_SECONDS)
-        self._by_door[door] = waiting + 1
+        self._by_listener[listener] = waiting + 1
         if address_of(source) is not None:
             self._by_block[place] = of_source + 1
 
-    def leave(self, door: str, source: str) -> None:
+    def leave(self, listener: str, source: str) -> None:
         """Count a connection out that was counted in: it has logged in, or is closed; once for both."""
-        self._by_door[door] -= 1
+        self._by_listener[listener] -= 1
         if address_of(source) is not None:
-            place = (door, block_of(source))
+            place = (listener, block_of(source))
             self._by_block[place] -= 1
             if not self._by_block[place]:
                 del self._by_block[place]
 
     def counts(self) -> Mapping[str, int]:
-        """Connections that have not logged in, by door; a door stays listed when nobody stands there any more."""
-        return dict(self._by_door)
+        """Connections that have not logged in, by listener; one stays listed when nobody stands there any more."""
+        return dict(self._by_listener)

@@ -1,17 +1,19 @@
-"""The open connections of one door: counted, timed, and watched for clients that are gone.
+"""The open connections of one listener: counted, timed, and watched for clients that are gone.
 
-What every door needs and none should write again. Rule of this file: it knows no protocol; a connection is something
-that has a source and can be told that it is overdue.
+What every listener needs and none should write again. Rule of this file: it knows no protocol; a connection is
+something that has a source and can be told that it is overdue.
 """
 
 from collections.abc import Hashable
 from typing import Any, Generic, Protocol, TypeVar
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from cmdserver.frontends.common.interface import Lobby
+from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.limits.deadlines import Deadlines
+from cmdserver.net.peer_liveness import PeerLiveness
 
 #: How often deadlines are looked at, and whether clients that are not read from have been killed.
 TICK_SECONDS = 0.5
@@ -29,7 +31,7 @@ class Connection(Hashable, Protocol):
     def overdue(self) -> None:
         """What was expected did not come in time."""
 
-    def come_to_an_end(self) -> None:
+    def close_when_idle(self) -> None:
         """Close as soon as what is being answered has been."""
 
 
@@ -40,19 +42,25 @@ class Connections(Generic[SomeConnection]):
     """The connections.
 
     Args:
-        door: The door's name.
-        lobby: The house behind it.
+        protocol: What it speaks.
+        connection_limit: Counts them.
+        liveness: Notices whose client is gone.
+        clock: Measures deadlines.
     """
 
-    def __init__(self, door: str, lobby: Lobby) -> None:
-        self._door = door
-        self._lobby = lobby
+    def __init__(
+        self, protocol: str, connection_limit: ConnectionLimit, liveness: PeerLiveness, clock: IReactorTime
+    ) -> None:
+        self._protocol = protocol
+        self._connection_limit = connection_limit
+        self._liveness = liveness
+        self._clock = clock
         #: With their descriptors, which are no longer known when they are closed.
         self._open: dict[SomeConnection, int] = {}
         self._deadlines: Deadlines[SomeConnection] = Deadlines()
         self._watched: set[SomeConnection] = set()
         self._tick = LoopingCall(self._look)
-        self._tick.clock = lobby.clock
+        self._tick.clock = clock
 
     def enter(self, source: str) -> None:
         """Count a connection that is to be, before it is made.
@@ -60,7 +68,7 @@ class Connections(Generic[SomeConnection]):
         Raises:
             Busy: There is no room; nothing was counted.
         """
-        self._lobby.gate.enter(self._door, source)
+        self._connection_limit.enter(self._protocol, source)
 
     def opened(self, connection: SomeConnection) -> None:
         """Know a connection that was counted."""
@@ -72,34 +80,34 @@ class Connections(Generic[SomeConnection]):
         """Forget it, and count it out."""
         self._deadlines.end(connection)
         self._watched.discard(connection)
-        self._lobby.hangups.forget(self._open.pop(connection))
-        self._lobby.gate.leave(self._door, connection.source)
+        self._liveness.forget(self._open.pop(connection))
+        self._connection_limit.leave(self._protocol, connection.source)
 
     def watch(self, connection: SomeConnection) -> None:
         """Nothing is read from it for now: abort it all the same when its client is gone."""
         self._watched.add(connection)
-        self._lobby.hangups.watch(self._open[connection], connection.transport.abortConnection)
+        self._liveness.watch(self._open[connection], connection.transport.abortConnection)
 
     def unwatch(self, connection: SomeConnection) -> None:
         """It is read from again."""
         self._watched.discard(connection)
-        self._lobby.hangups.forget(self._open[connection])
+        self._liveness.forget(self._open[connection])
 
     def expect_within(self, connection: SomeConnection, seconds: float) -> None:
         """Call the connection overdue, unless something else is expected, or nothing, before that."""
-        self._deadlines.begin(connection, seconds, self._lobby.clock.seconds())
+        self._deadlines.begin(connection, seconds, self._clock.seconds())
 
     def expect_nothing(self, connection: SomeConnection) -> None:
         """It is not the client who is waited for."""
         self._deadlines.end(connection)
 
-    def come_to_an_end(self) -> None:
+    def close_when_idle(self) -> None:
         """Tell all of them to."""
         for connection in list(self._open):
-            connection.come_to_an_end()
+            connection.close_when_idle()
 
     def _look(self) -> None:
-        for connection in self._deadlines.expired(self._lobby.clock.seconds()):
+        for connection in self._deadlines.expired(self._clock.seconds()):
             try:
                 connection.overdue()
             except Exception:  # noqa: BLE001 - one connection's mistake must not switch off the deadlines of the others
@@ -107,5 +115,5 @@ class Connections(Generic[SomeConnection]):
                 connection.transport.abortConnection()
         for connection in list(self._watched):
             transport = connection.transport
-            if self._lobby.orphans.is_orphan(transport.getPeer(), transport.getHost()):
+            if self._liveness.is_killed(transport.getPeer(), transport.getHost()):
                 transport.abortConnection()

@@ -19,7 +19,7 @@ def own_names(host_name: str, endpoints: Iterable[str], configured: Iterable[str
 
     Args:
         host_name: Its own, perhaps with a domain.
-        endpoints: The descriptions of the endpoints of web doors: an interface that they name is ours.
+        endpoints: The descriptions of the endpoints of web listeners: an interface that they name is ours.
         configured: What the administrator adds; ``*`` is every name.
     """
     interfaces = [parse(each).arguments.get("interface", "") for each in endpoints]

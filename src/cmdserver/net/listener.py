@@ -1,7 +1,7 @@
-"""From endpoint descriptions to open doors, and from addresses to sources.
+"""From endpoint descriptions to open listeners, and from addresses to sources.
 
-A door that cannot be opened keeps the daemon from starting: Twisted's own service for endpoints only logs that.
-Rule of this file: it knows no protocol; it opens doors for factories that it is given.
+A listener that cannot be opened keeps the daemon from starting: Twisted's own service for endpoints only logs that.
+Rule of this file: it knows no protocol; it opens listeners for factories that it is given.
 """
 
 import contextlib
@@ -14,14 +14,13 @@ from typing import Any, cast
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
 from cmdserver.core import endpoints
 from cmdserver.core.addresses import parse_address
 from cmdserver.core.errors import CannotListen
 from cmdserver.core.model import Listening
-from cmdserver.frontends.common.interface import FrontEnd
 from cmdserver.net import socket_activation
 from cmdserver.net.proxied_endpoint import ProxyEndpoint, ProxyItself
 
@@ -80,21 +79,27 @@ class Listener:
 
     Args:
         reactor: Watches it.
-        key: What the configuration says of it; two listeners with the same key are the same door.
-        front_end: Knows how to try it.
+        key: What the configuration says of it; two listeners with the same key are the same listener.
         factory: Makes its connections: the front end, perhaps with TLS around it.
+        example_command: Says what a person would type to run a command at an address.
     """
 
-    def __init__(self, reactor: Any, key: Listening, front_end: FrontEnd, factory: IProtocolFactory) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        key: Listening,
+        factory: IProtocolFactory,
+        example_command: Callable[[IAddress, str], str],
+    ) -> None:
         self.key = key
-        self._front_end = front_end
+        self._example_command = example_command
         self._factory = factory
         self._endpoint = parse_endpoint(reactor, key.endpoint)
         self._port: IListeningPort | None = None
 
-    def try_it(self, command: str) -> str | None:
-        """Say what a person would type to try the door; None while it is closed."""
-        return self._front_end.try_it(self._port.getHost(), command) if self._port is not None else None
+    def example_command(self, command: str) -> str | None:
+        """Say what a person would type to try the listener; None while it is closed."""
+        return self._example_command(self._port.getHost(), command) if self._port is not None else None
 
     def open(self) -> None:
         """Begin to listen.

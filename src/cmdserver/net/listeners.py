@@ -1,4 +1,4 @@
-"""All doors of the daemon: opened together at the start, exchanged at a reload, closed at the end.
+"""All listeners of the daemon: opened together at the start, exchanged at a reload, closed at the end.
 
 Rule of this file: an exchange that cannot be made is undone.
 """
@@ -13,7 +13,7 @@ from cmdserver.net.listener import Listener
 _log = Logger()
 
 
-class Doors:
+class Listeners:
     """The listeners that are open."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Doors:
             wanted: To be opened.
 
         Raises:
-            CannotListen: One cannot be opened; the doors are as they were.
+            CannotListen: One cannot be opened; the listeners are as they were.
         """
         unwanted = [each for each in self._listeners if each not in kept]
         try:
@@ -77,11 +77,11 @@ def _open_again(listeners: Iterable[Listener]) -> None:
         try:
             listener.open()
         except CannotListen as error:
-            _log.critical("a door that was closed cannot be opened again: {error}", error=error)
+            _log.critical("a listener that was closed cannot be opened again: {error}", error=error)
 
 
 async def _close_all(listeners: Iterable[Listener]) -> None:
-    """Close doors, whatever their sockets have met with: somebody may have removed a file."""
+    """Close listeners, whatever their sockets have met with: somebody may have removed a file."""
     for listener in listeners:
         try:
             await listener.close()

@@ -14,14 +14,16 @@ import contextlib
 import select
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.internet.interfaces import IAddress, IReactorFDSet, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from cmdserver.net.sock_diag import SockDiag
+
 
 @implementer(IReadDescriptor)
-class Hangups:
-    """Calls back, once, for each watched descriptor whose peer is gone.
+class PeerLiveness:
+    """Knows of connections whose clients are gone: calls back, once, for each watched descriptor, and can be asked.
 
     Args:
         reactor: Watches the watch.
@@ -31,6 +33,7 @@ class Hangups:
         self._reactor = reactor
         self._epoll = select.epoll()
         self._calls: dict[int, Callable[[], None]] = {}
+        self._sock_diag = SockDiag()
         reactor.addReader(self)
 
     def watch(self, descriptor: int, call: Callable[[], None]) -> None:
@@ -45,10 +48,15 @@ class Hangups:
             with contextlib.suppress(OSError):  # it has just been closed, and there is nothing left to name it by
                 self._epoll.unregister(descriptor)
 
+    def is_killed(self, client: IAddress, server: IAddress) -> bool:
+        """Whether it is certain that no process holds the client's end of a connection; see `SockDiag.is_orphan`."""
+        return self._sock_diag.is_orphan(client, server)
+
     def close(self) -> None:
         """Watch nothing any more."""
         self._reactor.removeReader(self)
         self._epoll.close()
+        self._sock_diag.close()
 
     # IReadDescriptor
 
@@ -70,7 +78,7 @@ class Hangups:
 
     def connectionLost(self, reason: Failure) -> None:  # noqa: ARG002 - IReadDescriptor has it
         """The reactor lets go of everything."""
-        self._epoll.close()
+        self.close()
 
     def logPrefix(self) -> str:
         """Name this in the log."""

@@ -89,7 +89,7 @@ class Question:
         )
 
 
-class Orphans:
+class SockDiag:
     """Asks the kernel about the other ends of connections from this host."""
 
     def __init__(self) -> None:

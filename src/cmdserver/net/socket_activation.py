@@ -160,7 +160,7 @@ class ActivatedUNIXPort(unix.Port):
 
 @implementer(IListeningPort)
 class ActivatedPorts:
-    """Several sockets of one door.
+    """Several sockets of one listener.
 
     Args:
         ports: At least one.

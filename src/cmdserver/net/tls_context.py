@@ -4,7 +4,7 @@ TLS 1.2 with forward secrecy and authenticated encryption, or 1.3; nothing older
 Sessions are resumed from tickets, which the client keeps: a flood of handshakes leaves nothing here. Keys of tickets
 belong to one context, so a reload ends what was resumed on the strength of the old files.
 
-Rule of this file: it is imported only where a door uses TLS, because OpenSSL costs every start that does without a
+Rule of this file: it is imported only where a listener uses TLS, because OpenSSL costs every start that does without a
 tenth of a second.
 """
 

@@ -218,5 +218,5 @@ class TLSFactory(TLSMemoryBIOFactory):
 
 
 def wrap(factory: IProtocolFactory, credentials: IOpenSSLServerConnectionCreator, clock: IReactorTime) -> TLSFactory:
-    """Put TLS around a door's factory; see `TLSFactory`."""
+    """Put TLS around a listener's factory; see `TLSFactory`."""
     return TLSFactory(factory, credentials, clock)

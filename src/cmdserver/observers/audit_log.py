@@ -40,7 +40,7 @@ class Prepared:
 
 
 class AuditFile:
-    """A `Ledger` that is a file.
+    """A `AuditLog` that is a file.
 
     Args:
         path: Made with mode 0600 if it does not exist; its directory must.
@@ -104,7 +104,7 @@ class AuditFile:
             self._descriptor = -1
 
     def require_writable(self) -> None:
-        """See `Ledger`. A file that was removed is made anew; one that failed last time is tried again."""
+        """See `AuditLog`. A file that was removed is made anew; one that failed last time is tried again."""
         self._seems_writable = False
         try:
             self._find_again()
@@ -116,7 +116,7 @@ class AuditFile:
         self._seems_writable = True
 
     def append(self, events: Sequence[Event]) -> None:
-        """See `Ledger`."""
+        """See `AuditLog`."""
         lines = "".join(_line(event) for event in events).encode("ascii")
         if self._is_torn:
             lines = b"\n" + lines
@@ -174,7 +174,7 @@ def _login(event: LoggedIn) -> dict[str, object]:
         "time": _utc(event.time),
         "event": "login",
         "id": event.id,
-        "door": event.door,
+        "protocol": event.protocol,
         "source": event.source,
         "user": event.user,
         "method": event.method,
@@ -191,7 +191,7 @@ def _started(event: Started) -> dict[str, object]:
 def _question(event: Started | Requested) -> dict[str, object]:
     return {
         "id": event.id,
-        "door": event.caller.door,
+        "protocol": event.caller.protocol,
         "source": event.caller.source,
         "user": event.caller.name,
         "method": event.caller.method,

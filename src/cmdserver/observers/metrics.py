@@ -3,7 +3,7 @@
 A label has no value that a client has chosen: a command that there is not counts as ``(unknown)``. Commands that there
 are have their series from the start, so that a rate does not begin with a jump.
 
-Rule of this file: an observer; it decides nothing. It is imported only if there is a web door.
+Rule of this file: an observer; it decides nothing. It is imported only if there is a web listener.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -38,7 +38,7 @@ class Now(Collector):
     Args:
         running: Processes.
         queued: Questions that wait for a place.
-        connections: Open ones, by door.
+        connections: Open ones, by protocol.
         commands: Names of those that there are.
     """
 
@@ -58,9 +58,9 @@ class Now(Collector):
         """Look now."""
         yield GaugeMetricFamily("cmdserver_running", "Processes that are running", self._running())
         yield GaugeMetricFamily("cmdserver_queued", "Runs that wait for a place", self._queued())
-        connections = GaugeMetricFamily("cmdserver_connections", "Open connections", labels=["door"])
-        for door, count in sorted(self._connections().items()):
-            connections.add_metric([door], count)
+        connections = GaugeMetricFamily("cmdserver_connections", "Open connections", labels=["protocol"])
+        for protocol, count in sorted(self._connections().items()):
+            connections.add_metric([protocol], count)
         yield connections
         info = GaugeMetricFamily("cmdserver_build_info", "Which cmdserver this is", labels=["version"])
         info.add_metric([_VERSION], 1)
@@ -71,19 +71,19 @@ class Metrics:
     """Counts events; an `Observer`.
 
     Args:
-        doors: The protocols of the doors that there can be.
+        listeners: The protocols of the listeners that there can be.
         now: What is looked up.
     """
 
-    def __init__(self, doors: Iterable[str], now: Now) -> None:
+    def __init__(self, protocols: Iterable[str], now: Now) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call] # when a series began is of no use, and half of all there is
-        self._doors = tuple(doors)
+        self._protocols = tuple(protocols)
         self._now = now
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "cmdserver_requests",
             "Requests by how they ended",
-            ["door", "command", "outcome"],
+            ["protocol", "command", "outcome"],
             registry=self._registry,
         )
         self._durations = Histogram(
@@ -94,14 +94,14 @@ class Metrics:
             registry=self._registry,
         )
         self._logins = Counter(
-            "cmdserver_logins", "Logins by how they ended", ["door", "outcome"], registry=self._registry
+            "cmdserver_logins", "Logins by how they ended", ["protocol", "outcome"], registry=self._registry
         )
         self._registry.register(now)
         ProcessCollector(registry=self._registry)
         self._known: frozenset[str] = frozenset()
-        for door in self._doors:
+        for protocol in self._protocols:
             for outcome in Code:
-                self._logins.labels(door, outcome)
+                self._logins.labels(protocol, outcome)
 
     def __call__(self, event: Event) -> None:
         """Count an event."""
@@ -110,11 +110,11 @@ class Metrics:
                 pass  # `Now` counts what runs
             case Requested():
                 command = self._label(event.command)
-                self._requests.labels(event.caller.door, command, event.outcome).inc()
+                self._requests.labels(event.caller.protocol, command, event.outcome).inc()
                 if event.finished is not None and event.finished.is_over:
                     self._durations.labels(command).observe(event.finished.duration_seconds)
             case LoggedIn():
-                self._logins.labels(event.door, event.outcome).inc()
+                self._logins.labels(event.protocol, event.outcome).inc()
             case _:
                 assert_never(event)
 
@@ -132,9 +132,9 @@ class Metrics:
         for command in commands - self._known:
             self._durations.labels(command)
         for command in (*(commands - self._known), *(() if self._known else (*WORDS, UNKNOWN))):
-            for door in self._doors:
+            for protocol in self._protocols:
                 for outcome in Code:
-                    self._requests.labels(door, command, outcome)
+                    self._requests.labels(protocol, command, outcome)
         self._known = commands
 
 

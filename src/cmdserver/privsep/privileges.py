@@ -6,9 +6,8 @@ Rule of this file: what is given up here is given up for good.
 import os
 from collections.abc import Iterable
 
-from cmdserver.config.daemon_user import Successor
 from cmdserver.config.decoding import Mistake, Mistakes
-from cmdserver.core.model import Command
+from cmdserver.core.model import Command, TargetUser
 from cmdserver.privsep import linux
 from cmdserver.privsep.linux import Capability
 
@@ -58,15 +57,15 @@ def capabilities_for(commands: Iterable[Command]) -> frozenset[Capability] | Non
     return frozenset(needed)
 
 
-def become(successor: Successor) -> None:
+def become(target_user: TargetUser) -> None:
     """Become a user for good, with that user's group and no other.
 
     Raises:
         OSError: The kernel refuses.
     """
     os.setgroups([])
-    os.setresgid(successor.gid, successor.gid, successor.gid)
-    os.setresuid(successor.uid, successor.uid, successor.uid)
+    os.setresgid(target_user.gid, target_user.gid, target_user.gid)
+    os.setresuid(target_user.uid, target_user.uid, target_user.uid)
     if 0 in {*os.getresuid(), *os.getresgid(), *os.getgroups()}:
-        text = f"still root after becoming {successor.name}"
+        text = f"still root after becoming {target_user.name}"
         raise OSError(text)

@@ -1,4 +1,4 @@
-"""Tests of what lines mean: the same for every door that speaks them."""
+"""Tests of what lines mean: the same for every listener that speaks them."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from cmdserver.core.model import Caller, Flow
 from cmdserver.frontends.common import line_protocol
 from cmdserver.frontends.common.interpreter import Interpreter
 from cmdserver.frontends.common.rendering import PIECE_BYTES
-from tests.running_doubles import STRANGER, FakeProcess, House, command, user
+from tests.running_doubles import STRANGER, Composition, FakeProcess, command, user
 
 ADA, GUY = user("ada"), user("guy")
 
@@ -45,7 +45,7 @@ class InterpreterTestCase(SynchronousTestCase):
     """An interpreter of a house with a few commands; to be subclassed."""
 
     def setUp(self) -> None:
-        self.house = House(
+        self.composition = Composition(
             self,
             command("uptime"),
             command("df", share=True),
@@ -53,7 +53,7 @@ class InterpreterTestCase(SynchronousTestCase):
             command("colours", raw=True),
             command("short", output_limit_bytes=4),
         )
-        self.interpreter = Interpreter(self.house.dispatcher)
+        self.interpreter = Interpreter(self.composition.dispatcher)
         self.output = RecordingOutput()
 
     def perform(
@@ -71,7 +71,7 @@ class InterpreterTestCase(SynchronousTestCase):
     @property
     def process(self) -> FakeProcess:
         """The one that was started last."""
-        return self.house.spawner.last
+        return self.composition.spawner.last
 
     @property
     def object(self) -> dict[str, Any]:
@@ -144,7 +144,7 @@ class TextTests(InterpreterTestCase):
         """Output over its limit is cut there, and said to be."""
         self.run_it("short")
         self.process.says(b"12345")
-        self.house.turn()
+        self.composition.turn()
 
         self.assertEqual(self.output.written, b"1234\ncmdserver: short: output truncated at 4 bytes\n")
 
@@ -152,8 +152,8 @@ class TextTests(InterpreterTestCase):
         """A run that was ended for its time has its output, and the code."""
         self.run_it("uptime")
         self.process.says(b"so far\n")
-        self.house.clock.advance(30)
-        self.house.turn()
+        self.composition.clock.advance(30)
+        self.composition.turn()
 
         self.assertTrue(self.output.written.startswith(b"so far\ncmdserver: uptime: timeout: "), self.output.written)
 
@@ -216,7 +216,7 @@ class TextTests(InterpreterTestCase):
         flow = self.output.flow
         assert flow is not None
         flow.resume()
-        self.house.turn()
+        self.composition.turn()
         self.process.ends()
 
         self.successResultOf(done)
@@ -236,7 +236,7 @@ class TextTests(InterpreterTestCase):
 
         done.cancel()
         self.process.says(b"after\n", b"after\n")
-        self.house.turn()
+        self.composition.turn()
 
         self.successResultOf(done)
         self.assertFalse(self.process.is_alive)
@@ -244,11 +244,11 @@ class TextTests(InterpreterTestCase):
 
     def test_a_fault_tells_its_id_and_nothing_else(self) -> None:
         """What is our mistake is logged; the client is told under which id."""
-        self.house.spawner.trouble = FileNotFoundError(2, "secret")
+        self.composition.spawner.trouble = FileNotFoundError(2, "secret")
 
         self.run_it("uptime")
 
-        (event,) = self.house.ledger.events
+        (event,) = self.composition.ledger.events
         self.assertIn(event.id.encode(), self.output.written)
         self.assertNotIn(b"secret", self.output.written)
 
@@ -260,7 +260,7 @@ class TextTests(InterpreterTestCase):
             deferred.errback(Failure(ValueError("secret")))
             return deferred
 
-        self.patch(self.house.dispatcher, "ask", fail)
+        self.patch(self.composition.dispatcher, "ask", fail)
 
         for as_json in (False, True):
             self.successResultOf(self.run_it("uptime", as_json=as_json))
@@ -276,7 +276,7 @@ class JsonTests(InterpreterTestCase):
     def test_an_answer_is_one_object_on_one_line(self) -> None:
         """Nothing is written before the end; then everything, in one line of ASCII."""
         done = self.run_it("uptime", as_json=True)
-        self.house.clock.advance(1.5)
+        self.composition.clock.advance(1.5)
         self.process.says("ü\n".encode(), b"\x1b\xff")
         self.assertEqual(self.output.written, b"")
         self.process.ends(3)
@@ -297,14 +297,14 @@ class JsonTests(InterpreterTestCase):
                 "shared": False,
             },
         )
-        self.assertEqual(answer["id"], self.house.ledger.events[0].id)
+        self.assertEqual(answer["id"], self.composition.ledger.events[0].id)
 
     def test_a_timeout_has_the_code_besides(self) -> None:
         """A run that was ended for its time has its output so far, and the error."""
         self.run_it("uptime", as_json=True)
         self.process.says(b"so far")
-        self.house.clock.advance(30)
-        self.house.turn()
+        self.composition.clock.advance(30)
+        self.composition.turn()
 
         self.assertEqual(self.object["stdout"], "so far")
         self.assertEqual(self.object["error"]["code"], "timeout")
@@ -358,7 +358,7 @@ class JsonTests(InterpreterTestCase):
 
         done.cancel()
         self.process.says(b"out")
-        self.house.turn()
+        self.composition.turn()
 
         self.successResultOf(done)
         self.assertEqual((self.output.written, self.process.is_alive), (b"", False))
@@ -397,18 +397,18 @@ class WordsTests(InterpreterTestCase):
 
         self.assertIn("reboot", text)
         self.assertEqual((answer["command"], answer["role"], answer["rule"]), ("reboot", "admin", "*"))
-        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.composition.spawner.processes, [])
 
     def test_whoami_tells_the_caller(self) -> None:
-        """Name, roles, door and address are the caller's."""
+        """Name, roles, listener and address are the caller's."""
         text, answer = self.answer(line_protocol.WhoAmI())
 
         self.assertIn("ada", text)
-        self.assertEqual(answer, {"name": "ada", "roles": ["admin"], "door": "line", "address": "192.0.2.2"})
+        self.assertEqual(answer, {"name": "ada", "roles": ["admin"], "protocol": "line", "address": "192.0.2.2"})
 
     def test_who_counts_connections(self) -> None:
-        """How many are connected is told by door."""
-        self.house.gate.enter("line", "192.0.2.1")
+        """How many are connected is told by protocol."""
+        self.composition.connection_limit.enter("line", "192.0.2.1")
 
         text, answer = self.answer(line_protocol.Who(), STRANGER)
 
@@ -423,11 +423,11 @@ class WordsTests(InterpreterTestCase):
         self.assertEqual(answer["error"]["code"], "denied")
 
     def test_what_is_no_request_is_refused(self) -> None:
-        """Bytes that a door could make nothing of are answered, and written down."""
+        """Bytes that a listener could make nothing of are answered, and written down."""
         for as_json in (False, True):
             self.output = RecordingOutput()
             self.interpreter.refuse(STRANGER, Malformed("not UTF-8"), self.output, as_json=as_json)
 
             self.assertIn(b"malformed", self.output.written)
         self.assertEqual(self.object["error"], {"code": "malformed", "message": "not UTF-8"})
-        self.assertEqual(self.house.outcomes, [Code.MALFORMED] * 2)
+        self.assertEqual(self.composition.outcomes, [Code.MALFORMED] * 2)

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cmdserver.core.errors import BadArgument, Code, Malformed, Refusal
+from cmdserver.core.names import RESERVED_WORDS
 from cmdserver.frontends.common.line_protocol import (
-    WORDS,
     Explain,
     Help,
     Line,
@@ -98,7 +98,7 @@ class ParseTests(unittest.TestCase):
 
     def test_every_word_is_a_word(self) -> None:
         """None of the reserved words can be read as a command to run."""
-        for word in WORDS:
+        for word in RESERVED_WORDS:
             with self.subTest(word):
                 try:
                     line = parse(word.encode())

@@ -14,14 +14,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.auth.authenticator import Login, Offence
 from cmdserver.core.errors import Fault, LoginRefused
 from cmdserver.core.model import Caller
-from cmdserver.frontends.common.login_prompt import PASSWORD_PROMPT, USER_PROMPT, LoginDialogue
-from cmdserver.frontends.common.login_session import LOGIN_FAILED, Entrance
+from cmdserver.frontends.common.login_prompt import PASSWORD_PROMPT, USER_PROMPT, LoginPrompt
+from cmdserver.frontends.common.login_session import LOGIN_FAILED, LoginSession
 
-ADA = Caller(name="ada", door="line", source="192.0.2.1", method="password")
+ADA = Caller(name="ada", protocol="line", source="192.0.2.1", method="password")
 
 
-class FakeDoor:
-    """A door whose logins the test decides."""
+class FakeListenerAuth:
+    """A listener whose logins the test decides."""
 
     def __init__(self, login: Login) -> None:
         self.login = login
@@ -74,16 +74,16 @@ class EntranceTestCase(SynchronousTestCase):
         self.enter(Login.REQUIRED)
 
     def enter(self, login: Login) -> None:
-        """Stand at a door."""
-        self.door = FakeDoor(login)
+        """Stand at a listener."""
+        self.listener_auth = FakeListenerAuth(login)
         self.client = FakeClient()
-        self.entrance = Entrance(self.door, self.client)  # type: ignore[arg-type]
+        self.login_session = LoginSession(self.listener_auth, self.client)  # type: ignore[arg-type]
 
     def hold_dialogue(self) -> None:
         """Say who we are."""
-        self.entrance.ask()
-        self.entrance.take(b"ada\r")
-        self.entrance.take(b" right ")
+        self.login_session.ask()
+        self.login_session.take(b"ada\r")
+        self.login_session.take(b" right ")
 
 
 class EntranceTests(EntranceTestCase):
@@ -92,80 +92,80 @@ class EntranceTests(EntranceTestCase):
         self.hold_dialogue()
 
         self.assertEqual(self.client.said, [USER_PROMPT, PASSWORD_PROMPT])
-        self.assertEqual([(each.name, each.password) for each in self.door.tried], [("ada", b" right ")])
-        self.assertTrue(self.entrance.is_trying)
-        self.assertFalse(self.entrance.is_asking)
+        self.assertEqual([(each.name, each.password) for each in self.listener_auth.tried], [("ada", b" right ")])
+        self.assertTrue(self.login_session.is_trying)
+        self.assertFalse(self.login_session.is_asking)
 
     def test_let_in(self) -> None:
-        """Who has logged in is counted out of the newcomers, once, and not charged when it leaves."""
+        """Who has logged in is counted out of the unauthenticated connections, once, and not charged when it leaves."""
         self.hold_dialogue()
-        self.door.decision.callback(ADA)
-        self.entrance.leave(Offence.NOAUTH)
+        self.listener_auth.decision.callback(ADA)
+        self.login_session.leave(Offence.NOAUTH)
 
         self.assertEqual(self.client.callers, [ADA])
-        self.assertEqual((self.door.settled, self.door.offences), (1, []))
-        self.assertFalse(self.entrance.is_trying)
+        self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (1, []))
+        self.assertFalse(self.login_session.is_trying)
 
     def test_sent_away(self) -> None:
         """Who has not is told no reason, and charged once."""
         self.hold_dialogue()
-        self.door.decision.errback(LoginRefused())
-        self.entrance.leave(Offence.NOAUTH)
+        self.listener_auth.decision.errback(LoginRefused())
+        self.login_session.leave(Offence.NOAUTH)
 
         self.assertEqual(self.client.farewells, [LOGIN_FAILED])
-        self.assertEqual((self.door.settled, self.door.offences), (1, [Offence.AUTHFAIL]))
-        self.assertEqual(self.door.charged, {self.client.charged})
+        self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (1, [Offence.AUTHFAIL]))
+        self.assertEqual(self.listener_auth.charged, {self.client.charged})
 
     def test_our_fault_is_no_offence(self) -> None:
         """What is not the client's fault is said, and not held against it until it goes."""
         self.hold_dialogue()
-        self.door.decision.errback(Fault("0123"))
+        self.listener_auth.decision.errback(Fault("0123"))
 
         self.assertIn(b"fault", self.client.farewells[0])
-        self.assertEqual(self.door.offences, [])
+        self.assertEqual(self.listener_auth.offences, [])
 
     def test_who_says_nothing(self) -> None:
         """A connection that ends without a login is charged for that, once."""
-        self.entrance.ask()
-        self.entrance.leave(Offence.GRACE_EXCEEDED)
-        self.entrance.leave(Offence.NOAUTH)
+        self.login_session.ask()
+        self.login_session.leave(Offence.GRACE_EXCEEDED)
+        self.login_session.leave(Offence.NOAUTH)
 
-        self.assertEqual((self.door.settled, self.door.offences), (1, [Offence.GRACE_EXCEEDED]))
-        self.assertEqual(self.door.charged, {self.client.charged})
+        self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (1, [Offence.GRACE_EXCEEDED]))
+        self.assertEqual(self.listener_auth.charged, {self.client.charged})
 
     def test_optional_login(self) -> None:
         """Where nobody must log in, nobody is charged for not doing it, but for failing."""
         self.enter(Login.OPTIONAL)
-        self.entrance.leave(Offence.NOAUTH)
-        self.assertEqual((self.door.settled, self.door.offences), (0, []))
+        self.login_session.leave(Offence.NOAUTH)
+        self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (0, []))
         self.hold_dialogue()
-        self.door.decision.errback(LoginRefused())
+        self.listener_auth.decision.errback(LoginRefused())
 
-        self.assertEqual((self.door.settled, self.door.offences), (0, [Offence.AUTHFAIL]))
+        self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (0, [Offence.AUTHFAIL]))
 
     def test_giving_up(self) -> None:
         """Who goes while the password is checked lets the check go, and is not sent anything."""
         self.hold_dialogue()
-        self.entrance.leave(Offence.NOAUTH)
+        self.login_session.leave(Offence.NOAUTH)
 
-        self.assertTrue(self.door.decision.called)
+        self.assertTrue(self.listener_auth.decision.called)
         self.assertEqual(self.client.farewells, [])
-        self.assertEqual((self.door.settled, self.door.offences), (1, [Offence.AUTHFAIL]))
+        self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (1, [Offence.AUTHFAIL]))
 
     def test_our_slowness_is_no_offence(self) -> None:
         """Whose login we do not come to in time is not charged for it."""
         self.hold_dialogue()
-        self.entrance.give_up()
+        self.login_session.give_up()
 
-        self.assertTrue(self.door.decision.called)
-        self.assertEqual((self.door.settled, self.door.offences), (1, []))
+        self.assertTrue(self.listener_auth.decision.called)
+        self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (1, []))
 
     def test_decided_at_once(self) -> None:
         """A login that is decided before it is waited for leaves nothing waiting."""
-        self.door.decision.callback(ADA)
+        self.listener_auth.decision.callback(ADA)
         self.hold_dialogue()
 
-        self.assertFalse(self.entrance.is_trying)
+        self.assertFalse(self.login_session.is_trying)
         self.assertEqual(self.client.callers, [ADA])
 
 
@@ -174,75 +174,77 @@ class LineTests(EntranceTestCase):
 
     def test_required(self) -> None:
         """In no phase but in answer to a prompt, and after a login."""
-        self.assertFalse(self.entrance.takes_lines, "nobody was asked yet")
-        self.entrance.ask()
-        self.assertTrue(self.entrance.takes_lines)
-        self.entrance.take(b"ada")
-        self.assertTrue(self.entrance.takes_lines)
-        self.entrance.take(b"right")
-        self.assertFalse(self.entrance.takes_lines, "it is being decided")
-        self.door.decision.callback(ADA)
-        self.assertTrue(self.entrance.takes_lines)
+        self.assertFalse(self.login_session.takes_lines, "nobody was asked yet")
+        self.login_session.ask()
+        self.assertTrue(self.login_session.takes_lines)
+        self.login_session.take(b"ada")
+        self.assertTrue(self.login_session.takes_lines)
+        self.login_session.take(b"right")
+        self.assertFalse(self.login_session.takes_lines, "it is being decided")
+        self.listener_auth.decision.callback(ADA)
+        self.assertTrue(self.login_session.takes_lines)
 
     def test_optional(self) -> None:
         """Before a login too; but neither while one is decided, nor when it was refused."""
         self.enter(Login.OPTIONAL)
-        self.assertTrue(self.entrance.takes_lines)
+        self.assertTrue(self.login_session.takes_lines)
         self.hold_dialogue()
-        self.assertFalse(self.entrance.takes_lines)
-        self.door.decision.errback(LoginRefused())
-        self.assertFalse(self.entrance.takes_lines)
+        self.assertFalse(self.login_session.takes_lines)
+        self.listener_auth.decision.errback(LoginRefused())
+        self.assertFalse(self.login_session.takes_lines)
 
     def test_every_other_end(self) -> None:
         """Whatever else a login ends in, nothing that follows is looked at, wherever it was tried."""
-        ends: tuple[Callable[[Entrance], object], ...] = (
-            lambda _: self.door.decision.errback(LoginRefused()),
-            lambda _: self.door.decision.errback(Fault("0123")),
-            lambda _: self.door.decision.errback(RuntimeError("x")),
-            lambda _: self.door.decision.errback(CancelledError()),
-            lambda entrance: entrance.leave(Offence.NOAUTH),
-            Entrance.give_up,
+        ends: tuple[Callable[[LoginSession], object], ...] = (
+            lambda _: self.listener_auth.decision.errback(LoginRefused()),
+            lambda _: self.listener_auth.decision.errback(Fault("0123")),
+            lambda _: self.listener_auth.decision.errback(RuntimeError("x")),
+            lambda _: self.listener_auth.decision.errback(CancelledError()),
+            lambda login_session: login_session.leave(Offence.NOAUTH),
+            LoginSession.give_up,
         )
         for login in (Login.REQUIRED, Login.OPTIONAL):
             for end in ends:
                 self.enter(login)
                 self.hold_dialogue()
-                end(self.entrance)
-                self.assertFalse(self.entrance.takes_lines or self.entrance.is_asking or self.entrance.is_trying)
+                end(self.login_session)
+                self.assertFalse(
+                    self.login_session.takes_lines or self.login_session.is_asking or self.login_session.is_trying
+                )
                 self.assertEqual(self.client.callers, [])
                 # Whoever goes without having been told anything has been sent away otherwise.
-                self.entrance.leave(Offence.NOAUTH)
-                self.assertEqual(self.door.settled, int(login is Login.REQUIRED))
+                self.login_session.leave(Offence.NOAUTH)
+                self.assertEqual(self.listener_auth.settled, int(login is Login.REQUIRED))
 
     def test_decided_too_late(self) -> None:
         """What is decided of a login that was given up has no effect, even if it was decided at that very moment."""
         for decided in (ADA, LoginRefused(), RuntimeError("x")):
             self.enter(Login.REQUIRED)
-            self.door.decision = Deferred(partial(_fire, result=decided))
+            self.listener_auth.decision = Deferred(partial(_fire, result=decided))
             self.hold_dialogue()
-            self.entrance.leave(Offence.NOAUTH)
+            self.login_session.leave(Offence.NOAUTH)
 
             self.assertEqual((self.client.callers, self.client.farewells, self.client.failures), ([], [], []))
-            self.assertEqual((self.door.settled, self.door.offences), (1, [Offence.AUTHFAIL]))
-            self.assertFalse(self.entrance.takes_lines)
+            self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (1, [Offence.AUTHFAIL]))
+            self.assertFalse(self.login_session.takes_lines)
 
     def test_what_no_login_may_end_in(self) -> None:
         """A mistake of ours is the connection's end, and no offence."""
         for error in (RuntimeError("x"), CancelledError()):
             self.enter(Login.REQUIRED)
             self.hold_dialogue()
-            self.door.decision.errback(error)
-            self.entrance.leave(Offence.NOAUTH)
+            self.listener_auth.decision.errback(error)
+            self.login_session.leave(Offence.NOAUTH)
             self.assertEqual([each.value for each in self.client.failures], [error])
-            self.assertEqual((self.door.settled, self.door.offences), (1, []))
+            self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (1, []))
 
     def test_nobody_is_let_in_by_halves(self) -> None:
         """If something goes wrong when a client is let in, it is not in."""
         self.client.let_in = Mock(side_effect=RuntimeError("x"))  # type: ignore[method-assign]
-        self.door.decision.callback(ADA)
+        self.listener_auth.decision.callback(ADA)
         self.hold_dialogue()
 
-        self.assertFalse(self.entrance.takes_lines)
+        self.assertFalse(self.login_session.takes_lines)
         self.assertEqual([type(each.value) for each in self.client.failures], [RuntimeError])
 
 
@@ -257,7 +259,7 @@ class DialogueTests(SynchronousTestCase):
     @given(st.binary(), st.binary())
     def test_any_bytes(self, name: bytes, password: bytes) -> None:
         """Invariant: any two lines give a pair, the password to the letter; never an exception."""
-        dialogue = LoginDialogue()
+        dialogue = LoginPrompt()
         self.assertIsNone(dialogue.take(name))
         pair = dialogue.take(password)
 

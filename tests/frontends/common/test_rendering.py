@@ -237,24 +237,25 @@ rule                d*
 
 class WhoTests(unittest.TestCase):
     def test_whoami(self) -> None:
-        """A caller is told name, roles, door and address."""
-        caller = a_caller("ann", door="ssh", source="2001:db8::1")
-        expected = "name     ann\nroles    staff admin\ndoor     ssh\naddress  2001:db8::1\n"
+        """A caller is told name, roles, listener and address."""
+        caller = a_caller("ann", protocol="ssh", source="2001:db8::1")
+        expected = "name      ann\nroles     staff admin\nprotocol  ssh\naddress   2001:db8::1\n"
         self.assertEqual(expected, whoami_text(caller, ["staff", "admin"]).decode())
         self.assertEqual(
-            b'{"name": "ann", "roles": ["staff", "admin"], "door": "ssh", "address": "2001:db8::1"}\n',
+            b'{"name": "ann", "roles": ["staff", "admin"], "protocol": "ssh", "address": "2001:db8::1"}\n',
             whoami_json(caller, iter(["staff", "admin"])),
         )
 
     def test_whoami_of_the_anonymous(self) -> None:
         """The anonymous have no name, and a caller may have no roles."""
         self.assertEqual(
-            b"name     (anonymous)\nroles    (none)\ndoor     line\naddress  192.0.2.1\n", whoami_text(a_caller(), [])
+            b"name      (anonymous)\nroles     (none)\nprotocol  line\naddress   192.0.2.1\n",
+            whoami_text(a_caller(), []),
         )
         self.assertIsNone(json.loads(whoami_json(a_caller(), []))["name"])
 
     def test_who(self) -> None:
-        """Connections are counted by door, in one order."""
+        """Connections are counted by protocol, in one order."""
         self.assertEqual(b"line  12\nssh   0\n", who_text({"ssh": 0, "line": 12}))
         self.assertEqual(b'{"connected": {"line": 12, "ssh": 0}}\n', who_json({"ssh": 0, "line": 12}))
 

@@ -1,1 +1,1 @@
-"""Tests of the line door."""
+"""Tests of the line listener."""

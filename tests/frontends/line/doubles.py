@@ -1,4 +1,4 @@
-"""A house with a line door, and clients who do what their test says."""
+"""A house with a line listener, and clients who do what their test says."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,22 +10,23 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.authenticator import Credentials, Door, Login
+from cmdserver.auth.authenticator import Credentials, ListenerAuth, Login
 from cmdserver.config.schema import Limits
 from cmdserver.core.model import Caller
-from cmdserver.frontends.common.interface import Lobby
+from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.line.connection import GREETING, CertificateOf
 from cmdserver.frontends.line.front_end import LineFrontEnd
-from tests.running_doubles import FakeProcess, House
+from tests.running_doubles import Composition, FakeProcess
 
 CLIENT = IPv4Address("TCP", "192.0.2.1", 40000)
 
 
-class FakeHangups:
+class FakeLiveness:
     """Knows who is watched, and lets them be gone."""
 
     def __init__(self) -> None:
         self.watched: dict[int, Any] = {}
+        self.are_killed = False
 
     def watch(self, descriptor: int, call: Any) -> None:
         self.watched[descriptor] = call
@@ -33,22 +34,16 @@ class FakeHangups:
     def forget(self, descriptor: int) -> None:
         self.watched.pop(descriptor, None)
 
-
-class FakeOrphans:
-    """Knows whether clients were killed."""
-
-    are_killed = False
-
-    def is_orphan(self, client: object, server: object) -> bool:
+    def is_killed(self, client: object, server: object) -> bool:
         return self.are_killed
 
 
 class Client(StringTransport):
     """A connection as the server sees it, with a client who does what the test says."""
 
-    def __init__(self, house: "LineHouse", number: int) -> None:
+    def __init__(self, composition: "LineHouse", number: int) -> None:
         super().__init__(peerAddress=CLIENT)
-        self._house = house
+        self._composition = composition
         self.number = number
         self.is_open = True
         self.said_all = False
@@ -110,15 +105,15 @@ class Client(StringTransport):
             self.protocol.connectionLost(Failure(ConnectionDone()))
 
 
-class FakeDoor(Door):
-    """A door whose logins the test decides."""
+class FakeListenerAuth(ListenerAuth):
+    """A listener whose logins the test decides."""
 
-    def __init__(self, house: "LineHouse", login: Login) -> None:
+    def __init__(self, composition: "LineHouse", login: Login) -> None:
         super().__init__("line", login)
-        self._house = house
+        self._composition = composition
 
     def log_in(self, source: str, credentials: Credentials) -> Deferred[Caller]:
-        return self._house.log_in(source, credentials)
+        return self._composition.log_in(source, credentials)
 
     def arrive(self, source: str) -> None:
         pass
@@ -127,13 +122,13 @@ class FakeDoor(Door):
         pass
 
 
-class LineHouse(House):
-    """A house with a line door.
+class LineHouse(Composition):
+    """A house with a line listener.
 
     Args:
         test: For its duration.
-        limits: The file's, besides those that `House` takes.
-        login: Whether the door asks who its callers are.
+        limits: The file's, besides those that `Composition` takes.
+        login: Whether the listener asks who its callers are.
         certificate_of: Over TLS, as `LineFrontEnd` takes it.
     """
 
@@ -150,18 +145,16 @@ class LineHouse(House):
         **rest: Any,
     ) -> None:
         super().__init__(test, *commands, **rest)
-        self.hangups = FakeHangups()
-        self.orphans = FakeOrphans()
+        self.liveness = FakeLiveness()
         self.limits = limits or Limits()
-        lobby = Lobby(
+        context = FrontEndContext(
             dispatcher=self.dispatcher,
-            gate=self.gate,
-            hangups=self.hangups,  # type: ignore[arg-type]
-            orphans=self.orphans,  # type: ignore[arg-type]
+            connection_limit=self.connection_limit,
+            liveness=self.liveness,  # type: ignore[arg-type]
             clock=self.clock,
             limits=lambda: self.limits,
         )
-        self.front_end = LineFrontEnd(FakeDoor(self, login), lobby, certificate_of)
+        self.front_end = LineFrontEnd(FakeListenerAuth(self, login), context, certificate_of)
         self._clients = 100
 
     def connect(self, address: Any = CLIENT) -> Client:

@@ -1,4 +1,4 @@
-"""The line door's requests and their answers, on a transport and a host that do what the test says."""
+"""The line listener's requests and their answers, on a transport and a host that do what the test says."""
 
 import json
 from unittest.mock import patch
@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListen
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from cmdserver.auth.authenticator import Door, Login
+from cmdserver.auth.authenticator import ListenerAuth, Login
 from cmdserver.auth.credentials import Certificate
 from cmdserver.core.errors import Code
 from cmdserver.frontends.common.held_stderr import HELD_BYTES
@@ -25,25 +25,25 @@ class LineTests(SynchronousTestCase):
     """One request, and its answer."""
 
     def setUp(self) -> None:
-        self.house = LineHouse(self)
+        self.composition = LineHouse(self)
 
     def test_provides_what_twisted_calls(self) -> None:
         """A connection is what it says it is."""
-        connection = self.house.connect().protocol
+        connection = self.composition.connect().protocol
 
         for interface in (IHalfCloseableProtocol, IHandshakeListener, IPushProducer):
             verifyObject(interface, connection)
 
     def test_greets(self) -> None:
         """A client is greeted before it has said anything."""
-        self.assertEqual(GREETING, self.house.connect().value())
+        self.assertEqual(GREETING, self.composition.connect().value())
 
     def test_answers_and_closes(self) -> None:
         """The first request's answer is the last thing on the connection."""
-        client = self.house.connect()
+        client = self.composition.connect()
         client.says(b"uptime\n")
-        self.house.process.says(b"up 1 day\n")
-        self.house.process.ends()
+        self.composition.process.says(b"up 1 day\n")
+        self.composition.process.ends()
 
         self.assertEqual(b"up 1 day\n", client.got)
         self.assertFalse(client.is_open)
@@ -51,33 +51,33 @@ class LineTests(SynchronousTestCase):
 
     def test_output_comes_as_it_is_made(self) -> None:
         """A long command's output does not wait for its end."""
-        client = self.house.connect()
+        client = self.composition.connect()
         client.says(b"uptime\n")
-        self.house.process.says(b"first\n")
+        self.composition.process.says(b"first\n")
 
         self.assertEqual(b"first\n", client.got)
         self.assertTrue(client.is_open)
 
     def test_stderr_comes_after_stdout_and_failure_last(self) -> None:
         """The order is standard output, standard error, what went wrong."""
-        client = self.house.connect()
+        client = self.composition.connect()
         client.says(b"uptime\n")
-        self.house.process.says(stderr=b"oh ")
-        self.house.process.says(stdout=b"one\n")
-        self.house.process.says(stderr=b"dear")
-        self.house.process.ends(3)
+        self.composition.process.says(stderr=b"oh ")
+        self.composition.process.says(stdout=b"one\n")
+        self.composition.process.says(stderr=b"dear")
+        self.composition.process.ends(3)
 
         self.assertEqual(b"one\noh dear\ncmdserver: uptime: exit status 3\n", client.got)
 
     def test_more_stderr_than_is_held(self) -> None:
         """Its beginning and its end are told, with a line that says how much is missing; stdout stays in one piece."""
-        self.house = LineHouse(self, command(output_limit_bytes=2 * HELD_BYTES))
-        client = self.house.connect()
+        self.composition = LineHouse(self, command(output_limit_bytes=2 * HELD_BYTES))
+        client = self.composition.connect()
         client.says(b"uptime\n")
-        self.house.process.says(stdout=b"o")
-        self.house.process.says(stderr=b"first" + b"e" * HELD_BYTES + b"last\n")
-        self.house.process.says(stdout=b"ne\n")
-        self.house.process.ends(3)
+        self.composition.process.says(stdout=b"o")
+        self.composition.process.says(stderr=b"first" + b"e" * HELD_BYTES + b"last\n")
+        self.composition.process.says(stdout=b"ne\n")
+        self.composition.process.ends(3)
 
         out, first, note, rest = client.got.split(b"\n", 3)
         self.assertEqual(
@@ -87,39 +87,39 @@ class LineTests(SynchronousTestCase):
 
     def test_answer_is_audited_before_it_is_complete(self) -> None:
         """When the client sees the end, the audit file has the line."""
-        client = self.house.connect()
+        client = self.composition.connect()
         client.says(b"json uptime\n")
-        self.house.process.ends()
+        self.composition.process.ends()
 
-        self.assertEqual([Code.OK], self.house.outcomes)
+        self.assertEqual([Code.OK], self.composition.outcomes)
         self.assertEqual("uptime", json.loads(client.got)["command"])
 
     def test_crlf_and_blank_lines(self) -> None:
         """Blank lines mean nothing, and a line may end in CRLF."""
-        client = self.house.connect()
+        client = self.composition.connect()
         client.says(b"\r\n \n\t\nuptime\r\n")
 
-        self.assertEqual(1, len(self.house.spawner.processes))
+        self.assertEqual(1, len(self.composition.spawner.processes))
         self.assertEqual(b"", client.got)
 
     def test_byte_by_byte(self) -> None:
         """It does not matter how a line is cut on its way."""
-        client = self.house.connect()
+        client = self.composition.connect()
         for byte in b"uptime\n":
-            self.assertEqual([], self.house.spawner.processes)
+            self.assertEqual([], self.composition.spawner.processes)
             client.says(bytes([byte]))
 
-        self.assertEqual(1, len(self.house.spawner.processes))
+        self.assertEqual(1, len(self.composition.spawner.processes))
 
     def test_second_line_is_not_run_without_session(self) -> None:
         """One request a connection; what follows is discarded and the answer is not lost by it."""
-        client = self.house.connect()
+        client = self.composition.connect()
         client.says(b"uptime\ndf\n")
-        self.house.process.says(b"up\n")
-        self.house.process.ends()
+        self.composition.process.says(b"up\n")
+        self.composition.process.ends()
 
         self.assertEqual(b"up\n", client.got)
-        self.assertEqual(1, len(self.house.spawner.processes))
+        self.assertEqual(1, len(self.composition.spawner.processes))
         self.assertTrue(client.said_all)
         client.says(b"more and more")
         client.ends_input()
@@ -127,16 +127,16 @@ class LineTests(SynchronousTestCase):
 
     def test_unterminated_last_line_counts(self) -> None:
         """As in a shell, the last line needs no LF if the client has ended its input."""
-        client = self.house.connect()
+        client = self.composition.connect()
         client.says(b"uptime")
-        self.assertEqual([], self.house.spawner.processes)
+        self.assertEqual([], self.composition.spawner.processes)
         client.ends_input()
 
-        self.assertEqual(1, len(self.house.spawner.processes))
+        self.assertEqual(1, len(self.composition.spawner.processes))
 
     def test_end_of_input_without_a_request(self) -> None:
         """A client that has nothing to ask is let go."""
-        client = self.house.connect()
+        client = self.composition.connect()
         client.ends_input()
 
         self.assertFalse(client.is_open)
@@ -145,24 +145,24 @@ class LineTests(SynchronousTestCase):
     def test_malformed(self) -> None:
         """What is no request is refused, recorded, and costs nothing."""
         for line in (b"\xff", b"a\0b", b"'", b"\x1b[2J", b"x" * 9000):
-            client = self.house.connect()
+            client = self.composition.connect()
             client.says(line + b"\n")
 
             self.assertIn(b"cmdserver: malformed: ", client.got, line)
             self.assertTrue(client.said_all or not client.is_open)
-        self.assertEqual([], self.house.spawner.processes)
-        self.assertEqual([Code.MALFORMED] * 5, self.house.outcomes)
+        self.assertEqual([], self.composition.spawner.processes)
+        self.assertEqual([Code.MALFORMED] * 5, self.composition.outcomes)
 
     def test_json_malformed_is_json(self) -> None:
         """A program that asked for JSON gets JSON, even if the rest was no request."""
-        client = self.house.connect()
+        client = self.composition.connect()
         client.says(b"json 'x\n")
 
         self.assertEqual("malformed", json.loads(client.got)["error"]["code"])
 
     def test_quit(self) -> None:
         """Quit closes without a word."""
-        client = self.house.connect()
+        client = self.composition.connect()
         client.says(b"quit\n")
 
         self.assertEqual(b"", client.got)
@@ -170,7 +170,7 @@ class LineTests(SynchronousTestCase):
 
     def test_unknown_names_are_shown_harmlessly(self) -> None:
         """A stranger's escape sequence is not sent back as one."""
-        client = self.house.connect()
+        client = self.composition.connect()
         client.says("x\u2028y\n".encode())
 
         self.assertNotIn("\u2028".encode(), client.got)
@@ -178,61 +178,61 @@ class LineTests(SynchronousTestCase):
 
 
 class RequiredLoginTests(SynchronousTestCase):
-    """A door that requires a login, over TLS whose handshake ends when the test says so."""
+    """A listener that requires a login, over TLS whose handshake ends when the test says so."""
 
     def setUp(self) -> None:
-        self.house = LineHouse(self, login=Login.REQUIRED, certificate_of=lambda *_: ADA)
-        self.client = self.house.connect()
+        self.composition = LineHouse(self, login=Login.REQUIRED, certificate_of=lambda *_: ADA)
+        self.client = self.composition.connect()
         self.connection = self.client.protocol
 
     def test_nothing_before_the_handshake(self) -> None:
         """What comes before it is known who this is waits, and is that one's then."""
-        with patch.object(Door, "anonymous", side_effect=AssertionError):
+        with patch.object(ListenerAuth, "anonymous", side_effect=AssertionError):
             self.client.says(b"uptime\n")
-            self.assertEqual((self.house.spawner.processes, self.client.value()), ([], b""))
-            self.house.log_in = lambda *_: succeed(user("ada"))
+            self.assertEqual((self.composition.spawner.processes, self.client.value()), ([], b""))
+            self.composition.log_in = lambda *_: succeed(user("ada"))
             self.connection.handshakeCompleted()
-        self.house.process.ends()
+        self.composition.process.ends()
 
-        self.assertEqual([event.caller.name for event in self.house.ledger.requests], ["ada"])
+        self.assertEqual([event.caller.name for event in self.composition.ledger.requests], ["ada"])
 
     def test_the_end_before_the_handshake(self) -> None:
         """A daemon that stops does not wait for it."""
-        self.house.front_end.close()
+        self.composition.front_end.close()
 
         self.assertFalse(self.client.is_open)
 
     def test_mistakes_of_ours(self) -> None:
         """Whatever is raised over a line is the end of the connection, once and for all; the log says what it was."""
-        self.house.log_in = lambda *_: succeed(user("ada"))
+        self.composition.log_in = lambda *_: succeed(user("ada"))
         self.connection.handshakeCompleted()
         self.client.says(b"session\n")
         self.client.abortConnection = lambda: None  # type: ignore[method-assign] # it takes Twisted a turn
-        with patch.object(self.house.dispatcher, "who", side_effect=LookupError):
+        with patch.object(self.composition.dispatcher, "who", side_effect=LookupError):
             self.client.says(b"who\nuptime\n")
         self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
         self.client.says(b"uptime\n")
         self.connection.readConnectionLost()
-        self.house.turn()
+        self.composition.turn()
 
-        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.composition.spawner.processes, [])
 
 
 class SessionTests(SynchronousTestCase):
     """Many requests on one connection."""
 
     def setUp(self) -> None:
-        self.house = LineHouse(self, command(), command("df"))
-        self.client = self.house.connect()
+        self.composition = LineHouse(self, command(), command("df"))
+        self.client = self.composition.connect()
 
     def test_lines_are_answered_in_order(self) -> None:
         """A line waits until those before it have been answered."""
         self.client.says(b"session\nuptime\ndf\n")
-        self.assertEqual(["uptime"], [process.argv[0].split("/")[-1] for process in self.house.spawner.processes])
-        self.house.process.says(b"one\n")
-        self.house.process.ends()
-        self.house.process.says(b"two\n")
-        self.house.process.ends()
+        self.assertEqual(["uptime"], [process.argv[0].split("/")[-1] for process in self.composition.spawner.processes])
+        self.composition.process.says(b"one\n")
+        self.composition.process.ends()
+        self.composition.process.says(b"two\n")
+        self.composition.process.ends()
 
         self.assertEqual(b"one\ntwo\n", self.client.got)
         self.assertTrue(self.client.is_open)
@@ -242,8 +242,8 @@ class SessionTests(SynchronousTestCase):
         self.client.says(b"session\nuptime\ndf\n")
         self.client.ends_input()
         for text in (b"one\n", b"two\n"):
-            self.house.process.says(text)
-            self.house.process.ends()
+            self.composition.process.says(text)
+            self.composition.process.ends()
 
         self.assertEqual(b"one\ntwo\n", self.client.got)
         self.assertFalse(self.client.is_open)
@@ -263,7 +263,7 @@ class SessionTests(SynchronousTestCase):
         """One connection's flood is answered in parts, so that others have a turn, and completely."""
         self.client.says(b"session\n" + b"nope\n" * 1000)
         in_one_turn = self.client.got.count(b"\n")
-        self.house.clock.pump([0] * 100)
+        self.composition.clock.pump([0] * 100)
 
         self.assertLess(in_one_turn, 50)
         self.assertEqual(1000, self.client.got.count(b"\n"))
@@ -271,10 +271,10 @@ class SessionTests(SynchronousTestCase):
     def test_idle_session_is_closed(self) -> None:
         """Between requests, ``idle_seconds``; part of a line does not count."""
         self.client.says(b"session\n")
-        self.house.clock.pump([100, 100, 99])
+        self.composition.clock.pump([100, 100, 99])
         self.client.says(b"upt")
         self.assertTrue(self.client.is_open)
-        self.house.clock.pump([2])
+        self.composition.clock.pump([2])
 
         self.assertTrue(self.client.said_all)
         self.assertIn(b"nothing was asked within 300 s", self.client.got)
@@ -282,10 +282,10 @@ class SessionTests(SynchronousTestCase):
     def test_a_mistake_with_one_leaves_the_deadlines_of_others(self) -> None:
         """A connection that cannot be told that it is overdue ends, and so do those behind it, now and later."""
         self.client.protocol.overdue = lambda: 1 / 0
-        others = [self.house.connect(), self.house.connect()]
-        self.house.clock.pump([20])
-        late = self.house.connect()
-        self.house.clock.pump([11, 20])
+        others = [self.composition.connect(), self.composition.connect()]
+        self.composition.clock.pump([20])
+        late = self.composition.connect()
+        self.composition.clock.pump([11, 20])
 
         self.assertEqual([each.is_open for each in (self.client, *others, late)], [False] * 4)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -293,28 +293,28 @@ class SessionTests(SynchronousTestCase):
     def test_running_command_is_not_idle(self) -> None:
         """While the server is busy it is not the client who is waited for."""
         self.client.says(b"session\nuptime\n")
-        self.house.clock.pump([29] + [0.1] * 9)
-        self.house.clock.pump([400])
+        self.composition.clock.pump([29] + [0.1] * 9)
+        self.composition.clock.pump([400])
 
         self.assertTrue(self.client.is_open)
 
     def test_come_to_an_end_finishes_the_answer(self) -> None:
         """A daemon that stops gives a session the answer that is under way; lines sent ahead are told `busy`."""
         self.client.says(b"session\nuptime\ndf\n")
-        self.house.dispatcher.close()
-        self.house.front_end.close()
+        self.composition.dispatcher.close()
+        self.composition.front_end.close()
         self.assertTrue(self.client.is_open)
-        self.house.process.says(b"one\n")
-        self.house.process.ends()
+        self.composition.process.says(b"one\n")
+        self.composition.process.ends()
 
         self.assertTrue(self.client.got.startswith(b"one\ncmdserver: busy: the daemon is stopping"))
         self.assertFalse(self.client.is_open)
-        self.assertEqual(1, len(self.house.spawner.processes))
+        self.assertEqual(1, len(self.composition.spawner.processes))
 
     def test_come_to_an_end_closes_the_idle(self) -> None:
         """A daemon that stops does not wait for those who say nothing."""
         self.client.says(b"session\n")
-        self.house.front_end.close()
+        self.composition.front_end.close()
 
         self.assertFalse(self.client.is_open)
 
@@ -326,8 +326,8 @@ class AnyBytesTests(SynchronousTestCase):
     @given(st.lists(st.binary(max_size=200), max_size=10), st.booleans())
     def test_any_bytes(self, chunks: list[bytes], ends: bool) -> None:
         """Invariant: no bytes in any chunks raise anything, and every connection can still be ended cleanly."""
-        house = LineHouse(self)
-        client = house.connect()
+        composition = LineHouse(self)
+        client = composition.connect()
         connection: LineConnection = client.protocol
         for chunk in chunks:
             if client.is_open and client.producerState == "producing":
@@ -335,6 +335,6 @@ class AnyBytesTests(SynchronousTestCase):
         if ends and client.is_open:
             connection.readConnectionLost()
         client.abortConnection()
-        house.turn()
+        composition.turn()
 
-        self.assertEqual(0, house.gate.total)
+        self.assertEqual(0, composition.connection_limit.total)

@@ -1,4 +1,4 @@
-"""Who is let in to the line door, and for how long."""
+"""Who is let in to the line listener, and for how long."""
 
 import json
 from dataclasses import replace
@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.auth.authenticator import Login, Offence
 from cmdserver.net.proxied_endpoint import ProxyItself
 from tests.frontends.line.doubles import LineHouse
-from tests.frontends.web.doubles import FakeDoor
+from tests.frontends.web.doubles import FakeListenerAuth
 
 
 class DoorTests(SynchronousTestCase):
@@ -17,54 +17,56 @@ class DoorTests(SynchronousTestCase):
 
     def test_silent_client_is_cut_off(self) -> None:
         """From the accept on there are ``login_seconds`` for the first request, however its bytes drip."""
-        house = LineHouse(self)
-        client = house.connect()
+        composition = LineHouse(self)
+        client = composition.connect()
         for _ in range(29):
             client.says(b"x")
-            house.clock.pump([1])
+            composition.clock.pump([1])
         self.assertTrue(client.is_open)
-        house.clock.pump([1, 1])
+        composition.clock.pump([1, 1])
 
         self.assertTrue(client.said_all)
         self.assertIn(b"nothing was asked within 30 s", client.got)
 
     def test_too_many_are_turned_away(self) -> None:
         """Over the limit a client is told to come back, and does not count."""
-        house = LineHouse(self)
-        house.gate.per_source = 2
+        composition = LineHouse(self)
+        composition.connection_limit.per_source = 2
         for _ in range(2):
-            house.connect()
-        client = house.connect()
+            composition.connect()
+        client = composition.connect()
 
-        self.assertEqual(2, house.gate.total)
+        self.assertEqual(2, composition.connection_limit.total)
         self.assertTrue(client.value().startswith(b"cmdserver: busy: "))
 
     def test_source_behind_a_proxy(self) -> None:
         """A proxy that says nothing of its client is told as the caller, and is not the one who is charged."""
-        house = LineHouse(self)
-        client = house.connect(ProxyItself(IPv4Address("TCP", "10.0.0.1", 1)))
+        composition = LineHouse(self)
+        client = composition.connect(ProxyItself(IPv4Address("TCP", "10.0.0.1", 1)))
         client.says(b"json whoami\n")
 
         self.assertEqual("10.0.0.1", json.loads(client.got)["address"])
         self.assertEqual("unknown", client.protocol.charged)
-        self.assertEqual(0, house.gate.total)
+        self.assertEqual(0, composition.connection_limit.total)
 
     def test_nobody_behind_a_proxy_is_charged(self) -> None:
         """Whom it does not name is counted among those who have not logged in, and out again, under no address."""
-        house = LineHouse(self)
-        door = FakeDoor(Login.REQUIRED, "tcp:2022")
-        house.front_end._shared = replace(house.front_end._shared, door=door)
+        composition = LineHouse(self)
+        listener_auth = FakeListenerAuth(Login.REQUIRED, "tcp:2022")
+        composition.front_end._shared = replace(composition.front_end._shared, listener_auth=listener_auth)
         address = ProxyItself(IPv4Address("TCP", "10.0.0.1", 1))
-        house.connect(address).abortConnection()
-        house.gate.connections = 0
-        house.connect(address)
+        composition.connect(address).abortConnection()
+        composition.connection_limit.connections = 0
+        composition.connect(address)
 
-        self.assertEqual((door.newcomers, set(door.sources)), (0, {"unknown"}))
-        self.assertEqual(door.offences, [Offence.NOAUTH])
+        self.assertEqual((listener_auth.unauthenticated_connections, set(listener_auth.sources)), (0, {"unknown"}))
+        self.assertEqual(listener_auth.offences, [Offence.NOAUTH])
 
     def test_what_to_type(self) -> None:
         """A person at the terminal is told how to reach each kind of address."""
         front_end = LineHouse(self).front_end
 
-        self.assertEqual("echo df | nc localhost 2022", front_end.try_it(IPv4Address("TCP", "0.0.0.0", 2022), "df"))
-        self.assertEqual("echo df | nc -U /run/x", front_end.try_it(UNIXAddress("/run/x"), "df"))
+        self.assertEqual(
+            "echo df | nc localhost 2022", front_end.example_command(IPv4Address("TCP", "0.0.0.0", 2022), "df")
+        )
+        self.assertEqual("echo df | nc -U /run/x", front_end.example_command(UNIXAddress("/run/x"), "df"))

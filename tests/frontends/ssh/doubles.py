@@ -9,9 +9,9 @@ from cmdserver.core.model import Caller, Command
 from cmdserver.frontends.ssh.answers import Answers
 from cmdserver.frontends.ssh.channels import Channels
 from cmdserver.sshtransport.encoding import Fields, string, uint32
-from tests.running_doubles import House, command
+from tests.running_doubles import Composition, command
 
-ADA = Caller(name="ada", door="ssh", source="192.0.2.1", method="publickey")
+ADA = Caller(name="ada", protocol="ssh", source="192.0.2.1", method="publickey")
 
 WINDOW = 1 << 20
 PACKET = 1 << 15
@@ -48,7 +48,7 @@ class Client:
         caller: Who it is.
         permits_pty: Whether there are terminals.
         line_bytes: The longest line.
-        rest: For `House`.
+        rest: For `Composition`.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class Client:
         line_bytes: int = 8192,
         **rest: Any,
     ) -> None:
-        self.house = House(test, *(commands or (command(), command("df"))), **rest)
+        self.composition = Composition(test, *(commands or (command(), command("df"))), **rest)
         self.connection = FakeConnection()
-        answers = Answers(caller, self.house.dispatcher, line_bytes)
-        self.channels = Channels(self.connection, answers, self.house.clock, permits_pty=permits_pty)
+        answers = Answers(caller, self.composition.dispatcher, line_bytes)
+        self.channels = Channels(self.connection, answers, self.composition.clock, permits_pty=permits_pty)
 
     def sends(self, number: int, payload: bytes) -> None:
         """Send a packet."""
@@ -88,7 +88,7 @@ class Client:
 
     def turn(self) -> None:
         """Let everything happen that waits for the next turn of the reactor."""
-        self.house.turn()
+        self.composition.turn()
 
 
 class Session:

@@ -35,8 +35,8 @@ RSA = string(b"ssh-rsa") + string(b"e") + string(b"n")
 REFUSED = string(METHODS) + b"\0"
 
 
-class FakeDoor:
-    """A door that decides as the test says."""
+class FakeListenerAuth:
+    """A listener that decides as the test says."""
 
     def __init__(self) -> None:
         self.tried: list[Credentials] = []
@@ -88,9 +88,9 @@ class FakeClient:
 
 class AuthenticationTestCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.door = FakeDoor()
+        self.listener_auth = FakeListenerAuth()
         self.client = FakeClient()
-        self.authentication = Authentication(self.client, self.door, 3)  # type: ignore[arg-type]
+        self.authentication = Authentication(self.client, self.listener_auth, 3)  # type: ignore[arg-type]
 
     def asks(
         self, method: bytes, details: bytes = b"", name: bytes = b"ada", service: bytes = b"ssh-connection"
@@ -122,10 +122,10 @@ class AuthenticationTestCase(SynchronousTestCase):
 class PasswordTests(AuthenticationTestCase):
     def test_right(self) -> None:
         """Whoever the portal believes is let in."""
-        self.door.decision = ADA
+        self.listener_auth.decision = ADA
         self.asks(b"password", b"\0" + string(b"secret"))
 
-        self.assertEqual(self.door.tried, [Password(name="ada", password=b"secret", source="192.0.2.1")])
+        self.assertEqual(self.listener_auth.tried, [Password(name="ada", password=b"secret", source="192.0.2.1")])
         self.assertEqual((self.client.callers, self.client.sent), ([ADA], []))
 
     def test_wrong(self) -> None:
@@ -143,7 +143,7 @@ class PasswordTests(AuthenticationTestCase):
         """Passwords are not changed here; what was sent for that is not even looked at."""
         self.asks(b"password", b"\1" + string(b"old") + string(b"new"))
 
-        self.assertEqual((self.door.tried, self.last), ([], (FAILURE, REFUSED)))
+        self.assertEqual((self.listener_auth.tried, self.last), ([], (FAILURE, REFUSED)))
 
     def test_dialogue(self) -> None:
         """A password may be asked for: one prompt, without echo, for whoever says to be whoever."""
@@ -154,7 +154,7 @@ class PasswordTests(AuthenticationTestCase):
         self.responds(b"secret")
 
         self.assertEqual(prompts, {(INFO_REQUEST, string(b"") * 3 + uint32(1) + string(b"Password: ") + b"\0")})
-        (tried,) = self.door.tried
+        (tried,) = self.listener_auth.tried
         self.assertEqual((tried.name, tried.method), ("\ufffd", "keyboard-interactive"))
 
     def test_answers_to_nothing(self) -> None:
@@ -169,17 +169,17 @@ class PasswordTests(AuthenticationTestCase):
         self.asks(b"none")
         with self.assertRaises(Malformed):
             self.responds(b"secret")
-        self.assertEqual(self.door.tried, [])
+        self.assertEqual(self.listener_auth.tried, [])
 
 
 class KeyTests(AuthenticationTestCase):
     def test_offered(self) -> None:
         """A key that would be good is worth a signature; what was offered is said again."""
-        self.door.acceptable.add(("192.0.2.1", "ada", BLOB))
+        self.listener_auth.acceptable.add(("192.0.2.1", "ada", BLOB))
         self.offers()
 
         self.assertEqual(self.client.sent, [(PK_OK, string(ED25519) + string(BLOB))])
-        self.assertEqual(self.door.tried, [])
+        self.assertEqual(self.listener_auth.tried, [])
 
     def test_offered_in_vain(self) -> None:
         """Any other is refused, whoever it is, and that is written down; a number of them is put up with."""
@@ -189,16 +189,16 @@ class KeyTests(AuthenticationTestCase):
         self.offers()
 
         self.assertEqual(self.client.farewells, ["Too many authentication failures"])
-        self.assertEqual(len(self.door.tried), MOST_KEYS)
+        self.assertEqual(len(self.listener_auth.tried), MOST_KEYS)
 
     def look(self) -> tuple[Deferred[bool], list[object]]:
         """Let a look at a key take its time."""
         cancelled: list[object] = []
-        self.door.looking = Deferred(cancelled.append)
+        self.listener_auth.looking = Deferred(cancelled.append)
         self.offers()
         self.assertTrue(self.authentication.is_busy)
         self.assertEqual(self.client.sent, [])
-        return self.door.looking, cancelled
+        return self.listener_auth.looking, cancelled
 
     def test_a_look_that_takes_its_time(self) -> None:
         """What is sent ahead waits for it, whatever comes of it, and is decided in its order."""
@@ -207,7 +207,7 @@ class KeyTests(AuthenticationTestCase):
             looking, _ = self.look()
             self.asks(b"none")
             self.asks(b"password", b"\0" + string(b"wrong"))
-            self.assertEqual((self.client.sent, self.door.tried), ([], []))
+            self.assertEqual((self.client.sent, self.listener_auth.tried), ([], []))
 
             looking.callback(is_acceptable)
 
@@ -219,11 +219,11 @@ class KeyTests(AuthenticationTestCase):
         looking, _ = self.look()
         self.asks(b"none")
         decision: Deferred[Caller] = Deferred()
-        self.door.decision = decision
+        self.listener_auth.decision = decision
 
         looking.callback(False)
         self.assertTrue(self.authentication.is_busy)
-        self.assertEqual((len(self.door.tried), self.client.sent), (1, []))
+        self.assertEqual((len(self.listener_auth.tried), self.client.sent), (1, []))
         decision.errback(LoginRefused())
 
         self.assertEqual(self.client.sent, [(FAILURE, REFUSED)] * 2)
@@ -232,7 +232,7 @@ class KeyTests(AuthenticationTestCase):
     def test_a_login_behind_a_look_that_took_no_time(self) -> None:
         """It is waited for, too, and is given up by who leaves."""
         given_up: list[object] = []
-        self.door.decision = Deferred(given_up.append)
+        self.listener_auth.decision = Deferred(given_up.append)
         self.offers()
         self.assertTrue(self.authentication.is_busy)
         self.asks(b"none")
@@ -252,7 +252,7 @@ class KeyTests(AuthenticationTestCase):
         self.setUp()
         looking, _ = self.look()
         given_up: list[object] = []
-        self.door.decision = Deferred(given_up.append)
+        self.listener_auth.decision = Deferred(given_up.append)
         looking.callback(False)
         self.authentication.serviceStopped()
         self.assertEqual((len(given_up), self.client.sent, self.client.farewells), (1, [], []))
@@ -264,19 +264,19 @@ class KeyTests(AuthenticationTestCase):
         looking.errback(busy)
 
         self.assertEqual(self.client.farewells, [f"{busy.code}: {busy}"])
-        self.assertEqual((self.client.sent, self.door.tried), ([], []))
+        self.assertEqual((self.client.sent, self.listener_auth.tried), ([], []))
         self.assertFalse(self.authentication.has_failed)
 
     def test_signed(self) -> None:
         """What was signed is the session, and the whole request but for its signature (RFC 4252, section 7)."""
-        self.door.decision = ADA
+        self.listener_auth.decision = ADA
         self.signs()
 
         signed = string(b"session") + bytes([REQUEST]) + string(b"ada") + string(b"ssh-connection")
         signed += string(b"publickey") + b"\1" + string(ED25519) + string(BLOB)
         signature = string(ED25519) + string(b"signature")
         self.assertEqual(
-            self.door.tried,
+            self.listener_auth.tried,
             [PublicKey(name="ada", blob=BLOB, signed=signed, signature=signature, source="192.0.2.1")],
         )
         self.assertEqual(self.client.callers, [ADA])
@@ -293,13 +293,13 @@ class KeyTests(AuthenticationTestCase):
         self.signs(RSA, b"rsa-sha2-256")
         self.signs(RSA, b"rsa-sha2-512", signed_as=b"ssh-rsa")
         self.signs(RSA, b"ssh-rsa")
-        signatures = [tried.signature for tried in self.door.tried if isinstance(tried, PublicKey)]
+        signatures = [tried.signature for tried in self.listener_auth.tried if isinstance(tried, PublicKey)]
 
         self.assertEqual(signatures, [string(b"rsa-sha2-256") + string(b"signature"), b"", b""])
 
     def test_other_keys(self) -> None:
         """A key of another type than its algorithm, or of none that is known, is no key."""
-        self.door.acceptable |= {("192.0.2.1", "ada", RSA), ("192.0.2.1", "ada", string(b"ssh-dss"))}
+        self.listener_auth.acceptable |= {("192.0.2.1", "ada", RSA), ("192.0.2.1", "ada", string(b"ssh-dss"))}
         self.offers(RSA, ED25519)
         self.offers(string(b"ssh-dss"), b"ssh-dss")
         self.offers(RSA, b"ssh-rsa")
@@ -313,7 +313,7 @@ class RequestTests(AuthenticationTestCase):
         for method in (b"none", b"hostbased", b"gssapi-with-mic", b"\xff", b""):
             self.asks(method, b"rest")
             self.assertEqual(self.client.sent.pop(), (FAILURE, REFUSED))
-        self.assertEqual((self.door.tried, self.authentication.has_failed), ([], False))
+        self.assertEqual((self.listener_auth.tried, self.authentication.has_failed), ([], False))
 
     def test_other_services(self) -> None:
         """There is nothing else to log in for."""
@@ -333,14 +333,14 @@ class RequestTests(AuthenticationTestCase):
     def test_one_after_the_other(self) -> None:
         """What is sent ahead waits for the decision."""
         decision: Deferred[Caller] = Deferred()
-        self.door.decision = decision
+        self.listener_auth.decision = decision
         self.asks(b"password", b"\0" + string(b"wrong"))
         self.assertTrue(self.authentication.is_busy)
         self.asks(b"none")
         self.asks(b"password", b"\0" + string(b"right"))
-        self.assertEqual((len(self.door.tried), self.client.sent), (1, []))
+        self.assertEqual((len(self.listener_auth.tried), self.client.sent), (1, []))
 
-        self.door.decision = ADA
+        self.listener_auth.decision = ADA
         decision.errback(LoginRefused())
         self.assertEqual(self.client.sent, [(FAILURE, REFUSED)] * 2)
         self.assertEqual(self.client.callers, [ADA])
@@ -348,14 +348,16 @@ class RequestTests(AuthenticationTestCase):
     def test_one_behind_what_was_decided_at_once(self) -> None:
         """A login that is under way behind a refusal is waited for like any other."""
         first: Deferred[Caller] = Deferred()
-        self.door.decision = first
+        self.listener_auth.decision = first
         self.asks(b"password", b"\0" + string(b"wrong"))
         self.asks(b"password", b"\0" + string(b"wrong again"))
         self.asks(b"password", b"\0" + string(b"right"))
         self.asks(b"none")
         second: Deferred[Caller] = Deferred()
         decisions = [LoginRefused(), second]
-        self.patch(FakeDoor, "log_in", lambda *_: fail(one) if isinstance(one := decisions.pop(0), Exception) else one)
+        self.patch(
+            FakeListenerAuth, "log_in", lambda *_: fail(one) if isinstance(one := decisions.pop(0), Exception) else one
+        )
 
         first.errback(LoginRefused())
 
@@ -366,14 +368,14 @@ class RequestTests(AuthenticationTestCase):
 
     def test_much_ahead(self) -> None:
         """Not everything can be sent ahead."""
-        self.door.decision = Deferred()
+        self.listener_auth.decision = Deferred()
         self.asks(b"password", b"\0" + string(b"wrong"))
         for _ in range(MOST_AHEAD):
             self.asks(b"none")
         with self.assertRaises(Malformed):
             self.asks(b"none")
         self.setUp()
-        self.door.decision = Deferred()
+        self.listener_auth.decision = Deferred()
         self.asks(b"password", b"\0" + string(b"wrong"))
         self.asks(b"none", b"x" * (MOST_BYTES_AHEAD // 2))
         with self.assertRaises(Malformed):
@@ -382,7 +384,7 @@ class RequestTests(AuthenticationTestCase):
     def test_leaving(self) -> None:
         """Who goes while a login is decided gives it up."""
         cancelled: list[object] = []
-        self.door.decision = Deferred(cancelled.append)
+        self.listener_auth.decision = Deferred(cancelled.append)
         self.asks(b"password", b"\0" + string(b"wrong"))
         self.authentication.serviceStopped()
 
@@ -391,7 +393,7 @@ class RequestTests(AuthenticationTestCase):
     def test_malformed_ahead(self) -> None:
         """What breaks the protocol ends the connection, when its turn comes as well."""
         decision: Deferred[Caller] = Deferred()
-        self.door.decision = decision
+        self.listener_auth.decision = decision
         self.asks(b"password", b"\0" + string(b"wrong"))
         self.authentication.packetReceived(REQUEST, b"")
         self.assertEqual(self.client.failures, [])
@@ -402,11 +404,11 @@ class RequestTests(AuthenticationTestCase):
     def test_mistakes_of_ours(self) -> None:
         """A login that ends as none may end ends the connection; one that we have given up does not matter."""
         for error in (RuntimeError("x"), CancelledError()):
-            self.door.decision = error
+            self.listener_auth.decision = error
             self.asks(b"password", b"\0" + string(b"right"))
         self.assertEqual([type(each.value) for each in self.client.failures], [RuntimeError, CancelledError])
 
-        self.door.decision = Deferred()
+        self.listener_auth.decision = Deferred()
         self.asks(b"password", b"\0" + string(b"right"))
         self.authentication.serviceStopped()
         self.assertEqual(len(self.client.failures), 2)
@@ -414,7 +416,7 @@ class RequestTests(AuthenticationTestCase):
 
     def test_nobody_is_let_in_by_halves(self) -> None:
         """If something goes wrong when a client is let in, it is not in."""
-        self.door.decision = ADA
+        self.listener_auth.decision = ADA
         self.client.let_in = Mock(side_effect=RuntimeError("x"))  # type: ignore[method-assign]
         self.asks(b"password", b"\0" + string(b"right"))
 
@@ -424,7 +426,7 @@ class RequestTests(AuthenticationTestCase):
         """Who has to wait is told how long, and sent away; so is who has met a mistake of ours."""
         for error in (Throttled("too many logins from 192.0.2.1 came to nothing", 9), Busy("all", 3), Fault("1d")):
             self.setUp()
-            self.door.decision = error
+            self.listener_auth.decision = error
             self.asks(b"password", b"\0" + string(b"x"))
             self.assertEqual(self.client.farewells, [f"{error.code}: {error}"])
             self.assertEqual(self.client.sent, [])

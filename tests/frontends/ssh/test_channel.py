@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.frontends.ssh.channel import CLOSE, EOF, REQUEST, WINDOW_BYTES, Channel
-from cmdserver.frontends.ssh.ending import Ending
+from cmdserver.frontends.ssh.ending import ExitStatus
 from tests.doubles import LAW
 from tests.frontends.ssh.doubles import ADJUST, DATA, EXTENDED, FakeConnection
 
@@ -160,7 +160,7 @@ class EndingTests(ChannelTestCase):
     def test_order(self) -> None:
         """Everything is sent before it is said how it ended."""
         self.channel.out(b"x" * 150)
-        self.channel.exit(Ending(3))
+        self.channel.exit(ExitStatus(3))
         self.assertEqual(set(self.kinds), {DATA})
         self.channel.widen(50)
 
@@ -172,13 +172,13 @@ class EndingTests(ChannelTestCase):
         """A signal is said by the name that the protocol has for it, if it has one."""
         for signal, name in (("SIGKILL", b"KILL"), ("SIGBUS", b"SIG@openssh.com"), ("SIG42", b"SIG@openssh.com")):
             self.open()
-            self.channel.exit(Ending(signal=signal))
+            self.channel.exit(ExitStatus(signal=signal))
             self.assertIn(b"exit-signal\0" + len(name).to_bytes(4, "big") + name, self.link.sent[1][1])
 
     def test_the_first_ending_counts(self) -> None:
         """Nothing comes after it, and no other ending."""
-        self.channel.exit(Ending(1))
-        self.channel.exit(Ending(2))
+        self.channel.exit(ExitStatus(1))
+        self.channel.exit(ExitStatus(2))
         self.channel.out(b"x")
         self.channel.close()
         self.channel.reply(99)
@@ -191,7 +191,7 @@ class EndingTests(ChannelTestCase):
         self.channel.out(b"x" * 150)
         self.channel.close()
         self.channel.widen(1000)
-        self.channel.exit(Ending())
+        self.channel.exit(ExitStatus())
 
         self.assertEqual(self.kinds[-1], CLOSE)
         self.assertEqual(sum(map(len, self.sent())), 100)
@@ -199,9 +199,9 @@ class EndingTests(ChannelTestCase):
 
     def test_statuses(self) -> None:
         """A signal is 128 and its number, as in a shell."""
-        self.assertEqual(Ending(signal="SIGTERM").as_status, 143)
-        self.assertEqual(Ending(signal="SIG64").as_status, 255)
-        self.assertEqual(Ending(7).as_status, 7)
+        self.assertEqual(ExitStatus(signal="SIGTERM").as_status, 143)
+        self.assertEqual(ExitStatus(signal="SIG64").as_status, 255)
+        self.assertEqual(ExitStatus(7).as_status, 7)
 
 
 class ReadingTests(ChannelTestCase):
@@ -235,7 +235,7 @@ class ReadingTests(ChannelTestCase):
         self.open(window=0, packet=packet)
         for is_error, chunk in chunks:
             (self.channel.err if is_error else self.channel.out)(chunk)
-        self.channel.exit(Ending())
+        self.channel.exit(ExitStatus())
         for room in rooms:
             before = sum(map(len, self.sent() + self.sent(EXTENDED)))
             self.channel.widen(room)

@@ -228,4 +228,4 @@ class HostileTests(ChannelsTestCase):
             client.turn()
         client.channels.serviceStopped()
         client.turn()
-        self.assertEqual(client.house.running, 0)
+        self.assertEqual(client.composition.running, 0)

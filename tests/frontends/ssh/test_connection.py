@@ -17,22 +17,22 @@ from cmdserver.auth.authenticator import Login, Offence
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Busy, LoginRefused, Throttled
 from cmdserver.core.model import Caller
-from cmdserver.frontends.common.interface import Lobby
+from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.ssh.connection import LINGER_SECONDS
 from cmdserver.frontends.ssh.front_end import MOST_PARTING, NOT_NOW, SSHFrontEnd, make
 from cmdserver.net.proxied_endpoint import ProxyItself
 from cmdserver.sshtransport.encoding import string, uint32
 from tests.doubles import LAW
 from tests.frontends.ssh.doubles import ADA, CLOSE, DATA, OPEN, OPENED, REQUEST
-from tests.running_doubles import House
+from tests.running_doubles import Composition
 from tests.sshtransport.client import ClientTransport
 
 ADDRESS = IPv4Address("TCP", "192.0.2.1", 40000)
 HOST_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
-class FakeDoor:
-    """A door that lets in whom the test wants to."""
+class FakeListenerAuth:
+    """A listener that lets in whom the test wants to."""
 
     name = "ssh"
     login = Login.REQUIRED
@@ -40,7 +40,7 @@ class FakeDoor:
     def __init__(self) -> None:
         self.refusal: Exception | None = None
         self.decision: Deferred[Caller] = Deferred()
-        self.newcomers = 0
+        self.unauthenticated_connections = 0
         self.offences: list[Offence] = []
         #: Who arrived, or was charged.
         self.sources: list[str] = []
@@ -48,11 +48,11 @@ class FakeDoor:
     def arrive(self, source: str) -> None:
         if self.refusal is not None:
             raise self.refusal
-        self.newcomers += 1
+        self.unauthenticated_connections += 1
         self.sources.append(source)
 
     def settle(self, source: str) -> None:
-        self.newcomers -= 1
+        self.unauthenticated_connections -= 1
         self.sources.append(source)
 
     def offended(self, source: str, offence: Offence) -> None:
@@ -63,7 +63,7 @@ class FakeDoor:
         return self.decision
 
 
-class FakeHangups:
+class FakeLiveness:
     """Nobody is watched here: SSH reads all the time."""
 
     def forget(self, descriptor: int) -> None:
@@ -131,23 +131,22 @@ class Client(ClientTransport):
         self.farewells.append(description)
 
 
-class SSHHouse(House):
-    """A house with an SSH door, and clients at it."""
+class SSHHouse(Composition):
+    """A house with an SSH listener, and clients at it."""
 
     def __init__(self, test: SynchronousTestCase, **limits: Any) -> None:
         super().__init__(test)
         self.limits = Limits(**limits)
-        self.door = FakeDoor()
-        lobby = Lobby(
+        self.listener_auth = FakeListenerAuth()
+        context = FrontEndContext(
             dispatcher=self.dispatcher,
-            gate=self.gate,
-            hangups=FakeHangups(),  # type: ignore[arg-type]
-            orphans=None,  # type: ignore[arg-type]
+            connection_limit=self.connection_limit,
+            liveness=FakeLiveness(),  # type: ignore[arg-type]
             clock=self.clock,
             limits=lambda: self.limits,
             ssh_host_keys=lambda: (HOST_KEY,),
         )
-        self.front_end: Any = make(self.door, lobby)  # type: ignore[arg-type]
+        self.front_end: Any = make(self.listener_auth, context)  # type: ignore[arg-type]
         self._pipes = 0
 
     def accept(self) -> "Visit":
@@ -159,8 +158,8 @@ class SSHHouse(House):
 class Visit:
     """A client's connection, seen from both ends."""
 
-    def __init__(self, house: SSHHouse, pipe: Pipe, server: Any) -> None:
-        self.house, self.pipe, self.server = house, pipe, server
+    def __init__(self, composition: SSHHouse, pipe: Pipe, server: Any) -> None:
+        self.composition, self.pipe, self.server = composition, pipe, server
         self.client: Any = Client()
         pipe.protocol = server
         if server is not None:
@@ -191,7 +190,7 @@ class Visit:
     def logs_in(self) -> "Visit":
         """Do so, and be let in."""
         self.tries()
-        decision, self.house.door.decision = self.house.door.decision, Deferred()
+        decision, self.composition.listener_auth.decision = self.composition.listener_auth.decision, Deferred()
         decision.callback(ADA)
         self.settle()
         self.service = Recorder()
@@ -217,36 +216,36 @@ class Visit:
 
 class ConnectionTestCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.house = SSHHouse(self, login_seconds=30, idle_seconds=300)
+        self.composition = SSHHouse(self, login_seconds=30, idle_seconds=300)
 
     def wait(self, seconds: float) -> None:
         """Let time go by, in the steps in which deadlines are looked at."""
         for _ in range(int(seconds * 2) + 1):
-            self.house.clock.advance(0.5)
+            self.composition.clock.advance(0.5)
 
 
 class BrokenTests(ConnectionTestCase):
     def test_mistakes_of_ours(self) -> None:
         """A login that ends as none may ends the connection; the log says why, once, and the client is not told."""
-        visit = self.house.accept()
+        visit = self.composition.accept()
         visit.tries()
-        self.house.door.decision.errback(RuntimeError("secret"))
+        self.composition.listener_auth.decision.errback(RuntimeError("secret"))
         visit.settle()
 
         self.assertEqual(visit.client.farewells, [b"Internal error"])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         visit.asks(b"uptime")
-        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.composition.spawner.processes, [])
         self.wait(LINGER_SECONDS)
-        self.assertEqual(self.house.door.newcomers, 0)
+        self.assertEqual(self.composition.listener_auth.unauthenticated_connections, 0)
 
     def test_malformed_ahead(self) -> None:
         """A client that breaks the protocol while a login is decided is told that, and no traceback is made of it."""
-        visit = self.house.accept()
+        visit = self.composition.accept()
         visit.tries()
         visit.client.sendPacket(50, b"")
         visit.settle()
-        self.house.door.decision.errback(LoginRefused())
+        self.composition.listener_auth.decision.errback(LoginRefused())
         visit.settle()
 
         self.assertEqual(visit.client.farewells, [b"Malformed message"])
@@ -255,14 +254,14 @@ class BrokenTests(ConnectionTestCase):
 class WelcomeTests(ConnectionTestCase):
     def test_a_command(self) -> None:
         """Keys are exchanged, somebody logs in, and a command is answered."""
-        visit = self.house.accept()
-        self.assertEqual(self.house.door.newcomers, 1)
+        visit = self.composition.accept()
+        self.assertEqual(self.composition.listener_auth.unauthenticated_connections, 1)
         visit.logs_in()
-        self.assertEqual(self.house.door.newcomers, 0)
+        self.assertEqual(self.composition.listener_auth.unauthenticated_connections, 0)
         visit.asks(b"uptime")
-        self.house.spawner.last.says(b"up\n")
-        self.house.spawner.last.ends()
-        self.house.turn()
+        self.composition.spawner.last.says(b"up\n")
+        self.composition.spawner.last.ends()
+        self.composition.turn()
         visit.settle()
 
         self.assertEqual(visit.got[0], OPENED)
@@ -271,65 +270,67 @@ class WelcomeTests(ConnectionTestCase):
 
     def test_nothing_of_us_is_told(self) -> None:
         """The first line is the protocol and a name; there is no version in it."""
-        visit = self.house.accept()
+        visit = self.composition.accept()
 
         self.assertEqual(visit.pipe.value().partition(b"\r\n")[0], b"SSH-2.0-cmdserver")
 
     def test_counted(self) -> None:
         """Who is connected is counted, and counted out."""
-        visit = self.house.accept()
-        self.assertEqual(self.house.gate.counts(), {"ssh": 1})
+        visit = self.composition.accept()
+        self.assertEqual(self.composition.connection_limit.counts(), {"ssh": 1})
         visit.pipe.abortConnection()
 
-        self.assertEqual(self.house.gate.counts(), {"ssh": 0})
+        self.assertEqual(self.composition.connection_limit.counts(), {"ssh": 0})
 
     def test_turned_away(self) -> None:
         """For whom there is no room, or who has to wait, is told so without a word about us."""
         for refusal in (Busy("all", 5), Throttled("too many", 5)):
-            self.house.door.refusal = refusal
-            visit = self.house.accept()
+            self.composition.listener_auth.refusal = refusal
+            visit = self.composition.accept()
             self.assertEqual((visit.pipe.value(), visit.pipe.is_open), (NOT_NOW, False))
-            self.assertEqual(self.house.gate.total, 0)
-        self.house.door.refusal = None
-        self.house.gate.connections = 0
-        self.assertEqual(self.house.accept().pipe.value(), NOT_NOW)
-        self.assertEqual(self.house.door.newcomers, 0)
+            self.assertEqual(self.composition.connection_limit.total, 0)
+        self.composition.listener_auth.refusal = None
+        self.composition.connection_limit.connections = 0
+        self.assertEqual(self.composition.accept().pipe.value(), NOT_NOW)
+        self.assertEqual(self.composition.listener_auth.unauthenticated_connections, 0)
 
     def test_behind_a_proxy(self) -> None:
         """A proxy that says nothing of its client is not the one who is charged when that leaves."""
         pipe = Pipe(1)
-        pipe.protocol = self.house.front_end.buildProtocol(ProxyItself(ADDRESS))
+        pipe.protocol = self.composition.front_end.buildProtocol(ProxyItself(ADDRESS))
         pipe.protocol.makeConnection(pipe)
         pipe.abortConnection()
 
         self.assertEqual(pipe.protocol.source, ADDRESS.host)
-        self.assertEqual(self.house.door.offences, [Offence.NOAUTH])
-        self.house.gate.connections = 0
-        self.house.front_end.buildProtocol(ProxyItself(ADDRESS))
-        self.assertEqual(set(self.house.door.sources), {"unknown"})
-        self.assertEqual(self.house.door.newcomers, 0)
+        self.assertEqual(self.composition.listener_auth.offences, [Offence.NOAUTH])
+        self.composition.connection_limit.connections = 0
+        self.composition.front_end.buildProtocol(ProxyItself(ADDRESS))
+        self.assertEqual(set(self.composition.listener_auth.sources), {"unknown"})
+        self.assertEqual(self.composition.listener_auth.unauthenticated_connections, 0)
 
     def test_many_turned_away(self) -> None:
         """When too many are, the rest is told nothing at all."""
-        self.house.door.refusal = Busy("all", 5)
+        self.composition.listener_auth.refusal = Busy("all", 5)
         for _ in range(MOST_PARTING):
             pipe = Pipe(1)
             pipe.is_stuck = True
-            pipe.protocol = self.house.front_end.buildProtocol(ADDRESS)
+            pipe.protocol = self.composition.front_end.buildProtocol(ADDRESS)
             pipe.protocol.makeConnection(pipe)
 
-        self.assertIsNone(self.house.front_end.buildProtocol(ADDRESS))
+        self.assertIsNone(self.composition.front_end.buildProtocol(ADDRESS))
 
     def test_how_to_try_it(self) -> None:
         """A person at a terminal is told what to type."""
-        front_end: SSHFrontEnd = self.house.front_end
+        front_end: SSHFrontEnd = self.composition.front_end
 
         self.assertEqual(
-            front_end.try_it(IPv4Address("TCP", "127.0.0.1", 2025), "df"), "ssh -p 2025 admin@127.0.0.1 df"
+            front_end.example_command(IPv4Address("TCP", "127.0.0.1", 2025), "df"), "ssh -p 2025 admin@127.0.0.1 df"
         )
-        self.assertEqual(front_end.try_it(IPv4Address("TCP", "0.0.0.0", 22), "df"), "ssh -p 22 admin@localhost df")
         self.assertEqual(
-            front_end.try_it(UNIXAddress(b"/run/ssh"), "df"),
+            front_end.example_command(IPv4Address("TCP", "0.0.0.0", 22), "df"), "ssh -p 22 admin@localhost df"
+        )
+        self.assertEqual(
+            front_end.example_command(UNIXAddress(b"/run/ssh"), "df"),
             "ssh -o ProxyCommand='nc -U /run/ssh' admin@localhost df",
         )
 
@@ -337,17 +338,20 @@ class WelcomeTests(ConnectionTestCase):
 class TimeTests(ConnectionTestCase):
     def test_silence(self) -> None:
         """Who says nothing is cut off in time, and remembered for it."""
-        visit = self.house.accept()
+        visit = self.composition.accept()
         self.wait(29)
         self.assertTrue(visit.pipe.is_open)
         self.wait(2)
 
         self.assertTrue(visit.pipe.was_aborted)
-        self.assertEqual((self.house.door.offences, self.house.door.newcomers), ([Offence.GRACE_EXCEEDED], 0))
+        self.assertEqual(
+            (self.composition.listener_auth.offences, self.composition.listener_auth.unauthenticated_connections),
+            ([Offence.GRACE_EXCEEDED], 0),
+        )
 
     def test_nothing_prolongs_it(self) -> None:
         """The time runs from the accept, whatever is said meanwhile."""
-        visit = self.house.accept()
+        visit = self.composition.accept()
         self.wait(20)
         visit.settle()
         for _ in range(5):
@@ -361,17 +365,20 @@ class TimeTests(ConnectionTestCase):
 
     def test_deciding_too_long(self) -> None:
         """If it is we who take too long to decide, nobody is charged for it."""
-        visit = self.house.accept()
+        visit = self.composition.accept()
         visit.tries()
         self.wait(31)
         visit.settle()
 
         self.assertEqual(visit.client.farewells, [b"busy: too many logins are being checked; try again in 30 s"])
-        self.assertEqual((self.house.door.offences, self.house.door.newcomers), ([], 0))
+        self.assertEqual(
+            (self.composition.listener_auth.offences, self.composition.listener_auth.unauthenticated_connections),
+            ([], 0),
+        )
 
     def test_idle(self) -> None:
         """Who has logged in may be silent for longer, but not for ever."""
-        visit = self.house.accept().logs_in()
+        visit = self.composition.accept().logs_in()
         self.wait(299)
         self.assertTrue(visit.pipe.is_open)
         self.wait(2)
@@ -381,7 +388,7 @@ class TimeTests(ConnectionTestCase):
 
     def test_idle_sessions(self) -> None:
         """Who has a session is told in it, and may close it before the connection ends."""
-        visit = self.house.accept().logs_in()
+        visit = self.composition.accept().logs_in()
         visit.client.sendPacket(OPEN, string(b"session") + uint32(0) + uint32(1 << 20) + uint32(1 << 15))
         visit.client.sendPacket(REQUEST, uint32(0) + string(b"shell") + b"\0")
         visit.settle()
@@ -395,13 +402,13 @@ class TimeTests(ConnectionTestCase):
 
     def test_waiting_for_us(self) -> None:
         """While a command runs it is not the client who is waited for; afterwards it is."""
-        self.house = SSHHouse(self, idle_seconds=10)
-        visit = self.house.accept().logs_in()
+        self.composition = SSHHouse(self, idle_seconds=10)
+        visit = self.composition.accept().logs_in()
         visit.asks(b"uptime")
         self.wait(20)
         self.assertTrue(visit.pipe.is_open)
-        self.house.spawner.last.ends()
-        self.house.turn()
+        self.composition.spawner.last.ends()
+        self.composition.turn()
         self.wait(8)
         self.assertTrue(visit.pipe.is_open)
         self.wait(3)
@@ -410,8 +417,8 @@ class TimeTests(ConnectionTestCase):
 
     def test_keys_count(self) -> None:
         """Somebody who is typing is not idle."""
-        self.house = SSHHouse(self, idle_seconds=10)
-        visit = self.house.accept().logs_in()
+        self.composition = SSHHouse(self, idle_seconds=10)
+        visit = self.composition.accept().logs_in()
         visit.client.sendPacket(OPEN, string(b"session") + uint32(0) + uint32(1 << 20) + uint32(1 << 15))
         for _ in range(3):
             self.wait(8)
@@ -422,71 +429,74 @@ class TimeTests(ConnectionTestCase):
 
     def test_last_words_that_are_not_taken(self) -> None:
         """Who is sent away and does not take it is cut off."""
-        visit = self.house.accept().logs_in()
+        visit = self.composition.accept().logs_in()
         visit.pipe.is_stuck = True
-        self.house.front_end.close()
+        self.composition.front_end.close()
         self.wait(LINGER_SECONDS)
 
         self.assertTrue(visit.pipe.was_aborted)
 
     def test_output_that_is_not_taken(self) -> None:
         """Who takes nothing of their output is cut off in time, a running command notwithstanding."""
-        visit = self.house.accept().logs_in()
+        visit = self.composition.accept().logs_in()
         visit.asks(b"uptime")
         visit.producer.pauseProducing()
-        self.assertTrue(self.house.spawner.last.is_paused)
+        self.assertTrue(self.composition.spawner.last.is_paused)
         self.wait(301)
 
         self.assertTrue(visit.pipe.was_aborted)
-        self.assertEqual(self.house.running, 0)
+        self.assertEqual(self.composition.running, 0)
 
     def test_output_that_is_taken_after_all(self) -> None:
         """Who takes it in time is served on."""
-        visit = self.house.accept().logs_in()
+        visit = self.composition.accept().logs_in()
         visit.asks(b"uptime")
         visit.producer.pauseProducing()
         visit.producer.resumeProducing()
-        self.house.turn()
+        self.composition.turn()
 
-        self.assertFalse(self.house.spawner.last.is_paused)
+        self.assertFalse(self.composition.spawner.last.is_paused)
 
 
 class EndTests(ConnectionTestCase):
     def test_gone_without_a_word(self) -> None:
         """Who knocks and goes has wasted a little of our time."""
-        self.house.accept().pipe.abortConnection()
+        self.composition.accept().pipe.abortConnection()
 
-        self.assertEqual(self.house.door.offences, [Offence.NOAUTH])
+        self.assertEqual(self.composition.listener_auth.offences, [Offence.NOAUTH])
 
     def test_gone_after_failing(self) -> None:
         """Who has failed and goes has tried to guess, and is charged once."""
-        visit = self.house.accept()
+        visit = self.composition.accept()
         visit.tries()
-        self.house.door.decision.errback(LoginRefused())
+        self.composition.listener_auth.decision.errback(LoginRefused())
         visit.pipe.abortConnection()
 
-        self.assertEqual(self.house.door.offences, [Offence.AUTHFAIL])
+        self.assertEqual(self.composition.listener_auth.offences, [Offence.AUTHFAIL])
 
     def test_gone_while_it_is_decided(self) -> None:
         """Not to wait for the answer is no way to guess for less."""
-        visit = self.house.accept()
+        visit = self.composition.accept()
         visit.tries()
         visit.pipe.abortConnection()
 
-        self.assertEqual((self.house.door.offences, self.house.door.newcomers), ([Offence.AUTHFAIL], 0))
+        self.assertEqual(
+            (self.composition.listener_auth.offences, self.composition.listener_auth.unauthenticated_connections),
+            ([Offence.AUTHFAIL], 0),
+        )
 
     def test_gone_after_logging_in(self) -> None:
         """Who has logged in is charged nothing, whatever went before; what runs is ended."""
-        visit = self.house.accept().logs_in()
+        visit = self.composition.accept().logs_in()
         visit.asks(b"uptime")
         visit.pipe.abortConnection()
-        self.house.turn()
+        self.composition.turn()
 
-        self.assertEqual((self.house.door.offences, self.house.running), ([], 0))
+        self.assertEqual((self.composition.listener_auth.offences, self.composition.running), ([], 0))
 
     def test_saying_goodbye(self) -> None:
         """A client that says goodbye is let go."""
-        visit = self.house.accept().logs_in()
+        visit = self.composition.accept().logs_in()
         visit.client.sendDisconnect(11, b"bye")
         visit.settle()
 
@@ -494,7 +504,7 @@ class EndTests(ConnectionTestCase):
 
     def test_nonsense(self) -> None:
         """Who does not speak the protocol is told so, and that was it; the log has no traceback."""
-        visit = self.house.accept().logs_in()
+        visit = self.composition.accept().logs_in()
         visit.client.sendPacket(DATA, uint32(77) + string(b"x"))
         visit.settle()
 
@@ -506,8 +516,8 @@ class HostileTests(ConnectionTestCase):
     @settings(LAW, max_examples=100)
     def test_any_packets(self, is_logged_in: bool, packets: list[tuple[int, bytes]]) -> None:
         """Any packets, before and after the login, are answered or end the connection; none makes a traceback."""
-        self.house = SSHHouse(self)
-        visit = self.house.accept()
+        self.composition = SSHHouse(self)
+        visit = self.composition.accept()
         if is_logged_in:
             visit.logs_in()
         else:
@@ -516,43 +526,50 @@ class HostileTests(ConnectionTestCase):
             visit.client._send(number, payload)
         visit.settle()
         visit.pipe.abortConnection()
-        self.house.turn()
+        self.composition.turn()
 
         self.assertEqual(self.flushLoggedErrors(), [])
-        self.assertEqual((self.house.gate.total, self.house.door.newcomers, self.house.running), (0, 0, 0))
+        self.assertEqual(
+            (
+                self.composition.connection_limit.total,
+                self.composition.listener_auth.unauthenticated_connections,
+                self.composition.running,
+            ),
+            (0, 0, 0),
+        )
 
 
 class StoppingTests(ConnectionTestCase):
     def test_strangers(self) -> None:
         """Who has not logged in when the daemon stops is sent away."""
-        visit = self.house.accept()
+        visit = self.composition.accept()
         visit.settle()
-        self.house.front_end.close()
+        self.composition.front_end.close()
         visit.settle()
 
         self.assertEqual(visit.client.farewells, [b"the daemon is stopping"])
 
     def test_who_is_about_to_log_in(self) -> None:
         """Who is being let in just then is sent away afterwards."""
-        visit = self.house.accept()
+        visit = self.composition.accept()
         visit.tries()
-        self.house.front_end.close()
+        self.composition.front_end.close()
         self.assertTrue(visit.pipe.is_open)
-        self.house.door.decision.callback(ADA)
+        self.composition.listener_auth.decision.callback(ADA)
         visit.settle()
 
         self.assertEqual(visit.client.farewells, [b"the daemon is stopping"])
 
     def test_what_runs(self) -> None:
         """What runs comes to its end, and its answer to the client, before the connection does."""
-        visit = self.house.accept().logs_in()
+        visit = self.composition.accept().logs_in()
         visit.asks(b"uptime")
-        self.house.front_end.close()
+        self.composition.front_end.close()
         visit.settle()
         self.assertTrue(visit.pipe.is_open)
-        self.house.spawner.last.says(b"up\n")
-        self.house.spawner.last.ends()
-        self.house.turn()
+        self.composition.spawner.last.says(b"up\n")
+        self.composition.spawner.last.ends()
+        self.composition.turn()
         visit.settle()
 
         self.assertIn((DATA, uint32(0) + string(b"up\n")), visit.service.got)
@@ -564,9 +581,9 @@ class StoppingTests(ConnectionTestCase):
 
     def test_who_does_not_close(self) -> None:
         """A client that leaves it to us is disconnected a little later."""
-        visit = self.house.accept().logs_in()
+        visit = self.composition.accept().logs_in()
         visit.asks(b"help")
-        self.house.front_end.close()
+        self.composition.front_end.close()
         self.wait(LINGER_SECONDS)
         visit.settle()
 
@@ -574,8 +591,8 @@ class StoppingTests(ConnectionTestCase):
 
     def test_who_does_nothing(self) -> None:
         """Who has logged in and asks nothing is let go at once."""
-        visit = self.house.accept().logs_in()
-        self.house.front_end.close()
+        visit = self.composition.accept().logs_in()
+        self.composition.front_end.close()
         visit.settle()
 
         self.assertFalse(visit.pipe.is_open)

@@ -21,13 +21,13 @@ class LinesTestCase(SynchronousTestCase):
 
     def ends(self, status: int = 0) -> None:
         """Let what runs exit."""
-        self.client.house.spawner.last.ends(status)
+        self.client.composition.spawner.last.ends(status)
         self.client.turn()
 
     @property
     def asked(self) -> list[str | None]:
         """The commands that were asked for, as written down."""
-        return [event.command for event in self.client.house.ledger.requests]
+        return [event.command for event in self.client.composition.ledger.requests]
 
 
 class LinesTests(LinesTestCase):
@@ -35,10 +35,10 @@ class LinesTests(LinesTestCase):
         """A line waits until the one before it is answered."""
         session = self.begin()
         session.types("uptime\r\ndf\n")
-        self.assertEqual(len(self.client.house.spawner.processes), 1)
-        self.client.house.spawner.last.says(b"up\n", b"oh\n")
+        self.assertEqual(len(self.client.composition.spawner.processes), 1)
+        self.client.composition.spawner.last.says(b"up\n", b"oh\n")
         self.ends(1)
-        self.assertEqual(len(self.client.house.spawner.processes), 2)
+        self.assertEqual(len(self.client.composition.spawner.processes), 2)
         self.ends(2)
         session.ends_input()
 
@@ -103,7 +103,7 @@ class LinesTests(LinesTestCase):
         self.client.turn()
 
         self.assertEqual(self.asked, ["uptime"])
-        self.assertEqual(self.client.house.running, 0)
+        self.assertEqual(self.client.composition.running, 0)
 
     def test_signal(self) -> None:
         """A signal ends what runs and the session with it."""
@@ -112,15 +112,15 @@ class LinesTests(LinesTestCase):
         session.requests(b"signal", b"\0\0\0\3INT")
         self.client.turn()
 
-        self.assertEqual((session.ending, self.client.house.running), ("INT", 0))
+        self.assertEqual((session.ending, self.client.composition.running), ("INT", 0))
         self.assertEqual(self.asked, ["uptime"])
 
     def test_stopping(self) -> None:
         """Lines that have come are answered by `busy` when the daemon stops, and the session exits."""
         session = self.begin()
         session.types("uptime\ndf\n")
-        self.client.house.dispatcher.close()
-        self.client.channels.come_to_an_end()
+        self.client.composition.dispatcher.close()
+        self.client.channels.close_when_idle()
         self.assertIsNone(session.ending)
         self.ends()
 

@@ -22,7 +22,7 @@ class CommandTestCase(SynchronousTestCase):
 
     def ends(self, status: int = 0) -> None:
         """Let what runs exit."""
-        self.client.house.spawner.last.ends(status)
+        self.client.composition.spawner.last.ends(status)
         self.client.turn()
 
 
@@ -30,10 +30,10 @@ class AnswerTests(CommandTestCase):
     def test_streams(self) -> None:
         """Output comes as it is made, standard error apart, and then the exit status."""
         session = self.ask()
-        self.client.house.spawner.last.says(b"one\n", b"oh\n")
+        self.client.composition.spawner.last.says(b"one\n", b"oh\n")
         self.assertEqual((session.stdout, session.stderr, session.ending), (b"one\n", b"oh\n", None))
 
-        self.client.house.spawner.last.says(b"two")
+        self.client.composition.spawner.last.says(b"two")
         self.ends(3)
 
         self.assertEqual((session.stdout, session.stderr, session.ending), (b"one\ntwo", b"oh\n", 3))
@@ -52,14 +52,14 @@ class AnswerTests(CommandTestCase):
             self.client = Client(self, command(raw=is_raw))
             session = self.client.asks("uptime")
             for part in (b"\x1b[", b"31m"):
-                self.client.house.spawner.last.says(part, part)
+                self.client.composition.spawner.last.says(part, part)
             self.ends()
             self.assertEqual((session.stdout, session.stderr), (seen, seen))
 
     def test_cut_characters(self) -> None:
         """Half a character at the end comes as it is."""
         session = self.ask()
-        self.client.house.spawner.last.says("é".encode()[:1])
+        self.client.composition.spawner.last.says("é".encode()[:1])
         self.ends()
 
         self.assertEqual(session.stdout, "é".encode()[:1])
@@ -78,11 +78,11 @@ class AnswerTests(CommandTestCase):
             session = self.ask(line)
             self.assertEqual((session.stdout, session.ending), (b"", STATUS[code]), line)
             self.assertTrue(session.stderr.startswith(f"cmdserver: {code}: ".encode()), line)
-            self.assertEqual(self.client.house.outcomes, [code])
+            self.assertEqual(self.client.composition.outcomes, [code])
 
     def test_denied(self) -> None:
         """Whose roles do not include a command is told so."""
-        client = Client(self, caller=Caller(name="guy", door="ssh", source="192.0.2.1", method="publickey"))
+        client = Client(self, caller=Caller(name="guy", protocol="ssh", source="192.0.2.1", method="publickey"))
 
         self.assertEqual(client.asks("df").ending, 126)
 
@@ -96,7 +96,7 @@ class AnswerTests(CommandTestCase):
     def test_fault(self) -> None:
         """What is our fault is said by its id and nothing else."""
         self.client = Client(self)
-        self.client.house.spawner.trouble = OSError("nothing of this is told")
+        self.client.composition.spawner.trouble = OSError("nothing of this is told")
         session = self.client.asks("uptime")
 
         self.assertEqual(session.ending, 70)
@@ -121,15 +121,15 @@ class AnswerTests(CommandTestCase):
 
             with self.subTest(name):
                 self.patch(place, name, fail_once)
-                client.house.spawner.last.ends()
+                client.composition.spawner.last.ends()
                 client.turn()
                 self.assertEqual((session.ending, len(self.flushLoggedErrors(LookupError))), (seen, 1))
 
     def test_timeout(self) -> None:
         """What ran too long has timeout(1)'s status, and says so on a line of its own."""
         session = self.ask()
-        self.client.house.spawner.last.says(b"", b"half a line")
-        self.client.house.clock.advance(30)
+        self.client.composition.spawner.last.says(b"", b"half a line")
+        self.client.composition.clock.advance(30)
         self.client.turn()
 
         self.assertEqual(session.ending, 124)
@@ -141,7 +141,7 @@ class AnswerTests(CommandTestCase):
         """A cut is visible."""
         self.client = Client(self, command(output_limit_bytes=3))
         session = self.client.asks("uptime")
-        self.client.house.spawner.last.says(b"12345")
+        self.client.composition.spawner.last.says(b"12345")
         self.client.turn()
 
         self.assertEqual((session.stdout, session.ending), (b"123", "TERM"))
@@ -160,7 +160,7 @@ class AnswerTests(CommandTestCase):
     def test_json(self) -> None:
         """JSON is one line on standard output, of errors too; the status is what it is without."""
         session = self.ask("json uptime")
-        self.client.house.spawner.last.says(b"up\n")
+        self.client.composition.spawner.last.says(b"up\n")
         self.ends(2)
         self.assertEqual((json.loads(session.stdout)["stdout"], session.ending), ("up\n", 2))
 
@@ -178,16 +178,16 @@ class AnswerTests(CommandTestCase):
 class ForcedTests(SynchronousTestCase):
     def test_forced(self) -> None:
         """Whose key forces a command gets that, whatever they ask for, and no prompt."""
-        caller = Caller(name="ada", door="ssh", source="192.0.2.1", method="publickey", forced_words=("df",))
+        caller = Caller(name="ada", protocol="ssh", source="192.0.2.1", method="publickey", forced_words=("df",))
         for request in (b"exec", b"shell"):
             for line in (b"uptime", b"help", b"'", b"x" * 9999):
                 client = Client(self, caller=caller)
                 session = client.opens()
                 details = len(line).to_bytes(4, "big") + line if request == b"exec" else b""
                 session.requests(request, details)
-                client.house.spawner.last.ends()
+                client.composition.spawner.last.ends()
                 client.turn()
-                self.assertEqual([each.command for each in client.house.ledger.requests], ["df"])
+                self.assertEqual([each.command for each in client.composition.ledger.requests], ["df"])
                 self.assertEqual(session.ending, 0)
 
 
@@ -195,8 +195,8 @@ class EndTests(CommandTestCase):
     def assert_ended(self, session: Session) -> None:
         """The process got SIGTERM, and nothing of it is left."""
         self.client.turn()
-        self.assertEqual(self.client.house.running, 0)
-        self.assertTrue(self.client.house.ledger.requests[-1].abandoned)
+        self.assertEqual(self.client.composition.running, 0)
+        self.assertTrue(self.client.composition.ledger.requests[-1].abandoned)
 
     def test_closing(self) -> None:
         """Who closes the channel wants no answer any more."""
@@ -250,7 +250,7 @@ class EndTests(CommandTestCase):
         """Commands of one connection run side by side, and end each by itself."""
         self.client = Client(self)
         sessions = [self.client.asks("uptime", number=number) for number in range(3)]
-        processes = self.client.house.spawner.processes
+        processes = self.client.composition.spawner.processes
         sessions[1].closes()
         processes[0].says(b"first")
         processes[2].ends(2)
@@ -264,7 +264,7 @@ class TerminalTests(CommandTestCase):
     def test_rows(self) -> None:
         """At a terminal both streams are one, and lines end as terminals want it."""
         session = self.ask(terminal=True)
-        self.client.house.spawner.last.says(b"one\n", b"two\n")
+        self.client.composition.spawner.last.says(b"one\n", b"two\n")
         self.ends(3)
 
         self.assertEqual((session.stdout, session.stderr, session.ending), (b"one\r\ntwo\r\n", b"", 3))
@@ -275,7 +275,7 @@ class TerminalTests(CommandTestCase):
         session.types("x\x03")
         self.client.turn()
 
-        self.assertEqual((session.ending, self.client.house.running), ("INT", 0))
+        self.assertEqual((session.ending, self.client.composition.running), ("INT", 0))
 
 
 class PaceTests(SynchronousTestCase):
@@ -283,7 +283,7 @@ class PaceTests(SynchronousTestCase):
         """A process is paused when its client has no room, and goes on when it has; nothing is lost."""
         client = Client(self)
         session = client.asks("uptime", window=100)
-        process = client.house.spawner.last
+        process = client.composition.spawner.last
         process.says(b"x" * 150)
         self.assertTrue(process.is_paused)
         self.assertEqual(len(session.stdout), 100)
@@ -302,11 +302,11 @@ class PaceTests(SynchronousTestCase):
         sessions = [client.asks("uptime", number=number) for number in range(2)]
         client.connection.isOutputHeld = True
         client.channels.hold()
-        self.assertTrue(all(process.is_paused for process in client.house.spawner.processes))
+        self.assertTrue(all(process.is_paused for process in client.composition.spawner.processes))
 
         client.connection.isOutputHeld = False
         client.channels.send_on()
-        for process in client.house.spawner.processes:
+        for process in client.composition.spawner.processes:
             process.says(b"x")
         client.turn()
 
@@ -318,7 +318,7 @@ class PaceTests(SynchronousTestCase):
         client.asks("uptime")
         self.assertTrue(client.channels.is_busy)
         before = client.connection.stirs
-        client.house.spawner.last.ends()
+        client.composition.spawner.last.ends()
         client.turn()
 
         self.assertFalse(client.channels.is_busy)
@@ -329,12 +329,12 @@ class PaceTests(SynchronousTestCase):
         client = Client(self)
         session = client.asks("uptime")
         idle = client.opens(number=8)
-        client.channels.come_to_an_end()
+        client.channels.close_when_idle()
         self.assertTrue(idle.is_closed)
         self.assertFalse(client.channels.is_empty)
         self.assertFalse(client.opens(number=9).is_open)
 
-        client.house.spawner.last.ends()
+        client.composition.spawner.last.ends()
         client.turn()
         self.assertEqual(session.ending, 0)
         self.assertFalse(client.channels.is_empty)

@@ -26,7 +26,7 @@ class ShellTestCase(SynchronousTestCase):
 
     def ends(self, status: int = 0) -> None:
         """Let what runs exit."""
-        self.client.house.spawner.last.ends(status)
+        self.client.composition.spawner.last.ends(status)
         self.client.turn()
 
     @property
@@ -37,7 +37,7 @@ class ShellTestCase(SynchronousTestCase):
     @property
     def asked(self) -> list[str | None]:
         """The commands that were asked for, as written down."""
-        return [event.command for event in self.client.house.ledger.requests]
+        return [event.command for event in self.client.composition.ledger.requests]
 
 
 class ShellTests(ShellTestCase):
@@ -46,9 +46,9 @@ class ShellTests(ShellTestCase):
         session = self.begin()
         session.types("uptime")
         session.types("\r")
-        self.client.house.spawner.last.says(b"up\n")
+        self.client.composition.spawner.last.says(b"up\n")
         self.assertEqual(self.shown, b"uptime\r\nup\r\n")
-        self.client.house.spawner.last.says(b"", b"oh")
+        self.client.composition.spawner.last.says(b"", b"oh")
         self.ends(1)
 
         self.assertEqual(self.shown, b"uptime\r\nup\r\noh\r\ncmdserver: uptime: exit status 1\r\n" + PROMPT.encode())
@@ -99,7 +99,7 @@ class ShellTests(ShellTestCase):
         for is_raw, seen in ((False, b"^[[2J\r\n"), (True, b"\x1b[2J\r\n")):
             session = self.begin(command(raw=is_raw))
             session.types("uptime\r")
-            self.client.house.spawner.last.says(b"\x1b[2J\n")
+            self.client.composition.spawner.last.says(b"\x1b[2J\n")
             self.ends()
             self.assertIn(seen, self.shown)
 
@@ -107,7 +107,7 @@ class ShellTests(ShellTestCase):
         """The prompt begins a row."""
         session = self.begin()
         session.types("uptime\r")
-        self.client.house.spawner.last.says(b"up")
+        self.client.composition.spawner.last.says(b"up")
         self.ends()
 
         self.assertTrue(self.shown.endswith(b"up\r\n" + PROMPT.encode()))
@@ -163,13 +163,13 @@ class InterruptTests(ShellTestCase):
         """Ctrl-C ends the command and gives the prompt back."""
         session = self.begin()
         session.types("uptime\r")
-        self.client.house.spawner.last.says(b"up")
+        self.client.composition.spawner.last.says(b"up")
         session.types("\x03")
         self.client.turn()
 
-        self.assertEqual(self.client.house.running, 0)
+        self.assertEqual(self.client.composition.running, 0)
         self.assertEqual(self.shown, b"uptime\r\nup^C\r\n" + PROMPT.encode())
-        self.assertTrue(self.client.house.ledger.requests[-1].abandoned)
+        self.assertTrue(self.client.composition.ledger.requests[-1].abandoned)
 
     def test_what_is_typed(self) -> None:
         """Where nothing runs it forgets the line."""
@@ -191,7 +191,7 @@ class InterruptTests(ShellTestCase):
         session.types("uptime\r")
         session.requests(b"signal", b"\0\0\0\3INT")
         self.client.turn()
-        self.assertEqual((self.client.house.running, session.ending), (0, None))
+        self.assertEqual((self.client.composition.running, session.ending), (0, None))
         session.requests(b"signal", b"\0\0\0\3INT")
         session.requests(b"signal", b"\0\0\0\3HUP")
 
@@ -223,7 +223,7 @@ class AheadTests(ShellTestCase):
         session.types("\x03")
         self.client.turn()
 
-        self.assertEqual(self.client.house.running, 0)
+        self.assertEqual(self.client.composition.running, 0)
         self.assertGreater(session.room, PACKET_BYTES)
 
     def test_turns(self) -> None:
@@ -281,7 +281,7 @@ class StoppingTests(ShellTestCase):
         """What runs goes on to its end, and the rest is not taken up."""
         session = self.begin()
         session.types("uptime\rdf\r")
-        self.client.channels.come_to_an_end()
+        self.client.channels.close_when_idle()
         self.assertIsNone(session.ending)
         self.ends()
 
@@ -291,6 +291,6 @@ class StoppingTests(ShellTestCase):
     def test_the_daemon_stops_at_a_prompt(self) -> None:
         """Where nothing runs it ends at once."""
         session = self.begin()
-        self.client.channels.come_to_an_end()
+        self.client.channels.close_when_idle()
 
         self.assertEqual((session.ending, session.is_closed), (0, True))

@@ -1,1 +1,1 @@
-"""Tests of the web door."""
+"""Tests of the web listener."""

@@ -1,4 +1,4 @@
-"""A house with a web door, and clients who do what their test says."""
+"""A house with a web listener, and clients who do what their test says."""
 
 import json
 from collections.abc import Iterable
@@ -12,15 +12,15 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.authenticator import Credentials, Door, Login, Offence
+from cmdserver.auth.authenticator import Credentials, ListenerAuth, Login, Offence
 from cmdserver.auth.credentials import BearerToken, Password
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import LoginRefused, Throttled
 from cmdserver.core.model import Caller
-from cmdserver.frontends.common.interface import Lobby
+from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.web.front_end import WebFrontEnd
-from tests.frontends.line.doubles import FakeHangups, FakeOrphans
-from tests.running_doubles import FakeProcess, House, user
+from tests.frontends.line.doubles import FakeLiveness
+from tests.running_doubles import Composition, FakeProcess, user
 
 CLIENT = IPv4Address("TCP", "192.0.2.1", 40000)
 HOST = "cmd.example:2080"
@@ -49,8 +49,8 @@ class Response:
         return json.loads(self.body)
 
 
-class FakeDoor(Door):
-    """A door at which ``ada`` says ``right``, and the bearer of ``good`` is ada too."""
+class FakeListenerAuth(ListenerAuth):
+    """A listener at which ``ada`` says ``right``, and the bearer of ``good`` is ada too."""
 
     def __init__(self, login: Login, place: str) -> None:
         super().__init__("web", login, place=place)
@@ -58,7 +58,7 @@ class FakeDoor(Door):
         self.offences: list[Offence] = []
         #: Who arrived, or was charged.
         self.sources: list[str] = []
-        self.newcomers = 0
+        self.unauthenticated_connections = 0
         self.is_refused = False
         #: Let logins wait until the test fires them.
         self.waiting: list[Deferred[Caller]] | None = None
@@ -77,12 +77,12 @@ class FakeDoor(Door):
                 return fail(LoginRefused())
 
     def arrive(self, source: str) -> None:
-        self.newcomers += self.login is Login.REQUIRED
+        self.unauthenticated_connections += self.login is Login.REQUIRED
         self.sources.append(source)
 
     def settle(self, source: str) -> None:
         self.sources.append(source)
-        self.newcomers -= self.login is Login.REQUIRED
+        self.unauthenticated_connections -= self.login is Login.REQUIRED
 
     def offended(self, source: str, offence: Offence) -> None:
         self.offences.append(offence)
@@ -202,14 +202,14 @@ def _dechunk(data: bytes) -> tuple[bytes, bytes, bool]:
             return body, data, True
 
 
-class WebHouse(House):
-    """A house with a web door.
+class WebHouse(Composition):
+    """A house with a web listener.
 
     Args:
         test: For its duration.
-        login: Whether the door asks who its callers are.
-        limits: The file's, besides those that `House` takes.
-        place: Where the door is.
+        login: Whether the listener asks who its callers are.
+        limits: The file's, besides those that `Composition` takes.
+        place: Where the listener is.
     """
 
     def __init__(
@@ -222,24 +222,23 @@ class WebHouse(House):
         **rest: Any,
     ) -> None:
         super().__init__(test, *commands, **rest)
-        self.hangups = FakeHangups()
+        self.liveness = FakeLiveness()
         self.limits = limits or Limits()
         self.measured = b"a 1\n"
         self.visible: list[frozenset[str]] = []
         self.base_path = ""
-        lobby = Lobby(
+        context = FrontEndContext(
             dispatcher=self.dispatcher,
-            gate=self.gate,
-            hangups=self.hangups,  # type: ignore[arg-type]
-            orphans=FakeOrphans(),  # type: ignore[arg-type]
+            connection_limit=self.connection_limit,
+            liveness=self.liveness,  # type: ignore[arg-type]
             clock=self.clock,
             limits=lambda: self.limits,
             web_hosts=lambda: frozenset({"cmd.example"}),
             web_base_path=lambda: self.base_path,
             exposition=lambda: self._expose,
         )
-        self.door = FakeDoor(login, place)
-        self.front_end = WebFrontEnd(self.door, lobby)
+        self.listener_auth = FakeListenerAuth(login, place)
+        self.front_end = WebFrontEnd(self.listener_auth, context)
         self._clients = 100
 
     def _expose(self, names: frozenset[str]) -> bytes:

@@ -20,21 +20,21 @@ class WebTestCase(SynchronousTestCase):
     login = Login.OPTIONAL
 
     def setUp(self) -> None:
-        self.house = WebHouse(self, command(), command("reboot", read_only=False), login=self.login)
+        self.composition = WebHouse(self, command(), command("reboot", read_only=False), login=self.login)
 
     def status(self, target: str, method: str = "GET", **more: Any) -> int:
         """Say with which status a request is answered at once."""
-        return self.house.ask_for(target, method, **more).response.status
+        return self.composition.ask_for(target, method, **more).response.status
 
     def token(self, **headers: str) -> str:
         """Find the token in a form that a client is shown."""
-        text = self.house.ask_for("/-/login", accept=PAGE, **headers).response.text
+        text = self.composition.ask_for("/-/login", accept=PAGE, **headers).response.text
         return text.partition('name="token" value="')[2].partition('"')[0]
 
     def submit(self, **fields: str) -> Client:
         """Send the form."""
         form = {"name": "ada", "password": "right", "next": "/uptime", "token": self.token(), **fields}
-        return self.house.ask_for("/-/login", "POST", body=urlencode(form).encode())
+        return self.composition.ask_for("/-/login", "POST", body=urlencode(form).encode())
 
     def log_in(self) -> str:
         """Log in with the form; return the cookie."""
@@ -43,69 +43,70 @@ class WebTestCase(SynchronousTestCase):
 
 class HeaderTests(WebTestCase):
     def test_basic(self) -> None:
-        """Name and password are shown to the door with each request."""
+        """Name and password are shown to the listener with each request."""
         self.assertEqual(self.status("/", authorization=BASIC), 200)
         self.assertEqual(
-            self.house.door.logins, [Password(name="ada", password=b"right", source="192.0.2.1", is_repeated=True)]
+            self.composition.listener_auth.logins,
+            [Password(name="ada", password=b"right", source="192.0.2.1", is_repeated=True)],
         )
 
     def test_bearer(self) -> None:
         """So is a token, in whatever spelling of its scheme."""
         self.assertEqual(self.status("/", authorization="bearer  good"), 200)
-        self.assertEqual(self.house.door.logins, [BearerToken(secret="good", source="192.0.2.1")])
+        self.assertEqual(self.composition.listener_auth.logins, [BearerToken(secret="good", source="192.0.2.1")])
 
     def test_wrong_ones(self) -> None:
         """They are refused, whatever they would have been good for, and are held against their source."""
         for wrong in ("Bearer bad", "Basic YWRhOndyb25n"):
-            client = self.house.ask_for("/uptime", authorization=wrong)
+            client = self.composition.ask_for("/uptime", authorization=wrong)
             self.assertEqual(client.response.status, 401)
             self.assertIn("Basic", client.response["www-authenticate"])
-        self.assertEqual(self.house.door.offences, [Offence.AUTHFAIL] * 2)
-        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.composition.listener_auth.offences, [Offence.AUTHFAIL] * 2)
+        self.assertEqual(self.composition.spawner.processes, [])
 
     def test_what_cannot_be_read(self) -> None:
         """A header of a scheme of ours that is not as it should be says how to log in, and is nobody's offence."""
         for odd in ("Basic", "Basic !", "Basic YWRh", "Basic /zo=", "Bearer", "bearer "):
-            client = self.house.ask_for("/uptime", authorization=odd)
+            client = self.composition.ask_for("/uptime", authorization=odd)
             self.assertEqual(client.response.status, 401, odd)
             self.assertIn("Basic", client.response["www-authenticate"])
-        self.assertEqual((self.house.door.logins, self.house.door.offences), ([], []))
-        self.assertEqual(self.house.outcomes, [Code.DENIED] * 6)
-        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual((self.composition.listener_auth.logins, self.composition.listener_auth.offences), ([], []))
+        self.assertEqual(self.composition.outcomes, [Code.DENIED] * 6)
+        self.assertEqual(self.composition.spawner.processes, [])
 
     def test_what_is_for_somebody_else(self) -> None:
         """A header of another scheme, which a proxy before us may pass on, is as if it were not there."""
         cookie = self.log_in()
-        self.house.door.logins.clear()
+        self.composition.listener_auth.logins.clear()
         for other in ('Digest username="x"', "Negotiate YII=", "AWS4-HMAC-SHA256 Credential=a", "Token abc", "x", ""):
             self.assertEqual(self.status("/", authorization=other), 200, other)
             self.assertEqual(self.status("/reboot", authorization=other), 401, other)
             self.assertEqual(self.status("/reboot", authorization=other, cookie=cookie), 405, other)
-        self.assertEqual((self.house.door.logins, self.house.door.offences), ([], []))
+        self.assertEqual((self.composition.listener_auth.logins, self.composition.listener_auth.offences), ([], []))
 
     def test_too_many_logins(self) -> None:
         """Whoever must wait is told how long."""
-        self.house.door.is_refused = True
-        client = self.house.ask_for("/uptime", authorization=BASIC)
+        self.composition.listener_auth.is_refused = True
+        client = self.composition.ask_for("/uptime", authorization=BASIC)
 
         self.assertEqual((client.response.status, client.response["retry-after"]), (429, "7"))
 
     def test_who_does_not_wait_has_tried(self) -> None:
         """To hang up while a password is checked is no way to guess for less."""
-        self.house.door.waiting = []
-        client = self.house.ask_for("/uptime", authorization=BASIC)
+        self.composition.listener_auth.waiting = []
+        client = self.composition.ask_for("/uptime", authorization=BASIC)
         client.gone()
 
-        self.assertTrue(self.house.door.waiting[0].called)
+        self.assertTrue(self.composition.listener_auth.waiting[0].called)
         self.assertEqual(client.responses, [])
-        self.assertEqual(self.house.door.offences, [Offence.AUTHFAIL])
+        self.assertEqual(self.composition.listener_auth.offences, [Offence.AUTHFAIL])
 
     def test_a_login_takes_its_time(self) -> None:
         """What was asked is answered when it is known who asks."""
-        self.house.door.waiting = []
-        client = self.house.ask_for("/", authorization=BASIC)
+        self.composition.listener_auth.waiting = []
+        client = self.composition.ask_for("/", authorization=BASIC)
         self.assertEqual(client.responses, [])
-        self.house.door.waiting[0].callback(user("ada"))
+        self.composition.listener_auth.waiting[0].callback(user("ada"))
 
         self.assertEqual(client.response.status, 200)
 
@@ -117,7 +118,7 @@ class SessionTests(WebTestCase):
         self.assertEqual(self.status("/reboot", cookie=cookie), 405, "it is known to ada alone")
         self.assertEqual(self.status("/reboot"), 401)
         form = urlencode({"token": self.token(cookie=cookie)}).encode()
-        out = self.house.ask_for("/-/logout", "POST", body=form, cookie=cookie)
+        out = self.composition.ask_for("/-/logout", "POST", body=form, cookie=cookie)
 
         self.assertEqual(out.response.status, 303)
         self.assertIn("Max-Age=0", out.response["set-cookie"])
@@ -129,9 +130,9 @@ class SessionTests(WebTestCase):
 
         self.assertEqual(rules[1:], ["Path=/", "HttpOnly", "SameSite=Strict"])
 
-    def cookie_name(self, house: WebHouse, host: str = HOST, *, is_secure: bool = False, path: str = "") -> str:
+    def cookie_name(self, composition: WebHouse, host: str = HOST, *, is_secure: bool = False, path: str = "") -> str:
         """Say how the cookie is called that a login at a house makes."""
-        client = house.connect()
+        client = composition.connect()
         client.protocol.is_secure = is_secure
         origin = f"http{'s' if is_secure else ''}://{host}"
         client.asks(f"{path}/-/login", accept=PAGE, host=host)
@@ -147,29 +148,29 @@ class SessionTests(WebTestCase):
         """Listeners under one name have cookies of their own, and so have the ports and paths of each."""
         other = WebHouse(self, command(), place="tcp:2081")
         names = [
-            self.cookie_name(self.house),
-            self.cookie_name(self.house, "cmd.example:2081"),
-            self.cookie_name(self.house, "cmd.example"),
+            self.cookie_name(self.composition),
+            self.cookie_name(self.composition, "cmd.example:2081"),
+            self.cookie_name(self.composition, "cmd.example"),
             self.cookie_name(other),
             self.cookie_name(other, "cmd.example"),
         ]
-        self.house.base_path = "/ops"
-        names.append(self.cookie_name(self.house, path="/ops"))
+        self.composition.base_path = "/ops"
+        names.append(self.cookie_name(self.composition, path="/ops"))
 
         self.assertEqual(len(set(names)), 6, names)
         self.assertEqual(self.cookie_name(WebHouse(self, command())), names[0], "a restart changes nothing")
 
     def test_over_tls_the_name_is_a_promise(self) -> None:
         """A cookie with this prefix cannot be set without TLS, nor by another host, nor for a part of this one."""
-        self.house.base_path = "/ops"
+        self.composition.base_path = "/ops"
         for path in ("", "/ops"):
-            self.assertTrue(self.cookie_name(self.house, is_secure=True, path=path).startswith("__Host-"))
-            self.assertFalse(self.cookie_name(self.house, path=path).startswith("__"))
+            self.assertTrue(self.cookie_name(self.composition, is_secure=True, path=path).startswith("__Host-"))
+            self.assertFalse(self.cookie_name(self.composition, path=path).startswith("__"))
 
     def test_a_session_ends_by_itself(self) -> None:
         """Not heard of for too long, it is over."""
         cookie = self.log_in()
-        self.house.clock.advance(IDLE_SECONDS + 1)
+        self.composition.clock.advance(IDLE_SECONDS + 1)
 
         self.assertEqual(self.status("/reboot", cookie=cookie), 401)
 
@@ -177,7 +178,7 @@ class SessionTests(WebTestCase):
         """A login ends the session that a browser brings along, whoever has put it there (session fixation)."""
         before = self.log_in()
         form = {"name": "ada", "password": "right", "token": self.token(cookie=before)}
-        after = self.house.ask_for("/-/login", "POST", body=urlencode(form).encode(), cookie=before)
+        after = self.composition.ask_for("/-/login", "POST", body=urlencode(form).encode(), cookie=before)
 
         cookie = after.response["set-cookie"].partition(";")[0]
         self.assertNotEqual(cookie, before)
@@ -190,7 +191,7 @@ class SessionTests(WebTestCase):
         self.assertEqual((client.response.status, client.response["set-cookie"]), (403, ""))
         self.assertIn("Login failed.", client.response.text)
         self.assertNotIn("<b>", client.response.text)
-        self.assertEqual(self.house.door.offences, [Offence.AUTHFAIL])
+        self.assertEqual(self.composition.listener_auth.offences, [Offence.AUTHFAIL])
 
     def test_it_leads_back(self) -> None:
         """After a login one is where one wanted to be, and never on another server."""
@@ -201,18 +202,18 @@ class SessionTests(WebTestCase):
     def test_the_caller_is_where_it_is(self) -> None:
         """What is written down is where a request came from, not where its session began."""
         cookie = self.log_in()
-        self.house.ask_for("/uptime", cookie=cookie)
-        self.house.process.ends()
+        self.composition.ask_for("/uptime", cookie=cookie)
+        self.composition.process.ends()
 
-        caller = self.house.ledger.requests[-1].caller
+        caller = self.composition.ledger.requests[-1].caller
         self.assertEqual((caller.name, caller.source), ("ada", "192.0.2.1"))
 
 
 class MeantTests(WebTestCase):
     def test_a_script_needs_no_token(self) -> None:
         """What bears no trace of a browser, and proves who it is, is meant."""
-        client = self.house.ask_for("/reboot", "POST", body=b"", authorization=BASIC)
-        self.house.process.ends()
+        client = self.composition.ask_for("/reboot", "POST", body=b"", authorization=BASIC)
+        self.composition.process.ends()
 
         self.assertEqual(client.response.status, 200)
 
@@ -222,11 +223,11 @@ class MeantTests(WebTestCase):
         own, strangers = self.token(cookie=cookie), self.token()
         for body, headers in ((b"", {}), (f"token={strangers}".encode(), {}), (b"", {"x_cmdserver_token": strangers})):
             self.assertEqual(self.status("/reboot", "POST", body=body, cookie=cookie, **headers), 403)
-        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.composition.spawner.processes, [])
 
         for body, headers in ((f"token={own}".encode(), {}), (b"", {"x_cmdserver_token": own})):
-            client = self.house.ask_for("/reboot", "POST", body=body, cookie=cookie, **headers)
-            self.house.process.ends()
+            client = self.composition.ask_for("/reboot", "POST", body=body, cookie=cookie, **headers)
+            self.composition.process.ends()
             self.assertEqual(client.response.status, 200)
 
     def test_another_sites_page_may_not(self) -> None:
@@ -235,7 +236,7 @@ class MeantTests(WebTestCase):
         for headers in ({"origin": "http://evil.example"}, {"origin": "null"}, {"sec_fetch_site": "cross-site"}):
             self.assertEqual(self.status("/uptime", "POST", body=body, **headers), 403)
             self.assertEqual(self.status("/-/login", "POST", body=body, **headers), 403)
-        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.composition.spawner.processes, [])
 
     def test_another_sites_page_may_not_look(self) -> None:
         """Nor may a part of it, by GET: with what its browser adds by itself it would ask in somebody's name."""
@@ -245,22 +246,22 @@ class MeantTests(WebTestCase):
         for site in ("cross-site", "same-site"):
             for part in (picture, frame, script):
                 for target in ("/uptime", "/", "/metrics", "/-/openapi.json", "/-/login", "/-/nothing"):
-                    client = self.house.ask_for(target, authorization=BASIC, sec_fetch_site=site, **part)
+                    client = self.composition.ask_for(target, authorization=BASIC, sec_fetch_site=site, **part)
                     self.assertEqual(client.response.status, 403, (site, part, target))
         for said in ({"referer": "http://evil.example/"}, {"origin": "http://evil.example", "accept": PAGE}):
             self.assertEqual(self.status("/uptime", authorization=BASIC, **said), 403 if "accept" not in said else 200)
-        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.composition.spawner.processes, [])
 
     def test_no_login_is_tried_for_another_sites_page(self) -> None:
         """It cannot have passwords tried from where somebody else is."""
         for method, mode in (("GET", "no-cors"), ("POST", "no-cors"), ("POST", "navigate")):
             said = {"sec_fetch_site": "cross-site", "sec_fetch_mode": mode, "authorization": "Bearer bad"}
             body = b"" if method == "POST" else None
-            client = self.house.ask_for("/uptime", method, body=body, accept=PAGE, **said)
+            client = self.composition.ask_for("/uptime", method, body=body, accept=PAGE, **said)
             self.assertEqual(client.response.status, 403, (method, mode))
 
-        self.assertEqual((self.house.door.logins, self.house.door.offences), ([], []))
-        self.assertEqual([event.caller.name for event in self.house.ledger.requests], [None] * 3)
+        self.assertEqual((self.composition.listener_auth.logins, self.composition.listener_auth.offences), ([], []))
+        self.assertEqual([event.caller.name for event in self.composition.ledger.requests], [None] * 3)
 
     def test_who_is_led_here_is_asked_for_a_click(self) -> None:
         """A link on another site shows a page of ours, and runs nothing until somebody wants it to."""
@@ -270,23 +271,25 @@ class MeantTests(WebTestCase):
             {"sec_fetch_site": "same-site", **seen},
             {"referer": "http://wiki.example/", "accept": PAGE, "authorization": BASIC},
         ):
-            client = self.house.ask_for("/uptime/a%20b?c=d", **led)
+            client = self.composition.ask_for("/uptime/a%20b?c=d", **led)
             self.assertEqual(client.response.status, 200)
             self.assertIn("Another site has led you here", client.response.text)
             self.assertIn('uptime/a%20b/c%3Dd"', client.response.text)
-        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.composition.spawner.processes, [])
         self.assertEqual(self.status("/-/login", **led), 200)
 
         for own in ("none", "same-origin"):
-            self.house.ask_for("/uptime", sec_fetch_site=own, **seen)
-        self.house.ask_for("/uptime", referer=f"http://{HOST}/", accept=PAGE)
-        self.assertEqual(len(self.house.spawner.processes), 3)
+            self.composition.ask_for("/uptime", sec_fetch_site=own, **seen)
+        self.composition.ask_for("/uptime", referer=f"http://{HOST}/", accept=PAGE)
+        self.assertEqual(len(self.composition.spawner.processes), 3)
 
     def test_our_own_page_may(self) -> None:
         """One that knows the token of whoever looks at it."""
         body = f"token={self.token()}".encode()
-        client = self.house.ask_for("/uptime", "POST", body=body, origin=f"http://{HOST}", sec_fetch_site="same-origin")
-        self.house.process.ends()
+        client = self.composition.ask_for(
+            "/uptime", "POST", body=body, origin=f"http://{HOST}", sec_fetch_site="same-origin"
+        )
+        self.composition.process.ends()
 
         self.assertEqual(client.response.status, 200)
 
@@ -304,7 +307,7 @@ class RequiredTests(WebTestCase):
         """Whatever is asked, there or not, the answer is the same; people are led to the form."""
         for target in ("/", "/uptime", "/nothing", "/metrics", "/-/openapi.json"):
             self.assertEqual(self.status(target), 401, target)
-        client = self.house.ask_for("/uptime?a=/b", accept=PAGE)
+        client = self.composition.ask_for("/uptime?a=/b", accept=PAGE)
         self.assertEqual(client.response["location"], "./-/login?next=/uptime%3Fa%3D/b")
         self.assertEqual([self.status(each) for each in ("/-/login", "/-/healthy")], [200, 200])
         self.assertEqual(self.status("/", authorization=BASIC), 200)
@@ -314,8 +317,8 @@ class NeverTests(WebTestCase):
     login = Login.NEVER
 
     def test_nobody_is_asked(self) -> None:
-        """A door without a login is one for strangers, whatever they say of themselves."""
+        """A listener without a login is one for strangers, whatever they say of themselves."""
         self.assertEqual(self.status("/", authorization="Bearer bad"), 200)
         self.assertEqual(self.status("/reboot"), 404, "there is nothing that a login would change")
-        self.assertEqual(self.house.ask_for("/-/login", "POST", body=b"").response["location"], "../")
-        self.assertEqual(self.house.door.logins, [])
+        self.assertEqual(self.composition.ask_for("/-/login", "POST", body=b"").response["location"], "../")
+        self.assertEqual(self.composition.listener_auth.logins, [])

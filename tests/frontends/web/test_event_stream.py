@@ -32,20 +32,20 @@ def last_id(client: Client) -> str:
 
 class EventStreamTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.house = WebHouse(self, command(), command("df", share=True))
+        self.composition = WebHouse(self, command(), command("df", share=True))
 
     def listen(self, path: str = "/uptime", **headers: str) -> Client:
         """Ask for a stream."""
-        return self.house.ask_for(path, accept=EVENTS, **headers)
+        return self.composition.ask_for(path, accept=EVENTS, **headers)
 
     def test_what_is_said_is_told_at_once(self) -> None:
         """The start, each piece in order, the outcome without the output, and the end."""
         client = self.listen()
         self.assertEqual(events(client), [("started", {"command": "uptime", "arguments": []})])
-        self.house.process.says(b"one\r\n\n")
-        self.house.process.says(b"", b"two")
+        self.composition.process.says(b"one\r\n\n")
+        self.composition.process.says(b"", b"two")
         self.assertEqual(events(client)[1:], [("stdout", "one\r\n\n"), ("stderr", "two")])
-        self.house.process.ends(3)
+        self.composition.process.ends(3)
 
         kind, outcome = events(client)[-1]
         self.assertEqual((kind, outcome["exit_status"]), ("outcome", 3))
@@ -56,9 +56,9 @@ class EventStreamTests(SynchronousTestCase):
     def test_characters_are_whole(self) -> None:
         """A character that comes in two pieces is told in one event, and what is no UTF-8 at the end."""
         client = self.listen()
-        self.house.process.says(b"f\xc3")
-        self.house.process.says(b"\xbcnf\xf0\x9f")
-        self.house.process.ends()
+        self.composition.process.says(b"f\xc3")
+        self.composition.process.says(b"\xbcnf\xf0\x9f")
+        self.composition.process.ends()
 
         self.assertEqual([data for kind, data in events(client) if kind == "stdout"], ["f", "ünf", "\ufffd"])
 
@@ -72,8 +72,8 @@ class EventStreamTests(SynchronousTestCase):
     def test_a_failure_after_the_start_is_an_event(self) -> None:
         """If the end cannot be written down, that is told in place of the outcome."""
         client = self.listen()
-        self.house.ledger.is_about_to_be_full = True
-        self.house.process.ends()
+        self.composition.ledger.is_about_to_be_full = True
+        self.composition.process.ends()
 
         kind, data = events(client)[-1]
         self.assertEqual((kind, data["error"]["code"]), ("failure", "fault"))
@@ -83,10 +83,10 @@ class EventStreamTests(SynchronousTestCase):
         """All are told each piece at once; one who does not read holds nobody up."""
         first = self.listen("/df")
         readers = [self.listen("/df") for _ in range(3)]
-        self.house.process.ends()
+        self.composition.process.ends()
         readers[0].is_slow = True
-        self.house.process.says(b"one")
-        self.house.process.says(b"two")
+        self.composition.process.says(b"one")
+        self.composition.process.says(b"two")
 
         self.assertEqual(events(first)[-1][0], "outcome")
         for reader in readers[1:]:
@@ -94,22 +94,22 @@ class EventStreamTests(SynchronousTestCase):
         self.assertEqual(events(readers[0])[1:], [("stdout", "one")])
         readers[0].catches_up()
         self.assertEqual(events(readers[0])[1:], [("stdout", "one"), ("stdout", "two")])
-        self.assertEqual(len(self.house.spawner.processes), 2)
+        self.assertEqual(len(self.composition.spawner.processes), 2)
 
     def test_a_piece_is_encoded_once(self) -> None:
         """For all who are told it; and it is forgotten when nobody is told anything any more."""
         self.listen("/uptime")
-        streams = self.house.front_end._site.root._otherwise._streams  # type: ignore[attr-defined]
+        streams = self.composition.front_end._site.root._otherwise._streams  # type: ignore[attr-defined]
         self.listen("/df")
         readers = [self.listen("/df") for _ in range(3)]
-        self.house.process.ends()
-        self.house.process.says(b"said")
+        self.composition.process.ends()
+        self.composition.process.says(b"said")
 
         self.assertEqual((streams.encode.cache_info().misses, streams.encode.cache_info().hits), (1, 2))
-        self.house.process.ends()
+        self.composition.process.ends()
         self.assertEqual([events(reader)[1] for reader in readers], [("stdout", "said")] * 3)
         self.assertEqual(streams.encode.cache_info().currsize, 1)
-        self.house.spawner.processes[0].ends()
+        self.composition.spawner.processes[0].ends()
         self.assertEqual(streams.encode.cache_info().currsize, 0)
 
     def test_pictures(self) -> None:
@@ -117,10 +117,10 @@ class EventStreamTests(SynchronousTestCase):
         pytest.importorskip("jc", reason="jc is not installed")
         for share in (True, False):
             with self.subTest(share=share):
-                self.house = WebHouse(self, command("uptime", share=share, parser="uptime"))
+                self.composition = WebHouse(self, command("uptime", share=share, parser="uptime"))
                 client = self.listen()
-                self.house.process.says(b" 04:37:01 up 57 min,  0 users,  load average: 0.10, 0.20, 0.30\n")
-                self.house.process.ends()
+                self.composition.process.says(b" 04:37:01 up 57 min,  0 users,  load average: 0.10, 0.20, 0.30\n")
+                self.composition.process.ends()
 
                 kinds = dict(events(client))
                 self.assertEqual(["started", "stdout", "picture", "outcome"], list(kinds))
@@ -131,16 +131,16 @@ class EventStreamTests(SynchronousTestCase):
     def test_silence_is_filled(self) -> None:
         """While nothing is said, a comment now and then shows that the connection is alive."""
         client = self.listen()
-        self.house.clock.advance(HEARTBEAT_SECONDS)
-        self.house.clock.advance(HEARTBEAT_SECONDS)
+        self.composition.clock.advance(HEARTBEAT_SECONDS)
+        self.composition.clock.advance(HEARTBEAT_SECONDS)
 
         self.assertEqual(client.response.text.count("\n\n: still running"), 2)
 
     def test_no_timer_is_left(self) -> None:
         """When all streams are over, nothing is due."""
         self.listen()
-        self.house.process.ends()
-        due = [call for call in self.house.clock.getDelayedCalls() if call.getTime() >= HEARTBEAT_SECONDS]
+        self.composition.process.ends()
+        due = [call for call in self.composition.clock.getDelayedCalls() if call.getTime() >= HEARTBEAT_SECONDS]
 
         self.assertEqual(due, [])
 
@@ -152,16 +152,19 @@ class RevocationTests(SynchronousTestCase):
     """A role that is taken away while a stream is open."""
 
     def setUp(self) -> None:
-        self.house = WebHouse(self, command(), command("df", share=True))
+        self.composition = WebHouse(self, command(), command("df", share=True))
 
     def revoke(self) -> None:
         """Leave df to strangers, and nothing else."""
-        self.house.dispatcher.reconfigure(Policy([command(), command("df", share=True)], DF_ONLY))
+        self.composition.dispatcher.reconfigure(Policy([command(), command("df", share=True)], DF_ONLY))
 
     def test_an_open_stream_ends(self) -> None:
         """Its reader is told why, and nothing that the command says after that."""
-        client, other = self.house.ask_for("/uptime", accept=EVENTS), self.house.ask_for("/df", accept=EVENTS)
-        process = self.house.spawner.processes[0]
+        client, other = (
+            self.composition.ask_for("/uptime", accept=EVENTS),
+            self.composition.ask_for("/df", accept=EVENTS),
+        )
+        process = self.composition.spawner.processes[0]
         process.says(b"before")
 
         self.revoke()
@@ -175,9 +178,9 @@ class RevocationTests(SynchronousTestCase):
 
     def test_a_stream_that_has_not_begun_is_an_error(self) -> None:
         """Whoever waits in line for a stream has the status that a new request would have."""
-        house = self.house = WebHouse(self, command(), command("df"), running=1)
-        house.ask_for("/df", accept=EVENTS)
-        client = house.ask_for("/uptime", accept=EVENTS)
+        composition = self.composition = WebHouse(self, command(), command("df"), running=1)
+        composition.ask_for("/df", accept=EVENTS)
+        client = composition.ask_for("/uptime", accept=EVENTS)
 
         self.revoke()
 
@@ -185,74 +188,74 @@ class RevocationTests(SynchronousTestCase):
 
     def test_a_reader_who_is_away_gets_nothing_when_it_comes_back(self) -> None:
         """Neither what was kept for it nor what comes."""
-        client = self.house.ask_for("/uptime", accept=EVENTS)
+        client = self.composition.ask_for("/uptime", accept=EVENTS)
         first = last_id(client)
-        self.house.process.says(b"before")
+        self.composition.process.says(b"before")
         client.gone()
 
         self.revoke()
-        again = self.house.ask_for("/uptime", accept=EVENTS, last_event_id=first)
-        self.house.turn()
+        again = self.composition.ask_for("/uptime", accept=EVENTS, last_event_id=first)
+        self.composition.turn()
 
         self.assertEqual(again.response.status, 401)
         self.assertNotIn("before", again.response.text)
-        self.assertFalse(self.house.process.is_alive)
+        self.assertFalse(self.composition.process.is_alive)
 
 
 class ResumingTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.house = WebHouse(self, command(), command("df", share=True))
-        self.client = self.house.ask_for("/uptime", accept=EVENTS)
-        self.house.process.says(b"one")
+        self.composition = WebHouse(self, command(), command("df", share=True))
+        self.client = self.composition.ask_for("/uptime", accept=EVENTS)
+        self.composition.process.says(b"one")
 
     def resume(self, last: str | None = None, **headers: str) -> Client:
         """Go on where the client was."""
-        return self.house.ask_for("/uptime", accept=EVENTS, last_event_id=last or last_id(self.client), **headers)
+        return self.composition.ask_for("/uptime", accept=EVENTS, last_event_id=last or last_id(self.client), **headers)
 
     def test_it_goes_on_behind_the_last_event(self) -> None:
         """What was not seen is told again, and what comes then; the run is the same."""
         first = last_id(self.client)
-        self.house.process.says(b"two")
+        self.composition.process.says(b"two")
         self.client.gone()
-        self.house.process.says(b"three")
+        self.composition.process.says(b"three")
         again = self.resume(first)
-        self.house.turn()
-        self.house.process.ends()
+        self.composition.turn()
+        self.composition.process.ends()
 
         self.assertEqual([kind for kind, _ in events(again)], ["stdout", "stdout", "outcome"])
         self.assertEqual([data for kind, data in events(again) if kind == "stdout"], ["two", "three"])
-        self.assertEqual(len(self.house.spawner.processes), 1)
+        self.assertEqual(len(self.composition.spawner.processes), 1)
 
     def test_a_run_waits_for_its_reader(self) -> None:
         """While nobody reads, the process is paused, and after a while it is ended."""
         self.client.gone()
-        self.assertTrue(self.house.process.is_paused)
-        self.house.clock.advance(RESUME_SECONDS)
-        self.house.turn()
+        self.assertTrue(self.composition.process.is_paused)
+        self.composition.clock.advance(RESUME_SECONDS)
+        self.composition.turn()
 
-        self.assertFalse(self.house.process.is_alive)
+        self.assertFalse(self.composition.process.is_alive)
         self.assertEqual(self.resume(last_id(self.client)).response.status, 204)
 
     def test_who_comes_back_first_is_believed(self) -> None:
         """A client knows before us that its connection is gone: the old one is let go."""
         again = self.resume()
-        self.house.process.says(b"two")
+        self.composition.process.says(b"two")
 
         self.assertFalse(self.client.is_open)
         self.assertEqual(events(again), [("stdout", "two")])
-        self.house.process.ends()
+        self.composition.process.ends()
         self.assertEqual(events(again)[-1][0], "outcome")
 
     def test_an_end_without_a_reader_is_kept(self) -> None:
         """A run that ends while its reader is away tells how, if that comes back in time."""
         self.client.gone()
-        self.house.process.ends()
-        self.house.clock.advance(0)
-        self.house.process.resumeProducing()
-        self.house.clock.advance(0.1)
+        self.composition.process.ends()
+        self.composition.clock.advance(0)
+        self.composition.process.resumeProducing()
+        self.composition.clock.advance(0.1)
         again = self.resume()
 
-        self.house.clock.advance(0.1)
+        self.composition.clock.advance(0.1)
         self.assertEqual([kind for kind, _ in events(again)], ["outcome"])
 
     def test_a_reader_who_wants_no_more(self) -> None:
@@ -264,10 +267,10 @@ class ResumingTests(SynchronousTestCase):
                 if is_gone:
                     self.client.gone()
                 stopping = self.resume(last, cmdserver_stop="yes")
-                self.house.turn()
+                self.composition.turn()
 
                 self.assertEqual(204, stopping.response.status)
-                self.assertFalse(self.house.process.is_alive)
+                self.assertFalse(self.composition.process.is_alive)
                 self.assertFalse(self.client.is_open)
                 self.assertEqual(204, self.resume(last).response.status)
 
@@ -279,23 +282,23 @@ class ResumingTests(SynchronousTestCase):
 
     def test_who_may_not_any_more_cannot_go_on(self) -> None:
         """Going on is asked like a request: by the policy of now, whatever the address says, and counted."""
-        house = WebHouse(self, command(), command("df", share=True), per_minute=2)
-        client = house.ask_for("/uptime", accept=EVENTS)
-        house.process.says(b"secret")
+        composition = WebHouse(self, command(), command("df", share=True), per_minute=2)
+        client = composition.ask_for("/uptime", accept=EVENTS)
+        composition.process.says(b"secret")
         last = last_id(client).partition(".")[0] + ".0"
         client.gone()
-        house.process.ends()
-        house.process.resumeProducing()
-        house.clock.advance(0.1)
-        house.dispatcher.reconfigure(Policy([command(), command("df", share=True)], DF_ONLY))
+        composition.process.ends()
+        composition.process.resumeProducing()
+        composition.clock.advance(0.1)
+        composition.dispatcher.reconfigure(Policy([command(), command("df", share=True)], DF_ONLY))
 
-        refused = house.ask_for("/df", accept=EVENTS, last_event_id=last)
-        throttled = house.ask_for("/df", accept=EVENTS, last_event_id=last)
+        refused = composition.ask_for("/df", accept=EVENTS, last_event_id=last)
+        throttled = composition.ask_for("/df", accept=EVENTS, last_event_id=last)
 
         self.assertEqual((refused.response.status, throttled.response.status), (401, 429))
         self.assertNotIn("secret", refused.response.text + throttled.response.text)
         self.assertEqual(
-            [event.outcome for event in house.ledger.requests], [Code.OK, Code.UNKNOWN_COMMAND, Code.THROTTLED]
+            [event.outcome for event in composition.ledger.requests], [Code.OK, Code.UNKNOWN_COMMAND, Code.THROTTLED]
         )
 
     def test_ids_that_mean_nothing(self) -> None:
@@ -304,13 +307,13 @@ class ResumingTests(SynchronousTestCase):
         for odd in ("x", "x.1", f"{name}.", f"{name}.x", f"{name}.-1", f"{name}.\xb2", name):
             self.assertEqual(self.resume(odd).response.status, 204, odd)
         self.assertEqual(self.resume(f"{name}.{'9' * 5000}").response.status, 200)
-        self.assertEqual(len(self.house.spawner.processes), 1)
+        self.assertEqual(len(self.composition.spawner.processes), 1)
 
     def test_what_is_kept_has_an_end(self) -> None:
         """Of much output the beginning is forgotten, and that is told."""
         first = last_id(self.client)
         for _ in range(4):
-            self.house.process.says(b"x" * (KEPT_BYTES // 2))
+            self.composition.process.says(b"x" * (KEPT_BYTES // 2))
         self.client.gone()
         again = self.resume(first)
 
@@ -319,9 +322,9 @@ class ResumingTests(SynchronousTestCase):
     def test_only_so_many_wait(self) -> None:
         """Beyond a number, runs whose readers are gone end at once."""
         self.patch(event_stream, "MOST_LINGERING", 1)
-        another = self.house.ask_for("/uptime", accept=EVENTS)
+        another = self.composition.ask_for("/uptime", accept=EVENTS)
         self.client.gone()
         another.gone()
-        self.house.turn()
+        self.composition.turn()
 
-        self.assertEqual([process.is_alive for process in self.house.spawner.processes], [True, False])
+        self.assertEqual([process.is_alive for process in self.composition.spawner.processes], [True, False])

@@ -12,13 +12,13 @@ PAGE = "text/html"
 
 class PageTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.house = WebHouse(self, command(), command("df", share=True))
+        self.composition = WebHouse(self, command(), command("df", share=True))
 
     def test_a_quick_failure_has_its_status(self) -> None:
         """A command that is over before anybody is impatient has a page with the right status."""
-        client = self.house.ask_for("/uptime", accept=PAGE)
-        self.house.process.says(b"half\n", b"why\n")
-        self.house.process.ends(3)
+        client = self.composition.ask_for("/uptime", accept=PAGE)
+        self.composition.process.says(b"half\n", b"why\n")
+        self.composition.process.ends(3)
 
         self.assertEqual((client.response.status, client.response["cmdserver-exit-status"]), (502, "3"))
         self.assertIn("half", client.response.text)
@@ -26,26 +26,26 @@ class PageTests(SynchronousTestCase):
 
     def test_a_slow_command_is_shown_while_it_runs(self) -> None:
         """After a while the page begins, and grows; how it ended is told at its end."""
-        client = self.house.ask_for("/uptime", accept=PAGE)
-        self.house.process.says(b"first\n")
+        client = self.composition.ask_for("/uptime", accept=PAGE)
+        self.composition.process.says(b"first\n")
         self.assertEqual(client.responses, [])
-        self.house.clock.advance(PATIENCE_SECONDS)
+        self.composition.clock.advance(PATIENCE_SECONDS)
         self.assertEqual(client.response.status, 200)
         self.assertIn("first", client.response.text)
-        self.house.process.says(b"sec\x1b[1mond\n")
+        self.composition.process.says(b"sec\x1b[1mond\n")
         self.assertIn("sec^[[1mond", client.response.text)
         self.assertFalse(client.response.is_whole)
 
-        self.house.process.ends(3)
+        self.composition.process.ends(3)
 
         self.assertTrue(client.response.is_whole)
         self.assertIn("xit status 3", client.response.text)
 
     def test_much_output_is_not_held_back(self) -> None:
         """However quick, a page of many bytes begins before all of them are there."""
-        client = self.house.ask_for("/uptime", accept=PAGE)
+        client = self.composition.ask_for("/uptime", accept=PAGE)
         for _ in range(3):
-            self.house.process.says(b"x" * 40_000)
+            self.composition.process.says(b"x" * 40_000)
 
         self.assertEqual(client.response.status, 200)
         self.assertEqual(client.response.text.count("x" * 40_000), 3)
@@ -53,23 +53,23 @@ class PageTests(SynchronousTestCase):
 
     def test_a_slow_reader_pauses_its_run(self) -> None:
         """A client that does not read holds its own process up, which goes on when it does."""
-        client = self.house.ask_for("/uptime", accept=PAGE)
+        client = self.composition.ask_for("/uptime", accept=PAGE)
         client.is_slow = True
-        self.house.clock.advance(PATIENCE_SECONDS)
-        self.house.process.says(b"more\n")
-        self.assertTrue(self.house.process.is_paused)
+        self.composition.clock.advance(PATIENCE_SECONDS)
+        self.composition.process.says(b"more\n")
+        self.assertTrue(self.composition.process.is_paused)
 
         client.catches_up()
 
-        self.assertFalse(self.house.process.is_paused)
+        self.assertFalse(self.composition.process.is_paused)
 
     def test_a_fault_ends_a_page_that_was_begun(self) -> None:
         """If the end cannot be written down, the page says so where its outcome would be."""
-        client = self.house.ask_for("/uptime", accept=PAGE)
-        self.house.clock.advance(PATIENCE_SECONDS)
-        self.house.ledger.is_about_to_be_full = True
+        client = self.composition.ask_for("/uptime", accept=PAGE)
+        self.composition.clock.advance(PATIENCE_SECONDS)
+        self.composition.ledger.is_about_to_be_full = True
 
-        self.house.process.ends()
+        self.composition.process.ends()
 
         self.assertTrue(client.response.is_whole)
         self.assertIn("internal fault", client.response.text)
@@ -77,33 +77,33 @@ class PageTests(SynchronousTestCase):
 
     def test_who_goes_ends_the_run(self) -> None:
         """A client that is gone leaves no process, no timer and no answer."""
-        client = self.house.ask_for("/uptime", accept=PAGE)
+        client = self.composition.ask_for("/uptime", accept=PAGE)
         client.gone()
-        self.house.turn()
+        self.composition.turn()
 
-        self.assertFalse(self.house.process.is_alive)
-        self.assertTrue(self.house.ledger.requests[-1].abandoned)
+        self.assertFalse(self.composition.process.is_alive)
+        self.assertTrue(self.composition.ledger.requests[-1].abandoned)
 
 
 class TextTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.house = WebHouse(self, command(output_limit_bytes=10 * HELD_TEXT_BYTES))
+        self.composition = WebHouse(self, command(output_limit_bytes=10 * HELD_TEXT_BYTES))
 
     def say(self, length: int) -> None:
         """Let the process say so much."""
         while length:
             piece = min(length, 65536)
-            self.house.process.says(b"x" * piece)
+            self.composition.process.says(b"x" * piece)
             length -= piece
 
     def test_what_is_short_has_its_status(self) -> None:
         """Text is held back until its command has ended, if there is room for it."""
-        client = self.house.ask_for()
+        client = self.composition.ask_for()
         self.say(HELD_TEXT_BYTES)
-        self.house.process.says(b"", b"why\n")
+        self.composition.process.says(b"", b"why\n")
         self.assertEqual(client.responses, [])
 
-        self.house.process.ends(3)
+        self.composition.process.ends(3)
 
         self.assertEqual(client.response.status, 502)
         self.assertTrue(client.response.body.endswith(b"xwhy\ncmdserver: uptime: exit status 3\n"))
@@ -111,11 +111,11 @@ class TextTests(SynchronousTestCase):
     def test_more_stderr_than_is_held(self) -> None:
         """After a failure its beginning and its end are told, and what is missing in words and in a header."""
         for is_open in (False, True):
-            client = self.house.ask_for()
+            client = self.composition.ask_for()
             self.say((HELD_TEXT_BYTES + 1) * is_open)
-            self.house.process.says(b"", b"first" + b"e" * HELD_BYTES)
-            self.house.process.says(b"end", b"last\n")
-            self.house.process.ends(3)
+            self.composition.process.says(b"", b"first" + b"e" * HELD_BYTES)
+            self.composition.process.says(b"end", b"last\n")
+            self.composition.process.ends(3)
 
             text = client.response.body.lstrip(b"x")
             self.assertEqual(text[:9], b"endfirste")
@@ -125,39 +125,39 @@ class TextTests(SynchronousTestCase):
 
     def test_stderr_of_a_success(self) -> None:
         """It is no part of the text, however much there is of it, and nothing is said to be missing."""
-        client = self.house.ask_for()
-        self.house.process.says(b"out", b"e" * (HELD_BYTES + 1))
-        self.house.process.ends()
+        client = self.composition.ask_for()
+        self.composition.process.says(b"out", b"e" * (HELD_BYTES + 1))
+        self.composition.process.ends()
 
         self.assertEqual((client.response.body, client.response["cmdserver-truncated"]), (b"out", ""))
 
     def test_output_and_stderr_beyond_their_limit(self) -> None:
         """Where all output was cut, the header says that, once."""
-        client = self.house.ask_for()
-        self.house.process.says(b"", b"e" * 11 * HELD_BYTES)
-        self.house.process.ends()
+        client = self.composition.ask_for()
+        self.composition.process.says(b"", b"e" * 11 * HELD_BYTES)
+        self.composition.process.ends()
 
         self.assertEqual(client.response["cmdserver-truncated"], "true")
 
     def test_what_is_long_is_streamed(self) -> None:
         """Text for which there is no room is begun as a success, and if it is one, is whole."""
-        client = self.house.ask_for()
+        client = self.composition.ask_for()
         self.say(HELD_TEXT_BYTES + 1)
         self.assertEqual(client.response.status, 200)
-        self.house.process.says(b"end", b"a warning")
+        self.composition.process.says(b"end", b"a warning")
 
-        self.house.process.ends()
+        self.composition.process.ends()
 
         self.assertTrue(client.response.is_whole)
         self.assertEqual(client.response.body, b"x" * (HELD_TEXT_BYTES + 1) + b"end")
 
     def test_a_late_failure_is_not_whole(self) -> None:
         """Text that was begun as a success, and is none, says why and breaks off."""
-        client = self.house.ask_for()
+        client = self.composition.ask_for()
         self.say(HELD_TEXT_BYTES + 1)
-        self.house.process.says(b"", b"why\n")
+        self.composition.process.says(b"", b"why\n")
 
-        self.house.process.ends(3)
+        self.composition.process.ends(3)
 
         self.assertFalse(client.response.is_whole)
         self.assertTrue(client.response.body.endswith(b"why\ncmdserver: uptime: exit status 3\n"))

@@ -25,11 +25,11 @@ def names(client: Client) -> list[str]:
 
 class SiteTestCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.house = WebHouse(self, command(), command("df"), command("reboot", read_only=False))
+        self.composition = WebHouse(self, command(), command("df"), command("reboot", read_only=False))
 
     def ask(self, target: str, method: str = "GET", **headers: str) -> Client:
         """Ask something."""
-        return self.house.ask_for(target, method, **headers)
+        return self.composition.ask_for(target, method, **headers)
 
 
 class DocumentTests(SiteTestCase):
@@ -56,7 +56,7 @@ class DocumentTests(SiteTestCase):
             "a 1\n", "text/plain; version=0.0.4; charset=utf-8",
         ))  # fmt: skip
         self.ask("/metrics", authorization="Bearer good")
-        self.assertEqual(self.house.visible, [{"df", "uptime"}, {"df", "uptime", "reboot"}])
+        self.assertEqual(self.composition.visible, [{"df", "uptime"}, {"df", "uptime", "reboot"}])
 
     def test_static_files(self) -> None:
         """They are sent once, and only those that are listed."""
@@ -96,7 +96,7 @@ class DocumentTests(SiteTestCase):
                 client = self.ask(path, method, **said)
                 self.assertIn(b" 404 ", client.value().partition(b"\r\n")[0], path)
                 self.assertNotIn(b"WWW-Authenticate", client.value())
-        self.assertEqual((self.house.ledger.requests, self.house.door.logins), ([], []))
+        self.assertEqual((self.composition.ledger.requests, self.composition.listener_auth.logins), ([], []))
         for path in ("/favicon.icon", "/xfavicon.ico", "/-/favicon.ico", "/uptime/favicon.ico"):
             self.assertNotEqual(self.ask(path).response.body, b"There is none here.\n")
 
@@ -115,7 +115,7 @@ class DocumentTests(SiteTestCase):
             client = self.ask(target, "HEAD")
             self.assertIn(b" 200 OK\r\n", client.value())
             self.assertTrue(client.value().endswith(b"\r\n\r\n"), target)
-        self.assertEqual(self.house.spawner.processes, [])
+        self.assertEqual(self.composition.spawner.processes, [])
         self.assertIn(b" 401 ", self.ask("/nothing", "HEAD").value())
         self.assertIn(b" 405 ", self.ask("/reboot", "HEAD", authorization="Bearer good").value())
 
@@ -161,7 +161,7 @@ class BelowAPathTests(SiteTestCase):
     def test_pages(self) -> None:
         """Every link, form and file, on pages of every kind."""
         for base_path, kept in (("", ""), ("/ops", "/ops"), ("/ops", "")):
-            self.house.base_path = base_path
+            self.composition.base_path = base_path
             for target, status in (
                 ("/", 200),
                 ("/uptime/a/b", 422),
@@ -178,24 +178,24 @@ class BelowAPathTests(SiteTestCase):
 
     def test_without_a_slash(self) -> None:
         """The path itself is the list, with links that lead below it."""
-        self.house.base_path = self.base_path
+        self.composition.base_path = self.base_path
         client = self.ask("/ops", accept=PAGE)
         self.assertEqual((client.response.status, self.outside(client, "/ops")), (200, []))
 
     def test_a_run(self) -> None:
         """The page of a run, in one piece and in many."""
         for base_path in ("", self.base_path):
-            self.house.base_path = base_path
+            self.composition.base_path = base_path
             for seconds in (0.0, PATIENCE_SECONDS):
                 client = self.ask(f"{base_path}/uptime", accept=PAGE)
-                self.house.clock.advance(seconds)
-                self.house.process.ends()
+                self.composition.clock.advance(seconds)
+                self.composition.process.ends()
                 self.assertEqual(self.outside(client, "/ops/uptime"), [])
 
     def test_documents(self) -> None:
         """Where what OpenAPI describes is, seen from outside."""
         for base_path, asked in (("", ""), ("/ops", "/ops"), ("/ops", "")):
-            self.house.base_path = base_path
+            self.composition.base_path = base_path
             (server,) = self.ask(f"{asked}/-/openapi.json").response.json["servers"]
             self.assertEqual(urljoin("http://cmd.example/ops/-/openapi.json", server["url"]).rstrip("/"),
                              "http://cmd.example/ops")  # fmt: skip
@@ -203,11 +203,11 @@ class BelowAPathTests(SiteTestCase):
     def test_the_cookie(self) -> None:
         """It is for what lies below the path, as far as that is known, and for nobody beside it."""
         for base_path, asked, path in (("", "", "/"), ("/ops", "/ops", "/ops"), ("/ops", "", "/")):
-            self.house.base_path = base_path
+            self.composition.base_path = base_path
             text = self.ask(f"{asked}/-/login", accept=PAGE).response.text
             token = text.partition('name="token" value="')[2].partition('"')[0]
             form = f"name=ada&password=right&token={token}".encode()
-            made = self.house.ask_for(f"{asked}/-/login", "POST", body=form).response
+            made = self.composition.ask_for(f"{asked}/-/login", "POST", body=form).response
             self.assertIn(f"; Path={path};", made["set-cookie"])
             self.assertEqual(made["location"], "../")
 
@@ -227,7 +227,7 @@ class ErrorTests(SiteTestCase):
 
     def test_limits(self) -> None:
         """An allowance that is used up says how long to wait."""
-        self.house.throttle.per_minute = 1
+        self.composition.throttle.per_minute = 1
         self.ask("/")
         response = self.ask("/").response
 
@@ -237,15 +237,15 @@ class ErrorTests(SiteTestCase):
         """504, with what was said so far; in JSON too."""
         for accept in ("*/*", JSON):
             client = self.ask("/uptime", accept=accept)
-            self.house.process.says(b"half\n")
-            self.house.clock.advance(30)
-            self.house.clock.advance(0)
+            self.composition.process.says(b"half\n")
+            self.composition.clock.advance(30)
+            self.composition.clock.advance(0)
             self.assertEqual(client.response.status, 504, accept)
             self.assertIn("half", client.response.text)
 
     def test_a_fault(self) -> None:
         """The id and nothing else; what happened is in the log."""
-        self.house.ledger.is_full = True
+        self.composition.ledger.is_full = True
         response = self.ask("/uptime").response
 
         self.assertEqual(response.status, 500)
@@ -253,7 +253,7 @@ class ErrorTests(SiteTestCase):
 
     def test_a_mistake_of_ours(self) -> None:
         """Nobody waits for an answer that will not come, and nobody is shown a traceback."""
-        self.patch(self.house.dispatcher, "peek", lambda *_: 1 / 0)
+        self.patch(self.composition.dispatcher, "peek", lambda *_: 1 / 0)
         response = self.ask("/uptime").response
 
         self.assertEqual(response.status, 500)
@@ -274,7 +274,7 @@ class ErrorTests(SiteTestCase):
         self.ask("/", "PUT")
 
         self.assertEqual(
-            self.house.outcomes,
+            self.composition.outcomes,
             [Code.UNKNOWN_COMMAND, Code.BAD_ARGUMENT, Code.MALFORMED, Code.UNKNOWN_COMMAND, Code.MALFORMED],
         )
 
@@ -287,7 +287,7 @@ class AccessLogTests(SiteTestCase):
             self.ask('/x"%20-?' + "y" * 1000)
             gone = self.ask("/uptime")
             gone.gone()
-            self.house.connect().says(b"\x85forged\r\n")
+            self.composition.connect().says(b"\x85forged\r\n")
         lines = [event["said"] for event in events if event["log_namespace"] == "cmdserver.web.access"]
 
         self.assertEqual(len(lines), 4, lines)

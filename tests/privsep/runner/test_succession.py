@@ -58,7 +58,8 @@ class LineTests(SynchronousTestCase):
 #: A runner that shows life for a while, and then is mute; its standby says whether it was, and whether it is gone.
 _MUTE = """
 import os, sys, time
-from cmdserver.privsep import linux, succession as module
+from cmdserver.privsep import linux
+from cmdserver.privsep.runner import succession as module
 from cmdserver.privsep.runner.succession import Forked, Succession
 
 linux.adopt_orphans()

@@ -8,8 +8,7 @@ from cmdserver.config.host import SEARCH_PATH, Host
 from cmdserver.config.schema import CommandSettings
 from cmdserver.config.validation.rights import missing_rights
 from cmdserver.core.model import Command, Controls
-from cmdserver.core.names import is_command_name
-from cmdserver.frontends.common import line_protocol
+from cmdserver.core.names import RESERVED_WORDS, is_command_name
 
 #: What a shared answer may weigh: it is kept until the slowest of those who asked has read it.
 SHARED_OUTPUT_BYTES = 1 << 20
@@ -17,7 +16,7 @@ SHARED_OUTPUT_BYTES = 1 << 20
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 #: ``metrics`` has an address of its own on the web.
-_RESERVED = line_protocol.WORDS | {"metrics"}
+_RESERVED = RESERVED_WORDS | {"metrics"}
 
 
 class CommandChecks:
@@ -52,7 +51,7 @@ class CommandChecks:
         for variable, value in settings.environment.items():
             if not _VARIABLE_NAME.fullmatch(variable) or "\0" in value:
                 self._note((*path, "environment", variable), "is no environment variable")
-        user, group = self._identity(name, settings)
+        user, group = self._authenticator(name, settings)
         executable = self._reader.attempt((*path, "run"), self._host.executable, settings.run[0])
         if settings.working_directory != "/":
             self._reader.attempt((*path, "working_directory"), self._host.require_directory, settings.working_directory)
@@ -128,7 +127,7 @@ class CommandChecks:
             self._note(("commands", name, "share"), text)
         return is_small and (settings.read_only if settings.share is None else settings.share)
 
-    def _identity(self, name: str, settings: CommandSettings) -> tuple[str, str]:
+    def _authenticator(self, name: str, settings: CommandSettings) -> tuple[str, str]:
         """Find as whom a command runs: user and group."""
         path = ("commands", name)
         user = settings.user or self._host.user()

@@ -50,7 +50,7 @@ class ListenerChecks:
         if listen.protocol == "ssh" and listen.tls:
             self._reader.note((*path, "tls"), "SSH has keys of its own and does not go over TLS")
         if listen.protocol == "ssh" and listen.login != "required":
-            text = f'is "{listen.login}", but at an SSH door a login is always required'
+            text = f'is "{listen.login}", but at an SSH listener a login is always required'
             self._reader.note((*path, "login"), text)
         if listen.allow_plaintext_passwords and (_is_secret(listen) or listen.login == "never"):
             text = "is without effect: no password comes here over plain TCP"

@@ -10,7 +10,7 @@ from cmdserver.config.host import Host
 from cmdserver.config.schema import TLS, CommandSettings, Settings, Web
 from cmdserver.core.addresses import parse_network
 from cmdserver.core.model import Listening
-from cmdserver.limits.max_startups import Startups
+from cmdserver.limits.max_startups import MaxStartups
 
 #: What no proxy and no client spells in two ways (RFC 3986, section 2.3).
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
@@ -48,7 +48,7 @@ class OtherChecks:
         for path, value in ((("state_dir",), settings.state_dir or ""), (("audit", "file"), settings.audit.file)):
             if "\0" in value:
                 note(path, "has a NUL character in it")
-        attempt(("limits", "unauthenticated"), Startups.parse, settings.limits.unauthenticated)
+        attempt(("limits", "unauthenticated"), MaxStartups.parse, settings.limits.unauthenticated)
         for network in settings.limits.penalty_exempt:
             attempt(("limits", "penalty_exempt"), parse_network, network)
         self._runner(settings)

@@ -7,8 +7,7 @@ from fnmatch import fnmatchcase
 from cmdserver.config.decoding import Reader
 from cmdserver.config.schema import RoleSettings
 from cmdserver.core.model import Listening, Role
-from cmdserver.core.names import is_user_name
-from cmdserver.dispatch.policy import ANONYMOUS, AUTHENTICATED, is_glob
+from cmdserver.core.names import ANONYMOUS, AUTHENTICATED, is_glob, is_user_name
 
 _ROLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 

@@ -1,4 +1,4 @@
-"""What is between the doors and the house: what a front end is given, and what it must be able to do.
+"""What is between the listeners and the house: what a front end is given, and what it must be able to do.
 
 Rule of this file: it knows no protocol and opens nothing.
 """
@@ -12,22 +12,21 @@ from twisted.internet.protocol import Factory
 
 from cmdserver.config.schema import Limits
 from cmdserver.dispatch.dispatcher import Dispatcher
-from cmdserver.limits.connection_limit import Gate
-from cmdserver.net.peer_liveness import Hangups
-from cmdserver.net.sock_diag import Orphans
+from cmdserver.limits.connection_limit import ConnectionLimit
+from cmdserver.net.connection_table import Connections
+from cmdserver.net.peer_liveness import PeerLiveness
 
 #: Names of commands to what Prometheus reads of them.
 Exposition = Callable[[frozenset[str]], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lobby:
+class FrontEndContext:
     """What every front end is given."""
 
     dispatcher: Dispatcher
-    gate: Gate
-    hangups: Hangups
-    orphans: Orphans
+    connection_limit: ConnectionLimit
+    liveness: PeerLiveness
     clock: IReactorTime
     #: As they are now: a reload replaces them.
     limits: Callable[[], Limits]
@@ -39,12 +38,17 @@ class Lobby:
     logs_access: Callable[[], bool] = lambda: True
     #: Begin to measure, if nobody has; what it returns renders what was measured of the commands named.
     exposition: Callable[[], Exposition] = lambda: lambda _: b""
-    #: What an SSH door proves itself with: `cmdserver.net.ssh_host_keys.HostKey`, the best first. Raises `CannotStart`.
+    #: What an SSH listener proves itself with: `cmdserver.net.ssh_host_keys.HostKey`, the best first. Raises
+    #: `CannotStart`.
     ssh_host_keys: Callable[[], Sequence[Any]] = tuple
+
+    def connections_of(self, protocol: str) -> Connections[Any]:
+        """Make the table of the connections of one front end."""
+        return Connections(protocol, self.connection_limit, self.liveness, self.clock)
 
 
 class FrontEnd(Factory):
-    """A factory of one door's connections that can be told to come to an end."""
+    """A factory of one listener's connections that can be told to come to an end."""
 
     noisy = False
 
@@ -52,6 +56,6 @@ class FrontEnd(Factory):
         """End every connection, those with a request under way as soon as it is answered; take no new requests."""
         raise NotImplementedError
 
-    def try_it(self, address: IAddress, command: str) -> str:
-        """Say what a person would type to run a command through this door."""
+    def example_command(self, address: IAddress, command: str) -> str:
+        """Say what a person would type to run a command through this listener."""
         raise NotImplementedError

@@ -1,6 +1,6 @@
 """What a line means: its words to the dispatcher, the answer as bytes to whoever sent it.
 
-Doors that speak lines (plain, TLS, SSH) differ in how bytes travel, not in what is said; this is what they share.
+Listeners that speak lines (plain, TLS, SSH) differ in how bytes travel, not in what is said; this is what they share.
 Rule of this file: it knows no transport; what it writes goes to an `Output`.
 """
 

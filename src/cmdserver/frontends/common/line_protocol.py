@@ -10,10 +10,10 @@ import shlex
 from dataclasses import dataclass
 
 from cmdserver.core.errors import BadArgument, Malformed
+from cmdserver.core.names import RESERVED_WORDS
 from cmdserver.core.text_encoding import BYTE_ORDER_MARK, NotUTF8, require_bytes_of_utf8, without_mark
 
 #: Words with a meaning of their own; no command may have such a name.
-WORDS = frozenset({"help", "explain", "whoami", "who", "session", "json", "quit", "login"})
 
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 #: With these, splitting needs the shell's rules; without them, blanks alone decide.
@@ -154,7 +154,7 @@ _ALONE: dict[str, WhoAmI | Who | Session | Quit | LogIn] = {
 
 def _request(words: tuple[str, ...], *, as_json: bool) -> Request:
     word, rest = words[0], words[1:]
-    if word not in WORDS:
+    if word not in RESERVED_WORDS:
         return Run(words)
     if word == "explain":
         return Explain(rest)

@@ -1,4 +1,4 @@
-"""The login dialogue of a door that speaks lines: two questions, two lines, a pair.
+"""The login dialogue of a listener that speaks lines: two questions, two lines, a pair.
 
 Rule of this file: pure; it checks nothing and keeps nothing once the pair is handed over.
 """
@@ -7,7 +7,7 @@ USER_PROMPT = b"User?\n"
 PASSWORD_PROMPT = b"Password?\n"
 
 
-class LoginDialogue:
+class LoginPrompt:
     """Who are you, and how do you prove it?"""
 
     __slots__ = ("_name",)

@@ -1,4 +1,4 @@
-"""One client's way from the accept to a `Caller`, at a door that speaks lines and asks who they are.
+"""One client's way from the accept to a `Caller`, at a listener that speaks lines and asks who they are.
 
 What happens on the way, in whatever order clients manage: a certificate is looked at, the dialogue is held, the login
 is tried, and somebody who came to nothing is remembered for it once. Rules of this file: it knows no transport and no
@@ -12,10 +12,10 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from cmdserver.auth.authenticator import Door, Login, Offence, Password
+from cmdserver.auth.authenticator import ListenerAuth, Login, Offence, Password
 from cmdserver.core.errors import LoginRefused, RequestError
 from cmdserver.core.model import Caller
-from cmdserver.frontends.common.login_prompt import LoginDialogue
+from cmdserver.frontends.common.login_prompt import LoginPrompt
 from cmdserver.frontends.common.rendering import error_text
 
 LOGIN_FAILED = b"Login failed.\n"
@@ -57,24 +57,24 @@ class Phase(Enum):
     OUT = auto()
 
 
-class Entrance:
+class LoginSession:
     """Where a client stands until it is known who it is.
 
     Args:
-        door: Knows how to find out.
+        listener: Knows how to find out.
         client: Who is asked.
     """
 
-    __slots__ = ("_client", "_dialogue", "_door", "_is_newcomer", "_logging_in", "_phase")
+    __slots__ = ("_client", "_is_unauthenticated", "_listener_auth", "_logging_in", "_phase", "_prompt")
 
-    def __init__(self, door: Door, client: Client) -> None:
-        self._door = door
+    def __init__(self, listener_auth: ListenerAuth, client: Client) -> None:
+        self._listener_auth = listener_auth
         self._client = client
         self._phase = Phase.ARRIVED
-        self._dialogue: LoginDialogue | None = None
+        self._prompt: LoginPrompt | None = None
         self._logging_in: Deferred[None] | None = None
-        #: Counted among those who have not logged in, by `Door.arrive`.
-        self._is_newcomer = door.login is Login.REQUIRED
+        #: Counted among those who have not logged in, by `ListenerAuth.arrive`.
+        self._is_unauthenticated = listener_auth.login is Login.REQUIRED
 
     @property
     def is_asking(self) -> bool:
@@ -90,26 +90,26 @@ class Entrance:
     def takes_lines(self) -> bool:
         """Whether the next line may be looked at: as an answer to a prompt, or as a request."""
         if self._phase is Phase.ARRIVED:
-            return self._door.login is Login.OPTIONAL
+            return self._listener_auth.login is Login.OPTIONAL
         return self._phase in {Phase.ASKED, Phase.LET_IN}
 
     def ask(self) -> None:
         """Begin the dialogue."""
         self._phase = Phase.ASKED
-        self._dialogue = LoginDialogue()
-        self._client.say(self._dialogue.prompt)
+        self._prompt = LoginPrompt()
+        self._client.say(self._prompt.prompt)
 
     def take(self, line: bytes) -> None:
         """Take a line while `is_asking`."""
-        if self._dialogue is None:
+        if self._prompt is None:
             return
-        pair = self._dialogue.take(line)
+        pair = self._prompt.take(line)
         if pair is None:
-            self._client.say(self._dialogue.prompt)
+            self._client.say(self._prompt.prompt)
             return
-        self._dialogue = None
+        self._prompt = None
         credentials = Password(name=pair[0], password=pair[1], source=self._client.source)
-        self.await_login(self._door.log_in(self._client.source, credentials))
+        self.await_login(self._listener_auth.log_in(self._client.source, credentials))
 
     def await_login(self, trying: Deferred[Caller]) -> None:
         """Wait until it is found out who the client is."""
@@ -127,9 +127,9 @@ class Entrance:
         if self.is_trying:
             offence = Offence.AUTHFAIL
         self._end()
-        if self._is_newcomer or offence is Offence.AUTHFAIL:
+        if self._is_unauthenticated or offence is Offence.AUTHFAIL:
             self._settle()
-            self._door.offended(self._client.charged, offence)
+            self._listener_auth.offended(self._client.charged, offence)
 
     def give_up(self) -> None:
         """It takes us too long to decide about a login that is being tried, which is nobody's offence."""
@@ -150,7 +150,7 @@ class Entrance:
         self._end()
         if failure.check(LoginRefused):
             self._settle()
-            self._door.offended(self._client.charged, Offence.AUTHFAIL)
+            self._listener_auth.offended(self._client.charged, Offence.AUTHFAIL)
             self._client.send_away(LOGIN_FAILED)
         elif isinstance(failure.value, RequestError):
             self._client.send_away(error_text(failure.value))
@@ -164,12 +164,12 @@ class Entrance:
 
     def _end(self) -> None:
         """Let nothing follow, whatever is still decided."""
-        self._phase, self._dialogue = Phase.OUT, None
+        self._phase, self._prompt = Phase.OUT, None
         logging_in, self._logging_in = self._logging_in, None
         if logging_in is not None:
             logging_in.cancel()
 
     def _settle(self) -> None:
-        if self._is_newcomer:
-            self._is_newcomer = False
-            self._door.settle(self._client.charged)
+        if self._is_unauthenticated:
+            self._is_unauthenticated = False
+            self._listener_auth.settle(self._client.charged)

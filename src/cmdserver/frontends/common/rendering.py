@@ -1,4 +1,4 @@
-"""What answers look like as text and as JSON; the same for every door that speaks lines.
+"""What answers look like as text and as JSON; the same for every listener that speaks lines.
 
 A JSON answer is one object on one line of ASCII. A text answer ends, after a failure, in one line that begins with
 ``cmdserver:``, as Unix programs say who is complaining. Rule of this file: it decides nothing; values in, bytes out.
@@ -139,7 +139,7 @@ def help_text(commands: Iterable[Command]) -> bytes:
         ("help", "this list; help COMMAND for one of them"),
         ("explain COMMAND", "what would run, as whom, with which limits, by which rule"),
         ("whoami", "who you are here"),
-        ("who", "how many are connected, by door"),
+        ("who", "how many are connected, by protocol"),
         ("session", "keep the connection for any number of lines"),
         ("json LINE", "the answer as one JSON object on one line"),
         ("quit", "leave"),
@@ -176,21 +176,23 @@ def whoami_text(caller: Caller, roles: Iterable[str]) -> bytes:
     rows = [
         ("name", caller.name or "(anonymous)"),
         ("roles", " ".join(roles) or "(none)"),
-        ("door", caller.door),
+        ("protocol", caller.protocol),
         ("address", caller.source),
     ]
-    return _table(rows, len("address"), indent="").encode()
+    return _table(rows, len("protocol"), indent="").encode()
 
 
 def whoami_json(caller: Caller, roles: Iterable[str]) -> bytes:
     """Tell the same to programs; the anonymous have no name."""
-    return _json_line({"name": caller.name, "roles": list(roles), "door": caller.door, "address": caller.source})
+    return _json_line(
+        {"name": caller.name, "roles": list(roles), "protocol": caller.protocol, "address": caller.source}
+    )
 
 
 def who_text(connected: Mapping[str, int]) -> bytes:
     """Tell how many are connected."""
-    rows = [(door, str(count)) for door, count in sorted(connected.items())]
-    return _table(rows, max((len(door) for door, _ in rows), default=0), indent="").encode()
+    rows = [(protocol, str(count)) for protocol, count in sorted(connected.items())]
+    return _table(rows, max((len(protocol) for protocol, _ in rows), default=0), indent="").encode()
 
 
 def who_json(connected: Mapping[str, int]) -> bytes:

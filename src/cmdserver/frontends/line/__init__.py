@@ -1,1 +1,1 @@
-"""The line door: one request a line, over TCP, TLS or a UNIX socket."""
+"""The line listener: one request a line, over TCP, TLS or a UNIX socket."""

@@ -1,4 +1,4 @@
-"""One client of the line door: lines to the interpreter, answers back, and a login between where the door asks for one.
+"""One client of a line listener: lines to the interpreter, answers back, and a login before them where it is asked for.
 
 One request a connection, unless it says ``session``. Lines sent ahead wait until those before them are answered and
 their answers taken.
@@ -19,13 +19,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.auth.authenticator import Credentials, Door, Login, Offence
+from cmdserver.auth.authenticator import Credentials, ListenerAuth, Login, Offence
 from cmdserver.core.errors import BadArgument, Busy, Malformed, Refusal
 from cmdserver.core.model import Caller
 from cmdserver.frontends.common import line_protocol
-from cmdserver.frontends.common.interface import Lobby
+from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.common.interpreter import Interpreter
-from cmdserver.frontends.common.login_session import Entrance
+from cmdserver.frontends.common.login_session import LoginSession
 from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.line.pacing import PacedConnection
 from cmdserver.net.connection_table import Connections
@@ -46,11 +46,11 @@ _log = Logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """What all connections of one door have in common."""
+    """What all connections of one listener have in common."""
 
     #: Makes callers of its clients.
-    door: Door
-    lobby: Lobby
+    listener_auth: ListenerAuth
+    context: FrontEndContext
     interpreter: Interpreter
     connections: Connections[PacedConnection]
     #: Over TLS only.
@@ -62,7 +62,7 @@ class LineConnection(PacedConnection):
     """One client, from accept to the end.
 
     Args:
-        shared: What it has in common with the door's others.
+        shared: What it has in common with the listener's others.
         source: Where the client calls from.
         charged: Who is charged if it comes to nothing, see `charged_source_of`.
     """
@@ -76,11 +76,11 @@ class LineConnection(PacedConnection):
     #: False until TLS has its keys: before that nothing can be said.
     _can_speak = False
     _is_leaving = False
-    #: Until it is known who this is, at a door that asks.
-    _entrance: Entrance | None = None
+    #: Until it is known who this is, at a listener that asks.
+    _login_session: LoginSession | None = None
 
     def __init__(self, shared: Shared, source: str, charged: str) -> None:
-        super().__init__(shared.connections, shared.lobby.limits, source)
+        super().__init__(shared.connections, shared.context.limits, source)
         self._shared = shared
         self.charged = charged
 
@@ -89,8 +89,8 @@ class LineConnection(PacedConnection):
     def connectionMade(self) -> None:
         """Greet, and wait for the first line; over TLS when it is known who has which certificate."""
         super().connectionMade()
-        if self._shared.door.login is not Login.NEVER:
-            self._entrance = Entrance(self._shared.door, self)
+        if self._shared.listener_auth.login is not Login.NEVER:
+            self._login_session = LoginSession(self._shared.listener_auth, self)
         if self._shared.certificate_of is None:
             self._can_speak = True
             self._begin()
@@ -98,9 +98,9 @@ class LineConnection(PacedConnection):
     def handshakeCompleted(self) -> None:
         """TLS has its keys: a client with a certificate is not asked who it is."""
         self._can_speak = True
-        trying = self._shared.door.log_in_by_certificate(self.source, self._certificate)
-        if trying is not None and self._entrance is not None:
-            self._entrance.await_login(trying)
+        trying = self._shared.listener_auth.log_in_by_certificate(self.source, self._certificate)
+        if trying is not None and self._login_session is not None:
+            self._login_session.await_login(trying)
         else:
             self._begin()
 
@@ -108,19 +108,19 @@ class LineConnection(PacedConnection):
         return self._shared.certificate_of and self._shared.certificate_of(self.transport, self.source)
 
     def _begin(self) -> None:
-        if self._entrance is not None and self._shared.door.login is Login.REQUIRED:
-            self._entrance.ask()
+        if self._login_session is not None and self._shared.listener_auth.login is Login.REQUIRED:
+            self._login_session.ask()
         else:
             self.say(GREETING)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone, and with it the wish for an answer."""
         super().connectionLost(reason)
-        if self._entrance is not None:
+        if self._login_session is not None:
             is_refused = not self._can_speak and CERTIFICATE_REFUSED in str(reason.value)
             if is_refused:
-                self._shared.door.refused_in_handshake(self.source, CERTIFICATE_REFUSED)
-            self._entrance.leave(Offence.AUTHFAIL if is_refused else Offence.NOAUTH)
+                self._shared.listener_auth.refused_in_handshake(self.source, CERTIFICATE_REFUSED)
+            self._login_session.leave(Offence.AUTHFAIL if is_refused else Offence.NOAUTH)
         if self._answering is not None:
             self._answering.cancel()
 
@@ -162,7 +162,7 @@ class LineConnection(PacedConnection):
         """End what runs and forget what was typed, as a terminal does; a login that is not made is given up."""
         self._buffer.clear()
         self._read_on()
-        if self._entrance is not None and (self._entrance.is_asking or self._entrance.is_trying):
+        if self._login_session is not None and (self._login_session.is_asking or self._login_session.is_trying):
             self._close()
         elif self._answering is not None:
             answering, self._answering = self._answering, None
@@ -184,19 +184,19 @@ class LineConnection(PacedConnection):
             return
         limits = self._limits()
         seconds = limits.login_seconds if self._is_on_trial else limits.idle_seconds
-        if self._entrance is not None and self._entrance.is_trying:
-            self._entrance.give_up()
+        if self._login_session is not None and self._login_session.is_trying:
+            self._login_session.give_up()
             self.write(error_text(Busy("too many logins are being checked", seconds)))
         else:
-            if self._entrance is not None:
-                self._entrance.leave(Offence.GRACE_EXCEEDED)
+            if self._login_session is not None:
+                self._login_session.leave(Offence.GRACE_EXCEEDED)
             self.write(f"cmdserver: nothing was asked within {seconds:g} s\n".encode())
         if self._can_speak:
             self._close()
         else:
             self.transport.abortConnection()
 
-    def come_to_an_end(self) -> None:
+    def close_when_idle(self) -> None:
         """Close as soon as what was asked has been answered, if only by `busy`."""
         self._is_leaving = True
         if self._can_speak:
@@ -209,7 +209,7 @@ class LineConnection(PacedConnection):
     @property
     def _is_busy(self) -> bool:
         """Whether lines wait, for an answer before them or for a login."""
-        return self._answering is not None or (self._entrance is not None and not self._entrance.takes_lines)
+        return self._answering is not None or (self._login_session is not None and not self._login_session.takes_lines)
 
     def _proceed(self) -> None:
         """Answer lines until there is a reason to wait."""
@@ -226,12 +226,12 @@ class LineConnection(PacedConnection):
         for _ in range(LINES_IN_A_ROW):
             if self._is_busy or self._is_output_full or self._is_closing or not self._take_line():
                 return
-        self._shared.lobby.clock.callLater(0, self._proceed)
+        self._shared.context.clock.callLater(0, self._proceed)
 
     def _take_line(self) -> bool:
         """Perform the next line; return whether there was one."""
         try:
-            is_answer = self._entrance is not None and self._entrance.is_asking
+            is_answer = self._login_session is not None and self._login_session.is_asking
             line = self._buffer.next_answer() if is_answer else self._buffer.next_line()
             if line is None and self._is_input_over:
                 line = self._last_line(is_answer=is_answer)
@@ -239,8 +239,8 @@ class LineConnection(PacedConnection):
             self.refuse_input(malformed)
             return False
         if line is not None:
-            if self._entrance is not None and is_answer:
-                self._entrance.take(line)
+            if self._login_session is not None and is_answer:
+                self._login_session.take(line)
             else:
                 self._perform(line)
             return True
@@ -287,18 +287,18 @@ class LineConnection(PacedConnection):
 
     def _begin_login(self) -> None:
         """The word ``login``: a dialogue, if there is a login here and it has not been made."""
-        if self._entrance is not None and self._require_caller().is_anonymous:
+        if self._login_session is not None and self._require_caller().is_anonymous:
             self._is_on_trial = True
             self._connections.expect_within(self, self._limits().login_seconds)
-            self._entrance.ask()
+            self._login_session.ask()
             return
-        text = "you have logged in" if self._entrance is not None else "there is no login on this door"
+        text = "you have logged in" if self._login_session is not None else "there is no login on this listener"
         self._refuse(BadArgument(text), as_json=False)
         # What comes next may be a name and a password, for nobody to read and least of all the audit file.
         self._close()
 
     def _refuse(self, refusal: Refusal, *, as_json: bool) -> None:
-        somebody = self._caller or self._shared.door.stranger(self.source)
+        somebody = self._caller or self._shared.listener_auth.stranger(self.source)
         self._shared.interpreter.refuse(somebody, refusal, self, as_json=as_json)
 
     def _answered(self, _: None = None) -> None:
@@ -318,5 +318,5 @@ class LineConnection(PacedConnection):
             LoginRequired: It is nobody, and has to be somebody.
         """
         if self._caller is None:
-            self._caller = self._shared.door.anonymous(self.source)
+            self._caller = self._shared.listener_auth.anonymous(self.source)
         return self._caller

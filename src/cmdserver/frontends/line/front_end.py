@@ -1,4 +1,4 @@
-"""The line door as the house sees it: it lets clients in, tells those there is no room for, and comes to an end.
+"""The line listener as the house sees it: it lets clients in, tells those there is no room for, and comes to an end.
 
 Rule of this file: it knows who may connect, and nothing of what they say; that is `LineConnection`'s.
 """
@@ -11,13 +11,12 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from cmdserver.auth.authenticator import Door
+from cmdserver.auth.authenticator import ListenerAuth
 from cmdserver.core.errors import Busy, Refusal, RequestError, Throttled
-from cmdserver.frontends.common.interface import FrontEnd, Lobby
+from cmdserver.frontends.common.interface import FrontEnd, FrontEndContext
 from cmdserver.frontends.common.interpreter import Interpreter
 from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.line.connection import CertificateOf, LineConnection, Shared
-from cmdserver.net.connection_table import Connections
 from cmdserver.net.listener import charged_source_of, endpoint_of, source_of
 
 #: Clients for whom there is no room and who are told so, at once; the rest are closed without a word.
@@ -25,20 +24,22 @@ MOST_PARTING = 100
 
 
 class LineFrontEnd(FrontEnd):
-    """One line door.
+    """One line listener.
 
     Args:
-        door: Makes callers of its clients.
+        listener: Makes callers of its clients.
         lobby: The house behind it.
         certificate_of: Over TLS: what a client's verified certificate says, if it has shown one.
     """
 
-    def __init__(self, door: Door, lobby: Lobby, certificate_of: CertificateOf | None = None) -> None:
+    def __init__(
+        self, listener_auth: ListenerAuth, context: FrontEndContext, certificate_of: CertificateOf | None = None
+    ) -> None:
         self._shared = Shared(
-            door=door,
-            lobby=lobby,
-            interpreter=Interpreter(lobby.dispatcher),
-            connections=Connections(door.name, lobby),
+            listener_auth=listener_auth,
+            context=context,
+            interpreter=Interpreter(context.dispatcher),
+            connections=context.connections_of(listener_auth.name),
             certificate_of=certificate_of,
         )
         self._parting: set[Protocol] = set()
@@ -46,15 +47,15 @@ class LineFrontEnd(FrontEnd):
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Let a client in, or tell it that there is no room."""
         source, charged = source_of(addr), charged_source_of(addr)
-        door = self._shared.door
+        listener_auth = self._shared.listener_auth
         try:
-            door.arrive(charged)
+            listener_auth.arrive(charged)
         except (Busy, Throttled) as refusal:
             return self._turn_away(refusal)
         try:
             self._shared.connections.enter(source)
         except Busy as busy:
-            door.settle(charged)
+            listener_auth.settle(charged)
             return self._turn_away(busy)
         return LineConnection(self._shared, source, charged)
 
@@ -66,9 +67,9 @@ class LineFrontEnd(FrontEnd):
 
     def close(self) -> None:
         """See `FrontEnd`."""
-        self._shared.connections.come_to_an_end()
+        self._shared.connections.close_when_idle()
 
-    def try_it(self, address: IAddress, command: str) -> str:
+    def example_command(self, address: IAddress, command: str) -> str:
         """See `FrontEnd`."""
         is_inet = isinstance(address, IPv4Address | IPv6Address)
         path = os.fsdecode(getattr(address, "name", b"") or b"")
@@ -97,6 +98,8 @@ class _TurnedAway(Protocol):
         self.transport.loseConnection()
 
 
-def make(door: Door, lobby: Lobby, certificate_of: CertificateOf | None = None) -> FrontEnd:
-    """Make the front end of a line door; over TLS, ``certificate_of`` knows who shows which certificate."""
-    return LineFrontEnd(door, lobby, certificate_of)
+def make(
+    listener_auth: ListenerAuth, context: FrontEndContext, certificate_of: CertificateOf | None = None
+) -> FrontEnd:
+    """Make the front end of a line listener; over TLS, ``certificate_of`` knows who shows which certificate."""
+    return LineFrontEnd(listener_auth, context, certificate_of)

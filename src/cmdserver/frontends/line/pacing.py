@@ -1,9 +1,9 @@
 """A connection at the pace of whoever is at its other end, within limits, and how its two directions end.
 
 Input: telnet's commands are taken out first. What comes is kept up to one line and a little; the rest waits in the
-network until there is room, and `Hangups` watches for the client meanwhile, as it does when the client has ended its
-input. Output: a run is paused while what it has said waits to be sent. Time: a client may take so long to ask, and so
-long to take its answer. The end: what is written is sent first, and a client that is still sending is not cut short.
+network until there is room, and `PeerLiveness` watches for the client meanwhile, as it does when the client has ended
+its input. Output: a run is paused while what it has said waits to be sent. Time: a client may take so long to ask, and
+so long to take its answer. The end: what is written is sent first, and a client that is still sending is not cut short.
 
 Rule of this file: it knows bytes, and in which direction they go; what they say is for the class that inherits it. (It
 is inherited, not owned: two objects that know each other are garbage that only the collector finds, and most
@@ -35,7 +35,7 @@ class PacedConnection(Protocol):
     """One connection, to be inherited by what knows the meaning of its lines.
 
     Args:
-        connections: All of the door's.
+        connections: All of the listener's.
         limits: As they are now.
         source: Where the client calls from.
     """
@@ -84,7 +84,7 @@ class PacedConnection(Protocol):
         """What was expected did not come in time."""
         raise NotImplementedError
 
-    def come_to_an_end(self) -> None:
+    def close_when_idle(self) -> None:
         """Close as soon as what is being answered has been."""
         raise NotImplementedError
 

@@ -1,1 +1,1 @@
-"""The SSH door (RFC 4251 to 4254): who logs in, what a session may do, and the terminal that a person sees."""
+"""The SSH listener (RFC 4251 to 4254): who logs in, what a session may do, and the terminal that a person sees."""

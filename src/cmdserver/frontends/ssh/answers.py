@@ -1,6 +1,6 @@
 """A request of a session, answered: standard output and standard error apart, and how it ended.
 
-Rule of this file: lines in, two streams and an `Ending` out; it knows neither packets nor terminals.
+Rule of this file: lines in, two streams and an `ExitStatus` out; it knows neither packets nor terminals.
 """
 
 from typing import Protocol
@@ -14,7 +14,7 @@ from cmdserver.core.model import Answer, Caller, Flow, Grant
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.frontends.common import line_protocol, rendering
 from cmdserver.frontends.common.interpreter import Interpreter
-from cmdserver.frontends.ssh.ending import INTERRUPTED, Ending, of_answer, of_error
+from cmdserver.frontends.ssh.ending import INTERRUPTED, ExitStatus, of_answer, of_error
 
 
 class Streams(Protocol):
@@ -54,7 +54,7 @@ class Answers:
         """Name what the caller may run, for completion."""
         return self._dispatcher.names(self._caller)
 
-    def perform(self, line: bytes, streams: Streams, *, is_for_person: bool = False) -> Deferred[Ending] | None:
+    def perform(self, line: bytes, streams: Streams, *, is_for_person: bool = False) -> Deferred[ExitStatus] | None:
         """Answer one line.
 
         Args:
@@ -75,7 +75,7 @@ class Answers:
             case line_protocol.Quit():
                 return None
             case line_protocol.Session():
-                answering = succeed(Ending())
+                answering = succeed(ExitStatus())
             case line_protocol.LogIn():
                 answering = self.refuse(BadArgument("you have logged in"), streams)
             case line_protocol.Run(words) if parsed.as_json:
@@ -86,7 +86,7 @@ class Answers:
                 answering = self._consult(request, streams, as_json=parsed.as_json)
         return answering
 
-    def refuse(self, refusal: Refusal, streams: Streams, *, as_json: bool = False) -> Deferred[Ending]:
+    def refuse(self, refusal: Refusal, streams: Streams, *, as_json: bool = False) -> Deferred[ExitStatus]:
         """Answer what is no request."""
         return succeed(_complain(self._dispatcher.refuse(self._caller, refusal), streams, as_json=as_json))
 
@@ -97,26 +97,26 @@ class Answers:
             raise Malformed(f"the line is longer than {self.line_bytes} bytes")
         return line_protocol.parse(line)
 
-    def _consult(self, question: line_protocol.Question, streams: Streams, *, as_json: bool) -> Deferred[Ending]:
+    def _consult(self, question: line_protocol.Question, streams: Streams, *, as_json: bool) -> Deferred[ExitStatus]:
         try:
             streams.out(self._interpreter.consult(self._caller, question, as_json=as_json))
         except RequestError as error:
             return succeed(_complain(error, streams, as_json=as_json))
-        return succeed(Ending())
+        return succeed(ExitStatus())
 
-    def _run(self, words: tuple[str, ...], streams: Streams, *, is_for_person: bool) -> Deferred[Ending]:
+    def _run(self, words: tuple[str, ...], streams: Streams, *, is_for_person: bool) -> Deferred[ExitStatus]:
         run = _Run(streams, is_for_person=is_for_person)
         asked = self._dispatcher.ask(self._caller, words, run).addCallback(run.finish)
         return asked.addErrback(self._failed, streams, run)
 
-    def _run_as_json(self, words: tuple[str, ...], streams: Streams) -> Deferred[Ending]:
-        def write(answer: Answer) -> Ending:
+    def _run_as_json(self, words: tuple[str, ...], streams: Streams) -> Deferred[ExitStatus]:
+        def write(answer: Answer) -> ExitStatus:
             streams.out(rendering.answer_json(answer))
             return of_answer(answer)
 
         return self._dispatcher.ask(self._caller, words).addCallback(write).addErrback(self._failed, streams, None)
 
-    def _failed(self, failure: Failure, streams: Streams, run: "_Run | None") -> Ending:
+    def _failed(self, failure: Failure, streams: Streams, run: "_Run | None") -> ExitStatus:
         if run is not None:
             run.stop()
         if failure.check(CancelledError):
@@ -151,7 +151,7 @@ class _Run:
     def err(self, chunk: bytes) -> None:
         self._write_err(chunk if self._is_raw else self._err.feed(chunk))
 
-    def finish(self, answer: Answer) -> Ending:
+    def finish(self, answer: Answer) -> ExitStatus:
         self.stop()
         self._write_out(self._out.finish())
         self._write_err(self._err.finish())
@@ -184,7 +184,7 @@ class _Run:
             self._ends_line = data.endswith(b"\n")
 
 
-def _complain(error: RequestError, streams: Streams, *, as_json: bool) -> Ending:
+def _complain(error: RequestError, streams: Streams, *, as_json: bool) -> ExitStatus:
     """Say what became of a request without an answer: to programs that want JSON where they read it."""
     if as_json:
         streams.out(rendering.error_json(error))

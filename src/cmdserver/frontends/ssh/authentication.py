@@ -1,8 +1,8 @@
 """The ``ssh-userauth`` service (RFC 4252): keys, passwords, and passwords asked for in a dialogue (RFC 4256).
 
-Every attempt goes through the door, as at every other door: throttled, decided by the portal, written down. What is
-answered does not depend on whether there is such a user. Requests are decided one after the other; how many may be made
-is bounded for each connection, and how long it may take is the connection's to see to.
+Every attempt goes through the listener, as at every other listener: throttled, decided by the portal, written down.
+What is answered does not depend on whether there is such a user. Requests are decided one after the other; how many may
+be made is bounded for each connection, and how long it may take is the connection's to see to.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ from twisted.conch.ssh.service import SSHService
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
-from cmdserver.auth.authenticator import Credentials, Door, Password
+from cmdserver.auth.authenticator import Credentials, ListenerAuth, Password
 from cmdserver.auth.credentials import PublicKey
 from cmdserver.core.errors import LoginRefused, RequestError
 from cmdserver.core.model import Caller
@@ -73,16 +73,16 @@ class Authentication(SSHService):
 
     Args:
         client: Who is asked.
-        door: Knows how to find out.
+        listener: Knows how to find out.
         login_attempts: Wrong passwords and signatures that are put up with.
     """
 
     name = b"ssh-userauth"
     protocolMessages = dict.fromkeys((REQUEST, INFO_RESPONSE), "")
 
-    def __init__(self, client: Client, door: Door, login_attempts: int) -> None:
+    def __init__(self, client: Client, listener_auth: ListenerAuth, login_attempts: int) -> None:
         self._client = client
-        self._door = door
+        self._listener_auth = listener_auth
         self._attempts_left = login_attempts
         self._keys_left = MOST_KEYS
         self._requests_left = MOST_REQUESTS
@@ -175,21 +175,21 @@ class Authentication(SSHService):
             self._try(PublicKey(name=user, blob=blob, signed=signed, signature=signature, source=source))
         else:
             key = PublicKey(name=user, blob=blob, signed=b"", signature=b"", source=source)
-            asked = self._door.is_acceptable_key(source, user, blob) if is_known else succeed(False)
+            asked = self._listener_auth.is_acceptable_key(source, user, blob) if is_known else succeed(False)
             self._wait_for(asked.addCallback(self._answer_offer, algorithm, key), is_offer=True)
 
     def _answer_offer(self, is_acceptable: bool, algorithm: bytes, key: PublicKey) -> Deferred[Caller] | None:  # noqa: FBT001 - a Deferred's result
         """Say that a key is worth a signature; one that is not proves nothing."""
         if not is_acceptable:
             # Which is written down: who wonders why a key does not work finds it there.
-            return self._door.log_in(key.source, key)
+            return self._listener_auth.log_in(key.source, key)
         self._client.sendPacket(PK_OK, string(algorithm) + string(key.blob))
         return None
 
     # Attempts
 
     def _try(self, credentials: Credentials) -> None:
-        self._wait_for(self._door.log_in(self._client.source, credentials), is_offer=False)
+        self._wait_for(self._listener_auth.log_in(self._client.source, credentials), is_offer=False)
 
     def _wait_for(self, trying: Deferred[Any], *, is_offer: bool) -> None:
         """Let nothing else be decided before this is: a Caller, None for a key that was offered, or a failure."""

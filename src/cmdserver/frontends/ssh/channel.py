@@ -9,7 +9,7 @@ from collections import deque
 from typing import Protocol
 
 from cmdserver.core.model import Flow
-from cmdserver.frontends.ssh.ending import Ending
+from cmdserver.frontends.ssh.ending import ExitStatus
 from cmdserver.sshtransport.encoding import string, uint32
 
 #: What a client may send before we have taken it up, and in one packet; for keys and lines, not for files.
@@ -63,7 +63,7 @@ class Channel:
         self._offset = 0
         self._flow: Flow | None = None
         self._is_flow_paused = False
-        self._ending: Ending | None = None
+        self._ending: ExitStatus | None = None
         self._has_closed = False
 
     # Writing
@@ -82,7 +82,7 @@ class Channel:
         self._is_flow_paused = False
         self.steer()
 
-    def exit(self, ending: Ending) -> None:
+    def exit(self, ending: ExitStatus) -> None:
         """Say how it ended, and close, as soon as everything is sent; only the first time counts."""
         if self._ending is None:
             self._ending = ending
@@ -167,7 +167,7 @@ class Channel:
             self._waiting.append((is_error, data))
             self.send_on()
 
-    def _say_ending(self, ending: Ending) -> None:
+    def _say_ending(self, ending: ExitStatus) -> None:
         if self._has_closed:
             return
         to = uint32(self._peer_number)

@@ -99,11 +99,11 @@ class Channels(SSHService):
         for session in list(self._sessions.values()):
             session.expire(farewell)
 
-    def come_to_an_end(self) -> None:
+    def close_when_idle(self) -> None:
         """Take no more requests, and let what runs come to its end."""
         self._is_closed = True
         for session in list(self._sessions.values()):
-            session.come_to_an_end()
+            session.close_when_idle()
 
     # Packets
 

@@ -16,10 +16,10 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from cmdserver.auth.authenticator import Door, Offence
+from cmdserver.auth.authenticator import ListenerAuth, Offence
 from cmdserver.core.errors import Busy
 from cmdserver.core.model import Caller
-from cmdserver.frontends.common.interface import Lobby
+from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.ssh.answers import Answers
 from cmdserver.frontends.ssh.authentication import SUCCESS, Authentication
 from cmdserver.frontends.ssh.channels import Channels
@@ -38,9 +38,9 @@ class SSHConnection(ServerTransport):
     """One client.
 
     Args:
-        door: Knows how to find out who it is.
-        lobby: The house behind the door.
-        connections: All of the door's.
+        listener: Knows how to find out who it is.
+        lobby: The house behind the listener.
+        connections: All of the listener's.
         source: Where the client calls from.
         charged: Who is charged if it comes to nothing, see `charged_source_of`.
     """
@@ -53,16 +53,21 @@ class SSHConnection(ServerTransport):
 
     _authentication: Authentication | None = None
     _channels: Channels | None = None
-    #: Counted among those who have not logged in, by `Door.arrive`.
-    _is_newcomer = True
+    #: Counted among those who have not logged in, by `ListenerAuth.arrive`.
+    _is_unauthenticated = True
     #: Why it ends as soon as nothing more is to be said; None while it does not.
     _farewell: str | None = None
 
     def __init__(
-        self, door: Door, lobby: Lobby, connections: "Connections[SSHConnection]", source: str, charged: str
+        self,
+        listener_auth: ListenerAuth,
+        context: FrontEndContext,
+        connections: "Connections[SSHConnection]",
+        source: str,
+        charged: str,
     ) -> None:
-        self._door = door
-        self._lobby = lobby
+        self._listener_auth = listener_auth
+        self._context = context
         self._connections = connections
         self.source = source
         self._charged = charged
@@ -72,7 +77,7 @@ class SSHConnection(ServerTransport):
     def connectionMade(self) -> None:
         """Begin, with the clock running."""
         self._connections.opened(self)
-        self._connections.expect_within(self, self._lobby.limits().login_seconds)
+        self._connections.expect_within(self, self._context.limits().login_seconds)
         super().connectionMade()
 
     def connectionLost(self, reason: Failure | None = connectionDone) -> None:
@@ -91,7 +96,7 @@ class SSHConnection(ServerTransport):
     def outputHeld(self) -> None:
         """The client does not keep up, or changes keys."""
         if self._channels is not None:
-            self._connections.expect_within(self, self._lobby.limits().idle_seconds)
+            self._connections.expect_within(self, self._context.limits().idle_seconds)
             self._channels.hold()
 
     def outputReleased(self) -> None:
@@ -113,7 +118,7 @@ class SSHConnection(ServerTransport):
 
     def authenticate(self) -> Authentication:
         """Begin to find out who it is."""
-        self._authentication = Authentication(self, self._door, self._lobby.limits().login_attempts)
+        self._authentication = Authentication(self, self._listener_auth, self._context.limits().login_attempts)
         return self._authentication
 
     def let_in(self, caller: Caller) -> None:
@@ -122,13 +127,13 @@ class SSHConnection(ServerTransport):
         # The names are Conch's; with these set, keys may be exchanged again.
         self.avatar, self.logoutFunction = caller, _nothing
         self.sendPacket(SUCCESS, b"")
-        answers = Answers(caller, self._lobby.dispatcher, self._lobby.limits().line_bytes)
-        self._channels = Channels(self, answers, self._lobby.clock, permits_pty=caller.permits_pty)
+        answers = Answers(caller, self._context.dispatcher, self._context.limits().line_bytes)
+        self._channels = Channels(self, answers, self._context.clock, permits_pty=caller.permits_pty)
         self.setService(self._channels)
         self._authentication = None
         self.stirred()
         if self._farewell is not None:
-            self.come_to_an_end()
+            self.close_when_idle()
 
     def send_away(self, why: str) -> None:
         """The client has not logged in, and will not."""
@@ -151,7 +156,7 @@ class SSHConnection(ServerTransport):
         if self._channels.is_busy:
             self._connections.expect_nothing(self)
         elif self._farewell is None:
-            self._connections.expect_within(self, self._lobby.limits().idle_seconds)
+            self._connections.expect_within(self, self._context.limits().idle_seconds)
         elif self._channels.is_empty:
             self.sendDisconnect(DISCONNECT_BY_APPLICATION, self._farewell)
         else:
@@ -162,7 +167,7 @@ class SSHConnection(ServerTransport):
 
     def overdue(self) -> None:
         """What was expected did not come in time."""
-        limits, channels = self._lobby.limits(), self._channels
+        limits, channels = self._context.limits(), self._channels
         if self._is_over or (channels is not None and self.isOutputHeld):
             self.transport.abortConnection()
         elif channels is None:
@@ -174,11 +179,11 @@ class SSHConnection(ServerTransport):
             channels.expire(f"cmdserver: {self._farewell}")
             self.stirred()
 
-    def come_to_an_end(self) -> None:
+    def close_when_idle(self) -> None:
         """Close as soon as what was asked has been answered."""
         self._farewell = "the daemon is stopping"
         if self._channels is not None:
-            self._channels.come_to_an_end()
+            self._channels.close_when_idle()
             self.stirred()
         elif self._authentication is None or not self._authentication.is_busy:
             self.send_away(self._farewell)
@@ -203,11 +208,11 @@ class SSHConnection(ServerTransport):
 
     def _settle(self, offence: Offence | None) -> None:
         """Count the client out of those who have not logged in, and charge it if that came to nothing; once."""
-        if self._is_newcomer:
-            self._is_newcomer = False
-            self._door.settle(self._charged)
+        if self._is_unauthenticated:
+            self._is_unauthenticated = False
+            self._listener_auth.settle(self._charged)
             if offence is not None:
-                self._door.offended(self._charged, offence)
+                self._listener_auth.offended(self._charged, offence)
 
 
 def _nothing() -> None:

@@ -31,7 +31,7 @@ _ANY_OTHER = "SIG@openssh.com"
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ExitStatus:
     """An exit status, unless there is a signal."""
 
     status: int = 0
@@ -54,19 +54,19 @@ class Ending:
 
 
 #: A request that was ended by whoever had made it.
-INTERRUPTED = Ending(signal="SIGINT")
+INTERRUPTED = ExitStatus(signal="SIGINT")
 
 
-def of_answer(answer: Answer) -> Ending:
+def of_answer(answer: Answer) -> ExitStatus:
     """Say how a command ended that ran."""
     finished = answer.finished
     if finished.timed_out:
-        return Ending(STATUS[Code.TIMEOUT])
+        return ExitStatus(STATUS[Code.TIMEOUT])
     if finished.exit_status is None:
-        return Ending(signal=finished.signal or "SIGKILL")
-    return Ending(finished.exit_status)
+        return ExitStatus(signal=finished.signal or "SIGKILL")
+    return ExitStatus(finished.exit_status)
 
 
-def of_error(error: RequestError) -> Ending:
+def of_error(error: RequestError) -> ExitStatus:
     """Say how a request ended that has no answer."""
-    return Ending(STATUS[error.code])
+    return ExitStatus(STATUS[error.code])

@@ -1,4 +1,4 @@
-"""The front end of an SSH door: its host keys, and who gets as far as a connection.
+"""The front end of an SSH listener: its host keys, and who gets as far as a connection.
 
 Rule of this file: it knows no packets.
 """
@@ -12,9 +12,9 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from cmdserver.auth.authenticator import Door
+from cmdserver.auth.authenticator import ListenerAuth
 from cmdserver.core.errors import Busy, Throttled
-from cmdserver.frontends.common.interface import FrontEnd, Lobby
+from cmdserver.frontends.common.interface import FrontEnd, FrontEndContext
 from cmdserver.frontends.ssh.connection import SSHConnection, service_of
 from cmdserver.net.connection_table import Connections
 from cmdserver.net.listener import charged_source_of, endpoint_of, source_of
@@ -26,38 +26,40 @@ NOT_NOW = b"Not allowed at this time\r\n"
 
 
 class SSHFrontEnd(FrontEnd):
-    """What all connections of one SSH door share.
+    """What all connections of one SSH listener share.
 
     Args:
-        door: Makes callers of its clients.
+        listener: Makes callers of its clients.
         lobby: The house behind it.
     """
 
     #: A connection asks its factory for services; the names are Conch's.
     getService = staticmethod(service_of)
 
-    def __init__(self, door: Door, lobby: Lobby) -> None:
-        self._door = door
-        self._lobby = lobby
-        keys = [Key(key) for key in lobby.ssh_host_keys()]
+    def __init__(self, listener_auth: ListenerAuth, context: FrontEndContext) -> None:
+        self._listener_auth = listener_auth
+        self._context = context
+        keys = [Key(key) for key in context.ssh_host_keys()]
         self.privateKeys = {key.sshType(): key for key in keys}
         self.publicKeys = {key.sshType(): key.public() for key in keys}
-        self._connections: Connections[SSHConnection] = Connections(door.name, lobby)
+        self._connections: Connections[SSHConnection] = Connections(
+            listener_auth.name, context.connection_limit, context.liveness, context.clock
+        )
         self._parting: set[Protocol] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Let a client begin, unless there is no room or it has to wait."""
         source, charged = source_of(addr), charged_source_of(addr)
         try:
-            self._door.arrive(charged)
+            self._listener_auth.arrive(charged)
         except (Busy, Throttled):
             return self._turn_away()
         try:
             self._connections.enter(source)
         except Busy:
-            self._door.settle(charged)
+            self._listener_auth.settle(charged)
             return self._turn_away()
-        connection = SSHConnection(self._door, self._lobby, self._connections, source, charged)
+        connection = SSHConnection(self._listener_auth, self._context, self._connections, source, charged)
         connection.factory = self
         return connection
 
@@ -66,9 +68,9 @@ class SSHFrontEnd(FrontEnd):
 
     def close(self) -> None:
         """See `FrontEnd`."""
-        self._connections.come_to_an_end()
+        self._connections.close_when_idle()
 
-    def try_it(self, address: IAddress, command: str) -> str:
+    def example_command(self, address: IAddress, command: str) -> str:
         """See `FrontEnd`."""
         if isinstance(address, IPv4Address | IPv6Address):
             host, _, port = endpoint_of(address, " ").partition(" ")
@@ -94,6 +96,6 @@ class _TurnedAway(Protocol):
         self._parting.discard(self)
 
 
-def make(door: Door, lobby: Lobby, certificate_of: object = None) -> FrontEnd:  # noqa: ARG001 - there is no TLS here
-    """Make the front end of an SSH door."""
-    return SSHFrontEnd(door, lobby)
+def make(listener_auth: ListenerAuth, context: FrontEndContext, certificate_of: object = None) -> FrontEnd:  # noqa: ARG001 - there is no TLS here
+    """Make the front end of an SSH listener."""
+    return SSHFrontEnd(listener_auth, context)

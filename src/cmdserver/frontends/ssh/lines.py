@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 from cmdserver.core.errors import Malformed
 from cmdserver.frontends.common import line_protocol
 from cmdserver.frontends.ssh.answers import Answers
-from cmdserver.frontends.ssh.ending import Ending
+from cmdserver.frontends.ssh.ending import ExitStatus
 from cmdserver.frontends.ssh.programs import Output, Program
 
 #: Lines that are answered in a row before other sessions have a turn.
@@ -28,7 +28,7 @@ class Lines(Program):
         super().__init__(answers, output)
         self._clock = clock
         self._buffer = line_protocol.LineBuffer(answers.line_bytes)
-        self._last = Ending()
+        self._last = ExitStatus()
         self._is_input_over = False
         self._is_leaving = False
         self._is_proceeding = False
@@ -49,7 +49,7 @@ class Lines(Program):
 
     def interrupt(self, signal: str = "SIGINT") -> None:
         """End what runs, and the rest with it, as a signal ends a shell that reads a file."""
-        self._last = Ending(signal=signal)
+        self._last = ExitStatus(signal=signal)
         self.leave()
         self._output.exit(self._last)
 
@@ -58,7 +58,7 @@ class Lines(Program):
         self._output.err(f"{farewell}\n".encode())
         self._output.exit(self._last)
 
-    def come_to_an_end(self) -> None:
+    def close_when_idle(self) -> None:
         """See `Program`; lines that have come are answered, if only by `busy`."""
         self._is_leaving = True
         self.proceed()
@@ -101,6 +101,6 @@ class Lines(Program):
             self._await(answering)
         return True
 
-    def _answered(self, ending: Ending) -> None:
+    def _answered(self, ending: ExitStatus) -> None:
         self._last = ending
         self.proceed()

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from cmdserver.core.errors import Code
 from cmdserver.core.model import Flow
 from cmdserver.frontends.ssh.answers import Answers
-from cmdserver.frontends.ssh.ending import INTERRUPTED, STATUS, Ending
+from cmdserver.frontends.ssh.ending import INTERRUPTED, STATUS, ExitStatus
 
 _log = Logger()
 
@@ -30,7 +30,7 @@ class Output(Protocol):
     def follow(self, flow: Flow | None) -> None:
         """Pause and resume ``flow`` as the client keeps up."""
 
-    def exit(self, ending: Ending) -> None:
+    def exit(self, ending: ExitStatus) -> None:
         """Say how it ended, when all is sent; only the first time counts."""
 
     def read_on(self) -> None:
@@ -123,7 +123,7 @@ class Program(ABC):
         """Nothing was asked for too long; tell a person so, if one is there, and exit."""
 
     @abstractmethod
-    def come_to_an_end(self) -> None:
+    def close_when_idle(self) -> None:
         """Exit as soon as what runs has ended."""
 
     @property
@@ -138,7 +138,7 @@ class Program(ABC):
         """Whether there is no reason to wait."""
         return not (self.is_busy or self._output.is_full or self._output.is_exiting or self._has_left)
 
-    def _await(self, answering: Deferred[Ending]) -> None:
+    def _await(self, answering: Deferred[ExitStatus]) -> None:
         """Wait for the end of a request; `_answered` may be called at once."""
         self._answering = waiting = answering.addCallback(self._finish).addErrback(self._broken)
         if waiting.called and self._answering is waiting:
@@ -146,21 +146,21 @@ class Program(ABC):
         else:
             self._output.stirred()
 
-    def _finish(self, ending: Ending) -> None:
+    def _finish(self, ending: ExitStatus) -> None:
         self._answering = None
         self._output.stirred()
         if not self._has_left:
             self._answered(ending)
 
     @abstractmethod
-    def _answered(self, ending: Ending) -> None:
+    def _answered(self, ending: ExitStatus) -> None:
         """Go on after a request; not asked once it has been told to leave."""
 
     def _broken(self, failure: Failure) -> None:
         """A mistake of ours; the log sees why."""
         _log.failure("SSH session", failure)
         self._answering = None
-        self._output.exit(Ending(STATUS[Code.FAULT]))
+        self._output.exit(ExitStatus(STATUS[Code.FAULT]))
 
 
 class Command(Program):
@@ -184,7 +184,7 @@ class Command(Program):
         streams = Screenful(self._output) if self._is_at_terminal else self._output
         answering = self._answers.perform(self._line.strip(), streams)
         if answering is None:
-            self._output.exit(Ending())
+            self._output.exit(ExitStatus())
         else:
             self._await(answering)
 
@@ -203,8 +203,8 @@ class Command(Program):
     def expire(self, farewell: str) -> None:
         """See `Program`."""
 
-    def come_to_an_end(self) -> None:
+    def close_when_idle(self) -> None:
         """See `Program`; it does so anyway."""
 
-    def _answered(self, ending: Ending) -> None:
-        self._output.exit(Ending(signal=self._interrupted_by) if ending is INTERRUPTED else ending)
+    def _answered(self, ending: ExitStatus) -> None:
+        self._output.exit(ExitStatus(signal=self._interrupted_by) if ending is INTERRUPTED else ending)

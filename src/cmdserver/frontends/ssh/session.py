@@ -108,13 +108,13 @@ class Session:
         elif not self.channel.is_exiting:
             self._program.expire(farewell)
 
-    def come_to_an_end(self) -> None:
+    def close_when_idle(self) -> None:
         """Exit as soon as what runs has ended."""
         self._is_leaving = True
         if self._program is None:
             self.channel.close()
         else:
-            self._program.come_to_an_end()
+            self._program.close_when_idle()
 
     # Requests
 

@@ -7,9 +7,9 @@ from collections.abc import Collection
 
 from twisted.internet.interfaces import IReactorTime
 
-from cmdserver.frontends.common import line_protocol
+from cmdserver.core.names import RESERVED_WORDS
 from cmdserver.frontends.ssh.answers import Answers
-from cmdserver.frontends.ssh.ending import Ending
+from cmdserver.frontends.ssh.ending import ExitStatus
 from cmdserver.frontends.ssh.programs import Output, Program, Screenful
 from cmdserver.frontends.ssh.terminal.terminal import Gesture, Terminal
 
@@ -62,7 +62,7 @@ class Shell(Program):
         """End what runs, or forget what was typed, and prompt again; any other signal hangs up."""
         if signal != "SIGINT":
             self.leave()
-            self._output.exit(Ending(signal=signal))
+            self._output.exit(ExitStatus(signal=signal))
         elif self._answering is not None:
             self._output.out(b"^C")
             self._screen.ends_line = False
@@ -75,7 +75,7 @@ class Shell(Program):
         """See `Program`."""
         self._exit(farewell)
 
-    def come_to_an_end(self) -> None:
+    def close_when_idle(self) -> None:
         """See `Program`."""
         self._is_leaving = True
         if self._answering is None:
@@ -99,7 +99,7 @@ class Shell(Program):
             case Gesture.INTERRUPT:
                 self._prompt()
             case Gesture.LEAVE:
-                self._output.exit(Ending())
+                self._output.exit(ExitStatus())
             case str() if entered.strip():
                 self._perform(entered.strip().encode())
             case str():
@@ -118,11 +118,11 @@ class Shell(Program):
         self._screen.ends_line = True
         answering = self._answers.perform(line, self._screen, is_for_person=True)
         if answering is None:
-            self._output.exit(Ending())
+            self._output.exit(ExitStatus())
         else:
             self._await(answering)
 
-    def _answered(self, ending: Ending) -> None:  # noqa: ARG002 - a person has been told
+    def _answered(self, ending: ExitStatus) -> None:  # noqa: ARG002 - a person has been told
         if self._output.is_exiting:
             return
         if self._is_leaving:
@@ -139,7 +139,7 @@ class Shell(Program):
 
     def _exit(self, farewell: str) -> None:
         self._screen.out(f"\n{farewell}\n".encode())
-        self._output.exit(Ending())
+        self._output.exit(ExitStatus())
 
     def _completions(self, before: str) -> Collection[str]:
         """Name what could come next: names of commands first of all, and the words of the protocol."""
@@ -147,5 +147,5 @@ class Shell(Program):
         if words[:1] == ["json"]:
             words = words[1:]
         if not words:
-            return self._answers.names() | line_protocol.WORDS
+            return self._answers.names() | RESERVED_WORDS
         return self._answers.names() if len(words) == 1 and words[0] in _BEFORE_NAMES else ()

@@ -1,1 +1,1 @@
-"""The web door: pages for people, text for curl, JSON and event streams for programs, from one address a command."""
+"""HTTP: pages for people, text for curl, JSON and event streams for programs, from one address a command."""

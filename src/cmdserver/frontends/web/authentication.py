@@ -1,8 +1,8 @@
 """Who asks, and how they can say so: a client certificate, HTTP Basic, a bearer token, or the cookie of a session.
 
 What is said in the request itself counts before what the connection or the browser says by itself. Every login goes
-through the door, and so through the penalties, the limits and the audit file that all doors share; a session's later
-requests do not log in again.
+through the listener, and so through the penalties, the limits and the audit file that all listeners share; a session's
+later requests do not log in again.
 """
 
 import hmac
@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from cmdserver.auth.authenticator import Credentials, Door, Login, Offence
+from cmdserver.auth.authenticator import Credentials, ListenerAuth, Login, Offence
 from cmdserver.auth.credentials import BearerToken, Password
 from cmdserver.core.errors import LoginRefused, UnreadableCredentials
 from cmdserver.core.model import Caller, Somebody, Stranger
@@ -40,19 +40,19 @@ _SCHEMES: Final = frozenset({_BASIC, _BEARER})
 
 
 class Authentication:
-    """One door's way from requests to callers.
+    """One listener's way from requests to callers.
 
     Args:
-        door: Finds out who somebody is.
+        listener: Finds out who somebody is.
         clock: For sessions.
         place: What tells this listener from others, on this host and elsewhere, and stays the same after a restart.
         random: So many random bytes, anew at each call.
     """
 
     def __init__(
-        self, door: Door, clock: IReactorTime, place: str, random: Callable[[int], bytes] = os.urandom
+        self, listener_auth: ListenerAuth, clock: IReactorTime, place: str, random: Callable[[int], bytes] = os.urandom
     ) -> None:
-        self._door = door
+        self._listener_auth = listener_auth
         self._clock = clock
         self._place = place.encode(errors="surrogateescape")
         self._random = random
@@ -65,14 +65,15 @@ class Authentication:
         """Find out who asks; most often that is known at once.
 
         Returns:
-            A stranger only where a login is required. Fails, if it is a Deferred, with what `Door.log_in` fails with.
+            A stranger only where a login is required. Fails, if it is a Deferred, with what `ListenerAuth.log_in` fails
+            with.
 
         Raises:
             UnreadableCredentials: There is an Authorization header that cannot be read.
         """
         source = request.connection.source
-        if self._door.login is Login.NEVER:
-            return self._door.anonymous(source)
+        if self._listener_auth.login is Login.NEVER:
+            return self._listener_auth.anonymous(source)
         authorization = request.header(b"authorization")
         if authorization is not None and _scheme(authorization) in _SCHEMES:
             return self._log_in_by_header(request, authorization)
@@ -80,8 +81,12 @@ class Authentication:
             return request.connection.certified
         session = self._session_of(request)
         if session is not None:
-            return self._door.again(session.caller, source)
-        return self._door.stranger(source) if self._door.login is Login.REQUIRED else self._door.anonymous(source)
+            return self._listener_auth.again(session.caller, source)
+        return (
+            self._listener_auth.stranger(source)
+            if self._listener_auth.login is Login.REQUIRED
+            else self._listener_auth.anonymous(source)
+        )
 
     def _log_in_by_header(self, request: WebRequest, authorization: bytes) -> Deferred[Caller]:
         return self._log_in(request, _credentials(authorization, request.connection.source))
@@ -89,15 +94,15 @@ class Authentication:
     def _log_in(self, request: WebRequest, credentials: Credentials) -> Deferred[Caller]:
         """Try a login; whoever does not wait for the outcome has tried."""
         charged = request.connection.charged
-        trying = self._door.log_in(request.connection.source, credentials)
+        trying = self._listener_auth.log_in(request.connection.source, credentials)
 
         def refused(failure: Failure) -> Failure:
             if failure.check(LoginRefused):
-                self._door.offended(charged, Offence.AUTHFAIL)
+                self._listener_auth.offended(charged, Offence.AUTHFAIL)
             return failure
 
         def gone() -> None:
-            self._door.offended(charged, Offence.AUTHFAIL)
+            self._listener_auth.offended(charged, Offence.AUTHFAIL)
             trying.cancel()
 
         if not trying.called:
@@ -108,11 +113,11 @@ class Authentication:
 
     def may_log_in(self, caller: Somebody) -> bool:
         """Whether somebody could be somebody else here."""
-        return self._door.login is not Login.NEVER and caller.name is None
+        return self._listener_auth.login is not Login.NEVER and caller.name is None
 
     def visitor(self, request: WebRequest, caller: Somebody) -> Visitor:
         """Say who looks at a page."""
-        may_log_in = self._door.login is not Login.NEVER and (
+        may_log_in = self._listener_auth.login is not Login.NEVER and (
             caller.name is None or self._session_of(request) is not None
         )
         return Visitor(name=caller.name, may_log_in=may_log_in, token=self._token(request, caller), root=request.root)

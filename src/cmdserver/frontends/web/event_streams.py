@@ -1,4 +1,4 @@
-"""The event streams of one door: which there are, who may go on with one, and that their connections are alive.
+"""The event streams of one listener: which there are, who may go on with one, and that their connections are alive.
 
 What a stream says is `event_stream`'s.
 """
@@ -28,7 +28,7 @@ _STOP: Final = b"cmdserver-stop"
 
 
 class EventStreams:
-    """The event streams of one door.
+    """The event streams of one listener.
 
     Args:
         site: What resources share.

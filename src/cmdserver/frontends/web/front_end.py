@@ -1,4 +1,4 @@
-"""The web door's factory: connections in, requests to the site, and what must be known of bytes that are no request."""
+"""The factory of web connections: requests to the site, and what must be known of bytes that are no request."""
 
 import os
 import socket
@@ -12,9 +12,9 @@ from twisted.python.failure import Failure
 from twisted.web.http import H2_ENABLED, datetimeToString
 from zope.interface import implementer
 
-from cmdserver.auth.authenticator import Door
+from cmdserver.auth.authenticator import ListenerAuth
 from cmdserver.core.errors import Busy, Refusal, RequestError, Throttled
-from cmdserver.frontends.common.interface import Exposition, FrontEnd, Lobby
+from cmdserver.frontends.common.interface import Exposition, FrontEnd, FrontEndContext
 from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.web.authentication import Authentication
 from cmdserver.frontends.web.command import CommandResource
@@ -36,23 +36,29 @@ MOST_PARTING = 100
 
 @implementer(IProtocolNegotiationFactory)
 class WebFrontEnd(FrontEnd):
-    """What all connections of one web door share.
+    """What all connections of one web listener share.
 
     Args:
-        door: Makes callers of its clients.
+        listener: Makes callers of its clients.
         lobby: The house behind it.
         certificate_of: Over TLS: what a client's verified certificate says, if it has shown one.
     """
 
-    def __init__(self, door: Door, lobby: Lobby, certificate_of: CertificateOf | None = None) -> None:
-        self.door = door
-        self.lobby = lobby
+    def __init__(
+        self, listener_auth: ListenerAuth, context: FrontEndContext, certificate_of: CertificateOf | None = None
+    ) -> None:
+        self.listener_auth = listener_auth
+        self.context = context
         self.certificate_of = certificate_of
-        self.connections: Connections[WebConnection] = Connections(door.name, lobby)
+        self.connections: Connections[WebConnection] = Connections(
+            listener_auth.name, context.connection_limit, context.liveness, context.clock
+        )
         self.parting: set[Protocol] = set()
-        authentication = Authentication(door, lobby.clock, f"{socket.gethostname()} {door.place}")
-        self._site = Site(door, lobby.dispatcher, authentication, lobby.web_hosts, lobby.web_base_path, lobby.clock)
-        self._site.root = _tree(self._site, lobby.exposition())
+        authentication = Authentication(listener_auth, context.clock, f"{socket.gethostname()} {listener_auth.place}")
+        self._site = Site(
+            listener_auth, context.dispatcher, authentication, context.web_hosts, context.web_base_path, context.clock
+        )
+        self._site.root = _tree(self._site, context.exposition())
 
     # Factory
 
@@ -60,13 +66,13 @@ class WebFrontEnd(FrontEnd):
         """Let a client in, or tell it that there is no room."""
         source, charged = source_of(addr), charged_source_of(addr)
         try:
-            self.door.arrive(charged)
+            self.listener_auth.arrive(charged)
         except (Busy, Throttled) as refusal:
             return self._turn_away(refusal)
         try:
             self.connections.enter(source)
         except Busy as busy:
-            self.door.settle(charged)
+            self.listener_auth.settle(charged)
             return self._turn_away(busy)
         return WebConnection(self, source, charged)
 
@@ -78,9 +84,9 @@ class WebFrontEnd(FrontEnd):
 
     def close(self) -> None:
         """See `FrontEnd`."""
-        self.connections.come_to_an_end()
+        self.connections.close_when_idle()
 
-    def try_it(self, address: IAddress, command: str) -> str:
+    def example_command(self, address: IAddress, command: str) -> str:
         """See `FrontEnd`."""
         scheme, insecure = ("https", " --insecure") if self.certificate_of is not None else ("http", "")
         if isinstance(address, IPv4Address | IPv6Address):
@@ -97,15 +103,15 @@ class WebFrontEnd(FrontEnd):
     def farewell(self, source: str, error: RequestError, status: int) -> bytes:
         """See `connection.Behind`."""
         if isinstance(error, Refusal):
-            told = self.lobby.dispatcher.refuse(self.door.stranger(source), error)
+            told = self.context.dispatcher.refuse(self.listener_auth.stranger(source), error)
             error, status = told, status if told is error else STATUS[told.code]
-        if self.lobby.logs_access():
+        if self.context.logs_access():
             access_log.log_refused(source, status)
         return whole_answer(error, status)
 
     def note(self, request: WebRequest) -> None:
         """See `connection.Behind`."""
-        if self.lobby.logs_access():
+        if self.context.logs_access():
             access_log.log(request)
 
     def _turn_away(self, refusal: Refusal) -> Protocol | None:
@@ -124,7 +130,7 @@ class _TurnedAway(Protocol):
 
     def connectionMade(self) -> None:
         self._front_end.parting.add(self)
-        self._timer = self._front_end.lobby.clock.callLater(LINGER_SECONDS, self.transport.abortConnection)
+        self._timer = self._front_end.context.clock.callLater(LINGER_SECONDS, self.transport.abortConnection)
 
     def dataReceived(self, data: bytes) -> None:
         del data
@@ -169,6 +175,8 @@ def _tree(site: Site, exposition: Exposition) -> Root:
     return root
 
 
-def make(door: Door, lobby: Lobby, certificate_of: CertificateOf | None = None) -> FrontEnd:
-    """Make the front end of a web door; over TLS, ``certificate_of`` knows who shows which certificate."""
-    return WebFrontEnd(door, lobby, certificate_of)
+def make(
+    listener_auth: ListenerAuth, context: FrontEndContext, certificate_of: CertificateOf | None = None
+) -> FrontEnd:
+    """Make the front end of a web listener; over TLS, ``certificate_of`` knows who shows which certificate."""
+    return WebFrontEnd(listener_auth, context, certificate_of)

@@ -27,7 +27,7 @@ class LogIn(Leaf):
         """See `Leaf`."""
         if request.is_read_only:
             self._show(request, caller, _value(request.query, pages.NEXT_FIELD), None)
-        elif self.site.door.login is Login.NEVER:
+        elif self.site.listener_auth.login is Login.NEVER:
             request.redirect_to("/")
         else:
             fields = request.form()

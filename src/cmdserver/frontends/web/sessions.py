@@ -36,7 +36,7 @@ class Session:
 
 
 class Sessions:
-    """The sessions of one door.
+    """The sessions of one listener.
 
     Args:
         most: Of everybody.

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.resource import getChildForRequest
 
-from cmdserver.auth.authenticator import Door
+from cmdserver.auth.authenticator import ListenerAuth
 from cmdserver.core.errors import LoginRequired, Malformed, Refusal, RequestError
 from cmdserver.core.model import Caller, Somebody, Stranger
 from cmdserver.dispatch.dispatcher import Dispatcher
@@ -46,10 +46,10 @@ class Found(Protocol):
 
 
 class Site:
-    """What all resources of a door share.
+    """What all resources of a listener share.
 
     Args:
-        door: Makes callers.
+        listener: Makes callers.
         dispatcher: Whom they ask.
         authentication: Finds callers out.
         hosts: The names that this server answers to, as they are now.
@@ -59,14 +59,14 @@ class Site:
 
     def __init__(
         self,
-        door: Door,
+        listener_auth: ListenerAuth,
         dispatcher: Dispatcher,
         authentication: Authentication,
         hosts: Callable[[], Collection[str]],
         base_path: Callable[[], str],
         clock: IReactorTime,
     ) -> None:
-        self.door = door
+        self.listener_auth = listener_auth
         self.dispatcher = dispatcher
         self.authentication = authentication
         self.clock = clock
@@ -134,7 +134,7 @@ class Site:
 
     def refuse(self, request: WebRequest, caller: Somebody | None, refusal: Refusal, status: int | None = None) -> None:
         """Write a refusal down that no part of the house has written down, and answer it."""
-        caller = caller or self.door.stranger(request.connection.source)
+        caller = caller or self.listener_auth.stranger(request.connection.source)
         if isinstance(refusal, Misdirected | UnsupportedBody):
             status = refusal.status
         if isinstance(refusal, UnsupportedBody):
@@ -175,7 +175,7 @@ class Site:
         if request.startedWriting:
             request.cut()
             return
-        caller = caller or self.door.stranger(request.connection.source)
+        caller = caller or self.listener_auth.stranger(request.connection.source)
         if status is None:
             status = status_of(error, may_log_in=self.authentication.may_log_in(caller))
         representation = representation_of_errors(request.representation(OF_COMMANDS))

@@ -1,6 +1,6 @@
 """The runner process in the daemon's hands: started, met, asked to read again, replaced if all of it dies.
 
-Rule of this file: it knows no doors and no requests; who starts commands does so through `RunnerProcess.remote`.
+Rule of this file: it knows no listeners and no requests; who starts commands does so through `RunnerProcess.remote`.
 """
 
 import errno

@@ -29,9 +29,9 @@ class HTTP2Client:
         window: Of each of its streams, at first.
     """
 
-    def __init__(self, house: WebHouse, window: int = 65_535) -> None:
-        self._clock = house.clock
-        front_end = WebFrontEnd(house.door, house.front_end.lobby, lambda *_: None)
+    def __init__(self, composition: WebHouse, window: int = 65_535) -> None:
+        self._clock = composition.clock
+        front_end = WebFrontEnd(composition.listener_auth, composition.front_end.context, lambda *_: None)
         self.transport = Client(1)
         self.transport.negotiatedProtocol = b"h2"  # type: ignore[attr-defined]
         self.transport.protocol = front_end.buildProtocol(self.transport.peerAddr)
@@ -109,7 +109,7 @@ class HTTP2TestCase(SynchronousTestCase):
     limit = HELD_TEXT_BYTES
 
     def setUp(self) -> None:
-        self.house = WebHouse(
+        self.composition = WebHouse(
             self,
             command(output_limit_bytes=self.limit),
             limits=Limits(idle_seconds=60.0),
@@ -117,15 +117,15 @@ class HTTP2TestCase(SynchronousTestCase):
 
     def ends(self, output: bytes, status: int = 0) -> None:
         """Let the command that runs say something and end."""
-        self.house.process.says(output)
-        self.house.process.ends(status)
+        self.composition.process.says(output)
+        self.composition.process.ends(status)
 
 
 class WindowTests(HTTP2TestCase):
     def test_nobody_spins_for_a_stream_without_a_window(self) -> None:
         """A client that opens no window leaves the reactor idle, however many streams it has."""
         for window in (0, 1, 65_535):
-            client = HTTP2Client(self.house, window)
+            client = HTTP2Client(self.composition, window)
             streams = [client.ask() for _ in range(3)]
             self.ends(BIG)
             self.assertFalse(client.is_server_busy, window)
@@ -134,7 +134,7 @@ class WindowTests(HTTP2TestCase):
 
     def test_who_opens_a_window_goes_on(self) -> None:
         """A window of the stream, of the connection, or of all streams to come and there: each wakes the sending up."""
-        client = HTTP2Client(self.house, 0)
+        client = HTTP2Client(self.composition, 0)
         stream = client.ask()
         self.ends(BIG)
         client.turns(3)
@@ -161,7 +161,7 @@ class WindowTests(HTTP2TestCase):
 
     def test_a_smaller_window(self) -> None:
         """A window that has become less than nothing (RFC 9113, section 6.9.2) is waited for, too."""
-        client = HTTP2Client(self.house)
+        client = HTTP2Client(self.composition)
         stream = client.ask()
         self.ends(BIG)
         client.turns(2)
@@ -176,7 +176,7 @@ class WindowTests(HTTP2TestCase):
 
     def test_the_end_needs_no_window(self) -> None:
         """An answer without a body, or whose body is out, ends with an empty window."""
-        client = HTTP2Client(self.house, 0)
+        client = HTTP2Client(self.composition, 0)
         empty = client.ask()
         self.ends(b"")
         exact = client.ask()
@@ -189,7 +189,7 @@ class WindowTests(HTTP2TestCase):
 
     def test_one_shut_window_holds_nobody_up(self) -> None:
         """Streams whose windows are open are answered beside one that waits."""
-        client = HTTP2Client(self.house, 0)
+        client = HTTP2Client(self.composition, 0)
         client.ask()
         self.ends(BIG)
         other = client.ask()
@@ -201,7 +201,7 @@ class WindowTests(HTTP2TestCase):
 
     def test_streams_that_end_meanwhile(self) -> None:
         """A stream that is reset while it waits is forgotten; what is said of it in the same breath does no harm."""
-        client = HTTP2Client(self.house, 0)
+        client = HTTP2Client(self.composition, 0)
         gone, stays = client.ask(), client.ask()
         self.ends(BIG)
         client.turns(2)
@@ -220,22 +220,22 @@ class WindowTests(HTTP2TestCase):
 
     def test_a_run_whose_stream_ends_meanwhile(self) -> None:
         """The same of a stream whose run is paused: it is not resumed, but ended."""
-        client = HTTP2Client(self.house, 10)
+        client = HTTP2Client(self.composition, 10)
         gone = client.ask(accept="text/event-stream")
-        self.house.process.says(BIG)
-        self.assertTrue(self.house.process.is_paused)
+        self.composition.process.says(BIG)
+        self.assertTrue(self.composition.process.is_paused)
         client.connection.increment_flow_control_window(100_000)
         client.connection.reset_stream(gone)
         client.ask("/-/healthy")
         client.turns(3)
-        self.house.clock.advance(30)
+        self.composition.clock.advance(30)
 
-        self.assertFalse(self.house.process.is_alive)
+        self.assertFalse(self.composition.process.is_alive)
         self.assertTrue(client.transport.is_open)
 
     def test_streams_that_end_as_they_begin(self) -> None:
         """Requests that are reset in the same breath, and more behind them, are no mistake of ours."""
-        client = HTTP2Client(self.house)
+        client = HTTP2Client(self.composition)
         for _ in range(50):
             stream = client.connection.get_next_available_stream_id()
             fields = {":method": "GET", ":path": "/-/healthy", **HEADERS}
@@ -251,11 +251,11 @@ class WindowTests(HTTP2TestCase):
         client.connection.send_headers(stream, list(fields.items()), end_stream=True)
         client.connection.reset_stream(stream)
         client.flush()
-        self.assertEqual(self.house.spawner.processes, [], "nobody waits for it")
+        self.assertEqual(self.composition.spawner.processes, [], "nobody waits for it")
 
     def test_who_is_gone_leaves_nothing(self) -> None:
         """A connection that is lost while streams wait leaves no call behind."""
-        client = HTTP2Client(self.house, 0)
+        client = HTTP2Client(self.composition, 0)
         client.ask()
         self.ends(BIG)
         client.turns(2)
@@ -271,65 +271,65 @@ class WaitingTests(HTTP2TestCase):
 
     def test_a_run_is_paused_behind_its_queue(self) -> None:
         """However wide a window is, not more than a bounded part of the output waits in memory; then it goes on."""
-        client = HTTP2Client(self.house, 1 << 30)
+        client = HTTP2Client(self.composition, 1 << 30)
         client.open_window(1 << 30)
         stream = client.ask(accept="text/event-stream")
         said = 0
-        while not self.house.process.is_paused:
-            self.house.process.says(b"x" * 32_768)
+        while not self.composition.process.is_paused:
+            self.composition.process.says(b"x" * 32_768)
             said += 32_768
             self.assertLess(said, 10 * 65_536)
         self.assertLess(self.waiting(client, stream), 3 * 65_536)
 
         client.turns(20)
 
-        self.assertFalse(self.house.process.is_paused)
+        self.assertFalse(self.composition.process.is_paused)
         self.assertGreaterEqual(len(client.bodies[stream]), said)
 
     def test_many_small_pieces(self) -> None:
         """What waits is bounded in pieces, too: to count them costs time."""
-        client = HTTP2Client(self.house, 1 << 30)
+        client = HTTP2Client(self.composition, 1 << 30)
         stream = client.ask(accept="text/event-stream")
         for _ in range(1000):
-            if not self.house.process.is_paused:
-                self.house.process.says(b"x")
+            if not self.composition.process.is_paused:
+                self.composition.process.says(b"x")
 
-        self.assertTrue(self.house.process.is_paused)
+        self.assertTrue(self.composition.process.is_paused)
         self.assertLess(len(client.channel._outboundStreamQueues[stream]), 70)
 
     def test_who_does_not_read_pauses_all_runs(self) -> None:
         """A transport that is full pauses runs whose windows are open, and resumes them."""
-        client = HTTP2Client(self.house, 1 << 30)
+        client = HTTP2Client(self.composition, 1 << 30)
         client.open_window(1 << 30)
         client.ask(accept="text/event-stream")
         client.turns(3)
         client.channel.pauseProducing()
-        self.house.process.says(b"x")
-        self.assertTrue(self.house.process.is_paused)
+        self.composition.process.says(b"x")
+        self.assertTrue(self.composition.process.is_paused)
 
         client.channel.resumeProducing()
 
-        self.assertFalse(self.house.process.is_paused)
+        self.assertFalse(self.composition.process.is_paused)
 
     def test_settings_resume_a_run(self) -> None:
         """A run that was paused with nothing left to send goes on when SETTINGS make its window wider."""
-        client = HTTP2Client(self.house, 1000)
+        client = HTTP2Client(self.composition, 1000)
         stream = client.ask(accept="text/event-stream")
-        self.house.process.says(b"x" * 2000)
+        self.composition.process.says(b"x" * 2000)
         client.turns(3)
         client.open_window(self.waiting(client, stream), stream)
         client.turns(5)
-        self.assertEqual((self.waiting(client, stream), self.house.process.is_paused), (0, True))
+        self.assertEqual((self.waiting(client, stream), self.composition.process.is_paused), (0, True))
         client.ask("/-/healthy")
         client.turns(3)
         client.connection.update_settings({WINDOW: 50_000})
         client.flush()
 
-        self.assertFalse(self.house.process.is_paused)
+        self.assertFalse(self.composition.process.is_paused)
 
     def test_frames_are_cut_without_copies(self) -> None:
         """The rest of an answer is not copied for each frame."""
-        client = HTTP2Client(self.house, 100_000)
+        client = HTTP2Client(self.composition, 100_000)
         stream = client.ask()
         self.ends(BIG)
         client.turns(3)
@@ -340,7 +340,7 @@ class WaitingTests(HTTP2TestCase):
 
     def test_priorities_are_not_kept(self) -> None:
         """PRIORITY frames, for streams that there are not, cost nothing and harm nobody."""
-        client = HTTP2Client(self.house)
+        client = HTTP2Client(self.composition)
         for number in range(1, 4001, 2):
             client.connection.prioritize(number, weight=7, depends_on=number + 2)
             client.flush()
@@ -355,12 +355,12 @@ class EndTests(HTTP2TestCase):
 
     def test_why_comes_before_the_reset(self) -> None:
         """An answer that breaks off says why first, at whatever pace its client reads."""
-        client = HTTP2Client(self.house, 1 << 30)
+        client = HTTP2Client(self.composition, 1 << 30)
         client.open_window(1 << 30)
         stream = client.ask()
-        self.house.process.says(b"x" * (HELD_TEXT_BYTES + 1))
-        self.house.process.says(b"", b"why\n")
-        self.house.process.ends(3)
+        self.composition.process.says(b"x" * (HELD_TEXT_BYTES + 1))
+        self.composition.process.says(b"", b"why\n")
+        self.composition.process.ends(3)
         client.turns(200)
 
         self.assertTrue(client.bodies[stream].endswith(b"why\ncmdserver: uptime: exit status 3\n"))
@@ -369,10 +369,10 @@ class EndTests(HTTP2TestCase):
 
     def test_at_the_end_answers_are_sent_whole(self) -> None:
         """A daemon that ends has every answer out before it takes its leave."""
-        client = HTTP2Client(self.house, 1 << 30)
+        client = HTTP2Client(self.composition, 1 << 30)
         client.open_window(1 << 30)
         stream = client.ask()
-        client.transport.protocol.come_to_an_end()
+        client.transport.protocol.close_when_idle()
         self.ends(BIG)
         client.turns(30)
 

@@ -1,4 +1,4 @@
-"""One connection of the web door, whatever version of HTTP it speaks: counted, timed, watched, and brought to its end.
+"""One connection of a web listener, whatever version of HTTP it speaks: counted, timed, watched, and brought to an end.
 
 A connection has to ask something within ``login_seconds``, whatever it sends meanwhile; after that each request has to
 be complete so soon after its first byte, and the next one may be ``idle_seconds`` in coming, as may a reader be who
@@ -17,10 +17,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.auth.authenticator import Credentials, Door, Login, Offence
+from cmdserver.auth.authenticator import Credentials, ListenerAuth, Login, Offence
 from cmdserver.core.errors import Fault, LoginRefused, Malformed, Refusal, RequestError
 from cmdserver.core.model import Caller
-from cmdserver.frontends.common.interface import Lobby
+from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.web.http.channel import Channel
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.net.connection_table import Connections
@@ -38,10 +38,10 @@ _log = Logger()
 
 
 class Behind(Seam):
-    """What all connections of a door share."""
+    """What all connections of a listener share."""
 
-    door: Door
-    lobby: Lobby
+    listener_auth: ListenerAuth
+    context: FrontEndContext
     connections: "Connections[WebConnection]"
     certificate_of: CertificateOf | None
 
@@ -80,7 +80,7 @@ class WebConnection(Protocol):
     _is_output_full = False
     _is_parting = False
     _is_leaving = False
-    _is_newcomer = False
+    _is_unauthenticated = False
     #: Bytes that came after the client was refused.
     _ignored = 0
 
@@ -95,8 +95,8 @@ class WebConnection(Protocol):
     def connectionMade(self) -> None:
         """Wait for the first request; over TLS when it is known which version of HTTP it will be of."""
         self._connections.opened(self)
-        self._is_newcomer = self._behind.door.login is Login.REQUIRED
-        self._connections.expect_within(self, self._behind.lobby.limits().login_seconds)
+        self._is_unauthenticated = self._behind.listener_auth.login is Login.REQUIRED
+        self._connections.expect_within(self, self._behind.context.limits().login_seconds)
         if self._behind.certificate_of is None:
             self._speak_http1()
 
@@ -141,14 +141,16 @@ class WebConnection(Protocol):
         self._active -= 1
         self._behind.note(request)
         if not (self._is_parting or self._active or self._is_output_full):
-            limits = self._behind.lobby.limits()
+            limits = self._behind.context.limits()
             # Who has to log in and has not holds one of the few places of those (MaxStartups).
-            self._connections.expect_within(self, limits.login_seconds if self._is_newcomer else limits.idle_seconds)
+            self._connections.expect_within(
+                self, limits.login_seconds if self._is_unauthenticated else limits.idle_seconds
+            )
 
     def refuse_body(self) -> None:
         """A body is too long: with HTTP/1.1 the next request could not be found behind it."""
         if not self._is_http2:
-            limit = self._behind.lobby.limits().request_bytes
+            limit = self._behind.context.limits().request_bytes
             self._refuse(Malformed(f"the body is longer than {limit} bytes"), 413)
 
     def cut(self, request: WebRequest) -> None:
@@ -160,13 +162,13 @@ class WebConnection(Protocol):
 
     def seconds(self) -> float:
         """See `Host`."""
-        return self._behind.lobby.clock.seconds()
+        return self._behind.context.clock.seconds()
 
     def settle(self) -> None:
-        """The client has said who it is, or is gone: it is no newcomer any more."""
-        if self._is_newcomer:
-            self._is_newcomer = False
-            self._behind.door.settle(self.charged)
+        """The client has said who it is, or is gone: it is not counted as unauthenticated any more."""
+        if self._is_unauthenticated:
+            self._is_unauthenticated = False
+            self._behind.listener_auth.settle(self.charged)
 
     # As seen by the channel
 
@@ -177,7 +179,7 @@ class WebConnection(Protocol):
     def output_full(self) -> None:
         """The client does not take what we send."""
         self._is_output_full = True
-        self._connections.expect_within(self, self._behind.lobby.limits().idle_seconds)
+        self._connections.expect_within(self, self._behind.context.limits().idle_seconds)
 
     def output_flows(self) -> None:
         """It does again."""
@@ -202,7 +204,7 @@ class WebConnection(Protocol):
     def part(self) -> None:
         """Send what is left to send, and close."""
         self._is_parting = True
-        self._connections.expect_within(self, self._behind.lobby.limits().idle_seconds)
+        self._connections.expect_within(self, self._behind.context.limits().idle_seconds)
         if self._is_http2:
             self._channel.take_leave()
         self.transport.loseConnection()
@@ -214,14 +216,14 @@ class WebConnection(Protocol):
         if self._is_parting or self._is_output_full or self._channel is None or self._is_http2:
             self.transport.abortConnection()
         elif self._is_awaited:
-            if self._is_newcomer:
-                self._behind.door.offended(self.charged, Offence.GRACE_EXCEEDED)
-            seconds = self._behind.lobby.limits().login_seconds
+            if self._is_unauthenticated:
+                self._behind.listener_auth.offended(self.charged, Offence.GRACE_EXCEEDED)
+            seconds = self._behind.context.limits().login_seconds
             self._refuse(Malformed(f"the request was not complete within {seconds:g} s"), 408)
         else:
             self.part()
 
-    def come_to_an_end(self) -> None:
+    def close_when_idle(self) -> None:
         """Close as soon as what was asked has been answered."""
         self._is_leaving = True
         if self._is_parting:
@@ -238,9 +240,9 @@ class WebConnection(Protocol):
         """Say by when the rest of a request is to be there; or, after a word from the reader of an answer, the next."""
         if self._channel.is_reading_request:
             self._is_awaited = True
-            self._connections.expect_within(self, self._behind.lobby.limits().login_seconds)
+            self._connections.expect_within(self, self._behind.context.limits().login_seconds)
         elif self._is_http2 and self._channel.is_sending:
-            self._connections.expect_within(self, self._behind.lobby.limits().idle_seconds)
+            self._connections.expect_within(self, self._behind.context.limits().idle_seconds)
 
     def _speak_http1(self) -> None:
         self._channel = Channel(self, self._new_request)
@@ -250,16 +252,16 @@ class WebConnection(Protocol):
         from cmdserver.frontends.web.http.http2 import HTTP2Channel  # noqa: PLC0415 - for those who speak it only
 
         self._is_http2 = True
-        self._channel = HTTP2Channel(self, self._new_request, self._behind.lobby.clock)
+        self._channel = HTTP2Channel(self, self._new_request, self._behind.context.clock)
         self._channel.makeConnection(self.transport)
         self.transport.registerProducer(self._channel, True)
 
     def _new_request(self, channel: Any, queued: object = None) -> WebRequest:
         del queued
-        return WebRequest(channel, self, self._behind.lobby.limits().request_bytes)
+        return WebRequest(channel, self, self._behind.context.limits().request_bytes)
 
     def _look_at_certificate(self) -> None:
-        trying = self._behind.door.log_in_by_certificate(self.source, self._certificate)
+        trying = self._behind.listener_auth.log_in_by_certificate(self.source, self._certificate)
         if trying is None:
             return
 
@@ -272,7 +274,7 @@ class WebConnection(Protocol):
             if failure.trap(Refusal, Fault) is Fault:
                 self.transport.abortConnection()
             elif failure.check(LoginRefused):
-                self._behind.door.offended(self.charged, Offence.AUTHFAIL)
+                self._behind.listener_auth.offended(self.charged, Offence.AUTHFAIL)
 
         trying.addCallbacks(certified, refused).addErrback(self._broken)
 

@@ -35,7 +35,7 @@ from cmdserver.frontends.web.pages.frame import (
 from cmdserver.frontends.web.pages.markup import Markup, closing, element, encode, join, opening, output
 from cmdserver.frontends.web.pages.run_panel import argv, outcome, panel_start, path_of, run_form, title
 
-#: What the rest of the door uses, wherever it is defined.
+#: What the rest of the listener uses, wherever it is defined.
 __all__ = [
     "CHANGES_SOMETHING",
     "LED_HERE",

@@ -18,7 +18,14 @@ from typing import BinaryIO
 
 import click
 
-from cmdserver.app.cli_parameters import (
+from cmdserver.app.state_directory import choose_directory, prepare_directory
+from cmdserver.auth.authenticator import suppose
+from cmdserver.auth.cached_file import open_to_read
+from cmdserver.auth.credential_formats import Token, parse_commands, token_digest
+from cmdserver.auth.credential_store import CredentialError, CredentialFiles
+from cmdserver.auth.password_hash import hash_password
+from cmdserver.auth.source_restrictions import Sources, parse_networks
+from cmdserver.cli.parameters import (
     CONFIG,
     NAME,
     NEW_NAME,
@@ -29,20 +36,14 @@ from cmdserver.app.cli_parameters import (
     common_options,
     future,
 )
-from cmdserver.app.state_directory import choose_directory, prepare_directory
-from cmdserver.auth.authenticator import suppose
-from cmdserver.auth.cached_file import open_to_read
-from cmdserver.auth.credential_formats import Token, parse_commands, token_digest
-from cmdserver.auth.credential_store import CredentialError, CredentialFiles
-from cmdserver.auth.password_hash import hash_password
-from cmdserver.auth.source_restrictions import Sources, parse_networks
 from cmdserver.config.decoding import Mistakes, Reader
 from cmdserver.config.loading import Configuration, find_file, name_of, read_file
 from cmdserver.config.schema import Settings
 from cmdserver.core.errors import Refusal
 from cmdserver.core.escaping import printable_line
+from cmdserver.core.names import ANONYMOUS
 from cmdserver.core.text_encoding import NotUTF8, decode_leniently, without_mark
-from cmdserver.dispatch.policy import ANONYMOUS, Policy
+from cmdserver.dispatch.policy import Policy
 from cmdserver.files.run_as_owner import as_owner_of, open_credential_as_root
 from cmdserver.frontends.common import rendering
 

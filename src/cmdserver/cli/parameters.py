@@ -12,8 +12,7 @@ import click
 from cmdserver.app import standard_streams
 from cmdserver.auth.credential_formats import parse_time
 from cmdserver.auth.credential_store import CredentialError
-from cmdserver.core.names import is_user_name
-from cmdserver.dispatch.policy import ANONYMOUS
+from cmdserver.core.names import ANONYMOUS, is_user_name
 
 #: Where click keeps what the common options said.
 CONFIG, STATE_DIRECTORY = "cmdserver.config", "cmdserver.state_directory"

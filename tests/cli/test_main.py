@@ -15,10 +15,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from cmdserver.app.cli import main
 from cmdserver.auth import password_hash
 from cmdserver.auth.credential_formats import token_digest
 from cmdserver.auth.credential_store import INITIAL_PASSWORD_FILE, CredentialFiles
+from cmdserver.cli.main import main
 from tests.auth.test_credential_store import public_key
 
 CONFIGURATION = """
@@ -303,7 +303,7 @@ def test_what_a_terminal_cannot_show(tmp_path: Path) -> None:
         (["\u00fc"], rb"No such command '\xfc'"),
     ):
         done = subprocess.run(
-            [sys.executable, "-c", "from cmdserver.app.cli import main; main()", *words],
+            [sys.executable, "-c", "from cmdserver.cli.main import main; main()", *words],
             capture_output=True,
             check=False,
             env={**os.environ, "PYTHONIOENCODING": "ascii", "STATE_DIRECTORY": str(tmp_path / "state")},
@@ -435,7 +435,7 @@ def test_help_and_version(run: Run) -> None:
 @pytest.mark.slow
 def test_a_terminal_is_asked(state: Path) -> None:
     """Twice, without an echo; two different answers are asked for again."""
-    program = [sys.executable, "-c", "from cmdserver.app.cli import main; main()"]
+    program = [sys.executable, "-c", "from cmdserver.cli.main import main; main()"]
     ours, theirs = pty.openpty()
     with (
         os.fdopen(ours, "rb+", buffering=0) as terminal,

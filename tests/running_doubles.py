@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from cmdserver.core.errors import AuditError, Code
 from cmdserver.core.events import Event, EventLog, Requested, Started
-from cmdserver.core.model import Answer, Caller, Command, Flow, Grant, ProcessResult, Role
+from cmdserver.core.model import Answer, Caller, Command, Grant, ProcessResult, Producer, Role, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
 from cmdserver.dispatch.scheduler import Run, Scheduler
@@ -315,7 +315,7 @@ class RecordingSink:
     def __init__(self, happened: list[str] | None = None) -> None:
         self.happened = happened if happened is not None else []
         self.chunks: list[tuple[str, bytes]] = []
-        self.flow: Flow | None = None
+        self.producer: Producer | None = None
         self.grant: Grant | None = None
         self.when_started: Callable[[], object] = lambda: None
         self.when_out: Callable[[], object] = lambda: None
@@ -328,29 +328,27 @@ class RecordingSink:
     def stderr(self) -> bytes:
         return b"".join(chunk for name, chunk in self.chunks if name == "err")
 
-    def started(self, grant: Grant, flow: Flow) -> None:
+    def started(self, grant: Grant, producer: Producer) -> None:
         self.happened.append("started")
-        self.grant, self.flow = grant, flow
+        self.grant, self.producer = grant, producer
         self.when_started()
 
-    def out(self, chunk: bytes) -> None:
-        self.happened.append("out")
-        self.chunks.append(("out", chunk))
-        self.when_out()
-
-    def err(self, chunk: bytes) -> None:
-        self.happened.append("err")
-        self.chunks.append(("err", chunk))
+    def write(self, stream: Stream, chunk: bytes) -> None:
+        name = "out" if stream is Stream.STDOUT else "err"
+        self.happened.append(name)
+        self.chunks.append((name, chunk))
+        if stream is Stream.STDOUT:
+            self.when_out()
 
     def pause(self) -> None:
         """Be a slow reader."""
-        assert self.flow is not None
-        self.flow.pause()
+        assert self.producer is not None
+        self.producer.pauseProducing()
 
     def resume(self) -> None:
         """Be ready for more."""
-        assert self.flow is not None
-        self.flow.resume()
+        assert self.producer is not None
+        self.producer.resumeProducing()
 
 
 class MemoryLedger:

@@ -9,9 +9,22 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.core.model import Stream
 from cmdserver.dispatch.broadcast import PIECE_BYTES, READERS_A_TURN, Broadcast, Subscriber
 from tests.doubles import LAW
 from tests.running_doubles import RecordingSink, TurnClock, finished, grant
+
+
+class _NoProducer:
+    """A broadcast leaves its producer alone."""
+
+    def pauseProducing(self) -> None:
+        raise AssertionError
+
+    resumeProducing = pauseProducing
+
+
+NO_PRODUCER = _NoProducer()
 
 
 class RecordingTests(SynchronousTestCase):
@@ -27,15 +40,15 @@ class RecordingTests(SynchronousTestCase):
 
     def start(self) -> None:
         """Let the process be started; its flow is nobody's business."""
-        self.recording.started(grant(), RecordingSink())
+        self.recording.started(grant(), NO_PRODUCER)
 
     def test_all_hear_what_is_said_when_it_is_said(self) -> None:
         """Every sink is told each piece at once, in order, standard error among them."""
         sinks = [self.read()[0] for _ in range(3)]
         self.start()
-        self.recording.out(b"one")
-        self.recording.err(b"two")
-        self.recording.out(b"three")
+        self.recording.write(Stream.STDOUT, b"one")
+        self.recording.write(Stream.STDERR, b"two")
+        self.recording.write(Stream.STDOUT, b"three")
 
         for sink in sinks:
             self.assertEqual(sink.grant, grant())
@@ -47,7 +60,7 @@ class RecordingTests(SynchronousTestCase):
         self.start()
         slow.pause()
         for number in range(5):
-            self.recording.out(b"%d" % number)
+            self.recording.write(Stream.STDOUT, b"%d" % number)
         self.assertEqual((slow.stdout, fast.stdout), (b"", b"01234"))
 
         slow.resume()
@@ -60,7 +73,7 @@ class RecordingTests(SynchronousTestCase):
         (slow, slow_reader), (_, reader) = self.read(), self.read()
         self.start()
         slow.pause()
-        self.recording.out(b"said")
+        self.recording.write(Stream.STDOUT, b"said")
 
         slow_reader.end(lambda: ends.append("slow"))
         reader.end(lambda: ends.append("fast"))
@@ -75,10 +88,10 @@ class RecordingTests(SynchronousTestCase):
         (sink, reader), (other, _) = self.read(), self.read()
         self.start()
         sink.when_out = reader.stop
-        self.recording.out(b"one")
-        self.recording.err(b"two")
+        self.recording.write(Stream.STDOUT, b"one")
+        self.recording.write(Stream.STDERR, b"two")
         reader.end(self.fail)
-        reader.resume()
+        reader.resumeProducing()
 
         self.assertEqual(sink.chunks, [("out", b"one")])
         self.assertEqual(other.chunks, [("out", b"one"), ("err", b"two")])
@@ -88,8 +101,8 @@ class RecordingTests(SynchronousTestCase):
         (sink, _), (other, _) = self.read(), self.read()
         self.start()
         sink.when_out = lambda: 1 / 0
-        self.recording.out(b"one")
-        self.recording.err(b"two")
+        self.recording.write(Stream.STDOUT, b"one")
+        self.recording.write(Stream.STDERR, b"two")
 
         (failure,) = self.failures
         failure.trap(ZeroDivisionError)
@@ -102,7 +115,7 @@ class RecordingTests(SynchronousTestCase):
         self.start()
         sink.pause()
         for number in range(5_000):
-            (self.recording.err if number % 2 else self.recording.out)(b"x")
+            self.recording.write(Stream.STDERR if number % 2 else Stream.STDOUT, b"x")
 
         def hesitate() -> None:
             sink.pause()
@@ -118,7 +131,7 @@ class RecordingTests(SynchronousTestCase):
         sinks = [self.read()[0] for _ in range(3)]
         self.start()
         chunk = b"x" * (PIECE_BYTES + 1)
-        self.recording.out(chunk)
+        self.recording.write(Stream.STDOUT, chunk)
 
         for sink in sinks:
             self.assertIs(sink.chunks[0][1], chunk)
@@ -129,7 +142,7 @@ class RecordingTests(SynchronousTestCase):
         self.start()
         slow.pause()
         for _ in range(3 * PIECE_BYTES):
-            self.recording.out(b"x")
+            self.recording.write(Stream.STDOUT, b"x")
         slow.resume()
 
         self.assertEqual(len(self.recording.pieces), 3)
@@ -138,9 +151,9 @@ class RecordingTests(SynchronousTestCase):
     def test_the_answer_has_all_of_it(self) -> None:
         """What was told is also put together, for those who did not listen."""
         self.start()
-        self.recording.out(b"a")
-        self.recording.err(b"x")
-        self.recording.out(b"b")
+        self.recording.write(Stream.STDOUT, b"a")
+        self.recording.write(Stream.STDERR, b"x")
+        self.recording.write(Stream.STDOUT, b"b")
 
         whole = self.recording.complete(finished(exit_status=3, stdout_bytes=2, stderr_bytes=1))
 
@@ -151,10 +164,10 @@ class RecordingTests(SynchronousTestCase):
         """When a recording is over nothing of it points in a circle."""
         sink, reader = self.read()
         self.start()
-        self.recording.out(b"said")
+        self.recording.write(Stream.STDOUT, b"said")
         self.recording.complete(finished())
         reader.end(lambda: None)
-        sink.flow = None
+        sink.producer = None
         gc.collect()
         gc.disable()
         self.addCleanup(gc.enable)
@@ -177,7 +190,7 @@ class TurnTests(SynchronousTestCase):
 
     def start(self) -> None:
         """Let all know that the process was started."""
-        self.recording.started(grant(), RecordingSink())
+        self.recording.started(grant(), NO_PRODUCER)
         self.turns()
 
     def heard(self, said: bytes) -> int:
@@ -194,7 +207,7 @@ class TurnTests(SynchronousTestCase):
     def test_so_many_in_a_turn(self) -> None:
         """A piece is told to so many in each turn of the reactor, and once to each."""
         self.start()
-        self.recording.out(b"one")
+        self.recording.write(Stream.STDOUT, b"one")
 
         told = [self.heard(b"one")]
         while self.clock.turn():
@@ -208,15 +221,15 @@ class TurnTests(SynchronousTestCase):
         self.sinks = [RecordingSink() for _ in range(READERS_A_TURN)]
         for sink in self.sinks:
             self.recording.read(sink, self.failures.append)
-        self.recording.started(grant(), RecordingSink())
-        self.recording.out(b"one")
+        self.recording.started(grant(), NO_PRODUCER)
+        self.recording.write(Stream.STDOUT, b"one")
 
         self.assertEqual((self.heard(b"one"), self.turns()), (len(self.sinks), 0))
 
     def test_the_start_is_told_in_turns(self) -> None:
         """Nobody hears output before having heard of the start."""
-        self.recording.started(grant(), RecordingSink())
-        self.recording.out(b"one")
+        self.recording.started(grant(), NO_PRODUCER)
+        self.recording.write(Stream.STDOUT, b"one")
         self.assertEqual(self.sinks[0].happened, [])
 
         self.assertEqual(self.turns(), 3)
@@ -226,9 +239,9 @@ class TurnTests(SynchronousTestCase):
     def test_a_piece_that_comes_while_another_is_told(self) -> None:
         """Everybody hears both, in order; those who have heard the first come last."""
         self.start()
-        self.recording.out(b"1" * PIECE_BYTES)
+        self.recording.write(Stream.STDOUT, b"1" * PIECE_BYTES)
         self.clock.turn()
-        self.recording.out(b"2")
+        self.recording.write(Stream.STDOUT, b"2")
         self.assertEqual(self.heard(b"1" * PIECE_BYTES), READERS_A_TURN)
 
         self.clock.turn()
@@ -242,7 +255,7 @@ class TurnTests(SynchronousTestCase):
     def test_one_who_leaves_before_its_turn(self) -> None:
         """Hears nothing, and nobody else misses anything for it."""
         self.start()
-        self.recording.out(b"one")
+        self.recording.write(Stream.STDOUT, b"one")
         self.readers[-1].stop()
         self.sinks[READERS_A_TURN].when_out = self.readers[-2].stop
 
@@ -253,7 +266,7 @@ class TurnTests(SynchronousTestCase):
 
     def test_one_who_leaves_before_the_start_was_told(self) -> None:
         """Hears nothing at all."""
-        self.recording.started(grant(), RecordingSink())
+        self.recording.started(grant(), NO_PRODUCER)
         self.readers[-1].stop()
         self.turns()
 
@@ -262,7 +275,7 @@ class TurnTests(SynchronousTestCase):
     def test_a_mistake_of_one(self) -> None:
         """Is its own, as among few."""
         self.start()
-        self.recording.out(b"one")
+        self.recording.write(Stream.STDOUT, b"one")
         self.sinks[-2].when_out = lambda: 1 / 0
 
         self.turns()
@@ -275,7 +288,7 @@ class TurnTests(SynchronousTestCase):
         self.start()
         for sink in self.sinks:
             sink.pause()
-        self.recording.out(b"one")
+        self.recording.write(Stream.STDOUT, b"one")
         self.assertEqual((self.turns(), self.heard(b"one")), (3, 0))
         for sink in self.sinks:
             sink.resume()
@@ -289,7 +302,7 @@ class TurnTests(SynchronousTestCase):
     def test_the_end_comes_last(self) -> None:
         """Each hears of it in its turn, when it has heard everything; who has stopped does not."""
         self.start()
-        self.recording.out(b"one")
+        self.recording.write(Stream.STDOUT, b"one")
         self.recording.complete(finished())
         self.readers[0].stop()
         for sink, reader in zip(self.sinks[1:], self.readers[1:], strict=True):
@@ -323,19 +336,19 @@ class LawTests(SynchronousTestCase):
         recording = Broadcast(Clock())
         sinks = [RecordingSink() for _ in range(3)]
         readers = [recording.read(sink, lambda failure: failure.raiseException()) for sink in sinks]
-        recording.started(grant(), RecordingSink())
+        recording.started(grant(), NO_PRODUCER)
         said: list[tuple[str, bytes]] = []
         for what, number in steps:
             if what in {"pause", "resume"}:
-                getattr(readers[number], what)()
+                getattr(readers[number], f"{what}Producing")()
             else:
                 chunk = bytes([len(said) % 256]) * number
                 said.append((what, chunk))
-                getattr(recording, what)(chunk)
+                recording.write(Stream.STDOUT if what == "out" else Stream.STDERR, chunk)
         ends: list[int] = []
         for number, reader in enumerate(readers):
             reader.end(lambda number=number: ends.append(number))  # type: ignore[misc]
-            reader.resume()
+            reader.resumeProducing()
 
         self.assertEqual(ends, [0, 1, 2])
         for sink in sinks:

@@ -46,8 +46,8 @@ def _simulate(asked: list[tuple[int, str]], waits: list[int], durations: list[in
         wait = 2 * waits[per_key.get(group.key, 0) % len(waits)]
         heapq.heappush(events, (now + now % 2 + wait, next(numbers), "start", group))
 
-    for question, (time, _) in enumerate(asked):
-        heapq.heappush(events, (2 * time + 1, next(numbers), "ask", question))
+    for request, (time, _) in enumerate(asked):
+        heapq.heappush(events, (2 * time + 1, next(numbers), "ask", request))
     seen: set[Group[str, int]] = set()
     while events:
         now, _, event, what = heapq.heappop(events)
@@ -66,7 +66,7 @@ def _simulate(asked: list[tuple[int, str]], waits: list[int], durations: list[in
             heapq.heappush(events, (ended, next(numbers), "end", what))
         else:
             following = coalescing.end(what)
-            under_way[what].answered = list(what.questions)
+            under_way[what].answered = list(what.requests)
             if following is not None:
                 stand_in_line(following, now)
     return processes
@@ -103,11 +103,11 @@ class LawTests(unittest.TestCase):
         answered = []
         for process in _simulate(asked, waits, durations):
             self.assertTrue(process.answered, "a process for nobody")
-            for question in process.answered:
-                time, key = asked[question]
+            for request in process.answered:
+                time, key = asked[request]
                 self.assertEqual(key, process.key)
                 self.assertGreater(process.started, 2 * time + 1)
-                answered.append(question)
+                answered.append(request)
         self.assertEqual(list(range(len(asked))), sorted(answered))
 
     @given(_ASKED, _WAITS, _DURATIONS)
@@ -126,13 +126,13 @@ class LawTests(unittest.TestCase):
         open_questions = dict(enumerate(asked))
         for process in _simulate(asked, waits, durations):
             waiting = {
-                question
-                for question, (time, key) in open_questions.items()
+                request
+                for request, (time, key) in open_questions.items()
                 if key == process.key and 2 * time + 1 < process.started
             }
             self.assertEqual(waiting, set(process.answered))
-            for question in waiting:
-                del open_questions[question]
+            for request in waiting:
+                del open_questions[request]
 
     @given(_ASKED, _WAITS, _DURATIONS)
     @LAW
@@ -144,10 +144,7 @@ class LawTests(unittest.TestCase):
             mine = [process for process in processes if process.key == key]
             self.assertEqual(
                 expected,
-                [
-                    (each.started, each.ended, {2 * asked[question][0] + 1 for question in each.answered})
-                    for each in mine
-                ],
+                [(each.started, each.ended, {2 * asked[request][0] + 1 for request in each.answered}) for each in mine],
             )
 
     @given(
@@ -177,19 +174,19 @@ class LawTests(unittest.TestCase):
                     self.assertFalse(coalescing.may_start(group))
             elif event == "end" and key in running:
                 following = coalescing.end(runs.pop(key))
-                for question in running.pop(key):
-                    del groups[question]
+                for request in running.pop(key):
+                    del groups[request]
                 self.assertIs(groups[waiting[key][0]] if key in waiting else None, following)
             elif event == "leave" and groups:
-                question = sorted(groups)[number % len(groups)]
-                group = groups.pop(question)
+                request = sorted(groups)[number % len(groups)]
+                group = groups.pop(request)
                 before = waiting.get(group.key, []) if not group.is_started else running[group.key]
-                before.remove(question)
-                self.assertIs(not before, coalescing.leave(group, question))
+                before.remove(request)
+                self.assertIs(not before, coalescing.leave(group, request))
                 if not group.is_started and not before:
                     del waiting[group.key]
-            for question, group in groups.items():
-                self.assertEqual((running if group.is_started else waiting)[group.key], list(group.questions), question)
+            for request, group in groups.items():
+                self.assertEqual((running if group.is_started else waiting)[group.key], list(group.requests), request)
 
 
 class SharingTests(unittest.TestCase):
@@ -202,7 +199,7 @@ class SharingTests(unittest.TestCase):
         self.assertIs(group, self.coalescing.ask("a", 2))
         self.assertTrue(self.coalescing.may_start(group))
         self.coalescing.start(group)
-        self.assertEqual([1, 2], list(group.questions))
+        self.assertEqual([1, 2], list(group.requests))
 
     def test_not_the_same(self) -> None:
         """Other keys are other groups, which wait for nothing of one another."""
@@ -223,7 +220,7 @@ class SharingTests(unittest.TestCase):
         self.assertIs(second, self.coalescing.end(first))
         self.assertIs(second, self.coalescing.ask("a", 4))
         self.coalescing.start(second)
-        self.assertEqual([[1], [2, 3, 4]], [list(first.questions), list(second.questions)])
+        self.assertEqual([[1], [2, 3, 4]], [list(first.requests), list(second.requests)])
 
     def test_a_group_starts_once(self) -> None:
         """A group that has started, or has ended, does not start again."""

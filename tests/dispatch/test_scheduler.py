@@ -12,7 +12,7 @@ from cmdserver.core.errors import AuditError, Busy, Denied, Refusal
 from cmdserver.core.model import Answer, Caller, ProcessResult
 from cmdserver.dispatch import scheduler
 from cmdserver.dispatch.broadcast import PIECE_BYTES, READERS_A_TURN
-from cmdserver.dispatch.requests import Question
+from cmdserver.dispatch.requests import Request
 from cmdserver.dispatch.scheduler import BYTES_A_TURN, Run, Scheduler
 from cmdserver.execution.runner import Runner
 from cmdserver.limits.fair_queue import FairQueue
@@ -38,30 +38,30 @@ class FakeReporter:
         #: Why nothing may be run, at the moment at which it would be.
         self.trouble: AuditError | None = None
 
-    def starting(self, questions: Sequence[Question]) -> None:
-        self.started.append([each.id for each in questions])
+    def starting(self, requests: Sequence[Request]) -> None:
+        self.started.append([each.id for each in requests])
         if self.trouble is not None:
             raise self.trouble
 
-    def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: ProcessResult) -> bool:
+    def settled(self, asked: Sequence[Request], departed: Sequence[Request], finished: ProcessResult) -> bool:
         if self.mistake is not None:
             raise self.mistake
-        asked_ids, departed_ids = (",".join(each.id for each in questions) for questions in (asked, departed))
+        asked_ids, departed_ids = (",".join(each.id for each in requests) for requests in (asked, departed))
         self.reports.append(f"settled {asked_ids} departed {departed_ids}".rstrip())
         self.ends.append(finished)
         return self.consents
 
-    def turned_away(self, question: Question, refusal: Refusal, so_far: ProcessResult | None = None) -> None:
-        self.reports.append(f"turned away {question.id}")
+    def turned_away(self, request: Request, refusal: Refusal, so_far: ProcessResult | None = None) -> None:
+        self.reports.append(f"turned away {request.id}")
         self.so_far.append(so_far)
-        question.answered.errback(refusal)
+        request.answered.errback(refusal)
 
-    def failed(self, question: Question, failure: Failure) -> None:
-        self.reports.append(f"failed {question.id}")
-        question.answered.errback(failure)
+    def failed(self, request: Request, failure: Failure) -> None:
+        self.reports.append(f"failed {request.id}")
+        request.answered.errback(failure)
 
-    def withdrawn(self, question: Question) -> None:
-        self.reports.append(f"withdrawn {question.id}")
+    def withdrawn(self, request: Request) -> None:
+        self.reports.append(f"withdrawn {request.id}")
 
 
 class SchedulerTestCase(SynchronousTestCase):
@@ -84,9 +84,10 @@ class SchedulerTestCase(SynchronousTestCase):
 
     def ask(self, name: str, caller: Caller = ADA, sink: RecordingSink | None = None, /, **differences: Any) -> Asked:
         """Enter a question under a name of its own."""
-        question = Question(name, caller, ["uptime"], grant(**differences), sink)
-        self.scheduler.enter(question)
-        return Asked(question.answered, self.happened)
+        request = Request(name, caller, ["uptime"], grant(**differences))
+        request.sink = sink
+        self.scheduler.enter(request)
+        return Asked(request.answered, self.happened)
 
     def share(self, name: str, caller: Caller = ADA, sink: RecordingSink | None = None) -> Asked:
         """The same, for a command that is shared."""
@@ -395,9 +396,9 @@ class ReviewTests(SchedulerTestCase):
         """Refuse the questions with these names; return which were judged, and whether as running."""
         judged = []
 
-        def judge(question: Question, is_running: bool) -> Denied | None:
-            judged.append((question.id, is_running))
-            return Denied("not any more") if question.id in names else None
+        def judge(request: Request, is_running: bool) -> Denied | None:
+            judged.append((request.id, is_running))
+            return Denied("not any more") if request.id in names else None
 
         self.scheduler.review(judge)
         return judged
@@ -880,7 +881,7 @@ class TurnTests(SchedulerTestCase):
     def test_who_is_refused_before_its_turn(self) -> None:
         """Somebody whose role was taken away in between gets no answer, though there is one."""
         self.processes[1].ends()
-        self.scheduler.review(lambda question, _: Denied("not any more") if question.id == "a119" else None)
+        self.scheduler.review(lambda request, _: Denied("not any more") if request.id == "a119" else None)
         for _ in range(2):
             self.clock.turn()
 

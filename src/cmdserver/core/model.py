@@ -4,6 +4,7 @@ Rules of this file: values are frozen; nothing here acts. Only ``authenticator``
 signature means that somebody has been let in; somebody who has not (yet) is a `Stranger`.
 """
 
+import enum
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -214,28 +215,32 @@ class Answer:
         return Code.TIMEOUT if self.finished.timed_out else Code.OK
 
 
-class Flow(Protocol):
-    """Output on its way, as seen by the one who must keep up with it."""
+class Stream(enum.Enum):
+    """Which of its two streams a process wrote to; the values are its descriptors."""
 
-    def pause(self) -> None:
+    STDOUT = 1
+    STDERR = 2
+
+
+class Producer(Protocol):
+    """What makes output, as seen by whoever must keep up with it: the half of an `IPushProducer` that steers."""
+
+    def pauseProducing(self) -> None:
         """Stop the output at its source; twice is the same as once."""
 
-    def resume(self) -> None:
+    def resumeProducing(self) -> None:
         """Let it go on; harmless if it was not paused or is over."""
 
 
 class Sink(Protocol):
     """Where the output of a run goes while it runs.
 
-    `started` comes first, once; then `out` and `err` any number of times in the order in which the bytes were read;
-    nothing comes after the run's Deferred has fired. A paused `Flow` may still deliver one chunk that was on its way.
+    `started` comes first, once; then `write` any number of times in the order in which the bytes were read; nothing
+    comes after the run's Deferred has fired. A paused `Producer` may still deliver one chunk that was on its way.
     """
 
-    def started(self, grant: Grant, flow: Flow) -> None:
+    def started(self, grant: Grant, producer: Producer) -> None:
         """A process was started for a grant (or its kept output is about to be told)."""
 
-    def out(self, chunk: bytes) -> None:
-        """Bytes of standard output."""
-
-    def err(self, chunk: bytes) -> None:
-        """Bytes of standard error."""
+    def write(self, stream: Stream, chunk: bytes) -> None:
+        """Take bytes that the process wrote."""

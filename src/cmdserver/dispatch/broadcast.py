@@ -17,7 +17,7 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from cmdserver.core.model import Flow, Grant, ProcessResult, Sink
+from cmdserver.core.model import Grant, ProcessResult, Producer, Sink, Stream
 
 #: Pieces that come one by one and are smaller are kept as one: a process that writes byte by byte would cost a hundred
 #: bytes for each.
@@ -35,7 +35,7 @@ class Broadcast:
 
     def __init__(self, clock: IReactorTime) -> None:
         #: In the order in which they came; only the last one ever grows.
-        self.pieces: list[tuple[bool, bytes]] = []
+        self.pieces: list[tuple[Stream, bytes]] = []
         #: What is run; None before it is.
         self.grant: Grant | None = None
         self._clock = clock
@@ -59,26 +59,21 @@ class Broadcast:
 
     # Sink
 
-    def started(self, grant: Grant, flow: Flow) -> None:
+    def started(self, grant: Grant, producer: Producer) -> None:
         """See `Sink`; the flow is left alone."""
-        del flow
+        del producer
         self.grant = grant
         self._tell_all()
 
-    def out(self, chunk: bytes) -> None:
+    def write(self, stream: Stream, chunk: bytes) -> None:
         """See `Sink`."""
-        self._add(chunk, is_error=False)
-
-    def err(self, chunk: bytes) -> None:
-        """See `Sink`."""
-        self._add(chunk, is_error=True)
-
-    def _add(self, chunk: bytes, *, is_error: bool) -> None:
-        last_is_error, last = self.pieces[-1] if self.pieces else (not is_error, b"")
-        if last_is_error is is_error and len(last) + len(chunk) <= PIECE_BYTES:
-            self.pieces[-1] = (is_error, last + chunk)
-        else:
-            self.pieces.append((is_error, chunk))
+        if self.pieces:
+            last_stream, last = self.pieces[-1]
+            if last_stream is stream and len(last) + len(chunk) <= PIECE_BYTES:
+                self.pieces[-1] = (stream, last + chunk)
+                self._tell_all()
+                return
+        self.pieces.append((stream, chunk))
         self._tell_all()
 
     # Turns
@@ -110,12 +105,12 @@ class Broadcast:
     def complete(self, finished: ProcessResult) -> ProcessResult:
         """Put together how the process ended and what it said; nothing more will come."""
         self._readers.clear()  # which point back, and would be left to the garbage collector
-        stdout, stderr = (_join(self.pieces, is_error=is_error) for is_error in (False, True))
+        stdout, stderr = (_join(self.pieces, stream) for stream in Stream)
         return replace(finished, stdout=stdout, stderr=stderr)
 
 
 class Subscriber:
-    """One sink's place in a recording, and its `Flow`; made by `Broadcast.read`."""
+    """One sink's place in a recording, and its `Producer`; made by `Broadcast.read`."""
 
     __slots__ = (
         "_broken",
@@ -143,13 +138,13 @@ class Subscriber:
         self._is_telling = False
         self._is_stopped = False
 
-    # Flow
+    # Producer
 
-    def pause(self) -> None:
-        """Tell no more until `resume`."""
+    def pauseProducing(self) -> None:
+        """Tell no more until `resumeProducing`."""
         self._is_paused = True
 
-    def resume(self) -> None:
+    def resumeProducing(self) -> None:
         """Go on."""
         self._is_paused = False
         self._recording.tell(self)
@@ -183,17 +178,16 @@ class Subscriber:
             self._is_begun = True
             self._sink.started(grant, self)
         while not (self._is_paused or self._is_stopped) and (piece := self._next()) is not None:
-            is_error, data = piece
-            (self._sink.err if is_error else self._sink.out)(data)
+            self._sink.write(*piece)
 
-    def _next(self) -> tuple[bool, bytes] | None:
+    def _next(self) -> tuple[Stream, bytes] | None:
         pieces = self._recording.pieces
         while self._piece < len(pieces):
-            is_error, data = pieces[self._piece]
+            stream, data = pieces[self._piece]
             if self._offset < len(data):
                 rest = data[self._offset :] if self._offset else data
                 self._offset = len(data)
-                return is_error, rest
+                return stream, rest
             if self._piece + 1 == len(pieces):
                 return None
             self._piece += 1
@@ -214,5 +208,5 @@ class Subscriber:
             self._broken(Failure())
 
 
-def _join(pieces: Iterable[tuple[bool, bytes]], *, is_error: bool) -> bytes:
-    return b"".join(data for each_is_error, data in pieces if each_is_error is is_error)
+def _join(pieces: Iterable[tuple[Stream, bytes]], stream: Stream) -> bytes:
+    return b"".join(data for each, data in pieces if each is stream)

@@ -17,7 +17,7 @@ from cmdserver.core.errors import AuditError, BadArgument, Busy, Code, Fault, Re
 from cmdserver.core.events import EventLog, Requested, Started
 from cmdserver.core.model import Answer, Caller, Command, Grant, ProcessResult, Rule, Sink, Somebody
 from cmdserver.dispatch.policy import Policy
-from cmdserver.dispatch.requests import Question
+from cmdserver.dispatch.requests import Request
 from cmdserver.dispatch.scheduler import Scheduler
 from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.limits.rate_limit import Throttle
@@ -63,27 +63,64 @@ class Dispatcher:
 
     # What listeners ask
 
-    def ask(self, caller: Caller, words: Sequence[str], sink: Sink | None = None) -> Deferred[Answer]:
-        """Run a command for a caller.
+    def authorize(self, caller: Caller, words: Sequence[str]) -> Request:
+        """Decide whether a caller may run a command: counted, and a refusal is written down.
+
+        What was granted is to be given to `run`, `describe` or `reject`, once.
 
         Args:
             caller: Who asks.
             words: The command's name and its arguments; at least one.
+
+        Raises:
+            RequestError: A `Refusal`; a `Fault` if that could not be written down.
+        """
+        request_id = _new_id()
+        words = _words_of(caller, words)
+        try:
+            self._count(caller)
+            return Request(request_id, caller, words, self._policy.require(caller, words))
+        except Refusal as refusal:
+            raise self._refused(request_id, caller, words[0], tuple(words[1:]), refusal) from None
+
+    def run(self, request: Request, sink: Sink | None = None) -> Deferred[Answer]:
+        """Run what was granted.
+
+        Args:
+            request: As `authorize` has returned it.
             sink: Where output goes as it comes; None to have it in the answer.
 
         Returns:
             Fires with the answer, after the audit file has been told. Fails with a `Refusal` or a `Fault`. To cancel it
             is to leave: a process that nobody waits for any more is ended.
         """
-        question_id = _new_id()
-        words = _words_of(caller, words)
+        request.sink = sink
         try:
-            self._count(caller)
-            question = Question(question_id, caller, words, self._policy.require(caller, words), sink)
-            self._scheduler.enter(question)
+            self._scheduler.enter(request)
         except Refusal as refusal:
-            return fail(self._refused(question_id, caller, words[0], tuple(words[1:]), refusal))
-        return question.answered
+            return fail(self.reject(request, refusal))
+        return request.answered
+
+    def describe(self, request: Request) -> Command:
+        """Tell of a command that was granted instead of running it; written down as ``help``."""
+        name = request.grant.command.name
+        try:
+            self._events.publish([self._bare_event(request.id, request.caller, "help", (name,), Code.OK)])
+        except AuditError as error:
+            raise _fault(request.id, error) from error
+        return request.grant.command
+
+    def reject(self, request: Request, refusal: Refusal) -> RequestError:
+        """Write down that what was granted is not run after all; return what to tell the caller."""
+        return self._refused(request.id, request.caller, request.words[0], tuple(request.words[1:]), refusal)
+
+    def ask(self, caller: Caller, words: Sequence[str], sink: Sink | None = None) -> Deferred[Answer]:
+        """Do both, `authorize` and `run`."""
+        try:
+            request = self.authorize(caller, words)
+        except RequestError as error:
+            return fail(error)
+        return self.run(request, sink)
 
     def help(self, caller: Caller, name: str | None = None) -> tuple[Command, ...]:
         """Tell what this caller may run, by name; or tell of one command, refusing what `ask` would refuse."""
@@ -176,18 +213,18 @@ class Dispatcher:
 
     # Reporter
 
-    def starting(self, questions: Sequence[Question]) -> None:
+    def starting(self, requests: Sequence[Request]) -> None:
         """Write down what may change something before it is done: a daemon that is killed can tell nothing any more.
 
         Raises:
             AuditError: It cannot be written, or its end could not be.
         """
         self._events.require_audit_log()
-        events = [self._started(each) for each in questions if not each.grant.command.read_only]
+        events = [self._started(each) for each in requests if not each.grant.command.read_only]
         if events:
             self._events.publish(events)
 
-    def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: ProcessResult) -> bool:
+    def settled(self, asked: Sequence[Request], departed: Sequence[Request], finished: ProcessResult) -> bool:
         """Write the ends of all questions of one process down; if that fails, nobody gets its answer."""
         outcome = Code.TIMEOUT if finished.timed_out else Code.OK
         shared = len(asked) > 1
@@ -196,37 +233,37 @@ class Dispatcher:
         try:
             self._events.publish(events)
         except AuditError as error:
-            for question in asked:
-                if not question.answered.called:
-                    question.answered.errback(_fault(question.id, error))
+            for request in asked:
+                if not request.answered.called:
+                    request.answered.errback(_fault(request.id, error))
             return False
         return True
 
-    def turned_away(self, question: Question, refusal: Refusal, so_far: ProcessResult | None = None) -> None:
+    def turned_away(self, request: Request, refusal: Refusal, so_far: ProcessResult | None = None) -> None:
         """Write it down, and say so."""
         error: RequestError = refusal
         try:
-            self._events.publish([self._event(question, refusal.code, so_far)])
+            self._events.publish([self._event(request, refusal.code, so_far)])
         except AuditError as audit_error:
-            error = _fault(question.id, audit_error)
-        question.answered.errback(error)
+            error = _fault(request.id, audit_error)
+        request.answered.errback(error)
 
-    def failed(self, question: Question, failure: Failure) -> None:
+    def failed(self, request: Request, failure: Failure) -> None:
         """Log what happened under the question's id, and tell its caller the id."""
         if isinstance(failure.value, AuditError):
-            question.answered.errback(_fault(question.id, failure.value))
+            request.answered.errback(_fault(request.id, failure.value))
             return
         if isinstance(failure.value, OSError):  # the host's, and foreseen: where in our code it was met says nothing
-            command = question.grant.command.name
-            _log.error("fault {id}: {command}: {error}", id=question.id, command=command, error=failure.value)
+            command = request.grant.command.name
+            _log.error("fault {id}: {command}: {error}", id=request.id, command=command, error=failure.value)
         else:
-            _log.failure("fault {id}", failure, id=question.id)
-        self._publish_or_log(self._event(question, Code.FAULT))
-        question.answered.errback(Fault(question.id))
+            _log.failure("fault {id}", failure, id=request.id)
+        self._publish_or_log(self._event(request, Code.FAULT))
+        request.answered.errback(Fault(request.id))
 
-    def withdrawn(self, question: Question) -> None:
+    def withdrawn(self, request: Request) -> None:
         """Write it down; there is nobody to tell."""
-        self._publish_or_log(self._event(question, Code.OK, abandoned=True))
+        self._publish_or_log(self._event(request, Code.OK, abandoned=True))
 
     # Steps
 
@@ -235,34 +272,34 @@ class Dispatcher:
             raise _closing()
         self._throttle.spend(somebody.key, self._clock.seconds())
 
-    def _objection(self, question: Question, is_running: bool) -> Refusal | None:  # noqa: FBT001 - a `Judge`
+    def _objection(self, request: Request, is_running: bool) -> Refusal | None:  # noqa: FBT001 - a `Judge`
         try:
             if is_running:
-                self._policy.require_leave(question.caller, question.words[0])
+                self._policy.require_leave(request.caller, request.words[0])
                 return None
-            grant = self._policy.require(question.caller, question.words)
+            grant = self._policy.require(request.caller, request.words)
         except Refusal as refusal:
             return refusal
-        return None if grant == question.grant else Busy("the configuration of this command has changed", 1)
+        return None if grant == request.grant else Busy("the configuration of this command has changed", 1)
 
     def _consult(self, caller: Caller, word: str, arguments: tuple[str, ...], query: Callable[[], T]) -> T:
         """Answer what needs no process; counted and written down like everything else."""
-        question_id = _new_id()
+        request_id = _new_id()
         try:
             self._count(caller)
             self._policy.admit(caller)
             result = query()
         except Refusal as refusal:
-            raise self._refused(question_id, caller, word, arguments, refusal) from None
+            raise self._refused(request_id, caller, word, arguments, refusal) from None
         try:
-            self._events.publish([self._bare_event(question_id, caller, word, arguments, Code.OK)])
+            self._events.publish([self._bare_event(request_id, caller, word, arguments, Code.OK)])
         except AuditError as error:
-            raise _fault(question_id, error) from error
+            raise _fault(request_id, error) from error
         return result
 
     def _refused(
         self,
-        question_id: str,
+        request_id: str,
         caller: Somebody,
         command: str | None,
         arguments: tuple[str, ...],
@@ -270,23 +307,23 @@ class Dispatcher:
     ) -> RequestError:
         """Write a refusal down and return it, or a fault if it cannot be written."""
         try:
-            self._events.publish([self._bare_event(question_id, caller, command, arguments, refusal.code)])
+            self._events.publish([self._bare_event(request_id, caller, command, arguments, refusal.code)])
         except AuditError as error:
-            return _fault(question_id, error)
+            return _fault(request_id, error)
         return refusal
 
-    def _started(self, question: Question) -> Started:
+    def _started(self, request: Request) -> Started:
         return Started(
             time=self._time_of_day(),
-            id=question.id,
-            caller=question.caller,
-            command=question.grant.command.name,
-            arguments=question.grant.arguments,
+            id=request.id,
+            caller=request.caller,
+            command=request.grant.command.name,
+            arguments=request.grant.arguments,
         )
 
     def _event(
         self,
-        question: Question,
+        request: Request,
         outcome: Code,
         finished: ProcessResult | None = None,
         *,
@@ -295,10 +332,10 @@ class Dispatcher:
     ) -> Requested:
         return Requested(
             time=self._time_of_day(),
-            id=question.id,
-            caller=question.caller,
-            command=question.grant.command.name,
-            arguments=question.grant.arguments,
+            id=request.id,
+            caller=request.caller,
+            command=request.grant.command.name,
+            arguments=request.grant.arguments,
             outcome=outcome,
             finished=finished,
             shared=shared,
@@ -306,11 +343,11 @@ class Dispatcher:
         )
 
     def _bare_event(
-        self, question_id: str, caller: Somebody, command: str | None, arguments: tuple[str, ...], outcome: Code
+        self, request_id: str, caller: Somebody, command: str | None, arguments: tuple[str, ...], outcome: Code
     ) -> Requested:
         return Requested(
             time=self._time_of_day(),
-            id=question_id,
+            id=request_id,
             caller=caller,
             command=command,
             arguments=arguments,

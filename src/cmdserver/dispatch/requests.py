@@ -12,7 +12,7 @@ from cmdserver.dispatch.broadcast import Subscriber
 from cmdserver.dispatch.coalescing import Group
 
 
-class Question:
+class Request:
     """One granted request on its way to an answer.
 
     Args:
@@ -20,48 +20,48 @@ class Question:
         caller: Who asks.
         words: What they asked for, as the policy was asked.
         grant: What may be run.
-        sink: Where output goes as it comes; None to have it in the answer.
     """
 
     __slots__ = ("answered", "caller", "grant", "group", "id", "reader", "sink", "words")
 
-    def __init__(self, question_id: str, caller: Caller, words: Sequence[str], grant: Grant, sink: Sink | None) -> None:
-        self.id = question_id
+    def __init__(self, request_id: str, caller: Caller, words: Sequence[str], grant: Grant) -> None:
+        self.id = request_id
         self.caller = caller
         self.words = words
         self.grant = grant
-        self.sink = sink
+        #: Where output goes as it comes; None to have it in the answer.
+        self.sink: Sink | None = None
         #: Its place in what a shared run says.
         self.reader: Subscriber | None = None
         #: None as soon as its end is decided, even if it is not yet told.
-        self.group: Group[object, Question] | None = None
+        self.group: Group[object, Request] | None = None
         self.answered: Deferred[Answer]
 
 
 class Reporter(Protocol):
     """Who writes down how questions ended, and answers those that got no process."""
 
-    def starting(self, questions: Sequence[Question]) -> None:
+    def starting(self, requests: Sequence[Request]) -> None:
         """A process is about to be started for questions; raise `AuditError` if it may not be."""
 
-    def settled(self, asked: Sequence[Question], departed: Sequence[Question], finished: ProcessResult) -> bool:
+    def settled(self, asked: Sequence[Request], departed: Sequence[Request], finished: ProcessResult) -> bool:
         """A process has ended; return whether those who asked may be told."""
 
-    def turned_away(self, question: Question, refusal: Refusal, so_far: ProcessResult | None = None) -> None:
+    def turned_away(self, request: Request, refusal: Refusal, so_far: ProcessResult | None = None) -> None:
         """There was no room for it after all, or its caller may not ask for it any more.
 
         Args:
-            question: Which gets no answer.
+            request: Which gets no answer.
             refusal: What to tell instead.
             so_far: What its process, if there is one, had done by then.
         """
 
-    def failed(self, question: Question, failure: Failure) -> None:
+    def failed(self, request: Request, failure: Failure) -> None:
         """It was our fault."""
 
-    def withdrawn(self, question: Question) -> None:
+    def withdrawn(self, request: Request) -> None:
         """Its caller left before anything was run for it."""
 
 
 #: Says why a question may not be answered, given whether its process was started; None if it may.
-Judge = Callable[[Question, bool], Refusal | None]
+Judge = Callable[[Request, bool], Refusal | None]

@@ -71,7 +71,7 @@ class _ProcessTransport(Protocol):
 
 @implementer(IReactorProcess, IProcessProtocol)
 class Execution:
-    """One process from start to end, and the `Flow` of its output.
+    """One process from start to end, and the `Producer` of its output.
 
     To the protocol that wants the output it is the reactor; to the process it is the protocol.
     """
@@ -135,15 +135,15 @@ class Execution:
             stderr_bytes=self._counted[_STDERR],
         )
 
-    # Flow
+    # Producer
 
-    def pause(self) -> None:
+    def pauseProducing(self) -> None:
         """Stop reading the pipes: the process blocks as soon as they are full."""
         if not self._is_paused and not self._is_over:
             self._is_paused = True
             self._transport.pauseProducing()
 
-    def resume(self) -> None:
+    def resumeProducing(self) -> None:
         """Read on."""
         if self._is_paused and not self._is_over:
             self._is_paused = False

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from cmdserver.core.model import Flow, Grant, Sink
+from cmdserver.core.model import Grant, Producer, Sink, Stream
 
 P = ParamSpec("P")
 
@@ -28,17 +28,17 @@ class ToSink(ProcessProtocol):
         self._ended = ended
         self._broken = broken
 
-    def begin(self, grant: Grant, flow: Flow) -> None:
+    def begin(self, grant: Grant, producer: Producer) -> None:
         """Tell of the start."""
-        self._guarded(self._sink.started, grant, flow)
+        self._guarded(self._sink.started, grant, producer)
 
     def outReceived(self, data: bytes) -> None:
         """See IProcessProtocol."""
-        self._guarded(self._sink.out, data)
+        self._guarded(self._sink.write, Stream.STDOUT, data)
 
     def errReceived(self, data: bytes) -> None:
         """See IProcessProtocol."""
-        self._guarded(self._sink.err, data)
+        self._guarded(self._sink.write, Stream.STDERR, data)
 
     def _guarded(self, call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         """A mistake of a sink's would end the reading of a pipe, and look like the end of the output."""

@@ -6,9 +6,10 @@ import trustme
 from twisted.internet.testing import MemoryReactorClock
 
 from cmdserver.app.composition import Composition, _descriptors
-from cmdserver.auth.authenticator import ListenerAuth, Login
+from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.config.loading import Configuration, configure
 from cmdserver.core.errors import BadTLSFiles, Busy
+from cmdserver.core.model import Login
 from cmdserver.net.proxied_endpoint import MOST_PENDING
 from tests.doubles import FakeHost
 from tests.tls_doubles import Client, TLSFilesTestCase, Wire, client_context, issue, self_signed, write_pair

@@ -19,12 +19,13 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 
-from cmdserver.auth.authenticator import Authenticator, ListenerAuth, Login
+from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.credentials import Certificate, ICertificate, IPassword, Proof
+from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import AuditError, Code, Throttled
 from cmdserver.core.events import EventLog, LoggedIn, Requested
-from cmdserver.core.model import Caller
+from cmdserver.core.model import Caller, Login
 from cmdserver.dispatch.policy import Policy
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.common.login_session import LoginSession

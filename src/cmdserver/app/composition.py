@@ -17,14 +17,15 @@ from twisted.internet.interfaces import IProtocolFactory, IReactorProcess, IReac
 from twisted.logger import Logger
 
 from cmdserver.app.host_process import allow_connections
-from cmdserver.auth.authenticator import Authenticator, ListenerAuth, Login
+from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.cached_file import Fetch, open_to_read
 from cmdserver.auth.credentials import Certificate
+from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.config.loading import Configuration
 from cmdserver.config.schema import Limits
 from cmdserver.core.addresses import parse_network
 from cmdserver.core.events import EventLog
-from cmdserver.core.model import Listening
+from cmdserver.core.model import Listening, Login
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
 from cmdserver.dispatch.scheduler import Run, Scheduler
@@ -288,8 +289,7 @@ class Composition:
         peer = tls_context.peer_name(transport, datetime.now(UTC))
         if peer is None:
             return None
-        fingerprint = f"SHA256:{peer.fingerprint}"
-        return Certificate(names=peer.names, trouble=peer.trouble, fingerprint=fingerprint, source=source)
+        return Certificate(names=peer.names, trouble=peer.trouble, fingerprint=peer.fingerprint, source=source)
 
     # The web
 

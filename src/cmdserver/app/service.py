@@ -20,8 +20,8 @@ from cmdserver.app.composition import Composition
 from cmdserver.app.drop_privileges import drop_privileges, load_ahead
 from cmdserver.app.host_process import isolate_descriptors, on_signal, tell_systemd
 from cmdserver.app.startup import open_listener, prepare_state, warn_about_users
-from cmdserver.auth.authenticator import suppose
 from cmdserver.auth.cached_file import open_to_read
+from cmdserver.auth.callers import suppose
 from cmdserver.config.decoding import Mistakes
 from cmdserver.config.loading import Configuration, Source, changes
 from cmdserver.core.errors import AuditError, BadTLSFiles, CannotListen, CannotStart

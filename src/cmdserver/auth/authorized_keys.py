@@ -7,7 +7,6 @@ Options about forwarding, X11, agents and rc files are taken, because there is n
 
 import base64
 import binascii
-import hashlib
 import re
 import struct
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from cmdserver.auth.credential_formats import Complaint, Parsed, meaningful_lines, refusal
 from cmdserver.auth.source_restrictions import Sources, parse_patterns
+from cmdserver.core.fingerprints import fingerprint_of
 
 KINDS = frozenset(
     {
@@ -77,7 +77,7 @@ class AuthorizedKey:
     @property
     def fingerprint(self) -> str:
         """What ``ssh-keygen -l`` calls it."""
-        return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
+        return fingerprint_of(self.blob)
 
     def refusal(self, now: datetime, source: str) -> str | None:
         """Say, for the audit file, why it may not be used now from there; None if it may."""

@@ -3,14 +3,34 @@
 Rule of this file: values only, so that listeners can show them without importing what checks them.
 """
 
-from base64 import b64encode
 from dataclasses import dataclass
-from hashlib import sha256
+from typing import Protocol
 
 from twisted.cred.credentials import ICredentials
 from zope.interface import implementer
 
+from cmdserver.core.fingerprints import fingerprint_of
 from cmdserver.core.names import is_user_name
+
+
+class Credentials(Protocol):
+    """What all credentials have, whatever else proves them."""
+
+    @property
+    def name(self) -> str | None:
+        """The name that they are for, as far as they say."""
+
+    @property
+    def method(self) -> str:
+        """What kind they are."""
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Of the key or certificate."""
+
+    @property
+    def source(self) -> str:
+        """Where they came from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,4 +131,4 @@ class PublicKey:
     @property
     def fingerprint(self) -> str:
         """The key's, as ``ssh-keygen -l`` says it."""
-        return "SHA256:" + b64encode(sha256(self.blob).digest()).rstrip(b"=").decode()
+        return fingerprint_of(self.blob)

@@ -19,8 +19,8 @@ from typing import BinaryIO
 import click
 
 from cmdserver.app.state_directory import choose_directory, prepare_directory
-from cmdserver.auth.authenticator import suppose
 from cmdserver.auth.cached_file import open_to_read
+from cmdserver.auth.callers import suppose
 from cmdserver.auth.credential_formats import Token, parse_commands, token_digest
 from cmdserver.auth.credential_store import CredentialError, CredentialFiles
 from cmdserver.auth.password_hash import hash_password

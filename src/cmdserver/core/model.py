@@ -1,6 +1,6 @@
 """The nouns: values that every other module speaks of, and the two seams between them.
 
-Rules of this file: values are frozen; nothing here acts. Only ``authenticator`` makes a `Caller`, so that a Caller in a
+Rules of this file: values are frozen; nothing here acts. Only ``auth.callers`` makes a `Caller`, so that a Caller in a
 signature means that somebody has been let in; somebody who has not (yet) is a `Stranger`.
 """
 
@@ -13,6 +13,14 @@ from cmdserver.core.errors import Code
 
 #: RFC 4252, section 5.2: the name of the authentication method that is none.
 NO_METHOD = "none"
+
+
+class Login(enum.StrEnum):
+    """Whether a listener asks its callers to log in."""
+
+    NEVER = "never"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ tenth of a second.
 
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -21,6 +20,7 @@ from zope.interface import implementer
 
 from cmdserver.config.schema import TLS
 from cmdserver.core.errors import BadTLSFiles
+from cmdserver.core.fingerprints import fingerprint_of
 from cmdserver.files.safe_path import read_file
 from cmdserver.net.certificates import (
     ReadFile,
@@ -95,7 +95,7 @@ class PeerCertificate:
     names: tuple[str, ...]
     #: What of it could not be read, for people; None: everything could.
     trouble: str | None
-    #: SHA-256 of the whole, in hexadecimal, as ``openssl x509 -fingerprint -sha256`` says it but for colons and case.
+    #: See `fingerprint_of`.
     fingerprint: str
 
 
@@ -178,7 +178,7 @@ def peer_name(transport: Any, now: datetime) -> PeerCertificate | None:
     if shown is None:
         return None
     encoded = crypto.dump_certificate(crypto.FILETYPE_ASN1, shown)
-    fingerprint = sha256(encoded).hexdigest()
+    fingerprint = fingerprint_of(encoded)
     with without_warnings():
         try:
             certificate = x509.load_der_x509_certificate(encoded)

@@ -12,13 +12,14 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.authenticator import Credentials, ListenerAuth, Login, Offence
-from cmdserver.auth.credentials import BearerToken, Password
+from cmdserver.auth.credentials import BearerToken, Credentials, Password
+from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import LoginRefused, Throttled
-from cmdserver.core.model import Caller
+from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.web.front_end import WebFrontEnd
+from cmdserver.limits.source_penalties import Offence
 from tests.frontends.line.doubles import FakeLiveness
 from tests.running_doubles import Composition, FakeProcess, user
 

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from cmdserver.auth.authenticator import ListenerAuth
+from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import Busy, Refusal, RequestError, Throttled
 from cmdserver.frontends.common.interface import FrontEnd, FrontEndContext
 from cmdserver.frontends.common.interpreter import Interpreter

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import H2_ENABLED, datetimeToString
 from zope.interface import implementer
 
-from cmdserver.auth.authenticator import ListenerAuth
+from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import Busy, Refusal, RequestError, Throttled
 from cmdserver.frontends.common.interface import Exposition, FrontEnd, FrontEndContext
 from cmdserver.frontends.common.rendering import error_text

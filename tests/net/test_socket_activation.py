@@ -14,9 +14,10 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.systemd import ListenFDs
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from cmdserver.core.model import Listening
+from cmdserver.core import endpoints, protocols
+from cmdserver.core.model import Listening, Login
 from cmdserver.net import socket_activation
-from cmdserver.net.listener import Listener, parse_endpoint, source_of
+from cmdserver.net.listener import Listener, server_endpoint, source_of
 from cmdserver.net.proxied_endpoint import ProxyEndpoint
 from cmdserver.net.socket_activation import parse
 from tests.contracts import open_descriptors
@@ -202,7 +203,12 @@ class ActivationTests(SynchronousTestCase):
         sockets = [self._tcp(), self._tcp("127.0.0.2")]
         given = self._given(*sockets)
         self.patch(socket_activation, "inherited", lambda: given)
-        key = Listening(protocol="line", endpoint="systemd:name=line", tls=False, login="never")
+        key = Listening(
+            protocol=protocols.Protocol.LINE,
+            endpoint=endpoints.parse("systemd:name=line"),
+            tls=False,
+            login=Login.NEVER,
+        )
         listener = Listener(self.reactor, key, self.factory, lambda _, command: command)
         listener.open()
         self.addCleanup(self.reactor.advance, 0)
@@ -217,7 +223,9 @@ class ActivationTests(SynchronousTestCase):
 
     def test_behind_a_proxy(self) -> None:
         """The two go together."""
-        self.assertIsInstance(parse_endpoint(self.reactor, "haproxy:systemd:name=line"), ProxyEndpoint)
+        self.assertIsInstance(
+            server_endpoint(self.reactor, endpoints.parse("haproxy:systemd:name=line")), ProxyEndpoint
+        )
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
-from cmdserver.core import endpoints
 from cmdserver.core.addresses import parse_address
+from cmdserver.core.endpoints import Endpoint
 from cmdserver.core.errors import CannotListen
 from cmdserver.core.model import Listening
 from cmdserver.net import socket_activation
@@ -51,16 +51,15 @@ _SOCKET_OPTIONS = (
 )
 
 
-def parse_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
-    """Read an endpoint description; where it says nothing of a backlog, it gets ours.
+def server_endpoint(reactor: Any, endpoint: Endpoint) -> IStreamServerEndpoint:
+    """Make Twisted's endpoint of ours; where it says nothing of a backlog, it gets `BACKLOG`.
 
     Raises:
-        ValueError: It is none, and says what is wrong.
+        ValueError: Twisted has none such; the text says what is wrong.
     """
-    endpoint = endpoints.parse(description)
-    if endpoint.is_proxied:
-        return ProxyEndpoint(parse_endpoint(reactor, description.removeprefix(endpoints.PROXY)), reactor)
-    kind = endpoint.kind
+    if endpoint.behind_proxy is not None:
+        return ProxyEndpoint(server_endpoint(reactor, endpoint.behind_proxy), reactor)
+    kind, description = endpoint.kind, endpoint.text
     if kind in _TAKES_BACKLOG and "backlog" not in endpoint.arguments:
         description += f":backlog={BACKLOG}"
     if kind == "systemd":
@@ -94,7 +93,7 @@ class Listener:
         self.key = key
         self._example_command = example_command
         self._factory = factory
-        self._endpoint = parse_endpoint(reactor, key.endpoint)
+        self._endpoint = server_endpoint(reactor, key.endpoint)
         self._port: IListeningPort | None = None
 
     def example_command(self, command: str) -> str | None:

@@ -108,12 +108,15 @@ class ServerCredentials:
     """
 
     def __init__(self, loaded: Loaded) -> None:
-        #: May be replaced at any time.
-        self.loaded = loaded
+        self.reconfigure(loaded)
+
+    def reconfigure(self, loaded: Loaded) -> None:
+        """Open new connections with other files from now on."""
+        self._context = loaded.context
 
     def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: ARG002 - the interface's
         """Begin a connection, as Twisted asks for it."""
-        return _Connection(self.loaded.context)
+        return _Connection(self._context)
 
 
 def load(files: TLSFiles, now: datetime, read: ReadFile = read_file) -> Loaded:

@@ -33,6 +33,9 @@ def _check_endpoint(endpoint: Endpoint) -> None:
         raise ValueError("unknown endpoint type")
 
 
+_NO_KIND = "it begins with its kind and a colon, as in tcp:2022:interface=127.0.0.1"
+
+
 def _listening(protocol: str, endpoint: str, login: str) -> Listening:
     return Listening(protocol=Protocol[protocol.upper()], endpoint=parse(endpoint), tls=False, login=Login(login))
 
@@ -224,8 +227,7 @@ class ListeningTests(ConfigurationTestCase):
         text = _LISTEN + _LISTEN.replace('"tcp:2022"', '["tcp:1", "nonsense", "udp:2"]')
         self.assert_mistakes(
             [
-                '7: listen[1].endpoint: "nonsense" is no endpoint description: it begins with its kind and a colon, as in'
-                " tcp:2022:interface=127.0.0.1",
+                f'7: listen[1].endpoint: "nonsense" is no endpoint description: {_NO_KIND}',
                 '7: listen[1].endpoint: "udp:2" is no endpoint description: unknown endpoint type',
             ],
             text,

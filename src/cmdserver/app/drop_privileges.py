@@ -1,7 +1,4 @@
-"""The daemon gives up what it does not need any more, once its listeners are open and its keys are read.
-
-Rule of this file: what is given up cannot be had again; who calls this starts nothing any more.
-"""
+"""Drop root's privileges, once the listeners are open and the keys are read; there is no way back."""
 
 from collections.abc import Collection
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Load what is loaded when it is needed, before it cannot be any more.
+"""Import everything before privileges are dropped, where the daemon's user cannot read Python's files.
 
 Parts that not every daemon needs (TLS, a kind of listener) are imported when the first of them is configured, perhaps
 by a reload. Where Python is installed below a directory that is root's alone, such as root's home, the user that the

@@ -1,6 +1,6 @@
-"""What the daemon does once, while it still has the rights that it was started with: directory, listeners, credentials.
+"""What the daemon does once, with the rights that it was started with: the state directory, and opening listeners.
 
-Rule of this file: whatever root does here, it does where only root may write, or as the user whom the daemon becomes.
+Root does nothing here but where only root may write, or as the user whom the daemon becomes.
 """
 
 import os

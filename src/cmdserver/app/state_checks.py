@@ -1,7 +1,7 @@
 """What a check can tell of the state directory before the daemon starts in it: who can log in, and what will fail.
 
-Rule of this file: nothing is made or changed. Whoever checks may be somebody else than the daemon, so nothing here is a
-mistake, and what we may not look at is not spoken of.
+Nothing is made or changed. Whoever checks may be another user than the daemon's, so nothing here is a mistake, and what
+may not be looked at is left out.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Endpoint descriptions, such as ``tcp:2022:interface=127.0.0.1``: what one says, or what is wrong with it.
 
 Twisted reads them in the end, but what it raises speaks of Python's functions to whoever writes a configuration. So the
-kinds that people use are looked at here first. Rule of this file: pure. A description of a kind that is not known here
-passes; whether there is such a kind is Twisted's to say.
+kinds that people use are looked at here first. A description of a kind that is not known here passes; whether there is
+such a kind is Twisted's to say.
 """
 
 import difflib

@@ -1,6 +1,6 @@
-"""The nouns: values that every other module speaks of, and the two seams between them.
+"""Values that every other module speaks of, and the interfaces for a run's output.
 
-Rules of this file: values are frozen; nothing here acts. Only ``auth.callers`` makes a `Caller`, so that a Caller in a
+Values are frozen, and nothing here acts. Only ``auth.callers`` makes a `Caller`, so that a Caller in a
 signature means that somebody has been let in; somebody who has not (yet) is a `Stranger`.
 """
 

@@ -1,7 +1,7 @@
 """By which names clients may call this host on the web.
 
 A browser says in every request for whom it is; a name that is not ours comes from a page whose owner has pointed that
-name to our address (DNS rebinding), and is not served. Rule of this file: pure.
+name to our address (DNS rebinding), and is not served.
 """
 
 import ipaddress

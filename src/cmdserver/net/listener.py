@@ -1,7 +1,6 @@
-"""From endpoint descriptions to open listeners, and from addresses to sources.
+"""Listeners: from endpoints to open sockets, and from clients' addresses to sources.
 
 A listener that cannot be opened keeps the daemon from starting: Twisted's own service for endpoints only logs that.
-Rule of this file: it knows no protocol; it opens listeners for factories that it is given.
 """
 
 import contextlib
@@ -21,8 +20,8 @@ from cmdserver.core.addresses import parse_address
 from cmdserver.core.endpoints import Endpoint
 from cmdserver.core.errors import CannotListen
 from cmdserver.core.model import Listening
-from cmdserver.net import socket_activation
 from cmdserver.net.proxied_endpoint import ProxyEndpoint, ProxyItself
+from cmdserver.net.socket_activation import SystemdEndpoint
 
 #: The source of a client that is not known; it is never charged with anything.
 UNKNOWN = "unknown"
@@ -59,11 +58,11 @@ def server_endpoint(reactor: Any, endpoint: Endpoint) -> IStreamServerEndpoint:
     """
     if endpoint.behind_proxy is not None:
         return ProxyEndpoint(server_endpoint(reactor, endpoint.behind_proxy), reactor)
-    kind, description = endpoint.kind, endpoint.text
-    if kind in _TAKES_BACKLOG and "backlog" not in endpoint.arguments:
-        description += f":backlog={BACKLOG}"
+    kind, description, arguments = endpoint.kind, endpoint.text, endpoint.arguments
     if kind == "systemd":
-        return socket_activation.parse(reactor, description.removeprefix("systemd:"))
+        return SystemdEndpoint(reactor, arguments["name"] if "name" in arguments else int(arguments["index"]))
+    if kind in _TAKES_BACKLOG and "backlog" not in arguments:
+        description += f":backlog={BACKLOG}"
     try:
         return cast("IStreamServerEndpoint", serverFromString(reactor, description))
     except OSError as error:

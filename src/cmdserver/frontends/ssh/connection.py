@@ -26,11 +26,9 @@ from cmdserver.frontends.ssh.channels import Channels
 from cmdserver.frontends.ssh.silent import SilentLogger
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.connection_table import Connections
+from cmdserver.net.lingering import LINGER_SECONDS
 from cmdserver.sshtransport.encoding import Malformed
 from cmdserver.sshtransport.transport import ServerTransport
-
-#: For a client to take its last words, and to close.
-LINGER_SECONDS = 2.0
 
 _log = Logger()
 

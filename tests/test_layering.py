@@ -35,7 +35,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends": "",
         "frontends.common": "core limits config auth dispatch net",
         "frontends.line": "core limits config auth net frontends.common",
-        "frontends.web": "core limits auth dispatch net frontends.common",
+        "frontends.web": "core limits config auth dispatch net frontends.common",
         "frontends.ssh": "core limits sshtransport auth dispatch net frontends.common",
         "privsep": "core files config execution",
         "app": "core files limits config auth execution dispatch observers net frontends.common privsep",

@@ -25,9 +25,10 @@ from cmdserver.app.reload import Rereading
 from cmdserver.app.service import CmdserverService
 from cmdserver.app.state_directory import choose_directory
 from cmdserver.config import loading
+from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Finding, Mistakes, Reader
 from cmdserver.config.host import Host, TrustedHost
-from cmdserver.config.loading import Configuration, Source, configure, find_file, name_of
+from cmdserver.config.loading import Source, configure, find_file, name_of
 from cmdserver.config.schema import TLS, Settings
 from cmdserver.config.validation.others import State
 from cmdserver.core.endpoints import Endpoint

@@ -21,7 +21,8 @@ from cmdserver.app.reload import NO_RELOAD, Reloader, Rereading, log_warnings
 from cmdserver.app.startup import open_listener, prepare_state, warn_about_users
 from cmdserver.auth.cached_file import open_to_read
 from cmdserver.auth.callers import suppose
-from cmdserver.config.loading import Configuration, Source
+from cmdserver.config.configuration import Configuration
+from cmdserver.config.loading import Source
 from cmdserver.core.errors import AuditError, BadTLSFiles, CannotListen, CannotStart
 from cmdserver.core.model import TargetUser
 from cmdserver.files.opening import opener_for, reader_for

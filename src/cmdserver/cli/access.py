@@ -13,8 +13,9 @@ from cmdserver.app.state_directory import choose_directory, prepare_directory
 from cmdserver.auth.cached_file import open_to_read
 from cmdserver.auth.credential_store import CredentialFiles
 from cmdserver.cli.parameters import CONFIG, STATE_DIRECTORY, Trouble
+from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistakes, Reader
-from cmdserver.config.loading import Configuration, find_file, name_of, read_file
+from cmdserver.config.loading import find_file, name_of, read_file
 from cmdserver.config.schema import Settings
 from cmdserver.files.run_as_owner import as_owner_of, open_credential_as_root
 

@@ -12,18 +12,16 @@ from typing import Self
 
 import msgspec
 
-from cmdserver.config.decoding import Finding, Mistake, Mistakes, Reader, dotted
+from cmdserver.config.configuration import Configuration
+from cmdserver.config.decoding import Mistake, Mistakes, Reader, dotted
 from cmdserver.config.host import Host
-from cmdserver.config.schema import TLS, Limits, Settings
+from cmdserver.config.schema import TLS, Settings
 from cmdserver.config.validation.commands import CommandChecks
 from cmdserver.config.validation.listeners import CheckEndpoint, ListenerChecks
 from cmdserver.config.validation.others import OtherChecks, State
 from cmdserver.config.validation.roles import RoleChecks
-from cmdserver.core.addresses import Network
-from cmdserver.core.model import Command, Listening, Role
 from cmdserver.core.text_encoding import NotUTF8, decode
 from cmdserver.files import safe_path
-from cmdserver.limits.max_startups import MaxStartups
 
 #: Of the file: a longer one is something else.
 MOST_BYTES = 1 << 24
@@ -48,27 +46,6 @@ class Source:
     def name(self) -> str:
         """What to call it in a complaint."""
         return name_of(self.path)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
-    """What the daemon goes by."""
-
-    settings: Settings
-    listening: tuple[Listening, ...]
-    commands: tuple[Command, ...]
-    roles: tuple[Role, ...]
-    #: ``[limits] unauthenticated``.
-    max_startups: MaxStartups
-    #: ``[limits] penalty_exempt``.
-    penalty_exempt: tuple[Network, ...]
-    #: What is without effect, or may have another than is meant.
-    warnings: tuple[Finding, ...] = ()
-
-    @property
-    def limits(self) -> Limits:
-        """The file's ``[limits]``."""
-        return self.settings.limits
 
 
 def find_file(file: str | None, environment: Mapping[str, str]) -> str | None:

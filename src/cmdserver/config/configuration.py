@@ -9,7 +9,7 @@ from cmdserver.core.model import Command, Listening, Role
 from cmdserver.limits.max_startups import MaxStartups
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """What the daemon goes by."""
 

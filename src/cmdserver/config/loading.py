@@ -98,7 +98,7 @@ def configure(
     Args:
         text: TOML.
         host: Where executables and users are looked for.
-        check_endpoint: Raises a ValueError for a description that is none.
+        check_endpoint: Raises a ValueError for an endpoint that cannot be.
         check_tls: Raises a ValueError for certificates and keys that are no good; asked only if a listener needs them.
         load_parser: Raises a ValueError for a parser that is none; None is for a command that does without.
         look_at_state: Says what is known of the state directory.
@@ -117,7 +117,7 @@ def configure(
     roles = [permissions.role(name, each) for name, each in settings.roles.items() if each]
     others = OtherChecks(reader, host)
     others.rest(settings)
-    max_startups, penalty_exempt = others.limits(settings.limits)
+    startups, exempt = others.limits(settings.limits)
     if any(each.tls for each in settings.listen if each):
         others.tls(settings.tls, check_tls)
     if reader.mistakes:
@@ -127,15 +127,8 @@ def configure(
     for path, remark in state.remarks:
         reader.warn(path, remark)
     permissions.without_effect(settings.roles, listening, state.users)
-    return Configuration(
-        settings=settings,
-        listening=tuple(listening),
-        commands=tuple(commands),
-        roles=tuple(roles),
-        max_startups=max_startups,
-        penalty_exempt=penalty_exempt,
-        warnings=tuple(sorted(reader.warnings, key=lambda each: each.line or 0)),
-    )
+    warnings = tuple(sorted(reader.warnings, key=lambda each: each.line or 0))
+    return Configuration(settings, tuple(listening), tuple(commands), tuple(roles), startups, exempt, warnings)
 
 
 def changes(old: Settings, new: Settings) -> list[str]:

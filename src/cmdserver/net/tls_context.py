@@ -17,7 +17,6 @@ from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocolNegotiationFactory
 from zope.interface import implementer
 
-from cmdserver.config.schema import TLS
 from cmdserver.core.errors import BadTLSFiles
 from cmdserver.core.fingerprints import fingerprint_of
 from cmdserver.files.opening import ReadFile
@@ -65,16 +64,6 @@ class TLSFiles:
     #: PEM: the authorities whose certificates log their holders in. None: no client is asked for one.
     client_ca: Path | None = None
     minimum_version: Literal["1.2", "1.3"] = "1.2"
-
-
-def files_of(wanted: TLS, certificate: Path | str, key: Path | str) -> TLSFiles:
-    """Put together what the configuration says, and where certificate and key turned out to be."""
-    return TLSFiles(
-        certificate=Path(certificate),
-        key=Path(key),
-        client_ca=Path(wanted.client_ca) if wanted.client_ca else None,
-        minimum_version=wanted.minimum_version,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

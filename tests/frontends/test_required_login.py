@@ -419,7 +419,7 @@ class RequiredLoginTestCase(TLSFilesTestCase):
         """The connection has left nothing behind, and has given its place back once."""
         setting.composition.turn()
         self.assertEqual(setting.composition.connection_limit.total, 0, case)
-        self.assertEqual(set(setting.login_limit.unauthenticated_connections.counts().values()), {0}, case)
+        self.assertEqual(set(setting.login_limit.unauthenticated_connections._by_listener.values()), {0}, case)
 
     def try_everything(self) -> None:
         """Ask ahead, in time, after a failure, after the end of input, and when time is up."""

@@ -103,7 +103,7 @@ class ServerCredentials:
         self._context = loaded.context
 
     def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: ARG002 - the interface's
-        """Begin a connection, as Twisted asks for it."""
+        """Make OpenSSL's end of a connection."""
         return _Connection(self._context)
 
 
@@ -208,7 +208,7 @@ def _context(files: TLSFiles) -> SSL.Context:
 
 
 def _require_pair(files: TLSFiles, chain: list[x509.Certificate], public_key: object) -> None:
-    """See that the key is the first certificate's: ours comes before those between it and the root."""
+    """Require that the key belongs to the first certificate, before those between it and the root."""
     if public_key_of(chain[0], files.certificate) == public_key:
         return
     text = f"the key {files.key} does not belong to the certificate {files.certificate}"
@@ -286,7 +286,7 @@ def _age_warnings(path: Path, certificates: list[x509.Certificate], now: datetim
 
 
 def _openssl_text(error: Exception) -> str:
-    """Say what OpenSSL says, of which the last is the cause; in words for people where they are known."""
+    """Return OpenSSL's last reason, in plain words where there are some."""
     match error.args:
         case ([*_, (_, _, str(reason))],):
             return _REASONS.get(reason, reason)

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import Busy, Throttled
 from cmdserver.frontends.common.interface import FrontEnd, FrontEndContext
-from cmdserver.frontends.ssh.connection import SSHConnection, service_of
+from cmdserver.frontends.ssh.connection import SSHConnection
 from cmdserver.net.connection_table import Connections
 from cmdserver.net.listener import charged_source_of, endpoint_of, source_of
 
@@ -32,9 +32,6 @@ class SSHFrontEnd(FrontEnd):
         listener: Makes callers of its clients.
         lobby: The house behind it.
     """
-
-    #: A connection asks its factory for services; the names are Conch's.
-    getService = staticmethod(service_of)
 
     def __init__(self, listener_auth: ListenerAuth, context: FrontEndContext) -> None:
         self._listener_auth = listener_auth

@@ -205,7 +205,9 @@ class LayeringTests(SynchronousTestCase):
     def test_the_time_of_day_is_for_people_and_validity(self) -> None:
         """Nobody measures with a clock that can be set: where the time of day is asked for, there is a reason."""
         allowed = {
-            "app.composition",  # when an event happened; whether certificates, keys and tokens are valid
+            "app.composition",  # when an event happened
+            "app.authentication",  # the same; whether keys and tokens are valid
+            "app.tls",  # whether certificates are valid
             "plugin",  # whether certificates are valid
             "cli.parameters",  # whether a token's end lies ahead
             "auth.cached_file",  # how old a file is, whose times are times of day

@@ -21,7 +21,8 @@ from cmdserver.app import standard_streams, state_checks
 from cmdserver.app.drop_privileges import find_target_user
 from cmdserver.app.host_process import on_signal, open_standard_streams
 from cmdserver.app.monotonic import use_clock
-from cmdserver.app.service import CmdserverService, Rereading
+from cmdserver.app.reload import Rereading
+from cmdserver.app.service import CmdserverService
 from cmdserver.app.state_directory import choose_directory
 from cmdserver.config import loading
 from cmdserver.config.decoding import Finding, Mistakes, Reader
@@ -29,6 +30,7 @@ from cmdserver.config.host import Host, TrustedHost
 from cmdserver.config.loading import Configuration, Source, configure, find_file, name_of
 from cmdserver.config.schema import TLS, Settings
 from cmdserver.config.validation.others import State
+from cmdserver.core.endpoints import Endpoint
 from cmdserver.core.errors import BadTLSFiles, CannotStart
 from cmdserver.core.model import TargetUser
 from cmdserver.dispatch import output_parsers
@@ -37,7 +39,7 @@ from cmdserver.files.opening import ReadFile, opener_for, reader_for
 from cmdserver.files.pid_file import PidFile
 from cmdserver.files.run_as_owner import Rights
 from cmdserver.files.safe_path import read_file
-from cmdserver.net.listener import parse_endpoint
+from cmdserver.net.listener import server_endpoint
 
 
 class Options(usage.Options):
@@ -203,10 +205,10 @@ def _configure(
     return configure(source.text, host or Host(), _check_endpoint, check_tls, load_parser, look_at_state)
 
 
-def _check_endpoint(description: str) -> None:
+def _check_endpoint(endpoint: Endpoint) -> None:
     from twisted.internet import reactor  # noqa: PLC0415 - see makeService
 
-    parse_endpoint(reactor, description)
+    server_endpoint(reactor, endpoint)
 
 
 def _check_tls(files: TLS, read: ReadFile) -> None:

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import bcrypt
 import pytest
@@ -169,7 +169,7 @@ class VerifierTests(SynchronousTestCase):
     def _make(self, threads: int = 1, queued: int = 100, per_source: int = 25) -> None:
         self.reactor = FakeReactor()
         self.threads = FakeThreads(threads)
-        self.verifier = PasswordVerifier(self.reactor, self.threads, queued=queued, per_source=per_source)
+        self.verifier = PasswordVerifier(self.reactor, cast("Any", self.threads), queued=queued, per_source=per_source)
 
     def _verify(
         self, source: str = SOURCE, password: bytes = RIGHT, hashed: bytes | None = HASHED, cost: int = 4
@@ -361,7 +361,7 @@ class VerifierTests(SynchronousTestCase):
 def test_every_question_has_one_end(sequence: list[tuple[str, int]]) -> None:
     """Whatever happens, nobody waits for ever, nothing exceeds its bound, and nothing is remembered in the end."""
     reactor, threads = FakeReactor(), FakeThreads(2)
-    verifier = PasswordVerifier(reactor, threads, queued=4, per_source=3)
+    verifier = PasswordVerifier(reactor, cast("Any", threads), queued=4, per_source=3)
     ends: list[list[object]] = []
     verifications = []
     for what, which in sequence:
@@ -406,7 +406,7 @@ class RealTests(TestCase):
         self.patch(bcrypt, "checkpw", observed)
         ours = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
         threads = HashingThreads(2)
-        verifier = PasswordVerifier(reactor, threads)  # type: ignore[arg-type] # the module hides what it is
+        verifier = PasswordVerifier(reactor, threads)
         hashed = bcrypt.hashpw(RIGHT, bcrypt.gensalt(6))
         passwords = [RIGHT, b"wrong", RIGHT, b"a" * 73, b"\0"] * 3
         logins = [verifier.verify(password, hashed, source=SOURCE, cost=8) for password in passwords]

@@ -118,7 +118,7 @@ class UnauthenticatedConnectionsTests(SynchronousTestCase):
     def test_a_new_rule_counts_at_once(self) -> None:
         """A reload keeps the count and changes the rule."""
         self.unauthenticated_connections.enter("ssh", SOURCE, CERTAINLY)
-        self.unauthenticated_connections.startups = MaxStartups(1, 100, 1)
+        self.unauthenticated_connections.reconfigure(MaxStartups(1, 100, 1))
         self.assertRaises(Busy, self.unauthenticated_connections.enter, "ssh", SOURCE, LUCKY)
 
     def test_one_source(self) -> None:
@@ -160,7 +160,7 @@ class UnauthenticatedConnectionsTests(SynchronousTestCase):
         for _ in range(3):
             self.unauthenticated_connections.enter("ssh", SOURCE, LUCKY)
         self.assertRaises(Busy, self.unauthenticated_connections.enter, "ssh", SOURCE, LUCKY)
-        self.unauthenticated_connections.startups = MaxStartups(4, 1, 12)
+        self.unauthenticated_connections.reconfigure(MaxStartups(4, 1, 12))
         self.unauthenticated_connections.enter("ssh", SOURCE, LUCKY)
         self.assertRaises(Busy, self.unauthenticated_connections.enter, "ssh", SOURCE, LUCKY)
         self.assertEqual(MaxStartups.parse("10:30:100").usual_per_source, 25)
@@ -170,7 +170,7 @@ class UnauthenticatedConnectionsTests(SynchronousTestCase):
         self.unauthenticated_connections = UnauthenticatedConnections(MaxStartups(10, 50, 20), per_source=0)
         for _ in range(9):
             self.unauthenticated_connections.enter("ssh", SOURCE, CERTAINLY)
-        self.unauthenticated_connections.per_source = 9
+        self.unauthenticated_connections.reconfigure(MaxStartups(10, 50, 20), 9)
         self.assertRaises(Busy, self.unauthenticated_connections.enter, "ssh", SOURCE, LUCKY)
-        self.unauthenticated_connections.per_source = 10
+        self.unauthenticated_connections.reconfigure(MaxStartups(10, 50, 20), 10)
         self.unauthenticated_connections.enter("ssh", SOURCE, CERTAINLY)

@@ -4,8 +4,8 @@ Everything is written whole or not at all, for us alone, and nothing that is the
 our own self-signed certificate when it comes to its end: it is renewed with the key that it had, so that whoever trusts
 the key goes on to. Whatever was made is logged, but for the password itself.
 
-Rule of this file: it decides nothing about when; it is imported only when one of the three may be missing, because
-``cryptography`` costs every start that does without some hundredths of a second.
+Imported only when one of the three may be missing, because ``cryptography`` costs every start that does without some
+hundredths of a second.
 """
 
 import ipaddress

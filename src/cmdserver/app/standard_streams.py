@@ -1,7 +1,7 @@
 r"""Standard output and standard error, for people: whatever their terminal can show, and whether or not they listen.
 
 Programs of ours say names, paths and other people's words, which may hold anything; what an encoding does not have is
-shown as an escape (``\xe4``). Rule of this file: it changes the process's own streams, once, before anything is said.
+shown as an escape (``\xe4``).
 """
 
 import codecs

@@ -1,8 +1,8 @@
 """OpenSSH's ``authorized_keys`` format (sshd(8), AUTHORIZED_KEYS FILE FORMAT), as values.
 
-Rules of this file: pure, the time and the source are passed in; any text gives keys and complaints and never an
-exception. It fails closed: a line with an option that is unknown, or that says what cannot be done here, is no key.
-Options about forwarding, X11, agents and rc files are taken, because there is none of it for anybody.
+Any text gives keys and complaints and never an exception. It fails closed: a line with an option that is unknown, or
+that says what cannot be done here, is no key. Options about forwarding, X11, agents and rc files are taken, because
+there is none of it for anybody.
 """
 
 import base64

@@ -1,9 +1,8 @@
 """What administrators write down about their users, as values: passwords' hashes and tokens; keys have their own file.
 
 The formats are those of the tools that administrators have already: ``passwd`` is htpasswd's, ``tokens`` is a line
-each. Rules of this file: pure, the time and the source are passed in. Any text gives values and complaints and never
-an exception; a line that is not understood is left out and complained of, never guessed at. A complaint never quotes
-what may be a secret.
+each. Any text gives values and complaints and never an exception; a line that is not understood is left out and
+complained of, never guessed at. A complaint never quotes what may be a secret.
 """
 
 import hashlib

@@ -1,10 +1,8 @@
 """The users' credentials in the state directory: ``passwd``, ``tokens`` and ``authorized_keys/NAME``.
 
-Reading is for the daemon: at every login the files as they are then; what is wrong in them is logged and lets nobody
-in. Who asks in a coroutine waits where somebody else has to open a file, and nowhere else. Writing is for the companion
-command and the first start: whole files, under a lock, and every line that is not the subject of a change stays as it
-is, whoever wrote it. Rules of this file: a name becomes part of a path only after `is_user_name`; no password comes
-here, only hashes (`cmdserver.auth.password_hash`).
+The daemon reads the files at every login, as they are then; what is wrong in them is logged and lets nobody in. The
+command ``cmdserver`` and the first start write whole files, under a lock, and leave every line that is not the subject
+of a change as it is. A name becomes part of a path only after `is_user_name`; no password comes here, only hashes.
 """
 
 from collections.abc import Callable, Iterator, Mapping

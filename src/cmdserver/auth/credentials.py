@@ -1,7 +1,4 @@
-"""What somebody shows to prove who they are, and what it proves.
-
-Rule of this file: values only, so that listeners can show them without importing what checks them.
-"""
+"""Credentials that clients present, and what they prove: values, which do not import what checks them."""
 
 from dataclasses import dataclass
 from typing import Protocol

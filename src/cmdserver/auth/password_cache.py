@@ -3,8 +3,6 @@
 To check one takes a fifth of a second of a core, on purpose, and a program that asks twice a second would have most of
 it. What is kept is a keyed digest of password *and* hash, under a key that dies with the process: neither can be found
 from it, and as soon as the password is changed or its user is gone, the hash is another and nothing is known any more.
-
-Rule of this file: pure; time and key are passed in.
 """
 
 import hmac

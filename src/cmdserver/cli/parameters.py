@@ -1,7 +1,4 @@
-"""What the parts of the command ``cmdserver`` take and how they fail: parameters, common options, messages.
-
-Rule of this file: nothing here reads or changes a file.
-"""
+"""Parameters, common options and error messages of the command ``cmdserver``."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,14 +18,14 @@ Callback = TypeVar("Callback", bound=Callable[..., Any])
 
 
 class Trouble(click.ClickException):
-    """What cannot be done; said as the rest of the house says it."""
+    """What cannot be done; told without the usage, which was right."""
 
     def show(self, file: Any = None) -> None:
-        """Say it, without the usage that was right."""
+        """Print it."""
         click.echo(f"cmdserver: {self.message}", file=file, err=file is None)
 
 
-class Companion(click.Group):
+class CommandLine(click.Group):
     """The whole command: here the errors of its parts become messages."""
 
     def main(self, *args: Any, **options: Any) -> Any:

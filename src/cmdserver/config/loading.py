@@ -19,9 +19,11 @@ from cmdserver.config.validation.commands import CommandChecks
 from cmdserver.config.validation.listeners import CheckEndpoint, ListenerChecks
 from cmdserver.config.validation.others import OtherChecks, State
 from cmdserver.config.validation.roles import RoleChecks
+from cmdserver.core.addresses import Network
 from cmdserver.core.model import Command, Listening, Role
 from cmdserver.core.text_encoding import NotUTF8, decode
 from cmdserver.files import safe_path
+from cmdserver.limits.max_startups import MaxStartups
 
 #: Of the file: a longer one is something else.
 MOST_BYTES = 1 << 24
@@ -56,6 +58,10 @@ class Configuration:
     listening: tuple[Listening, ...]
     commands: tuple[Command, ...]
     roles: tuple[Role, ...]
+    #: ``[limits] unauthenticated``.
+    max_startups: MaxStartups
+    #: ``[limits] penalty_exempt``.
+    penalty_exempt: tuple[Network, ...]
     #: What is without effect, or may have another than is meant.
     warnings: tuple[Finding, ...] = ()
 
@@ -134,7 +140,8 @@ def configure(
     roles = [permissions.role(name, each) for name, each in settings.roles.items() if each]
     others = OtherChecks(reader, host)
     others.rest(settings)
-    if any(each.tls for each in listening):
+    max_startups, penalty_exempt = others.limits(settings.limits)
+    if any(each.tls for each in settings.listen if each):
         others.tls(settings.tls, check_tls)
     if reader.mistakes:
         raise Mistakes(reader.mistakes)
@@ -148,6 +155,8 @@ def configure(
         listening=tuple(listening),
         commands=tuple(commands),
         roles=tuple(roles),
+        max_startups=max_startups,
+        penalty_exempt=penalty_exempt,
         warnings=tuple(sorted(reader.warnings, key=lambda each: each.line or 0)),
     )
 

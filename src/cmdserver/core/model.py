@@ -1,6 +1,6 @@
-"""The nouns: values that every other module speaks of, and the two seams between them.
+"""Values that every other module speaks of, and the interfaces for a run's output.
 
-Rules of this file: values are frozen; nothing here acts. Only ``auth.callers`` makes a `Caller`, so that a Caller in a
+Values are frozen, and nothing here acts. Only ``auth.callers`` makes a `Caller`, so that a Caller in a
 signature means that somebody has been let in; somebody who has not (yet) is a `Stranger`.
 """
 
@@ -8,7 +8,9 @@ import enum
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from cmdserver.core import protocols
 from cmdserver.core.addresses import block_of
+from cmdserver.core.endpoints import Endpoint
 from cmdserver.core.errors import Code
 
 #: RFC 4252, section 5.2: the name of the authentication method that is none.
@@ -140,12 +142,12 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
-    """One open listener to be: a ``[[listen]]`` and one of its endpoints."""
+    """One listener of the configuration: a ``[[listen]]`` and one of its endpoints."""
 
-    protocol: str
-    endpoint: str
+    protocol: protocols.Protocol
+    endpoint: Endpoint
     tls: bool
-    login: str
+    login: Login
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
-"""Who has been waited for too long; one timer for ten thousand connections.
+"""Timeouts of ten thousand connections with one timer, where a timer for each would cost it some 600 bytes.
 
-A timer of its own costs each connection some 600 bytes. Waits of the same length end in the order in which they began,
-so a dict for each length, in that order, is enough. Rule of this file: pure; the time is passed in.
+Waits of the same length end in the order in which they began, so a dict for each length, in that order, is enough.
 """
 
 from collections.abc import Hashable

@@ -5,13 +5,13 @@ for, and what is raised then is a ValueError, a TypeError, a LookupError or an e
 whatever it raises is caught here, at each place where it is asked, and becomes a sentence or no name; its words, which
 are for programmers, are passed on to nobody.
 
-Rule of this file: it fails closed. Of a certificate with an extension that cannot be read no name counts, as the one
-that was meant may be in there.
+It fails closed: of a certificate with an extension that cannot be read no name counts, as the one that was meant may be
+in there.
 """
 
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,10 +24,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from cmdserver.core.errors import BadTLSFiles
+from cmdserver.files.opening import ReadFile
 from cmdserver.files.safe_path import read_file
-
-#: Reads a file; raises an OSError.
-ReadFile = Callable[[Path], bytes]
 
 _BEGIN: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64})-----")
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN (X509 )?CERTIFICATE-----.*?-----END (X509 )?CERTIFICATE-----", re.DOTALL)

@@ -1,7 +1,6 @@
 """The open connections of one listener: counted, timed, and watched for clients that are gone.
 
-What every listener needs and none should write again. Rule of this file: it knows no protocol; a connection is
-something that has a source and can be told that it is overdue.
+A connection is something that has a source and can be told that it is overdue.
 """
 
 from collections.abc import Hashable

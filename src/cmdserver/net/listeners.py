@@ -1,7 +1,4 @@
-"""All listeners of the daemon: opened together at the start, exchanged at a reload, closed at the end.
-
-Rule of this file: an exchange that cannot be made is undone.
-"""
+"""All listeners of the daemon: opened at the start, exchanged at a reload, which is undone if it fails, and closed."""
 
 from collections.abc import Iterable, Iterator
 

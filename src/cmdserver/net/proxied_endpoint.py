@@ -3,8 +3,6 @@
 The protocol inside is made when the header is complete, so that nobody is greeted, counted or charged before it is
 known who calls. Until then a connection is nobody's: its time and the number of such connections are bounded, and one
 that ends without a header has no consequence, as that is how proxies find out whether a server is there.
-
-Rule of this file: what a header says is `proxy_protocol`'s to know.
 """
 
 from typing import Any, Final

@@ -1,11 +1,10 @@
-"""Who we are under TLS, and who the client is: certificates and keys to contexts, client certificates to names.
+"""TLS contexts from PEM files, and the names in clients' certificates.
 
 TLS 1.2 with forward secrecy and authenticated encryption, or 1.3; nothing older, no renegotiation, no compression.
 Sessions are resumed from tickets, which the client keeps: a flood of handshakes leaves nothing here. Keys of tickets
 belong to one context, so a reload ends what was resumed on the strength of the old files.
 
-Rule of this file: it is imported only where a listener uses TLS, because OpenSSL costs every start that does without a
-tenth of a second.
+Imported only where a listener uses TLS, because OpenSSL costs every start that does without a tenth of a second.
 """
 
 from dataclasses import dataclass
@@ -21,9 +20,9 @@ from zope.interface import implementer
 from cmdserver.config.schema import TLS
 from cmdserver.core.errors import BadTLSFiles
 from cmdserver.core.fingerprints import fingerprint_of
+from cmdserver.files.opening import ReadFile
 from cmdserver.files.safe_path import read_file
 from cmdserver.net.certificates import (
-    ReadFile,
     holder_of,
     is_authority,
     is_self_issued,
@@ -108,12 +107,15 @@ class ServerCredentials:
     """
 
     def __init__(self, loaded: Loaded) -> None:
-        #: May be replaced at any time.
-        self.loaded = loaded
+        self.reconfigure(loaded)
+
+    def reconfigure(self, loaded: Loaded) -> None:
+        """Open new connections with other files from now on."""
+        self._context = loaded.context
 
     def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: ARG002 - the interface's
         """Begin a connection, as Twisted asks for it."""
-        return _Connection(self.loaded.context)
+        return _Connection(self._context)
 
 
 def load(files: TLSFiles, now: datetime, read: ReadFile = read_file) -> Loaded:

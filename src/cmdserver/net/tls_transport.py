@@ -10,8 +10,7 @@ Twisted's TLS ends a connection as soon as the client ends its input, and cannot
   the client's end, but not for long: to close at once with bytes unread would make the kernel send a reset, and the
   answer could be lost with it (RFC 9112, section 9.6).
 
-Rule of this file: it rests on private names of Twisted's, all in `TLSTransport`;
-`tests.net.test_tls_transport` says which.
+It rests on private names of Twisted's, all in `TLSTransport`; `tests.net.test_tls_transport` says which.
 """
 
 import contextlib
@@ -34,8 +33,8 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-#: How long a client that was told everything may take to part.
-LINGER_SECONDS: Final = 2.0
+from cmdserver.net.lingering import LINGER_SECONDS
+
 #: How long a client that is to be sent away may take for the handshake, without which it cannot be told why.
 FAREWELL_SECONDS: Final = 3.0
 #: More than a record can hold.

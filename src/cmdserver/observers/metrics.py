@@ -1,9 +1,8 @@
-"""What Prometheus reads: counted from events, and looked up when it asks.
+"""Metrics for Prometheus: counted from events, and looked up at a scrape.
 
 A label has no value that a client has chosen: a command that there is not counts as ``(unknown)``. Commands that there
 are have their series from the start, so that a rate does not begin with a jump.
-
-Rule of this file: an observer; it decides nothing. It is imported only if there is a web listener.
+Imported only if there is a web listener.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -37,7 +36,7 @@ class Now(Collector):
 
     Args:
         running: Processes.
-        queued: Questions that wait for a place.
+        queued: Runs that wait for a slot.
         connections: Open ones, by protocol.
         commands: Names of those that there are.
     """
@@ -71,7 +70,7 @@ class Metrics:
     """Counts events; an `Observer`.
 
     Args:
-        listeners: The protocols of the listeners that there can be.
+        protocols: All that there are.
         now: What is looked up.
     """
 
@@ -121,7 +120,9 @@ class Metrics:
     def render(self, commands: Collection[str]) -> bytes:
         """Write everything down, of commands only those named, in Prometheus' text format 0.0.4."""
         self._begin_series()
-        return generate_latest(_Visible(self._registry, {*commands, *WORDS, UNKNOWN}))
+        visible = CollectorRegistry()
+        visible.register(_Visible(self._registry, {*commands, *WORDS, UNKNOWN}))
+        return generate_latest(visible)
 
     def _label(self, command: str | None) -> str:
         return command if command is not None and (command in self._now.commands() or command in WORDS) else UNKNOWN
@@ -138,11 +139,10 @@ class Metrics:
         self._known = commands
 
 
-class _Visible(CollectorRegistry):
-    """A registry as somebody sees it who may not know of all commands."""
+class _Visible(Collector):
+    """What somebody may see of a registry who may not know of all commands."""
 
     def __init__(self, registry: CollectorRegistry, commands: Collection[str]) -> None:
-        super().__init__()
         self._all = registry
         self._commands = commands
 

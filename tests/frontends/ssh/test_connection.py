@@ -17,9 +17,10 @@ from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Busy, LoginRefused, Throttled
 from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.interface import FrontEndContext
-from cmdserver.frontends.ssh.connection import LINGER_SECONDS, TRANSITIONS, Event, State
+from cmdserver.frontends.ssh.connection import TRANSITIONS, Event, State
 from cmdserver.frontends.ssh.front_end import MOST_PARTING, NOT_NOW, SSHFrontEnd, make
 from cmdserver.limits.source_penalties import Offence
+from cmdserver.net.lingering import LINGER_SECONDS
 from cmdserver.net.proxied_endpoint import ProxyItself
 from cmdserver.sshtransport.encoding import string, uint32
 from tests.doubles import LAW

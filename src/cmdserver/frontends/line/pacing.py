@@ -24,10 +24,7 @@ from cmdserver.core.model import Producer
 from cmdserver.frontends.common.line_protocol import LineBuffer
 from cmdserver.frontends.line.telnet import IAC, Interrupt, Reply, Telnet, Text
 from cmdserver.net.connection_table import Connections
-
-#: How long a client that was told everything may go on sending before it is cut off. To close at once with bytes unread
-#: would make the kernel send a reset, and the answer could be lost with it (RFC 9112, section 9.6).
-LINGER_SECONDS = 2.0
+from cmdserver.net.lingering import LINGER_SECONDS
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)

@@ -28,11 +28,9 @@ from cmdserver.frontends.ssh.channels import Channels
 from cmdserver.frontends.ssh.silent import SilentLogger
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.connection_table import Connections
+from cmdserver.net.lingering import LINGER_SECONDS
 from cmdserver.sshtransport.encoding import Malformed
 from cmdserver.sshtransport.transport import ServerTransport
-
-#: How long a client may take to read a disconnect message, or to close its sessions, and to close the connection.
-LINGER_SECONDS: Final = 2.0
 
 _log = Logger()
 

@@ -20,7 +20,7 @@ from cmdserver.frontends.web.authentication import Authentication
 from cmdserver.frontends.web.command import CommandResource
 from cmdserver.frontends.web.event_streams import EventStreams
 from cmdserver.frontends.web.http import access_log, headers
-from cmdserver.frontends.web.http.connection import LINGER_SECONDS, CertificateOf, WebConnection
+from cmdserver.frontends.web.http.connection import CertificateOf, WebConnection
 from cmdserver.frontends.web.http.problems import STATUS, headers_of
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.login import LogIn, LogOut
@@ -28,6 +28,7 @@ from cmdserver.frontends.web.pages import static
 from cmdserver.frontends.web.resources import Branch, Healthy, Index, Metrics, Nothing, OpenAPI, Root, Static, Unasked
 from cmdserver.frontends.web.site import Site
 from cmdserver.net.connection_table import Connections
+from cmdserver.net.lingering import LINGER_SECONDS
 from cmdserver.net.listener import charged_source_of, endpoint_of, source_of
 
 #: Clients for whom there is no room and who are told so, at once; the rest are closed without a word.

@@ -59,9 +59,10 @@ class Allowance:
         return self._now.configuration.limits.running + _SPARE_RUNS
 
     @property
-    def endpoints(self) -> tuple[str, ...]:
-        """Where the daemon listens."""
-        return tuple(each.endpoint for each in self._now.configuration.listening)
+    def sockets(self) -> tuple[Path, ...]:
+        """The daemon's UNIX sockets."""
+        paths = (each.endpoint.path for each in self._now.configuration.listening)
+        return tuple(path for path in paths if path is not None)
 
     @property
     def checksum(self) -> int:

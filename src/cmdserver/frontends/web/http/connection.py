@@ -26,10 +26,8 @@ from cmdserver.frontends.web.http.channel import Channel
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.connection_table import Connections
+from cmdserver.net.lingering import LINGER_SECONDS
 
-#: How long a client that was refused may go on sending before it is cut off. To close at once with bytes unread would
-#: make the kernel send a reset, and the answer could be lost with it (RFC 9112, section 9.6).
-LINGER_SECONDS: Final = 2.0
 #: And how much.
 LINGER_BYTES: Final = 1 << 20
 

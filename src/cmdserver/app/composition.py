@@ -31,7 +31,8 @@ from cmdserver.execution.posix_spawn import Spawner
 from cmdserver.execution.runner import Runner
 from cmdserver.files.opening import Opener, ReadFile
 from cmdserver.files.safe_path import read_file
-from cmdserver.frontends.common.interface import Exposition, FrontEnd, FrontEndContext, FrontEndResources
+from cmdserver.frontends.common.front_end import FrontEnd
+from cmdserver.frontends.common.interface import Exposition, FrontEndContext, FrontEndResources
 from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.limits.fair_queue import FairQueue
 from cmdserver.limits.login_limit import LoginLimit

@@ -18,7 +18,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
 from cmdserver.core.errors import Busy
 from cmdserver.core.model import Caller
 from cmdserver.frontends.common.interface import FrontEndContext
@@ -90,7 +90,7 @@ class SSHConnection(ServerTransport):
         context: What every front end is given.
         connections: All connections of the listener.
         source: Where the client calls from.
-        charged: Which source is charged if nobody logs in, see `charged_source_of`.
+        pending_login: Settled when the client has logged in, or is gone.
     """
 
     #: All that a client without a login learns of us: no version.
@@ -106,8 +106,6 @@ class SSHConnection(ServerTransport):
     _farewell = ""
     #: Requests that are being answered.
     active_requests = 0
-    #: Counted among those who have not logged in, by `ListenerAuth.arrive`.
-    _is_unauthenticated = True
 
     def __init__(
         self,
@@ -115,13 +113,13 @@ class SSHConnection(ServerTransport):
         context: FrontEndContext,
         connections: "Connections[SSHConnection]",
         source: str,
-        charged: str,
+        pending_login: PendingLogin,
     ) -> None:
         self._listener_auth = listener_auth
         self._context = context
         self._connections = connections
         self.source = source
-        self._charged = charged
+        self._pending_login = pending_login
 
     # Protocol
 
@@ -136,7 +134,7 @@ class SSHConnection(ServerTransport):
         login = self.service
         has_tried = isinstance(login, Authentication) and (login.has_failed or login.is_busy)
         # Who goes while a login is being tried has tried: not to wait for the answer is no way to guess for less.
-        self._settle(Offence.AUTHFAIL if has_tried else Offence.NOAUTH)
+        self._pending_login.fail(Offence.AUTHFAIL if has_tried else Offence.NOAUTH)
         self._move(Event.DISCONNECTED)
         super().connectionLost(reason)
         self._connections.closed(self)
@@ -170,7 +168,7 @@ class SSHConnection(ServerTransport):
 
     def let_in(self, caller: Caller) -> None:
         """Open the connection to a client that has logged in."""
-        self._settle(None)
+        self._pending_login.settle()
         self._move(Event.LOGGED_IN)
         # The names are Conch's; with these set, keys may be exchanged again.
         self.avatar, self.logoutFunction = caller, _nothing
@@ -273,25 +271,17 @@ class SSHConnection(ServerTransport):
         """Disconnect a client that has not logged in within ``login_seconds``."""
         login = self.service
         if login is None:
-            self._settle(Offence.GRACE_EXCEEDED)
+            self._pending_login.fail(Offence.GRACE_EXCEEDED)
             self.transport.abortConnection()  # before there are keys, nothing is said
         elif login.is_busy:
             # It takes us too long to decide, which is nobody's offence.
-            self._settle(None)
+            self._pending_login.settle()
             login.serviceStopped()
             busy = Busy("too many logins are being checked", seconds)
             self.sendDisconnect(DISCONNECT_TOO_MANY_CONNECTIONS, f"{busy.code}: {busy}")
         else:
-            self._settle(Offence.AUTHFAIL if login.has_failed else Offence.GRACE_EXCEEDED)
+            self._pending_login.fail(Offence.AUTHFAIL if login.has_failed else Offence.GRACE_EXCEEDED)
             self.send_away(f"nobody has logged in within {seconds:g} s")
-
-    def _settle(self, offence: Offence | None) -> None:
-        """Count the client out of those who have not logged in, and charge it if that came to nothing; once."""
-        if self._is_unauthenticated:
-            self._is_unauthenticated = False
-            self._listener_auth.settle(self._charged)
-            if offence is not None:
-                self._listener_auth.offended(self._charged, offence)
 
 
 def _nothing() -> None:

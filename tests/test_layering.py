@@ -160,7 +160,7 @@ class LayeringTests(SynchronousTestCase):
         """Some fifteen modules are a room; more of them are two rooms."""
         sizes = Counter(module.rpartition(".")[0] for module, tree in trees().items() if not _is_package(module))
 
-        self.assertEqual({folder: size for folder, size in sizes.items() if size > 17}, {})
+        self.assertEqual({folder: size for folder, size in sizes.items() if size > 15}, {})
 
     def test_front_ends_do_not_know_the_engine_room(self) -> None:
         """A front end asks the dispatcher."""

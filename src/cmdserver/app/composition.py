@@ -23,7 +23,9 @@ from cmdserver.core.model import Listening, Login
 from cmdserver.core.protocols import Protocol
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
-from cmdserver.dispatch.scheduler import Run, Scheduler
+from cmdserver.dispatch.request_log import RequestLog
+from cmdserver.dispatch.requests import Job
+from cmdserver.dispatch.scheduler import Scheduler
 from cmdserver.execution.local_backend import LocalBackend
 from cmdserver.execution.posix_spawn import Spawner
 from cmdserver.execution.runner import Runner
@@ -54,7 +56,7 @@ class Limiters:
     connections: ConnectionLimit
     logins: LoginLimit
     requests: Throttle
-    runs: FairQueue[Run]
+    runs: FairQueue[Job]
 
     def reconfigure(self, configuration: Configuration) -> None:
         """Go by the limits of another configuration; what was counted stays counted."""
@@ -103,15 +105,15 @@ class Composition:
         self._events = EventLog(self.audit)
         self.limiters = _make_limiters(configuration, reactor)
         self.runner = Runner(remote or LocalBackend(Spawner(reactor, inherited), lambda: self._commands), reactor)
-        self._scheduler = Scheduler(self.limiters.runs, self.runner, reactor)
+        log = RequestLog(self._events, time.time)
+        self._scheduler = Scheduler(self.limiters.runs, self.runner, reactor, log)
         self.dispatcher = Dispatcher(
             policy=self.policy(),
             throttle=self.limiters.requests,
             scheduler=self._scheduler,
-            events=self._events,
+            log=log,
             connection_limit=self.limiters.connections,
             clock=reactor,
-            time_of_day=time.time,
         )
         self._liveness = PeerLiveness(reactor)
         self._context = self._make_context()

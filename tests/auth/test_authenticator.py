@@ -16,7 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.checkers import PasswordChecker, PublicKeyChecker, TokenChecker
 from cmdserver.auth.credential_formats import Token, token_digest
-from cmdserver.auth.credential_store import CredentialFiles
+from cmdserver.auth.credential_store import CredentialStore
 from cmdserver.auth.credentials import BearerToken, Certificate, Credentials, Password, PublicKey
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.password_cache import PasswordCache
@@ -307,7 +307,7 @@ class FetchedTests(IdentityTestCase):
             return self.asked[-1][1]
 
         self.files.add_keys("ada", f"ssh-ed25519 {b64encode(string(b'ssh-ed25519') + string(bytes(32))).decode()}")
-        fetched = CredentialFiles(self.directory, open_file=may_not, fetch=fetch)
+        fetched = CredentialStore(self.directory, open_file=may_not, fetch=fetch)
         self.keys = PublicKeyChecker(fetched, lambda: NOON)
         checkers: list[ICredentialsChecker] = [
             PasswordChecker(

@@ -272,7 +272,7 @@ class PublicKeyTests(IdentityTestCase):
         self.assertFalse(self.successResultOf(checker.is_acceptable("eve", self.blob, "192.0.2.1")))
         self.assertFalse(self.successResultOf(checker.is_acceptable("../ada", self.blob, "192.0.2.1")))
 
-    def test_doors_ask_before_a_signature(self) -> None:
+    def test_listeners_ask_before_a_signature(self) -> None:
         """A listener that is asked about a key asks whoever knows; where nobody does, none is acceptable."""
         asked: list[tuple[str, bytes, str]] = []
 

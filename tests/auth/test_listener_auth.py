@@ -66,7 +66,7 @@ class UnauthenticatedTests(IdentityTestCase):
         self.clock.advance(3600)
         self.assertIsInstance(self.log_in(password("ada", b"right")), Caller)
 
-    def test_doors_without_a_login(self) -> None:
+    def test_listeners_without_a_login(self) -> None:
         """Nothing is counted where nobody is asked; and nobody can be."""
         protocol = ListenerAuth("line", Login.NEVER)
         for _ in range(10):

@@ -239,9 +239,9 @@ class Composition:
     def _require_authenticator(self) -> Authenticator:
         if self._authentication is None:
             from cmdserver.app.authentication import build_authentication  # noqa: PLC0415 - see there
-            from cmdserver.auth.credential_store import CredentialFiles  # noqa: PLC0415 - as above
+            from cmdserver.auth.credential_store import CredentialStore  # noqa: PLC0415 - as above
 
-            files = CredentialFiles(self._state_directory, open_file=self._open_file, fetch=self._fetch)
+            files = CredentialStore(self._state_directory, open_file=self._open_file, fetch=self._fetch)
             self._authentication = build_authentication(
                 self._reactor, files, self._state_directory, self.limiters.logins, self._events
             )

@@ -28,7 +28,7 @@ from cmdserver.core.events import AuditLog, Event
 from cmdserver.core.model import Command, Grant, ProcessResult
 from cmdserver.execution import process_run as execution_module
 from cmdserver.execution.posix_spawn import Spawner
-from cmdserver.execution.process_run import Execution
+from cmdserver.execution.process_run import ProcessRun
 from cmdserver.execution.runner import Runner
 from tests.running_doubles import RecordingSink, by_name, grant, requested
 
@@ -291,7 +291,7 @@ class LedgerContract(SynchronousTestCase):
 class Begun:
     """A run on its way, by either of the two ways out."""
 
-    execution: Execution
+    execution: ProcessRun
     #: None if the output is gathered.
     sink: RecordingSink | None
 
@@ -537,15 +537,15 @@ class RunnerContract(TestCase):
         await begun.outcome()
 
         begun.execution.end()
-        begun.execution.pause()
-        begun.execution.resume()
+        begun.execution.pauseProducing()
+        begun.execution.resumeProducing()
 
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     async def test_a_paused_run_ends_too(self) -> None:
         """A run that is ended while nobody reads it does not wait for a reader."""
         begun = self.begin(self.shell("echo $$ > ready; exec yes"))
-        begun.execution.pause()
+        begun.execution.pauseProducing()
         await self.number("ready")
 
         begun.execution.end()
@@ -639,7 +639,7 @@ class RunnerContract(TestCase):
     async def test_nothing_is_lost_when_a_paused_run_exits(self) -> None:
         """Output that nobody reads yet stays in the pipe, well past the command's exit, until it is read."""
         begun = self.begin(self.shell("echo $$ > ready; exec head -c 60000 /dev/zero"))
-        begun.execution.pause()
+        begun.execution.pauseProducing()
         pid = await self.number("ready")
         await until(lambda: not is_known(pid))
 
@@ -647,7 +647,7 @@ class RunnerContract(TestCase):
             self.clock.advance(execution_module.LINGER_SECONDS)
             await deferLater(reactor, 0)
         self.assertFalse(begun.execution.finished.called)
-        begun.execution.resume()
+        begun.execution.resumeProducing()
         finished = await begun.outcome()
 
         self.assertEqual((finished.stdout, finished.exit_status), (bytes(60_000), 0))
@@ -655,7 +655,7 @@ class RunnerContract(TestCase):
     async def test_a_paused_run_is_not_waited_for_without_end(self) -> None:
         """A reader who never comes costs a run no more than its time limit."""
         begun = self.begin(self.shell("echo $$ > ready; exec head -c 60000 /dev/zero"))
-        begun.execution.pause()
+        begun.execution.pauseProducing()
         pid = await self.number("ready")
         await until(lambda: not is_known(pid))
 
@@ -671,9 +671,9 @@ class RunnerContract(TestCase):
         granted = grant(argv=("/usr/bin/seq", "1", "700000"), output_limit_bytes=10_000_000)
         begun = self.begin(granted)
         for _ in range(5):
-            begun.execution.pause()
+            begun.execution.pauseProducing()
             await deferLater(reactor, 0)
-            begun.execution.resume()
+            begun.execution.resumeProducing()
             await deferLater(reactor, 0)
 
         finished = await begun.outcome()

@@ -21,10 +21,12 @@ from zope.interface import implementer
 
 from cmdserver.core.errors import AuditError, Code
 from cmdserver.core.events import Event, EventLog, Requested, Started
-from cmdserver.core.model import Answer, Caller, Command, Flow, Grant, ProcessResult, Role
+from cmdserver.core.model import Answer, Caller, Command, Grant, ProcessResult, Producer, Role, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
-from cmdserver.dispatch.scheduler import Run, Scheduler
+from cmdserver.dispatch.request_log import RequestLog
+from cmdserver.dispatch.requests import Job
+from cmdserver.dispatch.scheduler import Scheduler
 from cmdserver.execution.local_backend import LocalBackend
 from cmdserver.execution.posix import ProcessGroup
 from cmdserver.execution.posix_spawn import signal_or_log
@@ -316,7 +318,7 @@ class RecordingSink:
     def __init__(self, happened: list[str] | None = None) -> None:
         self.happened = happened if happened is not None else []
         self.chunks: list[tuple[str, bytes]] = []
-        self.flow: Flow | None = None
+        self.producer: Producer | None = None
         self.grant: Grant | None = None
         self.when_started: Callable[[], object] = lambda: None
         self.when_out: Callable[[], object] = lambda: None
@@ -329,29 +331,27 @@ class RecordingSink:
     def stderr(self) -> bytes:
         return b"".join(chunk for name, chunk in self.chunks if name == "err")
 
-    def started(self, grant: Grant, flow: Flow) -> None:
+    def started(self, grant: Grant, producer: Producer) -> None:
         self.happened.append("started")
-        self.grant, self.flow = grant, flow
+        self.grant, self.producer = grant, producer
         self.when_started()
 
-    def out(self, chunk: bytes) -> None:
-        self.happened.append("out")
-        self.chunks.append(("out", chunk))
-        self.when_out()
-
-    def err(self, chunk: bytes) -> None:
-        self.happened.append("err")
-        self.chunks.append(("err", chunk))
+    def write(self, stream: Stream, chunk: bytes) -> None:
+        name = "out" if stream is Stream.STDOUT else "err"
+        self.happened.append(name)
+        self.chunks.append((name, chunk))
+        if stream is Stream.STDOUT:
+            self.when_out()
 
     def pause(self) -> None:
         """Be a slow reader."""
-        assert self.flow is not None
-        self.flow.pause()
+        assert self.producer is not None
+        self.producer.pauseProducing()
 
     def resume(self) -> None:
         """Be ready for more."""
-        assert self.flow is not None
-        self.flow.resume()
+        assert self.producer is not None
+        self.producer.resumeProducing()
 
 
 class MemoryLedger:
@@ -425,16 +425,16 @@ class Composition:
         self.ledger = MemoryLedger(self.happened)
         self.connection_limit = ConnectionLimit(100, 100)
         self.throttle = Throttle(per_minute)
-        fair_queue: FairQueue[Run] = FairQueue(running, queued)
-        self.scheduler = Scheduler(fair_queue, self.runner, self.clock)
+        fair_queue: FairQueue[Job] = FairQueue(running, queued)
+        log = RequestLog(EventLog(self.ledger), lambda: 1_700_000_000.0 + self.clock.seconds())
+        self.scheduler = Scheduler(fair_queue, self.runner, self.clock, log)
         self.dispatcher = Dispatcher(
             policy=Policy(commands or (command(),), EVERYTHING),
             throttle=self.throttle,
             scheduler=self.scheduler,
-            events=EventLog(self.ledger),
+            log=log,
             connection_limit=self.connection_limit,
             clock=self.clock,
-            time_of_day=lambda: 1_700_000_000.0 + self.clock.seconds(),
         )
 
     def turn(self) -> None:

@@ -31,12 +31,12 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "execution": "core config",
         "dispatch": "core limits execution",
         "observers": "core files",
-        "net": "core files limits config",
+        "net": "core files limits",
         "frontends": "",
         "frontends.common": "core limits config auth dispatch net",
-        "frontends.line": "core config auth net frontends.common",
-        "frontends.web": "core auth dispatch net frontends.common",
-        "frontends.ssh": "core sshtransport auth dispatch net frontends.common",
+        "frontends.line": "core limits config auth net frontends.common",
+        "frontends.web": "core limits config auth dispatch net frontends.common",
+        "frontends.ssh": "core limits sshtransport auth dispatch net frontends.common",
         "privsep": "core files config execution",
         "app": "core files limits config auth execution dispatch observers net frontends.common privsep",
         "plugin": "core files config dispatch net app",
@@ -200,13 +200,14 @@ class LayeringTests(SynchronousTestCase):
             and "cmdserver.core.model.Caller" in imported(tree)
         ]
 
-        self.assertEqual((makers, copiers), (["auth.authenticator"], ["auth.authenticator"]))
+        self.assertEqual((makers, copiers), (["auth.callers"], ["auth.callers"]))
 
     def test_the_time_of_day_is_for_people_and_validity(self) -> None:
         """Nobody measures with a clock that can be set: where the time of day is asked for, there is a reason."""
         allowed = {
-            "app.composition",  # when an event happened; whether certificates, keys and tokens are valid
-            "plugin",  # whether certificates are valid
+            "app.composition",  # when an event happened
+            "app.authentication",  # the same; whether keys and tokens are valid
+            "app.tls",  # whether certificates are valid
             "cli.parameters",  # whether a token's end lies ahead
             "auth.cached_file",  # how old a file is, whose times are times of day
         }

@@ -1,9 +1,9 @@
-"""One allow-list of host commands behind several listeners; never a shell.
+"""One allow-list of host commands, offered by several listeners; never a shell.
 
-The nouns: a *Caller* (somebody who was let in) asks, in *words*, for a *Command* of the allow-list; the *Policy*
-gives a *Grant*; the *Admission* lends a place; the *Runner* starts the process and reports how it *Finished*; the
-caller gets an *Answer*; what happened is an *Event*, kept in the audit file before the answer leaves.
+A *Caller* (somebody who was let in) asks, in *words*, for a *Command* of the allow-list; the *Policy* gives a *Grant*;
+a queue that is fair to callers lends a place; the *Runner* starts the process and reports its *ProcessResult*; the
+caller gets an *Answer*; what happened is an *Event*, in the audit file before the answer is complete.
 
-A good order to read the files: errors, model, policy, sharing, admission, dispatcher, runner, spawning; then wire,
-interpreter and frontends.line for the way in; configuration and service for how it is put together.
+A good order to read the packages: ``core``, ``dispatch``, ``execution``; ``frontends.common`` and ``frontends.line``
+for the way in; ``config`` and ``app`` for how the parts are put together.
 """

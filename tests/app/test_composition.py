@@ -1,4 +1,4 @@
-"""What a reload replaces in the house, on a reactor that does nothing by itself."""
+"""What a reload replaces in the composition, on a reactor that does nothing by itself."""
 
 from typing import Any
 
@@ -6,9 +6,11 @@ import trustme
 from twisted.internet.testing import MemoryReactorClock
 
 from cmdserver.app.composition import Composition, _descriptors
-from cmdserver.auth.authenticator import ListenerAuth, Login
-from cmdserver.config.loading import Configuration, configure
+from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.config.configuration import Configuration
+from cmdserver.config.loading import configure
 from cmdserver.core.errors import BadTLSFiles, Busy
+from cmdserver.core.model import Login
 from cmdserver.net.proxied_endpoint import MOST_PENDING
 from tests.doubles import FakeHost
 from tests.tls_doubles import Client, TLSFilesTestCase, Wire, client_context, issue, self_signed, write_pair
@@ -30,12 +32,12 @@ class LimitsTests(TLSFilesTestCase):
         """As many as the file says may stand there, from the start; a reload says how many from then on."""
         composition = Composition(MemoryReactorClock(), _configured("unauthenticated_per_source = 1"), self.directory)
         self.addCleanup(composition.close)
-        composition._login_limit.enter("here", "192.0.2.1")
-        self.assertRaises(Busy, composition._login_limit.enter, "here", "192.0.2.1")
+        composition.limiters.logins.enter("here", "192.0.2.1")
+        self.assertRaises(Busy, composition.limiters.logins.enter, "here", "192.0.2.1")
 
-        composition.replace(_configured("unauthenticated_per_source = 2"))
-        composition._login_limit.enter("here", "192.0.2.1")
-        self.assertRaises(Busy, composition._login_limit.enter, "here", "192.0.2.1")
+        composition.reconfigure(_configured("unauthenticated_per_source = 2"), None)
+        composition.limiters.logins.enter("here", "192.0.2.1")
+        self.assertRaises(Busy, composition.limiters.logins.enter, "here", "192.0.2.1")
 
     def test_descriptors(self) -> None:
         """A listener behind a proxy has connections that are nobody's yet, beside those that are counted."""
@@ -53,7 +55,7 @@ class TLSTests(TLSFilesTestCase):
         self.composition = Composition(self.reactor, configuration, self.directory)
         self.addCleanup(self.composition.close)
         (listening,) = configuration.listening
-        self.composition.listener(listening, configuration).open()
+        self.composition.listener(listening, self.composition.load_tls(configuration)).open()
 
     def _configured(self, *, tls: str = "true", login: str = "never") -> Configuration:
         return configure(
@@ -86,7 +88,7 @@ class TLSTests(TLSFilesTestCase):
         wire.settle()
         self.assertIn(b"line  1\n", client.got)
         configuration = self._configured(login="required")
-        self.composition.replace(configuration)
+        self.composition.reconfigure(configuration, None)
         wire.settle()
 
         self.assertEqual(client.ends[:1], ["close_notify"])
@@ -97,9 +99,9 @@ class TLSTests(TLSFilesTestCase):
     def test_a_login_was_required_before(self) -> None:
         """A reload does nothing to those at a listener that requires a login as it did."""
         configuration = self._configured(login="required")
-        self.composition.listener(configuration.listening[0], configuration).open()
+        self.composition.listener(configuration.listening[0], self.composition.load_tls(configuration)).open()
         wire = Wire(self.reactor.tcpServers[1][1], client := Client())
-        self.composition.replace(configuration)
+        self.composition.reconfigure(configuration, None)
         wire.settle()
 
         self.assertEqual((client.got, client.ends), (b"User?\n", []))
@@ -109,7 +111,7 @@ class TLSTests(TLSFilesTestCase):
         wire = self._connect(client := Client())
         client.send(b"session\n")
         wire.settle()
-        self.composition.replace(self._configured())
+        self.composition.reconfigure(self._configured(), None)
         client.send(b"who\n")
         wire.settle()
 
@@ -117,8 +119,7 @@ class TLSTests(TLSFilesTestCase):
 
     def _reload(self) -> None:
         configuration = self._configured()
-        self.composition.use_tls(self.composition.load_tls(configuration))
-        self.composition.replace(configuration)
+        self.composition.reconfigure(configuration, self.composition.load_tls(configuration))
 
     def _serial(self, wire: Wire) -> int:
         certificate = wire.client.connection.get_peer_certificate(as_cryptography=True)

@@ -11,6 +11,7 @@ from unittest import SkipTest
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.app import preloading
+from cmdserver.core.protocols import Protocol
 
 
 class PreloadingTests(SynchronousTestCase):
@@ -26,7 +27,7 @@ class PreloadingTests(SynchronousTestCase):
 
         self.patch(preloading, "import_module", load)
 
-        preloading.load_everything({"line", "web"})
+        preloading.load_everything({Protocol.LINE, Protocol.WEB})
 
         self.assertIn("cmdserver.frontends.web.http.http2", loaded)
         self.assertIn("cmdserver.net.tls_context", loaded)

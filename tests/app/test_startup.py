@@ -7,8 +7,10 @@ from twisted.logger import capturedLogs, formatEvent
 
 from cmdserver.app.startup import open_listener, prepare_state, warn_about_users
 from cmdserver.config.schema import CommandSettings, Runner, Settings
+from cmdserver.core.endpoints import parse
 from cmdserver.core.errors import CannotListen
-from cmdserver.core.model import Listening
+from cmdserver.core.model import Listening, Login
+from cmdserver.core.protocols import Protocol
 from cmdserver.files.run_as_owner import Rights
 from tests.files.doubles import DAEMON, STRANGER, RootTestCase
 
@@ -27,7 +29,7 @@ class FakeListener:
     """A listener that is not there."""
 
     def __init__(self, endpoint: str) -> None:
-        self.key = Listening(protocol="line", endpoint=endpoint, tls=False, login="never")
+        self.key = Listening(protocol=Protocol.LINE, endpoint=parse(endpoint), tls=False, login=Login.NEVER)
 
 
 class ListenerTests(RootTestCase):

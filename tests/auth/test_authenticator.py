@@ -1,127 +1,42 @@
-"""Tests of the portal: who is believed, what is written down, and what nobody is told."""
+"""Tests of the checkers and of what becomes of a login: who is believed, what is audited, and what nobody is told."""
 
 import os
-import tempfile
 from base64 import b64decode, b64encode
-from dataclasses import fields
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, cast
-from unittest.mock import Mock, patch
+from typing import cast
+from unittest.mock import patch
 
 import bcrypt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from twisted.cred.checkers import ICredentialsChecker
-from twisted.cred.error import UnauthorizedLogin
-from twisted.cred.portal import IRealm
-from twisted.internet.defer import CancelledError, Deferred, fail, succeed
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
-from zope.interface.verify import verifyObject
+from twisted.internet.defer import CancelledError, Deferred, succeed
 
-from cmdserver.auth.authenticator import (
-    Arrival,
-    Authenticator,
-    Credentials,
-    ICaller,
-    ListenerAuth,
-    Login,
-    Offence,
-    Realm,
-    suppose,
-)
-from cmdserver.auth.checkers import CertificateChecker, PasswordChecker, PublicKeyChecker, TokenChecker
+from cmdserver.auth.authenticator import Authenticator
+from cmdserver.auth.checkers import PasswordChecker, PublicKeyChecker, TokenChecker
 from cmdserver.auth.credential_formats import Token, token_digest
 from cmdserver.auth.credential_store import CredentialFiles
-from cmdserver.auth.credentials import BearerToken, Certificate, Password, Proof, PublicKey
+from cmdserver.auth.credentials import BearerToken, Certificate, Credentials, Password, PublicKey
+from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.password_cache import PasswordCache
-from cmdserver.auth.password_verifier import PasswordVerifier, is_match
+from cmdserver.auth.password_verifier import PasswordVerifier
 from cmdserver.auth.source_restrictions import parse_networks
 from cmdserver.core.errors import (
-    AuditError,
     Busy,
     Code,
     Fault,
     LoginRefused,
-    LoginRequired,
-    RequestError,
-    Throttled,
     Unavailable,
 )
 from cmdserver.core.events import EventLog, LoggedIn
-from cmdserver.core.model import Caller
-from cmdserver.limits.login_limit import LoginLimit
-from cmdserver.limits.max_startups import MaxStartups, UnauthenticatedConnections
-from cmdserver.limits.source_penalties import Penalties
-from tests.running_doubles import MemoryLedger
-
-HERE = Arrival("line", "192.0.2.1")
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-ADA = bcrypt.hashpw(b"right", bcrypt.gensalt(4))
-
-
-class InstantVerifier:
-    """A `PasswordVerifier` without threads; it keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[bytes, bytes | None, str, int]] = []
-        self.trouble: Exception | None = None
-
-    def verify(self, password: bytes, hashed: bytes | None, *, source: str, cost: int) -> Deferred[bool]:
-        self.asked.append((password, hashed, source, cost))
-        return fail(self.trouble) if self.trouble else succeed(is_match(password, hashed, cost))
-
-
-class IdentityTestCase(SynchronousTestCase):
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.files = CredentialFiles(Path(folder.name))
-        self.files.add_user("ada", ADA)
-        self.verifier = InstantVerifier()
-        self.ledger = MemoryLedger()
-        self.clock = Clock()
-        self.now = 0.0
-        self.login_limit = LoginLimit(
-            UnauthenticatedConnections(MaxStartups(2, 100, 2)), Penalties(), self.clock, lambda: 0.5
-        )
-        checkers: list[ICredentialsChecker] = [
-            PasswordChecker(
-                self.files, cast("PasswordVerifier", self.verifier), PasswordCache(bytes(32)), lambda: self.now
-            ),
-            PublicKeyChecker(self.files, lambda: NOON),
-            TokenChecker(self.files, lambda: NOON),
-            CertificateChecker(),
-        ]
-        self.authenticator = Authenticator(checkers, self.login_limit, EventLog(self.ledger), lambda: 1_700_000_000.0)
-
-    def log_in(self, credentials: Credentials) -> Caller | Exception:
-        """Try, and return what comes of it."""
-        results: list[Any] = []
-        self.authenticator.log_in(HERE, credentials).addBoth(results.append)
-        (result,) = results
-        return result if isinstance(result, Caller) else cast("Exception", result.value)
-
-    @property
-    def written(self) -> list[tuple[str | None, str, Code, str | None]]:
-        """What was written down of logins."""
-        return [
-            (event.user, event.method, event.outcome, event.reason)
-            for event in self.ledger.events
-            if isinstance(event, LoggedIn)
-        ]
+from cmdserver.core.model import Caller, Login
+from tests.auth.doubles import ADA, HERE, NOON, IdentityTestCase, password
 
 
 def string(data: bytes) -> bytes:
     """Spell a string as SSH does (RFC 4251, section 5)."""
     return len(data).to_bytes(4, "big") + data
-
-
-def password(name: str, secret: bytes) -> Password:
-    """Show a name and a password."""
-    return Password(name=name, password=secret, source=HERE.source)
 
 
 def repeated(secret: bytes) -> Password:
@@ -520,159 +435,3 @@ class WrittenDownTests(IdentityTestCase):
 
         self.assertNotIn("t0p", repr(self.ledger.events))
         self.assertNotIn("right", repr(self.ledger.events))
-
-
-class ThresholdTests(IdentityTestCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.protocol = ListenerAuth("line", Login.REQUIRED, self.authenticator)
-
-    def test_unauthenticated_connections_are_bounded(self) -> None:
-        """Who has not logged in is counted, until they have or are gone."""
-        self.protocol.arrive("192.0.2.1")
-        self.protocol.arrive("192.0.2.2")
-        self.assertRaises(Busy, self.protocol.arrive, "192.0.2.3")
-        self.protocol.settle("192.0.2.1")
-
-        self.protocol.arrive("192.0.2.3")
-
-    def test_offences_add_up(self) -> None:
-        """A source that wastes our time is kept away from every login, for a while."""
-        for _ in range(4):
-            self.protocol.offended("192.0.2.1", Offence.AUTHFAIL)
-
-        self.assertRaises(Throttled, self.protocol.arrive, "192.0.2.1")
-        self.assertIsInstance(self.log_in(password("ada", b"right")), Throttled)
-        self.assertEqual([outcome for _, _, outcome, _ in self.written], [Code.THROTTLED])
-        self.protocol.arrive("192.0.2.2")
-        self.clock.advance(3600)
-        self.assertIsInstance(self.log_in(password("ada", b"right")), Caller)
-
-    def test_doors_without_a_login(self) -> None:
-        """Nothing is counted where nobody is asked; and nobody can be."""
-        protocol = ListenerAuth("line", Login.NEVER)
-        for _ in range(10):
-            protocol.arrive("192.0.2.1")
-            protocol.settle("192.0.2.1")
-        protocol.offended("192.0.2.1", Offence.AUTHFAIL)
-        self.assertRaises(ValueError, protocol.log_in, "192.0.2.1", password("ada", b"right"))
-
-
-class DoorTests(IdentityTestCase):
-    def test_the_anonymous(self) -> None:
-        """They are where nobody has to log in, and nowhere else."""
-        for login in (Login.NEVER, Login.OPTIONAL):
-            caller = ListenerAuth("line", login, self.authenticator, "tcp:2022").anonymous("192.0.2.1")
-            self.assertEqual(
-                caller, Caller(name=None, protocol="line", source="192.0.2.1", method="none", listener="tcp:2022")
-            )
-        self.assertRaises(
-            LoginRequired, ListenerAuth("line", Login.REQUIRED, self.authenticator).anonymous, "192.0.2.1"
-        )
-
-    def test_strangers(self) -> None:
-        """Whoever has not been let in can be written down, and counts as the anonymous from there do."""
-        stranger = ListenerAuth("line", Login.REQUIRED, self.authenticator).stranger("192.0.2.1")
-        anonymous = ListenerAuth("line", Login.NEVER).anonymous("192.0.2.1")
-
-        self.assertNotIsInstance(stranger, Caller)
-        for name in ("name", "protocol", "source", "method", "key"):
-            self.assertEqual(getattr(stranger, name), getattr(anonymous, name), name)
-
-    def test_listeners_are_known(self) -> None:
-        """A caller says which listener it came through."""
-        protocol = ListenerAuth("line", Login.REQUIRED, self.authenticator, "tcp:2023")
-        caller = self.successResultOf(protocol.log_in("192.0.2.1", password("ada", b"right")))
-
-        self.assertEqual(caller.listener, "tcp:2023")
-
-    def test_again_is_the_same(self) -> None:
-        """Who is recognised is who they were in everything, whatever is ever added, but for where they call from."""
-        values: dict[str, Any] = {
-            "name": "ada",
-            "protocol": "web",
-            "source": "192.0.2.1",
-            "method": "token",
-            "commands": frozenset({"df"}),
-            "forced_words": ("df",),
-            "permits_pty": False,
-            "listener": "tcp:2080",
-        }
-        self.assertEqual(values.keys(), {each.name for each in fields(Caller)}, "say here what is new")
-        before = Caller(**values)
-        for each in fields(Caller):
-            self.assertNotEqual(getattr(before, each.name), each.default, "a default would not show")
-
-        after = ListenerAuth("web", Login.OPTIONAL, self.authenticator).again(before, "192.0.2.9")
-
-        self.assertEqual(after, Caller(**values | {"source": "192.0.2.9"}))
-        self.assertIs(ListenerAuth("web", Login.OPTIONAL, self.authenticator).again(before, "192.0.2.1"), before)
-
-    def test_certificates(self) -> None:
-        """Who has shown one is logged in by it; who has not, or is not asked, is not."""
-        ada = Certificate(names=("ada",), fingerprint="SHA256:00", source="192.0.2.1")
-        protocol = ListenerAuth("line", Login.OPTIONAL, self.authenticator)
-        trying = protocol.log_in_by_certificate("192.0.2.1", lambda: ada)
-        assert trying is not None
-        self.assertEqual(self.successResultOf(trying).name, "ada")
-        self.assertIsNone(protocol.log_in_by_certificate("192.0.2.1", lambda: None))
-        self.assertIsNone(ListenerAuth("line", Login.NEVER).log_in_by_certificate("192.0.2.1", lambda: ada))
-
-    def test_certificates_that_cannot_be_read(self) -> None:
-        """Whatever is raised over one is a login that failed, written down and logged, and told as a fault."""
-        for login in (Login.OPTIONAL, Login.REQUIRED):
-            trying = ListenerAuth("line", login, self.authenticator).log_in_by_certificate(
-                "192.0.2.1", Mock(side_effect=LookupError)
-            )
-            assert trying is not None
-            self.failureResultOf(trying, Fault)
-        self.assertEqual(
-            [(each[0], each[1], each[2]) for each in self.written], [(None, "certificate", Code.FAULT)] * 2
-        )
-        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 2)
-
-    def test_certificates_that_can_neither_be_read_nor_written_down(self) -> None:
-        """Not even then is anybody let in."""
-        for trouble in (AuditError("full"), ValueError("x")):
-            self.ledger.append = Mock(side_effect=trouble)  # type: ignore[method-assign]
-            trying = ListenerAuth("line", Login.REQUIRED, self.authenticator).log_in_by_certificate(
-                "192.0.2.1", Mock(side_effect=LookupError)
-            )
-            assert trying is not None
-            self.failureResultOf(trying, Fault)
-        self.flushLoggedErrors()
-
-
-class RealmTests(SynchronousTestCase):
-    def test_nobody_is_proved(self) -> None:
-        """A proof that names nobody, or is good for no command, makes no Caller: that would be an anonymous one."""
-        for proof in (Proof(name="", method="token"), Proof(name="ada", method="publickey", forced_words=())):
-            self.assertRaises(UnauthorizedLogin, Realm().requestAvatar, proof, HERE, ICaller)
-
-    def test_all_of_a_proof_counts(self) -> None:
-        """What limits a proof limits its caller."""
-        proof = Proof(name="ada", method="token", commands=frozenset({"df"}), forced_words=("df",), permits_pty=False)
-        _, caller, _ = Realm().requestAvatar(proof, HERE, ICaller)
-
-        for each in fields(Proof):
-            self.assertEqual(getattr(caller, each.name), getattr(proof, each.name))
-            self.assertNotEqual(getattr(proof, each.name), each.default)
-
-    def test_provides_what_cred_wants(self) -> None:
-        """Realm and checkers are what they say they are."""
-        verifyObject(IRealm, Realm())
-        verifyObject(ICredentialsChecker, CertificateChecker())
-
-    def test_nothing_else_is_to_be_had(self) -> None:
-        """Whoever asks the realm for anything but a Caller is refused."""
-        self.assertRaises(NotImplementedError, Realm().requestAvatar, "x", HERE)
-
-    def test_supposed_callers_are_nobody_here(self) -> None:
-        """Who is only supposed to call has no listener and no source."""
-        self.assertEqual(suppose("ada"), Caller(name="ada", protocol="", source="", method="none"))
-        self.assertTrue(suppose(None).is_anonymous)
-
-    def test_errors_are_requests_errors(self) -> None:
-        """What a refused login says is in the one vocabulary."""
-        self.assertIsInstance(LoginRefused(), RequestError)
-        self.assertEqual(LoginRefused().code, Code.DENIED)

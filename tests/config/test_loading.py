@@ -10,12 +10,15 @@ from unittest.mock import patch
 
 from cmdserver import plugin
 from cmdserver.config import loading
+from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistakes
 from cmdserver.config.host import SEARCH_PATH, Host
-from cmdserver.config.loading import Configuration, Source, changes, configure, load
+from cmdserver.config.loading import Source, changes, configure, load
 from cmdserver.config.schema import Limits, Listen
 from cmdserver.core import names
-from cmdserver.core.model import Command, Controls, Listening, Role
+from cmdserver.core.endpoints import Endpoint, parse
+from cmdserver.core.model import Command, Controls, Listening, Login, Role
+from cmdserver.core.protocols import Protocol
 from cmdserver.dispatch import output_parsers
 from cmdserver.dispatch.policy import Policy
 from cmdserver.files.safe_path import UnsafePath
@@ -25,10 +28,17 @@ from tests.files.doubles import STRANGER, RootTestCase
 _LISTEN = '[[listen]]\nprotocol = "line"\nendpoint = "tcp:2022"\nlogin = "never"\n'
 
 
-def _check_endpoint(description: str) -> None:
+def _check_endpoint(endpoint: Endpoint) -> None:
     """Take TCP for the only kind of endpoint that there is."""
-    if not description.startswith("tcp:"):
+    if endpoint.kind != "tcp":
         raise ValueError("unknown endpoint type")
+
+
+_NO_KIND = "it begins with its kind and a colon, as in tcp:2022:interface=127.0.0.1"
+
+
+def _listening(protocol: str, endpoint: str, login: str) -> Listening:
+    return Listening(protocol=Protocol[protocol.upper()], endpoint=parse(endpoint), tls=False, login=Login(login))
 
 
 def _configure(text: str, host: Host | None = None) -> Configuration:
@@ -66,12 +76,12 @@ class DefaultTests(ConfigurationTestCase):
         """Every listener is on loopback until someone says otherwise."""
         self.assertTrue(self.configuration.listening)
         for listening in self.configuration.listening:
-            self.assertIn(":interface=127.0.0.1", listening.endpoint)
+            self.assertIn(":interface=127.0.0.1", str(listening.endpoint))
 
     def test_the_line_door(self) -> None:
         """The line listener is where the contract says, for everyone."""
         self.assertIn(
-            Listening(protocol="line", endpoint="tcp:2022:interface=127.0.0.1", tls=False, login="never"),
+            _listening("line", "tcp:2022:interface=127.0.0.1", "never"),
             self.configuration.listening,
         )
         self.assertEqual(
@@ -82,7 +92,7 @@ class DefaultTests(ConfigurationTestCase):
     def test_the_ssh_door(self) -> None:
         """The SSH listener is where the contract says; nobody gets through it without a login."""
         self.assertIn(
-            Listening(protocol="ssh", endpoint="tcp:2025:interface=127.0.0.1", tls=False, login="required"),
+            _listening("ssh", "tcp:2025:interface=127.0.0.1", "required"),
             self.configuration.listening,
         )
 
@@ -204,9 +214,7 @@ class ListeningTests(ConfigurationTestCase):
     def test_several_endpoints(self) -> None:
         """A listener may have several endpoints, and there may be several listeners."""
         text = _LISTEN + _LISTEN.replace('"tcp:2022"', '["tcp:1", "tcp:2"]')
-        expected = tuple(
-            Listening(protocol="line", endpoint=f"tcp:{port}", tls=False, login="never") for port in (2022, 1, 2)
-        )
+        expected = tuple(_listening("line", f"tcp:{port}", "never") for port in (2022, 1, 2))
         self.assertEqual(expected, _configure(text).listening)
 
     def test_none(self) -> None:
@@ -220,7 +228,7 @@ class ListeningTests(ConfigurationTestCase):
         text = _LISTEN + _LISTEN.replace('"tcp:2022"', '["tcp:1", "nonsense", "udp:2"]')
         self.assert_mistakes(
             [
-                '7: listen[1].endpoint: "nonsense" is no endpoint description: unknown endpoint type',
+                f'7: listen[1].endpoint: "nonsense" is no endpoint description: {_NO_KIND}',
                 '7: listen[1].endpoint: "udp:2" is no endpoint description: unknown endpoint type',
             ],
             text,

@@ -8,7 +8,7 @@ from twisted.internet.endpoints import _parse
 from twisted.internet.testing import MemoryReactor
 
 from cmdserver.core.endpoints import _split, parse
-from cmdserver.net.listener import parse_endpoint
+from cmdserver.net.listener import server_endpoint
 from tests.doubles import LAW
 
 
@@ -160,29 +160,54 @@ class ParseTests(unittest.TestCase):
         self.assertEqual((positional, named), (theirs[0] or [""], theirs[1]))
 
 
+class DerivedTests(unittest.TestCase):
+    def test_where_sockets_are(self) -> None:
+        """Endpoint descriptions of UNIX sockets name a path, others none."""
+        for endpoint, path in (
+            ("unix:/run/a", "/run/a"),
+            ("unix:address=/run/a:mode=600", "/run/a"),
+            ("haproxy:unix:/run/a", "/run/a"),
+            ("unix:/run/a\\:b\\\\c:mode=600", "/run/a:b\\c"),
+            ("unix:relative", None),
+            ("tcp:1:interface=127.0.0.1", None),
+            ("systemd:domain=UNIX:index=0", None),
+        ):
+            found = parse(endpoint).path
+            self.assertEqual(None if found is None else str(found), path, endpoint)
+
+    def test_equal_is_what_is_written_equally(self) -> None:
+        """A reload keeps the listeners whose descriptions are as they were."""
+        self.assertEqual(parse("tcp:1"), parse("tcp:1"))
+        self.assertNotEqual(parse("tcp:1"), parse("haproxy:tcp:1"))
+        self.assertEqual(str(parse("haproxy:unix:/x")), "haproxy:unix:/x")
+
+
 class TwistedTests(unittest.TestCase):
     def complaint(self, description: str) -> str:
         """Have Twisted read what it will not take."""
         with self.assertRaises(ValueError) as raised:
-            parse_endpoint(MemoryReactor(), description)
+            server_endpoint(MemoryReactor(), parse(description))
         return str(raised.exception)
 
     def test_what_twisted_knows(self) -> None:
         """It is read by Twisted, whatever kind it is."""
         for description in ("tcp:0", r"tcp6:0:interface=\:\:1", "unix:/x:mode=600", "haproxy:tcp:0", "systemd:name=x"):
             with self.subTest(description):
-                self.assertTrue(parse_endpoint(MemoryReactor(), description))
+                self.assertTrue(server_endpoint(MemoryReactor(), parse(description)))
 
     def test_values_without_names_are_where_twisted_takes_them(self) -> None:
         """Whether a listener is on loopback depends on it."""
         for description in ("tcp:80:127.0.0.1:5", r"tcp6:80:5:\:\:1", r"tcp6:80:interface=\:\:1:backlog=5"):
             with self.subTest(description):
-                theirs, ours = vars(parse_endpoint(MemoryReactor(), description)), parse(description).arguments
+                theirs, ours = vars(server_endpoint(MemoryReactor(), parse(description))), parse(description).arguments
                 self.assertEqual(
                     (theirs["_port"], theirs["_interface"], theirs["_backlog"]),
                     (int(ours["port"]), ours["interface"], int(ours["backlog"])),
                 )
-        theirs, ours = vars(parse_endpoint(MemoryReactor(), "unix:/x:600:5:0")), parse("unix:/x:600:5:0").arguments
+        theirs, ours = (
+            vars(server_endpoint(MemoryReactor(), parse("unix:/x:600:5:0"))),
+            parse("unix:/x:600:5:0").arguments,
+        )
         self.assertEqual((theirs["_address"], theirs["_mode"]), (ours["address"], int(ours["mode"], 8)))
         self.assertEqual((theirs["_backlog"], theirs["_wantPID"]), (int(ours["backlog"]), bool(int(ours["lockfile"]))))
 

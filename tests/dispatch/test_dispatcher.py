@@ -74,6 +74,7 @@ class WhoeverAsksTests(DispatcherTestCase):
         """Everything that somebody can ask."""
         ask = self.dispatcher
         return {
+            "authorize": lambda: ask.authorize(somebody, ["uptime"]),
             "ask": lambda: ask.ask(somebody, ["uptime"]),
             "help": lambda: ask.help(somebody),
             "help of one": lambda: ask.help(somebody, "uptime"),
@@ -115,6 +116,19 @@ class WhoeverAsksTests(DispatcherTestCase):
             self.assertIsInstance(self.consult(query), LoginRequired, name)
         self.assertEqual(self.composition.spawner.processes, [])
         self.assertEqual(set(self.composition.outcomes), {Code.DENIED})
+
+    def test_what_is_granted_can_be_looked_at(self) -> None:
+        """Written down once: as ``help`` if it is described, with what was wrong if it is not run after all."""
+        described = self.dispatcher.describe(self.dispatcher.authorize(ADA, ["uptime"]))
+        rejected = self.dispatcher.authorize(ADA, ["df"])
+        error = self.dispatcher.reject(rejected, Malformed("not so"))
+
+        self.assertEqual((described.name, type(error)), ("uptime", Malformed))
+        self.assertEqual(
+            [(each.command, each.arguments, each.outcome) for each in self.composition.ledger.requests],
+            [("help", ("uptime",), Code.OK), ("df", (), Code.MALFORMED)],
+        )
+        self.assertEqual(self.composition.spawner.processes, [])
 
     def test_strangers_are_written_down(self) -> None:
         """What they get wrong is counted for where they are, and a line of the audit file."""

@@ -3,6 +3,7 @@
 import re
 import ssl
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -171,7 +172,7 @@ def test_certificate_and_a_dialogue(authorities: Authorities) -> None:
 
 
 def test_certificate_is_written_down(daemon: Daemon, authorities: Authorities) -> None:
-    """With its fingerprint, as OpenSSL says it, and the requests under its name."""
+    """With its fingerprint, OpenSSL's as OpenSSH spells those of keys, and the requests under its name."""
     before = len(daemon.audit())
     path, _ = certificate = authorities.client("alice")
 
@@ -183,7 +184,8 @@ def test_certificate_is_written_down(daemon: Daemon, authorities: Authorities) -
         "event": "login", "protocol": "line", "source": "127.0.0.9", "user": "alice", "method": "certificate",
         "outcome": "ok", "reason": None,
     }.items()  # fmt: skip
-    assert login["fingerprint"] == "SHA256:" + said.strip().partition("=")[2].replace(":", "").lower()
+    digest = bytes.fromhex(said.strip().partition("=")[2].replace(":", ""))
+    assert login["fingerprint"] == "SHA256:" + b64encode(digest).decode().rstrip("=")
     assert (request["user"], request["method"], request["command"]) == ("alice", "certificate", "df")
 
 

@@ -129,7 +129,7 @@ def main(certificate: str, key: str, client_ca: str, minimum_version: Any) -> No
 
     def reload() -> None:
         try:
-            credentials.loaded = load(files, datetime.now(UTC))
+            credentials.reconfigure(load(files, datetime.now(UTC)))
         except BadTLSFiles as error:
             say("refused:", error)
         else:

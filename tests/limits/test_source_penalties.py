@@ -94,13 +94,13 @@ class PenaltiesTests(SynchronousTestCase):
 
     def test_exempt(self) -> None:
         """An exempt network has nothing outstanding; to be exempted later is a pardon."""
-        self.penalties.exempt = tuple(map(parse_network, ["192.0.2.0/31", "2001:db8::/32"]))
+        self.penalties.reconfigure(map(parse_network, ["192.0.2.0/31", "2001:db8::/32"]))
         self._charge(SOURCE, 10)
         self._charge("2001:db8::1", 10)
         self.assertEqual(len(self.penalties), 0)
         self._charge(OTHER, 10)
         self.assertEqual(self.penalties.is_refused(OTHER, 0), 50)
-        self.penalties.exempt = (parse_network(OTHER),)
+        self.penalties.reconfigure([parse_network(OTHER)])
         self.assertIsNone(self.penalties.is_refused(OTHER, 0))
 
     def test_a_clock_that_is_set_back(self) -> None:

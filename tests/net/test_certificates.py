@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import subprocess
 import tempfile
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,8 @@ class OddClientTests(OddTestCase):
             return None
         peer = peer_name(wire.server, NOW)
         assert peer is not None
-        self.assertEqual(peer.fingerprint, certificate.digest("sha256").decode().replace(":", "").lower())
+        digest = bytes.fromhex(certificate.digest("sha256").decode().replace(":", ""))
+        self.assertEqual(peer.fingerprint, "SHA256:" + b64encode(digest).decode().rstrip("="))
         return peer
 
     def test_each(self) -> None:

@@ -2,6 +2,7 @@
 
 import unittest
 
+from cmdserver.core.endpoints import parse
 from cmdserver.net.host_names import normal_host, own_names
 
 
@@ -18,7 +19,7 @@ class OwnNamesTests(unittest.TestCase):
         """An interface that a web listener names is ours, IPv6 with its backslashes too."""
         endpoints = ["tcp:80:interface=192.0.2.7", r"tcp6:80:interface=2001\:db8\:\:0001", "tcp:80", "unix:/run/web"]
 
-        self.assertLessEqual({"192.0.2.7", "2001:db8::1"}, own_names("web1", endpoints, []))
+        self.assertLessEqual({"192.0.2.7", "2001:db8::1"}, own_names("web1", map(parse, endpoints), []))
 
     def test_what_the_administrator_adds(self) -> None:
         """Names are compared without regard to case, a dot at the end, or how an address is spelled."""

@@ -6,23 +6,32 @@ import stat
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-import pytest
 from twisted.internet.address import IPv6Address, UNIXAddress
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.systemd import ListenFDs
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from cmdserver.core.model import Listening
+from cmdserver.core import endpoints, protocols
+from cmdserver.core.model import Listening, Login
 from cmdserver.net import socket_activation
-from cmdserver.net.listener import Listener, parse_endpoint, source_of
+from cmdserver.net.listener import Listener, server_endpoint, source_of
 from cmdserver.net.proxied_endpoint import ProxyEndpoint
-from cmdserver.net.socket_activation import parse
+from cmdserver.net.socket_activation import SystemdEndpoint
 from tests.contracts import open_descriptors
 
 #: In tcp(7) of Linux.
 TCP_NOTSENT_LOWAT = 25
+
+
+def systemd(reactor: Any, arguments: str, given: ListenFDs) -> SystemdEndpoint:
+    """Make the endpoint of a description, as the listener does; the sockets are others."""
+    with patch.object(socket_activation, "inherited", return_value=given):
+        endpoint = server_endpoint(reactor, endpoints.parse(f"systemd:{arguments}"))
+    assert isinstance(endpoint, SystemdEndpoint)
+    return endpoint
 
 
 class Reactor(MemoryReactorClock):
@@ -69,7 +78,7 @@ class ActivationTests(SynchronousTestCase):
         return ListenFDs([each.fileno() for each in sockets], listed * len(sockets) if len(listed) == 1 else listed)
 
     def _listen(self, given: ListenFDs, arguments: str = "domain=INET:name=line") -> Any:
-        port = self.successResultOf(parse(self.reactor, arguments, given).listen(self.factory))
+        port = self.successResultOf(systemd(self.reactor, arguments, given).listen(self.factory))
         self.addCleanup(self.reactor.advance, 0)
         self.addCleanup(port.stopListening)
         return port
@@ -165,7 +174,7 @@ class ActivationTests(SynchronousTestCase):
             (ListenFDs([], ()), "systemd has given us no such socket; we were started without any"),
         ):
             for arguments in ("name=line", "index=1"):
-                failure = self.failureResultOf(parse(self.reactor, arguments, given).listen(self.factory))
+                failure = self.failureResultOf(systemd(self.reactor, arguments, given).listen(self.factory))
                 self.assertEqual(failure.getErrorMessage(), complaint)
 
     def test_what_is_no_listening_socket(self) -> None:
@@ -182,13 +191,13 @@ class ActivationTests(SynchronousTestCase):
         unused = socket.socket(socket.AF_INET)
         for bad in (ends[0], socket.socket(socket.AF_INET, socket.SOCK_DGRAM), packets, unused):
             given = self._given(good, bad)
-            failure = self.failureResultOf(parse(self.reactor, "name=line", given).listen(self.factory))
+            failure = self.failureResultOf(systemd(self.reactor, "name=line", given).listen(self.factory))
             self.assertEqual(
                 failure.getErrorMessage(),
                 f"descriptor {bad.fileno()} is no listening socket; it takes ListenStream= and Accept=no",
             )
             bad.close()
-        self.failureResultOf(parse(self.reactor, "index=0", ListenFDs([file], ("x",))).listen(self.factory), OSError)
+        self.failureResultOf(systemd(self.reactor, "index=0", ListenFDs([file], ("x",))).listen(self.factory), OSError)
         good.close()
         ends[0].close()
         self.assertLessEqual(open_descriptors(), before)
@@ -202,7 +211,12 @@ class ActivationTests(SynchronousTestCase):
         sockets = [self._tcp(), self._tcp("127.0.0.2")]
         given = self._given(*sockets)
         self.patch(socket_activation, "inherited", lambda: given)
-        key = Listening(protocol="line", endpoint="systemd:name=line", tls=False, login="never")
+        key = Listening(
+            protocol=protocols.Protocol.LINE,
+            endpoint=endpoints.parse("systemd:name=line"),
+            tls=False,
+            login=Login.NEVER,
+        )
         listener = Listener(self.reactor, key, self.factory, lambda _, command: command)
         listener.open()
         self.addCleanup(self.reactor.advance, 0)
@@ -217,22 +231,6 @@ class ActivationTests(SynchronousTestCase):
 
     def test_behind_a_proxy(self) -> None:
         """The two go together."""
-        self.assertIsInstance(parse_endpoint(self.reactor, "haproxy:systemd:name=line"), ProxyEndpoint)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        ("", "either name= .* or index="),
-        ("domain=INET", "either name= .* or index="),
-        ("domain=INET:name=a:index=0", "either name= .* or index="),
-        ("domain=INET:index=one", "index='one' is no number"),
-        ("index=-1", "index='-1' is no number"),
-        ("nam=line", "'nam=line' is not one of"),
-        ("INET:0:line:more", "'more' is not one of"),
-    ],
-)
-def test_what_is_no_description(arguments: str, complaint: str) -> None:
-    """It is said what is wrong, when the file is checked; whether the socket is there shows at the start."""
-    with pytest.raises(ValueError, match=complaint):
-        parse(None, arguments, ListenFDs([], ()))
+        self.assertIsInstance(
+            server_endpoint(self.reactor, endpoints.parse("haproxy:systemd:name=line")), ProxyEndpoint
+        )

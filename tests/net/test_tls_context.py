@@ -318,7 +318,7 @@ class ClientCertificateTests(TLSFilesTestCase):
         assert peer is not None
         self.assertEqual(("alice@example.org", "alice.example.org", "alice"), peer.names)
         self.assertIsNone(peer.trouble)
-        self.assertRegex(peer.fingerprint, "^[0-9a-f]{64}$")
+        self.assertRegex(peer.fingerprint, "^SHA256:[A-Za-z0-9+/]{43}$")
 
     def test_names_once(self) -> None:
         """A name that stands in both places is one."""

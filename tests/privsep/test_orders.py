@@ -10,7 +10,7 @@ from unittest.mock import patch
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.files import stale_files
-from cmdserver.files.stale_files import remove_pid_file, remove_sockets, remove_stale_socket, socket_path
+from cmdserver.files.stale_files import remove_pid_file, remove_sockets, remove_stale_socket
 from cmdserver.privsep.orders import Orders
 from tests.files.doubles import DAEMON, RootTestCase
 
@@ -54,21 +54,20 @@ class LeftoversTests(SynchronousTestCase):
         """With its lock; another daemon's, and a file that is no socket, stay."""
         path = self.directory / "socket"
         lock = self.directory / "socket.lock"
-        endpoint = f"unix:{path}:mode=660"
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(str(path))
             lock.symlink_to("4712")
-            remove_sockets([endpoint], 4711)
+            remove_sockets([path], 4711)
             self.assertTrue(path.exists())
             lock.unlink()
             lock.symlink_to("4711")
 
-            remove_sockets(["tcp:1", endpoint, endpoint], 4711)
+            remove_sockets([path, path], 4711)
         self.assertEqual(list(self.directory.iterdir()), [])
 
         path.write_text("a file", "ascii")
         lock.symlink_to("4711")
-        remove_sockets([endpoint], 4711)
+        remove_sockets([path], 4711)
         self.assertTrue(path.exists())
 
     def test_what_a_killed_daemon_has_left_is_removed(self) -> None:
@@ -99,20 +98,6 @@ class LeftoversTests(SynchronousTestCase):
         self.assertTrue(path.exists(), "it is somebody else's")
         remove_stale_socket(self.directory / "no" / "socket", {owner})
 
-    def test_where_sockets_are(self) -> None:
-        """Endpoint descriptions of UNIX sockets name a path, others none."""
-        for endpoint, path in (
-            ("unix:/run/a", "/run/a"),
-            ("unix:address=/run/a:mode=600", "/run/a"),
-            ("haproxy:unix:/run/a", "/run/a"),
-            ("unix:/run/a\\:b\\\\c:mode=600", "/run/a:b\\c"),
-            ("unix:relative", None),
-            ("tcp:1:interface=127.0.0.1", None),
-            ("systemd:domain=UNIX:index=0", None),
-        ):
-            found = socket_path(endpoint)
-            self.assertEqual(None if found is None else str(found), path, endpoint)
-
 
 class OthersDirectoryTests(RootTestCase):
     """Where the daemon's user may write, root removes nothing: what has the name may be something else by now."""
@@ -130,7 +115,7 @@ class OthersDirectoryTests(RootTestCase):
 
         remove_pid_file(theirs / "pid", 4711)
         remove_pid_file(theirs / "folder" / "victim", 4711)
-        remove_sockets([f"unix:{theirs}/socket", f"unix:{theirs}/folder/theirs/socket"], 4711)
+        remove_sockets([theirs / "socket", theirs / "folder" / "theirs" / "socket"], 4711)
 
         self.assertEqual({each.name for each in theirs.iterdir()}, before)
         self.assertTrue((self.folder / "victim").exists())

@@ -1,59 +1,73 @@
 """The object graph: what a configuration and a reactor are made into, and what a reload replaces in it.
 
-To add a protocol: write its package in ``frontends``, and name it in `FRONT_ENDS`.
+Parts that not every daemon needs are imported where they are made, by the builders at the end of the class.
 """
 
-import os
 import random
-import socket
 import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IProtocolFactory, IReactorProcess, IReactorTime
-from twisted.logger import Logger
 
 from cmdserver.app.host_process import allow_connections
-from cmdserver.auth.authenticator import Authenticator, ListenerAuth, Login
+from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.cached_file import Fetch, open_to_read
-from cmdserver.auth.credentials import Certificate
-from cmdserver.config.loading import Configuration
-from cmdserver.config.schema import Limits
-from cmdserver.core.addresses import parse_network
+from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.config.configuration import Configuration
 from cmdserver.core.events import EventLog
-from cmdserver.core.model import Listening
+from cmdserver.core.model import Listening, Login
+from cmdserver.core.protocols import Protocol
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
-from cmdserver.dispatch.scheduler import Run, Scheduler
+from cmdserver.dispatch.request_log import RequestLog
+from cmdserver.dispatch.requests import Job
+from cmdserver.dispatch.scheduler import Scheduler
 from cmdserver.execution.local_backend import LocalBackend
 from cmdserver.execution.posix_spawn import Spawner
 from cmdserver.execution.runner import Runner
 from cmdserver.files.opening import Opener, ReadFile
 from cmdserver.files.safe_path import read_file
-from cmdserver.frontends.common.interface import Exposition, FrontEnd, FrontEndContext
+from cmdserver.frontends.common.interface import Exposition, FrontEnd, FrontEndContext, FrontEndResources
 from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.limits.fair_queue import FairQueue
 from cmdserver.limits.login_limit import LoginLimit
-from cmdserver.limits.max_startups import MaxStartups, UnauthenticatedConnections
+from cmdserver.limits.max_startups import UnauthenticatedConnections
 from cmdserver.limits.rate_limit import Throttle
 from cmdserver.limits.source_penalties import Penalties
-from cmdserver.net.host_names import own_names
 from cmdserver.net.listener import Listener
 from cmdserver.net.peer_liveness import PeerLiveness
 from cmdserver.net.proxied_endpoint import MOST_PENDING
 from cmdserver.observers.audit_log import AuditFile
 
-#: The listeners that there are. Named, not imported: a listener that is not configured costs nothing at start-up.
-FRONT_ENDS: Mapping[str, str] = {
-    "line": "cmdserver.frontends.line.front_end",
-    "web": "cmdserver.frontends.web.front_end",
-    "ssh": "cmdserver.frontends.ssh.front_end",
-}
+if TYPE_CHECKING:  # the types of what is imported late
+    from cmdserver.app.authentication import Authentication
+    from cmdserver.net.tls_context import Loaded, ServerCredentials
+    from cmdserver.observers.metrics import Metrics
 
-_log = Logger()
+
+@dataclass(frozen=True, slots=True)
+class Limiters:
+    """All that counts and bounds what callers use."""
+
+    connections: ConnectionLimit
+    logins: LoginLimit
+    requests: Throttle
+    runs: FairQueue[Job]
+
+    def reconfigure(self, configuration: Configuration) -> None:
+        """Go by the limits of another configuration; what was counted stays counted."""
+        limits = configuration.limits
+        self.connections.reconfigure(limits.connections, limits.connections_per_source)
+        self.logins.unauthenticated_connections.reconfigure(
+            configuration.max_startups, limits.unauthenticated_per_source
+        )
+        self.logins.penalties.reconfigure(configuration.penalty_exempt)
+        self.requests.reconfigure(limits.caller_requests_per_minute)
+        self.runs.reconfigure(limits.running, limits.queued)
 
 
 class Composition:
@@ -63,10 +77,9 @@ class Composition:
         reactor: The real one.
         configuration: To begin with.
         state_directory: Prepared.
-        remote: Starts commands, by their names; None: we do.
+        remote: Starts commands, by their names; None: this process does.
         open_file: Opens a credential file to be read.
         open_audit: Opens the audit file to append to.
-        read: Reads the files of TLS at the start.
         fetch: Has a credential file opened that we may not open; None: nobody does.
 
     Raises:
@@ -81,274 +94,203 @@ class Composition:
         remote: IReactorProcess | None = None,
         open_file: Callable[[Path], int] = open_to_read,
         open_audit: Opener | None = None,
-        read: ReadFile = read_file,
         fetch: Fetch | None = None,
     ) -> None:
-        self._open_file = open_file
-        self._read = read
-        self._fetch = fetch
         self._reactor = reactor
-        self._configuration = configuration
         self._state_directory = state_directory
-        limits = configuration.limits
-        inherited = allow_connections(_descriptors(configuration))
+        self._open_file = open_file
+        self._fetch = fetch
+        inherited = self._go_by(configuration)
         self.audit = AuditFile(self.audit_path(configuration), open_audit)
         self._events = EventLog(self.audit)
-        self.connection_limit = ConnectionLimit(limits.connections, limits.connections_per_source)
-        self._throttle = Throttle(limits.caller_requests_per_minute)
-        self._commands = {each.name: each for each in configuration.commands}
-        starts = remote or LocalBackend(Spawner(reactor, inherited), lambda: self._commands)
-        self.runner = Runner(starts, reactor)
-        self._fair_queue: FairQueue[Run] = FairQueue(limits.running, limits.queued)
-        self._scheduler = Scheduler(self._fair_queue, self.runner, reactor)
+        self.limiters = _make_limiters(configuration, reactor)
+        self.runner = Runner(remote or LocalBackend(Spawner(reactor, inherited), lambda: self._commands), reactor)
+        log = RequestLog(self._events, time.time)
+        self._scheduler = Scheduler(self.limiters.runs, self.runner, reactor, log)
         self.dispatcher = Dispatcher(
             policy=self.policy(),
-            throttle=self._throttle,
+            throttle=self.limiters.requests,
             scheduler=self._scheduler,
-            events=self._events,
-            connection_limit=self.connection_limit,
+            log=log,
+            connection_limit=self.limiters.connections,
             clock=reactor,
-            time_of_day=time.time,
         )
-        self._login_limit = _make_login_limit(limits, reactor)
         self._liveness = PeerLiveness(reactor)
         self._context = self._make_context()
-        self._web_hosts = _web_hosts(configuration)
-        self._metrics: Any = None
-        self._front_ends: dict[Listening, FrontEnd] = {}
-        # Made when the first listener speaks TLS, and when the first listener asks who is calling: until then nothing
-        # of what they rest on is imported, as it takes a tenth of a second.
-        self._tls: Any = None
-        self._authenticator: Authenticator | None = None
-        self._verifier: Any = None
-
-    # Parts
-
-    def _make_context(self) -> FrontEndContext:
-        return FrontEndContext(
-            dispatcher=self.dispatcher,
-            connection_limit=self.connection_limit,
-            liveness=self._liveness,
-            clock=self._reactor,
-            limits=lambda: self._configuration.limits,
-            web_hosts=lambda: self._web_hosts,
-            web_base_path=lambda: self._configuration.settings.web.base_path,
-            logs_access=lambda: self._configuration.settings.web.access_log,
-            exposition=self._exposition,
-            ssh_host_keys=self._ssh_host_keys,
+        self._resources = FrontEndResources(
+            configuration=lambda: self.configuration, state_directory=state_directory, exposition=self._exposition
         )
+        self._front_ends: dict[Listening, FrontEnd] = {}
+        # Made when the first listener needs them.
+        self._credentials: ServerCredentials | None = None
+        self._authentication: Authentication | None = None
+        self._metrics: Metrics | None = None
+
+    def _go_by(self, configuration: Configuration) -> tuple[int, int] | None:
+        """Replace the configuration and what is derived from it; return as `allow_connections` does."""
+        self.configuration = configuration
+        self._commands = {each.name: each for each in configuration.commands}
+        return allow_connections(_descriptors(configuration))
 
     def policy(self) -> Policy:
-        """Who may run what, by the configuration as it is now."""
-        return Policy(self._configuration.commands, self._configuration.roles, self._login_required_at())
+        """Return who may run what, by the configuration as it is now."""
+        return Policy(self.configuration.commands, self.configuration.roles, self._login_required_at())
 
     def _login_required_at(self) -> frozenset[str]:
         """Name the listeners at which nobody does anything without a login."""
-        return frozenset(each.endpoint for each in self._configuration.listening if each.login == Login.REQUIRED)
-
-    @property
-    def _command_names(self) -> frozenset[str]:
-        return frozenset(command.name for command in self._configuration.commands)
+        return frozenset(str(each.endpoint) for each in self.configuration.listening if each.login is Login.REQUIRED)
 
     def audit_path(self, configuration: Configuration) -> Path:
-        """Where a configuration wants its audit file."""
+        """Return where a configuration wants its audit file."""
         return self._state_directory / configuration.settings.audit.file
 
-    def listener(self, listening: Listening, configuration: Configuration) -> Listener:
-        """Make, but do not open, a listener of a configuration.
+    # Listeners
 
-        Raises:
-            BadTLSFiles: It speaks TLS, and certificate or key are no good.
+    def listener(self, listening: Listening, tls: "Loaded | None") -> Listener:
+        """Make, but do not open, a listener.
+
+        Args:
+            listening: What the configuration says of it.
+            tls: As `load_tls` returns it.
         """
         front_end = self._front_ends.get(listening)
         if front_end is None:
-            login = Login(listening.login)
-            authenticator = None if login is Login.NEVER else self._require_authenticator()
-            auth = ListenerAuth(listening.protocol, login, authenticator, place=listening.endpoint)
-            make = import_module(FRONT_ENDS[listening.protocol]).make
-            front_end = make(auth, self._context, self._certificate_of if listening.tls else None)
-            self._front_ends[listening] = front_end
-        factory: IProtocolFactory = front_end
-        if listening.tls:
-            from cmdserver.net import tls_transport  # noqa: PLC0415 - see _tls
-
-            factory = tls_transport.wrap(front_end, self._require_tls(configuration), self._reactor)
+            front_end = self._front_ends[listening] = self._make_front_end(listening)
+        factory = self._wrap(front_end, tls) if listening.tls else front_end
         return Listener(self._reactor, listening, factory, front_end.example_command)
 
-    # A reload, in the order in which it may fail
-
-    def replace(self, configuration: Configuration) -> None:
-        """Go by another configuration from now on; its listeners and its audit file are others' to see to."""
-        self._configuration = configuration
-        self._web_hosts = _web_hosts(configuration)
-        self._commands = {each.name: each for each in configuration.commands}
-        limits = configuration.limits
-        self._throttle.per_minute = limits.caller_requests_per_minute
-        self.connection_limit.connections, self.connection_limit.per_source = (
-            limits.connections,
-            limits.connections_per_source,
-        )
-        self._fair_queue.running_limit, self._fair_queue.queued_limit = limits.running, limits.queued
-        self._login_limit.unauthenticated_connections.startups = MaxStartups.parse(limits.unauthenticated)
-        self._login_limit.unauthenticated_connections.per_source = limits.unauthenticated_per_source
-        self._login_limit.penalties.exempt = tuple(map(parse_network, limits.penalty_exempt))
-        # Behind all that is counted and bounded: whoever is refused may ask again at once.
-        self.dispatcher.reconfigure(self.policy())
-        # By the new policy: what they have sent ahead is answered on their way out.
-        self._part_from_the_anonymous()
-        self._scheduler.start_all_that_may()
-        allow_connections(_descriptors(configuration))
-
-    def _part_from_the_anonymous(self) -> None:
-        """Bring connections to their end that were made to a listener before it required a login.
-
-        The policy refuses whoever has not logged in there; they are to come back through the new listener.
-        """
-        required_at = self._login_required_at()
-        for listening, front_end in self._front_ends.items():
-            if listening.login != Login.REQUIRED and listening.endpoint in required_at:
-                front_end.close()
-
-    def load_tls(self, configuration: Configuration, read: ReadFile | None = None) -> Any:
+    def load_tls(self, configuration: Configuration, read: ReadFile = read_file) -> "Loaded | None":
         """Read certificate and key as they are now; None if no listener of a configuration needs them.
 
         Args:
             configuration: Which names them.
-            read: Reads a file, from now on; None: as before.
+            read: Reads a file.
 
         Raises:
             BadTLSFiles: They are no good.
         """
         if not any(listening.tls for listening in configuration.listening):
             return None
-        from cmdserver.net import tls_context  # noqa: PLC0415 - see _tls
+        from cmdserver.app import tls  # noqa: PLC0415 - see `tls`
 
-        self._read = read or self._read
-        return tls_context.load(self._tls_files(configuration), datetime.now(UTC), self._read)
+        return tls.load(configuration.settings.tls, self._state_directory, read)
 
-    def use_tls(self, loaded: Any) -> None:
-        """Open new connections with what `load_tls` has read."""
-        if self._tls is not None and loaded is not None:
-            self._tls.loaded = loaded
-            self._warn_about_tls()
+    def reconfigure(self, configuration: Configuration, tls: "Loaded | None") -> None:
+        """Go by another configuration from now on; its listeners and its audit file are for others to see to.
 
-    # The end
+        Args:
+            configuration: The new one.
+            tls: What `load_tls` has read for it, for new connections.
+        """
+        self._go_by(configuration)
+        if self._credentials is not None and tls is not None:
+            self._use_tls(tls)
+        self.limiters.reconfigure(configuration)
+        # After all limits: whoever is refused may ask again at once.
+        self.dispatcher.reconfigure(self.policy())
+        # After the new policy: what they have sent already is answered by it.
+        self._close_anonymous_connections()
+        self._scheduler.start_all_that_may()
+
+    def _close_anonymous_connections(self) -> None:
+        """Close connections, when they are idle, that were made to a listener before it required a login.
+
+        The policy refuses whoever has not logged in there; they are to come back through the new listener.
+        """
+        required_at = self._login_required_at()
+        for listening, front_end in self._front_ends.items():
+            if listening.login is not Login.REQUIRED and str(listening.endpoint) in required_at:
+                front_end.close()
 
     def close_connections(self) -> None:
-        """Bring every connection to its end, and take no more requests."""
+        """Close every connection when it is idle, and take no more requests."""
         self.dispatcher.close()
         for front_end in self._front_ends.values():
             front_end.close()
 
     def close(self) -> None:
-        """Let go of everything."""
-        if self._verifier is not None:
-            self._verifier.stop()
+        """Release threads and descriptors."""
+        if self._authentication is not None:
+            self._authentication.verifier.stop()
         self._liveness.close()
         self.audit.close()
 
-    # Identity
+    # Builders of what not every daemon needs
+
+    def _make_front_end(self, listening: Listening) -> FrontEnd:
+        authenticator = None if listening.login is Login.NEVER else self._require_authenticator()
+        auth = ListenerAuth(listening.protocol, listening.login, authenticator, place=str(listening.endpoint))
+        certificate_of = import_module("cmdserver.app.tls").certificate_of if listening.tls else None
+        front_end: FrontEnd = import_module(listening.protocol.front_end).make(
+            auth, self._context, self._resources, certificate_of
+        )
+        return front_end
+
+    def _make_context(self) -> FrontEndContext:
+        return FrontEndContext(
+            dispatcher=self.dispatcher,
+            connection_limit=self.limiters.connections,
+            liveness=self._liveness,
+            clock=self._reactor,
+            limits=lambda: self.configuration.limits,
+        )
 
     def _require_authenticator(self) -> Authenticator:
-        """Find out who callers are; where nobody is known yet, make the one who is."""
-        if self._authenticator is None:
-            from cmdserver.app.bootstrap import require_user  # noqa: PLC0415
-            from cmdserver.auth import checkers  # noqa: PLC0415 - see above
-            from cmdserver.auth.credential_store import CredentialFiles  # noqa: PLC0415
-            from cmdserver.auth.password_cache import PasswordCache  # noqa: PLC0415
-            from cmdserver.auth.password_verifier import HashingThreads, PasswordVerifier, threads_for  # noqa: PLC0415
+        if self._authentication is None:
+            from cmdserver.app.authentication import build_authentication  # noqa: PLC0415 - see there
+            from cmdserver.auth.credential_store import CredentialFiles  # noqa: PLC0415 - as above
 
             files = CredentialFiles(self._state_directory, open_file=self._open_file, fetch=self._fetch)
-            require_user(files, self._state_directory)
-            for complaint in files.complaints():
-                _log.warn("{complaint}", complaint=complaint)
-            self._verifier = PasswordVerifier(self._reactor, HashingThreads(threads_for(os.cpu_count() or 1)))
-            public_keys = checkers.PublicKeyChecker(files, lambda: datetime.now(UTC))
-            believed = [
-                checkers.PasswordChecker(files, self._verifier, PasswordCache(os.urandom(32)), self._reactor.seconds),
-                public_keys,
-                checkers.TokenChecker(files, lambda: datetime.now(UTC)),
-                checkers.CertificateChecker(),
-            ]
-            self._authenticator = Authenticator(
-                believed, self._login_limit, self._events, time.time, public_keys.is_acceptable
+            self._authentication = build_authentication(
+                self._reactor, files, self._state_directory, self.limiters.logins, self._events
             )
-        return self._authenticator
+        return self._authentication.authenticator
 
-    def _ssh_host_keys(self) -> Any:
-        """Read the keys that SSH listeners prove themselves with; make those that are missing."""
-        from cmdserver.app.bootstrap import require_ssh_host_keys  # noqa: PLC0415 - see _tls
-        from cmdserver.net.ssh_host_keys import read_host_keys  # noqa: PLC0415
+    def _wrap(self, front_end: FrontEnd, loaded: "Loaded | None") -> IProtocolFactory:
+        """Put TLS around the connections of a front end."""
+        from cmdserver.net import tls_transport  # noqa: PLC0415 - see `tls`
 
-        return read_host_keys(require_ssh_host_keys(self._state_directory))
+        if loaded is not None and self._credentials is None:
+            self._use_tls(loaded)
+        if self._credentials is None:
+            message = "a listener speaks TLS, and no certificate was loaded"
+            raise ValueError(message)
+        return tls_transport.wrap(front_end, self._credentials, self._reactor)
 
-    def _certificate_of(self, transport: Any, source: str) -> Certificate | None:
-        from cmdserver.net import tls_context  # noqa: PLC0415 - see _tls
+    def _use_tls(self, loaded: "Loaded") -> None:
+        from cmdserver.app import tls  # noqa: PLC0415 - see `tls`
 
-        peer = tls_context.peer_name(transport, datetime.now(UTC))
-        if peer is None:
-            return None
-        fingerprint = f"SHA256:{peer.fingerprint}"
-        return Certificate(names=peer.names, trouble=peer.trouble, fingerprint=fingerprint, source=source)
-
-    # The web
+        self._credentials = tls.use(loaded, self._credentials)
 
     def _exposition(self) -> Exposition:
-        """Begin to measure: events are counted from now on."""
+        """Begin to measure, if nobody has: events are counted from now on."""
         if self._metrics is None:
-            from cmdserver.observers import metrics  # noqa: PLC0415 - for web listeners only
+            from cmdserver.observers.metrics import Metrics, Now  # noqa: PLC0415 - for web listeners only
 
-            now = metrics.Now(
-                running=lambda: self._fair_queue.running,
-                queued=lambda: self._fair_queue.queued,
-                connections=self.connection_limit.counts,
-                commands=lambda: self._command_names,
+            now = Now(
+                running=lambda: self.limiters.runs.running,
+                queued=lambda: self.limiters.runs.queued,
+                connections=self.limiters.connections.counts,
+                commands=lambda: frozenset(self._commands),
             )
-            self._metrics = metrics.Metrics(FRONT_ENDS, now)
+            self._metrics = Metrics(Protocol, now)
             self._events.subscribe(self._metrics)
-        exposition: Exposition = self._metrics.render
-        return exposition
+        return self._metrics.render
 
-    # TLS
 
-    def _require_tls(self, configuration: Configuration) -> Any:
-        if self._tls is None:
-            from cmdserver.net import tls_context  # noqa: PLC0415 - see _tls
-
-            self._tls = tls_context.ServerCredentials(self.load_tls(configuration))
-            self._warn_about_tls()
-        return self._tls
-
-    def _tls_files(self, configuration: Configuration) -> Any:
-        """Say where certificate and key are; without any in the configuration, make our own."""
-        from cmdserver.app import bootstrap  # noqa: PLC0415 - see _tls
-        from cmdserver.net import tls_context  # noqa: PLC0415 - see _tls
-
-        wanted = configuration.settings.tls
-        if wanted.certificate is None or wanted.key is None:
-            return tls_context.files_of(wanted, *bootstrap.require_tls_pair(self._state_directory, datetime.now(UTC)))
-        return tls_context.files_of(wanted, wanted.certificate, wanted.key)
-
-    def _warn_about_tls(self) -> None:
-        for warning in self._tls.loaded.warnings:
-            _log.warn("{warning}", warning=warning)
+def _make_limiters(configuration: Configuration, clock: IReactorTime) -> Limiters:
+    limits = configuration.limits
+    startups = UnauthenticatedConnections(configuration.max_startups, limits.unauthenticated_per_source)
+    return Limiters(
+        connections=ConnectionLimit(limits.connections, limits.connections_per_source),
+        logins=LoginLimit(startups, Penalties(configuration.penalty_exempt), clock, random.SystemRandom().random),
+        requests=Throttle(limits.caller_requests_per_minute),
+        runs=FairQueue(limits.running, limits.queued),
+    )
 
 
 def _descriptors(configuration: Configuration) -> int:
-    """Say how many may be open: for connections, those that have not said yet whose they are, and pipes of commands."""
+    """Say how many may be open: for connections, those whose proxy has not named their client yet, and pipes."""
     limits = configuration.limits
-    proxied = sum(listening.endpoint.startswith("haproxy:") for listening in configuration.listening)
+    proxied = sum(listening.endpoint.is_proxied for listening in configuration.listening)
     return limits.connections + proxied * MOST_PENDING + 4 * limits.running
-
-
-def _make_login_limit(limits: Limits, clock: IReactorTime) -> LoginLimit:
-    unauthenticated_connections = UnauthenticatedConnections(
-        MaxStartups.parse(limits.unauthenticated), limits.unauthenticated_per_source
-    )
-    penalties = Penalties(map(parse_network, limits.penalty_exempt))
-    return LoginLimit(unauthenticated_connections, penalties, clock, random.SystemRandom().random)
-
-
-def _web_hosts(configuration: Configuration) -> frozenset[str]:
-    endpoints = [listening.endpoint for listening in configuration.listening if listening.protocol == "web"]
-    return own_names(socket.gethostname(), endpoints, configuration.settings.web.hosts)

@@ -1,7 +1,4 @@
-"""The daemon gives up what it does not need any more, once its listeners are open and its keys are read.
-
-Rule of this file: what is given up cannot be had again; who calls this starts nothing any more.
-"""
+"""Drop root's privileges, once the listeners are open and the keys are read; there is no way back."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -13,6 +10,7 @@ from cmdserver.config.daemon_user import target_user_of_root
 from cmdserver.config.schema import Runner
 from cmdserver.core.errors import CannotStart
 from cmdserver.core.model import TargetUser
+from cmdserver.core.protocols import Protocol
 from cmdserver.privsep.linux import refuse_new_privileges
 from cmdserver.privsep.privileges import become
 from cmdserver.privsep.seccomp import bar_programs
@@ -32,7 +30,7 @@ def find_target_user(settings: Runner, state_directory: Path) -> TargetUser | No
         raise CannotStart(f"cmdserver: [runner] daemon_user: {error}") from error
 
 
-def load_ahead(target_user: TargetUser | None, protocols: Collection[str]) -> None:
+def load_ahead(target_user: TargetUser | None, protocols: Collection[Protocol]) -> None:
     """Import what may be needed and could not be imported any more, before root is given up even for a moment.
 
     Args:

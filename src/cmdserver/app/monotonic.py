@@ -3,8 +3,6 @@
 Twisted's ``reactor.seconds`` is `time.time`. Whoever sets the clock of the host, be it an NTP client at boot or the
 hypervisor of a resumed guest, would let every timer run out at once or stop every limit. CLOCK_MONOTONIC does not jump.
 It stands still while the host is suspended, and so do the processes whose time is measured.
-
-Rule of this module: a reactor is an argument; the only one who knows the global reactor is the plugin.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Load what is loaded when it is needed, before it cannot be any more.
+"""Import everything before privileges are dropped, where the daemon's user cannot read Python's files.
 
 Parts that not every daemon needs (TLS, a kind of listener) are imported when the first of them is configured, perhaps
 by a reload. Where Python is installed below a directory that is root's alone, such as root's home, the user that the
@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 
 import cmdserver
+from cmdserver.core.protocols import Protocol
 from cmdserver.files.run_as_owner import acting_as
 
 _PACKAGE = Path(cmdserver.__file__).parent
@@ -25,12 +26,6 @@ _ENCODINGS = ("ascii", "idna", "iso8859_1", "latin_1", "punycode", "raw_unicode"
 
 #: What the standard library imports in the middle of its work, for files of packages.
 _LATE = ("importlib.readers", "importlib.resources.readers", "importlib.resources._adapters")
-
-#: By the beginnings of their names, what is for listeners of one protocol.
-_OF_PROTOCOLS = {
-    "ssh": ("cmdserver.frontends.ssh", "cmdserver.net.ssh_host_keys", "cmdserver.sshtransport"),
-    "web": ("cmdserver.frontends.web", "cmdserver.observers.metrics"),
-}
 
 #: Programs, not parts of the daemon.
 _NOT_OURS = ("cmdserver.cli", "cmdserver.privsep.__main__")
@@ -43,14 +38,14 @@ def is_out_of_reach(uid: int, gid: int) -> bool:
         return not all(os.access(file, os.R_OK, effective_ids=True) for file in files)
 
 
-def load_everything(protocols: Collection[str]) -> None:
+def load_everything(protocols: Collection[Protocol]) -> None:
     """Import all modules of ours, and with them what they import.
 
     Args:
         protocols: Those of the listeners. What only other protocols need is left out: it takes a fifth of a second, and
             a listener of another protocol takes a restart.
     """
-    unwanted = tuple(name for protocol, names in _OF_PROTOCOLS.items() if protocol not in protocols for name in names)
+    unwanted = tuple(name for protocol in Protocol if protocol not in protocols for name in protocol.own_modules)
     for module in pkgutil.walk_packages([str(_PACKAGE)], f"{cmdserver.__name__}.", onerror=lambda _: None):
         if not module.name.startswith((*_NOT_OURS, *unwanted)):
             _load(module.name)

@@ -5,8 +5,6 @@ import functools
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,17 +17,17 @@ from twisted.logger import Logger
 from cmdserver.app.composition import Composition
 from cmdserver.app.drop_privileges import drop_privileges, load_ahead
 from cmdserver.app.host_process import isolate_descriptors, on_signal, tell_systemd
+from cmdserver.app.reload import NO_RELOAD, Reloader, Rereading, log_warnings
 from cmdserver.app.startup import open_listener, prepare_state, warn_about_users
-from cmdserver.auth.authenticator import suppose
-from cmdserver.auth.cached_file import open_to_read
-from cmdserver.config.decoding import Mistakes
-from cmdserver.config.loading import Configuration, Source, changes
+from cmdserver.auth.cached_file import open_in
+from cmdserver.auth.callers import suppose
+from cmdserver.config.configuration import Configuration
+from cmdserver.config.loading import Source
 from cmdserver.core.errors import AuditError, BadTLSFiles, CannotListen, CannotStart
 from cmdserver.core.model import TargetUser
-from cmdserver.files.opening import ReadFile, opener_for, reader_for
+from cmdserver.files.opening import opener_for, reader_for
 from cmdserver.files.pid_file import PidFile
-from cmdserver.files.run_as_owner import Rights, open_credential_as_root
-from cmdserver.files.safe_path import read_file
+from cmdserver.files.run_as_owner import Rights
 from cmdserver.net.listeners import Listeners
 from cmdserver.privsep.daemon.process import RunnerProcess
 
@@ -40,18 +38,6 @@ FLUSH_SECONDS = 2.0
 _COLLECT_AFTER = 20_000
 
 _log = Logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rereading:
-    """How the configuration is read again."""
-
-    #: Reads its text; raises OSError or `Mistakes`.
-    load: Callable[[], Source]
-    #: Makes sense of a text; raises `Mistakes`.
-    look: Callable[[Source], Configuration]
-    #: The same for a text in which the runner process has found no mistakes, with what reads files for it.
-    believe: Callable[[Source, ReadFile], Configuration]
 
 
 class CmdserverService(Service):
@@ -90,7 +76,6 @@ class CmdserverService(Service):
         self._runner_process: RunnerProcess | None = None
         self._terminal = terminal
         self._listeners = Listeners()
-        self._is_reloading = False
 
     # Service
 
@@ -108,7 +93,7 @@ class CmdserverService(Service):
             self._state_directory = Path()
         load_ahead(self._target_user, {each.protocol for each in self._configuration.listening})
         try:
-            self._open_doors()
+            self._open_listeners()
             if self._pid_file is not None:
                 self._pid_file.write()
             if self._runner_process is not None:
@@ -120,8 +105,8 @@ class CmdserverService(Service):
             raise
 
     def _hear_signals(self) -> None:
-        """Take note of what is asked for until the reactor runs, which does it then: else it would be the end of us."""
-        on_signal(signal.SIGHUP, lambda: self._reactor.callFromThread(self.reload))
+        """Postpone signals until the reactor runs: unhandled, they would end the process."""
+        on_signal(signal.SIGHUP, lambda: self._reactor.callFromThread(self._reload))
         for number in (signal.SIGTERM, signal.SIGINT):
             on_signal(number, functools.partial(self._end_when_running, number))
 
@@ -130,8 +115,8 @@ class CmdserverService(Service):
             on_signal(each, lambda: None)
         (self._reactor.sigTerm if number == signal.SIGTERM else self._reactor.sigInt)(number)
 
-    def _open_doors(self) -> None:
-        """Build everything as the user whose the state directory is, and open the listeners, which may take root."""
+    def _open_listeners(self) -> None:
+        """Build everything as the daemon's user, and open the listeners, which may take root."""
         try:
             with self._rights.as_successor():
                 self._composition = Composition(
@@ -139,22 +124,25 @@ class CmdserverService(Service):
                     self._configuration,
                     self._state_directory,
                     self._remote(),
-                    self._open_to_read,
+                    functools.partial(open_in, self._state_directory),
                     opener_for(self._target_user),
-                    reader_for(self._target_user),
                     self._fetch,
                 )
+                tls = self._composition.load_tls(self._configuration, reader_for(self._target_user))
             for listening in self._configuration.listening:
                 with self._rights.as_successor():
-                    listener = self._composition.listener(listening, self._configuration)
+                    listener = self._composition.listener(listening, tls)
                 open_listener(self._listeners, listener, self._rights)
+            self._reloader = Reloader(
+                self._rereading, self._source, self._composition, self._listeners, self._runner_process
+            )
         except (AuditError, BadTLSFiles) as error:
             raise CannotStart(f"cmdserver: {error}") from error
         except CannotListen as error:
             raise CannotStart(f"cmdserver: cannot listen on {error}") from error
 
     def _start_runner(self) -> None:
-        """Start it first: it takes a moment, and gets none of the descriptors that are opened next."""
+        """Start the runner process, before anything is opened that it must not inherit."""
         if self._configuration.settings.runner.process:
             becomes = self._target_user is not None
             try:
@@ -164,51 +152,38 @@ class CmdserverService(Service):
                     pid_file=str(self._pid_file.path) if self._pid_file is not None and becomes else "",
                     state_directory=str(self._state_directory) if becomes else "",
                     gone=self._give_up,
-                    differs=self._read_again,
+                    differs=self._reload,
                 )
             except OSError as error:
                 raise CannotStart(f"cmdserver: the runner process cannot be started: {error}") from error
 
-    def _read_again(self) -> None:
-        """A new runner has found another text than ours."""
-        self.reload()
-
     def _remote(self) -> IReactorProcess | None:
         return self._runner_process.remote if self._runner_process is not None else None
 
-    def _open_to_read(self, path: Path) -> int:
-        """Open a credential file; at the start also one that root has put there and only root may read."""
-        try:
-            return open_to_read(path)
-        except PermissionError:
-            if (descriptor := open_credential_as_root(path, self._state_directory)) is not None:
-                return descriptor
-            raise
-
     def _fetch(self, path: Path) -> Deferred[int]:
-        """Have a credential file opened that we may not open: who puts it there may be root, and not think of us."""
+        """Have the runner process open a credential file that only root may read."""
         if self._runner_process is None:
             return fail(PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)))
         return self._runner_process.remote.fetch(str(path))
 
     def _give_up(self) -> None:
-        """Stop, as a failure: whoever supervises us is to start us again."""
+        """Stop with exit status 1, so that a supervisor starts the daemon again."""
         self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
         self._reactor.stop()
 
     def startService(self) -> None:
-        """Begin."""
+        """Enter the reactor's life: log what is open, and call `_running` when the reactor runs."""
         super().startService()
         if self._state_directory.is_absolute():
             # No file system is kept busy; and commands that we start run here unless they say otherwise.
             os.chdir("/")
         for listener in self._listeners:
             _log.info("listening: {endpoint}", endpoint=listener.key.endpoint)
-        self._warn()
+        log_warnings(self._configuration)
         self._reactor.callWhenRunning(self._running)
 
     def stopService(self) -> Deferred[None]:
-        """Close the listeners, let what runs come to its end, end what does not, and leave nothing behind."""
+        """Close the listeners, wait ``drain_seconds`` for what runs, end the rest, and clean up."""
         super().stopService()
         return Deferred.fromCoroutine(self._drain())
 
@@ -221,7 +196,7 @@ class CmdserverService(Service):
         tell_systemd("READY=1")
 
     def _say_how_to_try(self) -> None:
-        """Show a person at a terminal what to type, with a command that everybody may run if there is one."""
+        """Print example commands on a terminal, of a command that callers without login may run if there is one."""
         if self._terminal is None:
             return
         stranger = suppose(None)
@@ -231,84 +206,12 @@ class CmdserverService(Service):
                 self._terminal.write(f"{line}\n")
         self._terminal.flush()
 
-    def _warn(self) -> None:
-        """Say what in the configuration that we go by is without effect, or has another than may be meant."""
-        for warning in self._configuration.warnings:
-            _log.warn("configuration: {warning}", warning=str(warning))
-
-    # SIGHUP
-
-    def reload(self) -> Deferred[None]:
-        """Read the configuration again. A good one takes effect, without dropping a connection; a bad one does not."""
-        return Deferred.fromCoroutine(self._reload()).addErrback(
-            lambda failure: _log.failure("the configuration could not be changed", failure)
-        )
-
-    async def _reload(self) -> None:
-        if self._is_reloading or not self.running:
-            _log.warn("a reload is under way or the daemon is stopping; this SIGHUP is ignored")
-            return
-        self._is_reloading = True
-        tell_systemd("RELOADING=1")
-        try:
-            await self._reread()
-        except Mistakes as mistakes:
-            self._complain(map(str, mistakes.mistakes))
-        except OSError as error:
-            _log.error("the configuration cannot be read; nothing was changed: {error}", error=error)
-        except (AuditError, BadTLSFiles, CannotListen, CannotStart) as error:
-            _log.error("nothing was changed: {error}", error=error)
-        except ImportError as error:  # see `preloading`
-            _log.error(
-                "nothing was changed: this takes a restart, as Python cannot be read by us: {error}", error=error
-            )
-        finally:
-            self._is_reloading = False
-            tell_systemd("READY=1")
-
-    def _complain(self, mistakes: Iterable[str]) -> None:
-        for mistake in mistakes:
-            _log.error("configuration: {mistake}", mistake=mistake)
-        _log.error("the configuration has mistakes; nothing was changed")
-
-    async def _reread(self) -> None:
-        """Read, or have it read by the runner process, which must go by the same text."""
-        if self._runner_process is None:
-            source = self._rereading.load()
-            await self._replace(source, self._rereading.look(source), read_file)
-            return
-        reading = await self._runner_process.reread()
-        if reading.mistakes:
-            self._complain(reading.mistakes)
-            return
-        source = Source(path=self._source.path, text=reading.text)
-        await self._replace(source, self._rereading.believe(source, reading.read), reading.read)
-
-    async def _replace(self, source: Source, new: Configuration, read: ReadFile) -> None:
-        """Swap everything, or raise and leave everything as it was: what can fail is done before what counts."""
-        old, composition = self._configuration, self._composition
-        audit = composition.audit.prepare(composition.audit_path(new))
-        try:
-            tls = composition.load_tls(new, read)
-            kept = [each for each in self._listeners if each.key in new.listening]
-            known = [each.key for each in kept]
-            await self._listeners.replace(
-                kept, [composition.listener(key, new) for key in new.listening if key not in known]
-            )
-        except BaseException:
-            audit.discard()
-            raise
-        composition.audit.adopt(audit)
-        composition.use_tls(tls)
-        self._source, self._configuration = source, new
-        if self._runner_process is not None:
-            self._runner_process.adopt(source.text)
-        composition.replace(new)
-        for change in changes(old.settings, new.settings) or ["nothing differs"]:
-            _log.info("configuration read again: {change}", change=change)
-        self._warn()
-        if old.settings.state_dir != new.settings.state_dir:
-            _log.warn("state_dir takes effect at the next start")
+    def _reload(self) -> None:
+        """Read the configuration again: on SIGHUP, or when a new runner process has found another text than ours."""
+        if self.running:
+            self._reloader.reload()
+        else:
+            _log.warn(NO_RELOAD)
 
     # The end
 
@@ -329,13 +232,13 @@ class CmdserverService(Service):
                 await self._runner_process.end()
 
     async def _close_when_idle(self) -> None:
-        seconds = self._configuration.limits.drain_seconds
+        seconds = self._composition.configuration.limits.drain_seconds
         if not await self._is_idle_within(seconds):
             _log.warn("commands still run after {seconds} s; they are ended", seconds=seconds)
             self._composition.runner.end_all()
             await self._composition.runner.wait_idle()
         deadline = self._reactor.seconds() + FLUSH_SECONDS
-        while self._composition.connection_limit.total and self._reactor.seconds() < deadline:
+        while self._composition.limiters.connections.total and self._reactor.seconds() < deadline:
             await deferLater(self._reactor, 0.02)
 
     async def _is_idle_within(self, seconds: float) -> bool:

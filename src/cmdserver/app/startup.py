@@ -1,6 +1,6 @@
-"""What the daemon does once, while it still has the rights that it was started with: directory, listeners, credentials.
+"""What the daemon does once, with the rights that it was started with: the state directory, and opening listeners.
 
-Rule of this file: whatever root does here, it does where only root may write, or as the user whom the daemon becomes.
+Root does nothing here but where only root may write, or as the user whom the daemon becomes.
 """
 
 import os
@@ -15,7 +15,7 @@ from cmdserver.config.schema import Settings
 from cmdserver.core.errors import CannotListen
 from cmdserver.files.run_as_owner import Rights
 from cmdserver.files.safe_path import UnsafePath
-from cmdserver.files.stale_files import remove_stale_socket, socket_path
+from cmdserver.files.stale_files import remove_stale_socket
 from cmdserver.net.listener import Listener
 from cmdserver.net.listeners import Listeners
 
@@ -23,7 +23,7 @@ _log = Logger()
 
 
 def warn_about_users(settings: Settings) -> None:
-    """Say what root has been asked for, perhaps without a thought."""
+    """Warn of commands that run as root because they name no user."""
     if os.geteuid() != 0:
         return
     if (warning := root_warning(settings.commands)) is not None:
@@ -52,7 +52,7 @@ def open_listener(listeners: Listeners, listener: Listener, rights: Rights) -> N
     Raises:
         CannotListen: It does not work.
     """
-    path = socket_path(listener.key.endpoint)
+    path = listener.key.endpoint.path
     try:
         with ExitStack() as stack:
             if path is not None:

@@ -1,7 +1,7 @@
 """What a check can tell of the state directory before the daemon starts in it: who can log in, and what will fail.
 
-Rule of this file: nothing is made or changed. Whoever checks may be somebody else than the daemon, so nothing here is a
-mistake, and what we may not look at is not spoken of.
+Nothing is made or changed. Whoever checks may be another user than the daemon's, so nothing here is a mistake, and what
+may not be looked at is left out.
 """
 
 import os
@@ -14,6 +14,7 @@ from cmdserver.config.executables import is_directory
 from cmdserver.config.schema import Settings
 from cmdserver.config.validation.others import Remark, State
 from cmdserver.core.errors import CannotStart
+from cmdserver.core.protocols import Protocol
 from cmdserver.files.run_as_owner import as_owner_of
 
 
@@ -35,7 +36,7 @@ def look(directory: Path, settings: Settings) -> State:
     try:
         with as_owner_of(directory) as path:
             users = _users(path) if knows_users else None
-            has_ssh = any(each is not None and each.protocol == "ssh" for each in settings.listen)
+            has_ssh = any(each is not None and each.protocol is Protocol.SSH for each in settings.listen)
             return State(users=users, remarks=tuple(_host_keys(path)) if has_ssh else ())
     except (OSError, CannotStart):
         return State()

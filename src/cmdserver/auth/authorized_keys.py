@@ -1,13 +1,12 @@
 """OpenSSH's ``authorized_keys`` format (sshd(8), AUTHORIZED_KEYS FILE FORMAT), as values.
 
-Rules of this file: pure, the time and the source are passed in; any text gives keys and complaints and never an
-exception. It fails closed: a line with an option that is unknown, or that says what cannot be done here, is no key.
-Options about forwarding, X11, agents and rc files are taken, because there is none of it for anybody.
+Any text gives keys and complaints and never an exception. It fails closed: a line with an option that is unknown, or
+that says what cannot be done here, is no key. Options about forwarding, X11, agents and rc files are taken, because
+there is none of it for anybody.
 """
 
 import base64
 import binascii
-import hashlib
 import re
 import struct
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from cmdserver.auth.credential_formats import Complaint, Parsed, meaningful_lines, refusal
 from cmdserver.auth.source_restrictions import Sources, parse_patterns
+from cmdserver.core.fingerprints import fingerprint_of
 
 KINDS = frozenset(
     {
@@ -70,14 +70,13 @@ class AuthorizedKey:
     expires: datetime | None = None
     #: What is run whatever is asked for.
     command: str | None = None
-    is_restricted: bool = False
     #: Whether a terminal may be had.
     permits_pty: bool = True
 
     @property
     def fingerprint(self) -> str:
         """What ``ssh-keygen -l`` calls it."""
-        return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
+        return fingerprint_of(self.blob)
 
     def refusal(self, now: datetime, source: str) -> str | None:
         """Say, for the audit file, why it may not be used now from there; None if it may."""
@@ -120,7 +119,6 @@ def _key(line: str, zone: tzinfo | None) -> AuthorizedKey:
         sources=options.sources,
         expires=options.expires,
         command=options.command,
-        is_restricted=options.is_restricted,
         permits_pty=options.permits_pty,
     )
 
@@ -138,7 +136,6 @@ class _Options:
         self.sources: Sources | None = None
         self.expires: datetime | None = None
         self.command: str | None = None
-        self.is_restricted = False
         self.permits_pty = True
 
     def read(self, line: str) -> str:
@@ -157,7 +154,7 @@ class _Options:
     def _take(self, name: str, value: str | None) -> None:
         match name, value:
             case "restrict", None:
-                self.is_restricted, self.permits_pty = True, False
+                self.permits_pty = False
             case "pty" | "no-pty", None:
                 self.permits_pty = name == "pty"
             case "from", str():

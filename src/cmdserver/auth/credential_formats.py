@@ -1,9 +1,8 @@
 """What administrators write down about their users, as values: passwords' hashes and tokens; keys have their own file.
 
 The formats are those of the tools that administrators have already: ``passwd`` is htpasswd's, ``tokens`` is a line
-each. Rules of this file: pure, the time and the source are passed in. Any text gives values and complaints and never
-an exception; a line that is not understood is left out and complained of, never guessed at. A complaint never quotes
-what may be a secret.
+each. Any text gives values and complaints and never an exception; a line that is not understood is left out and
+complained of, never guessed at. A complaint never quotes what may be a secret.
 """
 
 import hashlib
@@ -27,7 +26,7 @@ _SHOWN_CHARACTERS = 64
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """Something in a file that is not as it should be."""
+    """A line of a file that is not understood, or a file that cannot be used."""
 
     #: From 1; None if it is about the whole file.
     line: int | None
@@ -41,7 +40,7 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True)
 class Parsed(Generic[Value_co]):
-    """What a text says, and what is wrong with it."""
+    """The values of a text, and its complaints."""
 
     value: Value_co
     complaints: tuple[Complaint, ...] = ()
@@ -227,5 +226,5 @@ def with_end(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """Quote what is no secret, short and harmless."""
+    """Quote at most `_SHOWN_CHARACTERS` of a value that is no secret, in ASCII."""
     return ascii(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "...")

@@ -1,10 +1,8 @@
 """The users' credentials in the state directory: ``passwd``, ``tokens`` and ``authorized_keys/NAME``.
 
-Reading is for the daemon: at every login the files as they are then; what is wrong in them is logged and lets nobody
-in. Who asks in a coroutine waits where somebody else has to open a file, and nowhere else. Writing is for the companion
-command and the first start: whole files, under a lock, and every line that is not the subject of a change stays as it
-is, whoever wrote it. Rules of this file: a name becomes part of a path only after `is_user_name`; no password comes
-here, only hashes (`cmdserver.auth.password_hash`).
+The daemon reads the files at every login, as they are then; what is wrong in them is logged and lets nobody in. The
+command ``cmdserver`` and the first start write whole files, under a lock, and leave every line that is not the subject
+of a change as it is. A name becomes part of a path only after `is_user_name`; no password comes here, only hashes.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -114,7 +112,7 @@ class CredentialFiles:
         return tuple(f"{file.path}:{each}" for file in files if file for each in file.read().complaints)
 
     def _keys_file(self, name: str) -> _Keys | None:
-        """Look whether a user has a file of keys, and remember it only if so."""
+        """Return a user's file of keys, cached; None if there is none."""
         if not is_user_name(name):
             return None
         file = self._keys.get(name) or self._new_keys_file(name)
@@ -260,6 +258,6 @@ class CredentialFiles:
         Only if it can be trusted: a change by us must not make ours what somebody else wrote into it.
         """
         try:
-            return read_trusted(path, self._open_file)[0]
+            return read_trusted(self._open_file(path), path)[0]
         except FileNotFoundError:
             return ""

@@ -1,16 +1,33 @@
-"""What somebody shows to prove who they are, and what it proves.
+"""Credentials that clients present, and what they prove: values, which do not import what checks them."""
 
-Rule of this file: values only, so that listeners can show them without importing what checks them.
-"""
-
-from base64 import b64encode
 from dataclasses import dataclass
-from hashlib import sha256
+from typing import Protocol
 
 from twisted.cred.credentials import ICredentials
 from zope.interface import implementer
 
+from cmdserver.core.fingerprints import fingerprint_of
 from cmdserver.core.names import is_user_name
+
+
+class Credentials(Protocol):
+    """What all credentials have, whatever else proves them."""
+
+    @property
+    def name(self) -> str | None:
+        """The user's name, if the credentials say one."""
+
+    @property
+    def method(self) -> str:
+        """The method, as the audit file says it."""
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Of the key or certificate."""
+
+    @property
+    def source(self) -> str:
+        """Where they came from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +80,7 @@ class Password:
 @implementer(IToken)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BearerToken:
-    """A token, as it came; whose it is it says itself."""
+    """A bearer token, as it came; it implies the user."""
 
     secret: str
     source: str
@@ -111,4 +128,4 @@ class PublicKey:
     @property
     def fingerprint(self) -> str:
         """The key's, as ``ssh-keygen -l`` says it."""
-        return "SHA256:" + b64encode(sha256(self.blob).digest()).rstrip(b"=").decode()
+        return fingerprint_of(self.blob)

@@ -3,8 +3,6 @@
 To check one takes a fifth of a second of a core, on purpose, and a program that asks twice a second would have most of
 it. What is kept is a keyed digest of password *and* hash, under a key that dies with the process: neither can be found
 from it, and as soon as the password is changed or its user is gone, the hash is another and nothing is known any more.
-
-Rule of this file: pure; time and key are passed in.
 """
 
 import hmac
@@ -32,17 +30,13 @@ class PasswordCache:
         #: Until when, in the order in which they end.
         self._until: dict[bytes, float] = {}
 
-    def __len__(self) -> int:
-        """How many are kept, those that are over but not yet forgotten included."""
-        return len(self._until)
-
     def knows(self, password: bytes, hashed: bytes, now: float) -> bool:
-        """Whether a password was right for a hash not long ago."""
+        """Whether a password was verified against a hash recently."""
         until = self._until.get(self._digest(password, hashed))
         return until is not None and now < until
 
     def remember(self, password: bytes, hashed: bytes, now: float) -> None:
-        """Note that a password has turned out to be right for a hash."""
+        """Cache that a password was verified against a hash."""
         digest = self._digest(password, hashed)
         self._until.pop(digest, None)
         if len(self._until) >= self._most:

@@ -1,7 +1,6 @@
 """Passwords and their hashes: bcrypt, as ``htpasswd -B`` and the Python library speak it.
 
 A hash takes a fifth of a second on purpose: compute it in a thread if a reactor runs.
-Rule of this file: it keeps and looks up nothing.
 """
 
 import re

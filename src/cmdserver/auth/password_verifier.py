@@ -1,10 +1,9 @@
-"""Passwords compared with bcrypt hashes: in threads, a few at a time, and never at the price of everybody else.
+"""Passwords compared with bcrypt hashes, in a few threads of low priority, behind a short fair queue.
 
-A hash is meant to be dear (211 ms at cost 12), and anyone may ask for one. So a core is left free, the threads have a
-low priority, the line of those who wait is short, and its places are shared out by source: each source has its turn,
-and the source with the longest queue loses a place first when there is none left.
+A hash takes 211 ms at cost 12, and anyone may ask for one. So a core is left free, and the queue is shared out by
+source: each has its turn, and the one with the most checks waiting loses one first when the queue is full.
 
-Rules of this file: how long a check takes must not tell why it failed; no password outlives its check, or is logged.
+How long a check takes must not tell why it failed; no password outlives its check, or is logged.
 """
 
 import os
@@ -12,7 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 import bcrypt
 from twisted.internet.defer import Deferred, fail, succeed
@@ -81,13 +80,13 @@ def threads_for(cores: int) -> int:
 
 
 class HashingThread(threading.Thread):
-    """A thread in no hurry, for which nobody waits at exit."""
+    """A daemon thread at nice 10."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs, daemon=True)
 
     def run(self) -> None:
-        """Yield to all other threads, then work."""
+        """Lower the priority, then work."""
         with suppress(OSError):  # forbidden in some sandboxes; it makes things better, nothing depends on it
             # To Linux a thread is a process here, whatever POSIX says: setpriority(2), "C library/kernel differences".
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
@@ -95,11 +94,7 @@ class HashingThread(threading.Thread):
 
 
 class HashingThreads(ThreadPool):
-    """The threads; started when first needed.
-
-    Args:
-        threads: How many, >= 1.
-    """
+    """So many threads, started when first needed."""
 
     threadFactory = HashingThread
 
@@ -107,35 +102,8 @@ class HashingThreads(ThreadPool):
         super().__init__(minthreads=0, maxthreads=threads, name="hashing")
 
 
-class Threads(Protocol):
-    """What we need of `HashingThreads`."""
-
-    max: int
-
-    def start(self) -> None:
-        """Begin."""
-
-    def stop(self) -> None:
-        """End, as soon as what runs is finished."""
-
-    def callInThreadWithCallback(
-        self, onResult: Callable[[bool, Any], object] | None, func: Callable[..., Any], /, *args: Any
-    ) -> None:
-        """Run ``func``, then ``onResult`` with whether it returned, and what or which Failure; both in a thread."""
-
-
-class Reactor(Protocol):
-    """What we need of the reactor."""
-
-    def seconds(self) -> float:
-        """Say what time it is."""
-
-    def callFromThread(self, callable: Callable[..., object], *args: object) -> object:  # noqa: A002 - Twisted's name
-        """Call something in the reactor's thread."""
-
-
 class _Check(QueueEntry):
-    """One password on its way through the line."""
+    """One password on its way through the queue."""
 
     __slots__ = ("began_at", "deferred", "lane", "question")
 
@@ -148,7 +116,7 @@ class _Check(QueueEntry):
 
 
 class PasswordVerifier:
-    """The line in front of the threads.
+    """The queue in front of the threads.
 
     Args:
         reactor: Where results are delivered.
@@ -158,7 +126,7 @@ class PasswordVerifier:
         per_source: Checks that one source may have waiting or running, >= 1. A source is what `block_of` says.
     """
 
-    def __init__(self, reactor: Reactor, threads: Threads, *, queued: int = 100, per_source: int = 25) -> None:
+    def __init__(self, reactor: Any, threads: ThreadPool, *, queued: int = 100, per_source: int = 25) -> None:
         self.per_source = per_source
         self._reactor = reactor
         self._threads = threads
@@ -167,20 +135,10 @@ class PasswordVerifier:
         self._is_started = False
         self._stopping: Deferred[None] | None = None
 
-    @property
-    def running(self) -> int:
-        """Hashes being computed."""
-        return self._fair_queue.running
-
-    @property
-    def queued(self) -> int:
-        """Checks that wait."""
-        return self._fair_queue.queued
-
     def verify(self, password: bytes, hashed: bytes | None, *, source: str, cost: int) -> Deferred[bool]:
         """Find out whether a password is right, as `is_match` says.
 
-        What cancels the Deferred gives up: a check that waits leaves the line; one that runs is not heard of again.
+        What cancels the Deferred gives up: a check that waits leaves the queue; one that runs is not heard of again.
 
         Args:
             password: As it came, of any length.
@@ -268,7 +226,7 @@ class PasswordVerifier:
 
 
 def _answer(check: _Check, result: bool | Failure) -> None:  # noqa: FBT001 - it is the answer
-    """Deliver, unless it was cancelled; the last thing to do, as it may lead anywhere."""
+    """Fire a check's Deferred unless it was cancelled; call it last, as callbacks may re-enter."""
     if not check.deferred.called:
         check.deferred.callback(result)
 

@@ -1,8 +1,8 @@
 """From where a credential may be used: the ``from=`` of tokens and of authorized keys.
 
 A token's is a list of networks. A key's is OpenSSH's list of patterns (ssh_config(5), PATTERNS): networks, globs over
-the address as it is written, and ``!`` before either. Rule of this file: no DNS. A host name is somebody else's word
-for an address, so a pattern that is one never matches; one that was to *exclude* a host cannot be honoured at all.
+the address as it is written, and ``!`` before either. There is no DNS: a host name is somebody else's word for an
+address, so a pattern that is one never matches; one that was to *exclude* a host cannot be honoured at all.
 """
 
 import re

@@ -2,49 +2,37 @@
 
 It changes files that the daemon reads at the next login, so it needs no connection to the daemon, nor the daemon to
 run. What is asked for goes to standard output and everything else to standard error; the exit status is 1 for what
-cannot be done and 2 for what was typed wrongly. Rule of this file: it asks, tells, and decides nothing else.
+cannot be done and 2 for what was typed wrongly.
 """
 
-import errno
-import os
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
-from pathlib import Path
 from typing import BinaryIO
 
 import click
 
-from cmdserver.app.state_directory import choose_directory, prepare_directory
-from cmdserver.auth.authenticator import suppose
-from cmdserver.auth.cached_file import open_to_read
+from cmdserver.auth.callers import suppose
 from cmdserver.auth.credential_formats import Token, parse_commands, token_digest
-from cmdserver.auth.credential_store import CredentialError, CredentialFiles
+from cmdserver.auth.credential_store import CredentialError
 from cmdserver.auth.password_hash import hash_password
 from cmdserver.auth.source_restrictions import Sources, parse_networks
+from cmdserver.cli.access import open_files, read_configuration, read_settings
 from cmdserver.cli.parameters import (
-    CONFIG,
     NAME,
     NEW_NAME,
-    STATE_DIRECTORY,
-    Companion,
+    CommandLine,
     Reads,
     Trouble,
     common_options,
     future,
 )
-from cmdserver.config.decoding import Mistakes, Reader
-from cmdserver.config.loading import Configuration, find_file, name_of, read_file
 from cmdserver.config.schema import Settings
 from cmdserver.core.errors import Refusal
 from cmdserver.core.escaping import printable_line
 from cmdserver.core.names import ANONYMOUS
 from cmdserver.core.text_encoding import NotUTF8, decode_leniently, without_mark
 from cmdserver.dispatch.policy import Policy
-from cmdserver.files.run_as_owner import as_owner_of, open_credential_as_root
 from cmdserver.frontends.common import rendering
 
 #: As many as an AES-256 key has, so that a fast hash is enough to keep.
@@ -53,7 +41,7 @@ TOKEN_BYTES = 32
 _MOST_KEY_BYTES = 1 << 20
 
 
-@click.group("cmdserver", cls=Companion, no_args_is_help=True)
+@click.group("cmdserver", cls=CommandLine, no_args_is_help=True)
 @common_options
 @click.version_option(package_name="cmdserver", prog_name="cmdserver", message="%(prog)s %(version)s")
 def main() -> None:
@@ -93,13 +81,13 @@ _password_option = click.option(
 @click.pass_context
 def user_add(ctx: click.Context, name: str, *, password_stdin: bool) -> None:
     """Add the user NAME, with a password."""
-    with _files(ctx) as files:
+    with open_files(ctx) as files:
         if name in files.passwords():
             raise CredentialError(
                 f"there is a user {name} already; to change the password: cmdserver user passwd {name}"
             )
     hashed = _ask_password(password_stdin)
-    with _files(ctx) as files:
+    with open_files(ctx) as files:
         files.add_user(name, hashed)
     _note_missing_role(ctx, name)
 
@@ -111,10 +99,10 @@ def user_add(ctx: click.Context, name: str, *, password_stdin: bool) -> None:
 @click.pass_context
 def user_passwd(ctx: click.Context, name: str, *, password_stdin: bool) -> None:
     """Change the password of the user NAME."""
-    with _files(ctx) as files:
+    with open_files(ctx) as files:
         files.require_user(name)
     hashed = _ask_password(password_stdin)
-    with _files(ctx) as files:
+    with open_files(ctx) as files:
         files.set_password(name, hashed)
 
 
@@ -124,7 +112,7 @@ def user_passwd(ctx: click.Context, name: str, *, password_stdin: bool) -> None:
 @click.pass_context
 def user_remove(ctx: click.Context, name: str) -> None:
     """Remove the user NAME: password, keys and tokens."""
-    with _files(ctx) as files:
+    with open_files(ctx) as files:
         files.remove_user(name)
 
 
@@ -133,8 +121,8 @@ def user_remove(ctx: click.Context, name: str) -> None:
 @click.pass_context
 def user_list(ctx: click.Context) -> None:
     """List the users, what they log in with, and their roles."""
-    settings = _settings(ctx)
-    with _files(ctx) as files:
+    settings = read_settings(ctx)
+    with open_files(ctx) as files:
         names, passwords, tokens = files.users(), files.passwords(), files.tokens()
         width = max(map(len, names), default=0)
         for name in names:
@@ -164,7 +152,7 @@ def key_add(ctx: click.Context, name: str, file: BinaryIO) -> None:
         text = decode_leniently(file.read(_MOST_KEY_BYTES))
     except NotUTF8 as error:
         raise Trouble(f"the key {error}") from error
-    with _files(ctx) as files:
+    with open_files(ctx) as files:
         for each in files.add_keys(name, text):
             said = f"{name}: {each.kind} {each.fingerprint} {printable_line(each.comment)}".rstrip()
             click.echo(said)
@@ -186,11 +174,11 @@ def token_add(
     ctx: click.Context, name: str, expires: datetime | None, sources: Sources | None, commands: frozenset[str] | None
 ) -> None:
     """Make a token that lets its holder in as the user NAME, and print it: it is not kept and cannot be shown again."""
-    settings = _settings(ctx)
+    settings = read_settings(ctx)
     for command in sorted((commands or frozenset()) - settings.commands.keys()):
         _note(f"there is no command {command} in the configuration")
     secret = secrets.token_urlsafe(TOKEN_BYTES)
-    with _files(ctx) as files:
+    with open_files(ctx) as files:
         files.add_token(
             Token(name=name, sha256=token_digest(secret), expires=expires, sources=sources, commands=commands)
         )
@@ -203,7 +191,7 @@ def token_add(
 @click.pass_context
 def check(ctx: click.Context) -> None:
     """Check the configuration, as twistd cmdserver --check does."""
-    _configuration(ctx, "--check")
+    read_configuration(ctx, "--check")
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -217,7 +205,7 @@ def explain(ctx: click.Context, name: str, command: tuple[str, ...]) -> None:
     NAME is a user's, or "anonymous" for callers without login. Nothing is run. The exit status is 1 if they would be
     refused.
     """
-    configuration = _configuration(ctx)
+    configuration = read_configuration(ctx)
     policy = Policy(configuration.commands, configuration.roles)
     caller = suppose(None if name == ANONYMOUS else name)
     try:
@@ -246,79 +234,12 @@ def _ask_password(is_on_stdin: bool) -> bytes:  # noqa: FBT001 - a flag of the c
         raise Trouble(str(error)) from error
 
 
-def _settings(ctx: click.Context) -> Settings:
-    """Read the configuration as far as it concerns us: users can be looked after while it has mistakes elsewhere."""
-    path = None
-    try:
-        path = find_file(ctx.meta.get(CONFIG), os.environ)
-        source = read_file(path)
-    except OSError as error:
-        raise Trouble(f"cannot read the configuration: {error}") from error
-    except Mistakes as mistakes:
-        raise Trouble("\n".join(f"{name_of(path)}:{mistake}" for mistake in mistakes.mistakes)) from mistakes
-    reader = Reader(source.text)
-    settings = reader.read(Settings)
-    bad = [mistake for mistake in reader.mistakes if settings is None or mistake.path[:1] == ("state_dir",)]
-    if settings is None or bad:
-        raise Trouble("\n".join(f"{source.name}:{mistake}" for mistake in bad))
-    return settings
-
-
-def _configuration(ctx: click.Context, *options: str) -> Configuration:
-    """Read the configuration as the daemon does; mistakes are told, and are the end."""
-    from cmdserver.plugin import Options  # noqa: PLC0415 - half a second, which the other commands need not wait
-
-    words = list(options)
-    for option, meta in (("--config", CONFIG), ("--state-dir", STATE_DIRECTORY)):
-        if meta in ctx.meta:
-            words += [option, ctx.meta[meta]]
-    daemon = Options()  # type: ignore[no-untyped-call]
-    daemon.parseOptions(words)  # type: ignore[no-untyped-call]
-    return daemon.configuration
-
-
-@contextmanager
-def _files(ctx: click.Context) -> Iterator[CredentialFiles]:
-    """Go where the credentials are, which is made if need be."""
-    directory = choose_directory(ctx.meta.get(STATE_DIRECTORY), _settings(ctx).state_dir, os.environ).absolute()
-    if not directory.exists():
-        prepare_directory(directory)
-    with as_owner_of(directory) as path:
-        prepare_directory(path)
-        try:
-            yield CredentialFiles(path, open_file=partial(_open, path))
-        except PermissionError as error:
-            if path == directory or error.errno != errno.EACCES or error.filename is None:
-                raise
-            raise Trouble(_not_the_owners(directory, Path(error.filename))) from error
-
-
-def _open(directory: Path, path: Path) -> int:
-    """Open a credential file to be read, whose it is aside: root may have put it there, as administrators do."""
-    try:
-        return open_to_read(path)
-    except PermissionError:
-        if (descriptor := open_credential_as_root(path, directory)) is None:
-            raise
-        return descriptor
-
-
-def _not_the_owners(directory: Path, name: Path) -> str:
-    """Say what keeps us, who are the directory's owner, from a file in it: something there is somebody else's."""
-    above = [each for each in reversed(name.parents) if each != Path()]
-    wrong = next((each for each in above if each.exists() and each.stat().st_uid != os.geteuid()), name)
-    text = (
-        f"{directory / name}: Permission denied: {directory / wrong} does not belong to the daemon's user, as it should"
-    )
-    return f"{text}; say: chown -h {os.geteuid()}:{os.getegid()} '{directory / wrong}'"
-
-
 def _roles(settings: Settings, name: str) -> list[str]:
     return [role for role, each in settings.roles.items() if each and name in each.users]
 
 
 def _note_missing_role(ctx: click.Context, name: str) -> None:
-    if not _roles(_settings(ctx), name):
+    if not _roles(read_settings(ctx), name):
         _note(f"no role lists {name}, who may run what every logged-in caller may and nothing else")
 
 

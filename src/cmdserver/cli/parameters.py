@@ -1,7 +1,4 @@
-"""What the parts of the command ``cmdserver`` take and how they fail: parameters, common options, messages.
-
-Rule of this file: nothing here reads or changes a file.
-"""
+"""Parameters, common options and error messages of the command ``cmdserver``."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,18 +18,18 @@ Callback = TypeVar("Callback", bound=Callable[..., Any])
 
 
 class Trouble(click.ClickException):
-    """What cannot be done; said as the rest of the house says it."""
+    """What cannot be done; told without the usage, which was right."""
 
     def show(self, file: Any = None) -> None:
-        """Say it, without the usage that was right."""
+        """Print it."""
         click.echo(f"cmdserver: {self.message}", file=file, err=file is None)
 
 
-class Companion(click.Group):
-    """The whole command: here the errors of its parts become messages."""
+class CommandLine(click.Group):
+    """The whole command; turns the errors of its parts into messages."""
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Be the program."""
+        """Run the program."""
         standard_streams.prepare()
         return super().main(*args, **options)
 
@@ -62,7 +59,7 @@ class Reads(click.ParamType[Any]):
         self._read = read
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read it, or tell what is wrong with it, which is the end."""
+        """Read it, or print what is wrong with it and exit."""
         try:
             return self._read(value)
         except ValueError as error:

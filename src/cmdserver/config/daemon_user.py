@@ -3,7 +3,6 @@
 Who has the daemon's number can read its keys and write itself into its users. So, unless the administrator names
 somebody, that is the user ``cmdserver`` if there is one, or else a number of the daemon's own, taken as systemd takes
 those of ``DynamicUser``: nobody has it, it is the same at every start, and no file but ours need know it.
-Rule of this file: it looks and decides; nothing is changed, and nothing given up.
 """
 
 import errno

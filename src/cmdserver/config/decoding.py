@@ -1,7 +1,7 @@
 """TOML text to `Settings`, with every mistake of the whole file at once, each with its place.
 
 msgspec checks single values and says precisely what is wrong, but stops at the first mistake; so tables are taken apart
-here, and only values are given to it. Rule of this file: pure, and it knows no key of the file by name.
+here, and only values are given to it.
 """
 
 import difflib

@@ -1,7 +1,4 @@
-"""The beginning of a program's file as elf(5) has it: for which machine it is, and what loads it.
-
-Rule of this file: pure; a reader gives it bytes, and any bytes give a header or None.
-"""
+"""The beginning of a program's file as elf(5) has it: for which machine it is, and what loads it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """What the kernel makes of an executable file: whether it would start it, and which rights it would take from it.
 
 execve(2) says "No such file or directory" of a script whose interpreter is not there, and nobody sees which file is
-meant; so the file is looked at before. Rules of this file: only regular files are read, and a little of them: who looks
-may be root, and the file somebody else's. What cannot be found out is no trouble.
+meant; so the file is looked at before. Only regular files are read, and a little of them: who looks may be root, and
+the file somebody else's. What cannot be found out is no trouble.
 """
 
 import errno

@@ -1,7 +1,6 @@
-"""The configuration file as typed values: its keys, their ranges, and their defaults, which stand nowhere else.
+"""The configuration file's keys, their types and ranges, and their defaults, which stand nowhere else.
 
-Rule of this file: shape only. Whether an executable exists, or a role names a command that there is, is
-`configuration`'s to find out.
+Shape only: whether an executable exists, or a role names a command that there is, is for `validation` to find out.
 """
 
 import os
@@ -9,12 +8,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from cmdserver.core.model import Login
+from cmdserver.core.protocols import Protocol
+
 NonEmpty = Annotated[str, Meta(min_length=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86400 * 7)]
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 CountOrNone = Annotated[int, Meta(ge=0, le=10_000_000)]
-#: sshd's MaxStartups: begin refusing at START, RATE per cent of the time, all at FULL.
-StartRateFull = Annotated[str, Meta(pattern=r"\A[0-9]{1,7}:[0-9]{1,3}:[0-9]{1,7}\Z")]
 
 
 def _default_running() -> int:
@@ -24,10 +24,10 @@ def _default_running() -> int:
 class Listen(Struct, frozen=True, kw_only=True):
     """``[[listen]]``: one listener, on one endpoint or several."""
 
-    protocol: Literal["line", "web", "ssh"]
+    protocol: Protocol
     endpoint: NonEmpty | Annotated[list[NonEmpty], Meta(min_length=1)]
     tls: bool = False
-    login: Literal["never", "optional", "required"] = "required"
+    login: Login = Login.REQUIRED
     allow_plaintext_passwords: bool = False
 
 
@@ -80,7 +80,8 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     connections: Count = 10_000
     connections_per_source: Count = 1_000
-    unauthenticated: StartRateFull = "10:30:100"
+    #: See `MaxStartups`, which `Configuration.max_startups` is.
+    unauthenticated: str = "10:30:100"
     #: sshd's PerSourceMaxStartups; 0 is no limit, None is a quarter of FULL, but START in any case.
     unauthenticated_per_source: CountOrNone | None = None
     #: Networks whose failed logins are not held against them: a proxy, say, that is everybody's source.

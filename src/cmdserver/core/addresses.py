@@ -1,7 +1,4 @@
-"""IP addresses and networks, as people write them; read in the same way wherever they are written.
-
-Rule of this file: no DNS. A name is somebody else's word for an address.
-"""
+"""IP addresses and networks, as people write them. There is no DNS: a name is somebody else's word for an address."""
 
 import re
 from functools import lru_cache

@@ -1,16 +1,17 @@
 """Endpoint descriptions, such as ``tcp:2022:interface=127.0.0.1``: what one says, or what is wrong with it.
 
 Twisted reads them in the end, but what it raises speaks of Python's functions to whoever writes a configuration. So the
-kinds that people use are looked at here first. Rule of this file: pure. A description of a kind that is not known here
-passes; whether there is such a kind is Twisted's to say.
+kinds that people use are looked at here first. A description of a kind that is not known here passes; whether there is
+such a kind is Twisted's to say.
 """
 
 import difflib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
+from pathlib import Path
 
 #: In front of another description: a proxy says who calls.
 PROXY = "haproxy:"
@@ -22,14 +23,50 @@ _EXAMPLE = "tcp:2022:interface=127.0.0.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """What a description says."""
+    """What a description says; `parse` makes it. Equal if the descriptions are."""
 
+    #: The description, as the administrator wrote it.
+    text: str
     #: ``tcp``, say.
-    kind: str
+    kind: str = field(compare=False)
     #: By their names, without backslashes; of a kind that is not known here only those that have a name.
-    arguments: Mapping[str, str]
-    #: Whether it is behind a proxy that says who calls.
-    is_proxied: bool = False
+    arguments: Mapping[str, str] = field(compare=False)
+    #: What a proxy in front of it, which says who calls (``haproxy:``), connects to; None: there is none.
+    behind_proxy: "Endpoint | None" = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        """Return the description."""
+        return self.text
+
+    @property
+    def is_proxied(self) -> bool:
+        """Whether it is behind a proxy that says who calls."""
+        return self.behind_proxy is not None
+
+    @property
+    def interface(self) -> str:
+        """The address or host name that it listens on; empty for every one, and for what is not TCP."""
+        return self.arguments.get("interface", "")
+
+    @property
+    def path(self) -> Path | None:
+        """Where its UNIX socket lies; None if it has none, or no absolute path to it."""
+        address = self.arguments["address"] if self.kind == "unix" else ""
+        return Path(address) if address.startswith("/") else None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is certain that nobody but this host can reach it.
+
+        What comes from a proxy comes from other hosts, and a kind that is not known may lead anywhere.
+        """
+        if self.is_proxied:
+            return False
+        if self.kind in {"tcp", "tcp6"}:
+            return self.interface == "localhost" or (
+                is_address(self.interface) and ip_address(self.interface).is_loopback
+            )
+        return self.kind == "unix"
 
 
 def parse(description: str) -> Endpoint:
@@ -40,14 +77,14 @@ def parse(description: str) -> Endpoint:
     """
     if description.startswith(PROXY):
         inner = parse(description.removeprefix(PROXY))
-        return Endpoint(kind=inner.kind, arguments=inner.arguments, is_proxied=True)
+        return Endpoint(text=description, kind=inner.kind, arguments=inner.arguments, behind_proxy=inner)
     (kind, *values), named = _split(description)
     signature = _SIGNATURES.get(kind)
     if signature is None:
         _require_kind(kind, description)
-        return Endpoint(kind=kind, arguments=named)
+        return Endpoint(text=description, kind=kind, arguments=named)
     try:
-        return Endpoint(kind=kind, arguments=_arguments(signature, values, named))
+        return Endpoint(text=description, kind=kind, arguments=_arguments(signature, values, named))
     except ValueError:
         meant = _meant(description.removeprefix(f"{kind}:"), _PORT_FIRST) if kind in {"tcp", "tcp6"} else None
         if meant is None:

@@ -1,7 +1,7 @@
-"""The errors of the house, and the one vocabulary of codes that every listener speaks.
+"""The errors of requests, and the one vocabulary of codes that every protocol speaks.
 
-Rules of this file: a class exists only if some caller acts differently on it; its ``code`` is stable and may be
-relied on by programs; its text is for people and names what was wrong and what to do.
+A class exists only if some caller acts differently on it. A code is stable: programs may rely on it. A text is for
+people, and says what was wrong and what to do.
 """
 
 import math
@@ -12,7 +12,7 @@ from cmdserver.core.escaping import visible
 
 
 class Code(StrEnum):
-    """How a request ended, in every listener's answer and in the audit file."""
+    """How a request ended, in every answer and in the audit file."""
 
     OK = "ok"
     #: Not UTF-8, too long, unbalanced quotes.

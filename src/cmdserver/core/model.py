@@ -1,17 +1,28 @@
-"""The nouns: values that every other module speaks of, and the two seams between them.
+"""Values that every other module speaks of, and the interfaces for a run's output.
 
-Rules of this file: values are frozen; nothing here acts. Only ``authenticator`` makes a `Caller`, so that a Caller in a
+Values are frozen, and nothing here acts. Only ``auth.callers`` makes a `Caller`, so that a Caller in a
 signature means that somebody has been let in; somebody who has not (yet) is a `Stranger`.
 """
 
+import enum
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from cmdserver.core import protocols
 from cmdserver.core.addresses import block_of
+from cmdserver.core.endpoints import Endpoint
 from cmdserver.core.errors import Code
 
 #: RFC 4252, section 5.2: the name of the authentication method that is none.
 NO_METHOD = "none"
+
+
+class Login(enum.StrEnum):
+    """Whether a listener asks its callers to log in."""
+
+    NEVER = "never"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,12 +142,12 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
-    """One open listener to be: a ``[[listen]]`` and one of its endpoints."""
+    """One listener of the configuration: a ``[[listen]]`` and one of its endpoints."""
 
-    protocol: str
-    endpoint: str
+    protocol: protocols.Protocol
+    endpoint: Endpoint
     tls: bool
-    login: str
+    login: Login
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,28 +225,32 @@ class Answer:
         return Code.TIMEOUT if self.finished.timed_out else Code.OK
 
 
-class Flow(Protocol):
-    """Output on its way, as seen by the one who must keep up with it."""
+class Stream(enum.Enum):
+    """Which of its two streams a process wrote to; the values are its descriptors."""
 
-    def pause(self) -> None:
+    STDOUT = 1
+    STDERR = 2
+
+
+class Producer(Protocol):
+    """What makes output, as seen by whoever must keep up with it: the half of an `IPushProducer` that steers."""
+
+    def pauseProducing(self) -> None:
         """Stop the output at its source; twice is the same as once."""
 
-    def resume(self) -> None:
+    def resumeProducing(self) -> None:
         """Let it go on; harmless if it was not paused or is over."""
 
 
 class Sink(Protocol):
     """Where the output of a run goes while it runs.
 
-    `started` comes first, once; then `out` and `err` any number of times in the order in which the bytes were read;
-    nothing comes after the run's Deferred has fired. A paused `Flow` may still deliver one chunk that was on its way.
+    `started` comes first, once; then `write` any number of times in the order in which the bytes were read; nothing
+    comes after the run's Deferred has fired. A paused `Producer` may still deliver one chunk that was on its way.
     """
 
-    def started(self, grant: Grant, flow: Flow) -> None:
+    def started(self, grant: Grant, producer: Producer) -> None:
         """A process was started for a grant (or its kept output is about to be told)."""
 
-    def out(self, chunk: bytes) -> None:
-        """Bytes of standard output."""
-
-    def err(self, chunk: bytes) -> None:
-        """Bytes of standard error."""
+    def write(self, stream: Stream, chunk: bytes) -> None:
+        """Take bytes that the process wrote."""

@@ -1,8 +1,7 @@
-"""Which names there may be; the one place that says it.
+"""Which names users and commands may have.
 
 A user's name may come from a client and be looked up as a file's name, ``authorized_keys/NAME``, so `is_user_name` is
 asked before: what it lets through is no path but a name, neither hidden nor ``.`` nor ``..``, and no option (``-x``).
-Rule of this file: pure; every pattern is matched whole, and ASCII only.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The text of files that people write: UTF-8, with or without a byte order mark, and a name for what is neither.
 
 Windows' editors and PowerShell write a mark (U+FEFF) before UTF-8, or UTF-16, or a code page; none of that can be seen
-in an editor. Rule of this file: pure; bytes in, text out. Nothing is guessed: text in another encoding is not read.
+in an editor. Nothing is guessed: text in another encoding is not read.
 """
 
 import codecs

@@ -13,7 +13,6 @@ import stat
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from cmdserver.core.endpoints import parse
 from cmdserver.files.safe_path import read_file, safe_place
 
 #: Of a number and a line break there are fewer.
@@ -27,9 +26,9 @@ def remove_pid_file(path: Path, daemon: int) -> None:
             os.unlink(place.name, dir_fd=place.directory)
 
 
-def remove_sockets(endpoints: Iterable[str], daemon: int) -> None:
+def remove_sockets(paths: Iterable[Path], daemon: int) -> None:
     """Remove the daemon's sockets, and the locks beside them: links to the daemon's number."""
-    for path in filter(None, map(socket_path, endpoints)):
+    for path in paths:
         with contextlib.suppress(OSError), safe_place(path) as place:
             if _lock_holder(place.name, place.directory) == daemon:
                 _remove_socket(place.name, place.directory)
@@ -68,16 +67,6 @@ def is_daemon(number: int) -> bool:
     except OSError:
         return True  # it is there, and we may not see what it is
     return b"cmdserver" in words or any(word.rpartition(b"/")[2] == b"twistd" for word in words)
-
-
-def socket_path(endpoint: str) -> Path | None:
-    """Say where a UNIX socket's endpoint description puts it; None for every other one."""
-    try:
-        parsed = parse(endpoint)
-    except ValueError:
-        return None
-    address = parsed.arguments["address"] if parsed.kind == "unix" else ""
-    return Path(address) if address.startswith("/") else None
 
 
 def _remove_socket(name: str, directory: int) -> None:

@@ -1,7 +1,4 @@
-"""How many connections may be open: over all listeners, and from one source.
-
-Rule of this file: pure; it counts, it closes nothing.
-"""
+"""Bounds on open connections: over all listeners, and from one source (nginx ``limit_conn``, HAProxy ``maxconn``)."""
 
 from collections.abc import Mapping
 
@@ -21,11 +18,15 @@ class ConnectionLimit:
     RETRY_SECONDS = 5
 
     def __init__(self, connections: int, per_source: int) -> None:
-        self.connections = connections
-        self.per_source = per_source
+        self.reconfigure(connections, per_source)
         self._by_source: dict[str, int] = {}
         self._by_protocol: dict[str, int] = {}
         self._total = 0
+
+    def reconfigure(self, connections: int, per_source: int) -> None:
+        """Go by other bounds from now on; what is open beyond them stays open."""
+        self.connections = connections
+        self.per_source = per_source
 
     def enter(self, protocol: str, source: str) -> None:
         """Count a connection in.
@@ -43,7 +44,7 @@ class ConnectionLimit:
         self._by_source[block] = self._by_source.get(block, 0) + 1
 
     def leave(self, protocol: str, source: str) -> None:
-        """Count a connection out that was counted in with the same listener and source."""
+        """Count a connection out that was counted in with the same protocol and source."""
         self._total -= 1
         self._by_protocol[protocol] -= 1
         block = block_of(source)
@@ -57,5 +58,5 @@ class ConnectionLimit:
         return self._total
 
     def counts(self) -> Mapping[str, int]:
-        """Open connections by protocol; a listener stays listed when it is empty again."""
+        """Open connections by protocol; one stays listed when it has none any more."""
         return dict(self._by_protocol)

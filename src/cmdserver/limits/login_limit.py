@@ -1,10 +1,6 @@
-"""Who may knock: sshd's two defences against those who are not let in, for every listener that asks for a login.
+"""Bounds on logins that do not succeed: `UnauthenticatedConnections` (MaxStartups) and `Penalties`, for every listener.
 
-*Unauthenticated connections* (MaxStartups, PerSourceMaxStartups) bounds how many at once have not logged in, listener
-by protocol and source by source; *penalties* (PerSourcePenalties) keep sources away that waste our time. Every listener
-asks here and nowhere else.
-
-Rule of this file: it knows no protocol; time and chance are arguments of its making.
+A bound that concerns who may try to log in belongs here: every listener asks `LoginLimit`, and nothing else.
 """
 
 from collections.abc import Callable
@@ -20,7 +16,7 @@ _log = Logger()
 
 
 class LoginLimit:
-    """The place before the listener.
+    """Who may try to log in.
 
     Args:
         unauthenticated_connections: Those who have not logged in yet.
@@ -48,7 +44,7 @@ class LoginLimit:
             raise Throttled(f"too many logins from {source} came to nothing", seconds)
 
     def enter(self, listener: str, source: str) -> None:
-        """Count somebody in who has not logged in.
+        """Count an unauthenticated connection in.
 
         Raises:
             Throttled: The source has too much outstanding.
@@ -58,10 +54,10 @@ class LoginLimit:
         self.unauthenticated_connections.enter(listener, source, self._dice())
 
     def leave(self, listener: str, source: str) -> None:
-        """Count somebody out, who has logged in or is gone; once for each that was counted in."""
+        """Count a connection out that has logged in or is gone; once for each that was counted in."""
         self.unauthenticated_connections.leave(listener, source)
 
     def offend(self, source: str, offence: Offence) -> None:
-        """Charge a source, once a connection that came to nothing."""
+        """Charge a source; once for each connection that came to nothing."""
         if self.penalties.charge(source, offence, self._clock.seconds()):
             _log.warn("logins from {source} are refused for now: {offence}", source=source, offence=offence)

@@ -1,14 +1,11 @@
-"""How many connections may stand at a listener without having logged in: sshd's MaxStartups and PerSourceMaxStartups.
+"""Bounds on unauthenticated connections: sshd's MaxStartups and PerSourceMaxStartups, at each listener.
 
-The first is not a wall but a slope: when strangers hold more and more places, unauthenticated connections are refused
-with a growing probability, so that somebody who tries again gets in even while an attacker fills every place that
-becomes free. The second is a wall, for one source: alone it cannot get up to where the slope is steep.
-
-Rule of this file: pure; it counts and closes nothing, and the dice are thrown by the caller.
+MaxStartups refuses new ones with a probability that grows linearly between START and FULL, so that somebody who tries
+again gets in even while an attacker fills every slot that becomes free. PerSourceMaxStartups keeps one source from
+getting to where that probability is high.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -67,7 +64,7 @@ class MaxStartups:
         there mean the same here.
 
         Args:
-            unauthenticated: Connections that stand there without having logged in, the new one not among them.
+            unauthenticated: Connections that have not logged in, the new one not among them.
         """
         if unauthenticated < self.start:
             return 0
@@ -86,29 +83,33 @@ class MaxStartups:
 
 
 class UnauthenticatedConnections:
-    """The connections that have not logged in, by protocol, and at each listener by source.
+    """The connections that have not logged in, by listener, and at each listener by source.
 
     Args:
-        startups: How many of them; may be replaced, which counts for those who come from then on.
+        startups: How many of them.
         per_source: How many of one source, which is what `block_of` says; 0 is no limit, None is
-            `MaxStartups.usual_per_source`. May be replaced, too.
+            `MaxStartups.usual_per_source`.
     """
 
     #: What a client that was turned away is told to wait; a guess, as the dice decide again.
     RETRY_SECONDS = 5
 
     def __init__(self, startups: MaxStartups, per_source: int | None = None) -> None:
-        self.startups = startups
-        self.per_source = per_source
+        self.reconfigure(startups, per_source)
         self._by_listener: dict[str, int] = {}
         #: Of sources that are IP addresses; the others (``unix``) cannot be told apart.
         self._by_block: dict[tuple[str, str], int] = {}
+
+    def reconfigure(self, startups: MaxStartups, per_source: int | None = None) -> None:
+        """Go by other bounds, for those who come from now on."""
+        self._startups = startups
+        self._per_source = startups.usual_per_source if per_source is None else per_source
 
     def enter(self, listener: str, source: str, dice: float) -> None:
         """Count a connection in, at a listener that requires login.
 
         Args:
-            listener: Each has a count of its own: strangers at one leave the others alone.
+            listener: Its endpoint: each has a count of its own.
             source: Where it calls from.
             dice: As for `MaxStartups.admit`.
 
@@ -116,12 +117,11 @@ class UnauthenticatedConnections:
             Busy: It is refused; nothing was counted.
         """
         waiting = self._by_listener.get(listener, 0)
-        if not self.startups.admit(waiting, dice):
+        if not self._startups.admit(waiting, dice):
             raise Busy(f"{waiting} connections here have not logged in yet", self.RETRY_SECONDS)
         place = (listener, block_of(source))
         of_source = self._by_block.get(place, 0)
-        most = self.startups.usual_per_source if self.per_source is None else self.per_source
-        if 0 < most <= of_source:
+        if 0 < self._per_source <= of_source:
             raise Busy(f"{of_source} connections here from {place[1]} have not logged in yet", self.RETRY_SECONDS)
         self._by_listener[listener] = waiting + 1
         if address_of(source) is not None:
@@ -135,7 +135,3 @@ class UnauthenticatedConnections:
             self._by_block[place] -= 1
             if not self._by_block[place]:
                 del self._by_block[place]
-
-    def counts(self) -> Mapping[str, int]:
-        """Connections that have not logged in, by listener; one stays listed when nobody stands there any more."""
-        return dict(self._by_listener)

@@ -1,7 +1,4 @@
-"""How often one caller may ask: a token bucket each, in bounded memory.
-
-Rule of this file: pure; the time is passed in.
-"""
+"""Requests a minute: a token bucket for each caller, in bounded memory."""
 
 from cmdserver.core.errors import Throttled
 
@@ -18,10 +15,14 @@ class Throttle:
     """
 
     def __init__(self, per_minute: int, max_callers: int = MAX_CALLERS) -> None:
-        self.per_minute = per_minute
+        self.reconfigure(per_minute)
         self._max_callers = max_callers
         #: What is left, and as of when; in the order of last use.
         self._left: dict[str, tuple[float, float]] = {}
+
+    def reconfigure(self, per_minute: int) -> None:
+        """Go by another allowance from now on."""
+        self.per_minute = per_minute
 
     def spend(self, caller: str, now: float) -> None:
         """Count one request.

@@ -1,14 +1,12 @@
-"""Sources that waste our time, refused for a time: sshd's PerSourcePenalties.
+"""Refuse sources for a time whose logins fail: sshd's PerSourcePenalties.
 
 Every offence costs seconds, which add up for a source and run off by themselves. When more than `MIN_SECONDS` are
 outstanding, the source is refused until all of them have run off. Four wrong passwords within five seconds do that; a
 person who types them, one in five seconds or slower, never gets there, on the local host or elsewhere, so the local
-host needs no exception (sshd makes none either). Many people behind one address may: `Penalties.exempt` is for those,
+host needs no exception (sshd makes none either). Many people behind one address may: exempt networks are for those,
 and for a proxy in front that does not say whom it speaks for.
 
 A source is what `block_of` says: an IPv4 address, but an IPv6 network of 64 bits.
-
-Rule of this file: pure; the time is passed in.
 """
 
 import heapq
@@ -29,7 +27,7 @@ class Offence(StrEnum):
     """What a connection did wrong, in sshd's words; at most one a connection, when it ends."""
 
     #: It tried to log in and did not get in. An unknown user is this too, and not, as in sshd, an ``invaliduser`` of
-    #: its own: what does not differ cannot tell a stranger who exists.
+    #: its own: what does not differ cannot tell a client which users exist.
     AUTHFAIL = "authfail"
     #: It left without having tried.
     NOAUTH = "noauth"
@@ -47,17 +45,21 @@ class Penalties:
     ``unix`` and ``unknown`` have nothing, ever: who they are cannot be told apart.
 
     Args:
-        exempt: Networks that are neither charged nor refused; may be replaced, which pardons at once.
+        exempt: Networks that are neither charged nor refused.
         max_sources: How many sources are remembered, of each address family. When there are more, those who have the
             least outstanding are forgotten (sshd's ``overflow permissive``): a flood from everywhere must not lock out
             everybody.
     """
 
     def __init__(self, exempt: Iterable[Network] = (), max_sources: int = MAX_SOURCES) -> None:
-        self.exempt = tuple(exempt)
+        self.reconfigure(exempt)
         self._tables = {4: _Table(max_sources), 6: _Table(max_sources)}
         self._elapsed = 0.0
         self._last: float | None = None
+
+    def reconfigure(self, exempt: Iterable[Network]) -> None:
+        """Exempt these networks and no others, from now on: who is refused there is welcome at once."""
+        self._exempt = tuple(exempt)
 
     def __len__(self) -> int:
         """Sources that are remembered, some perhaps with nothing outstanding any more."""
@@ -85,12 +87,12 @@ class Penalties:
 
     def _liable(self, source: str) -> Address | None:
         address = address_of(source)
-        if address is None or any(address in network for network in self.exempt):
+        if address is None or any(address in network for network in self._exempt):
             return None
         return address
 
     def _forward(self, now: float) -> float:
-        """Make time that does not go back: the reactor's clock is the host's, and somebody may set it."""
+        """Return a time that never goes back, whatever the clock does."""
         if self._last is not None:
             self._elapsed += max(0.0, now - self._last)
         self._last = now

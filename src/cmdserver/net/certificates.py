@@ -5,13 +5,13 @@ for, and what is raised then is a ValueError, a TypeError, a LookupError or an e
 whatever it raises is caught here, at each place where it is asked, and becomes a sentence or no name; its words, which
 are for programmers, are passed on to nobody.
 
-Rule of this file: it fails closed. Of a certificate with an extension that cannot be read no name counts, as the one
-that was meant may be in there.
+It fails closed: of a certificate with an extension that cannot be read no name counts, as the one that was meant may be
+in there.
 """
 
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,10 +24,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from cmdserver.core.errors import BadTLSFiles
+from cmdserver.files.opening import ReadFile
 from cmdserver.files.safe_path import read_file
-
-#: Reads a file; raises an OSError.
-ReadFile = Callable[[Path], bytes]
 
 _BEGIN: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64})-----")
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN (X509 )?CERTIFICATE-----.*?-----END (X509 )?CERTIFICATE-----", re.DOTALL)
@@ -53,7 +51,7 @@ _INSTEAD: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """Whom a certificate names."""
+    """The names in a certificate."""
 
     #: Those of the alternative names first (mail addresses, then host names), then the common names; perhaps none.
     names: tuple[str, ...]
@@ -63,7 +61,7 @@ class Names:
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Keep to itself what the library has to say about certificates that it reads all the same."""
+    """Suppress the library's warnings about certificates that it reads all the same."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -139,7 +137,7 @@ def _labels(pem: bytes) -> list[str]:
 
 
 def _what_else(path: Path, content: bytes) -> str:
-    """Say what is in a file that has not what it should have."""
+    """Describe a file that does not hold what it should."""
     if not content.strip():
         return "the file is empty"
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -1,28 +1,28 @@
 """By which names clients may call this host on the web.
 
 A browser says in every request for whom it is; a name that is not ours comes from a page whose owner has pointed that
-name to our address (DNS rebinding), and is not served. Rule of this file: pure.
+name to our address (DNS rebinding), and is not served.
 """
 
 import ipaddress
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
-from cmdserver.core.endpoints import parse
+from cmdserver.core.endpoints import Endpoint
 
 #: Of a resolver's own: they always mean the host that asks.
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "ip6-localhost", "ip6-loopback")
 
 
-def own_names(host_name: str, endpoints: Iterable[str], configured: Iterable[str]) -> frozenset[str]:
+def own_names(host_name: str, endpoints: Iterable[Endpoint], configured: Iterable[str]) -> frozenset[str]:
     """List the names that this host answers to.
 
     Args:
         host_name: Its own, perhaps with a domain.
-        endpoints: The descriptions of the endpoints of web listeners: an interface that they name is ours.
+        endpoints: Of web listeners: an interface that they name is ours.
         configured: What the administrator adds; ``*`` is every name.
     """
-    interfaces = [parse(each).arguments.get("interface", "") for each in endpoints]
+    interfaces = (each.interface for each in endpoints)
     names = (*_LOOPBACK, host_name, host_name.partition(".")[0], *interfaces, *configured)
     return frozenset(normal_host(name) for name in names if name)
 
@@ -47,7 +47,7 @@ def _is_address(name: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def normal_host(name: str) -> str:
-    """Spell a host's name, or an IP address, with or without brackets, in the one way in which they are compared."""
+    """Normalise a host's name or an IP address, with or without brackets, for comparison."""
     name = name.removeprefix("[").removesuffix("]").lower().removesuffix(".")
     try:
         return str(ipaddress.ip_address(name))

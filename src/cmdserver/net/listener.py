@@ -1,7 +1,6 @@
-"""From endpoint descriptions to open listeners, and from addresses to sources.
+"""Listeners: from endpoints to open sockets, and from clients' addresses to sources.
 
 A listener that cannot be opened keeps the daemon from starting: Twisted's own service for endpoints only logs that.
-Rule of this file: it knows no protocol; it opens listeners for factories that it is given.
 """
 
 import contextlib
@@ -17,12 +16,12 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
-from cmdserver.core import endpoints
 from cmdserver.core.addresses import parse_address
+from cmdserver.core.endpoints import Endpoint
 from cmdserver.core.errors import CannotListen
 from cmdserver.core.model import Listening
-from cmdserver.net import socket_activation
 from cmdserver.net.proxied_endpoint import ProxyEndpoint, ProxyItself
+from cmdserver.net.socket_activation import SystemdEndpoint
 
 #: The source of a client that is not known; it is never charged with anything.
 UNKNOWN = "unknown"
@@ -51,20 +50,19 @@ _SOCKET_OPTIONS = (
 )
 
 
-def parse_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
-    """Read an endpoint description; where it says nothing of a backlog, it gets ours.
+def server_endpoint(reactor: Any, endpoint: Endpoint) -> IStreamServerEndpoint:
+    """Make Twisted's endpoint of ours; where it says nothing of a backlog, it gets `BACKLOG`.
 
     Raises:
-        ValueError: It is none, and says what is wrong.
+        ValueError: Twisted has none such; the text says what is wrong.
     """
-    endpoint = endpoints.parse(description)
-    if endpoint.is_proxied:
-        return ProxyEndpoint(parse_endpoint(reactor, description.removeprefix(endpoints.PROXY)), reactor)
-    kind = endpoint.kind
-    if kind in _TAKES_BACKLOG and "backlog" not in endpoint.arguments:
-        description += f":backlog={BACKLOG}"
+    if endpoint.behind_proxy is not None:
+        return ProxyEndpoint(server_endpoint(reactor, endpoint.behind_proxy), reactor)
+    kind, description, arguments = endpoint.kind, endpoint.text, endpoint.arguments
     if kind == "systemd":
-        return socket_activation.parse(reactor, description.removeprefix("systemd:"))
+        return SystemdEndpoint(reactor, arguments["name"] if "name" in arguments else int(arguments["index"]))
+    if kind in _TAKES_BACKLOG and "backlog" not in arguments:
+        description += f":backlog={BACKLOG}"
     try:
         return cast("IStreamServerEndpoint", serverFromString(reactor, description))
     except OSError as error:
@@ -94,7 +92,7 @@ class Listener:
         self.key = key
         self._example_command = example_command
         self._factory = factory
-        self._endpoint = parse_endpoint(reactor, key.endpoint)
+        self._endpoint = server_endpoint(reactor, key.endpoint)
         self._port: IListeningPort | None = None
 
     def example_command(self, command: str) -> str | None:
@@ -122,7 +120,7 @@ class Listener:
             _set_options(port)
 
     def close(self) -> Deferred[None]:
-        """Listen no longer; connections that are open stay so."""
+        """Stop listening; open connections stay open."""
         port, self._port = self._port, None
         return maybeDeferred(cast("Callable[[], None]", port.stopListening)) if port is not None else succeed(None)
 
@@ -149,7 +147,7 @@ def charged_source_of(address: object) -> str:
 
 @lru_cache(maxsize=4096)
 def _source_of_host(text: str) -> str:
-    """Work out the source of an address once, not for each connection: most come from a few."""
+    """Parse an address, cached: most connections come from a few."""
     host = parse_address(text.partition("%")[0])
     return UNKNOWN if host is None else str(host)
 

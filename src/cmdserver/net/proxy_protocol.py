@@ -4,7 +4,7 @@ haproxy's ``proxy-protocol.txt`` is the specification. Twisted has a parser of i
 header that comes in more than one segment and the short ``PROXY UNKNOWN`` line, and takes whatever stands in the place
 of an address, and 65,535 bytes of version 2.
 
-Rule of this file: it decides nothing; any bytes give a header, the wish for more bytes, or a ValueError.
+Any bytes give a header, the wish for more bytes, or a ValueError.
 """
 
 import re

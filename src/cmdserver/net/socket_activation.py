@@ -4,13 +4,11 @@ A socket is asked what it is. Twisted's own ``systemd:`` believes its descriptio
 socket for IPv6 and IPv4 at once, and said to be of IPv4 it gives addresses that were never written. Twisted also closes
 the descriptor that it was given, so that a later look at the same number is a look at something else; and it makes a
 UNIX socket writable for everybody and removes it at the end, though mode and file are systemd's to decide about.
-
-Rule of this file: what systemd has opened stays systemd's; it is used and left as it is.
+What systemd has opened is used and left as it is.
 """
 
 import contextlib
 import os
-import re
 import socket
 from collections.abc import Sequence
 from typing import Any, Final, cast
@@ -22,40 +20,11 @@ from twisted.python.systemd import ListenFDs
 from zope.interface import implementer
 
 _FAMILIES: Final = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
-_ARGUMENTS: Final = ("domain", "index", "name")
 
 
 def inherited() -> ListenFDs:
     """Say what we were started with; Twisted has looked, and has removed what says so from our environment."""
     return endpoints._SystemdParser._sddaemon  # noqa: SLF001 - there is no other way to it
-
-
-def parse(reactor: Any, arguments: str, given: ListenFDs | None = None) -> "SystemdEndpoint":
-    """Read what follows ``systemd:``, such as ``name=line``; ``domain=`` is allowed, as Twisted wants it, and ignored.
-
-    Args:
-        reactor: Watches the sockets.
-        arguments: In Twisted's form of endpoint descriptions.
-        given: Another than the usual `inherited`.
-
-    Raises:
-        ValueError: They are none; the text says why.
-    """
-    values: dict[str, str] = {}
-    for position, argument in enumerate(re.split(r"(?<!\\):", arguments)):
-        key, equals, value = argument.partition("=")
-        if not equals:
-            key, value = (*_ARGUMENTS, "")[min(position, len(_ARGUMENTS))], argument
-        if key not in _ARGUMENTS:
-            raise ValueError(f"{argument!a} is not one of domain=, index= and name=")
-        values[key] = re.sub(r"\\(.)", r"\1", value)
-    if ("index" in values) == ("name" in values):
-        raise ValueError("it takes either name= (FileDescriptorName= of the socket unit) or index=")
-    index = values.get("index")
-    if index is not None and not re.fullmatch(r"[0-9]{1,4}", index, re.ASCII):
-        raise ValueError(f"index={index!a} is no number")
-    found = given if given is not None else inherited()
-    return SystemdEndpoint(reactor, int(index) if index is not None else values["name"], found)
 
 
 @implementer(IStreamServerEndpoint)
@@ -65,16 +34,16 @@ class SystemdEndpoint:
     Args:
         reactor: Watches them.
         which: Their name, as a socket unit with several addresses has several sockets of one; or the place of one.
-        given: What we were started with.
+        given: What we were started with; None: `inherited`.
     """
 
-    def __init__(self, reactor: Any, which: str | int, given: ListenFDs) -> None:
+    def __init__(self, reactor: Any, which: str | int, given: ListenFDs | None = None) -> None:
         self._reactor = reactor
         self._which = which
-        self._given = given
+        self._given = inherited() if given is None else given
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Begin to accept; may be done again, as the descriptors that we were given stay open."""
+        """Start accepting; may be repeated, as the given descriptors stay open."""
         try:
             sockets = self._sockets()
         except OSError as error:
@@ -115,7 +84,7 @@ class SystemdEndpoint:
 
 
 def _duplicate(descriptor: int) -> socket.socket:
-    """Make a socket object of a copy; what kind it is, the kernel says."""
+    """Duplicate a descriptor as a socket object, whose kind the kernel says."""
     copy = os.dup(descriptor)
     try:
         found = socket.socket(fileno=copy)
@@ -170,10 +139,10 @@ class ActivatedPorts:
         self.ports = ports
 
     def startListening(self) -> None:
-        """They do."""
+        """Do nothing: the ports listen already."""
 
     def stopListening(self) -> Deferred[Any]:
-        """Accept no more."""
+        """Stop accepting on all."""
         return DeferredList([maybeDeferred(each.stopListening) for each in self.ports], fireOnOneErrback=True)
 
     def getHost(self) -> IAddress:

@@ -1,16 +1,14 @@
-"""Who we are under TLS, and who the client is: certificates and keys to contexts, client certificates to names.
+"""TLS contexts from PEM files, and the names in clients' certificates.
 
 TLS 1.2 with forward secrecy and authenticated encryption, or 1.3; nothing older, no renegotiation, no compression.
 Sessions are resumed from tickets, which the client keeps: a flood of handshakes leaves nothing here. Keys of tickets
 belong to one context, so a reload ends what was resumed on the strength of the old files.
 
-Rule of this file: it is imported only where a listener uses TLS, because OpenSSL costs every start that does without a
-tenth of a second.
+Imported only where a listener uses TLS, because OpenSSL costs every start that does without a tenth of a second.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -19,11 +17,11 @@ from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocolNegotiationFactory
 from zope.interface import implementer
 
-from cmdserver.config.schema import TLS
 from cmdserver.core.errors import BadTLSFiles
+from cmdserver.core.fingerprints import fingerprint_of
+from cmdserver.files.opening import ReadFile
 from cmdserver.files.safe_path import read_file
 from cmdserver.net.certificates import (
-    ReadFile,
     holder_of,
     is_authority,
     is_self_issued,
@@ -68,16 +66,6 @@ class TLSFiles:
     minimum_version: Literal["1.2", "1.3"] = "1.2"
 
 
-def files_of(wanted: TLS, certificate: Path | str, key: Path | str) -> TLSFiles:
-    """Put together what the configuration says, and where certificate and key turned out to be."""
-    return TLSFiles(
-        certificate=Path(certificate),
-        key=Path(key),
-        client_ca=Path(wanted.client_ca) if wanted.client_ca else None,
-        minimum_version=wanted.minimum_version,
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """Files that were read and found to be good."""
@@ -95,7 +83,7 @@ class PeerCertificate:
     names: tuple[str, ...]
     #: What of it could not be read, for people; None: everything could.
     trouble: str | None
-    #: SHA-256 of the whole, in hexadecimal, as ``openssl x509 -fingerprint -sha256`` says it but for colons and case.
+    #: See `fingerprint_of`.
     fingerprint: str
 
 
@@ -108,12 +96,15 @@ class ServerCredentials:
     """
 
     def __init__(self, loaded: Loaded) -> None:
-        #: May be replaced at any time.
-        self.loaded = loaded
+        self.reconfigure(loaded)
+
+    def reconfigure(self, loaded: Loaded) -> None:
+        """Open new connections with other files from now on."""
+        self._context = loaded.context
 
     def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: ARG002 - the interface's
-        """Begin a connection, as Twisted asks for it."""
-        return _Connection(self.loaded.context)
+        """Make OpenSSL's end of a connection."""
+        return _Connection(self._context)
 
 
 def load(files: TLSFiles, now: datetime, read: ReadFile = read_file) -> Loaded:
@@ -178,7 +169,7 @@ def peer_name(transport: Any, now: datetime) -> PeerCertificate | None:
     if shown is None:
         return None
     encoded = crypto.dump_certificate(crypto.FILETYPE_ASN1, shown)
-    fingerprint = sha256(encoded).hexdigest()
+    fingerprint = fingerprint_of(encoded)
     with without_warnings():
         try:
             certificate = x509.load_der_x509_certificate(encoded)
@@ -217,7 +208,7 @@ def _context(files: TLSFiles) -> SSL.Context:
 
 
 def _require_pair(files: TLSFiles, chain: list[x509.Certificate], public_key: object) -> None:
-    """See that the key is the first certificate's: ours comes before those between it and the root."""
+    """Require that the key belongs to the first certificate, before those between it and the root."""
     if public_key_of(chain[0], files.certificate) == public_key:
         return
     text = f"the key {files.key} does not belong to the certificate {files.certificate}"
@@ -295,7 +286,7 @@ def _age_warnings(path: Path, certificates: list[x509.Certificate], now: datetim
 
 
 def _openssl_text(error: Exception) -> str:
-    """Say what OpenSSL says, of which the last is the cause; in words for people where they are known."""
+    """Return OpenSSL's last reason, in plain words where there are some."""
     match error.args:
         case ([*_, (_, _, str(reason))],):
             return _REASONS.get(reason, reason)

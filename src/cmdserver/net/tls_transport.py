@@ -10,8 +10,7 @@ Twisted's TLS ends a connection as soon as the client ends its input, and cannot
   the client's end, but not for long: to close at once with bytes unread would make the kernel send a reset, and the
   answer could be lost with it (RFC 9112, section 9.6).
 
-Rule of this file: it rests on private names of Twisted's, all in `TLSTransport`;
-`tests.net.test_tls_transport` says which.
+It rests on private names of Twisted's, all in `TLSTransport`; `tests.net.test_tls_transport` says which.
 """
 
 import contextlib
@@ -34,8 +33,8 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-#: How long a client that was told everything may take to part.
-LINGER_SECONDS: Final = 2.0
+from cmdserver.net.lingering import LINGER_SECONDS
+
 #: How long a client that is to be sent away may take for the handshake, without which it cannot be told why.
 FAREWELL_SECONDS: Final = 3.0
 #: More than a record can hold.
@@ -77,7 +76,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
         super().loseConnection()
 
     def loseConnection(self) -> None:
-        """Send what is left to send, and part; what comes from now on is dropped."""
+        """Send what is left, close, and drop further input."""
         if self._is_leaving or not self.connected:
             return
         self._is_leaving = True
@@ -95,7 +94,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
     # What the transport outside tells
 
     def readConnectionLost(self) -> None:
-        """A FIN: the end of what was not ended properly before, see `is_input_cut`."""
+        """A FIN without a close_notify ends the input too; see `is_input_cut`."""
         if self._is_input_over:
             return
         if self._handshakeDone and (self._is_leaving or self._is_half_closeable):
@@ -212,7 +211,7 @@ class TLSFactory(TLSMemoryBIOFactory):
         self.clock = clock
 
     def buildProtocol(self, addr: IAddress | None) -> TLSTransport | None:  # type: ignore[override] # as IProtocolFactory
-        """Let a client in if the factory inside does."""
+        """Wrap the protocol of the factory inside, if it makes one."""
         inside = self.wrappedFactory.buildProtocol(addr)
         return None if inside is None else self.protocol(self, inside)
 

@@ -1,9 +1,8 @@
-"""What Prometheus reads: counted from events, and looked up when it asks.
+"""Metrics for Prometheus: counted from events, and looked up at a scrape.
 
 A label has no value that a client has chosen: a command that there is not counts as ``(unknown)``. Commands that there
 are have their series from the start, so that a rate does not begin with a jump.
-
-Rule of this file: an observer; it decides nothing. It is imported only if there is a web listener.
+Imported only if there is a web listener.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -37,7 +36,7 @@ class Now(Collector):
 
     Args:
         running: Processes.
-        queued: Questions that wait for a place.
+        queued: Runs that wait for a slot.
         connections: Open ones, by protocol.
         commands: Names of those that there are.
     """
@@ -55,7 +54,7 @@ class Now(Collector):
         self.commands = commands
 
     def collect(self) -> Iterator[Metric]:
-        """Look now."""
+        """Collect gauges."""
         yield GaugeMetricFamily("cmdserver_running", "Processes that are running", self._running())
         yield GaugeMetricFamily("cmdserver_queued", "Runs that wait for a place", self._queued())
         connections = GaugeMetricFamily("cmdserver_connections", "Open connections", labels=["protocol"])
@@ -71,7 +70,7 @@ class Metrics:
     """Counts events; an `Observer`.
 
     Args:
-        listeners: The protocols of the listeners that there can be.
+        protocols: All that there are.
         now: What is looked up.
     """
 
@@ -119,15 +118,17 @@ class Metrics:
                 assert_never(event)
 
     def render(self, commands: Collection[str]) -> bytes:
-        """Write everything down, of commands only those named, in Prometheus' text format 0.0.4."""
+        """Render all metrics, with the series of the given commands only, in Prometheus' text format 0.0.4."""
         self._begin_series()
-        return generate_latest(_Visible(self._registry, {*commands, *WORDS, UNKNOWN}))
+        visible = CollectorRegistry()
+        visible.register(_Visible(self._registry, {*commands, *WORDS, UNKNOWN}))
+        return generate_latest(visible)
 
     def _label(self, command: str | None) -> str:
         return command if command is not None and (command in self._now.commands() or command in WORDS) else UNKNOWN
 
     def _begin_series(self) -> None:
-        """Let commands that are new since the last look have all their series."""
+        """Create all series of commands that are new since the last scrape."""
         commands = frozenset(self._now.commands())
         for command in commands - self._known:
             self._durations.labels(command)
@@ -138,16 +139,15 @@ class Metrics:
         self._known = commands
 
 
-class _Visible(CollectorRegistry):
-    """A registry as somebody sees it who may not know of all commands."""
+class _Visible(Collector):
+    """A registry's metrics without the series of commands that are not named."""
 
     def __init__(self, registry: CollectorRegistry, commands: Collection[str]) -> None:
-        super().__init__()
         self._all = registry
         self._commands = commands
 
     def collect(self) -> Iterator[Metric]:
-        """Leave out what is of other commands."""
+        """Collect what is visible."""
         for metric in self._all.collect():
             visible = Metric(metric.name, metric.documentation, metric.type, metric.unit)
             visible.samples = [each for each in metric.samples if each.labels.get("command", UNKNOWN) in self._commands]

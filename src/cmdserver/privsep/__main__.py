@@ -81,7 +81,7 @@ def main(orders: Orders) -> None:
             if orders.pid_file:
                 remove_pid_file(Path(orders.pid_file), orders.daemon)
             if orders.state_directory:  # the daemon has become somebody who may not
-                remove_sockets(allowance.endpoints, orders.daemon)
+                remove_sockets(allowance.sockets, orders.daemon)
             return
 
 

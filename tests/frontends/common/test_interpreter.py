@@ -8,7 +8,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import Code, Malformed
-from cmdserver.core.model import Caller, Flow
+from cmdserver.core.model import Caller, Producer
 from cmdserver.frontends.common import line_protocol
 from cmdserver.frontends.common.interpreter import Interpreter
 from cmdserver.frontends.common.rendering import PIECE_BYTES
@@ -22,23 +22,23 @@ class RecordingOutput:
 
     def __init__(self) -> None:
         self.written = b""
-        self.flow: Flow | None = None
+        self.producer: Producer | None = None
         #: Everything that was followed, None for nothing any more.
-        self.followed: list[Flow | None] = []
+        self.followed: list[Producer | None] = []
         self.is_full = False
         self.is_full_after_a_write = False
 
     def write(self, data: bytes) -> None:
         assert data, "nothing was written"
         self.written += data
-        if self.is_full_after_a_write and self.flow is not None:
-            self.flow.pause()
+        if self.is_full_after_a_write and self.producer is not None:
+            self.producer.pauseProducing()
 
-    def follow(self, flow: Flow | None) -> None:
-        self.flow = flow
-        self.followed.append(flow)
-        if flow is not None and self.is_full:
-            flow.pause()
+    def follow(self, producer: Producer | None) -> None:
+        self.producer = producer
+        self.followed.append(producer)
+        if producer is not None and self.is_full:
+            producer.pauseProducing()
 
 
 class InterpreterTestCase(SynchronousTestCase):
@@ -213,21 +213,21 @@ class TextTests(InterpreterTestCase):
         self.process.says(b"out\n")
         self.assertEqual(self.output.written, b"")
 
-        flow = self.output.flow
-        assert flow is not None
-        flow.resume()
+        producer = self.output.producer
+        assert producer is not None
+        producer.resumeProducing()
         self.composition.turn()
         self.process.ends()
 
         self.successResultOf(done)
         self.assertEqual(self.output.written, b"out\n")
-        self.assertEqual(self.output.followed, [flow, None])
+        self.assertEqual(self.output.followed, [producer, None])
 
     def test_a_refusal_leaves_nothing_to_follow(self) -> None:
         """After a refusal nothing is followed either."""
         self.run_it("reboot", caller=GUY)
 
-        self.assertIsNone(self.output.flow)
+        self.assertIsNone(self.output.producer)
 
     def test_who_leaves_is_written_nothing_more(self) -> None:
         """After a cancel nothing is written, though the process goes on for a while; and the run is ended."""
@@ -326,10 +326,10 @@ class JsonTests(InterpreterTestCase):
 
         self.output.is_full_after_a_write = True
         lengths = []
-        while self.output.flow is not None:
+        while self.output.producer is not None:
             self.assertNoResult(done)
             before = len(self.output.written)
-            self.output.flow.resume()
+            self.output.producer.resumeProducing()
             lengths.append(len(self.output.written) - before)
 
         self.successResultOf(done)
@@ -343,11 +343,11 @@ class JsonTests(InterpreterTestCase):
         self.process.says(b"x" * 200_000)
         self.output.is_full_after_a_write = True
         self.process.ends()
-        flow, written = self.output.flow, self.output.written
-        assert flow is not None
+        producer, written = self.output.producer, self.output.written
+        assert producer is not None
 
         done.cancel()
-        flow.resume()
+        producer.resumeProducing()
 
         self.successResultOf(done)
         self.assertEqual(self.output.written, written)

@@ -11,11 +11,11 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.authenticator import Login, Offence
 from cmdserver.core.errors import Fault, LoginRefused
-from cmdserver.core.model import Caller
+from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.login_prompt import PASSWORD_PROMPT, USER_PROMPT, LoginPrompt
 from cmdserver.frontends.common.login_session import LOGIN_FAILED, LoginSession
+from cmdserver.limits.source_penalties import Offence
 
 ADA = Caller(name="ada", protocol="line", source="192.0.2.1", method="password")
 

@@ -10,9 +10,10 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.authenticator import Credentials, ListenerAuth, Login
+from cmdserver.auth.credentials import Credentials
+from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.config.schema import Limits
-from cmdserver.core.model import Caller
+from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.line.connection import GREETING, CertificateOf
 from cmdserver.frontends.line.front_end import LineFrontEnd

@@ -10,9 +10,10 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListen
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from cmdserver.auth.authenticator import ListenerAuth, Login
 from cmdserver.auth.credentials import Certificate
+from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import Code
+from cmdserver.core.model import Login
 from cmdserver.frontends.common.held_stderr import HELD_BYTES
 from cmdserver.frontends.line.connection import GREETING, LineConnection
 from tests.frontends.line.doubles import LineHouse

@@ -6,7 +6,8 @@ from dataclasses import replace
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.authenticator import Login, Offence
+from cmdserver.core.model import Login
+from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.proxied_endpoint import ProxyItself
 from tests.frontends.line.doubles import LineHouse
 from tests.frontends.web.doubles import FakeListenerAuth

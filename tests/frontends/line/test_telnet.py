@@ -5,9 +5,10 @@ from dataclasses import replace
 from twisted.internet.address import IPv4Address
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.authenticator import Login, Offence
 from cmdserver.core.errors import Code
+from cmdserver.core.model import Login
 from cmdserver.frontends.line.connection import INTERRUPTED
+from cmdserver.limits.source_penalties import Offence
 from tests.frontends.line.doubles import LineHouse
 from tests.frontends.web.doubles import FakeListenerAuth
 from tests.running_doubles import command

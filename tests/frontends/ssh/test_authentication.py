@@ -8,8 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.authenticator import Credentials
-from cmdserver.auth.credentials import Password, PublicKey
+from cmdserver.auth.credentials import Credentials, Password, PublicKey
 from cmdserver.core.errors import Busy, Fault, LoginRefused, Throttled
 from cmdserver.core.model import Caller
 from cmdserver.frontends.ssh.authentication import (

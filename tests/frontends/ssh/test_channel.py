@@ -17,11 +17,11 @@ class FakeFlow:
         self.is_paused = False
         self.turns = 0
 
-    def pause(self) -> None:
+    def pauseProducing(self) -> None:
         self.is_paused = True
         self.turns += 1
 
-    def resume(self) -> None:
+    def resumeProducing(self) -> None:
         self.is_paused = False
         self.turns += 1
 
@@ -114,46 +114,46 @@ class WritingTests(ChannelTestCase):
             self.channel.steer()
 
         self.link.when_sent = hold
-        flow = FakeFlow()
-        self.channel.follow(flow)
+        producer = FakeFlow()
+        self.channel.follow(producer)
         self.channel.out(b"x" * 60)
 
         self.assertEqual(len(self.sent()), 1)
-        self.assertTrue(flow.is_paused)
+        self.assertTrue(producer.is_paused)
 
 
 class FlowTests(ChannelTestCase):
     def test_pace(self) -> None:
         """What makes the output is paused while some of it waits."""
-        flow = FakeFlow()
-        self.channel.follow(flow)
+        producer = FakeFlow()
+        self.channel.follow(producer)
         self.channel.out(b"x" * 100)
-        self.assertFalse(flow.is_paused)
+        self.assertFalse(producer.is_paused)
         self.channel.out(b"x")
         self.channel.out(b"x")
-        self.assertTrue(flow.is_paused)
+        self.assertTrue(producer.is_paused)
         self.channel.widen(1)
-        self.assertTrue(flow.is_paused)
+        self.assertTrue(producer.is_paused)
         self.channel.widen(1)
-        self.assertFalse(flow.is_paused)
-        self.assertEqual(flow.turns, 2)
+        self.assertFalse(producer.is_paused)
+        self.assertEqual(producer.turns, 2)
 
     def test_starting_when_full(self) -> None:
         """What begins while something waits is paused at once."""
         self.channel.out(b"x" * 101)
-        flow = FakeFlow()
-        self.channel.follow(flow)
+        producer = FakeFlow()
+        self.channel.follow(producer)
 
-        self.assertTrue(flow.is_paused)
+        self.assertTrue(producer.is_paused)
 
     def test_letting_go(self) -> None:
         """What is over is left alone."""
-        flow = FakeFlow()
-        self.channel.follow(flow)
+        producer = FakeFlow()
+        self.channel.follow(producer)
         self.channel.follow(None)
         self.channel.out(b"x" * 200)
 
-        self.assertEqual(flow.turns, 0)
+        self.assertEqual(producer.turns, 0)
 
 
 class EndingTests(ChannelTestCase):

@@ -13,13 +13,13 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.authenticator import Login, Offence
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Busy, LoginRefused, Throttled
-from cmdserver.core.model import Caller
+from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.interface import FrontEndContext
-from cmdserver.frontends.ssh.connection import LINGER_SECONDS
-from cmdserver.frontends.ssh.front_end import MOST_PARTING, NOT_NOW, SSHFrontEnd, make
+from cmdserver.frontends.ssh.front_end import MOST_PARTING, NOT_NOW, SSHFrontEnd
+from cmdserver.limits.source_penalties import Offence
+from cmdserver.net.lingering import LINGER_SECONDS
 from cmdserver.net.proxied_endpoint import ProxyItself
 from cmdserver.sshtransport.encoding import string, uint32
 from tests.doubles import LAW
@@ -144,9 +144,8 @@ class SSHHouse(Composition):
             liveness=FakeLiveness(),  # type: ignore[arg-type]
             clock=self.clock,
             limits=lambda: self.limits,
-            ssh_host_keys=lambda: (HOST_KEY,),
         )
-        self.front_end: Any = make(self.listener_auth, context)  # type: ignore[arg-type]
+        self.front_end: Any = SSHFrontEnd(self.listener_auth, context, [HOST_KEY])  # type: ignore[arg-type]
         self._pipes = 0
 
     def accept(self) -> "Visit":

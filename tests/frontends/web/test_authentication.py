@@ -5,10 +5,11 @@ from urllib.parse import urlencode
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.authenticator import Login, Offence
 from cmdserver.auth.credentials import BearerToken, Password
 from cmdserver.core.errors import Code
+from cmdserver.core.model import Login
 from cmdserver.frontends.web.sessions import IDLE_SECONDS
+from cmdserver.limits.source_penalties import Offence
 from tests.frontends.web.doubles import HOST, Client, WebHouse
 from tests.running_doubles import command, user
 

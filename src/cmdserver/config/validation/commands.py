@@ -51,7 +51,7 @@ class CommandChecks:
         for variable, value in settings.environment.items():
             if not _VARIABLE_NAME.fullmatch(variable) or "\0" in value:
                 self._note((*path, "environment", variable), "is no environment variable")
-        user, group = self._authenticator(name, settings)
+        user, group = self._user_and_group(name, settings)
         executable = self._reader.attempt((*path, "run"), self._host.executable, settings.run[0])
         if settings.working_directory != "/":
             self._reader.attempt((*path, "working_directory"), self._host.require_directory, settings.working_directory)
@@ -127,7 +127,7 @@ class CommandChecks:
             self._note(("commands", name, "share"), text)
         return is_small and (settings.read_only if settings.share is None else settings.share)
 
-    def _authenticator(self, name: str, settings: CommandSettings) -> tuple[str, str]:
+    def _user_and_group(self, name: str, settings: CommandSettings) -> tuple[str, str]:
         """Find as whom a command runs: user and group."""
         path = ("commands", name)
         user = settings.user or self._host.user()

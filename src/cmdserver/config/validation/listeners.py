@@ -1,7 +1,6 @@
 """The listeners: whether their endpoints can be opened, who can log in there, and at the price of what."""
 
 from collections.abc import Callable, Sequence
-from ipaddress import ip_address
 
 from cmdserver.config.decoding import Reader
 from cmdserver.config.host import Host
@@ -9,10 +8,10 @@ from cmdserver.config.schema import Listen
 from cmdserver.config.source_map import Path
 from cmdserver.core import endpoints
 from cmdserver.core.endpoints import Endpoint
-from cmdserver.core.model import Listening
+from cmdserver.core.model import Listening, Login
 
-#: Raises a ValueError for what is no endpoint description.
-CheckEndpoint = Callable[[str], object]
+#: Raises a ValueError for an endpoint that cannot be.
+CheckEndpoint = Callable[[Endpoint], object]
 
 
 class ListenerChecks:
@@ -21,7 +20,7 @@ class ListenerChecks:
     Args:
         reader: Takes the notes.
         host: Whose addresses and ports they are.
-        check_endpoint: Asked for each description.
+        check_endpoint: Asked for each endpoint.
     """
 
     def __init__(self, reader: Reader, host: Host, check_endpoint: CheckEndpoint) -> None:
@@ -34,46 +33,52 @@ class ListenerChecks:
         if not listens:
             self._reader.note((), "there is no [[listen]], so there is nothing to do")
         found: list[Listening] = []
+        texts: set[str] = set()
         for index, listen in enumerate(listens):
             if listen is None:
                 continue
             self._protocol(index, listen)
             for text in [listen.endpoint] if isinstance(listen.endpoint, str) else listen.endpoint:
-                self._endpoint(("listen", index), listen, text)
-                if text in [each.endpoint for each in found]:
+                endpoint = self._endpoint(("listen", index), listen, text)
+                if text in texts:
                     self._reader.note(("listen", index, "endpoint"), f"{text} is there twice")
-                found.append(Listening(protocol=listen.protocol, endpoint=text, tls=listen.tls, login=listen.login))
+                texts.add(text)
+                if endpoint is not None:
+                    found.append(
+                        Listening(protocol=listen.protocol, endpoint=endpoint, tls=listen.tls, login=listen.login)
+                    )
         return found
 
     def _protocol(self, index: int, listen: Listen) -> None:
         path: Path = ("listen", index)
-        if listen.protocol == "ssh" and listen.tls:
+        if listen.protocol.secures_itself and listen.tls:
             self._reader.note((*path, "tls"), "SSH has keys of its own and does not go over TLS")
-        if listen.protocol == "ssh" and listen.login != "required":
+        if listen.protocol.secures_itself and listen.login is not Login.REQUIRED:
             text = f'is "{listen.login}", but at an SSH listener a login is always required'
             self._reader.note((*path, "login"), text)
-        if listen.allow_plaintext_passwords and (_is_secret(listen) or listen.login == "never"):
+        if listen.allow_plaintext_passwords and (_is_secret(listen) or listen.login is Login.NEVER):
             text = "is without effect: no password comes here over plain TCP"
             self._reader.warn((*path, "allow_plaintext_passwords"), text)
 
-    def _endpoint(self, path: Path, listen: Listen, text: str) -> None:
+    def _endpoint(self, path: Path, listen: Listen, text: str) -> Endpoint | None:
         path = (*path, "endpoint")
         try:
-            self._check_endpoint(text)
             endpoint = endpoints.parse(text)
+            self._check_endpoint(endpoint)
         except ValueError as error:
             self._reader.note(path, f"{endpoints.quoted(text)} is no endpoint description: {error}")
-            return
-        if endpoint.kind == "unix" and not endpoint.arguments["address"].startswith("/"):
+            return None
+        if endpoint.kind == "unix" and endpoint.path is None:
             self._reader.note(path, f"{text} is no absolute path, and the daemon runs in /")
         self._address(path, endpoint)
-        is_open = not (_is_secret(listen) or listen.allow_plaintext_passwords or is_local(endpoint))
-        if listen.login != "never" and is_open:
+        is_open = not (_is_secret(listen) or listen.allow_plaintext_passwords or endpoint.is_local)
+        if listen.login is not Login.NEVER and is_open:
             advice = "say tls = true, listen on loopback only, or set allow_plaintext_passwords = true"
             self._reader.note(path, f"{text} would take passwords over plain TCP from other hosts; {advice}")
+        return endpoint
 
     def _address(self, path: Path, endpoint: Endpoint) -> None:
-        interface, port = endpoint.arguments.get("interface", ""), endpoint.arguments.get("port", "")
+        interface, port = endpoint.interface, endpoint.arguments.get("port", "")
         if interface and not endpoints.is_address(interface) and self._host.is_network_interface(interface):
             text = f"interface={interface} names a network interface; what belongs there is its address"
             self._reader.note(path, text)
@@ -83,20 +88,4 @@ class ListenerChecks:
 
 
 def _is_secret(listen: Listen) -> bool:
-    return listen.tls or listen.protocol == "ssh"
-
-
-def is_local(endpoint: Endpoint) -> bool:
-    """Whether it is certain that nobody but this host can reach an endpoint; what is unusual is not.
-
-    What comes from a proxy comes from other hosts, and a kind that is not known may lead anywhere.
-    """
-    if endpoint.is_proxied or endpoint.kind not in {"tcp", "tcp6", "unix"}:
-        return False
-    if endpoint.kind == "unix":
-        return True
-    interface = endpoint.arguments.get("interface", "")
-    try:
-        return interface == "localhost" or ip_address(interface).is_loopback
-    except ValueError:
-        return False
+    return listen.tls or listen.protocol.secures_itself

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from cmdserver.config.daemon_user import shared_user_warning
 from cmdserver.config.decoding import Reader
 from cmdserver.config.host import Host
-from cmdserver.config.schema import TLS, CommandSettings, Settings, Web
-from cmdserver.core.addresses import parse_network
-from cmdserver.core.model import Listening
+from cmdserver.config.schema import TLS, CommandSettings, Limits, Settings, Web
+from cmdserver.core.addresses import Network, parse_network
+from cmdserver.core.model import Listening, Login
+from cmdserver.core.protocols import Protocol
 from cmdserver.limits.max_startups import MaxStartups
 
 #: What no proxy and no client spells in two ways (RFC 3986, section 2.3).
@@ -42,17 +43,21 @@ class OtherChecks:
 
     def rest(self, settings: Settings) -> None:
         """What every file has."""
-        note, attempt = self._reader.note, self._reader.attempt
+        note = self._reader.note
         if settings.state_dir is not None and not settings.state_dir.startswith("/"):
             note(("state_dir",), f"{settings.state_dir} is not an absolute path")
         for path, value in ((("state_dir",), settings.state_dir or ""), (("audit", "file"), settings.audit.file)):
             if "\0" in value:
                 note(path, "has a NUL character in it")
-        attempt(("limits", "unauthenticated"), MaxStartups.parse, settings.limits.unauthenticated)
-        for network in settings.limits.penalty_exempt:
-            attempt(("limits", "penalty_exempt"), parse_network, network)
         self._runner(settings)
         self._base_path(settings.web.base_path, {*settings.commands, "metrics", "-"})
+
+    def limits(self, limits: Limits) -> tuple[MaxStartups, tuple[Network, ...]]:
+        """Read ``unauthenticated``, which has its default if it has a mistake, and ``penalty_exempt``."""
+        attempt = self._reader.attempt
+        startups = attempt(("limits", "unauthenticated"), MaxStartups.parse, limits.unauthenticated)
+        networks = [attempt(("limits", "penalty_exempt"), parse_network, each) for each in limits.penalty_exempt]
+        return startups or MaxStartups.parse(Limits().unauthenticated), tuple(filter(None, networks))
 
     def _base_path(self, base_path: str, taken: Collection[str]) -> None:
         """Where the web is served must be a path, and hide none of its own addresses."""
@@ -102,8 +107,8 @@ class OtherChecks:
         secure = [each for each in listening if each.tls]
         if settings.tls != TLS() and not secure:
             self._reader.warn(("tls",), "is without effect: no listener says tls = true")
-        elif settings.tls.client_ca is not None and all(each.login == "never" for each in secure):
+        elif settings.tls.client_ca is not None and all(each.login is Login.NEVER for each in secure):
             text = "is without effect: no listener with tls = true takes a login"
             self._reader.warn(("tls", "client_ca"), text)
-        if settings.web != Web() and not any(each.protocol == "web" for each in listening):
+        if settings.web != Web() and not any(each.protocol is Protocol.WEB for each in listening):
             self._reader.warn(("web",), "is without effect: no listener speaks it")

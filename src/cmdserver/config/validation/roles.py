@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 from cmdserver.config.decoding import Reader
 from cmdserver.config.schema import RoleSettings
-from cmdserver.core.model import Listening, Role
+from cmdserver.core.model import Listening, Login, Role
 from cmdserver.core.names import ANONYMOUS, AUTHENTICATED, is_glob, is_user_name
 
 _ROLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -67,11 +67,11 @@ class RoleChecks:
                 self._reader.warn(("commands", command), "is in no role, so nobody may run it")
 
 
-def _nobody_has(name: str, role: RoleSettings, logins: set[str]) -> str | None:
+def _nobody_has(name: str, role: RoleSettings, logins: set[Login]) -> str | None:
     """Say why a role is nobody's; None if it is not."""
     if name == ANONYMOUS:
-        return None if logins - {"required"} else "is nobody's: every listener requires a login"
-    if not logins - {"never"}:
+        return None if logins - {Login.REQUIRED} else "is nobody's: every listener requires a login"
+    if not logins - {Login.NEVER}:
         return "is nobody's: no listener takes a login"
     if name != AUTHENTICATED and not role.users:
         return "is nobody's: it lists no users"

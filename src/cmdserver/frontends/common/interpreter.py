@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from cmdserver.core.errors import Refusal, RequestError
 from cmdserver.core.escaping import Printable
-from cmdserver.core.model import Answer, Caller, Flow, Grant, Somebody
+from cmdserver.core.model import Answer, Caller, Grant, Producer, Somebody, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.frontends.common import line_protocol, rendering
 from cmdserver.frontends.common.held_stderr import HeldStderr
@@ -24,8 +24,8 @@ class Output(Protocol):
     def write(self, data: bytes) -> None:
         """Send bytes; never blocks."""
 
-    def follow(self, flow: Flow | None) -> None:
-        """Pause and resume ``flow`` as the client keeps up; None: there is nothing to pause any more."""
+    def follow(self, producer: Producer | None) -> None:
+        """Pause and resume ``producer`` as the client keeps up; None: there is nothing to pause any more."""
 
 
 class Interpreter:
@@ -109,7 +109,7 @@ class Interpreter:
 
 
 class _JSONAnswer:
-    """A `Flow` of an answer that is there already: it is made JSON as the client takes it."""
+    """A `Producer` of an answer that is there already: it is made JSON as the client takes it."""
 
     def __init__(self, pieces: Iterator[bytes], output: Output) -> None:
         self._pieces = pieces
@@ -126,10 +126,10 @@ class _JSONAnswer:
             self._written = Deferred(self._forget)
         return self._written
 
-    def pause(self) -> None:
+    def pauseProducing(self) -> None:
         self._is_paused = True
 
-    def resume(self) -> None:
+    def resumeProducing(self) -> None:
         self._is_paused = False
         self._go_on()
 
@@ -158,20 +158,20 @@ class _TextAnswer:
         self._printable = Printable()
         self._ends_line = True
 
-    def started(self, grant: Grant, flow: Flow) -> None:
+    def started(self, grant: Grant, producer: Producer) -> None:
         self._is_raw = grant.command.raw
-        self._output.follow(flow)
+        self._output.follow(producer)
 
-    def out(self, chunk: bytes) -> None:
-        self._write(chunk if self._is_raw else self._printable.feed(chunk))
-
-    def err(self, chunk: bytes) -> None:
-        self._stderr.add(chunk)
+    def write(self, stream: Stream, chunk: bytes) -> None:
+        if stream is Stream.STDERR:
+            self._stderr.add(chunk)
+        else:
+            self._write(chunk if self._is_raw else self._printable.feed(chunk))
 
     def finish(self, answer: Answer) -> None:
         self._output.follow(None)
         self._write(self._printable.finish())
-        self.out(self._stderr.text(answer.grant.command.name))
+        self.write(Stream.STDOUT, self._stderr.text(answer.grant.command.name))
         self._write(self._printable.finish())
         self._say(rendering.answer_trailer(answer))
 

@@ -12,11 +12,13 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from cmdserver.auth.authenticator import ListenerAuth, Login, Offence, Password
+from cmdserver.auth.credentials import Password
+from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import LoginRefused, RequestError
-from cmdserver.core.model import Caller
+from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.login_prompt import LoginPrompt
 from cmdserver.frontends.common.rendering import error_text
+from cmdserver.limits.source_penalties import Offence
 
 LOGIN_FAILED = b"Login failed.\n"
 

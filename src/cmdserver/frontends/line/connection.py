@@ -19,15 +19,17 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.auth.authenticator import Credentials, ListenerAuth, Login, Offence
+from cmdserver.auth.credentials import Credentials
+from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import BadArgument, Busy, Malformed, Refusal
-from cmdserver.core.model import Caller
+from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common import line_protocol
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.common.interpreter import Interpreter
 from cmdserver.frontends.common.login_session import LoginSession
 from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.line.pacing import PacedConnection
+from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.connection_table import Connections
 
 GREETING = b"What can I do for you?\n"

@@ -20,14 +20,11 @@ from zope.interface import implementer
 
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Malformed
-from cmdserver.core.model import Flow
+from cmdserver.core.model import Producer
 from cmdserver.frontends.common.line_protocol import LineBuffer
 from cmdserver.frontends.line.telnet import IAC, Interrupt, Reply, Telnet, Text
 from cmdserver.net.connection_table import Connections
-
-#: How long a client that was told everything may go on sending before it is cut off. To close at once with bytes unread
-#: would make the kernel send a reset, and the answer could be lost with it (RFC 9112, section 9.6).
-LINGER_SECONDS = 2.0
+from cmdserver.net.lingering import LINGER_SECONDS
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
@@ -44,7 +41,7 @@ class PacedConnection(Protocol):
     transport: Any
 
     # Most connections are idle, and there may be ten thousand: what is as it was at first stays in the class.
-    _flow: Flow | None = None
+    _producer: Producer | None = None
     _is_output_full = False
     _is_input_paused = False
     _is_input_over = False
@@ -94,11 +91,11 @@ class PacedConnection(Protocol):
         """Send bytes of an answer."""
         self.transport.write(data if self._telnet is None else self._telnet.encode(data))
 
-    def follow(self, flow: Flow | None) -> None:
+    def follow(self, producer: Producer | None) -> None:
         """Let the client's pace be the flow's."""
-        self._flow = flow
-        if flow is not None and self._is_output_full:
-            flow.pause()
+        self._producer = producer
+        if producer is not None and self._is_output_full:
+            producer.pauseProducing()
 
     def _expect_line(self) -> None:
         """It is the client's turn, unless it is ours, or it has been told by when."""
@@ -178,7 +175,7 @@ class PacedConnection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it
         """The connection is gone."""
         self._is_closing = True
-        self._flow = None
+        self._producer = None
         self._connections.closed(self)
 
     # IHalfCloseableProtocol
@@ -204,8 +201,8 @@ class PacedConnection(Protocol):
     def pauseProducing(self) -> None:
         """The client does not keep up: it is to take what there is within ``idle_seconds``."""
         self._is_output_full = True
-        if self._flow is not None:
-            self._flow.pause()
+        if self._producer is not None:
+            self._producer.pauseProducing()
         if not self._is_on_trial:
             self._connections.expect_within(self, self._limits().idle_seconds)
 
@@ -214,8 +211,8 @@ class PacedConnection(Protocol):
         self._is_output_full = False
         if self._is_closing:
             return
-        if self._flow is not None:
-            self._flow.resume()
+        if self._producer is not None:
+            self._producer.resumeProducing()
         if self._telnet is not None and not self._buffer.is_full:
             self._read_on()
         self._expect_line()

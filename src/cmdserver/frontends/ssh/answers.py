@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from cmdserver.core.errors import BadArgument, Malformed, Refusal, RequestError
 from cmdserver.core.escaping import Printable
-from cmdserver.core.model import Answer, Caller, Flow, Grant
+from cmdserver.core.model import Answer, Caller, Grant, Producer, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.frontends.common import line_protocol, rendering
 from cmdserver.frontends.common.interpreter import Interpreter
@@ -26,8 +26,8 @@ class Streams(Protocol):
     def err(self, data: bytes) -> None:
         """Write to standard error."""
 
-    def follow(self, flow: Flow | None) -> None:
-        """Pause and resume ``flow`` as the client keeps up; None: there is nothing to pause any more."""
+    def follow(self, producer: Producer | None) -> None:
+        """Pause and resume ``producer`` as the client keeps up; None: there is nothing to pause any more."""
 
 
 class Answers:
@@ -141,15 +141,15 @@ class _Run:
         #: Whether what was last written where complaints go ended a line.
         self._ends_line = True
 
-    def started(self, grant: Grant, flow: Flow) -> None:
+    def started(self, grant: Grant, producer: Producer) -> None:
         self._is_raw = grant.command.raw
-        self._streams.follow(flow)
+        self._streams.follow(producer)
 
-    def out(self, chunk: bytes) -> None:
-        self._write_out(chunk if self._is_raw else self._out.feed(chunk))
-
-    def err(self, chunk: bytes) -> None:
-        self._write_err(chunk if self._is_raw else self._err.feed(chunk))
+    def write(self, stream: Stream, chunk: bytes) -> None:
+        if stream is Stream.STDOUT:
+            self._write_out(chunk if self._is_raw else self._out.feed(chunk))
+        else:
+            self._write_err(chunk if self._is_raw else self._err.feed(chunk))
 
     def finish(self, answer: Answer) -> ExitStatus:
         self.stop()

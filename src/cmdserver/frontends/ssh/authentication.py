@@ -13,8 +13,8 @@ from twisted.conch.ssh.service import SSHService
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
-from cmdserver.auth.authenticator import Credentials, ListenerAuth, Password
-from cmdserver.auth.credentials import PublicKey
+from cmdserver.auth.credentials import Credentials, Password, PublicKey
+from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import LoginRefused, RequestError
 from cmdserver.core.model import Caller
 from cmdserver.sshtransport.encoding import Fields, Malformed, string, uint32

@@ -8,7 +8,7 @@ Rule of this file: it knows windows and packets, not what they are for.
 from collections import deque
 from typing import Protocol
 
-from cmdserver.core.model import Flow
+from cmdserver.core.model import Producer
 from cmdserver.frontends.ssh.ending import ExitStatus
 from cmdserver.sshtransport.encoding import string, uint32
 
@@ -61,7 +61,7 @@ class Channel:
         self._waiting: deque[tuple[bool, bytes]] = deque()
         #: Of the first of them, what has been sent.
         self._offset = 0
-        self._flow: Flow | None = None
+        self._producer: Producer | None = None
         self._is_flow_paused = False
         self._ending: ExitStatus | None = None
         self._has_closed = False
@@ -76,9 +76,9 @@ class Channel:
         """Write to standard error."""
         self._write(True, data)
 
-    def follow(self, flow: Flow | None) -> None:
-        """Pause and resume ``flow`` as the client keeps up; None: there is nothing to pause any more."""
-        self._flow = flow
+    def follow(self, producer: Producer | None) -> None:
+        """Pause and resume ``producer`` as the client keeps up; None: there is nothing to pause any more."""
+        self._producer = producer
         self._is_flow_paused = False
         self.steer()
 
@@ -117,13 +117,13 @@ class Channel:
 
     def steer(self) -> None:
         """Pause the flow while something waits, and let it go on when nothing does."""
-        if self._flow is None or self.is_full == self._is_flow_paused:
+        if self._producer is None or self.is_full == self._is_flow_paused:
             return
         self._is_flow_paused = self.is_full
         if self._is_flow_paused:
-            self._flow.pause()
+            self._producer.pauseProducing()
         else:
-            self._flow.resume()
+            self._producer.resumeProducing()
 
     def close(self) -> None:
         """Close our side; what was not sent is forgotten."""

@@ -16,7 +16,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from cmdserver.auth.authenticator import ListenerAuth, Offence
+from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import Busy
 from cmdserver.core.model import Caller
 from cmdserver.frontends.common.interface import FrontEndContext
@@ -24,12 +24,11 @@ from cmdserver.frontends.ssh.answers import Answers
 from cmdserver.frontends.ssh.authentication import SUCCESS, Authentication
 from cmdserver.frontends.ssh.channels import Channels
 from cmdserver.frontends.ssh.silent import SilentLogger
+from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.connection_table import Connections
+from cmdserver.net.lingering import LINGER_SECONDS
 from cmdserver.sshtransport.encoding import Malformed
 from cmdserver.sshtransport.transport import ServerTransport
-
-#: For a client to take its last words, and to close.
-LINGER_SECONDS = 2.0
 
 _log = Logger()
 

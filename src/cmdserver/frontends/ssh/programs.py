@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import Code
-from cmdserver.core.model import Flow
+from cmdserver.core.model import Producer
 from cmdserver.frontends.ssh.answers import Answers
 from cmdserver.frontends.ssh.ending import INTERRUPTED, STATUS, ExitStatus
 
@@ -27,8 +27,8 @@ class Output(Protocol):
     def err(self, data: bytes) -> None:
         """Write to standard error."""
 
-    def follow(self, flow: Flow | None) -> None:
-        """Pause and resume ``flow`` as the client keeps up."""
+    def follow(self, producer: Producer | None) -> None:
+        """Pause and resume ``producer`` as the client keeps up."""
 
     def exit(self, ending: ExitStatus) -> None:
         """Say how it ended, when all is sent; only the first time counts."""
@@ -70,9 +70,9 @@ class Screenful:
         """See `Streams`."""
         self.out(data)
 
-    def follow(self, flow: Flow | None) -> None:
+    def follow(self, producer: Producer | None) -> None:
         """See `Streams`."""
-        self._output.follow(flow)
+        self._output.follow(producer)
 
 
 class Program(ABC):

@@ -16,15 +16,16 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from cmdserver.auth.authenticator import Credentials, ListenerAuth, Login, Offence
-from cmdserver.auth.credentials import BearerToken, Password
+from cmdserver.auth.credentials import BearerToken, Credentials, Password
+from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import LoginRefused, UnreadableCredentials
-from cmdserver.core.model import Caller, Somebody, Stranger
+from cmdserver.core.model import Caller, Login, Somebody, Stranger
 from cmdserver.frontends.web.http import guard
 from cmdserver.frontends.web.http.fields import Fields
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages.pages import TOKEN_FIELD, TOKEN_HEADER, Visitor
 from cmdserver.frontends.web.sessions import SECRET_BYTES, Session, Sessions
+from cmdserver.limits.source_penalties import Offence
 
 #: A browser sends a cookie with this prefix only if it came over TLS, from this very host, for all of it (RFC 6265bis,
 #: section 4.1.3.2).

@@ -34,7 +34,7 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.core.model import Answer, Flow, Grant
+from cmdserver.core.model import Answer, Grant, Producer, Stream
 from cmdserver.dispatch.output_parsers import Kept
 from cmdserver.frontends.common.rendering import error_json, outcome_json
 from cmdserver.frontends.web.http.negotiation import Representation
@@ -52,6 +52,11 @@ KEPT_BYTES: Final = 1 << 16
 KEPT_EVENTS: Final = 128
 
 _HEARTBEAT: Final = b": still running\n\n"
+
+
+#: The kinds of events that carry output.
+_NAMES = {Stream.STDOUT: b"stdout", Stream.STDERR: b"stderr"}
+_OUTPUT = frozenset(_NAMES.values())
 
 
 class Streams(Protocol):
@@ -86,8 +91,8 @@ class EventStream:
         self._streams = streams
         self._request: WebRequest | None = request
         self._asked: Deferred[None] | None = None
-        self._flow: Flow | None = None
-        self._whole = {b"stdout": Whole(), b"stderr": Whole()}
+        self._producer: Producer | None = None
+        self._whole = {stream: Whole() for stream in Stream}
         #: Number, kind and data of what may have to be told again; output as it is, so that it can be everybody's.
         self._kept: deque[tuple[int, bytes, bytes]] = deque()
         self._kept_bytes = 0
@@ -107,9 +112,9 @@ class EventStream:
 
     # Sink
 
-    def started(self, grant: Grant, flow: Flow) -> None:
+    def started(self, grant: Grant, producer: Producer) -> None:
         """See `Sink`."""
-        self._flow = flow
+        self._producer = producer
         self._kept_output.begin(grant.command)
         if self._request is not None:
             self._open(self._request)
@@ -117,28 +122,25 @@ class EventStream:
             b"started", json.dumps({"command": grant.command.name, "arguments": grant.arguments}).encode("ascii")
         )
 
-    def out(self, chunk: bytes) -> None:
+    def write(self, stream: Stream, chunk: bytes) -> None:
         """See `Sink`."""
-        self._kept_output.add(chunk)
-        self._output(b"stdout", self._whole[b"stdout"].feed(chunk))
-
-    def err(self, chunk: bytes) -> None:
-        """See `Sink`."""
-        self._output(b"stderr", self._whole[b"stderr"].feed(chunk))
+        if stream is Stream.STDOUT:
+            self._kept_output.add(chunk)
+        self._output(_NAMES[stream], self._whole[stream].feed(chunk))
 
     # IPushProducer
 
     def pauseProducing(self) -> None:
         """The reader does not keep up."""
         self._is_full = True
-        if self._flow is not None:
-            self._flow.pause()
+        if self._producer is not None:
+            self._producer.pauseProducing()
 
     def resumeProducing(self) -> None:
         """It has caught up."""
         self._is_full = False
-        if self._flow is not None:
-            self._flow.resume()
+        if self._producer is not None:
+            self._producer.resumeProducing()
 
     def stopProducing(self) -> None:
         """The connection is gone; ``when_gone`` sees to that."""
@@ -165,8 +167,8 @@ class EventStream:
                 self._write(number, kind, data)
         if self._is_over:
             self._close()
-        elif self._flow is not None and not self._is_full:
-            self._flow.resume()
+        elif self._producer is not None and not self._is_full:
+            self._producer.resumeProducing()
 
     def stop(self) -> None:
         """End the run, if nobody else has a share in it: its reader has said that it wants no more."""
@@ -180,10 +182,10 @@ class EventStream:
 
     def _detached(self) -> None:
         self._request = None
-        if self._flow is None or self._is_over or self._streams.lingering >= MOST_LINGERING:
+        if self._producer is None or self._is_over or self._streams.lingering >= MOST_LINGERING:
             self._leave()
             return
-        self._flow.pause()
+        self._producer.pauseProducing()
         self._streams.lingering += 1
         self._lingering = self._streams.site.clock.callLater(RESUME_SECONDS, self._lingered)
 
@@ -211,8 +213,8 @@ class EventStream:
     # The end
 
     def _answered(self, answer: Answer) -> None:
-        for kind, whole in self._whole.items():
-            self._output(kind, whole.finish())
+        for stream, whole in self._whole.items():
+            self._output(_NAMES[stream], whole.finish())
         streamed = self._kept_output.output()
         picture = gallery.told(answer, streamed)
         if picture is not None:
@@ -240,7 +242,7 @@ class EventStream:
 
     def _end(self) -> None:
         self._is_over = True
-        self._flow = None
+        self._producer = None
         if self._request is not None:
             self._close()
 
@@ -269,7 +271,7 @@ class EventStream:
 
     def _write(self, number: int, kind: bytes, data: bytes) -> None:
         if self._request is not None:
-            encoded = self._streams.encode(data) if kind in self._whole else data
+            encoded = self._streams.encode(data) if kind in _OUTPUT else data
             name = self.name.encode("ascii")
             self._request.write(b"id: %s.%d\nevent: %s\ndata: %s\n\n" % (name, number, kind, encoded))
 

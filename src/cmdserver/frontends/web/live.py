@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from cmdserver.core.errors import RequestError
 from cmdserver.core.escaping import Printable
-from cmdserver.core.model import Answer, Flow, Grant
+from cmdserver.core.model import Answer, Grant, Producer, Stream
 from cmdserver.dispatch.output_parsers import Kept
 from cmdserver.frontends.common.held_stderr import HeldStderr
 from cmdserver.frontends.web import answers
@@ -46,33 +46,26 @@ class Live:
     def __init__(self, request: WebRequest, held_bytes: int) -> None:
         self.request = request
         self._held_bytes = held_bytes
-        self._held: list[tuple[bytes, bool]] = []
+        self._held: list[tuple[Stream, bytes]] = []
         self._held_length = 0
         self._is_open = False
         self._is_full = False
-        self._flow: Flow | None = None
+        self._producer: Producer | None = None
 
     # Sink
 
-    def started(self, grant: Grant, flow: Flow) -> None:
+    def started(self, grant: Grant, producer: Producer) -> None:
         """See `Sink`."""
-        self._flow = flow
+        self._producer = producer
         self.grant = grant
         self.request.registerProducer(self, True)
 
-    def out(self, chunk: bytes) -> None:
+    def write(self, stream: Stream, chunk: bytes) -> None:
         """See `Sink`."""
-        self._take(chunk, is_error=False)
-
-    def err(self, chunk: bytes) -> None:
-        """See `Sink`."""
-        self._take(chunk, is_error=True)
-
-    def _take(self, chunk: bytes, *, is_error: bool) -> None:
         if self._is_open:
-            self.say(chunk, is_error=is_error)
+            self.say(stream, chunk)
             return
-        self._held.append((chunk, is_error))
+        self._held.append((stream, chunk))
         self._held_length += len(chunk)
         if self._held_length > self._held_bytes:
             self.open()
@@ -83,14 +76,14 @@ class Live:
             self._is_open = True
             self.request.begin(HTTPStatus.OK, self.representation)
             self.preface()
-            for chunk, is_error in self._held:
-                self.say(chunk, is_error=is_error)
+            for stream, chunk in self._held:
+                self.say(stream, chunk)
             self._held.clear()
 
     def close(self) -> None:
         """Nothing more will come of the run."""
-        if self._flow is not None:
-            self._flow = None
+        if self._producer is not None:
+            self._producer = None
             if not self.request.is_gone:
                 self.request.unregisterProducer()
 
@@ -99,7 +92,7 @@ class Live:
     def preface(self) -> None:
         """Write what comes before all output."""
 
-    def say(self, chunk: bytes, *, is_error: bool) -> None:
+    def say(self, stream: Stream, chunk: bytes) -> None:
         """Write a piece of output."""
         raise NotImplementedError
 
@@ -107,13 +100,13 @@ class Live:
 
     def pauseProducing(self) -> None:
         """The client does not keep up."""
-        if self._flow is not None:
-            self._flow.pause()
+        if self._producer is not None:
+            self._producer.pauseProducing()
 
     def resumeProducing(self) -> None:
         """It has caught up."""
-        if self._flow is not None:
-            self._flow.resume()
+        if self._producer is not None:
+            self._producer.resumeProducing()
 
     def stopProducing(self) -> None:
         """The connection is gone; the request's ``when_gone`` sees to that."""
@@ -129,16 +122,16 @@ class LiveText(Live):
         self._stderr = HeldStderr()
         self._ends_line = True
 
-    def _take(self, chunk: bytes, *, is_error: bool) -> None:
+    def write(self, stream: Stream, chunk: bytes) -> None:
         """Keep standard error for the end."""
-        if is_error:
+        if stream is Stream.STDERR:
             self._stderr.add(chunk)
         else:
-            super()._take(chunk, is_error=False)
+            super().write(stream, chunk)
 
-    def say(self, chunk: bytes, *, is_error: bool) -> None:
+    def say(self, stream: Stream, chunk: bytes) -> None:
         """See `Live`."""
-        del is_error
+        del stream
         self._ends_line = chunk.endswith(b"\n")
         self.request.write(chunk)
 
@@ -148,7 +141,7 @@ class LiveText(Live):
         has_failed = answers.has_failed(answer)
         stderr = self._stderr.text(answer.grant.command.name) if has_failed else b""
         if not self._is_open:
-            body = b"".join(chunk for chunk, _ in self._held) + stderr
+            body = b"".join(chunk for _, chunk in self._held) + stderr
             if has_failed:
                 body += answers.complaint(answer, ends_line=not body or body.endswith(b"\n"))
             headers = answers.outcome_headers(answer)
@@ -157,7 +150,7 @@ class LiveText(Live):
             self.request.respond(answers.status_of(answer, self.representation), self.representation, body, headers)
         elif has_failed:
             if stderr:
-                self.say(stderr, is_error=True)
+                self.say(Stream.STDERR, stderr)
             self.request.write(answers.complaint(answer, ends_line=self._ends_line))
             self.request.cut()
         else:
@@ -182,19 +175,20 @@ class LivePage(Live):
         self._arguments = arguments
         self._clock = clock
         self._patience: IDelayedCall | None = None
-        self._printable = {False: Printable(), True: Printable()}
+        self._printable = {stream: Printable() for stream in Stream}
         self._kept = Kept()
 
-    def started(self, grant: Grant, flow: Flow) -> None:
+    def started(self, grant: Grant, producer: Producer) -> None:
         """See `Sink`."""
-        super().started(grant, flow)
+        super().started(grant, producer)
         self._kept.begin(grant.command)
         self._patience = self._clock.callLater(PATIENCE_SECONDS, self.open)
 
-    def out(self, chunk: bytes) -> None:
+    def write(self, stream: Stream, chunk: bytes) -> None:
         """See `Sink`."""
-        self._kept.add(chunk)
-        super().out(chunk)
+        if stream is Stream.STDOUT:
+            self._kept.add(chunk)
+        super().write(stream, chunk)
 
     def close(self) -> None:
         """See `Live`."""
@@ -207,9 +201,9 @@ class LivePage(Live):
         """See `Live`."""
         self.request.write(pages.command_head(self._visitor, self.grant.command, self._arguments))
 
-    def say(self, chunk: bytes, *, is_error: bool) -> None:
+    def say(self, stream: Stream, chunk: bytes) -> None:
         """See `Live`."""
-        self._write(self._printable[is_error].feed(chunk), is_error=is_error)
+        self._write(stream, self._printable[stream].feed(chunk))
 
     def finish(self, answer: Answer) -> None:
         """All is known."""
@@ -221,8 +215,8 @@ class LivePage(Live):
             self.request.finish()
             return
         head = pages.command_head(self._visitor, answer.grant.command, self._arguments)
-        said = [self._piece(self._printable[is_error].feed(chunk), is_error=is_error) for chunk, is_error in self._held]
-        rest = [self._piece(printable.finish(), is_error=is_error) for is_error, printable in self._printable.items()]
+        said = [self._piece(stream, self._printable[stream].feed(chunk)) for stream, chunk in self._held]
+        rest = [self._piece(stream, printable.finish()) for stream, printable in self._printable.items()]
         body = b"".join((head, *said, *rest, tail))
         status = answers.status_of(answer, self.representation)
         self.request.respond(status, self.representation, body, answers.outcome_headers(answer))
@@ -240,12 +234,12 @@ class LivePage(Live):
         return self._is_open
 
     def _flush(self) -> None:
-        for is_error, printable in self._printable.items():
-            self._write(printable.finish(), is_error=is_error)
+        for stream, printable in self._printable.items():
+            self._write(stream, printable.finish())
 
-    def _write(self, text: bytes, *, is_error: bool) -> None:
+    def _write(self, stream: Stream, text: bytes) -> None:
         if text:
-            self.request.write(self._piece(text, is_error=is_error))
+            self.request.write(self._piece(stream, text))
 
-    def _piece(self, text: bytes, *, is_error: bool) -> bytes:
-        return pages.command_output(text, is_error=is_error) if text else b""
+    def _piece(self, stream: Stream, text: bytes) -> bytes:
+        return pages.command_output(text, is_error=stream is Stream.STDERR) if text else b""

@@ -7,9 +7,8 @@ from http import HTTPStatus
 
 from twisted.python.failure import Failure
 
-from cmdserver.auth.authenticator import Login
 from cmdserver.core.errors import LoginRefused
-from cmdserver.core.model import Caller, Somebody, Stranger
+from cmdserver.core.model import Caller, Login, Somebody, Stranger
 from cmdserver.frontends.web.http import guard
 from cmdserver.frontends.web.http.fields import Fields
 from cmdserver.frontends.web.http.negotiation import Representation

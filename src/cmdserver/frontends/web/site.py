@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.resource import getChildForRequest
 
-from cmdserver.auth.authenticator import ListenerAuth
+from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import LoginRequired, Malformed, Refusal, RequestError
 from cmdserver.core.model import Caller, Somebody, Stranger
 from cmdserver.dispatch.dispatcher import Dispatcher

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistakes
-from cmdserver.config.loading import Configuration, Source
+from cmdserver.config.loading import Source
 from cmdserver.core.model import Command
 from cmdserver.files.safe_path import UnsafePath, read_file
 from cmdserver.privsep.messages import Read, Report, checksum_of
@@ -59,9 +60,10 @@ class Allowance:
         return self._now.configuration.limits.running + _SPARE_RUNS
 
     @property
-    def endpoints(self) -> tuple[str, ...]:
-        """Where the daemon listens."""
-        return tuple(each.endpoint for each in self._now.configuration.listening)
+    def sockets(self) -> tuple[Path, ...]:
+        """The daemon's UNIX sockets."""
+        paths = (each.endpoint.path for each in self._now.configuration.listening)
+        return tuple(path for path in paths if path is not None)
 
     @property
     def checksum(self) -> int:

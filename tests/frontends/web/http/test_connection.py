@@ -4,12 +4,14 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.authenticator import Login, Offence
 from cmdserver.auth.credentials import Certificate
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Code
+from cmdserver.core.model import Login
 from cmdserver.frontends.web.http.channel import MOST_AHEAD_BYTES
-from cmdserver.frontends.web.http.connection import LINGER_BYTES, LINGER_SECONDS
+from cmdserver.frontends.web.http.connection import LINGER_BYTES
+from cmdserver.limits.source_penalties import Offence
+from cmdserver.net.lingering import LINGER_SECONDS
 from cmdserver.net.proxied_endpoint import ProxyItself
 from tests.frontends.web.doubles import CLIENT, HOST, WebHouse
 from tests.running_doubles import command

@@ -17,17 +17,17 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.auth.authenticator import Credentials, ListenerAuth, Login, Offence
+from cmdserver.auth.credentials import Credentials
+from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import Fault, LoginRefused, Malformed, Refusal, RequestError
-from cmdserver.core.model import Caller
+from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.web.http.channel import Channel
 from cmdserver.frontends.web.http.request import WebRequest
+from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.connection_table import Connections
+from cmdserver.net.lingering import LINGER_SECONDS
 
-#: How long a client that was refused may go on sending before it is cut off. To close at once with bytes unread would
-#: make the kernel send a reset, and the answer could be lost with it (RFC 9112, section 9.6).
-LINGER_SECONDS: Final = 2.0
 #: And how much.
 LINGER_BYTES: Final = 1 << 20
 

@@ -1,0 +1,181 @@
+"""SIGHUP: read the configuration again. A good one takes effect without dropping a connection; a bad one does not.
+
+A reload is all or nothing: all that can fail is done by `Reloader.prepare`, and by the exchange of the listeners, which
+undoes itself. What follows in `Reloader.commit` must not fail.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from cmdserver.app.composition import Composition
+from cmdserver.app.host_process import tell_systemd
+from cmdserver.config.configuration import Configuration
+from cmdserver.config.decoding import Mistakes
+from cmdserver.config.loading import Source, changes
+from cmdserver.core.errors import AuditError, BadTLSFiles, CannotListen, CannotStart
+from cmdserver.files.opening import ReadFile
+from cmdserver.files.safe_path import read_file
+from cmdserver.net.listener import Listener
+from cmdserver.net.listeners import Listeners
+from cmdserver.observers.audit_log import Prepared
+from cmdserver.privsep.daemon.process import RunnerProcess
+
+if TYPE_CHECKING:  # the type of what is imported late, see `cmdserver.app.tls`
+    from cmdserver.net.tls_context import Loaded
+
+NO_RELOAD = "a reload is under way or the daemon is stopping; this SIGHUP is ignored"
+
+_log = Logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rereading:
+    """How the configuration is read again."""
+
+    #: Reads its text; raises OSError or `Mistakes`.
+    load: Callable[[], Source]
+    #: Makes sense of a text; raises `Mistakes`.
+    look: Callable[[Source], Configuration]
+    #: The same for a text in which the runner process has found no mistakes, with what reads files for it.
+    believe: Callable[[Source, ReadFile], Configuration]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Another configuration, for which everything is read and opened; nothing has changed yet."""
+
+    source: Source
+    configuration: Configuration
+    audit: Prepared
+    tls: "Loaded | None"
+    #: Open listeners that stay, and those to be opened.
+    kept: list[Listener]
+    wanted: list[Listener]
+
+
+class Reloader:
+    """Replaces the configuration of a running daemon.
+
+    Args:
+        rereading: How it is read again.
+        source: The text that the daemon goes by.
+        composition: All parts.
+        listeners: The open ones.
+        runner_process: Which must go by the same text; None if there is none.
+    """
+
+    def __init__(
+        self,
+        rereading: Rereading,
+        source: Source,
+        composition: Composition,
+        listeners: Listeners,
+        runner_process: RunnerProcess | None,
+    ) -> None:
+        self._rereading = rereading
+        self._source = source
+        self._composition = composition
+        self._listeners = listeners
+        self._runner_process = runner_process
+        self._is_reloading = False
+
+    def reload(self) -> Deferred[None]:
+        """Read the configuration again; what goes wrong is logged."""
+        return Deferred.fromCoroutine(self._reload()).addErrback(
+            lambda failure: _log.failure("the configuration could not be changed", failure)
+        )
+
+    async def _reload(self) -> None:
+        if self._is_reloading:
+            _log.warn(NO_RELOAD)
+            return
+        self._is_reloading = True
+        tell_systemd("RELOADING=1")
+        try:
+            await self._read_and_replace()
+        except Mistakes as mistakes:
+            _complain(map(str, mistakes.mistakes))
+        except OSError as error:
+            _log.error("the configuration cannot be read; nothing was changed: {error}", error=error)
+        except (AuditError, BadTLSFiles, CannotListen, CannotStart) as error:
+            _log.error("nothing was changed: {error}", error=error)
+        except ImportError as error:  # see `preloading`
+            _log.error(
+                "nothing was changed: this takes a restart, as Python cannot be read by us: {error}", error=error
+            )
+        finally:
+            self._is_reloading = False
+            tell_systemd("READY=1")
+
+    async def _read_and_replace(self) -> None:
+        """Read, or have it read by the runner process, and replace what differs."""
+        read: ReadFile = read_file
+        if self._runner_process is None:
+            source = self._rereading.load()
+            configuration = self._rereading.look(source)
+        else:
+            reading = await self._runner_process.reread()
+            if reading.mistakes:
+                _complain(reading.mistakes)
+                return
+            source, read = Source(path=self._source.path, text=reading.text), reading.read
+            configuration = self._rereading.believe(source, read)
+        await self.commit(self.prepare(source, configuration, read))
+
+    def prepare(self, source: Source, configuration: Configuration, read: ReadFile) -> Plan:
+        """Open the audit file, read TLS's files, and make the listeners.
+
+        Raises:
+            AuditError, BadTLSFiles, CannotStart: It does not work; nothing has changed.
+        """
+        composition = self._composition
+        audit = composition.audit.prepare(composition.audit_path(configuration))
+        try:
+            tls = composition.load_tls(configuration, read)
+            kept = [each for each in self._listeners if each.key in configuration.listening]
+            known = [each.key for each in kept]
+            wanted = [composition.listener(key, tls) for key in configuration.listening if key not in known]
+        except BaseException:
+            audit.discard()
+            raise
+        return Plan(source=source, configuration=configuration, audit=audit, tls=tls, kept=kept, wanted=wanted)
+
+    async def commit(self, plan: Plan) -> None:
+        """Exchange the listeners, and then everything else.
+
+        Raises:
+            CannotListen: A listener cannot be opened; nothing has changed.
+        """
+        try:
+            await self._listeners.replace(plan.kept, plan.wanted)
+        except BaseException:
+            plan.audit.discard()
+            raise
+        old = self._composition.configuration.settings
+        self._source = plan.source
+        self._composition.audit.adopt(plan.audit)
+        if self._runner_process is not None:
+            self._runner_process.adopt(plan.source.text)
+        self._composition.reconfigure(plan.configuration, plan.tls)
+        new = plan.configuration.settings
+        for change in changes(old, new) or ["nothing differs"]:
+            _log.info("configuration read again: {change}", change=change)
+        log_warnings(plan.configuration)
+        if old.state_dir != new.state_dir:
+            _log.warn("state_dir takes effect at the next start")
+
+
+def log_warnings(configuration: Configuration) -> None:
+    """Log what in a configuration is without effect, or has another than may be meant."""
+    for warning in configuration.warnings:
+        _log.warn("configuration: {warning}", warning=str(warning))
+
+
+def _complain(mistakes: Iterable[str]) -> None:
+    for mistake in mistakes:
+        _log.error("configuration: {mistake}", mistake=mistake)
+    _log.error("the configuration has mistakes; nothing was changed")

@@ -1,0 +1,109 @@
+"""What one listener asks about who its clients are."""
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred, fail
+from twisted.python.failure import Failure
+
+from cmdserver.auth import callers
+from cmdserver.auth.authenticator import Authenticator
+from cmdserver.auth.callers import Arrival
+from cmdserver.auth.credentials import Credentials
+from cmdserver.core.model import Caller, Login, Stranger
+from cmdserver.limits.source_penalties import Offence
+
+
+class ListenerAuth:
+    """Authentication at one listener.
+
+    Args:
+        name: The listener's protocol, as the audit file and ``whoami`` say it.
+        login: Whether its callers log in.
+        authenticator: Shared by all listeners; None for one at which nobody logs in.
+        place: The listener's endpoint: unauthenticated connections are counted for each.
+    """
+
+    def __init__(self, name: str, login: Login, authenticator: Authenticator | None = None, place: str = "") -> None:
+        self.name = name
+        self.place = place
+        self.login = login
+        self._authenticator = authenticator
+
+    def stranger(self, source: str) -> Stranger:
+        """Name somebody who is not authenticated, to audit what they get wrong.
+
+        Args:
+            source: Where they call from, as `cmdserver.net.listener.source_of` says it.
+        """
+        return Stranger(protocol=self.name, source=source)
+
+    def anonymous(self, source: str) -> Caller:
+        """Make a caller of a client that was asked nothing; raises `LoginRequired` where it has to log in."""
+        return callers.anonymous(self._arrival(source), self.login)
+
+    def log_in(self, source: str, credentials: Credentials) -> Deferred[Caller]:
+        """See `Authenticator.log_in`."""
+        return self._require_authenticator().log_in(self._arrival(source), credentials)
+
+    def log_in_by_certificate(
+        self, source: str, certificate: Callable[[], Credentials | None]
+    ) -> Deferred[Caller] | None:
+        """Log in whoever has shown a certificate.
+
+        Args:
+            source: Where they call from.
+            certificate: Reads what a client's verified certificate says; None if it has shown none. Clients decide what
+                it reads: should it raise anything, that is a login that failed.
+
+        Returns:
+            As `log_in`; None if there is no certificate, or nobody logs in here.
+        """
+        if self.login is Login.NEVER:
+            return None
+        try:
+            credentials = certificate()
+        except Exception:  # noqa: BLE001 - see above
+            return fail(self._require_authenticator().failed_before(self._arrival(source), "certificate", Failure()))
+        return self.log_in(source, credentials) if credentials is not None else None
+
+    def is_acceptable_key(self, source: str, name: str, blob: bytes) -> Deferred[bool]:
+        """Whether a signature by a key would log somebody in; SSH clients ask before they sign (RFC 4252, section 7).
+
+        Fails with `Busy` if that cannot be found out now. To cancel it is to give up.
+        """
+        return self._require_authenticator().is_acceptable_key(name, blob, source)
+
+    def refused_in_handshake(self, source: str, reason: str) -> None:
+        """See `Authenticator.refused_in_handshake`; nobody logs in at a listener without an authenticator."""
+        if self._authenticator is not None:
+            self._authenticator.refused_in_handshake(self._arrival(source), reason)
+
+    def again(self, caller: Caller, source: str) -> Caller:
+        """Return the caller of a session, calling from ``source`` now."""
+        return callers.from_elsewhere(caller, source)
+
+    # For those who have not logged in yet, at a listener that requires it
+
+    def arrive(self, source: str) -> None:
+        """Count somebody in who has not logged in; raises `Throttled` or `Busy`."""
+        if self.login is Login.REQUIRED:
+            self._require_authenticator().login_limit.enter(self.place, source)
+
+    def settle(self, source: str) -> None:
+        """Count somebody out who has logged in, or is gone; once for each that arrived."""
+        if self.login is Login.REQUIRED:
+            self._require_authenticator().login_limit.leave(self.place, source)
+
+    def offended(self, source: str, offence: Offence) -> None:
+        """Remember that a connection came to nothing; not to be asked twice for the same one."""
+        if self._authenticator is not None:
+            self._authenticator.login_limit.offend(source, offence)
+
+    def _arrival(self, source: str) -> Arrival:
+        return Arrival(self.name, source, self.place)
+
+    def _require_authenticator(self) -> Authenticator:
+        if self._authenticator is None:
+            message = "nobody logs in at this listener"
+            raise ValueError(message)
+        return self._authenticator

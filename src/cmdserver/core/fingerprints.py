@@ -1,0 +1,13 @@
+"""Fingerprints of keys and certificates, as OpenSSH writes them."""
+
+from base64 import b64encode
+from hashlib import sha256
+
+
+def fingerprint_of(encoded: bytes) -> str:
+    """Return ``SHA256:`` and the digest in base64 without padding, as ``ssh-keygen -l`` does.
+
+    Args:
+        encoded: A public key as in RFC 4253, section 6.6; or a certificate in DER.
+    """
+    return "SHA256:" + b64encode(sha256(encoded).digest()).rstrip(b"=").decode()

@@ -1,0 +1,34 @@
+"""What listeners can speak: one row for each protocol, the only place in which a new one is named.
+
+A front end is imported when a listener of its protocol is configured, and nothing here imports it.
+"""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Protocol(StrEnum):
+    """A protocol; its value is what the configuration, the audit file and the metrics call it.
+
+    Attributes:
+        front_end: The module whose ``make`` makes its front end; see `cmdserver.frontends.common.interface`.
+        own_modules: What only its listeners need, by the beginnings of the modules' names; see `preloading`.
+        secures_itself: Whether it encrypts, so that it does not go over TLS, and always asks for a login.
+    """
+
+    front_end: str
+    own_modules: tuple[str, ...]
+    secures_itself: bool
+
+    def __new__(cls, name: str, front_end: str, own_modules: tuple[str, ...], secures_itself: bool) -> Self:  # noqa: FBT001 - a row of the table below
+        """Make one of its row."""
+        protocol = str.__new__(cls, name)
+        protocol._value_ = name
+        protocol.front_end = f"cmdserver.{front_end}"
+        protocol.own_modules = tuple(f"cmdserver.{each}" for each in own_modules)
+        protocol.secures_itself = secures_itself
+        return protocol
+
+    LINE = "line", "frontends.line.front_end", (), False
+    WEB = "web", "frontends.web.front_end", ("frontends.web", "observers.metrics"), False
+    SSH = "ssh", "frontends.ssh.front_end", ("frontends.ssh", "net.ssh_host_keys", "sshtransport"), True

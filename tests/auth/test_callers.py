@@ -1,0 +1,55 @@
+"""Tests of who becomes a Caller, and of what."""
+
+from dataclasses import fields
+
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.portal import IRealm
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from cmdserver.auth.callers import ICaller, Realm, suppose
+from cmdserver.auth.checkers import CertificateChecker
+from cmdserver.auth.credentials import Proof
+from cmdserver.core.errors import (
+    Code,
+    LoginRefused,
+    RequestError,
+)
+from cmdserver.core.model import Caller
+from tests.auth.doubles import HERE
+
+
+class RealmTests(SynchronousTestCase):
+    def test_nobody_is_proved(self) -> None:
+        """A proof that names nobody, or is good for no command, makes no Caller: that would be an anonymous one."""
+        for proof in (Proof(name="", method="token"), Proof(name="ada", method="publickey", forced_words=())):
+            self.assertRaises(UnauthorizedLogin, Realm().requestAvatar, proof, HERE, ICaller)
+
+    def test_all_of_a_proof_counts(self) -> None:
+        """What limits a proof limits its caller."""
+        proof = Proof(name="ada", method="token", commands=frozenset({"df"}), forced_words=("df",), permits_pty=False)
+        _, caller, _ = Realm().requestAvatar(proof, HERE, ICaller)
+
+        for each in fields(Proof):
+            self.assertEqual(getattr(caller, each.name), getattr(proof, each.name))
+            self.assertNotEqual(getattr(proof, each.name), each.default)
+
+    def test_provides_what_cred_wants(self) -> None:
+        """Realm and checkers are what they say they are."""
+        verifyObject(IRealm, Realm())
+        verifyObject(ICredentialsChecker, CertificateChecker())
+
+    def test_nothing_else_is_to_be_had(self) -> None:
+        """Whoever asks the realm for anything but a Caller is refused."""
+        self.assertRaises(NotImplementedError, Realm().requestAvatar, "x", HERE)
+
+    def test_supposed_callers_are_nobody_here(self) -> None:
+        """Who is only supposed to call has no listener and no source."""
+        self.assertEqual(suppose("ada"), Caller(name="ada", protocol="", source="", method="none"))
+        self.assertTrue(suppose(None).is_anonymous)
+
+    def test_errors_are_requests_errors(self) -> None:
+        """What a refused login says is in the one vocabulary."""
+        self.assertIsInstance(LoginRefused(), RequestError)
+        self.assertEqual(LoginRefused().code, Code.DENIED)

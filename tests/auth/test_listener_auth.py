@@ -1,0 +1,140 @@
+"""Tests of authentication at one listener: the anonymous, certificates, and those who have not logged in yet."""
+
+from dataclasses import fields
+from typing import Any
+from unittest.mock import Mock
+
+from cmdserver.auth.credentials import Certificate
+from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.core.errors import (
+    AuditError,
+    Busy,
+    Code,
+    Fault,
+    LoginRequired,
+    Throttled,
+)
+from cmdserver.core.model import Caller, Login
+from cmdserver.limits.source_penalties import Offence
+from tests.auth.doubles import IdentityTestCase, password
+
+
+class UnauthenticatedTests(IdentityTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.protocol = ListenerAuth("line", Login.REQUIRED, self.authenticator)
+
+    def test_unauthenticated_connections_are_bounded(self) -> None:
+        """Who has not logged in is counted, until they have or are gone."""
+        self.protocol.arrive("192.0.2.1")
+        self.protocol.arrive("192.0.2.2")
+        self.assertRaises(Busy, self.protocol.arrive, "192.0.2.3")
+        self.protocol.settle("192.0.2.1")
+
+        self.protocol.arrive("192.0.2.3")
+
+    def test_offences_add_up(self) -> None:
+        """A source that wastes our time is kept away from every login, for a while."""
+        for _ in range(4):
+            self.protocol.offended("192.0.2.1", Offence.AUTHFAIL)
+
+        self.assertRaises(Throttled, self.protocol.arrive, "192.0.2.1")
+        self.assertIsInstance(self.log_in(password("ada", b"right")), Throttled)
+        self.assertEqual([outcome for _, _, outcome, _ in self.written], [Code.THROTTLED])
+        self.protocol.arrive("192.0.2.2")
+        self.clock.advance(3600)
+        self.assertIsInstance(self.log_in(password("ada", b"right")), Caller)
+
+    def test_doors_without_a_login(self) -> None:
+        """Nothing is counted where nobody is asked; and nobody can be."""
+        protocol = ListenerAuth("line", Login.NEVER)
+        for _ in range(10):
+            protocol.arrive("192.0.2.1")
+            protocol.settle("192.0.2.1")
+        protocol.offended("192.0.2.1", Offence.AUTHFAIL)
+        self.assertRaises(ValueError, protocol.log_in, "192.0.2.1", password("ada", b"right"))
+
+
+class ListenerAuthTests(IdentityTestCase):
+    def test_the_anonymous(self) -> None:
+        """They are where nobody has to log in, and nowhere else."""
+        for login in (Login.NEVER, Login.OPTIONAL):
+            caller = ListenerAuth("line", login, self.authenticator, "tcp:2022").anonymous("192.0.2.1")
+            self.assertEqual(
+                caller, Caller(name=None, protocol="line", source="192.0.2.1", method="none", listener="tcp:2022")
+            )
+        self.assertRaises(
+            LoginRequired, ListenerAuth("line", Login.REQUIRED, self.authenticator).anonymous, "192.0.2.1"
+        )
+
+    def test_strangers(self) -> None:
+        """Whoever has not been let in can be written down, and counts as the anonymous from there do."""
+        stranger = ListenerAuth("line", Login.REQUIRED, self.authenticator).stranger("192.0.2.1")
+        anonymous = ListenerAuth("line", Login.NEVER).anonymous("192.0.2.1")
+
+        self.assertNotIsInstance(stranger, Caller)
+        for name in ("name", "protocol", "source", "method", "key"):
+            self.assertEqual(getattr(stranger, name), getattr(anonymous, name), name)
+
+    def test_listeners_are_known(self) -> None:
+        """A caller says which listener it came through."""
+        protocol = ListenerAuth("line", Login.REQUIRED, self.authenticator, "tcp:2023")
+        caller = self.successResultOf(protocol.log_in("192.0.2.1", password("ada", b"right")))
+
+        self.assertEqual(caller.listener, "tcp:2023")
+
+    def test_again_is_the_same(self) -> None:
+        """Who is recognised is who they were in everything, whatever is ever added, but for where they call from."""
+        values: dict[str, Any] = {
+            "name": "ada",
+            "protocol": "web",
+            "source": "192.0.2.1",
+            "method": "token",
+            "commands": frozenset({"df"}),
+            "forced_words": ("df",),
+            "permits_pty": False,
+            "listener": "tcp:2080",
+        }
+        self.assertEqual(values.keys(), {each.name for each in fields(Caller)}, "say here what is new")
+        before = Caller(**values)
+        for each in fields(Caller):
+            self.assertNotEqual(getattr(before, each.name), each.default, "a default would not show")
+
+        after = ListenerAuth("web", Login.OPTIONAL, self.authenticator).again(before, "192.0.2.9")
+
+        self.assertEqual(after, Caller(**values | {"source": "192.0.2.9"}))
+        self.assertIs(ListenerAuth("web", Login.OPTIONAL, self.authenticator).again(before, "192.0.2.1"), before)
+
+    def test_certificates(self) -> None:
+        """Who has shown one is logged in by it; who has not, or is not asked, is not."""
+        ada = Certificate(names=("ada",), fingerprint="SHA256:00", source="192.0.2.1")
+        protocol = ListenerAuth("line", Login.OPTIONAL, self.authenticator)
+        trying = protocol.log_in_by_certificate("192.0.2.1", lambda: ada)
+        assert trying is not None
+        self.assertEqual(self.successResultOf(trying).name, "ada")
+        self.assertIsNone(protocol.log_in_by_certificate("192.0.2.1", lambda: None))
+        self.assertIsNone(ListenerAuth("line", Login.NEVER).log_in_by_certificate("192.0.2.1", lambda: ada))
+
+    def test_certificates_that_cannot_be_read(self) -> None:
+        """Whatever is raised over one is a login that failed, written down and logged, and told as a fault."""
+        for login in (Login.OPTIONAL, Login.REQUIRED):
+            trying = ListenerAuth("line", login, self.authenticator).log_in_by_certificate(
+                "192.0.2.1", Mock(side_effect=LookupError)
+            )
+            assert trying is not None
+            self.failureResultOf(trying, Fault)
+        self.assertEqual(
+            [(each[0], each[1], each[2]) for each in self.written], [(None, "certificate", Code.FAULT)] * 2
+        )
+        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 2)
+
+    def test_certificates_that_can_neither_be_read_nor_written_down(self) -> None:
+        """Not even then is anybody let in."""
+        for trouble in (AuditError("full"), ValueError("x")):
+            self.ledger.append = Mock(side_effect=trouble)  # type: ignore[method-assign]
+            trying = ListenerAuth("line", Login.REQUIRED, self.authenticator).log_in_by_certificate(
+                "192.0.2.1", Mock(side_effect=LookupError)
+            )
+            assert trying is not None
+            self.failureResultOf(trying, Fault)
+        self.flushLoggedErrors()

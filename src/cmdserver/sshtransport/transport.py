@@ -92,6 +92,10 @@ class ServerTransport(ProtectedTransport, SSHServerTransport):
         if self._peerSupportsExtensions:
             self._send(MSG_EXT_INFO, encode_extensions(SERVER_EXTENSIONS))
 
+    def serviceFor(self, name: bytes) -> Any:
+        """Return what makes the service of that name, None if there is none; the factory knows, as with Conch."""
+        return self.factory.getService(self, name)
+
     def ssh_SERVICE_REQUEST(self, packet: bytes) -> None:
         """Start authentication, once.
 
@@ -102,7 +106,7 @@ class ServerTransport(ProtectedTransport, SSHServerTransport):
         fields.end()
         if self._is_service_asked_for:
             raise Disconnection(DISCONNECT_PROTOCOL_ERROR, b"Unexpected message")
-        service = self.factory.getService(self, name) if name == _FIRST_SERVICE else None
+        service = self.serviceFor(name) if name == _FIRST_SERVICE else None
         if service is None:
             raise Disconnection(DISCONNECT_SERVICE_NOT_AVAILABLE, b"Service not available")
         self._is_service_asked_for = True

@@ -27,7 +27,10 @@ class FakeConnection:
     def __init__(self) -> None:
         self.sent: list[tuple[int, bytes]] = []
         self.isOutputHeld = False
-        self.stirs = 0
+        #: Requests that are being answered.
+        self.active_requests = 0
+        #: How often the client has shown that it is not idle.
+        self.heard_of = 0
         #: Called after each packet, as a transport below may say that it is full.
         self.when_sent: Callable[[], object] = lambda: None
 
@@ -35,8 +38,14 @@ class FakeConnection:
         self.sent.append((messageType, payload))
         self.when_sent()
 
-    def stirred(self) -> None:
-        self.stirs += 1
+    def request_began(self) -> None:
+        self.active_requests += 1
+
+    def request_ended(self) -> None:
+        self.active_requests -= 1
+
+    def heard(self) -> None:
+        self.heard_of += 1
 
 
 class Client:

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.core.model import Stream
 from cmdserver.frontends.ssh.channel import CLOSE, EOF, REQUEST, WINDOW_BYTES, Channel
-from cmdserver.frontends.ssh.ending import ExitStatus
+from cmdserver.frontends.ssh.exit_status import ExitStatus
 from tests.doubles import LAW
 from tests.frontends.ssh.doubles import ADJUST, DATA, EXTENDED, FakeConnection
 
@@ -49,7 +50,7 @@ class ChannelTestCase(SynchronousTestCase):
 class WritingTests(ChannelTestCase):
     def test_packets(self) -> None:
         """Output goes in packets that the client takes."""
-        self.channel.out(b"x" * 90)
+        self.channel.write(Stream.STDOUT, b"x" * 90)
 
         self.assertEqual([len(each) for each in self.sent()], [40, 40, 10])
 
@@ -57,23 +58,23 @@ class WritingTests(ChannelTestCase):
         """A client's word for how large packets may be is believed up to 32 KiB, and never below one byte."""
         for believed, said in ((32768, 1 << 31), (1, 0)):
             self.open(window=100_000, packet=said)
-            self.channel.out(b"x" * 32768 * 2 if said else b"xx")
+            self.channel.write(Stream.STDOUT, b"x" * 32768 * 2 if said else b"xx")
             self.assertEqual([len(each) for each in self.sent()], [believed] * 2)
 
     def test_both_streams(self) -> None:
         """Standard output and standard error go in the order in which they were written."""
-        self.channel.out(b"1")
-        self.channel.err(b"2")
-        self.channel.out(b"3")
+        self.channel.write(Stream.STDOUT, b"1")
+        self.channel.write(Stream.STDERR, b"2")
+        self.channel.write(Stream.STDOUT, b"3")
 
         self.assertEqual(self.kinds, [DATA, EXTENDED, DATA])
         self.assertEqual((self.sent(), self.sent(EXTENDED)), ([b"1", b"3"], [b"2"]))
 
     def test_window(self) -> None:
         """What the client has no room for waits, and goes in the same order when it has."""
-        self.channel.out(b"a" * 90)
-        self.channel.err(b"b" * 20)
-        self.channel.out(b"c")
+        self.channel.write(Stream.STDOUT, b"a" * 90)
+        self.channel.write(Stream.STDERR, b"b" * 20)
+        self.channel.write(Stream.STDOUT, b"c")
         self.assertEqual((len(b"".join(self.sent())), len(b"".join(self.sent(EXTENDED)))), (90, 10))
 
         self.channel.widen(10)
@@ -87,23 +88,23 @@ class WritingTests(ChannelTestCase):
         for _ in range(3):
             self.channel.widen(0xFFFFFFFF)
 
-        self.channel.out(b"x")
+        self.channel.write(Stream.STDOUT, b"x")
         self.assertEqual(self.sent(), [b"x"])
 
     def test_nothing(self) -> None:
         """An empty chunk is no packet."""
-        self.channel.out(b"")
+        self.channel.write(Stream.STDOUT, b"")
 
         self.assertEqual(self.link.sent, [])
 
     def test_a_connection_that_is_full(self) -> None:
         """Output waits for the connection, too."""
         self.link.isOutputHeld = True
-        self.channel.out(b"x")
+        self.channel.write(Stream.STDOUT, b"x")
         self.assertEqual(self.link.sent, [])
 
         self.link.isOutputHeld = False
-        self.channel.send_on()
+        self.channel.send_waiting()
         self.assertEqual(self.sent(), [b"x"])
 
     def test_a_connection_that_becomes_full(self) -> None:
@@ -116,7 +117,7 @@ class WritingTests(ChannelTestCase):
         self.link.when_sent = hold
         producer = FakeFlow()
         self.channel.follow(producer)
-        self.channel.out(b"x" * 60)
+        self.channel.write(Stream.STDOUT, b"x" * 60)
 
         self.assertEqual(len(self.sent()), 1)
         self.assertTrue(producer.is_paused)
@@ -127,10 +128,10 @@ class FlowTests(ChannelTestCase):
         """What makes the output is paused while some of it waits."""
         producer = FakeFlow()
         self.channel.follow(producer)
-        self.channel.out(b"x" * 100)
+        self.channel.write(Stream.STDOUT, b"x" * 100)
         self.assertFalse(producer.is_paused)
-        self.channel.out(b"x")
-        self.channel.out(b"x")
+        self.channel.write(Stream.STDOUT, b"x")
+        self.channel.write(Stream.STDOUT, b"x")
         self.assertTrue(producer.is_paused)
         self.channel.widen(1)
         self.assertTrue(producer.is_paused)
@@ -140,7 +141,7 @@ class FlowTests(ChannelTestCase):
 
     def test_starting_when_full(self) -> None:
         """What begins while something waits is paused at once."""
-        self.channel.out(b"x" * 101)
+        self.channel.write(Stream.STDOUT, b"x" * 101)
         producer = FakeFlow()
         self.channel.follow(producer)
 
@@ -151,7 +152,7 @@ class FlowTests(ChannelTestCase):
         producer = FakeFlow()
         self.channel.follow(producer)
         self.channel.follow(None)
-        self.channel.out(b"x" * 200)
+        self.channel.write(Stream.STDOUT, b"x" * 200)
 
         self.assertEqual(producer.turns, 0)
 
@@ -159,7 +160,7 @@ class FlowTests(ChannelTestCase):
 class EndingTests(ChannelTestCase):
     def test_order(self) -> None:
         """Everything is sent before it is said how it ended."""
-        self.channel.out(b"x" * 150)
+        self.channel.write(Stream.STDOUT, b"x" * 150)
         self.channel.exit(ExitStatus(3))
         self.assertEqual(set(self.kinds), {DATA})
         self.channel.widen(50)
@@ -179,7 +180,7 @@ class EndingTests(ChannelTestCase):
         """Nothing comes after it, and no other ending."""
         self.channel.exit(ExitStatus(1))
         self.channel.exit(ExitStatus(2))
-        self.channel.out(b"x")
+        self.channel.write(Stream.STDOUT, b"x")
         self.channel.close()
         self.channel.reply(99)
 
@@ -188,7 +189,7 @@ class EndingTests(ChannelTestCase):
 
     def test_closing(self) -> None:
         """A channel that is closed says nothing more, and what waits is forgotten."""
-        self.channel.out(b"x" * 150)
+        self.channel.write(Stream.STDOUT, b"x" * 150)
         self.channel.close()
         self.channel.widen(1000)
         self.channel.exit(ExitStatus())
@@ -197,11 +198,11 @@ class EndingTests(ChannelTestCase):
         self.assertEqual(sum(map(len, self.sent())), 100)
         self.assertFalse(self.channel.is_full)
 
-    def test_statuses(self) -> None:
-        """A signal is 128 and its number, as in a shell."""
-        self.assertEqual(ExitStatus(signal="SIGTERM").as_status, 143)
-        self.assertEqual(ExitStatus(signal="SIG64").as_status, 255)
-        self.assertEqual(ExitStatus(7).as_status, 7)
+    def test_nothing_ran(self) -> None:
+        """A channel in which nothing ran is closed without an exit status."""
+        self.channel.exit(None)
+
+        self.assertEqual(self.kinds, [CLOSE])
 
 
 class ReadingTests(ChannelTestCase):
@@ -234,7 +235,7 @@ class ReadingTests(ChannelTestCase):
         """However small the windows, each stream arrives whole and in order, within them."""
         self.open(window=0, packet=packet)
         for is_error, chunk in chunks:
-            (self.channel.err if is_error else self.channel.out)(chunk)
+            self.channel.write(Stream.STDERR if is_error else Stream.STDOUT, chunk)
         self.channel.exit(ExitStatus())
         for room in rooms:
             before = sum(map(len, self.sent() + self.sent(EXTENDED)))

@@ -107,6 +107,21 @@ class RequestTests(ChannelsTestCase):
             self.client.sends(GLOBAL, string(kind) + b"\0")
             self.assertEqual(self.client.connection.sent, [])
 
+    def test_who_is_not_idle(self) -> None:
+        """Keep-alives and refused channels keep no connection open; whatever is said about a session does."""
+        connection = self.client.connection
+        self.client.sends(GLOBAL, string(b"keepalive@openssh.com") + b"\1")
+        self.client.opens(b"x11")
+        self.assertEqual(connection.heard_of, 0)
+        session = self.client.opens()
+        session.requests(b"env", string(b"x"))
+        session.types("x")
+        session.widens(1)
+        session.ends_input()
+        session.closes()
+
+        self.assertEqual(connection.heard_of, 6)
+
     def test_what_is_not_there(self) -> None:
         """Environment, X11, agents and subsystems are refused, and a command can still be asked for."""
         session = self.client.opens()

@@ -17,6 +17,7 @@ from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Busy, LoginRefused, Throttled
 from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.interface import FrontEndContext
+from cmdserver.frontends.ssh.connection import TRANSITIONS, Event, State
 from cmdserver.frontends.ssh.front_end import MOST_PARTING, NOT_NOW, SSHFrontEnd
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.lingering import LINGER_SECONDS
@@ -508,6 +509,24 @@ class EndTests(ConnectionTestCase):
         visit.settle()
 
         self.assertEqual((visit.client.farewells, visit.pipe.is_open), ([b"Malformed message"], False))
+
+
+class StateTests(SynchronousTestCase):
+    def test_every_state_has_a_row(self) -> None:
+        """Whatever state a connection is in, it can be disconnected; that is the end of it."""
+        self.assertEqual(set(TRANSITIONS), set(State))
+        for state, row in TRANSITIONS.items():
+            self.assertIs(row[Event.DISCONNECTED], State.OVER, state)
+        self.assertEqual(set(TRANSITIONS[State.OVER].values()), {State.OVER})
+
+    def test_only_a_login_opens(self) -> None:
+        """No other event leads to a state in which anything is run, and only a login that has begun succeeds."""
+        served = {State.OPEN, State.CLOSING}
+        for state, row in TRANSITIONS.items():
+            for event, then in row.items():
+                if then in served and state not in served:
+                    self.assertIs(event, Event.LOGGED_IN)
+                    self.assertIn(state, {State.LOGIN, State.LAST_LOGIN})
 
 
 class HostileTests(ConnectionTestCase):

@@ -9,7 +9,7 @@ from cmdserver.core.errors import Code
 from cmdserver.core.model import Caller
 from cmdserver.frontends.common import rendering
 from cmdserver.frontends.ssh.channel import Channel
-from cmdserver.frontends.ssh.ending import STATUS
+from cmdserver.frontends.ssh.exit_status import STATUS
 from tests.frontends.ssh.doubles import ADA, CLOSE, Client, Session, pty
 from tests.running_doubles import command
 
@@ -305,7 +305,7 @@ class PaceTests(SynchronousTestCase):
         self.assertTrue(all(process.is_paused for process in client.composition.spawner.processes))
 
         client.connection.isOutputHeld = False
-        client.channels.send_on()
+        client.channels.proceed()
         for process in client.composition.spawner.processes:
             process.says(b"x")
         client.turn()
@@ -316,13 +316,13 @@ class PaceTests(SynchronousTestCase):
         """The connection is told when a request begins and when it has ended."""
         client = Client(self)
         client.asks("uptime")
-        self.assertTrue(client.channels.is_busy)
-        before = client.connection.stirs
+        self.assertEqual(client.connection.active_requests, 1)
         client.composition.spawner.last.ends()
         client.turn()
 
-        self.assertFalse(client.channels.is_busy)
-        self.assertGreater(client.connection.stirs, before)
+        self.assertEqual(client.connection.active_requests, 0)
+        client.asks("help", number=8)
+        self.assertEqual(client.connection.active_requests, 0)
 
     def test_stopping(self) -> None:
         """What runs goes on to its end; then there is nothing left, and nothing new."""

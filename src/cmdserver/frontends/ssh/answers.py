@@ -3,7 +3,7 @@
 Rule of this file: lines in, two streams and an `ExitStatus` out; it knows neither packets nor terminals.
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
@@ -14,17 +14,17 @@ from cmdserver.core.model import Answer, Caller, Grant, Producer, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.frontends.common import line_protocol, rendering
 from cmdserver.frontends.common.interpreter import Interpreter
-from cmdserver.frontends.ssh.ending import INTERRUPTED, ExitStatus, of_answer, of_error
+from cmdserver.frontends.ssh.exit_status import ExitStatus, of_answer, of_error
+
+#: The exit status of a request that was cancelled; compared by identity.
+INTERRUPTED: Final = ExitStatus(signal="SIGINT")
 
 
 class Streams(Protocol):
     """Where an answer goes."""
 
-    def out(self, data: bytes) -> None:
-        """Write to standard output."""
-
-    def err(self, data: bytes) -> None:
-        """Write to standard error."""
+    def write(self, stream: Stream, data: bytes) -> None:
+        """Write to one of the two; an empty chunk is nothing."""
 
     def follow(self, producer: Producer | None) -> None:
         """Pause and resume ``producer`` as the client keeps up; None: there is nothing to pause any more."""
@@ -99,7 +99,7 @@ class Answers:
 
     def _consult(self, question: line_protocol.Question, streams: Streams, *, as_json: bool) -> Deferred[ExitStatus]:
         try:
-            streams.out(self._interpreter.consult(self._caller, question, as_json=as_json))
+            streams.write(Stream.STDOUT, self._interpreter.consult(self._caller, question, as_json=as_json))
         except RequestError as error:
             return succeed(_complain(error, streams, as_json=as_json))
         return succeed(ExitStatus())
@@ -111,7 +111,7 @@ class Answers:
 
     def _run_as_json(self, words: tuple[str, ...], streams: Streams) -> Deferred[ExitStatus]:
         def write(answer: Answer) -> ExitStatus:
-            streams.out(rendering.answer_json(answer))
+            streams.write(Stream.STDOUT, rendering.answer_json(answer))
             return of_answer(answer)
 
         return self._dispatcher.ask(self._caller, words).addCallback(write).addErrback(self._failed, streams, None)
@@ -136,8 +136,7 @@ class _Run:
         self._streams = streams
         self._is_for_person = is_for_person
         self._is_raw = False
-        self._out = Printable()
-        self._err = Printable()
+        self._printable = {stream: Printable() for stream in Stream}
         #: Whether what was last written where complaints go ended a line.
         self._ends_line = True
 
@@ -146,23 +145,19 @@ class _Run:
         self._streams.follow(producer)
 
     def write(self, stream: Stream, chunk: bytes) -> None:
-        if stream is Stream.STDOUT:
-            self._write_out(chunk if self._is_raw else self._out.feed(chunk))
-        else:
-            self._write_err(chunk if self._is_raw else self._err.feed(chunk))
+        self._send(stream, chunk if self._is_raw else self._printable[stream].feed(chunk))
 
     def finish(self, answer: Answer) -> ExitStatus:
         self.stop()
-        self._write_out(self._out.finish())
-        self._write_err(self._err.finish())
-        ending = of_answer(answer)
+        for stream, printable in self._printable.items():
+            self._send(stream, printable.finish())
         # A program reads the status; what it cannot read from that is said in any case.
         if self._is_for_person or answer.finished.truncated or answer.finished.timed_out:
             trailer = rendering.answer_trailer(answer)
             if trailer:
                 self.begin_line()
-                self._write_err(trailer)
-        return ending
+                self._send(Stream.STDERR, trailer)
+        return of_answer(answer)
 
     def stop(self) -> None:
         self._streams.follow(None)
@@ -170,24 +165,19 @@ class _Run:
     def begin_line(self) -> None:
         """Let a complaint begin a line of its own."""
         if not self._ends_line:
-            self._write_err(b"\n")
+            self._send(Stream.STDERR, b"\n")
 
-    def _write_out(self, data: bytes) -> None:
+    def _send(self, stream: Stream, data: bytes) -> None:
         if data:
-            self._streams.out(data)
-            if self._is_for_person:
+            self._streams.write(stream, data)
+            if stream is Stream.STDERR or self._is_for_person:
                 self._ends_line = data.endswith(b"\n")
-
-    def _write_err(self, data: bytes) -> None:
-        if data:
-            self._streams.err(data)
-            self._ends_line = data.endswith(b"\n")
 
 
 def _complain(error: RequestError, streams: Streams, *, as_json: bool) -> ExitStatus:
     """Say what became of a request without an answer: to programs that want JSON where they read it."""
     if as_json:
-        streams.out(rendering.error_json(error))
+        streams.write(Stream.STDOUT, rendering.error_json(error))
     else:
-        streams.err(rendering.error_text(error))
+        streams.write(Stream.STDERR, rendering.error_text(error))
     return of_error(error)

@@ -1,180 +1,199 @@
-"""One session's two streams, each within its window (RFC 4254, section 5).
+"""One channel's output and input, each within its window (RFC 4254, section 5.2).
 
-What is written goes no faster than the client makes room for it, and what it comes from is paused meanwhile; what the
-client sends is acknowledged only when somebody wants more, so that a flood waits on its own side.
-Rule of this file: it knows windows and packets, not what they are for.
+Output waits here until the client has made room for it, and its producer is paused meanwhile. Input is acknowledged
+only when somebody wants more, so that a flood waits at the client.
 """
 
 from collections import deque
-from typing import Protocol
+from enum import Enum, auto
+from typing import Final, Protocol
 
-from cmdserver.core.model import Producer
-from cmdserver.frontends.ssh.ending import ExitStatus
+from cmdserver.core.model import Producer, Stream
+from cmdserver.frontends.ssh.exit_status import ExitStatus
 from cmdserver.sshtransport.encoding import string, uint32
 
-#: What a client may send before we have taken it up, and in one packet; for keys and lines, not for files.
-WINDOW_BYTES = 65_536
-PACKET_BYTES = 32_768
+#: What a client may send before it is acknowledged, and in one packet, in bytes; for keys and lines, not for files.
+WINDOW_BYTES: Final = 65_536
+PACKET_BYTES: Final = 32_768
 
 #: RFC 4254, section 5.2: a window is never larger.
-_LARGEST_WINDOW = 0xFFFFFFFF
-#: What we put into one packet, whatever the client would take; larger ones gain nothing.
-_LARGEST_PACKET = 32_768
+_LARGEST_WINDOW: Final = 0xFFFFFFFF
+#: The most output in one packet, in bytes, whatever the client would take; larger ones gain nothing.
+_LARGEST_PACKET: Final = 32_768
 
 # RFC 4254, section 9
 WINDOW_ADJUST, DATA, EXTENDED_DATA, EOF, CLOSE, REQUEST = 93, 94, 95, 96, 97, 98
-_STDERR = 1
+_STDERR: Final = uint32(1)
 
 
 class Link(Protocol):
-    """The connection, as a channel sees it."""
+    """The connection, as its channels and what runs in them see it."""
 
     def sendPacket(self, messageType: int, payload: bytes) -> None:
         """Send a packet."""
 
-    def stirred(self) -> None:
-        """Something has begun or ended: what is waited for may be something else now."""
-
     @property
     def isOutputHeld(self) -> bool:
-        """Whether more than what was sent already would have to be kept in memory."""
+        """Whether more output would have to be kept in memory by the transport."""
+
+    def request_began(self) -> None:
+        """Count one more request that is being answered."""
+
+    def request_ended(self) -> None:
+        """Count one less."""
+
+
+class Sending(Enum):
+    """The state of a channel's output; each may follow those above it."""
+
+    OPEN = auto()
+    #: EOF, the exit status and CLOSE will follow the output that waits; no more is taken.
+    EOF_PENDING = auto()
+    #: CLOSE has been sent, and nothing may follow it (RFC 4254, section 5.3).
+    CLOSED = auto()
 
 
 class Channel:
-    """What can be written to, and how much may be read.
+    """A channel.
 
     Args:
-        link: Carries it.
-        peer_number: The client's name for it.
+        link: Sends its packets.
+        peer_number: The client's number for it.
         peer_window: Bytes that the client has room for.
-        peer_packet: The longest packet of data that it takes.
+        peer_packet: The longest packet of data that the client takes, in bytes.
     """
 
+    __slots__ = (
+        "_exit_status",
+        "_is_paused",
+        "_offset",
+        "_peer_packet",
+        "_peer_window",
+        "_producer",
+        "_to",
+        "_waiting",
+        "_window",
+        "is_input_over",
+        "link",
+        "sending",
+    )
+
     def __init__(self, link: Link, peer_number: int, peer_window: int, peer_packet: int) -> None:
-        self._link = link
-        self._peer_number = peer_number
+        self.link = link
+        self._to = uint32(peer_number)
         self._peer_window = peer_window
         self._peer_packet = min(max(peer_packet, 1), _LARGEST_PACKET)
         #: What the client may still send.
         self._window = WINDOW_BYTES
-        #: Not sent yet: whether it is standard error, and the bytes.
-        self._waiting: deque[tuple[bool, bytes]] = deque()
-        #: Of the first of them, what has been sent.
+        self._waiting: deque[tuple[Stream, bytes]] = deque()
+        #: How much of the first of them has been sent.
         self._offset = 0
         self._producer: Producer | None = None
-        self._is_flow_paused = False
-        self._ending: ExitStatus | None = None
-        self._has_closed = False
+        self._is_paused = False
+        self._exit_status: ExitStatus | None = None
+        self.sending = Sending.OPEN
+        #: Whether the client has sent EOF.
+        self.is_input_over = False
 
-    # Writing
+    # Output
 
-    def out(self, data: bytes) -> None:
-        """Write to standard output."""
-        self._write(False, data)
-
-    def err(self, data: bytes) -> None:
-        """Write to standard error."""
-        self._write(True, data)
+    def write(self, stream: Stream, data: bytes) -> None:
+        """Send output as soon as there is room for it; dropped once the channel is to be closed."""
+        if data and self.sending is Sending.OPEN:
+            self._waiting.append((stream, data))
+            self.send_waiting()
 
     def follow(self, producer: Producer | None) -> None:
         """Pause and resume ``producer`` as the client keeps up; None: there is nothing to pause any more."""
         self._producer = producer
-        self._is_flow_paused = False
+        self._is_paused = False
         self.steer()
 
-    def exit(self, ending: ExitStatus) -> None:
-        """Say how it ended, and close, as soon as everything is sent; only the first time counts."""
-        if self._ending is None:
-            self._ending = ending
-            self.send_on()
+    def exit(self, exit_status: ExitStatus | None) -> None:
+        """Close the channel when all output is sent. Only the first time counts.
 
-    @property
-    def is_exiting(self) -> bool:
-        """Whether it has been said how it ended."""
-        return self._ending is not None
+        Args:
+            exit_status: What to tell the client before that; None: nothing ran.
+        """
+        if self.sending is Sending.OPEN:
+            self.sending, self._exit_status = Sending.EOF_PENDING, exit_status
+            self.send_waiting()
 
     @property
     def is_full(self) -> bool:
-        """Whether something waits to be sent."""
-        return bool(self._waiting) or self._link.isOutputHeld
+        """Whether output waits, or more would."""
+        return bool(self._waiting) or self.link.isOutputHeld
 
-    def send_on(self) -> None:
-        """Send what may be sent: there is room, or something new."""
-        while self._waiting and self._peer_window and not self._link.isOutputHeld and not self._has_closed:
-            is_error, data = self._waiting[0]
+    def send_waiting(self) -> None:
+        """Send what there is room for."""
+        waiting, link = self._waiting, self.link
+        while waiting and self._peer_window and not link.isOutputHeld:
+            stream, data = waiting[0]
             chunk = data[self._offset : self._offset + min(self._peer_window, self._peer_packet)]
             self._offset += len(chunk)
             if self._offset == len(data):
-                self._waiting.popleft()
+                waiting.popleft()
                 self._offset = 0
             self._peer_window -= len(chunk)
-            number, kind = (EXTENDED_DATA, uint32(_STDERR)) if is_error else (DATA, b"")
-            self._link.sendPacket(number, uint32(self._peer_number) + kind + string(chunk))
-        if not self._waiting and self._ending is not None and not self._link.isOutputHeld:
-            self._say_ending(self._ending)
+            if stream is Stream.STDOUT:
+                link.sendPacket(DATA, self._to + string(chunk))
+            else:
+                link.sendPacket(EXTENDED_DATA, self._to + _STDERR + string(chunk))
+        if self.sending is Sending.EOF_PENDING and not self.is_full:
+            self._send_exit_status()
             self.close()
         self.steer()
 
     def steer(self) -> None:
-        """Pause the flow while something waits, and let it go on when nothing does."""
-        if self._producer is None or self.is_full == self._is_flow_paused:
+        """Pause the producer while output waits, and resume it when none does."""
+        if self._producer is None or self.is_full == self._is_paused:
             return
-        self._is_flow_paused = self.is_full
-        if self._is_flow_paused:
+        self._is_paused = not self._is_paused
+        if self._is_paused:
             self._producer.pauseProducing()
         else:
             self._producer.resumeProducing()
 
     def close(self) -> None:
-        """Close our side; what was not sent is forgotten."""
-        if not self._has_closed:
-            self._has_closed = True
+        """Close the channel now; output that waits is dropped. A no-op if it is closed."""
+        if self.sending is not Sending.CLOSED:
+            self.sending = Sending.CLOSED
             self._waiting.clear()
-            self._link.sendPacket(CLOSE, uint32(self._peer_number))
-            self._link.stirred()
-
-    def stirred(self) -> None:
-        """See `Link`."""
-        self._link.stirred()
+            self.link.sendPacket(CLOSE, self._to)
 
     def reply(self, number: int) -> None:
-        """Answer a request."""
-        if not self._has_closed:
-            self._link.sendPacket(number, uint32(self._peer_number))
+        """Answer a request with CHANNEL_SUCCESS or CHANNEL_FAILURE."""
+        if self.sending is not Sending.CLOSED:
+            self.link.sendPacket(number, self._to)
 
-    # Reading
+    def widen(self, length: int) -> None:
+        """Add to the room that the client has for output, and use it."""
+        self._peer_window = min(self._peer_window + length, _LARGEST_WINDOW)
+        self.send_waiting()
+
+    # Input
 
     def take(self, length: int) -> bool:
-        """Take note of so many bytes that came; return whether there was room for them."""
+        """Count input of ``length`` bytes; return whether the client was allowed to send it."""
         self._window -= length
         return self._window >= 0 and length <= PACKET_BYTES
 
     def read_on(self) -> None:
-        """Make room for as much as at first, once half of it is used up."""
-        if self._window <= WINDOW_BYTES // 2 and not self._has_closed:
-            self._link.sendPacket(WINDOW_ADJUST, uint32(self._peer_number) + uint32(WINDOW_BYTES - self._window))
+        """Let the client send more, once half of its window is used up."""
+        if self._window <= WINDOW_BYTES // 2 and self.sending is not Sending.CLOSED:
+            self.link.sendPacket(WINDOW_ADJUST, self._to + uint32(WINDOW_BYTES - self._window))
             self._window = WINDOW_BYTES
-
-    def widen(self, length: int) -> None:
-        """The client has room for more."""
-        self._peer_window = min(self._peer_window + length, _LARGEST_WINDOW)
-        self.send_on()
 
     # Steps
 
-    def _write(self, is_error: bool, data: bytes) -> None:  # noqa: FBT001 - see out and err
-        if data and not self._has_closed and self._ending is None:
-            self._waiting.append((is_error, data))
-            self.send_on()
-
-    def _say_ending(self, ending: ExitStatus) -> None:
-        if self._has_closed:
+    def _send_exit_status(self) -> None:
+        exit_status, to = self._exit_status, self._to
+        if exit_status is None:
             return
-        to = uint32(self._peer_number)
-        self._link.sendPacket(EOF, to)
-        if ending.signal is None:
-            self._link.sendPacket(REQUEST, to + string(b"exit-status") + b"\0" + uint32(ending.status & 0xFFFFFFFF))
+        if exit_status.signal is None:
+            details = string(b"exit-status") + b"\0" + uint32(exit_status.status & 0xFFFFFFFF)
         else:
-            # No core was dumped, and there is nothing to add, in no language (RFC 4254, section 6.10).
-            rest = b"\0" + string(b"") + string(b"")
-            self._link.sendPacket(REQUEST, to + string(b"exit-signal") + b"\0" + string(ending.signal_name) + rest)
+            # No core was dumped, and there is no message, in no language (RFC 4254, section 6.10).
+            details = string(b"exit-signal") + b"\0" + string(exit_status.signal_name) + b"\0" + string(b"") * 2
+        self.link.sendPacket(EOF, to)
+        self.link.sendPacket(REQUEST, to + details)

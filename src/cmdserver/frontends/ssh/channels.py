@@ -1,25 +1,37 @@
-"""The ``ssh-connection`` service (RFC 4254): channels are opened, written to, asked for things, and closed.
+"""The ``ssh-connection`` service (RFC 4254): session channels are opened, asked for a program, fed and closed.
 
-Conch has one, too. It answers a channel that there is not with a traceback, opens channels without end, and makes room
-for more input before anybody has read what came; what is left when these are mended is less than this.
-There are sessions, and nothing else: no forwarding of any kind.
-Rule of this file: it knows packets, not what sessions are for.
+A session, as the packets go (``->`` is from the client)::
+
+    -> CHANNEL_OPEN "session"               what window and packets it takes; at most `MOST_SESSIONS` at once
+    <- CHANNEL_OPEN_CONFIRMATION            or CHANNEL_OPEN_FAILURE
+    -> CHANNEL_REQUEST "pty-req"            if a person looks at it
+    <- CHANNEL_SUCCESS                      or CHANNEL_FAILURE, if a reply is wanted
+    -> CHANNEL_REQUEST "exec" "df"          or "shell", for a prompt or for lines; once
+    <- CHANNEL_SUCCESS
+    <- CHANNEL_DATA, CHANNEL_EXTENDED_DATA  standard output and standard error, within the client's window
+    -> CHANNEL_WINDOW_ADJUST                as it takes them
+    <- CHANNEL_EOF, CHANNEL_REQUEST "exit-status" 0, CHANNEL_CLOSE
+    -> CHANNEL_CLOSE                        only now the session is over
+
+Conch's own service answers an unknown channel with a traceback, opens channels without end, and makes room for more
+input before anybody has read what came; what is left when these are mended is less than this. There is no forwarding of
+any kind.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Final, Protocol
 
 from twisted.conch.ssh.service import SSHService
 from twisted.internet.interfaces import IReactorTime
 
 from cmdserver.frontends.ssh import channel as channels
 from cmdserver.frontends.ssh.answers import Answers
-from cmdserver.frontends.ssh.channel import Channel
+from cmdserver.frontends.ssh.channel import Channel, Link
 from cmdserver.frontends.ssh.session import Session
 from cmdserver.sshtransport.encoding import Fields, Malformed, string, uint32
 
 #: As sshd's MaxSessions.
-MOST_SESSIONS = 10
+MOST_SESSIONS: Final = 10
 
 # RFC 4254, section 9
 GLOBAL_REQUEST, REQUEST_SUCCESS, REQUEST_FAILURE = 80, 81, 82
@@ -29,86 +41,91 @@ CHANNEL_SUCCESS, CHANNEL_FAILURE = 99, 100
 # RFC 4254, section 5.1
 _PROHIBITED, _UNKNOWN_TYPE, _SHORTAGE = 1, 3, 4
 
-#: Kinds of channels that there could be, and are not.
-_FORWARDING = frozenset({b"direct-tcpip", b"direct-streamlocal@openssh.com", b"tun@openssh.com", b"x11"})
+#: Types of channels that there could be, and are not.
+_FORWARDING: Final = frozenset({b"direct-tcpip", b"direct-streamlocal@openssh.com", b"tun@openssh.com", b"x11"})
+
+
+class Connection(Link, Protocol):
+    """The connection, as its channels see it."""
+
+    def heard(self) -> None:
+        """Hear that the client has used a session, and so is not idle."""
 
 
 class Channels(SSHService):
     """The channels of one connection, for somebody who has logged in.
 
     Args:
-        connection: Sends, and is told when something has changed.
-        answers: What answers requests.
+        connection: Sends packets.
+        answers: Answers requests.
         clock: For sessions.
-        permits_pty: Whether they may have terminals.
+        permits_pty: Whether sessions may have terminals.
     """
 
     name = b"ssh-connection"
 
-    def __init__(self, connection: Any, answers: Answers, clock: IReactorTime, *, permits_pty: bool) -> None:
+    def __init__(self, connection: Connection, answers: Answers, clock: IReactorTime, *, permits_pty: bool) -> None:
         self._connection = connection
         self._answers = answers
         self._clock = clock
         self._permits_pty = permits_pty
         self._sessions: dict[int, Session] = {}
         self._next = 0
-        #: Whether the client has promised not to want any more, or we are leaving.
+        #: Whether no more sessions are opened: the client has promised to want none, or the connection is to end.
         self._is_closed = False
 
     @property
-    def is_busy(self) -> bool:
-        """Whether a request is being answered."""
-        return any(session.is_busy for session in self._sessions.values())
-
-    @property
     def is_empty(self) -> bool:
-        """Whether there is no session that one of both has not closed."""
+        """Whether both sides have closed every session."""
         return not self._sessions
 
     # SSHService, as called by the transport
 
     def packetReceived(self, messageNum: int, packet: bytes) -> None:
-        """Take a packet that `protocolMessages` has.
+        """Take one of `protocolMessages`.
 
         Raises:
             Malformed: It breaks the protocol.
         """
         self._RECEIVE[messageNum](self, Fields(packet))
+        if messageNum in self._USES_A_SESSION:
+            self._connection.heard()
 
     def serviceStopped(self) -> None:
-        """The connection is gone."""
+        """Cancel all requests: the connection is gone."""
         for session in list(self._sessions.values()):
-            session.leave()
+            session.program.leave()
         self._sessions.clear()
 
-    # What the connection knows
-
-    def send_on(self) -> None:
-        """There is room for output."""
-        for session in list(self._sessions.values()):
-            session.send_on()
+    # As called by the connection
 
     def hold(self) -> None:
-        """There is no room: what writes is to pause."""
+        """Pause all output, as the transport has no room for it."""
         for session in self._sessions.values():
             session.channel.steer()
 
+    def proceed(self) -> None:
+        """Go on with output, and with what waited for it to be sent."""
+        for session in list(self._sessions.values()):
+            session.channel.send_waiting()
+            session.program.proceed()
+
     def expire(self, farewell: str) -> None:
-        """Nothing was asked for too long: say so where a person may read it, and end all sessions."""
+        """End all sessions, as nothing was asked for too long; persons are told ``farewell``."""
         self._is_closed = True
         for session in list(self._sessions.values()):
-            session.expire(farewell)
+            session.program.expire(farewell)
 
     def close_when_idle(self) -> None:
-        """Take no more requests, and let what runs come to its end."""
+        """Take no more requests, and end each session as soon as its request has its answer."""
         self._is_closed = True
         for session in list(self._sessions.values()):
-            session.close_when_idle()
+            session.program.close_when_idle()
 
     # Packets
 
     def _global_request(self, packet: Fields) -> None:
-        """There is nothing to be had for a whole connection; keep-alives are content with any answer."""
+        """Refuse it; keep-alives are content with any answer, and do not keep an idle client from being sent away."""
         kind, wants_reply = packet.string(), packet.boolean()
         if kind == b"no-more-sessions@openssh.com":
             self._is_closed = True
@@ -125,12 +142,12 @@ class Channels(SSHService):
         elif self._is_closed:
             self._refuse(peer_number, _PROHIBITED, b"no more sessions")
         else:
-            number, self._next = self._next, (self._next + 1) % 2**32
-            channel = Channel(self._connection, peer_number, window, largest)
+            link, number, self._next = self._connection, self._next, (self._next + 1) % 2**32
+            channel = Channel(link, peer_number, window, largest)
             self._sessions[number] = Session(channel, self._answers, self._clock, permits_pty=self._permits_pty)
             numbers = (peer_number, number, channels.WINDOW_BYTES, channels.PACKET_BYTES)
-            self._connection.sendPacket(OPEN_CONFIRMATION, b"".join(map(uint32, numbers)))
-            self._connection.stirred()
+            link.sendPacket(OPEN_CONFIRMATION, b"".join(map(uint32, numbers)))
+            link.heard()
 
     def _refuse(self, peer_number: int, reason: int, text: bytes) -> None:
         self._connection.sendPacket(OPEN_FAILURE, uint32(peer_number) + uint32(reason) + string(text) + string(b""))
@@ -138,30 +155,23 @@ class Channels(SSHService):
     def _window_adjust(self, packet: Fields) -> None:
         session = self._session(packet)
         session.channel.widen(packet.uint32())
-        session.send_on()
-        self._connection.stirred()
+        session.program.proceed()
 
     def _data(self, packet: Fields) -> None:
         session = self._session(packet)
-        self._feed(session, packet.string())
+        session.feed(_taken(session, packet))
 
     def _extended_data(self, packet: Fields) -> None:
-        """Take what no program reads."""
+        """Drop it: no program reads it."""
         session = self._session(packet)
         packet.uint32()
-        if not session.channel.take(len(packet.string())):
-            raise Malformed("against the protocol")
+        _taken(session, packet)
         session.channel.read_on()
 
-    def _feed(self, session: Session, data: bytes) -> None:
-        if not session.channel.take(len(data)):
-            raise Malformed("against the protocol")
-        session.feed(data)
-        self._connection.stirred()
-
     def _eof(self, packet: Fields) -> None:
-        self._session(packet).end_input()
-        self._connection.stirred()
+        session = self._session(packet)
+        session.channel.is_input_over = True
+        session.program.end_input()
 
     def _close(self, packet: Fields) -> None:
         number = packet.uint32()
@@ -169,8 +179,7 @@ class Channels(SSHService):
         if session is None:
             raise Malformed("against the protocol")
         session.channel.close()
-        session.leave()
-        self._connection.stirred()
+        session.program.leave()
 
     def _request(self, packet: Fields) -> None:
         session = self._session(packet)
@@ -180,10 +189,9 @@ class Channels(SSHService):
             session.channel.reply(CHANNEL_SUCCESS if then is not None else CHANNEL_FAILURE)
         if then is not None:
             then()
-        self._connection.stirred()
 
     def _ignore(self, packet: Fields) -> None:
-        """Answers to what we never ask."""
+        """Drop the answer to a request that was never made."""
 
     def _session(self, packet: Fields) -> Session:
         session = self._sessions.get(packet.uint32())
@@ -206,3 +214,19 @@ class Channels(SSHService):
         CHANNEL_FAILURE: _ignore,
     }
     protocolMessages = dict.fromkeys(_RECEIVE, "")
+    #: Who sends one of these is not idle; `_open` decides for itself.
+    _USES_A_SESSION: Final = frozenset(
+        {channels.WINDOW_ADJUST, channels.DATA, channels.EOF, channels.CLOSE, channels.REQUEST}
+    )
+
+
+def _taken(session: Session, packet: Fields) -> bytes:
+    """Return the data of a packet.
+
+    Raises:
+        Malformed: There was no room for so much.
+    """
+    data = packet.string()
+    if not session.channel.take(len(data)):
+        raise Malformed("against the protocol")
+    return data

@@ -1,10 +1,12 @@
-"""One SSH connection, from the accept to the end: whose it is, and how long it may take.
+"""One SSH connection from accept to end: who the client is, and how long each state may take.
 
-``login_seconds`` run from the accept, whatever the client does meanwhile, the key exchange included; ``idle_seconds``
-between requests. Rule of this file: it knows when, not what; packets are the transport's and the services'.
+A connection without keys or without a login lasts ``login_seconds`` from the accept, whatever the client sends
+meanwhile. Afterwards it lasts while a request is being answered, and ``idle_seconds`` between requests.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any, Final
 
 from twisted.conch.ssh.transport import (
     DISCONNECT_BY_APPLICATION,
@@ -33,29 +35,79 @@ from cmdserver.sshtransport.transport import ServerTransport
 _log = Logger()
 
 
+class State(Enum):
+    """How far a connection has come."""
+
+    #: Keys are exchanged; nobody has asked for authentication.
+    KEY_EXCHANGE = auto()
+    #: The client is being authenticated.
+    LOGIN = auto()
+    #: As before, while the daemon stops: a login that is being decided is waited for.
+    LAST_LOGIN = auto()
+    #: Sessions are opened, and requests answered.
+    OPEN = auto()
+    #: No more requests are taken; those under way are answered, and sessions closed.
+    CLOSING = auto()
+    #: It was disconnected, by either side; what is received is dropped.
+    OVER = auto()
+
+
+class Event(Enum):
+    """What moves a connection to another state."""
+
+    #: The client asks for authentication.
+    LOGIN_BEGINS = auto()
+    LOGGED_IN = auto()
+    #: The daemon stops, or the client was idle for too long.
+    FAREWELL = auto()
+    DISCONNECTED = auto()
+
+
+#: Each state's events, and the states to which they lead; others cannot happen in it.
+TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
+    State.KEY_EXCHANGE: {Event.LOGIN_BEGINS: State.LOGIN, Event.DISCONNECTED: State.OVER},
+    State.LOGIN: {
+        Event.LOGGED_IN: State.OPEN,
+        Event.FAREWELL: State.LAST_LOGIN,
+        Event.DISCONNECTED: State.OVER,
+    },
+    State.LAST_LOGIN: {
+        Event.LOGGED_IN: State.CLOSING,
+        Event.FAREWELL: State.LAST_LOGIN,
+        Event.DISCONNECTED: State.OVER,
+    },
+    State.OPEN: {Event.FAREWELL: State.CLOSING, Event.DISCONNECTED: State.OVER},
+    State.CLOSING: {Event.FAREWELL: State.CLOSING, Event.DISCONNECTED: State.OVER},
+    State.OVER: dict.fromkeys(Event, State.OVER),
+}
+
+
 class SSHConnection(ServerTransport):
     """One client.
 
     Args:
-        listener: Knows how to find out who it is.
-        lobby: The house behind the listener.
-        connections: All of the listener's.
+        listener_auth: Authenticates the client.
+        context: What every front end is given.
+        connections: All connections of the listener.
         source: Where the client calls from.
-        charged: Who is charged if it comes to nothing, see `charged_source_of`.
+        charged: Which source is charged if nobody logs in, see `charged_source_of`.
     """
 
-    #: Its own, and nothing else, is what a stranger learns of us: no version.
+    #: All that a client without a login learns of us: no version.
     ourVersionString = b"SSH-2.0-cmdserver"
     _log = SilentLogger()
-    #: What is above raises nothing but Malformed at what a client says; everything else is a mistake of ours.
+    #: Services raise nothing but `Malformed` at what a client sends; everything else is a mistake of ours.
     parserErrors = ()
 
-    _authentication: Authentication | None = None
-    _channels: Channels | None = None
+    #: None, `Authentication` from `State.LOGIN` on, `Channels` from `State.OPEN` on.
+    service: Any
+    _state = State.KEY_EXCHANGE
+    #: What the client is told when the connection is closed, once that is decided.
+    _farewell = ""
+    #: Requests that are being answered.
+    active_requests = 0
     #: Counted among those who have not logged in, by `ListenerAuth.arrive`.
     _is_unauthenticated = True
-    #: Why it ends as soon as nothing more is to be said; None while it does not.
-    _farewell: str | None = None
 
     def __init__(
         self,
@@ -71,7 +123,7 @@ class SSHConnection(ServerTransport):
         self.source = source
         self._charged = charged
 
-    # Protocol, as called by the transport below
+    # Protocol
 
     def connectionMade(self) -> None:
         """Begin, with the clock running."""
@@ -80,129 +132,157 @@ class SSHConnection(ServerTransport):
         super().connectionMade()
 
     def connectionLost(self, reason: Failure | None = connectionDone) -> None:
-        """The connection is gone, and with it the wish for any answer."""
-        authentication = self._authentication
-        has_tried = authentication is not None and (authentication.has_failed or authentication.is_busy)
+        """Cancel what is being decided or answered; charge a client that has not logged in."""
+        login = self.service
+        has_tried = isinstance(login, Authentication) and (login.has_failed or login.is_busy)
         # Who goes while a login is being tried has tried: not to wait for the answer is no way to guess for less.
         self._settle(Offence.AUTHFAIL if has_tried else Offence.NOAUTH)
+        self._move(Event.DISCONNECTED)
         super().connectionLost(reason)
         self._connections.closed(self)
-        # Services know their connection: who is gone should not have to wait for the garbage collector.
-        self.service = self._channels = self._authentication = None
+        self.service = None  # it knows its connection: a cycle, that would be left to the garbage collector
 
     # ServerTransport
 
+    def serviceFor(self, name: bytes) -> Any:  # noqa: ARG002 - the transport asks for no other
+        """Return what makes the service for authentication."""
+        return self._begin_login
+
     def outputHeld(self) -> None:
-        """The client does not keep up, or changes keys."""
-        if self._channels is not None:
+        """Pause output: the client does not take it, for which it has ``idle_seconds``, or changes keys."""
+        if isinstance(self.service, Channels):
             self._connections.expect_within(self, self._context.limits().idle_seconds)
-            self._channels.hold()
+            self.service.hold()
 
     def outputReleased(self) -> None:
-        """There is room for output again."""
-        if self._channels is not None:
-            self._channels.send_on()
-            self.stirred()
+        """Go on with output."""
+        if isinstance(self.service, Channels):
+            self.service.proceed()
+            self._expect()
 
-    def receiveError(self, reasonCode: int, description: bytes) -> None:  # noqa: ARG002 - it is the client's business
-        """The client leaves."""
+    def _end_connection(self) -> None:
+        """End the connection, whether the client takes what was sent before or not."""
+        self._move(Event.DISCONNECTED)
         self._connections.expect_within(self, LINGER_SECONDS)
+        super()._end_connection()
 
-    def sendDisconnect(self, reason: int, desc: bytes | str) -> None:
-        """Say why, and end the connection, whether the client takes that or not."""
-        super().sendDisconnect(reason, desc)
-        self._connections.expect_within(self, LINGER_SECONDS)
-
-    # Client, as its authentication sees it
-
-    def authenticate(self) -> Authentication:
-        """Begin to find out who it is."""
-        self._authentication = Authentication(self, self._listener_auth, self._context.limits().login_attempts)
-        return self._authentication
+    # As called by the authentication
 
     def let_in(self, caller: Caller) -> None:
-        """The client is this caller from now on."""
+        """Open the connection to a client that has logged in."""
         self._settle(None)
+        self._move(Event.LOGGED_IN)
         # The names are Conch's; with these set, keys may be exchanged again.
         self.avatar, self.logoutFunction = caller, _nothing
         self.sendPacket(SUCCESS, b"")
         answers = Answers(caller, self._context.dispatcher, self._context.limits().line_bytes)
-        self._channels = Channels(self, answers, self._context.clock, permits_pty=caller.permits_pty)
-        self.setService(self._channels)
-        self._authentication = None
-        self.stirred()
-        if self._farewell is not None:
-            self.close_when_idle()
+        self.setService(Channels(self, answers, self._context.clock, permits_pty=caller.permits_pty))
+        if self._state is State.CLOSING:
+            self.service.close_when_idle()
+        self._expect()
 
     def send_away(self, why: str) -> None:
-        """The client has not logged in, and will not."""
+        """Disconnect a client that has not logged in."""
         self.sendDisconnect(DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, why)
 
     def broken(self, failure: Failure) -> None:
-        """The client has broken the protocol, or we have made a mistake; either way nobody is let in."""
+        """Disconnect a client that has broken the protocol, or met a mistake of ours."""
         if failure.check(Malformed):
             self.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"Malformed message")
             return
         _log.failure("SSH connection from {source}", failure, source=self.source)
         self.sendDisconnect(DISCONNECT_BY_APPLICATION, b"Internal error")
 
-    # Link, as its channels see it
+    # As called by channels and what runs in them
 
-    def stirred(self) -> None:
-        """Something has begun or ended: see whom we wait for now."""
-        if self._channels is None or self._is_over or self.isOutputHeld:
+    def request_began(self) -> None:
+        """Count one more request that is being answered."""
+        self.active_requests += 1
+        if self.active_requests == 1:
+            self._expect()
+
+    def request_ended(self) -> None:
+        """Count one less."""
+        self.active_requests -= 1
+        self.heard()
+
+    def heard(self) -> None:
+        """Restart the deadline unless a request is being answered."""
+        if not self.active_requests:
+            self._expect()
+
+    # As called by the front end and the deadlines
+
+    def overdue(self) -> None:
+        """End the connection: what was expected did not come in time."""
+        limits = self._context.limits()
+        match self._state:
+            case State.KEY_EXCHANGE | State.LOGIN | State.LAST_LOGIN:
+                self._give_up(limits.login_seconds)
+            case State.OPEN | State.CLOSING if self.isOutputHeld:
+                self.transport.abortConnection()
+            case State.OPEN:
+                self._farewell = f"nothing was asked within {limits.idle_seconds:g} s"
+                self._move(Event.FAREWELL)
+                self.service.expire(f"cmdserver: {self._farewell}")
+                self._expect()
+            case State.CLOSING:
+                self.sendDisconnect(DISCONNECT_BY_APPLICATION, self._farewell)
+            case State.OVER:
+                self.transport.abortConnection()
+
+    def close_when_idle(self) -> None:
+        """Close the connection as soon as all requests are answered, and a login is decided."""
+        if self._state is State.OVER:
             return
-        if self._channels.is_busy:
+        self._farewell = "the daemon is stopping"
+        match self.service:
+            case Channels() as channels:
+                self._move(Event.FAREWELL)
+                channels.close_when_idle()
+                self._expect()
+            case Authentication(is_busy=True):
+                self._move(Event.FAREWELL)
+            case _:
+                self.send_away(self._farewell)
+
+    # Steps
+
+    def _move(self, event: Event) -> None:
+        self._state = TRANSITIONS[self._state][event]
+
+    def _begin_login(self) -> Authentication:
+        self._move(Event.LOGIN_BEGINS)
+        return Authentication(self, self._listener_auth, self._context.limits().login_attempts)
+
+    def _expect(self) -> None:
+        """Restart the deadline by what is waited for; the one of output that is held stays."""
+        if self._is_over or self.isOutputHeld:
+            return
+        if self.active_requests:
             self._connections.expect_nothing(self)
-        elif self._farewell is None:
+        elif self._state is State.OPEN:
             self._connections.expect_within(self, self._context.limits().idle_seconds)
-        elif self._channels.is_empty:
+        elif self.service.is_empty:
             self.sendDisconnect(DISCONNECT_BY_APPLICATION, self._farewell)
         else:
             # OpenSSH's client forgets what it has not written yet when it is disconnected: let it close by itself.
             self._connections.expect_within(self, LINGER_SECONDS)
 
-    # Connection, as the front end sees it
-
-    def overdue(self) -> None:
-        """What was expected did not come in time."""
-        limits, channels = self._context.limits(), self._channels
-        if self._is_over or (channels is not None and self.isOutputHeld):
-            self.transport.abortConnection()
-        elif channels is None:
-            self._give_up(limits.login_seconds)
-        elif self._farewell is not None:
-            self.sendDisconnect(DISCONNECT_BY_APPLICATION, self._farewell)
-        else:
-            self._farewell = f"nothing was asked within {limits.idle_seconds:g} s"
-            channels.expire(f"cmdserver: {self._farewell}")
-            self.stirred()
-
-    def close_when_idle(self) -> None:
-        """Close as soon as what was asked has been answered."""
-        self._farewell = "the daemon is stopping"
-        if self._channels is not None:
-            self._channels.close_when_idle()
-            self.stirred()
-        elif self._authentication is None or not self._authentication.is_busy:
-            self.send_away(self._farewell)
-
-    # Steps
-
     def _give_up(self, seconds: float) -> None:
-        """Nobody has logged in within the time for that."""
-        if self._authentication is not None and self._authentication.is_busy:
+        """Disconnect a client that has not logged in within ``login_seconds``."""
+        login = self.service
+        if login is None:
+            self._settle(Offence.GRACE_EXCEEDED)
+            self.transport.abortConnection()  # before there are keys, nothing is said
+        elif login.is_busy:
             # It takes us too long to decide, which is nobody's offence.
             self._settle(None)
-            self._authentication.serviceStopped()
+            login.serviceStopped()
             busy = Busy("too many logins are being checked", seconds)
             self.sendDisconnect(DISCONNECT_TOO_MANY_CONNECTIONS, f"{busy.code}: {busy}")
-            return
-        has_failed = self._authentication is not None and self._authentication.has_failed
-        self._settle(Offence.AUTHFAIL if has_failed else Offence.GRACE_EXCEEDED)
-        if self._authentication is None:
-            self.transport.abortConnection()  # before there are keys, nothing is said
         else:
+            self._settle(Offence.AUTHFAIL if login.has_failed else Offence.GRACE_EXCEEDED)
             self.send_away(f"nobody has logged in within {seconds:g} s")
 
     def _settle(self, offence: Offence | None) -> None:
@@ -216,8 +296,3 @@ class SSHConnection(ServerTransport):
 
 def _nothing() -> None:
     """A caller is a value: there is nothing to do at a logout."""
-
-
-def service_of(connection: Any, name: bytes) -> Any:
-    """Find what makes a service that a client asks for; the others are not to be asked for."""
-    return connection.authenticate if name == Authentication.name else None

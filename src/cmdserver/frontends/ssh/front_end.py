@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import Busy, Throttled
 from cmdserver.frontends.common.interface import FrontEnd, FrontEndContext, FrontEndResources
-from cmdserver.frontends.ssh.connection import SSHConnection, service_of
+from cmdserver.frontends.ssh.connection import SSHConnection
 from cmdserver.net.connection_table import Connections
 from cmdserver.net.listener import charged_source_of, endpoint_of, source_of
 from cmdserver.net.ssh_host_keys import HostKey, read_host_keys, require_host_keys
@@ -35,9 +35,6 @@ class SSHFrontEnd(FrontEnd):
         context: What all front ends share.
         host_keys: What it proves itself with, the best first.
     """
-
-    #: A connection asks its factory for services; the names are Conch's.
-    getService = staticmethod(service_of)
 
     def __init__(self, listener_auth: ListenerAuth, context: FrontEndContext, host_keys: Iterable[HostKey]) -> None:
         self._listener_auth = listener_auth

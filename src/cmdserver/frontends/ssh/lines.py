@@ -6,10 +6,12 @@ Rule of this file: it knows no packets; what lines mean is others'.
 from twisted.internet.interfaces import IReactorTime
 
 from cmdserver.core.errors import Malformed
+from cmdserver.core.model import Stream
 from cmdserver.frontends.common import line_protocol
 from cmdserver.frontends.ssh.answers import Answers
-from cmdserver.frontends.ssh.ending import ExitStatus
-from cmdserver.frontends.ssh.programs import Output, Program
+from cmdserver.frontends.ssh.channel import Channel
+from cmdserver.frontends.ssh.exit_status import ExitStatus
+from cmdserver.frontends.ssh.programs import Program
 
 #: Lines that are answered in a row before other sessions have a turn.
 LINES_IN_A_ROW = 16
@@ -20,12 +22,12 @@ class Lines(Program):
 
     Args:
         answers: What answers them.
-        output: Where it writes, and reads on.
+        channel: Its input and output.
         clock: To let others have a turn.
     """
 
-    def __init__(self, answers: Answers, output: Output, clock: IReactorTime) -> None:
-        super().__init__(answers, output)
+    def __init__(self, answers: Answers, channel: Channel, clock: IReactorTime) -> None:
+        super().__init__(answers, channel)
         self._clock = clock
         self._buffer = line_protocol.LineBuffer(answers.line_bytes)
         self._last = ExitStatus()
@@ -38,9 +40,8 @@ class Lines(Program):
 
     def feed(self, data: bytes) -> None:
         """See `Program`."""
-        if not self._output.is_exiting:
-            self._buffer.feed(data)
-            self.proceed()
+        self._buffer.feed(data)
+        self.proceed()
 
     def end_input(self) -> None:
         """Answer what has come, and exit."""
@@ -51,12 +52,12 @@ class Lines(Program):
         """End what runs, and the rest with it, as a signal ends a shell that reads a file."""
         self._last = ExitStatus(signal=signal)
         self.leave()
-        self._output.exit(self._last)
+        self._channel.exit(self._last)
 
     def expire(self, farewell: str) -> None:
         """See `Program`."""
-        self._output.err(f"{farewell}\n".encode())
-        self._output.exit(self._last)
+        self._channel.write(Stream.STDERR, f"{farewell}\n".encode())
+        self._channel.exit(self._last)
 
     def close_when_idle(self) -> None:
         """See `Program`; lines that have come are answered, if only by `busy`."""
@@ -75,7 +76,7 @@ class Lines(Program):
             self._clock.callLater(0, self.proceed)
         self._is_proceeding = False
         if not self._buffer.is_full:
-            self._output.read_on()
+            self._channel.read_on()
 
     def _take_line(self) -> bool:
         """Answer the next line; return whether there was one."""
@@ -85,18 +86,18 @@ class Lines(Program):
             # There is no telling where the next line begins.
             self._is_leaving = True
             self._buffer.clear()
-            self._await(self._answers.refuse(malformed, self._output))
+            self._await(self._answers.refuse(malformed, self._channel))
             return True
         if line is None and self._is_input_over:
             line = self._buffer.last_line()
         if line is None:
             if self._is_input_over or self._is_leaving:
-                self._output.exit(self._last)
+                self._channel.exit(self._last)
             return False
         # `quit` exits as the end of the input does.
-        answering = self._answers.perform(line, self._output)
+        answering = self._answers.perform(line, self._channel)
         if answering is None:
-            self._output.exit(self._last)
+            self._channel.exit(self._last)
         else:
             self._await(answering)
         return True

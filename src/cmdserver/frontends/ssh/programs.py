@@ -1,210 +1,174 @@
-"""What a session can run, as the session sees it: one command, lines that come, or a prompt at a terminal.
+"""What a session runs: nothing yet, or one command; lines and the prompt have modules of their own."""
 
-Rule of this file: it knows no packets, and nothing of what is particular to one of them.
-"""
-
-from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import Code
-from cmdserver.core.model import Producer
-from cmdserver.frontends.ssh.answers import Answers
-from cmdserver.frontends.ssh.ending import INTERRUPTED, STATUS, ExitStatus
+from cmdserver.core.model import Producer, Stream
+from cmdserver.frontends.ssh.answers import INTERRUPTED, Answers
+from cmdserver.frontends.ssh.channel import Channel, Sending
+from cmdserver.frontends.ssh.exit_status import STATUS, ExitStatus
+
+CTRL_C: Final = b"\x03"
 
 _log = Logger()
 
 
-class Output(Protocol):
-    """A channel, as a program sees it; see `cmdserver.frontends.ssh.channel.Channel`."""
-
-    def out(self, data: bytes) -> None:
-        """Write to standard output."""
-
-    def err(self, data: bytes) -> None:
-        """Write to standard error."""
-
-    def follow(self, producer: Producer | None) -> None:
-        """Pause and resume ``producer`` as the client keeps up."""
-
-    def exit(self, ending: ExitStatus) -> None:
-        """Say how it ended, when all is sent; only the first time counts."""
-
-    def read_on(self) -> None:
-        """More input is wanted."""
-
-    def stirred(self) -> None:
-        """A request has begun or ended."""
-
-    @property
-    def is_full(self) -> bool:
-        """Whether something waits to be sent."""
-
-    @property
-    def is_exiting(self) -> bool:
-        """Whether it has been said how it ended."""
-
-
-class Screenful:
-    """The streams of a terminal: both are one, and lines end as terminals want it (termios(3), ONLCR).
+class TerminalOutput:
+    """The output of a terminal: both streams are one, and lines end in CR LF (termios(3), ONLCR).
 
     Args:
-        output: What the terminal is at the other end of.
+        channel: What the terminal is at the other end of.
     """
 
-    def __init__(self, output: Output) -> None:
-        self._output = output
+    __slots__ = ("_channel", "ends_line")
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
         #: Whether the cursor is at the beginning of a row.
         self.ends_line = True
 
-    def out(self, data: bytes) -> None:
-        """See `Streams`."""
+    def write(self, stream: Stream, data: bytes) -> None:  # noqa: ARG002 - see above
+        """Send output; see `Channel.write`."""
         if data:
             self.ends_line = data.endswith(b"\n")
-            self._output.out(data.replace(b"\n", b"\r\n"))
-
-    def err(self, data: bytes) -> None:
-        """See `Streams`."""
-        self.out(data)
+            self._channel.write(Stream.STDOUT, data.replace(b"\n", b"\r\n"))
 
     def follow(self, producer: Producer | None) -> None:
-        """See `Streams`."""
-        self._output.follow(producer)
+        """See `Channel.follow`."""
+        self._channel.follow(producer)
 
 
-class Program(ABC):
-    """A program; what is the same for all of them.
+class Program:
+    """A session's program. This class itself is the one of a session that has not asked for any: it does nothing.
 
     Args:
-        answers: What answers its requests.
-        output: Where it writes, and reads on.
+        answers: Answers its requests.
+        channel: Its input and output.
     """
 
-    def __init__(self, answers: Answers, output: Output) -> None:
+    __slots__ = ("_answering", "_answers", "_channel", "_has_left")
+
+    def __init__(self, answers: Answers, channel: Channel) -> None:
         self._answers = answers
-        self._output = output
-        self._answering: Deferred[None] | None = None
+        self._channel = channel
+        self._answering: Deferred[ExitStatus] | None = None
         self._has_left = False
 
-    # What a session asks of it
-
-    @abstractmethod
     def start(self) -> None:
-        """Begin."""
+        """Begin; the client has been told that it does."""
 
-    @abstractmethod
-    def feed(self, data: bytes) -> None:
-        """Take input."""
+    def feed(self, data: bytes) -> None:  # noqa: ARG002 - nobody reads it
+        """Take input, and acknowledge it when more is wanted."""
+        self._channel.read_on()
 
-    def end_input(self) -> None:  # noqa: B027 - not all need to know
-        """There will be no more input."""
+    def end_input(self) -> None:
+        """Hear that there will be no more input."""
 
-    def proceed(self) -> None:  # noqa: B027 - as above
-        """Output has been sent: go on with what waits for that."""
+    def proceed(self) -> None:
+        """Go on with what waited for output to be sent."""
 
-    def resize(self, columns: int) -> None:  # noqa: B027 - as above
-        """The terminal has another width."""
+    def resize(self, columns: int) -> None:
+        """Hear of the terminal's new width; 0 if it is not known."""
 
-    @abstractmethod
     def interrupt(self, signal: str = "SIGINT") -> None:
-        """End what runs, as that signal would."""
+        """End the request that is being answered, as that signal would."""
 
     def leave(self) -> None:
-        """Nobody listens any more; twice is the same as once."""
+        """Cancel the request that is being answered, as nobody listens any more. Idempotent."""
         self._has_left = True
         if self._answering is not None:
             self._answering.cancel()
 
-    @abstractmethod
-    def expire(self, farewell: str) -> None:
-        """Nothing was asked for too long; tell a person so, if one is there, and exit."""
+    def expire(self, farewell: str) -> None:  # noqa: ARG002 - nobody reads it
+        """Exit, as nothing was asked for too long; a person is told ``farewell``."""
+        self._channel.exit(None)
 
-    @abstractmethod
     def close_when_idle(self) -> None:
-        """Exit as soon as what runs has ended."""
+        """Exit as soon as the request that is being answered has its answer."""
+        self._channel.exit(None)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether it is not the client who is waited for."""
-        return self._answering is not None
-
-    # For those that inherit
+    # For subclasses
 
     @property
     def _may_proceed(self) -> bool:
-        """Whether there is no reason to wait."""
-        return not (self.is_busy or self._output.is_full or self._output.is_exiting or self._has_left)
+        """Whether the next request may be taken."""
+        channel = self._channel
+        return not (self._answering or channel.is_full or channel.sending is not Sending.OPEN or self._has_left)
 
     def _await(self, answering: Deferred[ExitStatus]) -> None:
-        """Wait for the end of a request; `_answered` may be called at once."""
-        self._answering = waiting = answering.addCallback(self._finish).addErrback(self._broken)
-        if waiting.called and self._answering is waiting:
-            self._answering = None
-        else:
-            self._output.stirred()
+        """Call `_answered` with the exit status of a request; perhaps at once.
 
-    def _finish(self, ending: ExitStatus) -> None:
+        Args:
+            answering: Never fails.
+        """
+        self._channel.link.request_began()
+        self._answering = answering
+        answering.addCallback(self._finish).addErrback(self._broken)
+
+    def _finish(self, exit_status: ExitStatus) -> None:
         self._answering = None
-        self._output.stirred()
+        self._channel.link.request_ended()
         if not self._has_left:
-            self._answered(ending)
+            self._answered(exit_status)
 
-    @abstractmethod
-    def _answered(self, ending: ExitStatus) -> None:
-        """Go on after a request; not asked once it has been told to leave."""
+    def _answered(self, exit_status: ExitStatus) -> None:
+        """Go on after a request; not called after `leave`."""
 
     def _broken(self, failure: Failure) -> None:
-        """A mistake of ours; the log sees why."""
+        """Log a mistake of ours, and end the session."""
         _log.failure("SSH session", failure)
-        self._answering = None
-        self._output.exit(ExitStatus(STATUS[Code.FAULT]))
+        self._channel.exit(ExitStatus(STATUS[Code.FAULT]))
 
 
 class Command(Program):
-    """One command, as ``ssh HOST COMMAND`` wants it.
+    """One command, as ``ssh HOST COMMAND`` asks for it.
 
     Args:
-        answers: What answers it.
-        output: Where it writes.
+        answers: Answers it.
+        channel: Where its output goes.
         line: What was asked for.
-        is_at_terminal: Whether a person looks at the output through a terminal of theirs.
+        is_at_terminal: Whether the client has asked for a terminal.
     """
 
-    def __init__(self, answers: Answers, output: Output, line: bytes, *, is_at_terminal: bool) -> None:
-        super().__init__(answers, output)
+    __slots__ = ("_interrupted_by", "_is_at_terminal", "_line")
+
+    def __init__(self, answers: Answers, channel: Channel, line: bytes, *, is_at_terminal: bool) -> None:
+        super().__init__(answers, channel)
         self._line = line
         self._is_at_terminal = is_at_terminal
         self._interrupted_by: str | None = None
 
     def start(self) -> None:
-        """See `Program`."""
-        streams = Screenful(self._output) if self._is_at_terminal else self._output
-        answering = self._answers.perform(self._line.strip(), streams)
+        """Answer the command."""
+        output = TerminalOutput(self._channel) if self._is_at_terminal else self._channel
+        answering = self._answers.perform(self._line.strip(), output)
         if answering is None:
-            self._output.exit(ExitStatus())
+            self._channel.exit(ExitStatus())
         else:
             self._await(answering)
 
     def feed(self, data: bytes) -> None:
-        """No command reads any input; but a terminal can interrupt it."""
-        if self._is_at_terminal and b"\x03" in data:
+        """Interrupt the command if that is typed at a terminal; no command reads input."""
+        if self._is_at_terminal and CTRL_C in data:
             self.interrupt()
-        self._output.read_on()
+        self._channel.read_on()
 
     def interrupt(self, signal: str = "SIGINT") -> None:
-        """See `Program`."""
+        """Cancel the command; the exit signal is ``signal``."""
         if self._answering is not None:
             self._interrupted_by = signal
             self._answering.cancel()
 
     def expire(self, farewell: str) -> None:
-        """See `Program`."""
+        """Nothing: either the command runs, or it has exited."""
 
     def close_when_idle(self) -> None:
-        """See `Program`; it does so anyway."""
+        """Nothing: it exits anyway."""
 
-    def _answered(self, ending: ExitStatus) -> None:
-        self._output.exit(ExitStatus(signal=self._interrupted_by) if ending is INTERRUPTED else ending)
+    def _answered(self, exit_status: ExitStatus) -> None:
+        is_interrupted = exit_status is INTERRUPTED
+        self._channel.exit(ExitStatus(signal=self._interrupted_by) if is_interrupted else exit_status)

@@ -7,10 +7,12 @@ from collections.abc import Collection
 
 from twisted.internet.interfaces import IReactorTime
 
+from cmdserver.core.model import Stream
 from cmdserver.core.names import RESERVED_WORDS
 from cmdserver.frontends.ssh.answers import Answers
-from cmdserver.frontends.ssh.ending import ExitStatus
-from cmdserver.frontends.ssh.programs import Output, Program, Screenful
+from cmdserver.frontends.ssh.channel import Channel, Sending
+from cmdserver.frontends.ssh.exit_status import ExitStatus
+from cmdserver.frontends.ssh.programs import Program, TerminalOutput
 from cmdserver.frontends.ssh.terminal.terminal import Gesture, Terminal
 
 PROMPT = "cmdserver> "
@@ -25,15 +27,15 @@ class Shell(Program):
 
     Args:
         answers: What answers their lines.
-        output: Where it writes, and reads on.
+        channel: Its input and output.
         clock: To let others have a turn.
         columns: The terminal's width; 0 if it is not known.
     """
 
-    def __init__(self, answers: Answers, output: Output, clock: IReactorTime, columns: int) -> None:
-        super().__init__(answers, output)
+    def __init__(self, answers: Answers, channel: Channel, clock: IReactorTime, columns: int) -> None:
+        super().__init__(answers, channel)
         self._clock = clock
-        self._screen = Screenful(output)
+        self._screen = TerminalOutput(channel)
         self._terminal = Terminal(PROMPT, answers.line_bytes, self._completions)
         self._terminal.resize(columns)
         self._is_leaving = False
@@ -41,7 +43,7 @@ class Shell(Program):
 
     def start(self) -> None:
         """See `Program`."""
-        self._screen.out(GREETING)
+        self._screen.write(Stream.STDOUT, GREETING)
         self._prompt()
 
     def feed(self, data: bytes) -> None:
@@ -62,9 +64,9 @@ class Shell(Program):
         """End what runs, or forget what was typed, and prompt again; any other signal hangs up."""
         if signal != "SIGINT":
             self.leave()
-            self._output.exit(ExitStatus(signal=signal))
+            self._channel.exit(ExitStatus(signal=signal))
         elif self._answering is not None:
-            self._output.out(b"^C")
+            self._channel.write(Stream.STDOUT, b"^C")
             self._screen.ends_line = False
             self._answering.cancel()
         else:
@@ -90,16 +92,16 @@ class Shell(Program):
             self._read()
         self._is_proceeding = False
         if not self._terminal.is_full:
-            self._output.read_on()
+            self._channel.read_on()
 
     def _read(self) -> None:
         entered = self._terminal.read()
-        self._output.out(self._terminal.show())
+        self._channel.write(Stream.STDOUT, self._terminal.show())
         match entered:
             case Gesture.INTERRUPT:
                 self._prompt()
             case Gesture.LEAVE:
-                self._output.exit(ExitStatus())
+                self._channel.exit(ExitStatus())
             case str() if entered.strip():
                 self._perform(entered.strip().encode())
             case str():
@@ -118,12 +120,12 @@ class Shell(Program):
         self._screen.ends_line = True
         answering = self._answers.perform(line, self._screen, is_for_person=True)
         if answering is None:
-            self._output.exit(ExitStatus())
+            self._channel.exit(ExitStatus())
         else:
             self._await(answering)
 
     def _answered(self, ending: ExitStatus) -> None:  # noqa: ARG002 - a person has been told
-        if self._output.is_exiting:
+        if self._channel.sending is not Sending.OPEN:
             return
         if self._is_leaving:
             self._exit("cmdserver: the daemon is stopping")
@@ -133,13 +135,13 @@ class Shell(Program):
 
     def _prompt(self) -> None:
         if not self._screen.ends_line:
-            self._screen.out(b"\n")
+            self._screen.write(Stream.STDOUT, b"\n")
         self._terminal.ask()
-        self._output.out(self._terminal.show())
+        self._channel.write(Stream.STDOUT, self._terminal.show())
 
     def _exit(self, farewell: str) -> None:
-        self._screen.out(f"\n{farewell}\n".encode())
-        self._output.exit(ExitStatus())
+        self._screen.write(Stream.STDOUT, f"\n{farewell}\n".encode())
+        self._channel.exit(ExitStatus())
 
     def _completions(self, before: str) -> Collection[str]:
         """Name what could come next: names of commands first of all, and the words of the protocol."""

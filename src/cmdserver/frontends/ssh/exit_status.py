@@ -1,10 +1,9 @@
-"""How a request through SSH ended: an exit status or a signal (RFC 4254, section 6.10).
+"""How a request over SSH ended: an exit status or an exit signal (RFC 4254, section 6.10).
 
-A command's own end goes through as it is; what became no process has the status that scripts know from shells and from
-sysexits.h. Rule of this file: values only.
+A command's own end is passed on as it is. A request without a process has the status that scripts know from shells and
+from sysexits.h.
 """
 
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,41 +23,30 @@ STATUS: Mapping[Code, int] = {
     Code.UNKNOWN_COMMAND: 127,
 }
 
-#: The only ones that RFC 4254 has names for.
-_NAMED = frozenset("ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM USR1 USR2".split())  # noqa: SIM905 - as in the RFC
-#: As sshd calls all others; a name of one's own must have a domain.
+#: Signals that RFC 4254 has names for, without ``SIG``.
+NAMED_SIGNALS = frozenset("ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM USR1 USR2".split())  # noqa: SIM905 - as in the RFC
+#: What sshd calls all others; a name of one's own must have a domain.
 _ANY_OTHER = "SIG@openssh.com"
 
 
 @dataclass(frozen=True, slots=True)
 class ExitStatus:
-    """An exit status, unless there is a signal."""
+    """An exit status, or a signal."""
 
+    #: 0 to 255; without meaning if there is a signal.
     status: int = 0
-    #: ``SIGTERM``, say.
+    #: As Linux spells it (``SIGTERM``, ``SIG42``); None: the command exited by itself.
     signal: str | None = None
 
     @property
     def signal_name(self) -> bytes:
         """The signal as the protocol spells it."""
         name = (self.signal or "").removeprefix("SIG")
-        return (name if name in _NAMED else _ANY_OTHER).encode()
-
-    @property
-    def as_status(self) -> int:
-        """What a shell makes of it: a signal is 128 and its number."""
-        if self.signal is None:
-            return self.status
-        number = getattr(signal, self.signal, None)
-        return 128 + int(number) if number is not None else 255
-
-
-#: A request that was ended by whoever had made it.
-INTERRUPTED = ExitStatus(signal="SIGINT")
+        return (name if name in NAMED_SIGNALS else _ANY_OTHER).encode()
 
 
 def of_answer(answer: Answer) -> ExitStatus:
-    """Say how a command ended that ran."""
+    """Return the exit status of a command that ran."""
     finished = answer.finished
     if finished.timed_out:
         return ExitStatus(STATUS[Code.TIMEOUT])
@@ -68,5 +56,5 @@ def of_answer(answer: Answer) -> ExitStatus:
 
 
 def of_error(error: RequestError) -> ExitStatus:
-    """Say how a request ended that has no answer."""
+    """Return the exit status of a request that has no answer."""
     return ExitStatus(STATUS[error.code])

@@ -108,7 +108,7 @@ class AnswerTests(CommandTestCase):
         for place, seen in ((rendering, 70), (Channel, 70)):
             client = Client(self)
             session = client.asks("json uptime")
-            name = "answer_json" if place is rendering else "exit"
+            name = "answer_json_pieces" if place is rendering else "exit"
             failed: list[str] = []
             original = getattr(place, name)
 

@@ -97,7 +97,7 @@ class Channel:
 
     # Output
 
-    def write(self, stream: Stream, data: bytes) -> None:
+    def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:
         """Send output as soon as there is room for it; dropped once the channel is to be closed."""
         if data and self.sending is Sending.OPEN:
             self._waiting.append((stream, data))

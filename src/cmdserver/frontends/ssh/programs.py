@@ -1,6 +1,6 @@
 """What a session runs: nothing yet, or one command; lines and the prompt have modules of their own."""
 
-from typing import Final
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -8,9 +8,12 @@ from twisted.python.failure import Failure
 
 from cmdserver.core.errors import Code
 from cmdserver.core.model import Producer, Stream
-from cmdserver.frontends.ssh.answers import INTERRUPTED, Answers
+from cmdserver.frontends.common.interpreter import Ending
+from cmdserver.frontends.common.line_protocol import Quit
+from cmdserver.frontends.common.text_sink import Output, Style
+from cmdserver.frontends.ssh.answers import Answers
 from cmdserver.frontends.ssh.channel import Channel, Sending
-from cmdserver.frontends.ssh.exit_status import STATUS, ExitStatus
+from cmdserver.frontends.ssh.exit_status import STATUS, ExitStatus, of_ending
 
 CTRL_C: Final = b"\x03"
 
@@ -31,11 +34,10 @@ class TerminalOutput:
         #: Whether the cursor is at the beginning of a row.
         self.ends_line = True
 
-    def write(self, stream: Stream, data: bytes) -> None:  # noqa: ARG002 - see above
+    def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:  # noqa: ARG002 - see above
         """Send output; see `Channel.write`."""
-        if data:
-            self.ends_line = data.endswith(b"\n")
-            self._channel.write(Stream.STDOUT, data.replace(b"\n", b"\r\n"))
+        self.ends_line = data.endswith(b"\n")
+        self._channel.write(data.replace(b"\n", b"\r\n"))
 
     def follow(self, producer: Producer | None) -> None:
         """See `Channel.follow`."""
@@ -55,7 +57,7 @@ class Program:
     def __init__(self, answers: Answers, channel: Channel) -> None:
         self._answers = answers
         self._channel = channel
-        self._answering: Deferred[ExitStatus] | None = None
+        self._answering: Deferred[Any] | None = None
         self._has_left = False
 
     def start(self) -> None:
@@ -99,21 +101,26 @@ class Program:
         channel = self._channel
         return not (self._answering or channel.is_full or channel.sending is not Sending.OPEN or self._has_left)
 
-    def _await(self, answering: Deferred[ExitStatus]) -> None:
-        """Call `_answered` with the exit status of a request; perhaps at once.
+    def _perform(self, line: bytes, output: Output, style: Style = Style.APART) -> None:
+        """Answer a line, and call `_answered` with its exit status, or `_quit`; perhaps at once."""
+        ending = self._answers.perform(line, output, style)
+        if isinstance(ending, Deferred):
+            self._answering = ending
+            self._channel.link.request_began()
+            ending.addCallback(self._finish).addErrback(self._broken)
+        elif isinstance(ending, Quit):
+            self._quit()
+        else:
+            self._answered(of_ending(ending))
 
-        Args:
-            answering: Never fails.
-        """
-        self._channel.link.request_began()
-        self._answering = answering
-        answering.addCallback(self._finish).addErrback(self._broken)
-
-    def _finish(self, exit_status: ExitStatus) -> None:
+    def _finish(self, ending: Ending) -> None:
         self._answering = None
         self._channel.link.request_ended()
         if not self._has_left:
-            self._answered(exit_status)
+            self._answered(of_ending(ending))
+
+    def _quit(self) -> None:
+        self._channel.exit(ExitStatus())
 
     def _answered(self, exit_status: ExitStatus) -> None:
         """Go on after a request; not called after `leave`."""
@@ -145,11 +152,7 @@ class Command(Program):
     def start(self) -> None:
         """Answer the command."""
         output = TerminalOutput(self._channel) if self._is_at_terminal else self._channel
-        answering = self._answers.perform(self._line.strip(), output)
-        if answering is None:
-            self._channel.exit(ExitStatus())
-        else:
-            self._await(answering)
+        self._perform(self._line.strip(), output)
 
     def feed(self, data: bytes) -> None:
         """Interrupt the command if that is typed at a terminal; no command reads input."""
@@ -170,5 +173,4 @@ class Command(Program):
         """Nothing: it exits anyway."""
 
     def _answered(self, exit_status: ExitStatus) -> None:
-        is_interrupted = exit_status is INTERRUPTED
-        self._channel.exit(ExitStatus(signal=self._interrupted_by) if is_interrupted else exit_status)
+        self._channel.exit(ExitStatus(signal=self._interrupted_by) if self._interrupted_by else exit_status)

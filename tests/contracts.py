@@ -28,7 +28,7 @@ from cmdserver.core.events import AuditLog, Event
 from cmdserver.core.model import Command, Grant, ProcessResult
 from cmdserver.execution import process_run as execution_module
 from cmdserver.execution.posix_spawn import Spawner
-from cmdserver.execution.process_run import Execution
+from cmdserver.execution.process_run import ProcessRun
 from cmdserver.execution.runner import Runner
 from tests.running_doubles import RecordingSink, by_name, grant, requested
 
@@ -291,7 +291,7 @@ class LedgerContract(SynchronousTestCase):
 class Begun:
     """A run on its way, by either of the two ways out."""
 
-    execution: Execution
+    execution: ProcessRun
     #: None if the output is gathered.
     sink: RecordingSink | None
 

@@ -24,7 +24,9 @@ from cmdserver.core.events import Event, EventLog, Requested, Started
 from cmdserver.core.model import Answer, Caller, Command, Grant, ProcessResult, Producer, Role, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
-from cmdserver.dispatch.scheduler import Run, Scheduler
+from cmdserver.dispatch.request_log import RequestLog
+from cmdserver.dispatch.requests import Job
+from cmdserver.dispatch.scheduler import Scheduler
 from cmdserver.execution.local_backend import LocalBackend
 from cmdserver.execution.process_group import ProcessGroup
 from cmdserver.execution.runner import Runner
@@ -422,16 +424,16 @@ class Composition:
         self.ledger = MemoryLedger(self.happened)
         self.connection_limit = ConnectionLimit(100, 100)
         self.throttle = Throttle(per_minute)
-        fair_queue: FairQueue[Run] = FairQueue(running, queued)
-        self.scheduler = Scheduler(fair_queue, self.runner, self.clock)
+        fair_queue: FairQueue[Job] = FairQueue(running, queued)
+        log = RequestLog(EventLog(self.ledger), lambda: 1_700_000_000.0 + self.clock.seconds())
+        self.scheduler = Scheduler(fair_queue, self.runner, self.clock, log)
         self.dispatcher = Dispatcher(
             policy=Policy(commands or (command(),), EVERYTHING),
             throttle=self.throttle,
             scheduler=self.scheduler,
-            events=EventLog(self.ledger),
+            log=log,
             connection_limit=self.connection_limit,
             clock=self.clock,
-            time_of_day=lambda: 1_700_000_000.0 + self.clock.seconds(),
         )
 
     def turn(self) -> None:

@@ -148,7 +148,7 @@ class DocumentTests(SynchronousTestCase):
             *algorithms.HOST_KEYS,
             *algorithms.CIPHERS,
             *algorithms.MACS,
-            *algorithms.LATE_MACS,
+            *algorithms.LEGACY_MACS,
             *algorithms.COMPRESSIONS,
         ]
         users, hosts = set(algorithms.USER_KEYS), [name.decode() for name in offered]

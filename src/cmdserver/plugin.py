@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -25,13 +24,14 @@ from cmdserver.app.reload import Rereading
 from cmdserver.app.service import CmdserverService
 from cmdserver.app.state_directory import choose_directory
 from cmdserver.config import loading
+from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Finding, Mistakes, Reader
 from cmdserver.config.host import Host, TrustedHost
-from cmdserver.config.loading import Configuration, Source, configure, find_file, name_of
+from cmdserver.config.loading import Source, configure, find_file, name_of
 from cmdserver.config.schema import TLS, Settings
 from cmdserver.config.validation.others import State
 from cmdserver.core.endpoints import Endpoint
-from cmdserver.core.errors import BadTLSFiles, CannotStart
+from cmdserver.core.errors import CannotStart
 from cmdserver.core.model import TargetUser
 from cmdserver.dispatch import output_parsers
 from cmdserver.files.log_file import DaemonLog
@@ -201,7 +201,12 @@ def _configure(
 ) -> Configuration:
     # The built-in configuration is for those who have installed nothing yet; what somebody has written down is meant.
     load_parser = output_parsers.load_if_installed if source.path is None else output_parsers.load
-    check_tls = functools.partial(_check_tls, read=read)
+
+    def check_tls(wanted: TLS) -> None:
+        from cmdserver.app import tls  # noqa: PLC0415 - OpenSSL is not for listeners that do without
+
+        tls.check(wanted, read)
+
     return configure(source.text, host or Host(), _check_endpoint, check_tls, load_parser, look_at_state)
 
 
@@ -209,19 +214,6 @@ def _check_endpoint(endpoint: Endpoint) -> None:
     from twisted.internet import reactor  # noqa: PLC0415 - see makeService
 
     server_endpoint(reactor, endpoint)
-
-
-def _check_tls(files: TLS, read: ReadFile) -> None:
-    from cmdserver.net import tls_context  # noqa: PLC0415 - OpenSSL is not for listeners that do without
-
-    try:
-        if files.certificate is None or files.key is None:  # they are made at the first start
-            if files.client_ca is not None:
-                tls_context.check_authorities(Path(files.client_ca), read)
-            return
-        tls_context.load(tls_context.files_of(files, files.certificate, files.key), datetime.now(UTC), read)
-    except BadTLSFiles as error:
-        raise ValueError(str(error)) from error
 
 
 def _list(name: str, findings: Iterable[Finding]) -> None:

@@ -2,9 +2,7 @@
 
 import ipaddress
 import os
-import shutil
 import stat
-import subprocess
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,17 +12,15 @@ from unittest.mock import patch
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, load_ssh_private_key
-from twisted.conch.ssh.keys import Key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from twisted.logger import globalLogPublisher
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.app import bootstrap
 from cmdserver.app.bootstrap import (
     RENEW_DAYS,
     VALID_DAYS,
     make_initial_password,
-    require_ssh_host_keys,
     require_tls_pair,
     require_user,
 )
@@ -231,46 +227,6 @@ class _KilledError(BaseException):
     """The end."""
 
 
-class SSHKeysTests(DirectoryTestCase):
-    """SSH host keys."""
-
-    def test_made(self) -> None:
-        """Ed25519 and RSA of 3072 bits, in OpenSSH's format, which Conch reads."""
-        paths = require_ssh_host_keys(self.directory)
-
-        names = {"ssh_host_ed25519_key", "ssh_host_ed25519_key.pub", "ssh_host_rsa_key", "ssh_host_rsa_key.pub"}
-        self.assertEqual(names, set(self.read_all()))
-        self.assert_for_us_alone()
-        self.assertEqual(["ssh_host_ed25519_key", "ssh_host_rsa_key"], [path.name for path in paths])
-        ed, big = (load_ssh_private_key(path.read_bytes(), None) for path in paths)
-        self.assertIsInstance(ed, ed25519.Ed25519PrivateKey)
-        assert isinstance(big, rsa.RSAPrivateKey)
-        self.assertEqual(3072, big.key_size)
-        for path in paths:
-            self.assertTrue(path.read_bytes().startswith(b"-----BEGIN OPENSSH PRIVATE KEY-----\n"))
-            public = Key.fromFile(f"{path}.pub")
-            self.assertEqual(public, Key.fromFile(str(path)).public())
-
-    def test_not_again(self) -> None:
-        """What is there stays; what is missing is made."""
-        ed, big = require_ssh_host_keys(self.directory)
-        before = self.read_all()
-        require_ssh_host_keys(self.directory)
-        self.assertEqual(before, self.read_all())
-
-        ed.unlink()
-        require_ssh_host_keys(self.directory)
-
-        self.assertNotEqual(before["ssh_host_ed25519_key"], ed.read_bytes())
-        self.assertEqual(before["ssh_host_rsa_key"], big.read_bytes())
-
-    def test_nowhere(self) -> None:
-        """A directory that cannot be written is said to be so."""
-        error = self.assertRaises(CannotStart, require_ssh_host_keys, self.directory / "missing")
-
-        self.assertIn("No such file or directory", str(error))
-
-
 class UserTests(DirectoryTestCase):
     """The first user."""
 
@@ -336,15 +292,3 @@ class UserTests(DirectoryTestCase):
         require_user(files := CredentialFiles(self.directory), self.directory)
 
         self.assertEqual(("admin",), files.users())
-
-
-class SSHClientTests(DirectoryTestCase):
-    """What OpenSSH says."""
-
-    def test_ssh_keygen(self) -> None:
-        """ssh-keygen derives from each private key the public one that is beside it."""
-        if shutil.which("ssh-keygen") is None:
-            raise SkipTest("no ssh-keygen here")
-        for path in require_ssh_host_keys(self.directory):
-            said = subprocess.run(["ssh-keygen", "-y", "-f", path], capture_output=True, check=True, timeout=20).stdout
-            self.assertEqual(path.with_name(f"{path.name}.pub").read_bytes().split()[:2], said.split()[:2])

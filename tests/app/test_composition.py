@@ -7,7 +7,8 @@ from twisted.internet.testing import MemoryReactorClock
 
 from cmdserver.app.composition import Composition, _descriptors
 from cmdserver.auth.listener_auth import ListenerAuth
-from cmdserver.config.loading import Configuration, configure
+from cmdserver.config.configuration import Configuration
+from cmdserver.config.loading import configure
 from cmdserver.core.errors import BadTLSFiles, Busy
 from cmdserver.core.model import Login
 from cmdserver.net.proxied_endpoint import MOST_PENDING

@@ -5,11 +5,11 @@ import unittest
 from pathlib import Path
 from unittest.mock import patch
 
-from cmdserver.app.bootstrap import require_ssh_host_keys
 from cmdserver.app.state_checks import look
 from cmdserver.auth.password_hash import hash_password
 from cmdserver.config.schema import TLS, Audit, Listen, Settings
 from cmdserver.core.protocols import Protocol
+from cmdserver.net.ssh_host_keys import require_host_keys
 
 
 class LookTests(unittest.TestCase):
@@ -85,7 +85,7 @@ class LookTests(unittest.TestCase):
     def test_host_keys(self) -> None:
         """One that would keep an SSH listener from starting is told of, if there is such a listener."""
         self.add("ann")
-        require_ssh_host_keys(self.state)
+        require_host_keys(self.state)
         ssh = Settings(listen=[Listen(protocol=Protocol.SSH, endpoint="tcp:22")])
         self.assertEqual([], self.remarks(ssh))
         (self.state / "ssh_host_rsa_key").write_text("x")

@@ -74,7 +74,6 @@ def test_a_plain_key_has_no_limits() -> None:
 
     assert (key.sources, key.expires, key.command) == (None, None, None)
     assert key.permits_pty
-    assert not key.is_restricted
     assert key.refusal(NOON, "192.0.2.1") is None
 
 
@@ -87,7 +86,6 @@ def test_all_options() -> None:
 
     assert key.command == 'df "a, b" \\n'
     assert not key.permits_pty
-    assert not key.is_restricted
     assert key.refusal(NOON, "10.0.0.1") == "key expired at 2027-01-31T12:00:00Z"
     assert key.refusal(NOON - timedelta(seconds=1), "10.0.0.1") is None
     assert key.refusal(NOON - timedelta(seconds=1), "10.6.6.6") == "key not allowed from 10.6.6.6"
@@ -102,7 +100,6 @@ def test_the_last_word_on_terminals(options: str, permits_pty: bool) -> None:
     key = _one(f"{options} {KEY}")
 
     assert key.permits_pty is permits_pty
-    assert key.is_restricted is ("restrict" in options)
 
 
 def test_two_types() -> None:

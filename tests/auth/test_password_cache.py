@@ -41,7 +41,7 @@ class RememberedTests(unittest.TestCase):
         for number in range(5):
             self.remembered.remember(b"%d" % number, b"$2b$hash", float(number))
 
-        self.assertEqual(len(self.remembered), 3)
+        self.assertEqual(len(self.remembered._until), 3)
         known = [number for number in range(5) if self.remembered.knows(b"%d" % number, b"$2b$hash", 5.0)]
         self.assertEqual(known, [2, 3, 4])
 

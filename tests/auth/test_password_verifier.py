@@ -189,13 +189,13 @@ class VerifierTests(SynchronousTestCase):
     def test_answers(self) -> None:
         """The right password, a wrong one, and one of nobody."""
         right, wrong, nobody = self._verify(), self._verify(password=b"wrong"), self._verify(hashed=None)
-        self.assertEqual((self.verifier.running, self.verifier.queued), (1, 2))
+        self.assertEqual((self.verifier._fair_queue.running, self.verifier._fair_queue.queued), (1, 2))
         for _ in range(3):
             self._work()
         self.assertIs(self.successResultOf(right), True)
         self.assertIs(self.successResultOf(wrong), False)
         self.assertIs(self.successResultOf(nobody), False)
-        self.assertEqual((self.verifier.running, self.verifier.queued), (0, 0))
+        self.assertEqual((self.verifier._fair_queue.running, self.verifier._fair_queue.queued), (0, 0))
 
     def test_started_when_needed(self) -> None:
         """Threads do not survive the fork of a daemon, and most daemons never check a password."""
@@ -216,7 +216,7 @@ class VerifierTests(SynchronousTestCase):
         self._make(threads=2)
         for _ in range(5):
             self._verify()
-        self.assertEqual((len(self.threads.jobs), self.verifier.queued), (2, 3))
+        self.assertEqual((len(self.threads.jobs), self.verifier._fair_queue.queued), (2, 3))
 
     def test_a_full_line(self) -> None:
         """When all places are taken by others with as few, who comes last is refused at once, and told how long."""
@@ -253,7 +253,7 @@ class VerifierTests(SynchronousTestCase):
         self._busy(many[-1])
         self.assertNoResult(many[-2])
         self.assertNoResult(one)
-        self.assertEqual(self.verifier.queued, 10)
+        self.assertEqual(self.verifier._fair_queue.queued, 10)
 
     def test_the_wait_is_learned(self) -> None:
         """What the refused are told grows with how long hashes take."""
@@ -270,7 +270,7 @@ class VerifierTests(SynchronousTestCase):
         first, second = self._verify(), self._verify()
         second.cancel()
         self.failureResultOf(second, CancelledError)
-        self.assertEqual(self.verifier.queued, 0)
+        self.assertEqual(self.verifier._fair_queue.queued, 0)
         third = self._verify(password=b"wrong")
         self._work()
         self._work()
@@ -374,16 +374,18 @@ def test_every_question_has_one_end(sequence: list[tuple[str, int]]) -> None:
         elif what == "work" and threads.jobs:
             threads.work()
             reactor.iterate()
-        assert verifier.queued <= 4
-        assert verifier.running == len(threads.jobs) <= 2
-        assert verifier.running == 2 or verifier.queued == 0, "nobody waits while a thread is idle"
+        assert verifier._fair_queue.queued <= 4
+        assert verifier._fair_queue.running == len(threads.jobs) <= 2
+        assert verifier._fair_queue.running == 2 or verifier._fair_queue.queued == 0, (
+            "nobody waits while a thread is idle"
+        )
         assert all(len(checks) <= 3 for checks in verifier._by_lane.values())
     while threads.jobs:
         threads.work()
         reactor.iterate()
     assert all(len(end) == 1 for end in ends)
     assert not verifier._by_lane
-    assert (verifier.running, verifier.queued) == (0, 0)
+    assert (verifier._fair_queue.running, verifier._fair_queue.queued) == (0, 0)
 
 
 @pytest.mark.slow

@@ -10,9 +10,10 @@ from unittest.mock import patch
 
 from cmdserver import plugin
 from cmdserver.config import loading
+from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistakes
 from cmdserver.config.host import SEARCH_PATH, Host
-from cmdserver.config.loading import Configuration, Source, changes, configure, load
+from cmdserver.config.loading import Source, changes, configure, load
 from cmdserver.config.schema import Limits, Listen
 from cmdserver.core import names
 from cmdserver.core.endpoints import Endpoint, parse

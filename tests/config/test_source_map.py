@@ -6,8 +6,14 @@ import unittest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cmdserver.config.source_map import Path, line_of
+from cmdserver.config.source_map import Path, lines_of, nearest_line
 from tests.doubles import LAW
+
+
+def line_of(text: str, path: Path) -> int | None:
+    """Find the line of a value."""
+    return nearest_line(lines_of(text), path)
+
 
 _TEXT = """\
 state_dir = "/x"  # 1

@@ -12,7 +12,7 @@ from cmdserver.dispatch.coalescing import Coalescing, Group
 from tests.doubles import LAW
 
 #: Keys are letters, questions are numbers.
-Questions = Coalescing[str, int]
+Questions = Coalescing[Group[str, int]]
 
 
 @dataclass
@@ -52,7 +52,7 @@ def _simulate(asked: list[tuple[int, str]], waits: list[int], durations: list[in
     while events:
         now, _, event, what = heapq.heappop(events)
         if isinstance(what, int):
-            group = coalescing.ask(asked[what][1], what)
+            group = coalescing.ask(asked[what][1], what, Group)
             if group not in seen and coalescing.may_start(group):
                 stand_in_line(group, now)
             seen.add(group)
@@ -161,7 +161,7 @@ class LawTests(unittest.TestCase):
         for step, (event, number) in enumerate(steps):
             key = "abc"[number % 3]
             if event == "ask":
-                groups[step] = coalescing.ask(key, step)
+                groups[step] = coalescing.ask(key, step, Group)
                 waiting.setdefault(key, []).append(step)
             elif event == "start" and key in waiting:
                 group = groups[waiting[key][0]]
@@ -195,76 +195,76 @@ class SharingTests(unittest.TestCase):
 
     def test_together(self) -> None:
         """Questions that wait for the same are one group, until its process starts."""
-        group = self.coalescing.ask("a", 1)
-        self.assertIs(group, self.coalescing.ask("a", 2))
+        group = self.coalescing.ask("a", 1, Group)
+        self.assertIs(group, self.coalescing.ask("a", 2, Group))
         self.assertTrue(self.coalescing.may_start(group))
         self.coalescing.start(group)
         self.assertEqual([1, 2], list(group.requests))
 
     def test_not_the_same(self) -> None:
         """Other keys are other groups, which wait for nothing of one another."""
-        first, second = self.coalescing.ask("a", 1), self.coalescing.ask("b", 2)
+        first, second = self.coalescing.ask("a", 1, Group), self.coalescing.ask("b", 2, Group)
         self.assertIsNot(first, second)
         self.coalescing.start(first)
         self.assertTrue(self.coalescing.may_start(second))
 
     def test_too_late(self) -> None:
         """Who comes at the very moment after the start waits for the next process, with all who come meanwhile."""
-        first = self.coalescing.ask("a", 1)
+        first = self.coalescing.ask("a", 1, Group)
         self.coalescing.start(first)
-        second = self.coalescing.ask("a", 2)
+        second = self.coalescing.ask("a", 2, Group)
         self.assertIsNot(first, second)
-        self.assertIs(second, self.coalescing.ask("a", 3))
+        self.assertIs(second, self.coalescing.ask("a", 3, Group))
         self.assertFalse(self.coalescing.may_start(second))
         self.assertRaises(ValueError, self.coalescing.start, second)
         self.assertIs(second, self.coalescing.end(first))
-        self.assertIs(second, self.coalescing.ask("a", 4))
+        self.assertIs(second, self.coalescing.ask("a", 4, Group))
         self.coalescing.start(second)
         self.assertEqual([[1], [2, 3, 4]], [list(first.requests), list(second.requests)])
 
     def test_a_group_starts_once(self) -> None:
         """A group that has started, or has ended, does not start again."""
-        group = self.coalescing.ask("a", 1)
+        group = self.coalescing.ask("a", 1, Group)
         self.coalescing.start(group)
         self.assertRaises(ValueError, self.coalescing.start, group)
 
     def test_nobody_follows(self) -> None:
         """When nobody waits, nobody is named."""
-        group = self.coalescing.ask("a", 1)
+        group = self.coalescing.ask("a", 1, Group)
         self.coalescing.start(group)
         self.assertIsNone(self.coalescing.end(group))
 
     def test_leaving_a_waiting_group(self) -> None:
         """A group is forgotten with its last question; who asks then founds another."""
-        group = self.coalescing.ask("a", 1)
-        self.coalescing.ask("a", 2)
+        group = self.coalescing.ask("a", 1, Group)
+        self.coalescing.ask("a", 2, Group)
         self.assertFalse(self.coalescing.leave(group, 1))
-        self.assertIs(group, self.coalescing.ask("a", 3))
+        self.assertIs(group, self.coalescing.ask("a", 3, Group))
         self.assertFalse(self.coalescing.leave(group, 2))
         self.assertTrue(self.coalescing.leave(group, 3))
-        self.assertIsNot(group, self.coalescing.ask("a", 4))
+        self.assertIsNot(group, self.coalescing.ask("a", 4, Group))
 
     def test_leaving_a_running_group(self) -> None:
         """A process that nobody waits for any more still runs: nobody joins it, and the next waits for its end."""
-        group = self.coalescing.ask("a", 1)
+        group = self.coalescing.ask("a", 1, Group)
         self.coalescing.start(group)
         self.assertTrue(self.coalescing.leave(group, 1))
-        following = self.coalescing.ask("a", 2)
+        following = self.coalescing.ask("a", 2, Group)
         self.assertIsNot(group, following)
         self.assertFalse(self.coalescing.may_start(following))
         self.assertIs(following, self.coalescing.end(group))
 
     def test_nobody_follows_who_has_left(self) -> None:
         """A group that was left while it waited for an end does not follow."""
-        group = self.coalescing.ask("a", 1)
+        group = self.coalescing.ask("a", 1, Group)
         self.coalescing.start(group)
-        self.coalescing.leave(self.coalescing.ask("a", 2), 2)
+        self.coalescing.leave(self.coalescing.ask("a", 2, Group), 2)
         self.assertIsNone(self.coalescing.end(group))
 
     def test_leaving_twice(self) -> None:
         """Who leaves twice takes nothing from those who came after."""
-        group = self.coalescing.ask("a", 1)
+        group = self.coalescing.ask("a", 1, Group)
         self.coalescing.leave(group, 1)
-        later = self.coalescing.ask("a", 2)
+        later = self.coalescing.ask("a", 2, Group)
         self.assertTrue(self.coalescing.leave(group, 1))
-        self.assertIs(later, self.coalescing.ask("a", 3))
+        self.assertIs(later, self.coalescing.ask("a", 3, Group))

@@ -2,7 +2,7 @@
 
 import errno
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
@@ -12,8 +12,9 @@ from cmdserver.core.errors import AuditError, Busy, Denied, Refusal
 from cmdserver.core.model import Answer, Caller, ProcessResult
 from cmdserver.dispatch import scheduler
 from cmdserver.dispatch.broadcast import PIECE_BYTES, READERS_A_TURN
-from cmdserver.dispatch.requests import Request
-from cmdserver.dispatch.scheduler import BYTES_A_TURN, Run, Scheduler
+from cmdserver.dispatch.request_log import RequestLog
+from cmdserver.dispatch.requests import Job, Request
+from cmdserver.dispatch.scheduler import BYTES_A_TURN, Scheduler
 from cmdserver.execution.runner import Runner
 from cmdserver.limits.fair_queue import FairQueue
 from tests.doubles import a_caller
@@ -22,8 +23,8 @@ from tests.running_doubles import STRANGER, Asked, FakeProcess, RecordingSink, f
 ADA, GUY, BOB = user("ada"), user("guy"), user("bob")
 
 
-class FakeReporter:
-    """A `Reporter` that keeps what it is told, and tells the questions what the dispatcher would."""
+class FakeRequestLog:
+    """A `RequestLog` that keeps what it is told, and tells the questions what the dispatcher would."""
 
     def __init__(self) -> None:
         self.reports: list[str] = []
@@ -43,7 +44,7 @@ class FakeReporter:
         if self.trouble is not None:
             raise self.trouble
 
-    def settled(self, asked: Sequence[Request], departed: Sequence[Request], finished: ProcessResult) -> bool:
+    def ended(self, asked: Sequence[Request], departed: Sequence[Request], finished: ProcessResult) -> bool:
         if self.mistake is not None:
             raise self.mistake
         asked_ids, departed_ids = (",".join(each.id for each in requests) for requests in (asked, departed))
@@ -60,8 +61,8 @@ class FakeReporter:
         self.reports.append(f"failed {request.id}")
         request.answered.errback(failure)
 
-    def withdrawn(self, request: Request) -> None:
-        self.reports.append(f"withdrawn {request.id}")
+    def abandoned(self, request: Request) -> None:
+        self.reports.append(f"abandoned {request.id}")
 
 
 class SchedulerTestCase(SynchronousTestCase):
@@ -71,16 +72,15 @@ class SchedulerTestCase(SynchronousTestCase):
         self.host = fake_host(self)
         self.clock = self.host.clock
         self.runner = Runner(self.host, self.clock)
-        self.reporter = FakeReporter()
+        self.log = FakeRequestLog()
         self.happened: list[str] = []
         self.mistakes: list[Exception] = []
         self.let(running=4, queued=10)
 
     def let(self, *, running: int, queued: int) -> None:
         """Begin with these limits."""
-        self.fair_queue: FairQueue[Run] = FairQueue(running, queued)
-        self.scheduler = Scheduler(self.fair_queue, self.runner, self.clock)
-        self.scheduler.report_to(self.reporter)
+        self.fair_queue: FairQueue[Job] = FairQueue(running, queued)
+        self.scheduler = Scheduler(self.fair_queue, self.runner, self.clock, cast("RequestLog", self.log))
 
     def ask(self, name: str, caller: Caller = ADA, sink: RecordingSink | None = None, /, **differences: Any) -> Asked:
         """Enter a question under a name of its own."""
@@ -148,20 +148,20 @@ class UnsharedTests(SchedulerTestCase):
         self.ask("x")
         for name in "ab":
             self.share(name)
-        self.assertEqual(self.reporter.started, [["x"]])
+        self.assertEqual(self.log.started, [["x"]])
 
         self.processes[0].ends()
 
-        self.assertEqual(self.reporter.started, [["x"], ["a", "b"]])
+        self.assertEqual(self.log.started, [["x"], ["a", "b"]])
 
     def test_an_answer_is_told_after_the_report(self) -> None:
         """Nobody is told before the end has been reported; nobody at all if the reporter does not consent."""
         asked = self.ask("a")
-        self.reporter.consents = False
+        self.log.consents = False
 
         self.processes[0].ends()
 
-        self.assertEqual(self.reporter.reports, ["settled a departed"])
+        self.assertEqual(self.log.reports, ["settled a departed"])
         self.assertTrue(asked.is_open)
 
     def test_who_leaves_ends_the_process(self) -> None:
@@ -173,7 +173,7 @@ class UnsharedTests(SchedulerTestCase):
         self.turn()
 
         self.assertIsInstance(asked.error, CancelledError)
-        self.assertEqual(self.reporter.reports, ["settled  departed a"])
+        self.assertEqual(self.log.reports, ["settled  departed a"])
         self.assertEqual(self.fair_queue.running, 0)
 
     def test_who_leaves_hears_no_more(self) -> None:
@@ -211,7 +211,7 @@ class UnsharedTests(SchedulerTestCase):
         self.processes[0].ends()
 
         self.assertEqual(len(self.processes), 1)
-        self.assertEqual(self.reporter.reports, ["withdrawn b", "settled a departed"])
+        self.assertEqual(self.log.reports, ["abandoned b", "settled a departed"])
         self.assertEqual(self.fair_queue.queued, 0)
 
     def test_to_leave_after_the_answer_is_harmless(self) -> None:
@@ -222,7 +222,7 @@ class UnsharedTests(SchedulerTestCase):
         asked.leave()
 
         self.assertEqual(asked.answer.id, "a")
-        self.assertEqual(self.reporter.reports, ["settled a departed"])
+        self.assertEqual(self.log.reports, ["settled a departed"])
 
 
 class PlacesTests(SchedulerTestCase):
@@ -275,7 +275,7 @@ class PlacesTests(SchedulerTestCase):
         modest = self.ask("b1", GUY)
 
         self.assertIsInstance(greedy[2].error, Busy)
-        self.assertEqual(self.reporter.reports, ["turned away a4"])
+        self.assertEqual(self.log.reports, ["turned away a4"])
         self.assertTrue(modest.is_open)
         self.assertEqual(self.fair_queue.queued, 3)
 
@@ -288,7 +288,7 @@ class PlacesTests(SchedulerTestCase):
         for index in range(4):
             self.processes[index].ends()
 
-        self.assertEqual(self.reporter.reports, [f"settled {name} departed" for name in ("a1", "a2", "b1", "a3")])
+        self.assertEqual(self.log.reports, [f"settled {name} departed" for name in ("a1", "a2", "b1", "a3")])
 
     def test_one_network_has_one_lane(self) -> None:
         """Addresses of one IPv6 network do not get a turn each."""
@@ -299,7 +299,7 @@ class PlacesTests(SchedulerTestCase):
         for index in range(4):
             self.processes[index].ends()
 
-        self.assertEqual(self.reporter.reports, [f"settled {name} departed" for name in ("a1", "a2", "b1", "a3")])
+        self.assertEqual(self.log.reports, [f"settled {name} departed" for name in ("a1", "a2", "b1", "a3")])
 
     def test_a_command_may_have_a_limit_of_its_own(self) -> None:
         """One command at its own limit does not hold others up."""
@@ -373,7 +373,7 @@ class TurnedAwayTests(SchedulerTestCase):
         self.assertIsInstance(first.error, Busy)
         self.assertFalse(second.is_open)
         self.assertIsInstance(third.error, Busy)
-        self.assertEqual(self.reporter.reports, ["turned away b", "withdrawn c", "turned away d"])
+        self.assertEqual(self.log.reports, ["turned away b", "abandoned c", "turned away d"])
 
     def test_who_is_told_may_leave_the_same_run(self) -> None:
         """The same within one group that waits."""
@@ -422,7 +422,7 @@ class ReviewTests(SchedulerTestCase):
         self.ask("c")
 
         self.assertEqual(self.refuse(), [("a", True), ("b", False), ("c", False)])
-        self.assertEqual(self.reporter.reports, ["settled z departed"])
+        self.assertEqual(self.log.reports, ["settled z departed"])
 
     def test_one_in_line_is_not_started(self) -> None:
         """Who is refused while it waits is told, gives its place in line back, and is never run."""
@@ -434,7 +434,7 @@ class ReviewTests(SchedulerTestCase):
         self.processes[0].ends()
 
         self.assertIsInstance(waiting[0].error, Denied)
-        self.assertEqual(self.reporter.so_far, [None])
+        self.assertEqual(self.log.so_far, [None])
         self.processes[1].ends()
         self.assertEqual(waiting[1].answer.id, "c")
         self.assertEqual((len(self.processes), self.fair_queue.queued), (2, 0))
@@ -466,10 +466,10 @@ class ReviewTests(SchedulerTestCase):
         self.assertIsInstance(asked.error, Denied)
         self.assertEqual(sink.stdout, b"before")
         self.assertFalse(self.processes[0].is_alive)
-        (so_far,) = self.reporter.so_far
+        (so_far,) = self.log.so_far
         assert so_far is not None
         self.assertEqual((so_far.duration_seconds, so_far.stdout_bytes, so_far.is_over), (1.5, 6, False))
-        self.assertEqual(self.reporter.reports, ["turned away a", "settled  departed"])
+        self.assertEqual(self.log.reports, ["turned away a", "settled  departed"])
         self.assertEqual(self.fair_queue.running, 0)
 
     def test_one_of_those_who_share_what_runs(self) -> None:
@@ -485,7 +485,7 @@ class ReviewTests(SchedulerTestCase):
         self.assertIsInstance(asked[0].error, Denied)
         self.assertEqual([sink.stdout for sink in sinks], [b"before", b"beforeafter"])
         self.assertEqual(asked[1].answer.id, "b")
-        self.assertEqual(self.reporter.reports[1:], ["turned away a", "settled b departed"])
+        self.assertEqual(self.log.reports[1:], ["turned away a", "settled b departed"])
 
     def test_all_who_share_what_runs(self) -> None:
         """When all are refused, nobody waits for the process, and it is ended."""
@@ -510,7 +510,7 @@ class ReviewTests(SchedulerTestCase):
 
         self.assertIsInstance(asked[0].error, Denied)
         self.assertEqual(sinks[0].stdout, b"one")
-        (so_far,) = self.reporter.so_far
+        (so_far,) = self.log.so_far
         assert so_far is not None
         self.assertTrue(so_far.is_over)
         self.assertEqual(self.refuse("a"), [], "nothing is left of it")
@@ -539,7 +539,7 @@ class ReviewTests(SchedulerTestCase):
 
         self.assertEqual(self.mistakes, [])
         self.assertIsInstance(second.error, CancelledError)
-        self.assertEqual(self.reporter.reports, ["turned away a", "withdrawn b"])
+        self.assertEqual(self.log.reports, ["turned away a", "abandoned b"])
 
     def test_who_is_told_may_ask_again(self) -> None:
         """What is asked from within the telling is not judged by this review."""
@@ -569,7 +569,7 @@ class SharedTests(SchedulerTestCase):
         self.assertEqual([each.answer.finished.stdout for each in asked], [b"said"] * 3)
         self.assertEqual([each.answer.id for each in asked], ["a", "b", "c"])
         self.assertEqual([each.answer.shared for each in asked], [True] * 3)
-        self.assertEqual(self.reporter.reports[1:], ["settled a,b,c departed"])
+        self.assertEqual(self.log.reports[1:], ["settled a,b,c departed"])
 
     def test_who_comes_alone_does_not_share(self) -> None:
         """A shared command that answered one question says so."""
@@ -616,7 +616,7 @@ class SharedTests(SchedulerTestCase):
         self.turn()
 
         self.assertFalse(self.processes[1].is_alive)
-        self.assertEqual(self.reporter.reports[1:], ["settled  departed a,b"])
+        self.assertEqual(self.log.reports[1:], ["settled  departed a,b"])
 
     def test_who_stays_is_answered(self) -> None:
         """One who leaves a shared run costs the other nothing."""
@@ -630,7 +630,7 @@ class SharedTests(SchedulerTestCase):
 
         self.assertEqual(asked[1].answer.id, "b")
         self.assertIsInstance(asked[0].error, CancelledError)
-        self.assertEqual(self.reporter.reports[1:], ["settled b departed a"])
+        self.assertEqual(self.log.reports[1:], ["settled b departed a"])
 
     def test_who_leaves_while_waiting_for_an_end_is_withdrawn(self) -> None:
         """A group that nobody waits for any more is not started when the run before it has ended."""
@@ -641,7 +641,7 @@ class SharedTests(SchedulerTestCase):
         self.processes[0].ends()
 
         self.assertEqual(len(self.processes), 1)
-        self.assertEqual(self.reporter.reports, ["withdrawn b", "settled a departed"])
+        self.assertEqual(self.log.reports, ["abandoned b", "settled a departed"])
 
     def test_a_group_stands_in_all_its_lanes(self) -> None:
         """A group waits no longer than the best placed of those who share it."""
@@ -670,7 +670,7 @@ class SharedTests(SchedulerTestCase):
         self.processes[0].ends()
 
         self.assertEqual({type(each.error) for each in late}, {Busy})
-        self.assertEqual(self.reporter.reports[:2], ["turned away b", "turned away c"])
+        self.assertEqual(self.log.reports[:2], ["turned away b", "turned away c"])
 
     def test_an_answer_may_be_asked_for_again_at_once(self) -> None:
         """Who asks again when it is told joins those who wait already, and never the run that has just ended."""
@@ -772,7 +772,7 @@ class ToldTests(SchedulerTestCase):
         self.sinks[0].when_out = self.sinks[0].pause
         self.processes[1].says(b"one")
         self.processes[1].says(b"two")
-        self.reporter.consents = False
+        self.log.consents = False
 
         self.processes[1].ends()
         self.sinks[0].resume()
@@ -796,14 +796,14 @@ class ToldTests(SchedulerTestCase):
         """Who goes away while it is being told hears no more, and its end is not reported a second time."""
         self.sinks[0].when_out = self.sinks[0].pause
         self.finish()
-        reports = list(self.reporter.reports)
+        reports = list(self.log.reports)
 
         self.asked[0].leave()
         self.sinks[0].resume()
 
         self.assertEqual(self.sinks[0].happened, ["started", "out"])
         self.assertIsInstance(self.asked[0].error, CancelledError)
-        self.assertEqual(self.reporter.reports, reports)
+        self.assertEqual(self.log.reports, reports)
 
     def test_a_reader_may_leave_while_it_is_told(self) -> None:
         """The same from within the telling: the first chunk of a connection that turns out to be broken."""
@@ -814,7 +814,7 @@ class ToldTests(SchedulerTestCase):
         self.assertIsInstance(self.asked[0].error, CancelledError)
         self.assertEqual(self.sinks[0].happened, ["started", "out"])
         self.assertEqual(self.asked[1].answer.id, "b")
-        self.assertEqual([each for each in self.reporter.reports if "failed" in each], [])
+        self.assertEqual([each for each in self.log.reports if "failed" in each], [])
 
 
 class TurnTests(SchedulerTestCase):
@@ -837,7 +837,7 @@ class TurnTests(SchedulerTestCase):
     def test_so_many_in_a_turn(self) -> None:
         """The first are answered at once, as many in each turn after that; all ends were reported before."""
         self.processes[1].ends()
-        self.assertEqual(self.reporter.reports[1].count(","), len(self.asked) - 1)
+        self.assertEqual(self.log.reports[1].count(","), len(self.asked) - 1)
 
         told = [self.answered()]
         while self.clock.turn():
@@ -869,14 +869,14 @@ class TurnTests(SchedulerTestCase):
     def test_who_leaves_before_its_turn(self) -> None:
         """Has no answer, and its end was reported already; the others are answered."""
         self.processes[1].ends()
-        reports = list(self.reporter.reports)
+        reports = list(self.log.reports)
         self.asked[-1].leave()
         self.on_end(self.asked[READERS_A_TURN], self.asked[-2].leave)
         for _ in range(2):
             self.clock.turn()
 
         self.assertEqual(self.answered(), len(self.asked) - 2)
-        self.assertEqual((self.mistakes, self.reporter.reports), ([], reports))
+        self.assertEqual((self.mistakes, self.log.reports), ([], reports))
 
     def test_who_is_refused_before_its_turn(self) -> None:
         """Somebody whose role was taken away in between gets no answer, though there is one."""
@@ -897,7 +897,7 @@ class TurnTests(SchedulerTestCase):
 
         self.assertEqual(self.answered(), READERS_A_TURN)
         self.assertEqual({type(asked.error) for asked in self.asked[READERS_A_TURN:]}, {ZeroDivisionError})
-        self.assertEqual(self.reporter.reports[-1], "failed a119")
+        self.assertEqual(self.log.reports[-1], "failed a119")
 
 
 class LostTests(SchedulerTestCase):
@@ -932,13 +932,13 @@ class FailureTests(SchedulerTestCase):
         self.let(running=1, queued=1)
         self.ask("a")
         waiting = self.ask("b")
-        self.reporter.trouble = AuditError("no room")
+        self.log.trouble = AuditError("no room")
         self.processes[0].ends()
         self.turn()
 
         self.assertEqual(len(self.processes), 1)
         self.assertIsNotNone(waiting.error)
-        self.assertIn("failed b", self.reporter.reports)
+        self.assertIn("failed b", self.log.reports)
 
     def test_a_host_without_room_is_busy(self) -> None:
         """What the kernel has too little of may be there in a moment."""
@@ -946,7 +946,7 @@ class FailureTests(SchedulerTestCase):
             self.trouble(number)
             self.assertIsInstance(self.ask("a").error, Busy)
 
-        self.assertEqual(self.reporter.reports, ["turned away a"] * 4)
+        self.assertEqual(self.log.reports, ["turned away a"] * 4)
         self.assertEqual(self.fair_queue.running, 0)
 
     def test_a_mistake_of_ours_gives_the_place_back(self) -> None:
@@ -976,7 +976,7 @@ class FailureTests(SchedulerTestCase):
 
                 self.assertFalse(self.processes[0].is_alive)
                 self.assertIsInstance(asked.error, ZeroDivisionError)
-                self.assertEqual(self.reporter.reports, ["failed a"])
+                self.assertEqual(self.log.reports, ["failed a"])
                 self.assertNotIn(b"two", sink.stdout)
                 self.assertEqual(self.fair_queue.running, 0)
 
@@ -994,7 +994,7 @@ class FailureTests(SchedulerTestCase):
         self.turn()
 
         self.assertIsInstance(asked.error, CancelledError)
-        self.assertEqual(self.reporter.reports, ["withdrawn a"])
+        self.assertEqual(self.log.reports, ["abandoned a"])
 
     def test_who_leaves_when_another_hears_of_it_is_withdrawn(self) -> None:
         """Whoever takes a question back because another one failed has its end reported all the same."""
@@ -1008,7 +1008,7 @@ class FailureTests(SchedulerTestCase):
                 self.trouble(number)
                 self.processes[0].ends()
 
-                self.assertEqual(self.reporter.reports, [report, "withdrawn b", "settled x departed"])
+                self.assertEqual(self.log.reports, [report, "abandoned b", "settled x departed"])
 
     def test_any_other_trouble_is_a_fault(self) -> None:
         """A program that is not there any more is reported with the kernel's error."""
@@ -1017,7 +1017,7 @@ class FailureTests(SchedulerTestCase):
         asked = self.ask("a")
 
         self.assertIsInstance(asked.error, OSError)
-        self.assertEqual(self.reporter.reports, ["failed a"])
+        self.assertEqual(self.log.reports, ["failed a"])
         self.assertEqual(self.fair_queue.running, 0)
 
     def test_all_who_share_hear_of_it(self) -> None:
@@ -1035,7 +1035,7 @@ class FailureTests(SchedulerTestCase):
     def test_a_mistake_in_the_report_leaves_nobody_without_an_answer(self) -> None:
         """If writing the end down raises what it never should, all who asked are told of a fault."""
         asked = self.ask("a")
-        self.reporter.mistake = ValueError("mistake")
+        self.log.mistake = ValueError("mistake")
 
         self.processes[0].ends()
 

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.model import ProcessResult
 from cmdserver.execution import process_run as execution_module
-from cmdserver.execution.process_run import Execution
+from cmdserver.execution.process_run import ProcessRun
 from cmdserver.execution.runner import Runner
 from tests import contracts
 from tests.contracts import state_of, until
@@ -98,14 +98,14 @@ class ExecutionTests(SynchronousTestCase):
         self.sink = RecordingSink()
         self.runner = Runner(self.host, self.clock)
 
-    def run_it(self, *, is_streamed: bool = False, **differences: Any) -> tuple[Execution, FakeProcess]:
+    def run_it(self, *, is_streamed: bool = False, **differences: Any) -> tuple[ProcessRun, FakeProcess]:
         """Start a command with a limit of 10 s."""
         granted = grant(**{"timeout_seconds": 10.0, **differences})
         self.runner = Runner(by_name(self.host, granted.command), self.clock)
         execution = self.runner.run(granted, self.sink if is_streamed else None)
         return execution, self.host.last
 
-    def result(self, execution: Execution) -> ProcessResult:
+    def result(self, execution: ProcessRun) -> ProcessResult:
         """Take the end that must have come; after it, no timer may be left."""
         finished = self.successResultOf(execution.finished)
         self.clock.advance(0)  # the last signal to whoever is left in the group

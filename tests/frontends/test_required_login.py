@@ -32,6 +32,7 @@ from cmdserver.frontends.common.login_session import LoginSession
 from cmdserver.frontends.line.front_end import LineFrontEnd
 from cmdserver.frontends.ssh.front_end import SSHFrontEnd
 from cmdserver.frontends.web.front_end import WebFrontEnd
+from cmdserver.frontends.web.options import WebOptions
 from cmdserver.limits.login_limit import LoginLimit
 from cmdserver.limits.max_startups import MaxStartups, UnauthenticatedConnections
 from cmdserver.limits.source_penalties import Penalties
@@ -146,9 +147,12 @@ class Setting:
             liveness=FakeLiveness(),  # type: ignore[arg-type]
             clock=self.composition.clock,
             limits=Limits,
-            web_hosts=lambda: frozenset({"cmd.example"}),
-            ssh_host_keys=lambda: (HOST_KEY,),
         )
+
+    def web_front_end(self, certificate_of: Any = None) -> WebFrontEnd:
+        """Make one, over TLS if it can read certificates."""
+        options = WebOptions(hosts=frozenset({"cmd.example"}))
+        return WebFrontEnd(self.protocols["web"], self.context, lambda: options, lambda _: b"", certificate_of)
 
     def reads(self, transport: Any, source: str) -> Any:
         """Read a certificate, as the test says at that moment."""
@@ -228,7 +232,7 @@ class Web(Visit):
     asks, password = WEB_ASKS, WEB_PASSWORD
 
     def factory(self) -> Any:
-        return WebFrontEnd(self.setting.protocols["web"], self.setting.context)
+        return self.setting.web_front_end()
 
 
 class ReactorWire(Wire):
@@ -268,13 +272,13 @@ class CertifiedWeb(TLSLine):
     certificate, asks, password = True, WEB_ASKS, WEB_PASSWORD
 
     def factory(self) -> Any:
-        return WebFrontEnd(self.setting.protocols["web"], self.setting.context, self.setting.reads)
+        return self.setting.web_front_end(self.setting.reads)
 
 
 class SSH(Visit):
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        front_end = SSHFrontEnd(setting.protocols["ssh"], setting.context)
+        front_end = SSHFrontEnd(setting.protocols["ssh"], setting.context, [HOST_KEY])
         self.end = Plain(front_end)
         self.client: Any = SSHClient()
         self.client.makeConnection(StringTransport())
@@ -415,7 +419,7 @@ class RequiredLoginTestCase(TLSFilesTestCase):
         """The connection has left nothing behind, and has given its place back once."""
         setting.composition.turn()
         self.assertEqual(setting.composition.connection_limit.total, 0, case)
-        self.assertEqual(set(setting.login_limit.unauthenticated_connections.counts().values()), {0}, case)
+        self.assertEqual(set(setting.login_limit.unauthenticated_connections._by_listener.values()), {0}, case)
 
     def try_everything(self) -> None:
         """Ask ahead, in time, after a failure, after the end of input, and when time is up."""

@@ -90,7 +90,7 @@ class UnauthenticatedConnectionsTests(SynchronousTestCase):
             self.unauthenticated_connections.enter("ssh", SOURCE, LUCKY)
         refused = self.assertRaises(Busy, self.unauthenticated_connections.enter, "ssh", SOURCE, LUCKY)
         self.assertEqual(str(refused), "4 connections here have not logged in yet; try again in 5 s")
-        self.assertEqual(self.unauthenticated_connections.counts(), {"ssh": 4})
+        self.assertEqual(self.unauthenticated_connections._by_listener, {"ssh": 4})
 
     def test_the_dice_decide_in_between(self) -> None:
         """On the slope it depends on them."""
@@ -104,7 +104,7 @@ class UnauthenticatedConnectionsTests(SynchronousTestCase):
         for _ in range(4):
             self.unauthenticated_connections.enter("ssh", SOURCE, LUCKY)
         self.unauthenticated_connections.enter("line", SOURCE, CERTAINLY)
-        self.assertEqual(self.unauthenticated_connections.counts(), {"ssh": 4, "line": 1})
+        self.assertEqual(self.unauthenticated_connections._by_listener, {"ssh": 4, "line": 1})
 
     def test_leaving_makes_room(self) -> None:
         """Who has logged in, or is gone, counts no more."""
@@ -113,7 +113,7 @@ class UnauthenticatedConnectionsTests(SynchronousTestCase):
         for _ in range(4):
             self.unauthenticated_connections.leave("ssh", SOURCE)
         self.unauthenticated_connections.enter("ssh", SOURCE, CERTAINLY)
-        self.assertEqual(self.unauthenticated_connections.counts(), {"ssh": 1})
+        self.assertEqual(self.unauthenticated_connections._by_listener, {"ssh": 1})
 
     def test_a_new_rule_counts_at_once(self) -> None:
         """A reload keeps the count and changes the rule."""
@@ -128,7 +128,7 @@ class UnauthenticatedConnectionsTests(SynchronousTestCase):
             self.unauthenticated_connections.enter("ssh", SOURCE, CERTAINLY)
         refused = self.assertRaises(Busy, self.unauthenticated_connections.enter, "ssh", SOURCE, LUCKY)
         self.assertEqual(str(refused), "2 connections here from 192.0.2.1 have not logged in yet; try again in 5 s")
-        self.assertEqual(self.unauthenticated_connections.counts(), {"ssh": 2})
+        self.assertEqual(self.unauthenticated_connections._by_listener, {"ssh": 2})
         self.unauthenticated_connections.enter("line", SOURCE, CERTAINLY)
         self.unauthenticated_connections.enter("ssh", "192.0.2.2", CERTAINLY)
         self.unauthenticated_connections.leave("ssh", SOURCE)
@@ -152,7 +152,7 @@ class UnauthenticatedConnectionsTests(SynchronousTestCase):
             for _ in range(4):
                 self.unauthenticated_connections.enter("ssh", source, CERTAINLY)
         self.unauthenticated_connections.leave("ssh", "unix")
-        self.assertEqual(self.unauthenticated_connections.counts(), {"ssh": 7})
+        self.assertEqual(self.unauthenticated_connections._by_listener, {"ssh": 7})
 
     def test_if_nobody_says_otherwise(self) -> None:
         """It is a quarter of FULL, and goes with it; what nobody at all is refused is never refused to one source."""

@@ -1,8 +1,11 @@
 """Tests of reading SSH host keys: a damaged one is named before anybody connects."""
 
+import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers
@@ -13,12 +16,14 @@ from cryptography.hazmat.primitives.serialization import (
     KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
+    load_ssh_private_key,
 )
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.conch.ssh.keys import Key
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from cmdserver.app.bootstrap import require_ssh_host_keys
 from cmdserver.core.errors import CannotStart
-from cmdserver.net.ssh_host_keys import read_host_keys
+from cmdserver.net.ssh_host_keys import read_host_keys, require_host_keys
+from tests.app.test_bootstrap import DirectoryTestCase
 
 
 class HostKeyTests(SynchronousTestCase):
@@ -45,7 +50,7 @@ class HostKeyTests(SynchronousTestCase):
 
     def test_those_of_the_first_start(self) -> None:
         """What the first start makes can be read, the best first."""
-        keys = read_host_keys(require_ssh_host_keys(self.directory))
+        keys = read_host_keys(require_host_keys(self.directory))
 
         self.assertEqual([type(key).__name__ for key in keys], ["Ed25519PrivateKey", "RSAPrivateKey"])
 
@@ -103,3 +108,55 @@ class HostKeyTests(SynchronousTestCase):
         self.write(generate_private_key(SECP256R1()))
 
         self.assert_refused("is neither an Ed25519 nor an RSA key")
+
+
+class MadeTests(DirectoryTestCase):
+    """Those that are missing."""
+
+    def test_made(self) -> None:
+        """Ed25519 and RSA of 3072 bits, in OpenSSH's format, which Conch reads."""
+        paths = require_host_keys(self.directory)
+
+        names = {"ssh_host_ed25519_key", "ssh_host_ed25519_key.pub", "ssh_host_rsa_key", "ssh_host_rsa_key.pub"}
+        self.assertEqual(names, set(self.read_all()))
+        self.assert_for_us_alone()
+        self.assertEqual(["ssh_host_ed25519_key", "ssh_host_rsa_key"], [path.name for path in paths])
+        ed, big = (load_ssh_private_key(path.read_bytes(), None) for path in paths)
+        self.assertIsInstance(ed, ed25519.Ed25519PrivateKey)
+        assert isinstance(big, rsa.RSAPrivateKey)
+        self.assertEqual(3072, big.key_size)
+        for path in paths:
+            self.assertTrue(path.read_bytes().startswith(b"-----BEGIN OPENSSH PRIVATE KEY-----\n"))
+            public = Key.fromFile(f"{path}.pub")
+            self.assertEqual(public, Key.fromFile(str(path)).public())
+
+    def test_not_again(self) -> None:
+        """What is there stays; what is missing is made."""
+        ed, big = require_host_keys(self.directory)
+        before = self.read_all()
+        require_host_keys(self.directory)
+        self.assertEqual(before, self.read_all())
+
+        ed.unlink()
+        require_host_keys(self.directory)
+
+        self.assertNotEqual(before["ssh_host_ed25519_key"], ed.read_bytes())
+        self.assertEqual(before["ssh_host_rsa_key"], big.read_bytes())
+
+    def test_nowhere(self) -> None:
+        """A directory that cannot be written is said to be so."""
+        error = self.assertRaises(CannotStart, require_host_keys, self.directory / "missing")
+
+        self.assertIn("No such file or directory", str(error))
+
+
+class SSHClientTests(DirectoryTestCase):
+    """What OpenSSH says."""
+
+    def test_ssh_keygen(self) -> None:
+        """ssh-keygen derives from each private key the public one that is beside it."""
+        if shutil.which("ssh-keygen") is None:
+            raise SkipTest("no ssh-keygen here")
+        for path in require_host_keys(self.directory):
+            said = subprocess.run(["ssh-keygen", "-y", "-f", path], capture_output=True, check=True, timeout=20).stdout
+            self.assertEqual(path.with_name(f"{path.name}.pub").read_bytes().split()[:2], said.split()[:2])

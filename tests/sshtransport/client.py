@@ -13,10 +13,10 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from cmdserver.sshtransport import extension_info, strict
+from cmdserver.sshtransport import strict
 from cmdserver.sshtransport.encoding import Fields, mpint, string
 from cmdserver.sshtransport.key_exchange import Transcript, sha256
-from cmdserver.sshtransport.negotiation import KexInit
+from cmdserver.sshtransport.negotiation import EXTENSION_INFO_CLIENT, KexInit
 from cmdserver.sshtransport.protected import ProtectedTransport
 from cmdserver.sshtransport.transport import ServerTransport
 
@@ -33,15 +33,15 @@ class ClientTransport(ProtectedTransport, SSHClientTransport):
 
     ourVersionString = b"SSH-2.0-Tests"
     #: What it announces beside methods.
-    marks: tuple[bytes, ...] = (extension_info.CLIENT_MARK, strict.CLIENT_MARK)
+    marks: tuple[bytes, ...] = (EXTENSION_INFO_CLIENT, strict.CLIENT_MARKER)
 
-    _peer_part = strict.KEX_REPLY
+    _peer_method_number = strict.KEX_REPLY
 
-    def _marks(self) -> tuple[bytes, ...]:
+    def _markers(self) -> tuple[bytes, ...]:
         return self.marks
 
-    def _has_marks(self, theirs: KexInit) -> bool:
-        return strict.SERVER_MARK in theirs.key_exchanges and strict.CLIENT_MARK in self.marks
+    def _is_peer_strict(self, theirs: KexInit) -> bool:
+        return strict.SERVER_MARKER in theirs.key_exchanges and strict.CLIENT_MARKER in self.marks
 
     def _may_exchange_again(self) -> bool:
         return self.service is not None

@@ -1,4 +1,4 @@
-"""Tests of KEXINIT, and of what follows from two of them."""
+"""Tests of KEXINIT, of what follows from two of them, and of EXT_INFO."""
 
 import contextlib
 from dataclasses import replace
@@ -7,8 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.sshtransport.encoding import Malformed
-from cmdserver.sshtransport.negotiation import KexInit, NothingInCommon, Suite, agree
+from cmdserver.sshtransport.encoding import Malformed, string, uint32
+from cmdserver.sshtransport.negotiation import (
+    MAX_EXTENSIONS,
+    SERVER_EXTENSIONS,
+    KexInit,
+    NothingInCommon,
+    Suite,
+    agree,
+    encode_extensions,
+    parse_extensions,
+)
 
 GCM, CTR = b"aes128-gcm@openssh.com", b"aes128-ctr"
 OFFER = KexInit(
@@ -81,3 +90,27 @@ class AgreeTests(SynchronousTestCase):
         ):
             with self.subTest(client=client), self.assertRaises(NothingInCommon):
                 agree(client, OFFER)
+
+
+class ExtensionInfoTests(SynchronousTestCase):
+    def test_what_is_written_is_read(self) -> None:
+        """Names and values."""
+        self.assertEqual(parse_extensions(encode_extensions(SERVER_EXTENSIONS)), dict(SERVER_EXTENSIONS))
+
+    def test_the_message_is_that_of_the_rfc(self) -> None:
+        """RFC 8308 section 2.3: a count, then names and values."""
+        self.assertEqual(encode_extensions(((b"a", b"1"),)), uint32(1) + string(b"a") + string(b"1"))
+
+    def test_too_many_are_refused(self) -> None:
+        """Before any of them is read."""
+        many = ((b"", b""),) * (MAX_EXTENSIONS + 1)
+        for message in (encode_extensions(many), uint32(0xFFFFFFFF)):
+            with self.assertRaises(Malformed):
+                parse_extensions(message)
+        self.assertEqual(parse_extensions(encode_extensions(many[1:])), {b"": b""})
+
+    @given(st.binary(max_size=60))
+    def test_any_bytes_are_one_or_malformed(self, data: bytes) -> None:
+        """Nothing else comes of them."""
+        with contextlib.suppress(Malformed):
+            parse_extensions(uint32(2) + data)

@@ -8,17 +8,8 @@ from hypothesis import strategies as st
 from twisted.conch.ssh.transport import SSHCiphers
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.sshtransport.packets import MAX_PACKET_LENGTH, Opener, PacketBuffer, PacketCorrupt, Plain, Sealer
-from cmdserver.sshtransport.protections import (
-    AESGCMOpener,
-    AESGCMSealer,
-    ChaCha20Poly1305Opener,
-    ChaCha20Poly1305Sealer,
-    EncryptAndMACOpener,
-    EncryptAndMACSealer,
-    EncryptThenMACOpener,
-    EncryptThenMACSealer,
-)
+from cmdserver.sshtransport.packets import MAX_PACKET_LENGTH, PacketBuffer, PacketCorrupt, Plain, Protection
+from cmdserver.sshtransport.protections import AESCTRWithHMAC, AESGCMPackets, ChaCha20Poly1305
 
 #: draft-ietf-sshm-chacha20-poly1305-04, appendix A: keys, the packet with sequence number 7, and what is sent.
 DRAFT_KEY = bytes.fromhex(
@@ -42,35 +33,23 @@ DRAFT_PADDING = DRAFT_PLAIN[-6:]
 KEY = bytes(range(64))
 NONCE = bytes(range(100, 116))
 
-#: For each protection what makes its two sides.
-PAIRS: dict[str, Callable[[], tuple[Sealer, Opener]]] = {
-    "plain": lambda: (Plain(), Plain()),
-    "chacha20-poly1305": lambda: (ChaCha20Poly1305Sealer(KEY), ChaCha20Poly1305Opener(KEY)),
-    "aes256-gcm": lambda: (AESGCMSealer(KEY[:32], NONCE[:12]), AESGCMOpener(KEY[:32], NONCE[:12])),
-    "aes128-gcm": lambda: (AESGCMSealer(KEY[:16], NONCE[:12]), AESGCMOpener(KEY[:16], NONCE[:12])),
-    "aes256-ctr, sha2-256": lambda: (
-        EncryptThenMACSealer(KEY[:32], NONCE, KEY[32:], SHA256()),
-        EncryptThenMACOpener(KEY[:32], NONCE, KEY[32:], SHA256()),
-    ),
-    "aes128-ctr, sha2-512": lambda: (
-        EncryptThenMACSealer(KEY[:16], NONCE, KEY, SHA512()),
-        EncryptThenMACOpener(KEY[:16], NONCE, KEY, SHA512()),
-    ),
-    "aes256-ctr, late sha2-512": lambda: (
-        EncryptAndMACSealer(KEY[:32], NONCE, KEY, SHA512()),
-        EncryptAndMACOpener(KEY[:32], NONCE, KEY, SHA512()),
-    ),
-    "aes128-ctr, late sha2-256": lambda: (
-        EncryptAndMACSealer(KEY[:16], NONCE, KEY[32:], SHA256()),
-        EncryptAndMACOpener(KEY[:16], NONCE, KEY[32:], SHA256()),
-    ),
+#: What makes each protection, of one direction.
+PROTECTIONS: dict[str, Callable[[], Protection]] = {
+    "plain": Plain,
+    "chacha20-poly1305": lambda: ChaCha20Poly1305(KEY),
+    "aes256-gcm": lambda: AESGCMPackets(KEY[:32], NONCE[:12]),
+    "aes128-gcm": lambda: AESGCMPackets(KEY[:16], NONCE[:12]),
+    "aes256-ctr, sha2-256": lambda: AESCTRWithHMAC(KEY[:32], NONCE, KEY[32:], SHA256(), encrypts_first=True),
+    "aes128-ctr, sha2-512": lambda: AESCTRWithHMAC(KEY[:16], NONCE, KEY, SHA512(), encrypts_first=True),
+    "aes256-ctr, legacy sha2-512": lambda: AESCTRWithHMAC(KEY[:32], NONCE, KEY, SHA512(), encrypts_first=False),
+    "aes128-ctr, legacy sha2-256": lambda: AESCTRWithHMAC(KEY[:16], NONCE, KEY[32:], SHA256(), encrypts_first=False),
 }
-AUTHENTIC = sorted(set(PAIRS) - {"plain"})
+AUTHENTIC = sorted(set(PROTECTIONS) - {"plain"})
 
 payloads = st.binary(min_size=1, max_size=200)
 
 
-def opened(opener: Opener, sequence: int, data: bytes) -> list[bytes]:
+def opened(opener: Protection, sequence: int, data: bytes) -> list[bytes]:
     """Take all packets out of something that was received."""
     buffer = PacketBuffer()
     buffer.feed(data)
@@ -85,7 +64,7 @@ class EncryptAndMACTests(SynchronousTestCase):
         """What is sent is what Conch sends, which has had this from the beginning, packet after packet."""
         conch = SSHCiphers(b"aes128-ctr", b"aes128-ctr", b"hmac-sha2-256", b"hmac-sha2-256")
         conch.setKeys(NONCE, KEY[:16], NONCE, KEY[:16], KEY[32:], KEY[32:])
-        sealer = EncryptAndMACSealer(KEY[:16], NONCE, KEY[32:], SHA256(), bytes)
+        sealer = AESCTRWithHMAC(KEY[:16], NONCE, KEY[32:], SHA256(), bytes, encrypts_first=False)
 
         for sequence, payload in enumerate((b"\x15", b"x" * 27, b"y" * 1000)):
             padding = 16 - (5 + len(payload)) % 16
@@ -98,7 +77,7 @@ class EncryptAndMACTests(SynchronousTestCase):
 class ChaCha20Poly1305Tests(SynchronousTestCase):
     def test_the_drafts_packet_is_sealed_as_there(self) -> None:
         """What is sent is what the draft's worked example sends."""
-        sealer = ChaCha20Poly1305Sealer(DRAFT_KEY, lambda _: DRAFT_PADDING)
+        sealer = ChaCha20Poly1305(DRAFT_KEY, lambda _: DRAFT_PADDING)
 
         sent = sealer.seal(DRAFT_SEQUENCE, DRAFT_PLAIN[5:-6])
 
@@ -106,19 +85,19 @@ class ChaCha20Poly1305Tests(SynchronousTestCase):
 
     def test_the_drafts_packet_is_opened(self) -> None:
         """What the draft's worked example sends is understood."""
-        self.assertEqual(opened(ChaCha20Poly1305Opener(DRAFT_KEY), DRAFT_SEQUENCE, DRAFT_SENT), [DRAFT_PLAIN[5:-6]])
+        self.assertEqual(opened(ChaCha20Poly1305(DRAFT_KEY), DRAFT_SEQUENCE, DRAFT_SENT), [DRAFT_PLAIN[5:-6]])
 
     def test_another_sequence_number_is_another_packet(self) -> None:
         """A packet that was moved in the sequence is refused."""
         with self.assertRaises(PacketCorrupt):
-            ChaCha20Poly1305Opener(DRAFT_KEY).open(DRAFT_SEQUENCE + 1, DRAFT_SENT)
+            ChaCha20Poly1305(DRAFT_KEY).open(DRAFT_SEQUENCE + 1, DRAFT_SENT)
 
 
 class AllProtectionsTests(SynchronousTestCase):
-    @given(st.sampled_from(sorted(PAIRS)), st.lists(payloads, max_size=5), st.integers(0, (1 << 32) - 8))
+    @given(st.sampled_from(sorted(PROTECTIONS)), st.lists(payloads, max_size=5), st.integers(0, (1 << 32) - 8))
     def test_what_is_sealed_is_opened(self, name: str, sent: list[bytes], sequence: int) -> None:
         """Each side understands the other, packet by packet, wherever the sequence is."""
-        sealer, opener = PAIRS[name]()
+        sealer, opener = PROTECTIONS[name](), PROTECTIONS[name]()
         data = b"".join(sealer.seal(sequence + index, payload) for index, payload in enumerate(sent))
 
         self.assertEqual(opened(opener, sequence, data), sent)
@@ -126,7 +105,7 @@ class AllProtectionsTests(SynchronousTestCase):
     @given(st.sampled_from(AUTHENTIC), payloads, st.data())
     def test_no_bit_can_be_changed(self, name: str, payload: bytes, data: st.DataObject) -> None:
         """A packet of which one bit is another is never opened; a greater length may be waited for."""
-        sealer, opener = PAIRS[name]()
+        sealer, opener = PROTECTIONS[name](), PROTECTIONS[name]()
         packet = bytearray(sealer.seal(3, payload))
         position = data.draw(st.integers(0, 8 * len(packet) - 1))
         packet[position // 8] ^= 1 << position % 8
@@ -138,10 +117,10 @@ class AllProtectionsTests(SynchronousTestCase):
     @given(st.sampled_from(AUTHENTIC), payloads, payloads)
     def test_no_packet_can_be_left_out_or_repeated(self, name: str, first: bytes, second: bytes) -> None:
         """A packet counts at its place only."""
-        sealer, _ = PAIRS[name]()
+        sealer = PROTECTIONS[name]()
         packets = [sealer.seal(0, first), sealer.seal(1, second)]
-        _, opener = PAIRS[name]()
-        _, other = PAIRS[name]()
+        opener = PROTECTIONS[name]()
+        other = PROTECTIONS[name]()
 
         with self.assertRaises(PacketCorrupt):
             opened(opener, 0, packets[1])
@@ -152,7 +131,7 @@ class AllProtectionsTests(SynchronousTestCase):
         """No nonce and no stretch of a stream is used twice under one key."""
         for name in AUTHENTIC:
             with self.subTest(name):
-                sealer, _ = PAIRS[name]()
+                sealer = PROTECTIONS[name]()
 
                 packets = {sealer.seal(sequence, b"the same")[4:20] for sequence in range(200)}
 
@@ -167,7 +146,7 @@ class LengthTests(SynchronousTestCase):
                 if name.startswith("chacha20"):
                     continue  # its lengths are encrypted
                 with self.subTest(name, length=length), self.assertRaises(PacketCorrupt):
-                    _, opener = PAIRS[name]()
+                    opener = PROTECTIONS[name]()
                     opened(opener, 0, length.to_bytes(4, "big"))
 
 
@@ -175,8 +154,8 @@ class AESGCMTests(SynchronousTestCase):
     def test_the_counter_wraps_within_its_eight_bytes(self) -> None:
         """RFC 5647: the fixed part stays, and the counter goes on from 0 after its end."""
         nonce = b"\1\2\3\4" + b"\xff" * 8
-        sealer, opener = AESGCMSealer(KEY[:16], nonce), AESGCMOpener(KEY[:16], nonce)
-        after = AESGCMOpener(KEY[:16], b"\1\2\3\4" + bytes(8))
+        sealer, opener = AESGCMPackets(KEY[:16], nonce), AESGCMPackets(KEY[:16], nonce)
+        after = AESGCMPackets(KEY[:16], b"\1\2\3\4" + bytes(8))
 
         first, second = sealer.seal(0, b"last"), sealer.seal(1, b"first")
 

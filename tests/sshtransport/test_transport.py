@@ -50,8 +50,8 @@ class HandshakeTests(SynchronousTestCase):
 
                 self.assertEqual((talk(wire.server).heard, talk(wire.client).heard), ([b"up"], [b"down"]))
 
-    def test_late_peers_alone_are_offered_the_old_mac(self) -> None:
-        """Encrypt-and-MAC is for who says to be late, and last; others are not even told that we have it."""
+    def test_legacy_peers_alone_are_offered_the_old_mac(self) -> None:
+        """Encrypt-and-MAC is for legacy peers, and last; others are not even told that we have it."""
         for version, is_offered in (
             (b"dropbear_2019.78", True),
             (b"libssh_0.8.9", True),
@@ -80,9 +80,9 @@ class HandshakeTests(SynchronousTestCase):
                 self.assertEqual(offer.count(b"etm@openssh.com,hmac-sha2-256,hmac-sha2-512\0"), 2 * is_offered)
                 self.assertEqual(offer.count(b"hmac-sha2-512\0"), 2 * is_offered)
 
-    def test_late_peers_get_through(self) -> None:
+    def test_legacy_peers_get_through(self) -> None:
         """With each of the old MACs, and each cipher that needs one; nobody else does with nothing but these."""
-        for cipher, mac in itertools.product(algorithms.CIPHERS[3:], algorithms.LATE_MACS):
+        for cipher, mac in itertools.product(algorithms.CIPHERS[3:], algorithms.LEGACY_MACS):
             with self.subTest(cipher=cipher, mac=mac):
                 client = offering(supportedCiphers=[cipher], supportedMACs=[mac])
                 client.ourVersionString = b"SSH-2.0-libssh2_1.10.0"
@@ -95,9 +95,9 @@ class HandshakeTests(SynchronousTestCase):
                 refused = connected(client=offering(supportedCiphers=[cipher], supportedMACs=[mac]))
                 self.assertIsNone(refused.client.service)
 
-    def test_late_peers_that_have_better_get_it(self) -> None:
-        """What is offered besides changes nothing for a client that says to be late and prefers what it should."""
-        client = offering(supportedCiphers=[b"aes128-ctr"], supportedMACs=[*algorithms.MACS, *algorithms.LATE_MACS])
+    def test_legacy_peers_that_have_better_get_it(self) -> None:
+        """What is offered besides changes nothing for a client that says it is legacy and prefers what it should."""
+        client = offering(supportedCiphers=[b"aes128-ctr"], supportedMACs=[*algorithms.MACS, *algorithms.LEGACY_MACS])
         client.ourVersionString = b"SSH-2.0-libssh2_1.10.0"
         wire = connected(client=client)
 
@@ -235,9 +235,9 @@ class StrictTests(SynchronousTestCase):
         client = TalkingClient()
         client.marks = ()
         wire = connected(client=client)
-        client.marks = (strict.CLIENT_MARK,)
+        client.marks = (strict.CLIENT_MARKER,)
         before = wire.server.incomingPacketSequence
-        first = wire.to_client.count(strict.SERVER_MARK)
+        first = wire.to_client.count(strict.SERVER_MARKER)
 
         client._is_first = True  # so that it announces something
         wire.client.sendKexInit()
@@ -246,7 +246,7 @@ class StrictTests(SynchronousTestCase):
         later = wire.server.ourKexInitPayload
         wire.settle()
 
-        self.assertEqual((first, later.count(strict.SERVER_MARK)), (1, 0))
+        self.assertEqual((first, later.count(strict.SERVER_MARKER)), (1, 0))
         self.assertEqual(later[0], strict.KEXINIT)
         self.assertGreater(wire.server.incomingPacketSequence, before)
 

@@ -1,26 +1,25 @@
-"""What the state directory gets when it is not there yet: a certificate, SSH host keys, a user who may log in.
+"""What the state directory gets when it is not there yet: a certificate, and a user who may log in.
 
 Everything is written whole or not at all, for us alone, and nothing that is there is written over. The one exception is
 our own self-signed certificate when it comes to its end: it is renewed with the key that it had, so that whoever trusts
 the key goes on to. Whatever was made is logged, but for the password itself.
 
-Imported only when one of the three may be missing, because ``cryptography`` costs every start that does without some
+Imported only when one of the two may be missing, because ``cryptography`` costs every start that does without some
 hundredths of a second.
 """
 
 import ipaddress
 import secrets
 import socket
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from twisted.logger import Logger
 
@@ -42,8 +41,6 @@ _ALPHABET: Final = "23456789abcdefghijkmnpqrstuvwxyz"
 _GROUPS, _GROUP_LENGTH = 7, 4  # 140 bits
 
 _LOCK_SECONDS = 10.0
-#: SSH clients in use still ask for RSA; 3072 bits are worth the 128 of the other keys (NIST SP 800-57, table 2).
-_RSA_BITS = 3072
 
 _log = Logger()
 
@@ -68,7 +65,7 @@ def require_tls_pair(directory: Path, now: datetime, host_name: str | None = Non
             if certificate.exists() and not key.exists():
                 raise CannotStart(f"cmdserver: {key} is missing; remove {certificate} too, and both are made anew")
             if not key.exists():
-                replace(key, _pem(ec.generate_private_key(ec.SECP256R1())))
+                replace(key, _new_key())
             if not certificate.exists():
                 _write_certificate(certificate, key, now, host_name)
                 _log.info("made a self-signed certificate: {path}", path=str(certificate))
@@ -78,30 +75,6 @@ def require_tls_pair(directory: Path, now: datetime, host_name: str | None = Non
     except OSError as error:
         raise CannotStart(f"cmdserver: {error.filename or certificate}: {error.strerror}") from error
     return certificate, key
-
-
-def require_ssh_host_keys(directory: Path) -> tuple[Path, ...]:
-    """Make the SSH host keys that are missing; RSA takes from 0.1 s to 2 s, so call it in a thread if a reactor runs.
-
-    Returns:
-        Where the private ones are, the best first; each has its public one beside it, in ``.pub``.
-
-    Raises:
-        CannotStart: One cannot be written.
-    """
-    kinds: dict[str, Callable[[], ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey]] = {
-        "ssh_host_ed25519_key": ed25519.Ed25519PrivateKey.generate,
-        "ssh_host_rsa_key": lambda: rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS),
-    }
-    try:
-        with locked(directory, _LOCK_SECONDS):
-            for name, generate in kinds.items():
-                if not (directory / name).exists():
-                    _write_ssh_key(directory / name, generate())
-                    _log.info("made an SSH host key: {path}", path=str(directory / name))
-    except OSError as error:
-        raise CannotStart(f"cmdserver: SSH host keys in {directory}: {error.strerror}") from error
-    return tuple(directory / name for name in kinds)
 
 
 def require_user(files: CredentialFiles, directory: Path) -> None:
@@ -143,7 +116,7 @@ def _write_certificate(path: Path, key_path: Path, now: datetime, host_name: str
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         raise CannotStart(f"cmdserver: {key_path}: neither an ECDSA nor an RSA key; put its certificate at {path}")
     certificate = self_signed(key, now, host_name or socket.gethostname())
-    replace(path, certificate.public_bytes(serialization.Encoding.PEM))
+    replace(path, certificate.public_bytes(Encoding.PEM))
 
 
 def self_signed(key: CertificateIssuerPrivateKeyTypes, now: datetime, host_name: str) -> x509.Certificate:
@@ -170,6 +143,11 @@ def self_signed(key: CertificateIssuerPrivateKeyTypes, now: datetime, host_name:
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
         .sign(key, SHA256())
     )
+
+
+def _new_key() -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _alternative_names(host_name: str) -> list[x509.GeneralName]:
@@ -204,17 +182,3 @@ def _is_ours(path: Path, *, ends_before: datetime) -> bool:
     except Exception:  # noqa: BLE001 - see `certificates`
         return False
     return issuers == [ISSUER] and ends < ends_before
-
-
-def _write_ssh_key(path: Path, key: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey) -> None:
-    """Write a key pair as ssh-keygen does; the private one last, as it is what says that there is one."""
-    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
-    replace(path.with_name(f"{path.name}.pub"), public + b"\n")
-    replace(path, _pem(key, serialization.PrivateFormat.OpenSSH))
-
-
-def _pem(
-    key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey,
-    form: serialization.PrivateFormat = serialization.PrivateFormat.PKCS8,
-) -> bytes:
-    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())

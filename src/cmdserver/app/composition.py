@@ -4,7 +4,6 @@ Parts that not every daemon needs are imported where they are made, by the build
 """
 
 import random
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,26 +17,27 @@ from cmdserver.app.host_process import allow_connections
 from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.cached_file import Fetch, open_to_read
 from cmdserver.auth.listener_auth import ListenerAuth
-from cmdserver.config.loading import Configuration
+from cmdserver.config.configuration import Configuration
 from cmdserver.core.events import EventLog
 from cmdserver.core.model import Listening, Login
 from cmdserver.core.protocols import Protocol
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
-from cmdserver.dispatch.scheduler import Run, Scheduler
+from cmdserver.dispatch.request_log import RequestLog
+from cmdserver.dispatch.requests import Job
+from cmdserver.dispatch.scheduler import Scheduler
 from cmdserver.execution.local_backend import LocalBackend
 from cmdserver.execution.posix_spawn import Spawner
 from cmdserver.execution.runner import Runner
 from cmdserver.files.opening import Opener, ReadFile
 from cmdserver.files.safe_path import read_file
-from cmdserver.frontends.common.interface import Exposition, FrontEnd, FrontEndContext
+from cmdserver.frontends.common.interface import Exposition, FrontEnd, FrontEndContext, FrontEndResources
 from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.limits.fair_queue import FairQueue
 from cmdserver.limits.login_limit import LoginLimit
 from cmdserver.limits.max_startups import UnauthenticatedConnections
 from cmdserver.limits.rate_limit import Throttle
 from cmdserver.limits.source_penalties import Penalties
-from cmdserver.net.host_names import own_names
 from cmdserver.net.listener import Listener
 from cmdserver.net.peer_liveness import PeerLiveness
 from cmdserver.net.proxied_endpoint import MOST_PENDING
@@ -56,7 +56,7 @@ class Limiters:
     connections: ConnectionLimit
     logins: LoginLimit
     requests: Throttle
-    runs: FairQueue[Run]
+    runs: FairQueue[Job]
 
     def reconfigure(self, configuration: Configuration) -> None:
         """Go by the limits of another configuration; what was counted stays counted."""
@@ -105,18 +105,21 @@ class Composition:
         self._events = EventLog(self.audit)
         self.limiters = _make_limiters(configuration, reactor)
         self.runner = Runner(remote or LocalBackend(Spawner(reactor, inherited), lambda: self._commands), reactor)
-        self._scheduler = Scheduler(self.limiters.runs, self.runner, reactor)
+        log = RequestLog(self._events, time.time)
+        self._scheduler = Scheduler(self.limiters.runs, self.runner, reactor, log)
         self.dispatcher = Dispatcher(
             policy=self.policy(),
             throttle=self.limiters.requests,
             scheduler=self._scheduler,
-            events=self._events,
+            log=log,
             connection_limit=self.limiters.connections,
             clock=reactor,
-            time_of_day=time.time,
         )
         self._liveness = PeerLiveness(reactor)
         self._context = self._make_context()
+        self._resources = FrontEndResources(
+            configuration=lambda: self.configuration, state_directory=state_directory, exposition=self._exposition
+        )
         self._front_ends: dict[Listening, FrontEnd] = {}
         # Made when the first listener needs them.
         self._credentials: ServerCredentials | None = None
@@ -127,7 +130,6 @@ class Composition:
         """Replace the configuration and what is derived from it; return as `allow_connections` does."""
         self.configuration = configuration
         self._commands = {each.name: each for each in configuration.commands}
-        self._web_hosts = _web_hosts(configuration)
         return allow_connections(_descriptors(configuration))
 
     def policy(self) -> Policy:
@@ -219,7 +221,9 @@ class Composition:
         authenticator = None if listening.login is Login.NEVER else self._require_authenticator()
         auth = ListenerAuth(listening.protocol, listening.login, authenticator, place=str(listening.endpoint))
         certificate_of = import_module("cmdserver.app.tls").certificate_of if listening.tls else None
-        front_end: FrontEnd = import_module(listening.protocol.front_end).make(auth, self._context, certificate_of)
+        front_end: FrontEnd = import_module(listening.protocol.front_end).make(
+            auth, self._context, self._resources, certificate_of
+        )
         return front_end
 
     def _make_context(self) -> FrontEndContext:
@@ -229,11 +233,6 @@ class Composition:
             liveness=self._liveness,
             clock=self._reactor,
             limits=lambda: self.configuration.limits,
-            web_hosts=lambda: self._web_hosts,
-            web_base_path=lambda: self.configuration.settings.web.base_path,
-            logs_access=lambda: self.configuration.settings.web.access_log,
-            exposition=self._exposition,
-            ssh_host_keys=self._ssh_host_keys,
         )
 
     def _require_authenticator(self) -> Authenticator:
@@ -262,13 +261,6 @@ class Composition:
         from cmdserver.app import tls  # noqa: PLC0415 - see `tls`
 
         self._credentials = tls.use(loaded, self._credentials)
-
-    def _ssh_host_keys(self) -> Any:
-        """Read the keys that SSH listeners prove themselves with; make those that are missing."""
-        from cmdserver.app.bootstrap import require_ssh_host_keys  # noqa: PLC0415 - for SSH listeners only
-        from cmdserver.net.ssh_host_keys import read_host_keys  # noqa: PLC0415 - as above
-
-        return read_host_keys(require_ssh_host_keys(self._state_directory))
 
     def _exposition(self) -> Exposition:
         """Begin to measure, if nobody has: events are counted from now on."""
@@ -302,8 +294,3 @@ def _descriptors(configuration: Configuration) -> int:
     limits = configuration.limits
     proxied = sum(listening.endpoint.is_proxied for listening in configuration.listening)
     return limits.connections + proxied * MOST_PENDING + 4 * limits.running
-
-
-def _web_hosts(configuration: Configuration) -> frozenset[str]:
-    endpoints = [listening.endpoint for listening in configuration.listening if listening.protocol is Protocol.WEB]
-    return own_names(socket.gethostname(), endpoints, configuration.settings.web.hosts)

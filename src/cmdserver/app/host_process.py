@@ -87,5 +87,5 @@ def tell_systemd(state: str) -> None:
 
 
 def on_signal(number: signal.Signals, call: Callable[[], None]) -> None:
-    """Call on a signal, from within its handler."""
+    """Call a function from within a signal's handler."""
     signal.signal(number, lambda _number, _frame: call())

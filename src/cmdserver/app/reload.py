@@ -13,8 +13,9 @@ from twisted.logger import Logger
 
 from cmdserver.app.composition import Composition
 from cmdserver.app.host_process import tell_systemd
+from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistakes
-from cmdserver.config.loading import Configuration, Source, changes
+from cmdserver.config.loading import Source, changes
 from cmdserver.core.errors import AuditError, BadTLSFiles, CannotListen, CannotStart
 from cmdserver.files.opening import ReadFile
 from cmdserver.files.safe_path import read_file

@@ -19,14 +19,15 @@ from cmdserver.app.drop_privileges import drop_privileges, load_ahead
 from cmdserver.app.host_process import isolate_descriptors, on_signal, tell_systemd
 from cmdserver.app.reload import NO_RELOAD, Reloader, Rereading, log_warnings
 from cmdserver.app.startup import open_listener, prepare_state, warn_about_users
-from cmdserver.auth.cached_file import open_to_read
+from cmdserver.auth.cached_file import open_in
 from cmdserver.auth.callers import suppose
-from cmdserver.config.loading import Configuration, Source
+from cmdserver.config.configuration import Configuration
+from cmdserver.config.loading import Source
 from cmdserver.core.errors import AuditError, BadTLSFiles, CannotListen, CannotStart
 from cmdserver.core.model import TargetUser
 from cmdserver.files.opening import opener_for, reader_for
 from cmdserver.files.pid_file import PidFile
-from cmdserver.files.run_as_owner import Rights, open_credential_as_root
+from cmdserver.files.run_as_owner import Rights
 from cmdserver.net.listeners import Listeners
 from cmdserver.privsep.daemon.process import RunnerProcess
 
@@ -104,7 +105,7 @@ class CmdserverService(Service):
             raise
 
     def _hear_signals(self) -> None:
-        """Take note of what is asked for until the reactor runs, which does it then: else it would be the end of us."""
+        """Postpone signals until the reactor runs: unhandled, they would end the process."""
         on_signal(signal.SIGHUP, lambda: self._reactor.callFromThread(self._reload))
         for number in (signal.SIGTERM, signal.SIGINT):
             on_signal(number, functools.partial(self._end_when_running, number))
@@ -115,7 +116,7 @@ class CmdserverService(Service):
         (self._reactor.sigTerm if number == signal.SIGTERM else self._reactor.sigInt)(number)
 
     def _open_listeners(self) -> None:
-        """Build everything as the user whose the state directory is, and open the listeners, which may take root."""
+        """Build everything as the daemon's user, and open the listeners, which may take root."""
         try:
             with self._rights.as_successor():
                 self._composition = Composition(
@@ -123,7 +124,7 @@ class CmdserverService(Service):
                     self._configuration,
                     self._state_directory,
                     self._remote(),
-                    self._open_to_read,
+                    functools.partial(open_in, self._state_directory),
                     opener_for(self._target_user),
                     self._fetch,
                 )
@@ -141,7 +142,7 @@ class CmdserverService(Service):
             raise CannotStart(f"cmdserver: cannot listen on {error}") from error
 
     def _start_runner(self) -> None:
-        """Start it first: it takes a moment, and gets none of the descriptors that are opened next."""
+        """Start the runner process, before anything is opened that it must not inherit."""
         if self._configuration.settings.runner.process:
             becomes = self._target_user is not None
             try:
@@ -159,28 +160,19 @@ class CmdserverService(Service):
     def _remote(self) -> IReactorProcess | None:
         return self._runner_process.remote if self._runner_process is not None else None
 
-    def _open_to_read(self, path: Path) -> int:
-        """Open a credential file; at the start also one that root has put there and only root may read."""
-        try:
-            return open_to_read(path)
-        except PermissionError:
-            if (descriptor := open_credential_as_root(path, self._state_directory)) is not None:
-                return descriptor
-            raise
-
     def _fetch(self, path: Path) -> Deferred[int]:
-        """Have a credential file opened that we may not open: who puts it there may be root, and not think of us."""
+        """Have the runner process open a credential file that only root may read."""
         if self._runner_process is None:
             return fail(PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)))
         return self._runner_process.remote.fetch(str(path))
 
     def _give_up(self) -> None:
-        """Stop, as a failure: whoever supervises us is to start us again."""
+        """Stop with exit status 1, so that a supervisor starts the daemon again."""
         self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
         self._reactor.stop()
 
     def startService(self) -> None:
-        """Begin."""
+        """Enter the reactor's life: log what is open, and call `_running` when the reactor runs."""
         super().startService()
         if self._state_directory.is_absolute():
             # No file system is kept busy; and commands that we start run here unless they say otherwise.
@@ -191,7 +183,7 @@ class CmdserverService(Service):
         self._reactor.callWhenRunning(self._running)
 
     def stopService(self) -> Deferred[None]:
-        """Close the listeners, let what runs come to its end, end what does not, and leave nothing behind."""
+        """Close the listeners, wait ``drain_seconds`` for what runs, end the rest, and clean up."""
         super().stopService()
         return Deferred.fromCoroutine(self._drain())
 
@@ -204,7 +196,7 @@ class CmdserverService(Service):
         tell_systemd("READY=1")
 
     def _say_how_to_try(self) -> None:
-        """Show a person at a terminal what to type, with a command that everybody may run if there is one."""
+        """Print example commands on a terminal, of a command that callers without login may run if there is one."""
         if self._terminal is None:
             return
         stranger = suppose(None)

@@ -29,12 +29,12 @@ class _ASCII(TextIOWrapper):
 
 
 def prepare() -> None:
-    """Make sure that everything can be said, also to nobody."""
+    """Replace the standard streams by ones that write any text, and open those that are closed."""
     sys.stdout, sys.stderr = _prepared(sys.stdout), _prepared(sys.stderr)
 
 
 def say(text: str) -> None:
-    """Write to standard output, at once; whoever has closed it does not want to know."""
+    """Write to standard output and flush; a closed pipe is ignored."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -23,7 +23,7 @@ _log = Logger()
 
 
 def warn_about_users(settings: Settings) -> None:
-    """Say what root has been asked for, perhaps without a thought."""
+    """Warn of commands that run as root because they name no user."""
     if os.geteuid() != 0:
         return
     if (warning := root_warning(settings.commands)) is not None:

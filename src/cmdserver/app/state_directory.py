@@ -146,7 +146,7 @@ def _require_private(path: Path, status: os.stat_result) -> None:
 
 
 def _require_takeable(path: Path, owner: int, target_user: TargetUser, numbers: Numbers) -> None:
-    """Make sure that nobody can be at work in a directory that is about to be handed over."""
+    """Refuse to hand over a directory in which another user could be at work."""
     if owner == 0 or (is_dynamic(owner) and numbers.taken(owner, but_ours=True) is None):
         return
     whose = numbers.user_of(owner)
@@ -157,7 +157,7 @@ def _require_takeable(path: Path, owner: int, target_user: TargetUser, numbers: 
 
 
 def _require_ours(path: Path, names: Collection[str], more: Collection[str]) -> None:
-    """Make sure that a directory is a state directory, and not /etc, which has a ``passwd`` too."""
+    """Refuse to hand over a directory that is no state directory, such as /etc, which has a ``passwd`` too."""
     foreign = sorted(each for each in names if not _is_ours(each, more) and each not in _BESIDE)
     if foreign and not any(each.startswith(_OURS_ALONE) for each in names):
         raise CannotStart(
@@ -172,7 +172,7 @@ def _is_ours(name: str, more: Collection[str]) -> bool:
 
 
 def _hand_over(directory: int, target_user: TargetUser, names: Collection[str], former: int) -> None:
-    """Give a directory, and files in it, to a user; the directory last, so that until then it is nobody else's."""
+    """Chown a directory and files in it; the directory last, so that nobody else can enter it before."""
     for name in names:
         descriptor = os.open(name, _OPEN, dir_fd=directory) if _is_plain(name, directory) else -1
         if descriptor == -1:
@@ -190,7 +190,7 @@ def _hand_over(directory: int, target_user: TargetUser, names: Collection[str], 
 
 
 def _is_plain(name: str, directory: int) -> bool:
-    """Whether something is a file or a directory, and need not be looked at to know that."""
+    """Whether something is a regular file or a directory, without opening it."""
     mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
@@ -217,7 +217,7 @@ def _open_as_root(path: Path) -> int:
 
 
 def _open_as(target_user: TargetUser, path: Path, unsafe: UnsafePath) -> int:
-    """Open a directory of the successor's, or make it, below one of theirs: where it leads to, they could go anyhow."""
+    """Open or make a directory with the rights of the user to be: it leads nowhere that they could not go."""
     with acting_as(target_user.uid, target_user.gid):
         try:
             descriptor = _open_or_make(str(path), None)

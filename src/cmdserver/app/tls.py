@@ -12,9 +12,10 @@ from twisted.logger import Logger
 from cmdserver.app import bootstrap
 from cmdserver.auth.credentials import Certificate
 from cmdserver.config.schema import TLS
+from cmdserver.core.errors import BadTLSFiles
 from cmdserver.files.opening import ReadFile
 from cmdserver.net import tls_context
-from cmdserver.net.tls_context import Loaded, ServerCredentials
+from cmdserver.net.tls_context import Loaded, ServerCredentials, TLSFiles
 
 _log = Logger()
 
@@ -27,12 +28,23 @@ def load(wanted: TLS, state_directory: Path, read: ReadFile) -> Loaded:
         CannotStart: Our own cannot be made.
     """
     now = datetime.now(UTC)
-    pair: tuple[Path | str, Path | str]
-    if wanted.certificate is None or wanted.key is None:
-        pair = bootstrap.require_tls_pair(state_directory, now)
-    else:
-        pair = wanted.certificate, wanted.key
-    return tls_context.load(tls_context.files_of(wanted, *pair), now, read)
+    files = _files(wanted, *bootstrap.require_tls_pair(state_directory, now)) if _is_ours(wanted) else _files(wanted)
+    return tls_context.load(files, now, read)
+
+
+def check(wanted: TLS, read: ReadFile) -> None:
+    """Look whether what the configuration names is good; our own pair is made at the first start, and not looked at.
+
+    Raises:
+        ValueError: It is not.
+    """
+    try:
+        if not _is_ours(wanted):
+            tls_context.load(_files(wanted), datetime.now(UTC), read)
+        elif wanted.client_ca is not None:
+            tls_context.check_authorities(Path(wanted.client_ca), read)
+    except BadTLSFiles as error:
+        raise ValueError(str(error)) from error
 
 
 def use(loaded: Loaded, credentials: ServerCredentials | None) -> ServerCredentials:
@@ -51,3 +63,16 @@ def certificate_of(transport: Any, source: str) -> Certificate | None:
     if peer is None:
         return None
     return Certificate(names=peer.names, trouble=peer.trouble, fingerprint=peer.fingerprint, source=source)
+
+
+def _is_ours(wanted: TLS) -> bool:
+    return wanted.certificate is None or wanted.key is None
+
+
+def _files(wanted: TLS, certificate: Path | None = None, key: Path | None = None) -> TLSFiles:
+    return TLSFiles(
+        certificate=certificate or Path(wanted.certificate or ""),
+        key=key or Path(wanted.key or ""),
+        client_ca=Path(wanted.client_ca) if wanted.client_ca else None,
+        minimum_version=wanted.minimum_version,
+    )

@@ -109,7 +109,7 @@ class Authenticator:
         return failure
 
     def _only_told(self, failure: Failure, login_id: str) -> Failure:
-        """Let nothing through but what a client may be told: whatever else there is, is a mistake of ours."""
+        """Turn everything that is not for clients into a `Fault`, and log it."""
         if failure.check(RequestError, CancelledError):
             return failure
         _log.failure("fault {id}", failure, id=login_id)

@@ -70,7 +70,6 @@ class AuthorizedKey:
     expires: datetime | None = None
     #: What is run whatever is asked for.
     command: str | None = None
-    is_restricted: bool = False
     #: Whether a terminal may be had.
     permits_pty: bool = True
 
@@ -120,7 +119,6 @@ def _key(line: str, zone: tzinfo | None) -> AuthorizedKey:
         sources=options.sources,
         expires=options.expires,
         command=options.command,
-        is_restricted=options.is_restricted,
         permits_pty=options.permits_pty,
     )
 
@@ -138,7 +136,6 @@ class _Options:
         self.sources: Sources | None = None
         self.expires: datetime | None = None
         self.command: str | None = None
-        self.is_restricted = False
         self.permits_pty = True
 
     def read(self, line: str) -> str:
@@ -157,7 +154,7 @@ class _Options:
     def _take(self, name: str, value: str | None) -> None:
         match name, value:
             case "restrict", None:
-                self.is_restricted, self.permits_pty = True, False
+                self.permits_pty = False
             case "pty" | "no-pty", None:
                 self.permits_pty = name == "pty"
             case "from", str():

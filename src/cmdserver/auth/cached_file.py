@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from cmdserver.auth.credential_formats import Complaint, Parsed
 from cmdserver.core.errors import Unavailable
 from cmdserver.core.text_encoding import NotUTF8, decode_leniently
+from cmdserver.files.run_as_owner import open_credential_as_root
 
 Value = TypeVar("Value")
 
@@ -44,6 +45,16 @@ def open_to_read(path: Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
 
 
+def open_in(directory: Path, path: Path) -> int:
+    """Open a credential file of a state directory; while root can be had again, also one that only root may read."""
+    try:
+        return open_to_read(path)
+    except PermissionError:
+        if (descriptor := open_credential_as_root(path, directory)) is not None:
+            return descriptor
+        raise
+
+
 class CachedFile(Generic[Value]):
     """A file and what it says.
 
@@ -65,11 +76,11 @@ class CachedFile(Generic[Value]):
 
     @property
     def is_there(self) -> bool:
-        """Whether the last look found a file, or something in the way of one."""
+        """Whether the last read found a file, or one that cannot be used."""
         return self._version is not None or bool(self._parsed.complaints)
 
     def read(self) -> Parsed[Value]:
-        """Look at the file as it is now."""
+        """Return the file's content as it is now."""
         if self._is_current():
             return self._parsed
         try:
@@ -108,7 +119,7 @@ class CachedFile(Generic[Value]):
         return await fetch(self.path)
 
     def _is_current(self) -> bool:
-        """Whether what we know is what the file says; if we may not look at it, or there is none, it is not."""
+        """Whether the cached content is current; False if the file is missing or may not be looked at."""
         if not self._is_settled:
             return False
         try:
@@ -119,7 +130,7 @@ class CachedFile(Generic[Value]):
     def _read_from(self, descriptor: int) -> Parsed[Value]:
         read_at = time.time_ns()
         try:
-            text, status = _read_trusted(descriptor, self.path)
+            text, status = read_trusted(descriptor, self.path)
         except OSError as error:
             return self._unreadable(error)
         self._take(_version(status), self._parse(text))
@@ -140,25 +151,20 @@ class CachedFile(Generic[Value]):
         self._version, self._parsed, self._is_settled = version, parsed, False
 
 
-def read_trusted(path: Path, open_file: Callable[[Path], int] = open_to_read) -> tuple[str, os.stat_result]:
-    """Read a file that nobody else may have written to.
+def read_trusted(descriptor: int, path: Path) -> tuple[str, os.stat_result]:
+    """Read a file that nobody else may have written to, and close it.
 
     Args:
+        descriptor: The file, open.
         path: Where it is.
-        open_file: Opens it.
 
     Returns:
         Its text, without a byte order mark before it, in which bytes that are no UTF-8 survive as lone surrogates, and
         what it was when it was opened.
 
     Raises:
-        FileNotFoundError: It is not there.
         OSError: It cannot be read or trusted; ``strerror`` says why.
     """
-    return _read_trusted(open_file(path), path)
-
-
-def _read_trusted(descriptor: int, path: Path) -> tuple[str, os.stat_result]:
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if trouble := _trouble(status, path.parent.stat()):

@@ -169,7 +169,7 @@ class PublicKeyChecker:
 
 
 async def _now(looking: Awaitable[Found]) -> Found:
-    """Look something up; if it cannot be done now, that is nobody's failed login."""
+    """Turn `Unavailable` into `Busy`: what cannot be looked up now is no failed login."""
     try:
         return await looking
     except Unavailable as error:

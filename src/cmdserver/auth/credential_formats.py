@@ -26,7 +26,7 @@ _SHOWN_CHARACTERS = 64
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """Something in a file that is not as it should be."""
+    """A line of a file that is not understood, or a file that cannot be used."""
 
     #: From 1; None if it is about the whole file.
     line: int | None
@@ -40,7 +40,7 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True)
 class Parsed(Generic[Value_co]):
-    """What a text says, and what is wrong with it."""
+    """The values of a text, and its complaints."""
 
     value: Value_co
     complaints: tuple[Complaint, ...] = ()
@@ -226,5 +226,5 @@ def with_end(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """Quote what is no secret, short and harmless."""
+    """Quote at most `_SHOWN_CHARACTERS` of a value that is no secret, in ASCII."""
     return ascii(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "...")

@@ -112,7 +112,7 @@ class CredentialFiles:
         return tuple(f"{file.path}:{each}" for file in files if file for each in file.read().complaints)
 
     def _keys_file(self, name: str) -> _Keys | None:
-        """Look whether a user has a file of keys, and remember it only if so."""
+        """Return a user's file of keys, cached; None if there is none."""
         if not is_user_name(name):
             return None
         file = self._keys.get(name) or self._new_keys_file(name)
@@ -258,6 +258,6 @@ class CredentialFiles:
         Only if it can be trusted: a change by us must not make ours what somebody else wrote into it.
         """
         try:
-            return read_trusted(path, self._open_file)[0]
+            return read_trusted(self._open_file(path), path)[0]
         except FileNotFoundError:
             return ""

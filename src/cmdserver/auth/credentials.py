@@ -15,11 +15,11 @@ class Credentials(Protocol):
 
     @property
     def name(self) -> str | None:
-        """The name that they are for, as far as they say."""
+        """The user's name, if the credentials say one."""
 
     @property
     def method(self) -> str:
-        """What kind they are."""
+        """The method, as the audit file says it."""
 
     @property
     def fingerprint(self) -> str | None:
@@ -80,7 +80,7 @@ class Password:
 @implementer(IToken)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BearerToken:
-    """A token, as it came; whose it is it says itself."""
+    """A bearer token, as it came; it implies the user."""
 
     secret: str
     source: str

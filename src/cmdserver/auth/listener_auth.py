@@ -79,7 +79,7 @@ class ListenerAuth:
             self._authenticator.refused_in_handshake(self._arrival(source), reason)
 
     def again(self, caller: Caller, source: str) -> Caller:
-        """Recognise a caller who has a session, wherever they call from now."""
+        """Return the caller of a session, calling from ``source`` now."""
         return callers.from_elsewhere(caller, source)
 
     # For those who have not logged in yet, at a listener that requires it

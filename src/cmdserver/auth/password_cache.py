@@ -30,17 +30,13 @@ class PasswordCache:
         #: Until when, in the order in which they end.
         self._until: dict[bytes, float] = {}
 
-    def __len__(self) -> int:
-        """How many are kept, those that are over but not yet forgotten included."""
-        return len(self._until)
-
     def knows(self, password: bytes, hashed: bytes, now: float) -> bool:
-        """Whether a password was right for a hash not long ago."""
+        """Whether a password was verified against a hash recently."""
         until = self._until.get(self._digest(password, hashed))
         return until is not None and now < until
 
     def remember(self, password: bytes, hashed: bytes, now: float) -> None:
-        """Note that a password has turned out to be right for a hash."""
+        """Cache that a password was verified against a hash."""
         digest = self._digest(password, hashed)
         self._until.pop(digest, None)
         if len(self._until) >= self._most:

@@ -80,13 +80,13 @@ def threads_for(cores: int) -> int:
 
 
 class HashingThread(threading.Thread):
-    """A thread in no hurry, for which nobody waits at exit."""
+    """A daemon thread at nice 10."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs, daemon=True)
 
     def run(self) -> None:
-        """Yield to all other threads, then work."""
+        """Lower the priority, then work."""
         with suppress(OSError):  # forbidden in some sandboxes; it makes things better, nothing depends on it
             # To Linux a thread is a process here, whatever POSIX says: setpriority(2), "C library/kernel differences".
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
@@ -134,16 +134,6 @@ class PasswordVerifier:
         self._by_lane: dict[str, dict[_Check, None]] = {}
         self._is_started = False
         self._stopping: Deferred[None] | None = None
-
-    @property
-    def running(self) -> int:
-        """Hashes being computed."""
-        return self._fair_queue.running
-
-    @property
-    def queued(self) -> int:
-        """Checks that wait."""
-        return self._fair_queue.queued
 
     def verify(self, password: bytes, hashed: bytes | None, *, source: str, cost: int) -> Deferred[bool]:
         """Find out whether a password is right, as `is_match` says.
@@ -236,7 +226,7 @@ class PasswordVerifier:
 
 
 def _answer(check: _Check, result: bool | Failure) -> None:  # noqa: FBT001 - it is the answer
-    """Deliver, unless it was cancelled; the last thing to do, as it may lead anywhere."""
+    """Fire a check's Deferred unless it was cancelled; call it last, as callbacks may re-enter."""
     if not check.deferred.called:
         check.deferred.callback(result)
 

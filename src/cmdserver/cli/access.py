@@ -10,17 +10,18 @@ from pathlib import Path
 import click
 
 from cmdserver.app.state_directory import choose_directory, prepare_directory
-from cmdserver.auth.cached_file import open_to_read
+from cmdserver.auth.cached_file import open_in
 from cmdserver.auth.credential_store import CredentialFiles
 from cmdserver.cli.parameters import CONFIG, STATE_DIRECTORY, Trouble
+from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistakes, Reader
-from cmdserver.config.loading import Configuration, find_file, name_of, read_file
+from cmdserver.config.loading import find_file, name_of, read_file
 from cmdserver.config.schema import Settings
-from cmdserver.files.run_as_owner import as_owner_of, open_credential_as_root
+from cmdserver.files.run_as_owner import as_owner_of
 
 
 def read_settings(ctx: click.Context) -> Settings:
-    """Read the configuration as far as it concerns us: users can be looked after while it has mistakes elsewhere."""
+    """Read the configuration's keys; mistakes elsewhere than in ``state_dir`` are ignored."""
     path = None
     try:
         path = find_file(ctx.meta.get(CONFIG), os.environ)
@@ -38,7 +39,7 @@ def read_settings(ctx: click.Context) -> Settings:
 
 
 def read_configuration(ctx: click.Context, *options: str) -> Configuration:
-    """Read the configuration as the daemon does; mistakes are told, and are the end."""
+    """Read the configuration as the daemon does; mistakes are printed and end the process."""
     from cmdserver.plugin import Options  # noqa: PLC0415 - half a second, which the other commands need not wait
 
     words = list(options)
@@ -52,32 +53,22 @@ def read_configuration(ctx: click.Context, *options: str) -> Configuration:
 
 @contextmanager
 def open_files(ctx: click.Context) -> Iterator[CredentialFiles]:
-    """Go where the credentials are, which is made if need be."""
+    """Open the credentials of the state directory, which is made if need be."""
     directory = choose_directory(ctx.meta.get(STATE_DIRECTORY), read_settings(ctx).state_dir, os.environ).absolute()
     if not directory.exists():
         prepare_directory(directory)
     with as_owner_of(directory) as path:
         prepare_directory(path)
         try:
-            yield CredentialFiles(path, open_file=partial(_open, path))
+            yield CredentialFiles(path, open_file=partial(open_in, path))
         except PermissionError as error:
             if path == directory or error.errno != errno.EACCES or error.filename is None:
                 raise
             raise Trouble(_not_the_owners(directory, Path(error.filename))) from error
 
 
-def _open(directory: Path, path: Path) -> int:
-    """Open a credential file to be read, whose it is aside: root may have put it there, as administrators do."""
-    try:
-        return open_to_read(path)
-    except PermissionError:
-        if (descriptor := open_credential_as_root(path, directory)) is None:
-            raise
-        return descriptor
-
-
 def _not_the_owners(directory: Path, name: Path) -> str:
-    """Say what keeps us, who are the directory's owner, from a file in it: something there is somebody else's."""
+    """Explain which other user's directory keeps the state directory's owner from a file in it."""
     above = [each for each in reversed(name.parents) if each != Path()]
     wrong = next((each for each in above if each.exists() and each.stat().st_uid != os.geteuid()), name)
     text = (

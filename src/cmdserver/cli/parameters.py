@@ -26,10 +26,10 @@ class Trouble(click.ClickException):
 
 
 class CommandLine(click.Group):
-    """The whole command: here the errors of its parts become messages."""
+    """The whole command; turns the errors of its parts into messages."""
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Be the program."""
+        """Run the program."""
         standard_streams.prepare()
         return super().main(*args, **options)
 
@@ -59,7 +59,7 @@ class Reads(click.ParamType[Any]):
         self._read = read
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read it, or tell what is wrong with it, which is the end."""
+        """Read it, or print what is wrong with it and exit."""
         try:
             return self._read(value)
         except ValueError as error:

@@ -30,17 +30,21 @@ _CAP_NET_BIND_SERVICE = 10
 class Host:
     """The host as it is."""
 
+    def started_as(self) -> tuple[int, int]:
+        """User and group, by number, that commands run as unless they say otherwise."""
+        return os.geteuid(), os.getegid()
+
     def is_root(self) -> bool:
-        """Whether we may run commands as other users."""
-        return os.geteuid() == 0
+        """Whether commands may run as other users."""
+        return self.started_as()[0] == 0
 
     def user(self) -> str:
         """As whom commands run that say nothing else."""
-        return _user_name(os.geteuid())
+        return self.user_name(self.started_as()[0])
 
     def group(self) -> str:
         """The same for the group."""
-        return _group_name(os.getegid())
+        return self.group_name(self.started_as()[1])
 
     def executable(self, name: str) -> str:
         """Find what a command's first word means.
@@ -106,11 +110,17 @@ class Host:
 
     def user_name(self, uid: int) -> str:
         """Name a user; who has no name goes by the number."""
-        return _user_name(uid)
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except KeyError:
+            return str(uid)
 
     def group_name(self, gid: int) -> str:
         """Name a group; one that has no name goes by its number."""
-        return _group_name(gid)
+        try:
+            return grp.getgrgid(gid).gr_name
+        except KeyError:
+            return str(gid)
 
     def require_directory(self, path: str) -> None:
         """Make sure that a command can run in ``path``."""
@@ -122,7 +132,7 @@ class Host:
     def group_of(self, user: str) -> str:
         """Name a user's own group; a user there is not is a ValueError."""
         try:
-            return _group_name(pwd.getpwnam(user).pw_gid)
+            return self.group_name(pwd.getpwnam(user).pw_gid)
         except KeyError:
             raise ValueError(f"there is no user {user}") from None
 
@@ -156,19 +166,11 @@ class TrustedHost(Host):
     """
 
     def __init__(self, started_as: tuple[int, int]) -> None:
-        self._user, self._group = started_as
+        self._started_as = started_as
 
-    def is_root(self) -> bool:
-        """Whether the runner may run commands as other users."""
-        return self._user == 0
-
-    def user(self) -> str:
-        """As whom commands run that say nothing else."""
-        return _user_name(self._user)
-
-    def group(self) -> str:
-        """The same for the group."""
-        return _group_name(self._group)
+    def started_as(self) -> tuple[int, int]:
+        """What the daemon was started as, and not what it has become."""
+        return self._started_as
 
     def executable(self, name: str) -> str:
         """Find what a command's first word means, or believe that it means something."""
@@ -204,17 +206,3 @@ def _has_capability(number: int) -> bool:
         return False
     found = re.search("^CapEff:\\s*([0-9a-f]+)$", status, re.MULTILINE)
     return found is not None and bool(int(found[1], 16) >> number & 1)
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def _group_name(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)

@@ -12,18 +12,16 @@ from typing import Self
 
 import msgspec
 
-from cmdserver.config.decoding import Finding, Mistake, Mistakes, Reader, dotted
+from cmdserver.config.configuration import Configuration
+from cmdserver.config.decoding import Mistake, Mistakes, Reader, dotted
 from cmdserver.config.host import Host
-from cmdserver.config.schema import TLS, Limits, Settings
+from cmdserver.config.schema import TLS, Settings
 from cmdserver.config.validation.commands import CommandChecks
 from cmdserver.config.validation.listeners import CheckEndpoint, ListenerChecks
 from cmdserver.config.validation.others import OtherChecks, State
 from cmdserver.config.validation.roles import RoleChecks
-from cmdserver.core.addresses import Network
-from cmdserver.core.model import Command, Listening, Role
 from cmdserver.core.text_encoding import NotUTF8, decode
 from cmdserver.files import safe_path
-from cmdserver.limits.max_startups import MaxStartups
 
 #: Of the file: a longer one is something else.
 MOST_BYTES = 1 << 24
@@ -48,27 +46,6 @@ class Source:
     def name(self) -> str:
         """What to call it in a complaint."""
         return name_of(self.path)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
-    """What the daemon goes by."""
-
-    settings: Settings
-    listening: tuple[Listening, ...]
-    commands: tuple[Command, ...]
-    roles: tuple[Role, ...]
-    #: ``[limits] unauthenticated``.
-    max_startups: MaxStartups
-    #: ``[limits] penalty_exempt``.
-    penalty_exempt: tuple[Network, ...]
-    #: What is without effect, or may have another than is meant.
-    warnings: tuple[Finding, ...] = ()
-
-    @property
-    def limits(self) -> Limits:
-        """The file's ``[limits]``."""
-        return self.settings.limits
 
 
 def find_file(file: str | None, environment: Mapping[str, str]) -> str | None:
@@ -121,7 +98,7 @@ def configure(
     Args:
         text: TOML.
         host: Where executables and users are looked for.
-        check_endpoint: Raises a ValueError for a description that is none.
+        check_endpoint: Raises a ValueError for an endpoint that cannot be.
         check_tls: Raises a ValueError for certificates and keys that are no good; asked only if a listener needs them.
         load_parser: Raises a ValueError for a parser that is none; None is for a command that does without.
         look_at_state: Says what is known of the state directory.
@@ -140,7 +117,7 @@ def configure(
     roles = [permissions.role(name, each) for name, each in settings.roles.items() if each]
     others = OtherChecks(reader, host)
     others.rest(settings)
-    max_startups, penalty_exempt = others.limits(settings.limits)
+    startups, exempt = others.limits(settings.limits)
     if any(each.tls for each in settings.listen if each):
         others.tls(settings.tls, check_tls)
     if reader.mistakes:
@@ -150,15 +127,8 @@ def configure(
     for path, remark in state.remarks:
         reader.warn(path, remark)
     permissions.without_effect(settings.roles, listening, state.users)
-    return Configuration(
-        settings=settings,
-        listening=tuple(listening),
-        commands=tuple(commands),
-        roles=tuple(roles),
-        max_startups=max_startups,
-        penalty_exempt=penalty_exempt,
-        warnings=tuple(sorted(reader.warnings, key=lambda each: each.line or 0)),
-    )
+    warnings = tuple(sorted(reader.warnings, key=lambda each: each.line or 0))
+    return Configuration(settings, tuple(listening), tuple(commands), tuple(roles), startups, exempt, warnings)
 
 
 def changes(old: Settings, new: Settings) -> list[str]:

@@ -14,22 +14,8 @@ _HEADER = re.compile(r"^\s*(\[\[?)([^\[\]]+)\]\]?\s*(#.*)?$")
 _NO_KEY = re.compile(r"[#\[]")
 
 
-def line_of(text: str, path: Path) -> int | None:
-    """Find the line on which a value begins.
-
-    Args:
-        text: TOML that the standard parser takes.
-        path: Keys and indices from the top, as in ``("listen", 0, "endpoint")``.
-
-    Returns:
-        Its number, from 1; that of the nearest table or key around it if the value itself is not found (a missing key,
-        an element of an array); None if there is none.
-    """
-    return nearest_line(lines_of(text), path)
-
-
 def lines_of(text: str) -> Mapping[Path, int]:
-    """Find the lines of all tables and keys, for more than one look."""
+    """Find the lines, from 1, on which the tables and keys of a TOML text begin; see `nearest_line`."""
     lines: dict[Path, int] = {}
     for found, number in _positions(text):
         lines.setdefault(found, number)
@@ -37,7 +23,12 @@ def lines_of(text: str) -> Mapping[Path, int]:
 
 
 def nearest_line(lines: Mapping[Path, int], path: Path) -> int | None:
-    """Look a path up in `lines_of` a text; see `line_of`."""
+    """Find the line of a value, or else of the nearest table or key around it; None if there is none.
+
+    Args:
+        lines: As `lines_of` returns them.
+        path: Keys and indices from the top, as in ``("listen", 0, "endpoint")``.
+    """
     return next((lines[path[:length]] for length in range(len(path), 0, -1) if path[:length] in lines), None)
 
 

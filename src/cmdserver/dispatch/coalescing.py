@@ -1,21 +1,25 @@
-"""Which questions are answered by which process: the law of freshness, and nothing else.
+"""Request coalescing: requests that arrive before a process starts may share its output; later ones wait for the next.
 
-The law: *an answer never comes from a process that was started before the question arrived.* So a question that finds a
-run under way waits for the next one, with all that arrive meanwhile; a group takes more requests until
-its process starts, however long it waits for a place. There is one run at a time for equal questions.
-
-Rule of this file: pure; it starts nothing and knows no clock. What counts as the same question is the key's business.
+*An answer never comes from a process that was started before the request arrived.* So a request that finds a run under
+way waits for the next one, with all that arrive meanwhile; a group takes more requests until its process starts,
+however long it waits for a place. Of equal requests there is one run at a time. What counts as equal is the key's
+business. (Elsewhere: singleflight, nginx's ``proxy_cache_lock``.)
 """
 
-from collections.abc import Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Iterator
+from itertools import chain
+from typing import Any, Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Request = TypeVar("Request", bound=Hashable)
 
 
 class Group(Generic[Key, Request]):
-    """Questions that are, or will be, answered by one process. Made by `Coalescing` only."""
+    """Requests that are, or will be, answered by one process.
+
+    Args:
+        key: What they have in common.
+    """
 
     def __init__(self, key: Key) -> None:
         self.key = key
@@ -24,41 +28,48 @@ class Group(Generic[Key, Request]):
         self.is_started = False
 
 
-class Coalescing(Generic[Key, Request]):
+SomeGroup = TypeVar("SomeGroup", bound=Group[Any, Any])
+
+
+class Coalescing(Generic[SomeGroup]):
     """The groups that wait and those that run, by key: at most one of each."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Key, Group[Key, Request]] = {}
-        self._running: dict[Key, Group[Key, Request]] = {}
+        self._waiting: dict[Hashable, SomeGroup] = {}
+        self._running: dict[Hashable, SomeGroup] = {}
 
-    def ask(self, key: Key, request: Request) -> Group[Key, Request]:
-        """Add a question to the group that waits under ``key``, which is a new one if there was none."""
+    def __iter__(self) -> Iterator[SomeGroup]:
+        """Iterate over the groups that run, then those that wait."""
+        return chain(self._running.values(), self._waiting.values())
+
+    def ask(self, key: Hashable, request: Hashable, make: Callable[[Any], SomeGroup]) -> SomeGroup:
+        """Add a request to the group that waits under ``key``, or to one that ``make`` makes of the key."""
         group = self._waiting.get(key)
         if group is None:
-            group = self._waiting[key] = Group(key)
+            group = self._waiting[key] = make(key)
         group.requests[request] = None
         return group
 
-    def may_start(self, group: Group[Key, Request]) -> bool:
+    def may_start(self, group: SomeGroup) -> bool:
         """Whether nothing runs under the group's key, so that it need not wait for an end."""
         return not group.is_started and group.key not in self._running
 
-    def start(self, group: Group[Key, Request]) -> None:
-        """Close the group to others: its process starts now."""
+    def start(self, group: SomeGroup) -> None:
+        """Close the group to later requests: its process starts now."""
         if not self.may_start(group):
-            message = "a run is under way for the same question"
+            message = "a run is under way for the same request"
             raise ValueError(message)
         del self._waiting[group.key]
         self._running[group.key] = group
         group.is_started = True
 
-    def end(self, group: Group[Key, Request]) -> Group[Key, Request] | None:
-        """Note that the group's process has ended; return the group that has been waiting for that, if any."""
+    def end(self, group: SomeGroup) -> SomeGroup | None:
+        """Note that the group's process has ended; return the group that waits for that, if any."""
         del self._running[group.key]
         return self._waiting.get(group.key)
 
-    def leave(self, group: Group[Key, Request], request: Request) -> bool:
-        """Take a question back; a group that nobody waits for any more is forgotten unless it has started.
+    def leave(self, group: SomeGroup, request: Hashable) -> bool:
+        """Take a request back; a group that nobody waits for any more is forgotten unless it has started.
 
         Returns:
             Whether nobody is left in the group.

@@ -1,22 +1,19 @@
-"""One request, one way through: throttle, policy, schedule; and every end written down before it is told.
+"""What front ends ask: authorize a request, run it; or tell what may be run, and who is connected.
 
-Every listener asks here and nowhere else, and authorisation happens here and nowhere else.
-Rule of this file: it knows no protocol and no processes.
+Authorization happens here and nowhere else: rate limit, the words that a key forces, policy.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from cmdserver.core.errors import AuditError, BadArgument, Busy, Code, Fault, Refusal, RequestError
-from cmdserver.core.events import EventLog, Requested, Started
-from cmdserver.core.model import Answer, Caller, Command, Grant, ProcessResult, Rule, Sink, Somebody
+from cmdserver.core.errors import BadArgument, Busy, Fault, Refusal, RequestError
+from cmdserver.core.model import Answer, Caller, Command, Grant, Rule, Sink, Somebody
 from cmdserver.dispatch.policy import Policy
+from cmdserver.dispatch.request_log import RequestLog, log_fault, new_id
 from cmdserver.dispatch.requests import Request
 from cmdserver.dispatch.scheduler import Scheduler
 from cmdserver.limits.connection_limit import ConnectionLimit
@@ -24,20 +21,17 @@ from cmdserver.limits.rate_limit import Throttle
 
 T = TypeVar("T")
 
-_log = Logger()
-
 
 class Dispatcher:
-    """What every listener asks; also the scheduler's `Reporter`.
+    """What every front end asks.
 
     Args:
         policy: Who may run what; replaced by `reconfigure`.
         throttle: Callers' own allowances.
         scheduler: Runs what was granted.
-        events: Told of every request before its answer is given.
-        gate: Knows who is connected.
+        log: Writes every request down before its answer is given.
+        connection_limit: Knows who is connected.
         clock: For measuring, not the time of day.
-        time_of_day: Seconds since the epoch.
     """
 
     def __init__(
@@ -46,20 +40,17 @@ class Dispatcher:
         policy: Policy,
         throttle: Throttle,
         scheduler: Scheduler,
-        events: EventLog,
+        log: RequestLog,
         connection_limit: ConnectionLimit,
         clock: IReactorTime,
-        time_of_day: Callable[[], float],
     ) -> None:
         self._policy = policy
         self._throttle = throttle
         self._scheduler = scheduler
-        self._events = events
+        self._log = log
         self._connection_limit = connection_limit
         self._clock = clock
-        self._time_of_day = time_of_day
         self._is_closed = False
-        scheduler.report_to(self)
 
     # What listeners ask
 
@@ -75,13 +66,13 @@ class Dispatcher:
         Raises:
             RequestError: A `Refusal`; a `Fault` if that could not be written down.
         """
-        request_id = _new_id()
+        request_id = new_id()
         words = _words_of(caller, words)
         try:
             self._count(caller)
             return Request(request_id, caller, words, self._policy.require(caller, words))
         except Refusal as refusal:
-            raise self._refused(request_id, caller, words[0], tuple(words[1:]), refusal) from None
+            raise self._log.refused(request_id, caller, words[0], tuple(words[1:]), refusal) from None
 
     def run(self, request: Request, sink: Sink | None = None) -> Deferred[Answer]:
         """Run what was granted.
@@ -104,15 +95,12 @@ class Dispatcher:
     def describe(self, request: Request) -> Command:
         """Tell of a command that was granted instead of running it; written down as ``help``."""
         name = request.grant.command.name
-        try:
-            self._events.publish([self._bare_event(request.id, request.caller, "help", (name,), Code.OK)])
-        except AuditError as error:
-            raise _fault(request.id, error) from error
+        self._log.consulted(request.id, request.caller, "help", (name,))
         return request.grant.command
 
     def reject(self, request: Request, refusal: Refusal) -> RequestError:
         """Write down that what was granted is not run after all; return what to tell the caller."""
-        return self._refused(request.id, request.caller, request.words[0], tuple(request.words[1:]), refusal)
+        return self._log.refused(request.id, request.caller, request.words[0], tuple(request.words[1:]), refusal)
 
     def ask(self, caller: Caller, words: Sequence[str], sink: Sink | None = None) -> Deferred[Answer]:
         """Do both, `authorize` and `run`."""
@@ -164,7 +152,7 @@ class Dispatcher:
             self._count(caller)
             self._policy.require_leave(caller, words[0])
         except Refusal as refusal:
-            raise self._refused(_new_id(), caller, words[0], tuple(words[1:]), refusal) from None
+            raise self._log.refused(new_id(), caller, words[0], tuple(words[1:]), refusal) from None
 
     def names(self, caller: Caller) -> frozenset[str]:
         """Tell the names of what this caller may run, to measure or to complete: not counted, and not written down."""
@@ -187,13 +175,11 @@ class Dispatcher:
             self._count(somebody)
         except Refusal as another:
             refusal = another
-        return self._refused(_new_id(), somebody, None, (), refusal)
+        return self._log.refused(new_id(), somebody, None, (), refusal)
 
     def fault(self, failure: Failure) -> Fault:
         """Log a mistake of ours that surfaced in a listener; return what to tell the caller."""
-        fault_id = _new_id()
-        _log.failure("fault {id}", failure, id=fault_id)
-        return Fault(fault_id)
+        return log_fault(failure)
 
     # What the composition asks
 
@@ -210,60 +196,6 @@ class Dispatcher:
         """Refuse all that comes and all that waits; what runs goes on."""
         self._is_closed = True
         self._scheduler.review(lambda _, is_running: None if is_running else _closing())
-
-    # Reporter
-
-    def starting(self, requests: Sequence[Request]) -> None:
-        """Write down what may change something before it is done: a daemon that is killed can tell nothing any more.
-
-        Raises:
-            AuditError: It cannot be written, or its end could not be.
-        """
-        self._events.require_audit_log()
-        events = [self._started(each) for each in requests if not each.grant.command.read_only]
-        if events:
-            self._events.publish(events)
-
-    def settled(self, asked: Sequence[Request], departed: Sequence[Request], finished: ProcessResult) -> bool:
-        """Write the ends of all questions of one process down; if that fails, nobody gets its answer."""
-        outcome = Code.TIMEOUT if finished.timed_out else Code.OK
-        shared = len(asked) > 1
-        events = [self._event(each, outcome, finished, shared=shared) for each in asked]
-        events += [self._event(each, outcome, finished, abandoned=True) for each in departed]
-        try:
-            self._events.publish(events)
-        except AuditError as error:
-            for request in asked:
-                if not request.answered.called:
-                    request.answered.errback(_fault(request.id, error))
-            return False
-        return True
-
-    def turned_away(self, request: Request, refusal: Refusal, so_far: ProcessResult | None = None) -> None:
-        """Write it down, and say so."""
-        error: RequestError = refusal
-        try:
-            self._events.publish([self._event(request, refusal.code, so_far)])
-        except AuditError as audit_error:
-            error = _fault(request.id, audit_error)
-        request.answered.errback(error)
-
-    def failed(self, request: Request, failure: Failure) -> None:
-        """Log what happened under the question's id, and tell its caller the id."""
-        if isinstance(failure.value, AuditError):
-            request.answered.errback(_fault(request.id, failure.value))
-            return
-        if isinstance(failure.value, OSError):  # the host's, and foreseen: where in our code it was met says nothing
-            command = request.grant.command.name
-            _log.error("fault {id}: {command}: {error}", id=request.id, command=command, error=failure.value)
-        else:
-            _log.failure("fault {id}", failure, id=request.id)
-        self._publish_or_log(self._event(request, Code.FAULT))
-        request.answered.errback(Fault(request.id))
-
-    def withdrawn(self, request: Request) -> None:
-        """Write it down; there is nobody to tell."""
-        self._publish_or_log(self._event(request, Code.OK, abandoned=True))
 
     # Steps
 
@@ -284,81 +216,15 @@ class Dispatcher:
 
     def _consult(self, caller: Caller, word: str, arguments: tuple[str, ...], query: Callable[[], T]) -> T:
         """Answer what needs no process; counted and written down like everything else."""
-        request_id = _new_id()
+        request_id = new_id()
         try:
             self._count(caller)
             self._policy.admit(caller)
             result = query()
         except Refusal as refusal:
-            raise self._refused(request_id, caller, word, arguments, refusal) from None
-        try:
-            self._events.publish([self._bare_event(request_id, caller, word, arguments, Code.OK)])
-        except AuditError as error:
-            raise _fault(request_id, error) from error
+            raise self._log.refused(request_id, caller, word, arguments, refusal) from None
+        self._log.consulted(request_id, caller, word, arguments)
         return result
-
-    def _refused(
-        self,
-        request_id: str,
-        caller: Somebody,
-        command: str | None,
-        arguments: tuple[str, ...],
-        refusal: Refusal,
-    ) -> RequestError:
-        """Write a refusal down and return it, or a fault if it cannot be written."""
-        try:
-            self._events.publish([self._bare_event(request_id, caller, command, arguments, refusal.code)])
-        except AuditError as error:
-            return _fault(request_id, error)
-        return refusal
-
-    def _started(self, request: Request) -> Started:
-        return Started(
-            time=self._time_of_day(),
-            id=request.id,
-            caller=request.caller,
-            command=request.grant.command.name,
-            arguments=request.grant.arguments,
-        )
-
-    def _event(
-        self,
-        request: Request,
-        outcome: Code,
-        finished: ProcessResult | None = None,
-        *,
-        shared: bool = False,
-        abandoned: bool = False,
-    ) -> Requested:
-        return Requested(
-            time=self._time_of_day(),
-            id=request.id,
-            caller=request.caller,
-            command=request.grant.command.name,
-            arguments=request.grant.arguments,
-            outcome=outcome,
-            finished=finished,
-            shared=shared,
-            abandoned=abandoned,
-        )
-
-    def _bare_event(
-        self, request_id: str, caller: Somebody, command: str | None, arguments: tuple[str, ...], outcome: Code
-    ) -> Requested:
-        return Requested(
-            time=self._time_of_day(),
-            id=request_id,
-            caller=caller,
-            command=command,
-            arguments=arguments,
-            outcome=outcome,
-        )
-
-    def _publish_or_log(self, event: Requested) -> None:
-        try:
-            self._events.publish([event])
-        except AuditError as error:
-            _log.error("fault {id}: {error}", id=event.id, error=error)
 
 
 def _words_of(caller: Caller, words: Sequence[str]) -> Sequence[str]:
@@ -368,13 +234,3 @@ def _words_of(caller: Caller, words: Sequence[str]) -> Sequence[str]:
 
 def _closing() -> Busy:
     return Busy("the daemon is stopping", 10)
-
-
-def _fault(fault_id: str, error: Exception) -> Fault:
-    _log.error("fault {id}: {error}", id=fault_id, error=error)
-    return Fault(fault_id)
-
-
-def _new_id() -> str:
-    """Make an id that nobody can guess or choose."""
-    return os.urandom(8).hex()

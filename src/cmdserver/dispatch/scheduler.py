@@ -1,14 +1,13 @@
-"""From granted questions to processes: who shares, who waits, who starts, who is told.
+"""From granted requests to processes: who shares one, who waits, who starts, who is told.
 
-Questions that may share a process form groups (`coalescing`); a group waits for a place (`fair_queue`); when a place is
-free its process starts (`runner`); when that has ended, the place goes to the next before anybody is told.
+Requests that may share a process form a `Job` (`Coalescing`); a job waits for a place (`FairQueue`); when a place is
+free its process starts (`Runner`); when that has ended, the place goes to the next job before anybody is told.
 
-Rules of this file: it knows no policy and writes nothing down, it reports to its `Reporter`; state is changed before
-anybody is told, because whoever is told may ask again at once.
+State is changed before anybody is told, because whoever is told may ask again at once.
 """
 
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import partial
 from typing import Final
 
@@ -18,92 +17,72 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import Busy, Refusal
-from cmdserver.core.model import Answer, Command, ProcessResult
+from cmdserver.core.model import Answer, ProcessResult
 from cmdserver.dispatch.broadcast import READERS_A_TURN, Broadcast
-from cmdserver.dispatch.coalescing import Coalescing, Group
-from cmdserver.dispatch.requests import Judge, Reporter, Request
-from cmdserver.execution.process_run import Execution
+from cmdserver.dispatch.coalescing import Coalescing
+from cmdserver.dispatch.request_log import RequestLog
+from cmdserver.dispatch.requests import Job, Request
 from cmdserver.execution.runner import Runner
-from cmdserver.limits.fair_queue import FairQueue, QueueEntry
+from cmdserver.limits.fair_queue import FairQueue
 
 #: What the kernel says when it is the host that has no room: worth another try, so `busy`, not `fault`.
 _NO_ROOM = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 #: Output that is made into answers in one turn of the reactor, if there are several: a megabyte of JSON takes 10 ms.
 BYTES_A_TURN: Final = 1 << 20
 
-
-class Run(QueueEntry):
-    """One process for one group of questions: first the place that it waits for, then the execution."""
-
-    __slots__ = ("asked", "departed", "execution", "group", "recording")
-
-    def __init__(self, group: Group[object, Request], command: Command) -> None:
-        super().__init__(command.name, command.max_running)
-        self.group = group
-        self.execution: Execution | None = None
-        #: Of a shared run that somebody listens to.
-        self.recording: Broadcast | None = None
-        #: Those who left while the process was running.
-        self.departed: list[Request] = []
-        #: Those who stayed until it had ended.
-        self.asked: list[Request] = []
+#: Says why a request that has no answer yet, and whose process runs or not, may not have one; None if it may.
+Judge = Callable[[Request, bool], Refusal | None]
 
 
 class Scheduler:
-    """The questions that are under way.
+    """The requests that are under way.
 
     Args:
-        admission: The places.
+        fair_queue: The places.
         runner: Starts processes.
-        clock: Says when it is the next readers' turn.
+        clock: Says when it is the next subscribers' turn.
+        log: Writes down what becomes of requests, and answers those that get no process.
     """
 
-    def __init__(self, fair_queue: FairQueue[Run], runner: Runner, clock: IReactorTime) -> None:
+    def __init__(self, fair_queue: FairQueue[Job], runner: Runner, clock: IReactorTime, log: RequestLog) -> None:
         self.fair_queue = fair_queue
         self._runner = runner
         self._clock = clock
-        self._coalescing: Coalescing[object, Request] = Coalescing()
-        self._runs: dict[Group[object, Request], Run] = {}
+        self._log = log
+        self._jobs: Coalescing[Job] = Coalescing()
         #: Those whose process has ended and who have no answer yet, as they are many or slow; and how it ended.
         self._settled: dict[Request, ProcessResult] = {}
 
-    def report_to(self, reporter: Reporter) -> None:
-        """Name the one reporter; before the first question."""
-        self._reporter = reporter
-
     def enter(self, request: Request) -> None:
-        """Let a question join the group that waits for the same answer, or found one and stand in line.
+        """Let a request join the job that waits for the same answer, or a new one in the queue.
 
         Its ``answered`` fires when it has its answer; to cancel that is to leave.
 
         Raises:
-            Busy: There is no room; the question is forgotten.
+            Busy: There is no room; the request is forgotten.
         """
         request.answered = Deferred(lambda _: self._leave(request))
-        key: object = request.grant if request.grant.command.share else request.id
-        group = request.group = self._coalescing.ask(key, request)
-        run = self._runs.get(group)
-        if run is not None:
-            self.fair_queue.join(run, request.caller.key)
-            return
-        run = self._runs[group] = Run(group, request.grant.command)
-        if self._coalescing.may_start(group):
+        command = request.grant.command
+        key: Hashable = request.grant if command.share else request.id
+        job = request.job = self._jobs.ask(key, request, lambda key: Job(key, command))
+        if len(job.requests) > 1:
+            self.fair_queue.join(job, request.caller.key)
+        elif self._jobs.may_start(job):
             try:
-                self._queue(run, request.caller.key)
+                self._queue(job, request.caller.key)
             except Busy:
-                self._coalescing.leave(group, request)
-                request.group = None
-                del self._runs[group]
+                self._jobs.leave(job, request)
+                request.job = None
                 raise
             self.start_all_that_may()
 
     def start_all_that_may(self) -> None:
         """Give free places to those whose turn it is; to be called when the limits have grown."""
-        while (run := self.fair_queue.grant()) is not None:
-            self._start(run)
+        while (job := self.fair_queue.grant()) is not None:
+            self._start(job)
 
     def review(self, judge: Judge) -> None:
-        """Judge all questions that have no answer yet, and refuse those that may not have one.
+        """Judge all requests that have no answer yet, and refuse those that may not have one.
 
         A process that nobody waits for then is ended, as it is when its last caller leaves.
         """
@@ -118,195 +97,187 @@ class Scheduler:
             self._refuse(request, refusal, so_far)
 
     def _unanswered(self) -> Iterator[tuple[Request, bool, ProcessResult | None]]:
-        """List the questions without an answer, whether their processes were started, and what those have done."""
-        for run in self._runs.values():
-            so_far = run.execution.so_far() if run.execution is not None else None
-            for request in run.group.requests:
-                yield request, run.is_running, so_far
-        for request, finished in self._settled.items():
-            yield request, True, finished
+        """List the requests without an answer, whether their processes were started, and what those have done."""
+        for job in self._jobs:
+            so_far = job.run.so_far() if job.run is not None else None
+            for request in job.requests:
+                yield request, job.is_running, so_far
+        for request, result in self._settled.items():
+            yield request, True, result
 
-    def _queue(self, run: Run, lane: str) -> None:
-        loser = self.fair_queue.ask(run, lane)
+    # From the queue to the process
+
+    def _queue(self, job: Job, lane: str) -> None:
+        loser = self.fair_queue.ask(job, lane)
         if loser is not None:
             self._turn_away(loser, Busy("others had fewer requests waiting", self.fair_queue.wait_seconds()))
 
-    def _start(self, run: Run) -> None:
-        self._coalescing.start(run.group)
-        first = next(iter(run.group.requests))
+    def _queue_following(self, job: Job) -> None:
+        lanes = list(dict.fromkeys(request.caller.key for request in job.requests))
         try:
-            self._reporter.starting(list(run.group.requests))  # now, and not before: it may have waited for long
-            sink = self._record(run) if first.grant.command.share else first.sink
-            run.execution = self._runner.run(first.grant, sink)
-        except Exception:  # noqa: BLE001 - whatever it is, its place is given back and somebody is told
-            self._not_started(run, Failure())
+            self._queue(job, lanes[0])
+        except Busy as busy:
+            self._turn_away(job, busy)
         else:
-            if not run.group.requests:
-                run.execution.abandon()  # its only caller left while it was being started
-            run.execution.finished.addCallbacks(
-                self._settle, self._lost, callbackArgs=(run,), errbackArgs=(run,)
-            ).addErrback(self._unsettled, run)
+            for lane in lanes[1:]:
+                self.fair_queue.join(job, lane)
 
-    def _lost(self, failure: Failure, run: Run) -> None:
-        """It could not be started after all, whoever ran it is gone, or its sink has raised something."""
-        for request in run.departed:
-            self._reporter.withdrawn(request)
-        self._not_started(run, failure)
-        self.start_all_that_may()
+    def _start(self, job: Job) -> None:
+        self._jobs.start(job)
+        first = next(iter(job.requests))
+        try:
+            self._log.starting(list(job.requests))  # now, and not before: it may have waited for long
+            sink = self._broadcast(job) if first.grant.command.share else first.sink
+            job.run = self._runner.run(first.grant, sink)
+        except Exception:  # noqa: BLE001 - whatever it is, its place is given back and somebody is told
+            self._not_started(job, Failure())
+        else:
+            if not job.requests:
+                job.run.abandon()  # its only caller left while it was being started
+            job.run.finished.addCallbacks(self._settle, self._lost, callbackArgs=(job,), errbackArgs=(job,)).addErrback(
+                self._unsettled, job
+            )
 
-    def _record(self, run: Run) -> Broadcast | None:
+    def _broadcast(self, job: Job) -> Broadcast | None:
         """Let all who listen to a shared run hear it; where nobody does, its output is gathered for all."""
-        listening = [request for request in run.group.requests if request.sink is not None]
+        listening = [request for request in job.requests if request.sink is not None]
         if not listening:
             return None
-        run.recording = recording = Broadcast(self._clock)
+        job.broadcast = broadcast = Broadcast(self._clock)
         for request in listening:
             if request.sink is not None:
-                request.reader = recording.read(request.sink, partial(self._deaf, request))
-        return recording
+                request.subscriber = broadcast.subscribe(request.sink, partial(self._sink_failed, request))
+        return broadcast
 
-    def _deaf(self, request: Request, failure: Failure) -> None:
-        """A sink has raised something: its question cannot be answered, the others of its run can."""
+    def _sink_failed(self, request: Request, failure: Failure) -> None:
+        """One subscriber failed: fail its request, keep the run for the others."""
         self._leave(request)
         if not request.answered.called:
-            self._reporter.failed(request, failure)
+            self._log.failed(request, failure)
 
-    def _not_started(self, run: Run, failure: Failure) -> None:
+    # The end of a process
+
+    def _lost(self, failure: Failure, job: Job) -> None:
+        """The process could not be started after all, its runner is gone, or its sink has raised something."""
+        for request in job.departed:
+            self._log.abandoned(request)
+        self._not_started(job, failure)
+        self.start_all_that_may()
+
+    def _not_started(self, job: Job, failure: Failure) -> None:
         error = failure.value
-        requests = self._end(run, 0.0)
+        requests = self._end(job, 0.0)
         self._stop_telling(requests)
         for request in requests:
             if isinstance(error, OSError) and error.errno in _NO_ROOM:
                 self._refuse(request, Busy(f"no process can be started: {error.strerror}", 1))
             elif request.answered.called:
-                self._reporter.withdrawn(request)
+                self._log.abandoned(request)
             else:
-                self._reporter.failed(request, failure)
+                self._log.failed(request, failure)
 
-    def _settle(self, finished: ProcessResult, run: Run) -> None:
-        requests = self._end(run, finished.duration_seconds)
+    def _settle(self, result: ProcessResult, job: Job) -> None:
+        requests = self._end(job, result.duration_seconds)
         self.start_all_that_may()
-        if run.recording is not None:
-            finished = run.recording.complete(finished)
-        if self._reporter.settled(requests, run.departed, finished):
-            self._settled.update((request, finished) for request in requests if not request.answered.called)
-            self._tell(run, finished)
+        if job.broadcast is not None:
+            result = job.broadcast.complete(result)
+        if self._log.ended(requests, job.departed, result):
+            self._settled.update((request, result) for request in requests if not request.answered.called)
+            self._tell(job, result)
         else:
             self._stop_telling(requests)
 
-    def _unsettled(self, failure: Failure, run: Run) -> None:
+    def _unsettled(self, failure: Failure, job: Job) -> None:
         """A mistake of ours while answers were given: nobody may be left without one."""
-        self._stop_telling(run.asked)
-        for request in run.asked:
+        self._stop_telling(job.asked)
+        for request in job.asked:
             if not request.answered.called:
-                self._reporter.failed(request, failure)
+                self._log.failed(request, failure)
 
-    def _tell(self, run: Run, finished: ProcessResult, first: int = 0) -> None:
+    def _end(self, job: Job, duration_seconds: float) -> list[Request]:
+        """Give the place back, and queue the job that waits for this end; return who asked."""
+        job.asked = list(job.requests)
+        for request in job.asked:
+            request.job = None  # requests and job point at each other, and would be left to the garbage collector
+        job.requests.clear()
+        self.fair_queue.leave(job, duration_seconds)
+        following = self._jobs.end(job)
+        if following is not None:
+            self._queue_following(following)
+        return job.asked
+
+    # Answers
+
+    def _tell(self, job: Job, result: ProcessResult, first: int = 0) -> None:
         """Answer as many as one turn of the reactor is good for, and the others in the next ones."""
-        following = first + _answers_a_turn(finished)
-        for request in run.asked[first:following]:
+        following = first + _answers_a_turn(result)
+        for request in job.asked[first:following]:
             if request in self._settled:  # else it has left, or was refused, in the meantime
-                answer = Answer(id=request.id, grant=request.grant, finished=finished, shared=len(run.asked) > 1)
-                self._deliver(request, answer)
-        if following < len(run.asked):
-            deferLater(self._clock, 0, self._tell, run, finished, following).addErrback(self._unsettled, run)
-
-    def _deliver(self, request: Request, answer: Answer) -> None:
-        if request.reader is not None:
-            request.reader.end(partial(self._answer, request, answer))
-        else:
-            self._answer(request, answer)
-
-    def _end(self, run: Run, duration_seconds: float) -> list[Request]:
-        """Give the place back, let the group stand in line that has been waiting for this; return who asked."""
-        run.asked = list(run.group.requests)
-        self._release(run)
-        self.fair_queue.leave(run, duration_seconds)
-        del self._runs[run.group]
-        group = self._coalescing.end(run.group)
-        if group is not None:
-            self._queue_following(group)
-        return run.asked
-
-    def _release(self, run: Run) -> None:
-        """Let questions and group go; they point at each other, and would be left to the garbage collector."""
-        for request in run.asked:
-            request.group = None
-        run.group.requests.clear()
-
-    def _queue_following(self, group: Group[object, Request]) -> None:
-        following = self._runs[group]
-        lanes = list(dict.fromkeys(request.caller.key for request in group.requests))
-        try:
-            self._queue(following, lanes[0])
-        except Busy as busy:
-            self._turn_away(following, busy)
-        else:
-            for lane in lanes[1:]:
-                self.fair_queue.join(following, lane)
-
-    def _turn_away(self, run: Run, busy: Busy) -> None:
-        """Refuse all who wait for a run that will not be."""
-        self.fair_queue.withdraw(run)
-        del self._runs[run.group]
-        requests = list(run.group.requests)
-        for request in requests:
-            self._coalescing.leave(run.group, request)
-            request.group = None
-        for request in requests:
-            self._refuse(request, busy)
+                answer = Answer(id=request.id, grant=request.grant, finished=result, shared=len(job.asked) > 1)
+                if request.subscriber is not None:
+                    request.subscriber.end(partial(self._answer, request, answer))
+                else:
+                    self._answer(request, answer)
+        if following < len(job.asked):
+            deferLater(self._clock, 0, self._tell, job, result, following).addErrback(self._unsettled, job)
 
     def _answer(self, request: Request, answer: Answer) -> None:
         del self._settled[request]
-        request.reader = None  # which points back, and would be left to the garbage collector
+        request.subscriber = None  # which points back, and would be left to the garbage collector
         request.answered.callback(answer)
+
+    def _turn_away(self, job: Job, busy: Busy) -> None:
+        """Refuse all who wait for a run that will not be."""
+        self.fair_queue.withdraw(job)
+        requests = list(job.requests)
+        for request in requests:
+            self._jobs.leave(job, request)
+            request.job = None
+        for request in requests:
+            self._refuse(request, busy)
 
     def _refuse(self, request: Request, refusal: Refusal, so_far: ProcessResult | None = None) -> None:
         """Tell somebody that there is no answer, unless what another was told has made them leave."""
         if request.answered.called:
-            self._reporter.withdrawn(request)
+            self._log.abandoned(request)
         else:
-            self._reporter.turned_away(request, refusal, so_far)
+            self._log.turned_away(request, refusal, so_far)
 
     def _stop_telling(self, requests: Iterable[Request]) -> None:
         """Who gets no answer hears no more of what it would have been."""
         for request in requests:
             self._settled.pop(request, None)
-            if request.reader is not None:
-                request.reader.stop()
-                request.reader = None
+            if request.subscriber is not None:
+                request.subscriber.stop()
+                request.subscriber = None
 
     def _leave(self, request: Request) -> None:
         """The caller is gone, or wants no answer any more."""
-        run = self._take_out(request)
-        if run is None:
+        job = self._take_out(request)
+        if job is None:
             return
-        if run.is_running:
-            run.departed.append(request)
+        if job.is_running:
+            job.departed.append(request)
         else:
-            self._reporter.withdrawn(request)
+            self._log.abandoned(request)
 
-    def _take_out(self, request: Request) -> Run | None:
-        """Let a question wait no more; a run that nobody else waits for is given up.
+    def _take_out(self, request: Request) -> Job | None:
+        """Let a request wait no more; a job that nobody else waits for is given up.
 
         Returns:
-            The run that it waited for; None if that is over.
+            The job that it waited for; None if that is over.
         """
         self._stop_telling([request])
-        group, request.group = request.group, None
-        if group is None:
-            return None
-        nobody_is_left = self._coalescing.leave(group, request)
-        run = self._runs[group]
-        if nobody_is_left and run.execution is not None:
-            run.execution.abandon()
-        elif nobody_is_left and not run.is_running:
-            self.fair_queue.withdraw(run)
-            del self._runs[group]
-        return run
+        job, request.job = request.job, None
+        if job is not None and self._jobs.leave(job, request):
+            if job.run is not None:
+                job.run.abandon()
+            elif not job.is_running:
+                self.fair_queue.withdraw(job)
+        return job
 
 
-def _answers_a_turn(finished: ProcessResult) -> int:
+def _answers_a_turn(result: ProcessResult) -> int:
     """Say how many answers may be made of an end before others have their turn."""
-    size = len(finished.stdout) + len(finished.stderr)
+    size = len(result.stdout) + len(result.stderr)
     return max(1, min(READERS_A_TURN, BYTES_A_TURN // (size + 1)))

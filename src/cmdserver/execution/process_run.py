@@ -1,15 +1,14 @@
 """One process from start to end, whatever it does.
 
-An Execution stands between Twisted's process and the protocol that wants its output, and what must hold for every run
-is done there: counting and cutting, the time limit, ending the whole process group, not waiting for a grandchild that
-keeps a pipe. Gathered or streamed, every run passes through it.
-
-Rule of this file: Grant and Sink in, Finished out; it knows no callers, no policy and no events.
+A `ProcessRun` is the protocol of the process: it counts and cuts output, keeps the time limit, ends the whole process
+group, and does not wait for a grandchild that keeps a pipe. Every run passes through it; what is to be gathered has a
+sink that gathers (`gather`).
 """
 
 import errno
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Any, Protocol, cast
 
@@ -21,14 +20,12 @@ from twisted.internet.interfaces import (
     IReactorProcess,
     IReactorTime,
 )
-from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.config.executables import trouble_with_start
-from cmdserver.core.model import Grant, ProcessResult, Sink
-from cmdserver.execution.streaming import ToSink
+from cmdserver.core.model import Grant, ProcessResult, Sink, Stream
 
 #: Between asking a process group to end and making it: time for a shell script's trap.
 KILL_AFTER_SECONDS = 2.0
@@ -37,7 +34,7 @@ LINGER_SECONDS = 1.0
 #: After SIGKILL. What is not gone by then hangs in the kernel, and its caller gets an answer without it.
 GIVE_UP_SECONDS = 5.0
 
-_STDOUT, _STDERR = 1, 2
+_STREAMS = {stream.value: stream for stream in Stream}
 
 #: What execve(2) and chdir(2) say of a file or directory; what else keeps a process from starting is none's fault.
 _OF_A_FILE = frozenset(
@@ -69,23 +66,29 @@ class _ProcessTransport(Protocol):
     def look_at_group(self) -> None: ...
 
 
-@implementer(IReactorProcess, IProcessProtocol)
-class Execution:
+@implementer(IProcessProtocol)
+class ProcessRun:
     """One process from start to end, and the `Producer` of its output.
 
-    To the protocol that wants the output it is the reactor; to the process it is the protocol.
+    Args:
+        grant: What to run.
+        sink: Where its output goes as it comes.
+        spawner: Starts processes by the names of their commands.
+        clock: Measures limits and durations.
     """
 
     #: Fires once, when the process is gone and its output is complete. Fails with an OSError if it could not be
     #: started, with a `RunnerLost` if whoever ran it is gone, and with what the sink has raised.
     finished: Deferred[ProcessResult]
 
-    def __init__(self, grant: Grant, spawner: IReactorProcess, clock: IReactorTime) -> None:
+    def __init__(self, grant: Grant, sink: Sink, spawner: IReactorProcess, clock: IReactorTime) -> None:
         self._grant = grant
         self._command = grant.command
+        self._sink = sink
         self._spawner = spawner
         self._clock = clock
-        self._counted = {_STDOUT: 0, _STDERR: 0}
+        self._room = grant.command.output_limit_bytes
+        self._counted = {1: 0, 2: 0}
         self._ending: _Ending | None = None
         self._exit: Failure | None = None
         self._is_wanted = True
@@ -94,20 +97,20 @@ class Execution:
         self._is_over = False
         self._trouble: Failure | None = None
         self._timer: IDelayedCall | None = None
+        self.finished = Deferred()
 
-    def start(self, sink: Sink | None) -> None:
-        """Start the process; see `Runner.run`."""
+    def start(self) -> None:
+        """Start the process, and the clock; see `Runner.run`."""
         self._started_at = self._clock.seconds()
         name, arguments = self._command.name, self._grant.arguments
-        if sink is None:
-            output = getProcessOutputAndValue(name, arguments, reactor=cast("Any", self))
-            self.finished = output.addErrback(_unwrap_signalled).addCallback(self._gathered)
-        else:
-            ended: Deferred[tuple[bytes, bytes, object]] = Deferred()
-            to_sink = ToSink(sink, ended, self._broken)
-            self.spawnProcess(to_sink, name, (name, *arguments))
-            self.finished = ended.addCallback(self._gathered)
-            to_sink.begin(self._grant, self)
+        try:
+            self._spawner.spawnProcess(self, name, (name, *arguments))
+        except OSError as error:
+            raise self._explained(error) from None
+        try:
+            self._sink.started(self._grant, self)
+        except Exception:  # noqa: BLE001 - whatever it is, it is told to whom it concerns
+            self._sink_failed(Failure())
 
     def end(self) -> None:
         """End the whole process group; what it still says counts. Twice is the same as once."""
@@ -118,7 +121,7 @@ class Execution:
         self._is_wanted = False
         self._end(_Ending.ABANDONED)
 
-    def _broken(self, failure: Failure) -> None:
+    def _sink_failed(self, failure: Failure) -> None:
         """The sink has raised something: what it has not heard, nobody will; and the caller may not think it has."""
         self._trouble = self._trouble or failure
         self.abandon()
@@ -131,8 +134,8 @@ class Execution:
             timed_out=False,
             truncated=self._is_truncated,
             duration_seconds=max(0.0, self._clock.seconds() - self._started_at),
-            stdout_bytes=self._counted[_STDOUT],
-            stderr_bytes=self._counted[_STDERR],
+            stdout_bytes=self._counted[1],
+            stderr_bytes=self._counted[2],
         )
 
     # Producer
@@ -152,48 +155,31 @@ class Execution:
                 # A moment for what is in the pipe; pauses do not add up to more than the time limit.
                 self._reset_timer(max(0.0, min(LINGER_SECONDS, self._seconds_left())), self._linger)
 
-    # IReactorProcess, as called by getProcessOutputAndValue
-
-    def spawnProcess(
-        self,
-        processProtocol: IProcessProtocol,
-        executable: bytes | str,
-        args: Sequence[bytes | str] = (),
-        *_unused: object,
-        **_also_unused: object,
-    ) -> IProcessTransport:
-        """Start the process with ourselves in between, and the clock running."""
-        self._wants_output = processProtocol
-        try:
-            return self._spawner.spawnProcess(cast("IProcessProtocol", self), executable, args)
-        except OSError as error:
-            raise self._explained(error) from None
-
     # IProcessProtocol, as called by Twisted's process
 
     def makeConnection(self, process: IProcessTransport) -> None:
         """The process runs, or will in a moment."""
         self._transport = cast("_ProcessTransport", process)
         self._timer = self._clock.callLater(self._command.timeout_seconds, self._end, _Ending.TIMED_OUT)
-        self._wants_output.makeConnection(process)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """Count, cut, pass on."""
         if self._is_truncated or self._is_over or not self._is_wanted:
             return
-        room = self._command.output_limit_bytes - self._counted[_STDOUT] - self._counted[_STDERR]
-        chunk = data[:room]
+        chunk = data if len(data) <= self._room else data[: self._room]
+        self._room -= len(chunk)
         self._counted[childFD] += len(chunk)
         if chunk:
-            self._wants_output.childDataReceived(childFD, chunk)
-        if len(data) > room:
+            try:
+                self._sink.write(_STREAMS[childFD], chunk)
+            except Exception:  # noqa: BLE001 - it would end the reading of the pipe, and look like the end of the output
+                self._sink_failed(Failure())
+        if len(chunk) < len(data):
             self._is_truncated = True
             self._end(_Ending.TRUNCATED)
 
     def childConnectionLost(self, childFD: int) -> None:
         """A pipe was closed, by the process or by us."""
-        if not self._is_over:
-            self._wants_output.childConnectionLost(childFD)
 
     def processExited(self, reason: Failure) -> None:
         """The command itself is gone; others in its group, and output in its pipes, may not be."""
@@ -220,7 +206,7 @@ class Execution:
             self._timer = None
         # Whoever is left in the group has closed its output and would outlive its command unseen.
         self._transport.signal_group(signal.SIGKILL)
-        self._wants_output.processEnded(reason)
+        self._finish()
 
     def _explained(self, error: OSError) -> OSError:
         """Name the file that could not be started, and why if that can be seen: the kernel says neither."""
@@ -280,21 +266,20 @@ class Execution:
             self._timer.cancel()
         self._timer = self._clock.callLater(seconds, call)
 
-    def _gathered(self, result: tuple[bytes, bytes, object]) -> ProcessResult:
+    def _finish(self) -> None:
         if self._trouble is not None:
-            self._trouble.raiseException()
+            self.finished.errback(self._trouble)
+            return
         reason: Any = self._exit.value if self._exit is not None else None
         number: int | None = getattr(reason, "signal", None)
-        return ProcessResult(
-            exit_status=None if number else getattr(reason, "exitCode", None),
-            signal=_signal_name(number) if number else None,
-            timed_out=self._ending is _Ending.TIMED_OUT,
-            truncated=self._is_truncated,
-            duration_seconds=max(0.0, self._ended_at - self._started_at),
-            stdout_bytes=self._counted[_STDOUT],
-            stderr_bytes=self._counted[_STDERR],
-            stdout=result[0],
-            stderr=result[1],
+        self.finished.callback(
+            replace(
+                self.so_far(),
+                exit_status=None if number else getattr(reason, "exitCode", None),
+                signal=_signal_name(number) if number else None,
+                timed_out=self._ending is _Ending.TIMED_OUT,
+                duration_seconds=max(0.0, self._ended_at - self._started_at),
+            )
         )
 
 
@@ -310,18 +295,6 @@ class _Unkillable(_NoStatus):
     """The status of a process that could not be reaped."""
 
     signal = int(signal.SIGKILL)
-
-
-def _unwrap_signalled(failure: Failure) -> tuple[bytes, bytes, object]:
-    """Take the output of a process ended by a signal out of its failure.
-
-    `getProcessOutputAndValue` fails with a bare tuple then, which is no exception: an ``await`` of it would die of an
-    AttributeError. Anything else goes on as it is.
-    """
-    value: object = failure.value
-    if not isinstance(value, tuple):
-        failure.raiseException()
-    return cast("tuple[bytes, bytes, object]", value)
 
 
 def _signal_name(number: int) -> str:

@@ -1,8 +1,4 @@
-"""Start granted commands, and know which are under way.
-
-Two ways out of the one runner. *Gathered*: Twisted's `getProcessOutputAndValue`, whose ``reactor`` is an `Execution` of
-ours. *Streamed*: the same Execution with a protocol that hands every chunk to a `Sink`.
-"""
+"""Start granted commands, and know which are under way."""
 
 from typing import TypeVar
 
@@ -10,13 +6,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorProcess, IReactorTime
 
 from cmdserver.core.model import Grant, Sink
-from cmdserver.execution.process_run import Execution
+from cmdserver.execution.gather import gather
+from cmdserver.execution.process_run import ProcessRun
 
 Outcome = TypeVar("Outcome")
 
 
 class Runner:
-    """Starts executions and knows those that are under way.
+    """Starts runs and knows those that are under way.
 
     Args:
         spawner: Starts processes by the names of their commands: the runner process, or ourselves.
@@ -26,10 +23,10 @@ class Runner:
     def __init__(self, spawner: IReactorProcess, clock: IReactorTime) -> None:
         self._spawner = spawner
         self._clock = clock
-        self._under_way: set[Execution] = set()
+        self._under_way: set[ProcessRun] = set()
         self._idle: list[Deferred[None]] = []
 
-    def run(self, grant: Grant, sink: Sink | None = None) -> Execution:
+    def run(self, grant: Grant, sink: Sink | None = None) -> ProcessRun:
         """Start a granted command.
 
         Args:
@@ -37,16 +34,21 @@ class Runner:
             sink: Where its output goes as it comes; None to gather it.
 
         Raises:
-            OSError: The process cannot be started; nothing was. It may turn out later, too: see `Execution.finished`.
+            OSError: The process cannot be started; nothing was. It may turn out later, too: see `ProcessRun.finished`.
         """
-        execution = Execution(grant, self._spawner, self._clock)
-        execution.start(sink)
-        self._under_way.add(execution)
-        execution.finished.addBoth(self._forget, execution)
-        return execution
 
-    def _forget(self, finished: Outcome, execution: Execution) -> Outcome:
-        self._under_way.discard(execution)
+        def start(sink: Sink) -> ProcessRun:
+            run = ProcessRun(grant, sink, self._spawner, self._clock)
+            run.start()
+            return run
+
+        run = gather(grant, start) if sink is None else start(sink)
+        self._under_way.add(run)
+        run.finished.addBoth(self._forget, run)
+        return run
+
+    def _forget(self, finished: Outcome, run: ProcessRun) -> Outcome:
+        self._under_way.discard(run)
         if self._idle:
             # Not now: those who wait for this end are told of it after us, and may start another run.
             self._clock.callLater(0, self._tell_if_idle)
@@ -72,5 +74,5 @@ class Runner:
 
     def end_all(self) -> None:
         """Ask every process group to end; `wait_idle` tells when they have."""
-        for execution in list(self._under_way):
-            execution.end()
+        for run in list(self._under_way):
+            run.end()

@@ -10,20 +10,20 @@ Waiter = TypeVar("Waiter", bound=Hashable)
 
 
 class Deadlines(Generic[Waiter]):
-    """The ends of waits, each waiter having one at most."""
+    """Deadlines, at most one for each waiter."""
 
     def __init__(self) -> None:
         self._by_length: dict[float, dict[Waiter, float]] = {}
         self._length: dict[Waiter, float] = {}
 
     def begin(self, waiter: Waiter, seconds: float, now: float) -> None:
-        """Expect something from a waiter within ``seconds``, and no longer what was expected before."""
+        """Set a waiter's deadline, in place of the one before."""
         self.end(waiter)
         self._length[waiter] = seconds
         self._by_length.setdefault(seconds, {})[waiter] = now + seconds
 
     def end(self, waiter: Waiter) -> None:
-        """Expect nothing more; harmless if nothing was."""
+        """Clear a waiter's deadline; harmless if there is none."""
         length = self._length.pop(waiter, None)
         if length is not None:
             waiters = self._by_length[length]
@@ -32,7 +32,7 @@ class Deadlines(Generic[Waiter]):
                 del self._by_length[length]
 
     def expired(self, now: float) -> list[Waiter]:
-        """Take out those whose wait is over, the longest overdue of each length first."""
+        """Remove and return the waiters whose deadline has passed, the longest overdue of each length first."""
         over = []
         for waiters in self._by_length.values():
             for waiter, deadline in waiters.items():

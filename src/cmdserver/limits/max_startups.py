@@ -6,7 +6,6 @@ getting to where that probability is high.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -136,7 +135,3 @@ class UnauthenticatedConnections:
             self._by_block[place] -= 1
             if not self._by_block[place]:
                 del self._by_block[place]
-
-    def counts(self) -> Mapping[str, int]:
-        """Connections that have not logged in, by listener; one stays listed when it has none any more."""
-        return dict(self._by_listener)

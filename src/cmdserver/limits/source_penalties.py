@@ -92,7 +92,7 @@ class Penalties:
         return address
 
     def _forward(self, now: float) -> float:
-        """Make time that does not go back: the reactor's clock is the host's, and somebody may set it."""
+        """Return a time that never goes back, whatever the clock does."""
         if self._last is not None:
             self._elapsed += max(0.0, now - self._last)
         self._last = now

@@ -51,7 +51,7 @@ _INSTEAD: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """Whom a certificate names."""
+    """The names in a certificate."""
 
     #: Those of the alternative names first (mail addresses, then host names), then the common names; perhaps none.
     names: tuple[str, ...]
@@ -61,7 +61,7 @@ class Names:
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Keep to itself what the library has to say about certificates that it reads all the same."""
+    """Suppress the library's warnings about certificates that it reads all the same."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -137,7 +137,7 @@ def _labels(pem: bytes) -> list[str]:
 
 
 def _what_else(path: Path, content: bytes) -> str:
-    """Say what is in a file that has not what it should have."""
+    """Describe a file that does not hold what it should."""
     if not content.strip():
         return "the file is empty"
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -21,24 +21,24 @@ _log = Logger()
 
 
 class Connection(Hashable, Protocol):
-    """What is asked of a connection."""
+    """What the table asks of a connection."""
 
     #: Where its client calls from.
     source: str
     transport: Any
 
     def overdue(self) -> None:
-        """What was expected did not come in time."""
+        """A deadline of `Connections.expect_within` has passed."""
 
     def close_when_idle(self) -> None:
-        """Close as soon as what is being answered has been."""
+        """Close when the requests under way are answered."""
 
 
 SomeConnection = TypeVar("SomeConnection", bound=Connection)
 
 
 class Connections(Generic[SomeConnection]):
-    """The connections.
+    """The open connections of a listener.
 
     Args:
         protocol: What it speaks.
@@ -70,38 +70,38 @@ class Connections(Generic[SomeConnection]):
         self._connection_limit.enter(self._protocol, source)
 
     def opened(self, connection: SomeConnection) -> None:
-        """Know a connection that was counted."""
+        """Add a connection that `enter` has counted."""
         self._open[connection] = connection.transport.getHandle().fileno()
         if not self._tick.running:
             self._tick.start(TICK_SECONDS, now=False)
 
     def closed(self, connection: SomeConnection) -> None:
-        """Forget it, and count it out."""
+        """Remove a connection, and count it out."""
         self._deadlines.end(connection)
         self._watched.discard(connection)
         self._liveness.forget(self._open.pop(connection))
         self._connection_limit.leave(self._protocol, connection.source)
 
     def watch(self, connection: SomeConnection) -> None:
-        """Nothing is read from it for now: abort it all the same when its client is gone."""
+        """Abort a connection that is not read from when its client is gone."""
         self._watched.add(connection)
         self._liveness.watch(self._open[connection], connection.transport.abortConnection)
 
     def unwatch(self, connection: SomeConnection) -> None:
-        """It is read from again."""
+        """Stop watching: it is read from again."""
         self._watched.discard(connection)
         self._liveness.forget(self._open[connection])
 
     def expect_within(self, connection: SomeConnection, seconds: float) -> None:
-        """Call the connection overdue, unless something else is expected, or nothing, before that."""
+        """Set the connection's one deadline: call `Connection.overdue` after so many seconds."""
         self._deadlines.begin(connection, seconds, self._clock.seconds())
 
     def expect_nothing(self, connection: SomeConnection) -> None:
-        """It is not the client who is waited for."""
+        """Clear the connection's deadline."""
         self._deadlines.end(connection)
 
     def close_when_idle(self) -> None:
-        """Tell all of them to."""
+        """Tell all connections to close when idle."""
         for connection in list(self._open):
             connection.close_when_idle()
 

@@ -47,7 +47,7 @@ def _is_address(name: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def normal_host(name: str) -> str:
-    """Spell a host's name, or an IP address, with or without brackets, in the one way in which they are compared."""
+    """Normalise a host's name or an IP address, with or without brackets, for comparison."""
     name = name.removeprefix("[").removesuffix("]").lower().removesuffix(".")
     try:
         return str(ipaddress.ip_address(name))

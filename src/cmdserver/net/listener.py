@@ -120,7 +120,7 @@ class Listener:
             _set_options(port)
 
     def close(self) -> Deferred[None]:
-        """Listen no longer; connections that are open stay so."""
+        """Stop listening; open connections stay open."""
         port, self._port = self._port, None
         return maybeDeferred(cast("Callable[[], None]", port.stopListening)) if port is not None else succeed(None)
 
@@ -147,7 +147,7 @@ def charged_source_of(address: object) -> str:
 
 @lru_cache(maxsize=4096)
 def _source_of_host(text: str) -> str:
-    """Work out the source of an address once, not for each connection: most come from a few."""
+    """Parse an address, cached: most connections come from a few."""
     host = parse_address(text.partition("%")[0])
     return UNKNOWN if host is None else str(host)
 

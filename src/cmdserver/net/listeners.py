@@ -17,7 +17,7 @@ class Listeners:
         self._listeners: list[Listener] = []
 
     def __iter__(self) -> Iterator[Listener]:
-        """Go through them, in the order of the configuration."""
+        """Iterate in the order of the configuration."""
         return iter(self._listeners)
 
     def open(self, listener: Listener) -> None:
@@ -53,7 +53,7 @@ class Listeners:
         self._listeners = kept + wanted
 
     async def close(self) -> None:
-        """Let nobody in any more; who is in stays."""
+        """Stop listening; open connections stay open."""
         await _close_all(self._listeners)
 
 
@@ -78,7 +78,7 @@ def _open_again(listeners: Iterable[Listener]) -> None:
 
 
 async def _close_all(listeners: Iterable[Listener]) -> None:
-    """Close listeners, whatever their sockets have met with: somebody may have removed a file."""
+    """Close listeners; log errors, as when somebody has removed a socket's file."""
     for listener in listeners:
         try:
             await listener.close()

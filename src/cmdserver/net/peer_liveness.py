@@ -43,7 +43,7 @@ class PeerLiveness:
         self._calls[descriptor] = call
 
     def forget(self, descriptor: int) -> None:
-        """Watch it no more: before it is closed, if that is ours to choose; harmless if it was not watched."""
+        """Stop watching, before the descriptor is closed if possible; harmless if it was not watched."""
         if self._calls.pop(descriptor, None) is not None and not self._epoll.closed:
             with contextlib.suppress(OSError):  # it has just been closed, and there is nothing left to name it by
                 self._epoll.unregister(descriptor)
@@ -53,7 +53,7 @@ class PeerLiveness:
         return self._sock_diag.is_orphan(client, server)
 
     def close(self) -> None:
-        """Watch nothing any more."""
+        """Close the epoll."""
         self._reactor.removeReader(self)
         self._epoll.close()
         self._sock_diag.close()
@@ -61,7 +61,7 @@ class PeerLiveness:
     # IReadDescriptor
 
     def fileno(self) -> int:
-        """Say which descriptor the reactor is to watch."""
+        """Return the epoll's descriptor."""
         return -1 if self._epoll.closed else self._epoll.fileno()
 
     def doRead(self) -> None:
@@ -77,7 +77,7 @@ class PeerLiveness:
                 call()
 
     def connectionLost(self, reason: Failure) -> None:  # noqa: ARG002 - IReadDescriptor has it
-        """The reactor lets go of everything."""
+        """The reactor has removed us."""
         self.close()
 
     def logPrefix(self) -> str:
@@ -86,7 +86,7 @@ class PeerLiveness:
 
 
 def _is_gone(descriptor: int) -> bool:
-    """Ask the descriptor itself."""
+    """Poll a descriptor for errors and hang-ups."""
     poll = select.poll()
     poll.register(descriptor, 0)
     return bool(poll.poll(0))

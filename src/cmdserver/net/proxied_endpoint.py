@@ -55,7 +55,7 @@ class ProxyItself:
 
 @implementer(IHalfCloseableProtocol)
 class ProxiedConnection(ProtocolWrapper):
-    """Reads the header, and then is to the protocol inside as good as the connection itself."""
+    """Reads the header, and then passes everything through to the protocol inside."""
 
     factory: "ProxiedFactory"
     transport: Any
@@ -79,7 +79,7 @@ class ProxiedConnection(ProtocolWrapper):
         self.factory.wait_for(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what came."""
+        """Read the header, or pass data on."""
         if self.wrappedProtocol is not None:
             self.wrappedProtocol.dataReceived(data)
         elif not self.disconnecting:
@@ -145,7 +145,7 @@ class ProxiedConnection(ProtocolWrapper):
             self.wrappedProtocol.dataReceived(rest)
 
     def give_up(self) -> None:
-        """Close a connection that nobody was let in from."""
+        """Abort a connection whose header did not come or was refused."""
         self.factory.wait_no_longer(self)
         self._received = b""
         self.disconnecting = 1
@@ -171,14 +171,14 @@ class ProxiedFactory(WrappingFactory):
         self._complained_at: float | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> ProxiedConnection:
-        """Let everybody begin: who it is will be known later."""
+        """Accept every connection: the client is known when its header is complete."""
         del addr
         return ProxiedConnection(self)
 
     # As seen by connections
 
     def wait_for(self, connection: ProxiedConnection) -> None:
-        """Give a connection time for its header."""
+        """Start a connection's deadline for its header."""
         if len(self._pending) >= MOST_PENDING:
             longest = next(iter(self._pending))
             self.complain(longest, f"{MOST_PENDING} connections have sent no PROXY header yet")
@@ -188,11 +188,11 @@ class ProxiedFactory(WrappingFactory):
             self._timer = self._clock.callLater(HEADER_SECONDS, self._look)
 
     def wait_no_longer(self, connection: ProxiedConnection) -> None:
-        """Its header is there, or it is gone; twice is the same as once."""
+        """End the deadline: the header is complete, or the connection is gone. Idempotent."""
         self._pending.pop(connection, None)
 
     def complain(self, connection: ProxiedConnection, what: str) -> None:
-        """Say in the log that something else came, but not for each of a thousand."""
+        """Log, at a limited rate, that something else came."""
         now = self._clock.seconds()
         if self._complained_at is None or now - self._complained_at >= _COMPLAINT_SECONDS:
             self._complained_at = now
@@ -200,7 +200,7 @@ class ProxiedFactory(WrappingFactory):
             _log.warn("{peer} is closed: {what}", peer=getattr(peer, "host", "a client on a UNIX socket"), what=what)
 
     def _look(self) -> None:
-        """Close those whose time is over."""
+        """Abort connections whose deadline has passed."""
         self._timer = None
         now = self._clock.seconds()
         for connection, deadline in list(self._pending.items()):
@@ -230,7 +230,7 @@ class ProxyEndpoint:
 
 
 def _same(one: IAddress, other: IAddress) -> bool:
-    """Whether two addresses are of the same end of the same connection, by whichever kind of socket."""
+    """Whether two addresses are equal, an IPv4 one mapped into IPv6 included."""
     if not isinstance(one, IPv4Address | IPv6Address) or not isinstance(other, IPv4Address | IPv6Address):
         return False
     return one.port == other.port and parse_address(one.host) == parse_address(other.host)

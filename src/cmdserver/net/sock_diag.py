@@ -45,7 +45,7 @@ _MOST_READ: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Asks for one exact socket: the client's, whose peer we are."""
+    """A request for one socket: the client's end of a connection."""
 
     client: Address
     client_port: int
@@ -55,7 +55,7 @@ class Question:
     sequence: int
 
     def encode(self) -> bytes:
-        """Spell it as the kernel wants it."""
+        """Encode it for the kernel."""
         family = socket.AF_INET if isinstance(self.client, IPv4Address) else socket.AF_INET6
         addresses = self.client.packed, self.server.packed
         sockets = _SOCKET_ID.pack(self.client_port, self.server_port, *addresses, 0, _NO_COOKIE)
@@ -90,7 +90,7 @@ class Question:
 
 
 class SockDiag:
-    """Asks the kernel about the other ends of connections from this host."""
+    """Queries the kernel (sock_diag(7)) about the other ends of connections from this host."""
 
     def __init__(self) -> None:
         self._sequence = 0
@@ -99,7 +99,7 @@ class SockDiag:
             self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _NETLINK_SOCK_DIAG)
 
     def close(self) -> None:
-        """Ask no more."""
+        """Close the socket."""
         if self._netlink is not None:
             self._netlink.close()
             self._netlink = None

@@ -43,7 +43,7 @@ class SystemdEndpoint:
         self._given = inherited() if given is None else given
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Begin to accept; may be done again, as the descriptors that we were given stay open."""
+        """Start accepting; may be repeated, as the given descriptors stay open."""
         try:
             sockets = self._sockets()
         except OSError as error:
@@ -84,7 +84,7 @@ class SystemdEndpoint:
 
 
 def _duplicate(descriptor: int) -> socket.socket:
-    """Make a socket object of a copy; what kind it is, the kernel says."""
+    """Duplicate a descriptor as a socket object, whose kind the kernel says."""
     copy = os.dup(descriptor)
     try:
         found = socket.socket(fileno=copy)
@@ -139,10 +139,10 @@ class ActivatedPorts:
         self.ports = ports
 
     def startListening(self) -> None:
-        """They do."""
+        """Do nothing: the ports listen already."""
 
     def stopListening(self) -> Deferred[Any]:
-        """Accept no more."""
+        """Stop accepting on all."""
         return DeferredList([maybeDeferred(each.stopListening) for each in self.ports], fireOnOneErrback=True)
 
     def getHost(self) -> IAddress:

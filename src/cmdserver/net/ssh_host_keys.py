@@ -1,26 +1,65 @@
-"""SSH host keys from their files: OpenSSH's or PEM, without a passphrase.
+"""SSH host keys in the state directory: OpenSSH's or PEM, without a passphrase; made if they are missing.
 
 They are read when the daemon starts, so that one that is damaged keeps it from starting and not its clients from
 connecting.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_ssh_private_key,
+)
+from twisted.logger import Logger
 
 from cmdserver.core.errors import CannotStart
 from cmdserver.core.text_encoding import without_mark
+from cmdserver.files.atomic_file import locked, replace
 from cmdserver.files.safe_path import read_file
 
 _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 
+_LOCK_SECONDS = 10.0
+#: SSH clients in use still ask for RSA; 3072 bits are worth the 128 of the other keys (NIST SP 800-57, table 2).
+_RSA_BITS = 3072
+
 HostKey = Ed25519PrivateKey | RSAPrivateKey
+
+_log = Logger()
+
+
+def require_host_keys(directory: Path) -> tuple[Path, ...]:
+    """Make the SSH host keys that are missing; RSA takes from 0.1 s to 2 s, so call it in a thread if a reactor runs.
+
+    Returns:
+        Where the private ones are, the best first; each has its public one beside it, in ``.pub``.
+
+    Raises:
+        CannotStart: One cannot be written.
+    """
+    kinds: dict[str, Callable[[], HostKey]] = {
+        "ssh_host_ed25519_key": Ed25519PrivateKey.generate,
+        "ssh_host_rsa_key": lambda: generate_private_key(public_exponent=65537, key_size=_RSA_BITS),
+    }
+    try:
+        with locked(directory, _LOCK_SECONDS):
+            for name, generate in kinds.items():
+                if not (directory / name).exists():
+                    _write(directory / name, generate())
+                    _log.info("made an SSH host key: {path}", path=str(directory / name))
+    except OSError as error:
+        raise CannotStart(f"cmdserver: SSH host keys in {directory}: {error.strerror}") from error
+    return tuple(directory / name for name in kinds)
 
 
 def read_host_keys(paths: Iterable[Path]) -> tuple[HostKey, ...]:
@@ -59,3 +98,10 @@ def _require_good(key: RSAPrivateKey) -> None:
         key.public_key().verify(key.sign(b"", PKCS1v15(), SHA256()), b"", PKCS1v15(), SHA256())
     except InvalidSignature:
         raise ValueError("what it signs cannot be verified") from None
+
+
+def _write(path: Path, key: HostKey) -> None:
+    """Write a key pair as ssh-keygen does; the private one last, as it is what says that there is one."""
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    replace(path.with_name(f"{path.name}.pub"), public + b"\n")
+    replace(path, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))

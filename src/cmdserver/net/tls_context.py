@@ -17,7 +17,6 @@ from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocolNegotiationFactory
 from zope.interface import implementer
 
-from cmdserver.config.schema import TLS
 from cmdserver.core.errors import BadTLSFiles
 from cmdserver.core.fingerprints import fingerprint_of
 from cmdserver.files.opening import ReadFile
@@ -67,16 +66,6 @@ class TLSFiles:
     minimum_version: Literal["1.2", "1.3"] = "1.2"
 
 
-def files_of(wanted: TLS, certificate: Path | str, key: Path | str) -> TLSFiles:
-    """Put together what the configuration says, and where certificate and key turned out to be."""
-    return TLSFiles(
-        certificate=Path(certificate),
-        key=Path(key),
-        client_ca=Path(wanted.client_ca) if wanted.client_ca else None,
-        minimum_version=wanted.minimum_version,
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """Files that were read and found to be good."""
@@ -114,7 +103,7 @@ class ServerCredentials:
         self._context = loaded.context
 
     def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: ARG002 - the interface's
-        """Begin a connection, as Twisted asks for it."""
+        """Make OpenSSL's end of a connection."""
         return _Connection(self._context)
 
 
@@ -219,7 +208,7 @@ def _context(files: TLSFiles) -> SSL.Context:
 
 
 def _require_pair(files: TLSFiles, chain: list[x509.Certificate], public_key: object) -> None:
-    """See that the key is the first certificate's: ours comes before those between it and the root."""
+    """Require that the key belongs to the first certificate, before those between it and the root."""
     if public_key_of(chain[0], files.certificate) == public_key:
         return
     text = f"the key {files.key} does not belong to the certificate {files.certificate}"
@@ -297,7 +286,7 @@ def _age_warnings(path: Path, certificates: list[x509.Certificate], now: datetim
 
 
 def _openssl_text(error: Exception) -> str:
-    """Say what OpenSSL says, of which the last is the cause; in words for people where they are known."""
+    """Return OpenSSL's last reason, in plain words where there are some."""
     match error.args:
         case ([*_, (_, _, str(reason))],):
             return _REASONS.get(reason, reason)

@@ -76,7 +76,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
         super().loseConnection()
 
     def loseConnection(self) -> None:
-        """Send what is left to send, and part; what comes from now on is dropped."""
+        """Send what is left, close, and drop further input."""
         if self._is_leaving or not self.connected:
             return
         self._is_leaving = True
@@ -94,7 +94,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
     # What the transport outside tells
 
     def readConnectionLost(self) -> None:
-        """A FIN: the end of what was not ended properly before, see `is_input_cut`."""
+        """A FIN without a close_notify ends the input too; see `is_input_cut`."""
         if self._is_input_over:
             return
         if self._handshakeDone and (self._is_leaving or self._is_half_closeable):
@@ -211,7 +211,7 @@ class TLSFactory(TLSMemoryBIOFactory):
         self.clock = clock
 
     def buildProtocol(self, addr: IAddress | None) -> TLSTransport | None:  # type: ignore[override] # as IProtocolFactory
-        """Let a client in if the factory inside does."""
+        """Wrap the protocol of the factory inside, if it makes one."""
         inside = self.wrappedFactory.buildProtocol(addr)
         return None if inside is None else self.protocol(self, inside)
 

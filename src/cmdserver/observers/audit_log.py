@@ -29,13 +29,13 @@ _log = Logger()
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A file that was opened to be written, and is not yet."""
+    """An audit file that is open, and not in use yet."""
 
     path: Path
     descriptor: int
 
     def discard(self) -> None:
-        """It will not be."""
+        """Close it unused."""
         os.close(self.descriptor)
 
 
@@ -91,14 +91,14 @@ class AuditFile:
             raise AuditError(text) from error
 
     def adopt(self, prepared: "Prepared") -> None:
-        """Go on in a file that was prepared."""
+        """Switch to a prepared file, and close the old one."""
         self.close()
         self.path, self._descriptor = prepared.path, prepared.descriptor
         self._is_regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         self._is_torn = self._is_regular and ends_within_a_line(self._descriptor)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._descriptor != -1:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -134,7 +134,7 @@ class AuditFile:
             _log.info("the audit file {path} can be written again", path=self.path)
 
     def _find_again(self) -> None:
-        """Make the file anew if it was removed: lines for nobody to read are no audit."""
+        """Create the file again if it was removed."""
         if self._is_regular and not os.fstat(self._descriptor).st_nlink:
             self.reopen()
 
@@ -145,7 +145,7 @@ class AuditFile:
             raise self._troubled(f"less than {MIN_FREE_BYTES} bytes of disk are left", f": {free}")
 
     def _troubled(self, trouble: str, details: str = "") -> AuditError:
-        """Complain once, not at every request: a full disk is not helped by a growing log."""
+        """Log a trouble once, not at every request; return the error to raise."""
         if trouble != self._trouble:
             self._trouble = trouble
             _log.critical(

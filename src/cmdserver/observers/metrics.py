@@ -54,7 +54,7 @@ class Now(Collector):
         self.commands = commands
 
     def collect(self) -> Iterator[Metric]:
-        """Look now."""
+        """Collect gauges."""
         yield GaugeMetricFamily("cmdserver_running", "Processes that are running", self._running())
         yield GaugeMetricFamily("cmdserver_queued", "Runs that wait for a place", self._queued())
         connections = GaugeMetricFamily("cmdserver_connections", "Open connections", labels=["protocol"])
@@ -118,7 +118,7 @@ class Metrics:
                 assert_never(event)
 
     def render(self, commands: Collection[str]) -> bytes:
-        """Write everything down, of commands only those named, in Prometheus' text format 0.0.4."""
+        """Render all metrics, with the series of the given commands only, in Prometheus' text format 0.0.4."""
         self._begin_series()
         visible = CollectorRegistry()
         visible.register(_Visible(self._registry, {*commands, *WORDS, UNKNOWN}))
@@ -128,7 +128,7 @@ class Metrics:
         return command if command is not None and (command in self._now.commands() or command in WORDS) else UNKNOWN
 
     def _begin_series(self) -> None:
-        """Let commands that are new since the last look have all their series."""
+        """Create all series of commands that are new since the last scrape."""
         commands = frozenset(self._now.commands())
         for command in commands - self._known:
             self._durations.labels(command)
@@ -140,14 +140,14 @@ class Metrics:
 
 
 class _Visible(Collector):
-    """What somebody may see of a registry who may not know of all commands."""
+    """A registry's metrics without the series of commands that are not named."""
 
     def __init__(self, registry: CollectorRegistry, commands: Collection[str]) -> None:
         self._all = registry
         self._commands = commands
 
     def collect(self) -> Iterator[Metric]:
-        """Leave out what is of other commands."""
+        """Collect what is visible."""
         for metric in self._all.collect():
             visible = Metric(metric.name, metric.documentation, metric.type, metric.unit)
             visible.samples = [each for each in metric.samples if each.labels.get("command", UNKNOWN) in self._commands]

@@ -32,6 +32,6 @@ What it expects of others:
 * User keys are checked to be used with an algorithm of `cmdserver.sshtransport.algorithms.USER_KEYS`, which is what
   clients are told; signatures of security keys by `cmdserver.sshtransport.sk_keys.verify`.
 
-To be read in this order: `encoding`, `packets`, `protections`, `algorithms`, `negotiation`, `key_exchange`, `suites`,
-`strict`, `rekeying`, all of which know no connection; then `dispatching`, `framing`, `protected`, `transport`.
+To be read in this order: `encoding`, `packets`, `algorithms`, `negotiation`, `key_exchange`, `protections`, `strict`,
+`rekeying`, all of which know no connection; then `dispatching`, `framing`, `protected`, `transport`.
 """

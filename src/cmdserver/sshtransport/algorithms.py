@@ -8,7 +8,7 @@ Offered is what OpenSSH's server offers today, less what has a known weakness or
   `cryptography` has no sntrup761.
 * Host keys: no ECDSA, which gives the key away if a nonce ever repeats; no SHA-1 (``ssh-rsa``), no DSA.
 * Ciphers: those that authenticate, and counter mode with encrypt-then-MAC. Encrypt-and-MAC (RFC 4253's own
-  ``hmac-sha2-256`` and its like) is not offered, but to peers known to be late: it decrypts what it has not verified,
+  ``hmac-sha2-256`` and its like) is offered to legacy peers alone: it decrypts what it has not verified,
   and its tag is of the plaintext. No CBC (CVE-2008-5161), no 3DES (CVE-2016-2183).
 * Compression: none. Before authentication it would be zlib's attack surface for strangers; after it, lengths would
   tell of contents.
@@ -38,14 +38,14 @@ CIPHERS: Final = (
 #: For the ciphers that do not authenticate.
 MACS: Final = (b"hmac-sha2-256-etm@openssh.com", b"hmac-sha2-512-etm@openssh.com")
 
-#: Encrypt-and-MAC, for those below alone, and last.
-LATE_MACS: Final = (b"hmac-sha2-256", b"hmac-sha2-512")
+#: Encrypt-and-MAC: for legacy peers alone, see below, and last.
+LEGACY_MACS: Final = (b"hmac-sha2-256", b"hmac-sha2-512")
 
 #: How peers identify themselves of which many have nothing better, or are told to use nothing better: dropbear before
 #: 2020.79, libssh before 0.9, and what is built on them; libssh2 before 1.11 (PHP, libgit2, curl on Debian 12 and
 #: Ubuntu 22.04); SSH.NET before 2024, whose version is no part of what it says. As OpenSSH's compat.c, this goes by
 #: what they say of themselves; who lies gets weaker protection for its own connection and nobody else's.
-_LATE_PEER: Final = re.compile(
+_LEGACY_PEER: Final = re.compile(
     rb"SSH-2\.0-(dropbear|libssh_|libssh2_(0|1\.[0-9]|1\.10)\.|Renci\.SshNet\.SshClient\.0\.0\.1\Z)"
 )
 
@@ -96,6 +96,6 @@ MAC_HASHES: Final[Mapping[bytes, type[HashAlgorithm]]] = {
 }
 
 
-def is_late(identification: bytes) -> bool:
+def is_legacy(identification: bytes) -> bool:
     """Tell whether a peer's identification line is that of one which has no encrypt-then-MAC, as far as is known."""
-    return _LATE_PEER.match(identification) is not None
+    return _LEGACY_PEER.match(identification) is not None

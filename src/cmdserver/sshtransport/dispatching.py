@@ -1,7 +1,7 @@
-"""Messages and who takes them; Conch's transport writes a log line, or a traceback, for each surprise.
+"""Gives each message to the method, or the service, that handles it.
 
-Rule of this file: nothing that a peer sends makes a traceback, and no message makes more than one line of bounded
-length. What *we* got wrong still makes one.
+Rule: nothing that a peer sends makes a traceback, and no message makes more than one log line, of bounded length
+(Conch's transport writes one, or a traceback, for each surprise). Mistakes of ours still make a traceback.
 """
 
 import struct
@@ -12,8 +12,9 @@ from twisted.conch.ssh.service import SSHService
 from twisted.conch.ssh.transport import DISCONNECT_BY_APPLICATION, DISCONNECT_PROTOCOL_ERROR, SSHTransportBase, messages
 from twisted.logger import Logger
 
-from cmdserver.sshtransport import extension_info, strict
+from cmdserver.sshtransport import strict
 from cmdserver.sshtransport.encoding import Fields, Malformed, string, uint32
+from cmdserver.sshtransport.negotiation import parse_extensions
 from cmdserver.sshtransport.packets import SEQUENCE_NUMBERS
 
 #: Messages from here on are for the service that runs over the transport (RFC 4250 section 4.1.1).
@@ -98,9 +99,9 @@ class Dispatching(SSHTransportBase):
         fields = Fields(packet)
         code = fields.uint32()
         self.receiveError(code, fields.string())
-        self._part()
+        self._end_connection()
 
-    def _part(self) -> None:
+    def _end_connection(self) -> None:
         """End the connection without another word."""
         raise NotImplementedError
 
@@ -120,7 +121,7 @@ class Dispatching(SSHTransportBase):
 
     def ssh_EXT_INFO(self, packet: bytes) -> None:
         """Remember what the peer can do."""
-        self.peerExtensions = extension_info.parse(packet)
+        self.peerExtensions = parse_extensions(packet)
 
     def _answer_ping(self, packet: bytes) -> None:
         fields = Fields(packet)

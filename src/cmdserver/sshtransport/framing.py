@@ -24,11 +24,10 @@ from cmdserver.sshtransport.encoding import Malformed, string, uint32
 from cmdserver.sshtransport.packets import (
     MAX_PACKET_LENGTH,
     SEQUENCE_NUMBERS,
-    Opener,
     PacketBuffer,
     PacketCorrupt,
     Plain,
-    Sealer,
+    Protection,
 )
 from cmdserver.sshtransport.rekeying import KeyUse, RekeyLimits
 
@@ -62,8 +61,8 @@ class Framing(Dispatching):
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)  # otherwise each answer waits until the last one is acknowledged
         plain = Plain(self.random)
-        self._sealer: Sealer = plain
-        self._opener: Opener = plain
+        self._sealer: Protection = plain
+        self._opener: Protection = plain
         self._sealing = self._fresh_use()
         self._opening = self._fresh_use()
         self._buffer = PacketBuffer(self.maxPacketLength)
@@ -155,7 +154,7 @@ class Framing(Dispatching):
 
     def _send(self, number: int, message: bytes) -> None:
         if self._sealing.is_exhausted:
-            self._part()
+            self._end_connection()
             return
         packet = self._sealer.seal(self.outgoingPacketSequence, bytes((number,)) + message)
         self.outgoingPacketSequence = (self.outgoingPacketSequence + 1) % SEQUENCE_NUMBERS
@@ -223,9 +222,9 @@ class Framing(Dispatching):
         text = desc.encode() if isinstance(desc, str) else desc
         self._send(strict.DISCONNECT, uint32(reason) + string(text) + string(b""))
         self._log.info("disconnected, reason {code}: {text}", code=reason, text=printable(text))
-        self._part()
+        self._end_connection()
 
-    def _part(self) -> None:
+    def _end_connection(self) -> None:
         """End the connection without another word."""
         self._is_over = True
         self._held = []

@@ -7,10 +7,19 @@ authenticates needs no MAC, so then none has to match (OpenSSH's PROTOCOL, secti
 from dataclasses import dataclass
 from typing import Final, Self
 
-from cmdserver.sshtransport.algorithms import CIPHER_SIZES
-from cmdserver.sshtransport.encoding import Fields, name_list, uint32
+from cmdserver.sshtransport.algorithms import CIPHER_SIZES, USER_KEYS
+from cmdserver.sshtransport.encoding import Fields, Malformed, name_list, string, uint32
 
 COOKIE_BYTES: Final = 16
+
+#: What a client that reads EXT_INFO puts among the methods of its first KEXINIT (RFC 8308 section 2.1).
+EXTENSION_INFO_CLIENT: Final = b"ext-info-c"
+#: More than anybody has; each takes eight bytes at least, of a packet that has a limit itself.
+MAX_EXTENSIONS: Final = 64
+#: What we tell clients in EXT_INFO. ``server-sig-algs`` does not depend on our host keys: Conch's lists *their*
+#: algorithms, so that with an Ed25519 host key no RSA user key is ever tried. ``ping@openssh.com`` (OpenSSH's PROTOCOL,
+#: section 1.9): clients use it to hide the times between key strokes.
+SERVER_EXTENSIONS: Final = ((b"server-sig-algs", b",".join(USER_KEYS)), (b"ping@openssh.com", b"0"))
 
 
 class NothingInCommon(Exception):  # noqa: N818
@@ -161,3 +170,29 @@ def _first(kind: str, client: tuple[bytes, ...], server: tuple[bytes, ...]) -> b
         if name in server:
             return name
     raise NothingInCommon(f"no matching {kind} found")
+
+
+def encode_extensions(extensions: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Write the message EXT_INFO, without its number."""
+    return uint32(len(extensions)) + b"".join(string(name) + string(value) for name, value in extensions)
+
+
+def parse_extensions(message: bytes) -> dict[bytes, bytes]:
+    """Read the message EXT_INFO, without its number.
+
+    Returns:
+        Values by names.
+
+    Raises:
+        Malformed: It is none, or has too many.
+    """
+    fields = Fields(message)
+    count = fields.uint32()
+    if count > MAX_EXTENSIONS:
+        raise Malformed("too many extensions")
+    extensions = {}
+    for _ in range(count):
+        name = fields.string()
+        extensions[name] = fields.string()
+    fields.end()
+    return extensions

@@ -26,23 +26,8 @@ class PacketCorrupt(Exception):  # noqa: N818
     """A packet has an impossible length, a wrong tag or impossible padding; its connection cannot go on."""
 
 
-class Sealer(Protocol):
-    """Protects what is sent in one direction, under one key."""
-
-    def seal(self, sequence: int, payload: bytes) -> bytes:
-        """Make the next packet.
-
-        Args:
-            sequence: Its sequence number.
-            payload: The message number and the message.
-
-        Returns:
-            All bytes of the packet, tag included.
-        """
-
-
-class Opener(Protocol):
-    """Verifies and opens what is received in one direction, under one key.
+class Protection(Protocol):
+    """Protects one direction under one key: seals what is sent in it, or opens what is received.
 
     Attributes:
         block_bytes: What ``packet_length`` is a multiple of, after `unpadded_bytes` were added.
@@ -50,12 +35,23 @@ class Opener(Protocol):
         tag_bytes: What follows the packet.
     """
 
-    block_bytes: int
-    unpadded_bytes: int
-    tag_bytes: int
+    @property
+    def block_bytes(self) -> int: ...  # noqa: D102 - see above
+    @property
+    def unpadded_bytes(self) -> int: ...  # noqa: D102 - see above
+    @property
+    def tag_bytes(self) -> int: ...  # noqa: D102 - see above
+
+    def seal(self, sequence: int, payload: bytes) -> bytes:
+        """Make the next packet, tag included.
+
+        Args:
+            sequence: Its sequence number.
+            payload: The message number and the message.
+        """
 
     def length(self, sequence: int, field: bytes) -> int:
-        """Tell ``packet_length``, which is not verified yet.
+        """Read ``packet_length``, which is not verified yet.
 
         Args:
             sequence: The packet's sequence number.
@@ -63,7 +59,7 @@ class Opener(Protocol):
         """
 
     def open(self, sequence: int, packet: bytes) -> bytes:
-        """Verify the packet and open it.
+        """Verify the packet, whose length has been read, and open it.
 
         Args:
             sequence: Its sequence number.
@@ -164,7 +160,7 @@ class PacketBuffer:
             self._start = 0
         self._bytes += data
 
-    def next(self, opener: Opener, sequence: int) -> bytes | None:
+    def next(self, opener: Protection, sequence: int) -> bytes | None:
         """Take the next packet.
 
         Args:
@@ -194,7 +190,7 @@ class PacketBuffer:
         with memoryview(self._bytes) as view:
             return bytes(view[self._start : self._start + size])
 
-    def _checked(self, opener: Opener, length: int) -> int:
+    def _checked(self, opener: Protection, length: int) -> int:
         # The shortest: a padding length, one byte of payload and the padding.
         shortest = 2 + MIN_PADDING_BYTES
         if not shortest <= length <= self._limit or (length + opener.unpadded_bytes) % opener.block_bytes:

@@ -19,9 +19,9 @@ from cmdserver.sshtransport.dispatching import Disconnection
 from cmdserver.sshtransport.framing import Framing
 from cmdserver.sshtransport.key_exchange import KeyMaterial, inward_keys, outward_keys
 from cmdserver.sshtransport.negotiation import COOKIE_BYTES, Agreed, KexInit, NothingInCommon, agree
-from cmdserver.sshtransport.packets import Opener
+from cmdserver.sshtransport.packets import Protection
+from cmdserver.sshtransport.protections import protection
 from cmdserver.sshtransport.strict import Phase
-from cmdserver.sshtransport.suites import opener, sealer
 
 
 class ProtectedTransport(Framing):
@@ -37,7 +37,7 @@ class ProtectedTransport(Framing):
     supportedCompressions = list(algorithms.COMPRESSIONS)  # noqa: RUF012 # as Conch has them
 
     #: The number of the peer's part of the method.
-    _peer_part: int
+    _peer_method_number: int
 
     _phase = Phase.UNAGREED
     _is_first = True
@@ -45,15 +45,15 @@ class ProtectedTransport(Framing):
     _is_guess_to_skip = False
     _ours: KexInit
     _agreed: Agreed
-    _next_opener: Opener
+    _next_opener: Protection
 
     # What a side adds
 
-    def _marks(self) -> tuple[bytes, ...]:
+    def _markers(self) -> tuple[bytes, ...]:
         """Name what this side announces among its methods in its first KEXINIT."""
         raise NotImplementedError
 
-    def _has_marks(self, theirs: KexInit) -> bool:
+    def _is_peer_strict(self, theirs: KexInit) -> bool:
         """Learn from the peer's first KEXINIT what it announces; tell whether it is strict."""
         raise NotImplementedError
 
@@ -61,7 +61,7 @@ class ProtectedTransport(Framing):
         """Tell whether keys may be exchanged again already."""
         raise NotImplementedError
 
-    def _late_macs(self) -> tuple[bytes, ...]:
+    def _legacy_macs(self) -> tuple[bytes, ...]:
         """Name what is offered to this peer besides what is offered to all."""
         return ()
 
@@ -81,8 +81,8 @@ class ProtectedTransport(Framing):
         """
         if self._is_holding:
             raise RuntimeError("a key exchange is under way")
-        marks = self._marks() if self._is_first else ()
-        ciphers, macs = tuple(self.supportedCiphers), (*self.supportedMACs, *self._late_macs())
+        marks = self._markers() if self._is_first else ()
+        ciphers, macs = tuple(self.supportedCiphers), (*self.supportedMACs, *self._legacy_macs())
         compressions = tuple(self.supportedCompressions)
         self._ours = KexInit(
             key_exchanges=(*self.supportedKeyExchanges, *marks),
@@ -108,7 +108,7 @@ class ProtectedTransport(Framing):
         theirs = KexInit.parse(packet)
         self.otherKexInitPayload = bytes((strict.KEXINIT,)) + packet
         if self._is_first:
-            self._is_strict = self._has_marks(theirs)
+            self._is_strict = self._is_peer_strict(theirs)
         if not self._is_holding:
             self.sendKexInit()
         client, server = (self._ours, theirs) if self.isClient else (theirs, self._ours)
@@ -123,11 +123,11 @@ class ProtectedTransport(Framing):
 
     def _is_wanted(self, number: int) -> bool:
         """Refuse what must not come now, and skip the guess of a peer that was wrong."""
-        if not strict.may_receive(self._phase, number, is_first=self._is_first, part=self._peer_part):
+        if not strict.may_receive(self._phase, number, is_first=self._is_first, part=self._peer_method_number):
             raise Disconnection(DISCONNECT_PROTOCOL_ERROR, b"Unexpected message")
         if number == strict.KEXINIT and self._phase is Phase.OPEN and not self._may_exchange_again():
             raise Disconnection(DISCONNECT_PROTOCOL_ERROR, b"Unexpected key exchange")
-        if number == self._peer_part and self._is_guess_to_skip:
+        if number == self._peer_method_number and self._is_guess_to_skip:
             self._is_guess_to_skip = False
             return False
         return True
@@ -144,10 +144,10 @@ class ProtectedTransport(Framing):
             sealed, opened = (inward, inward_keys(material, inward)), (outward, outward_keys(material, outward))
         else:
             sealed, opened = (outward, outward_keys(material, outward)), (inward, inward_keys(material, inward))
-        self._next_opener = opener(*opened)
+        self._next_opener = protection(*opened)
         self._phase = Phase.CHANGING
         self._send(strict.NEWKEYS, b"")
-        self._sealer = sealer(*sealed, self.random)
+        self._sealer = protection(*sealed, self.random)
         self._sealing = self._fresh_use()
         if self._is_strict:
             self.outgoingPacketSequence = 0

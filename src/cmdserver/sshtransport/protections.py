@@ -1,10 +1,10 @@
-"""The protections of packets that OpenSSH has: encrypt-then-MAC, AES-GCM, and ChaCha20 with Poly1305.
+"""The packet protections that OpenSSH has: AES-CTR with an HMAC, AES-GCM, and ChaCha20 with Poly1305.
 
-Every primitive is from `cryptography`. Each class holds one direction's state under one key, and is thrown away at the
-next key exchange. All tags are compared in constant time: by OpenSSL for GCM, by `cryptography` for the others.
+Every primitive is from `cryptography`. All tags are compared in constant time: by OpenSSL for GCM, by `cryptography`
+for the others. How many packets a key may protect is decided by `cmdserver.sshtransport.rekeying`.
 
-Rule of this file: what a sealer counts or chains is never used twice; how many packets a key may protect is
-`cmdserver.sshtransport.rekeying`'s.
+Rule: an object serves one direction under one key, so it either seals or opens. To do both with one would use a
+counter or a stretch of key stream twice.
 """
 
 import os
@@ -20,7 +20,10 @@ from cryptography.hazmat.primitives.hashes import HashAlgorithm
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
-from cmdserver.sshtransport.packets import LENGTH_BYTES, PacketCorrupt, pad
+from cmdserver.sshtransport.algorithms import LEGACY_MACS, MAC_HASHES
+from cmdserver.sshtransport.key_exchange import DirectionKeys
+from cmdserver.sshtransport.negotiation import Suite
+from cmdserver.sshtransport.packets import LENGTH_BYTES, PacketCorrupt, Protection, pad
 
 #: Of AES, and what packets are padded to with it.
 AES_BLOCK_BYTES: Final = 16
@@ -34,40 +37,45 @@ CHACHA_PADDED_BYTES: Final = 8
 CHACHA_BLOCK_BYTES: Final = 64
 POLY1305_TAG_BYTES: Final = 16
 
+Random = Callable[[int], bytes]
 
-class EncryptThenMAC:
-    """AES in counter mode, and an HMAC over what is sent (OpenSSH's PROTOCOL, section 1.5; RFC 4344 section 4).
 
-    ``packet_length`` goes in the clear and is authenticated; the MAC is verified before anything is decrypted.
+def protection(suite: Suite, keys: DirectionKeys, random: Random = os.urandom) -> Protection:
+    """Make the protection of one direction.
+
+    Args:
+        suite: What was agreed on.
+        keys: As long as the suite needs them.
+        random: Gives that many unforeseeable bytes, for padding.
+    """
+    if suite.mac is not None:
+        is_legacy = suite.mac in LEGACY_MACS
+        algorithm = MAC_HASHES[suite.mac]()
+        return AESCTRWithHMAC(keys.key, keys.nonce, keys.mac_key, algorithm, random, encrypts_first=not is_legacy)
+    if keys.nonce:
+        return AESGCMPackets(keys.key, keys.nonce, random)
+    return ChaCha20Poly1305(keys.key, random)
+
+
+class AESCTRWithHMAC:
+    """AES in counter mode (RFC 4344 section 4), and an HMAC.
+
+    Encrypt-then-MAC (OpenSSH's PROTOCOL, section 1.5): ``packet_length`` is sent in the clear, and the MAC, of what is
+    sent, is verified before anything is decrypted. Encrypt-and-MAC (RFC 4253 section 6.4): ``packet_length`` is
+    encrypted with the rest and used, within its bounds, before the MAC, of the plaintext, is verified; only for peers
+    that have nothing better.
 
     Args:
         key: For AES: 16, 24 or 32 bytes.
         counter: The first counter block, 16 bytes.
         mac_key: As long as the hash (RFC 6668 section 2).
         algorithm: The HMAC's hash.
+        random: Gives that many unforeseeable bytes, for padding.
+        encrypts_first: Encrypt-then-MAC; else encrypt-and-MAC.
     """
 
+    __slots__ = ("_encrypts_first", "_length", "_mac", "_random", "_stream", "tag_bytes", "unpadded_bytes")
     block_bytes = AES_BLOCK_BYTES
-    unpadded_bytes = 0
-
-    def __init__(self, key: bytes, counter: bytes, mac_key: bytes, algorithm: HashAlgorithm) -> None:
-        self.tag_bytes = algorithm.digest_size
-        self._mac = HMAC(mac_key, algorithm)
-        # One context serves one direction, and in counter mode both directions are the same operation.
-        self._stream: CipherContext = Cipher(AES(key), CTR(counter)).encryptor()
-
-    def length(self, sequence: int, field: bytes) -> int:  # noqa: ARG002
-        """Tell ``packet_length``."""
-        return int.from_bytes(field, "big")
-
-    def _authenticated(self, sequence: int, packet: bytes) -> HMAC:
-        mac = self._mac.copy()
-        mac.update(sequence.to_bytes(4, "big") + packet)
-        return mac
-
-
-class EncryptThenMACSealer(EncryptThenMAC):
-    """The sending side of `EncryptThenMAC`."""
 
     def __init__(
         self,
@@ -75,99 +83,50 @@ class EncryptThenMACSealer(EncryptThenMAC):
         counter: bytes,
         mac_key: bytes,
         algorithm: HashAlgorithm,
-        random: Callable[[int], bytes] = os.urandom,
+        random: Random = os.urandom,
+        *,
+        encrypts_first: bool,
     ) -> None:
-        super().__init__(key, counter, mac_key, algorithm)
-        self._random = random
-
-    def seal(self, sequence: int, payload: bytes) -> bytes:
-        """Encrypt the payload, and put the MAC of the result behind it."""
-        length, body = pad(payload, block=AES_BLOCK_BYTES, counted=0, random=self._random)
-        packet = length + self._stream.update(body)
-        return packet + self._authenticated(sequence, packet).finalize()
-
-
-class EncryptThenMACOpener(EncryptThenMAC):
-    """The receiving side of `EncryptThenMAC`."""
-
-    def open(self, sequence: int, packet: bytes) -> bytes:
-        """Verify the MAC, then decrypt."""
-        end = len(packet) - self.tag_bytes
-        try:
-            self._authenticated(sequence, packet[:end]).verify(packet[end:])
-        except InvalidSignature:
-            raise PacketCorrupt from None
-        return self._stream.update(packet[LENGTH_BYTES:end])
-
-
-class EncryptAndMAC:
-    """AES in counter mode, and an HMAC over what was encrypted (RFC 4253 section 6.4, RFC 4344 section 4).
-
-    ``packet_length`` is encrypted with the rest, and is believed before it is verified, within its bounds: so this is
-    for peers that have nothing better.
-
-    Args:
-        key: For AES: 16, 24 or 32 bytes.
-        counter: The first counter block, 16 bytes.
-        mac_key: As long as the hash (RFC 6668 section 2).
-        algorithm: The HMAC's hash.
-    """
-
-    block_bytes = AES_BLOCK_BYTES
-    unpadded_bytes = LENGTH_BYTES
-
-    def __init__(self, key: bytes, counter: bytes, mac_key: bytes, algorithm: HashAlgorithm) -> None:
+        self._encrypts_first = encrypts_first
+        self.unpadded_bytes = 0 if encrypts_first else LENGTH_BYTES
         self.tag_bytes = algorithm.digest_size
         self._mac = HMAC(mac_key, algorithm)
-        # One context serves one direction, and in counter mode both directions are the same operation.
+        # In counter mode, to encrypt and to decrypt are the same operation.
         self._stream: CipherContext = Cipher(AES(key), CTR(counter)).encryptor()
-
-    def _authenticated(self, sequence: int, plain: bytes) -> HMAC:
-        mac = self._mac.copy()
-        mac.update(sequence.to_bytes(4, "big") + plain)
-        return mac
-
-
-class EncryptAndMACSealer(EncryptAndMAC):
-    """The sending side of `EncryptAndMAC`."""
-
-    def __init__(
-        self,
-        key: bytes,
-        counter: bytes,
-        mac_key: bytes,
-        algorithm: HashAlgorithm,
-        random: Callable[[int], bytes] = os.urandom,
-    ) -> None:
-        super().__init__(key, counter, mac_key, algorithm)
         self._random = random
+        self._length = b""
 
     def seal(self, sequence: int, payload: bytes) -> bytes:
-        """Encrypt length and payload, and put the MAC of what they were behind them."""
-        length, body = pad(payload, block=AES_BLOCK_BYTES, counted=LENGTH_BYTES, random=self._random)
-        plain = length + body
-        return self._stream.update(plain) + self._authenticated(sequence, plain).finalize()
-
-
-class EncryptAndMACOpener(EncryptAndMAC):
-    """The receiving side of `EncryptAndMAC`."""
-
-    _length = b""
+        """Make the next packet."""
+        length, body = pad(payload, block=AES_BLOCK_BYTES, counted=self.unpadded_bytes, random=self._random)
+        if self._encrypts_first:
+            packet = authenticated = length + self._stream.update(body)
+        else:
+            authenticated = length + body
+            packet = self._stream.update(authenticated)
+        return packet + self._hmac(sequence, authenticated).finalize()
 
     def length(self, sequence: int, field: bytes) -> int:  # noqa: ARG002
-        """Decrypt ``packet_length``; once a packet, as the key stream goes on."""
-        self._length = self._stream.update(field)
+        """Read ``packet_length``; once a packet, as the key stream goes on."""
+        self._length = field if self._encrypts_first else self._stream.update(field)
         return int.from_bytes(self._length, "big")
 
     def open(self, sequence: int, packet: bytes) -> bytes:
-        """Decrypt the rest, and verify the MAC of all of it."""
+        """Verify the MAC before or after decrypting, as the scheme has it."""
         end = len(packet) - self.tag_bytes
-        body = self._stream.update(packet[LENGTH_BYTES:end])
+        body = packet[LENGTH_BYTES:end]
+        if not self._encrypts_first:
+            body = self._stream.update(body)
         try:
-            self._authenticated(sequence, self._length + body).verify(packet[end:])
+            self._hmac(sequence, self._length + body).verify(packet[end:])
         except InvalidSignature:
             raise PacketCorrupt from None
-        return body
+        return self._stream.update(body) if self._encrypts_first else body
+
+    def _hmac(self, sequence: int, authenticated: bytes) -> HMAC:
+        mac = self._mac.copy()
+        mac.update(sequence.to_bytes(4, "big") + authenticated)
+        return mac
 
 
 class AESGCMPackets:
@@ -179,32 +138,18 @@ class AESGCMPackets:
     Args:
         key: 16 or 32 bytes.
         nonce: The first packet's, 12 bytes.
+        random: Gives that many unforeseeable bytes, for padding.
     """
 
+    __slots__ = ("_aead", "_counter", "_fixed", "_random")
     block_bytes = AES_BLOCK_BYTES
     unpadded_bytes = 0
     tag_bytes = GCM_TAG_BYTES
 
-    def __init__(self, key: bytes, nonce: bytes) -> None:
+    def __init__(self, key: bytes, nonce: bytes, random: Random = os.urandom) -> None:
         self._aead = AESGCM(key)
         self._fixed = nonce[:GCM_FIXED_BYTES]
         self._counter = int.from_bytes(nonce[GCM_FIXED_BYTES:GCM_NONCE_BYTES], "big")
-
-    def length(self, sequence: int, field: bytes) -> int:  # noqa: ARG002
-        """Tell ``packet_length``."""
-        return int.from_bytes(field, "big")
-
-    def _next_nonce(self) -> bytes:
-        nonce = self._fixed + self._counter.to_bytes(8, "big")
-        self._counter = (self._counter + 1) % (1 << 64)
-        return nonce
-
-
-class AESGCMSealer(AESGCMPackets):
-    """The sending side of `AESGCMPackets`."""
-
-    def __init__(self, key: bytes, nonce: bytes, random: Callable[[int], bytes] = os.urandom) -> None:
-        super().__init__(key, nonce)
         self._random = random
 
     def seal(self, sequence: int, payload: bytes) -> bytes:  # noqa: ARG002
@@ -212,9 +157,9 @@ class AESGCMSealer(AESGCMPackets):
         length, body = pad(payload, block=AES_BLOCK_BYTES, counted=0, random=self._random)
         return length + self._aead.encrypt(self._next_nonce(), body, length)
 
-
-class AESGCMOpener(AESGCMPackets):
-    """The receiving side of `AESGCMPackets`."""
+    def length(self, sequence: int, field: bytes) -> int:  # noqa: ARG002
+        """Read ``packet_length``."""
+        return int.from_bytes(field, "big")
 
     def open(self, sequence: int, packet: bytes) -> bytes:  # noqa: ARG002
         """Verify the tag and decrypt; OpenSSL gives nothing out if it is wrong."""
@@ -222,6 +167,11 @@ class AESGCMOpener(AESGCMPackets):
             return self._aead.decrypt(self._next_nonce(), packet[LENGTH_BYTES:], packet[:LENGTH_BYTES])
         except InvalidTag:
             raise PacketCorrupt from None
+
+    def _next_nonce(self) -> bytes:
+        nonce = self._fixed + self._counter.to_bytes(8, "big")
+        self._counter = (self._counter + 1) % (1 << 64)
+        return nonce
 
 
 class ChaCha20Poly1305:
@@ -232,49 +182,31 @@ class ChaCha20Poly1305:
 
     Args:
         key: 64 bytes: for the content and the tag, and for the length.
+        random: Gives that many unforeseeable bytes, for padding.
     """
 
+    __slots__ = ("_content_stream", "_length_stream", "_random")
     block_bytes = CHACHA_PADDED_BYTES
     unpadded_bytes = 0
     tag_bytes = POLY1305_TAG_BYTES
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, random: Random = os.urandom) -> None:
         # A context is set back to another nonce for each packet, which costs a third of making one.
         self._content_stream = _chacha20(key[:CHACHA_KEY_BYTES])
         self._length_stream = _chacha20(key[CHACHA_KEY_BYTES : 2 * CHACHA_KEY_BYTES])
-
-    def length(self, sequence: int, field: bytes) -> int:
-        """Decrypt ``packet_length``."""
-        return int.from_bytes(self._encrypted_length(sequence, field), "big")
-
-    def _encrypted_length(self, sequence: int, field: bytes) -> bytes:
-        self._length_stream.reset_nonce(_nonce(sequence))
-        return self._length_stream.update(field)
-
-    def _tag(self, sequence: int) -> Poly1305:
-        """Key this packet's tag with the first block of the content's stream; the next ones are for the content."""
-        self._content_stream.reset_nonce(_nonce(sequence))
-        return Poly1305(self._content_stream.update(bytes(CHACHA_BLOCK_BYTES))[:CHACHA_KEY_BYTES])
-
-
-class ChaCha20Poly1305Sealer(ChaCha20Poly1305):
-    """The sending side of `ChaCha20Poly1305`."""
-
-    def __init__(self, key: bytes, random: Callable[[int], bytes] = os.urandom) -> None:
-        super().__init__(key)
         self._random = random
 
     def seal(self, sequence: int, payload: bytes) -> bytes:
         """Encrypt length and payload, and put the tag of both behind them."""
         length, body = pad(payload, block=CHACHA_PADDED_BYTES, counted=0, random=self._random)
         tag = self._tag(sequence)
-        packet = self._encrypted_length(sequence, length) + self._content_stream.update(body)
+        packet = self._crypted_length(sequence, length) + self._content_stream.update(body)
         tag.update(packet)
         return packet + tag.finalize()
 
-
-class ChaCha20Poly1305Opener(ChaCha20Poly1305):
-    """The receiving side of `ChaCha20Poly1305`."""
+    def length(self, sequence: int, field: bytes) -> int:
+        """Decrypt ``packet_length``."""
+        return int.from_bytes(self._crypted_length(sequence, field), "big")
 
     def open(self, sequence: int, packet: bytes) -> bytes:
         """Verify the tag, then decrypt."""
@@ -286,6 +218,16 @@ class ChaCha20Poly1305Opener(ChaCha20Poly1305):
         except InvalidSignature:
             raise PacketCorrupt from None
         return self._content_stream.update(packet[LENGTH_BYTES:end])
+
+    def _crypted_length(self, sequence: int, field: bytes) -> bytes:
+        """Encrypt or decrypt ``packet_length``: with a stream cipher the same operation."""
+        self._length_stream.reset_nonce(_nonce(sequence))
+        return self._length_stream.update(field)
+
+    def _tag(self, sequence: int) -> Poly1305:
+        """Key this packet's tag with the first block of the content's stream; the next ones are for the content."""
+        self._content_stream.reset_nonce(_nonce(sequence))
+        return Poly1305(self._content_stream.update(bytes(CHACHA_BLOCK_BYTES))[:CHACHA_KEY_BYTES])
 
 
 def _chacha20(key: bytes) -> CipherContext:

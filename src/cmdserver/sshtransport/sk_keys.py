@@ -1,9 +1,8 @@
 """Security keys: public keys and signatures of FIDO tokens, OpenSSH's PROTOCOL.u2f.
 
 A token signs more than it is given: the application that it was made for, whether somebody touched it or typed a PIN,
-and how often it has signed. A signature is worth nothing here unless somebody was there.
-
-Rule of this file: any bytes give an answer or `Malformed`.
+and how often it has signed. A signature counts only if somebody touched the token (the option ``no-touch-required``
+changes nothing).
 """
 
 from dataclasses import dataclass
@@ -22,9 +21,8 @@ ED25519: Final = b"sk-ssh-ed25519@openssh.com"
 ECDSA_P256: Final = b"sk-ecdsa-sha2-nistp256@openssh.com"
 TYPES: Final = frozenset({ED25519, ECDSA_P256})
 
-#: Flags of a signature: somebody touched the token; somebody was identified by it.
+#: The flag of a signature which says that somebody touched the token.
 PRESENT: Final = 0x01
-VERIFIED: Final = 0x04
 
 #: No number of P-256 has more; one more byte says that it is not negative.
 _MAX_NUMBER_BYTES: Final = 33
@@ -55,7 +53,7 @@ class SecurityKeySignature:
     Attributes:
         type: The type of its key.
         signature: Of Ed25519 as it is; of ECDSA two numbers.
-        flags: See `PRESENT` and `VERIFIED`.
+        flags: See `PRESENT`.
         counter: How often the token, or this key of it, has signed; some have none and say 0.
     """
 
@@ -105,25 +103,20 @@ def parse_signature(blob: bytes) -> SecurityKeySignature:
     return signature
 
 
-def verify(
-    key_blob: bytes, signature: bytes, message: bytes, *, needs_presence: bool = True, needs_verification: bool = False
-) -> bool:
-    """Tell whether a token with this key has signed this message, with somebody there.
+def verify(key_blob: bytes, signature: bytes, message: bytes) -> bool:
+    """Tell whether a token with this key has signed this message, and somebody has touched it.
 
     Args:
         key_blob: The public key.
         signature: As it was sent.
         message: What should have been signed: in SSH, the session and the request (RFC 4252 section 7).
-        needs_presence: Whether somebody must have touched the token; False for ``no-touch-required``.
-        needs_verification: Whether it must know who that was; True for ``verify-required``.
 
     Returns:
         False for whatever is not such a signature, malformed ones included.
     """
     try:
         key, signed = parse_key(key_blob), parse_signature(signature)
-        wanted = PRESENT * needs_presence | VERIFIED * needs_verification
-        if signed.type != key.type or signed.flags & wanted != wanted:
+        if signed.type != key.type or not signed.flags & PRESENT:
             return False
         _verify(key, signed, message)
     except (Malformed, InvalidSignature):

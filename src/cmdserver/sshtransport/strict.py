@@ -12,9 +12,9 @@ from enum import Enum, auto
 from typing import Final
 
 #: What a client says to have it, in its first KEXINIT only.
-CLIENT_MARK: Final = b"kex-strict-c-v00@openssh.com"
+CLIENT_MARKER: Final = b"kex-strict-c-v00@openssh.com"
 #: What a server says.
-SERVER_MARK: Final = b"kex-strict-s-v00@openssh.com"
+SERVER_MARKER: Final = b"kex-strict-s-v00@openssh.com"
 
 DISCONNECT: Final = 1
 IGNORE: Final = 2

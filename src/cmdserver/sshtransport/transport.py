@@ -12,11 +12,11 @@ from twisted.conch.ssh.transport import (
     SSHServerTransport,
 )
 
-from cmdserver.sshtransport import algorithms, extension_info, strict
+from cmdserver.sshtransport import algorithms, strict
 from cmdserver.sshtransport.dispatching import Disconnection
 from cmdserver.sshtransport.encoding import Fields, string
 from cmdserver.sshtransport.key_exchange import METHODS, BadPublicKey, Exchanged, Transcript
-from cmdserver.sshtransport.negotiation import KexInit
+from cmdserver.sshtransport.negotiation import EXTENSION_INFO_CLIENT, SERVER_EXTENSIONS, KexInit, encode_extensions
 from cmdserver.sshtransport.protected import ProtectedTransport
 
 _FIRST_SERVICE = b"ssh-userauth"
@@ -33,18 +33,18 @@ class ServerTransport(ProtectedTransport, SSHServerTransport):
 
     waitsForIdentification = True
 
-    _peer_part = strict.KEX_INIT
+    _peer_method_number = strict.KEX_INIT
     _is_service_asked_for = False
 
-    def _marks(self) -> tuple[bytes, ...]:
-        return (strict.SERVER_MARK,)
+    def _markers(self) -> tuple[bytes, ...]:
+        return (strict.SERVER_MARKER,)
 
-    def _has_marks(self, theirs: KexInit) -> bool:
-        self._peerSupportsExtensions = extension_info.CLIENT_MARK in theirs.key_exchanges
-        return strict.CLIENT_MARK in theirs.key_exchanges
+    def _is_peer_strict(self, theirs: KexInit) -> bool:
+        self._peerSupportsExtensions = EXTENSION_INFO_CLIENT in theirs.key_exchanges
+        return strict.CLIENT_MARKER in theirs.key_exchanges
 
-    def _late_macs(self) -> tuple[bytes, ...]:
-        return algorithms.LATE_MACS if algorithms.is_late(self.otherVersionString) else ()
+    def _legacy_macs(self) -> tuple[bytes, ...]:
+        return algorithms.LEGACY_MACS if algorithms.is_legacy(self.otherVersionString) else ()
 
     def _may_exchange_again(self) -> bool:
         """Tell whether somebody has logged in: strangers have sent too little to need other keys, and each costs us."""
@@ -90,7 +90,7 @@ class ServerTransport(ProtectedTransport, SSHServerTransport):
     def _is_sealed_first(self) -> None:
         """Tell what else we can do, as the first packet under a key (RFC 8308 section 2.4)."""
         if self._peerSupportsExtensions:
-            self._send(MSG_EXT_INFO, extension_info.encode(extension_info.SERVER_EXTENSIONS))
+            self._send(MSG_EXT_INFO, encode_extensions(SERVER_EXTENSIONS))
 
     def serviceFor(self, name: bytes) -> Any:
         """Return what makes the service of that name, None if there is none; the factory knows, as with Conch."""

@@ -18,7 +18,7 @@ from cmdserver.core.errors import Busy, LoginRefused, Throttled
 from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.ssh.connection import TRANSITIONS, Event, State
-from cmdserver.frontends.ssh.front_end import MOST_PARTING, NOT_NOW, SSHFrontEnd, make
+from cmdserver.frontends.ssh.front_end import MOST_PARTING, NOT_NOW, SSHFrontEnd
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.lingering import LINGER_SECONDS
 from cmdserver.net.proxied_endpoint import ProxyItself
@@ -145,9 +145,8 @@ class SSHHouse(Composition):
             liveness=FakeLiveness(),  # type: ignore[arg-type]
             clock=self.clock,
             limits=lambda: self.limits,
-            ssh_host_keys=lambda: (HOST_KEY,),
         )
-        self.front_end: Any = make(self.listener_auth, context)  # type: ignore[arg-type]
+        self.front_end: Any = SSHFrontEnd(self.listener_auth, context, [HOST_KEY])  # type: ignore[arg-type]
         self._pipes = 0
 
     def accept(self) -> "Visit":

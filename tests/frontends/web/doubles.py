@@ -19,6 +19,7 @@ from cmdserver.core.errors import LoginRefused, Throttled
 from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.web.front_end import WebFrontEnd
+from cmdserver.frontends.web.options import WebOptions
 from cmdserver.limits.source_penalties import Offence
 from tests.frontends.line.doubles import FakeLiveness
 from tests.running_doubles import Composition, FakeProcess, user
@@ -234,13 +235,14 @@ class WebHouse(Composition):
             liveness=self.liveness,  # type: ignore[arg-type]
             clock=self.clock,
             limits=lambda: self.limits,
-            web_hosts=lambda: frozenset({"cmd.example"}),
-            web_base_path=lambda: self.base_path,
-            exposition=lambda: self._expose,
         )
         self.listener_auth = FakeListenerAuth(login, place)
-        self.front_end = WebFrontEnd(self.listener_auth, context)
+        self.front_end = WebFrontEnd(self.listener_auth, context, self.options, self._expose)
         self._clients = 100
+
+    def options(self) -> WebOptions:
+        """Say what the configuration would."""
+        return WebOptions(hosts=frozenset({"cmd.example"}), base_path=self.base_path)
 
     def _expose(self, names: frozenset[str]) -> bytes:
         self.visible.append(names)

@@ -1,20 +1,26 @@
-"""What is between the listeners and the house: what a front end is given, and what it must be able to do.
+"""What a front end is given, and what it must be able to do.
 
-Rule of this file: it knows no protocol and opens nothing.
+The module that `cmdserver.core.protocols.Protocol.front_end` names has
+``make(listener_auth, context, resources, certificate_of) -> FrontEnd``; ``certificate_of`` is None where there is no
+TLS, and else reads a client's verified certificate.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
+from cmdserver.config.configuration import Configuration
 from cmdserver.config.schema import Limits
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.net.connection_table import Connections
 from cmdserver.net.peer_liveness import PeerLiveness
+
+Options = TypeVar("Options")
 
 #: Names of commands to what Prometheus reads of them.
 Exposition = Callable[[frozenset[str]], bytes]
@@ -30,21 +36,34 @@ class FrontEndContext:
     clock: IReactorTime
     #: As they are now: a reload replaces them.
     limits: Callable[[], Limits]
-    #: The names that this host answers to on the web, as they are now.
-    web_hosts: Callable[[], frozenset[str]] = frozenset
-    #: Below which path a proxy serves the web, as it is now; empty if it does not, or takes that away.
-    web_base_path: Callable[[], str] = str
-    #: Whether each of its requests is a line of the log.
-    logs_access: Callable[[], bool] = lambda: True
-    #: Begin to measure, if nobody has; what it returns renders what was measured of the commands named.
-    exposition: Callable[[], Exposition] = lambda: lambda _: b""
-    #: What an SSH listener proves itself with: `cmdserver.net.ssh_host_keys.HostKey`, the best first. Raises
-    #: `CannotStart`.
-    ssh_host_keys: Callable[[], Sequence[Any]] = tuple
 
     def connections_of(self, protocol: str) -> Connections[Any]:
         """Make the table of the connections of one front end."""
         return Connections(protocol, self.connection_limit, self.liveness, self.clock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontEndResources:
+    """What ``make`` of a front end gets its own options from."""
+
+    #: As it is now: a reload replaces it.
+    configuration: Callable[[], Configuration]
+    #: For what it keeps, such as keys.
+    state_directory: Path
+    #: Begin to measure, if nobody has; what it returns renders what was measured of the commands named.
+    exposition: Callable[[], Exposition]
+
+    def latest(self, read: Callable[[Configuration], Options]) -> Callable[[], Options]:
+        """Return what gives a front end's options as they are now; they are read once for each configuration."""
+        known: list[tuple[Configuration, Options]] = []
+
+        def options() -> Options:
+            configuration = self.configuration()
+            if not known or known[0][0] is not configuration:
+                known[:] = [(configuration, read(configuration))]
+            return known[0][1]
+
+        return options
 
 
 class FrontEnd(Factory):

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import Busy, Refusal, RequestError, Throttled
-from cmdserver.frontends.common.interface import FrontEnd, FrontEndContext
+from cmdserver.frontends.common.interface import FrontEnd, FrontEndContext, FrontEndResources
 from cmdserver.frontends.common.interpreter import Interpreter
 from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.line.connection import CertificateOf, LineConnection, Shared
@@ -27,8 +27,8 @@ class LineFrontEnd(FrontEnd):
     """One line listener.
 
     Args:
-        listener: Makes callers of its clients.
-        lobby: The house behind it.
+        listener_auth: Makes callers of its clients.
+        context: What all front ends share.
         certificate_of: Over TLS: what a client's verified certificate says, if it has shown one.
     """
 
@@ -99,7 +99,10 @@ class _TurnedAway(Protocol):
 
 
 def make(
-    listener_auth: ListenerAuth, context: FrontEndContext, certificate_of: CertificateOf | None = None
+    listener_auth: ListenerAuth,
+    context: FrontEndContext,
+    _resources: FrontEndResources,
+    certificate_of: CertificateOf | None,
 ) -> FrontEnd:
-    """Make the front end of a line listener; over TLS, ``certificate_of`` knows who shows which certificate."""
+    """Make the front end of a line listener."""
     return LineFrontEnd(listener_auth, context, certificate_of)

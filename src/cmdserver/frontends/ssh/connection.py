@@ -160,11 +160,11 @@ class SSHConnection(ServerTransport):
             self.service.proceed()
             self._expect()
 
-    def _part(self) -> None:
+    def _end_connection(self) -> None:
         """End the connection, whether the client takes what was sent before or not."""
         self._move(Event.DISCONNECTED)
         self._connections.expect_within(self, LINGER_SECONDS)
-        super()._part()
+        super()._end_connection()
 
     # As called by the authentication
 

@@ -4,6 +4,7 @@ Rule of this file: it knows no packets.
 """
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.conch.ssh.keys import Key
@@ -14,10 +15,11 @@ from twisted.python.failure import Failure
 
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import Busy, Throttled
-from cmdserver.frontends.common.interface import FrontEnd, FrontEndContext
+from cmdserver.frontends.common.interface import FrontEnd, FrontEndContext, FrontEndResources
 from cmdserver.frontends.ssh.connection import SSHConnection
 from cmdserver.net.connection_table import Connections
 from cmdserver.net.listener import charged_source_of, endpoint_of, source_of
+from cmdserver.net.ssh_host_keys import HostKey, read_host_keys, require_host_keys
 
 #: Clients for whom there is no room and who are told so, at once; the rest are closed without a word.
 MOST_PARTING = 100
@@ -29,14 +31,15 @@ class SSHFrontEnd(FrontEnd):
     """What all connections of one SSH listener share.
 
     Args:
-        listener: Makes callers of its clients.
-        lobby: The house behind it.
+        listener_auth: Makes callers of its clients.
+        context: What all front ends share.
+        host_keys: What it proves itself with, the best first.
     """
 
-    def __init__(self, listener_auth: ListenerAuth, context: FrontEndContext) -> None:
+    def __init__(self, listener_auth: ListenerAuth, context: FrontEndContext, host_keys: Iterable[HostKey]) -> None:
         self._listener_auth = listener_auth
         self._context = context
-        keys = [Key(key) for key in context.ssh_host_keys()]
+        keys = [Key(key) for key in host_keys]
         self.privateKeys = {key.sshType(): key for key in keys}
         self.publicKeys = {key.sshType(): key.public() for key in keys}
         self._connections: Connections[SSHConnection] = Connections(
@@ -93,6 +96,12 @@ class _TurnedAway(Protocol):
         self._parting.discard(self)
 
 
-def make(listener_auth: ListenerAuth, context: FrontEndContext, certificate_of: object = None) -> FrontEnd:  # noqa: ARG001 - there is no TLS here
-    """Make the front end of an SSH listener."""
-    return SSHFrontEnd(listener_auth, context)
+def make(
+    listener_auth: ListenerAuth, context: FrontEndContext, resources: FrontEndResources, _certificate_of: object
+) -> FrontEnd:
+    """Make the front end of an SSH listener.
+
+    Raises:
+        CannotStart: The host keys cannot be read or made.
+    """
+    return SSHFrontEnd(listener_auth, context, read_host_keys(require_host_keys(resources.state_directory)))

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -14,7 +15,7 @@ from zope.interface import implementer
 
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import Busy, Refusal, RequestError, Throttled
-from cmdserver.frontends.common.interface import Exposition, FrontEnd, FrontEndContext
+from cmdserver.frontends.common.interface import Exposition, FrontEnd, FrontEndContext, FrontEndResources
 from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.web.authentication import Authentication
 from cmdserver.frontends.web.command import CommandResource
@@ -24,6 +25,7 @@ from cmdserver.frontends.web.http.connection import CertificateOf, WebConnection
 from cmdserver.frontends.web.http.problems import STATUS, headers_of
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.login import LogIn, LogOut
+from cmdserver.frontends.web.options import WebOptions
 from cmdserver.frontends.web.pages import static
 from cmdserver.frontends.web.resources import Branch, Healthy, Index, Metrics, Nothing, OpenAPI, Root, Static, Unasked
 from cmdserver.frontends.web.site import Site
@@ -40,14 +42,22 @@ class WebFrontEnd(FrontEnd):
     """What all connections of one web listener share.
 
     Args:
-        listener: Makes callers of its clients.
-        lobby: The house behind it.
+        listener_auth: Makes callers of its clients.
+        context: What all front ends share.
+        options: As they are now.
+        exposition: Renders metrics.
         certificate_of: Over TLS: what a client's verified certificate says, if it has shown one.
     """
 
     def __init__(
-        self, listener_auth: ListenerAuth, context: FrontEndContext, certificate_of: CertificateOf | None = None
+        self,
+        listener_auth: ListenerAuth,
+        context: FrontEndContext,
+        options: Callable[[], WebOptions],
+        exposition: Exposition,
+        certificate_of: CertificateOf | None = None,
     ) -> None:
+        self._options = options
         self.listener_auth = listener_auth
         self.context = context
         self.certificate_of = certificate_of
@@ -57,9 +67,14 @@ class WebFrontEnd(FrontEnd):
         self.parting: set[Protocol] = set()
         authentication = Authentication(listener_auth, context.clock, f"{socket.gethostname()} {listener_auth.place}")
         self._site = Site(
-            listener_auth, context.dispatcher, authentication, context.web_hosts, context.web_base_path, context.clock
+            listener_auth,
+            context.dispatcher,
+            authentication,
+            lambda: options().hosts,
+            lambda: options().base_path,
+            context.clock,
         )
-        self._site.root = _tree(self._site, context.exposition())
+        self._site.root = _tree(self._site, exposition)
 
     # Factory
 
@@ -106,13 +121,13 @@ class WebFrontEnd(FrontEnd):
         if isinstance(error, Refusal):
             told = self.context.dispatcher.refuse(self.listener_auth.stranger(source), error)
             error, status = told, status if told is error else STATUS[told.code]
-        if self.context.logs_access():
+        if self._options().access_log:
             access_log.log_refused(source, status)
         return whole_answer(error, status)
 
     def note(self, request: WebRequest) -> None:
         """See `connection.Behind`."""
-        if self.context.logs_access():
+        if self._options().access_log:
             access_log.log(request)
 
     def _turn_away(self, refusal: Refusal) -> Protocol | None:
@@ -177,7 +192,11 @@ def _tree(site: Site, exposition: Exposition) -> Root:
 
 
 def make(
-    listener_auth: ListenerAuth, context: FrontEndContext, certificate_of: CertificateOf | None = None
+    listener_auth: ListenerAuth,
+    context: FrontEndContext,
+    resources: FrontEndResources,
+    certificate_of: CertificateOf | None,
 ) -> FrontEnd:
-    """Make the front end of a web listener; over TLS, ``certificate_of`` knows who shows which certificate."""
-    return WebFrontEnd(listener_auth, context, certificate_of)
+    """Make the front end of a web listener."""
+    options = resources.latest(WebOptions.of)
+    return WebFrontEnd(listener_auth, context, options, resources.exposition(), certificate_of)

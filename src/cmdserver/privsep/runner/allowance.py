@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistakes
-from cmdserver.config.loading import Configuration, Source
+from cmdserver.config.loading import Source
 from cmdserver.core.model import Command
 from cmdserver.files.safe_path import UnsafePath, read_file
 from cmdserver.privsep.messages import Read, Report, checksum_of

@@ -31,7 +31,13 @@ class HTTP2Client:
 
     def __init__(self, composition: WebHouse, window: int = 65_535) -> None:
         self._clock = composition.clock
-        front_end = WebFrontEnd(composition.listener_auth, composition.front_end.context, lambda *_: None)
+        front_end = WebFrontEnd(
+            composition.listener_auth,
+            composition.front_end.context,
+            composition.options,
+            lambda _: b"",
+            lambda *_: None,
+        )
         self.transport = Client(1)
         self.transport.negotiatedProtocol = b"h2"  # type: ignore[attr-defined]
         self.transport.protocol = front_end.buildProtocol(self.transport.peerAddr)

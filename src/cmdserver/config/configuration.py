@@ -1,0 +1,30 @@
+"""The checked configuration: values that nobody has to parse again."""
+
+from dataclasses import dataclass
+
+from cmdserver.config.decoding import Finding
+from cmdserver.config.schema import Limits, Settings
+from cmdserver.core.addresses import Network
+from cmdserver.core.model import Command, Listening, Role
+from cmdserver.limits.max_startups import MaxStartups
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What the daemon goes by."""
+
+    settings: Settings
+    listening: tuple[Listening, ...]
+    commands: tuple[Command, ...]
+    roles: tuple[Role, ...]
+    #: ``[limits] unauthenticated``.
+    max_startups: MaxStartups
+    #: ``[limits] penalty_exempt``.
+    penalty_exempt: tuple[Network, ...]
+    #: What is without effect, or may have another than is meant.
+    warnings: tuple[Finding, ...] = ()
+
+    @property
+    def limits(self) -> Limits:
+        """The file's ``[limits]``."""
+        return self.settings.limits

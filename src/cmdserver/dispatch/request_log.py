@@ -1,0 +1,182 @@
+"""What is written down of requests, and what their callers are told when there is no answer.
+
+An event precedes what it tells of: a refusal, an answer, a process that may change something. Where an event cannot be
+written, the caller is told a `Fault` instead, and the log says why.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from cmdserver.core.errors import AuditError, Code, Fault, Refusal, RequestError
+from cmdserver.core.events import EventLog, Requested, Started
+from cmdserver.core.model import ProcessResult, Somebody
+from cmdserver.dispatch.requests import Request
+
+_log = Logger()
+
+
+class RequestLog:
+    """Publishes the events of requests.
+
+    Args:
+        events: Where they go.
+        time_of_day: Seconds since the epoch.
+    """
+
+    def __init__(self, events: EventLog, time_of_day: Callable[[], float]) -> None:
+        self._events = events
+        self._time_of_day = time_of_day
+
+    # Requests that get no process
+
+    def consulted(self, request_id: str, caller: Somebody, word: str, arguments: tuple[str, ...]) -> None:
+        """Write down an answer that took no process; raise a `Fault` if that cannot be written."""
+        try:
+            self._events.publish([self._ended(request_id, caller, word, arguments, Code.OK)])
+        except AuditError as error:
+            raise _fault(request_id, error) from error
+
+    def refused(
+        self, request_id: str, caller: Somebody, command: str | None, arguments: tuple[str, ...], refusal: Refusal
+    ) -> RequestError:
+        """Write a refusal down; return it, or a fault if it cannot be written."""
+        try:
+            self._events.publish([self._ended(request_id, caller, command, arguments, refusal.code)])
+        except AuditError as error:
+            return _fault(request_id, error)
+        return refusal
+
+    # Requests that were granted
+
+    def starting(self, requests: Sequence[Request]) -> None:
+        """Write down what may change something before it is done: a daemon that is killed can tell nothing any more.
+
+        Raises:
+            AuditError: It cannot be written, or its end could not be.
+        """
+        self._events.require_audit_log()
+        events = [self._started(each) for each in requests if not each.grant.command.read_only]
+        if events:
+            self._events.publish(events)
+
+    def ended(self, asked: Sequence[Request], departed: Sequence[Request], result: ProcessResult) -> bool:
+        """Write down the ends of all requests of one process; if that fails, nobody gets its answer."""
+        outcome = Code.TIMEOUT if result.timed_out else Code.OK
+        shared = len(asked) > 1
+        events = [self._end_of(each, outcome, result, shared=shared) for each in asked]
+        events += [self._end_of(each, outcome, result, abandoned=True) for each in departed]
+        try:
+            self._events.publish(events)
+        except AuditError as error:
+            for request in asked:
+                if not request.answered.called:
+                    request.answered.errback(_fault(request.id, error))
+            return False
+        return True
+
+    def turned_away(self, request: Request, refusal: Refusal, so_far: ProcessResult | None = None) -> None:
+        """Refuse a request that was granted: there is no room after all, or its caller has lost the right to it.
+
+        Args:
+            request: Gets no answer.
+            refusal: What to tell instead.
+            so_far: What its process had done by then; None if there was none.
+        """
+        error: RequestError = refusal
+        try:
+            self._events.publish([self._end_of(request, refusal.code, so_far)])
+        except AuditError as audit_error:
+            error = _fault(request.id, audit_error)
+        request.answered.errback(error)
+
+    def failed(self, request: Request, failure: Failure) -> None:
+        """Log a failure under the request's id, and tell the caller the id."""
+        if isinstance(failure.value, AuditError):
+            request.answered.errback(_fault(request.id, failure.value))
+            return
+        if isinstance(failure.value, OSError):  # the host's, and foreseen: where in our code it was met says nothing
+            command = request.grant.command.name
+            _log.error("fault {id}: {command}: {error}", id=request.id, command=command, error=failure.value)
+        else:
+            _log.failure("fault {id}", failure, id=request.id)
+        self._publish_or_log(self._end_of(request, Code.FAULT))
+        request.answered.errback(Fault(request.id))
+
+    def abandoned(self, request: Request) -> None:
+        """Write down a request whose caller is gone before a process had ended for it."""
+        self._publish_or_log(self._end_of(request, Code.OK, abandoned=True))
+
+    # Events
+
+    def _publish_or_log(self, event: Requested) -> None:
+        try:
+            self._events.publish([event])
+        except AuditError as error:
+            _log.error("fault {id}: {error}", id=event.id, error=error)
+
+    def _started(self, request: Request) -> Started:
+        return Started(
+            time=self._time_of_day(),
+            id=request.id,
+            caller=request.caller,
+            command=request.grant.command.name,
+            arguments=request.grant.arguments,
+        )
+
+    def _end_of(
+        self,
+        request: Request,
+        outcome: Code,
+        result: ProcessResult | None = None,
+        *,
+        shared: bool = False,
+        abandoned: bool = False,
+    ) -> Requested:
+        name, arguments = request.grant.command.name, request.grant.arguments
+        return self._ended(
+            request.id, request.caller, name, arguments, outcome, result, shared=shared, abandoned=abandoned
+        )
+
+    def _ended(
+        self,
+        request_id: str,
+        caller: Somebody,
+        command: str | None,
+        arguments: tuple[str, ...],
+        outcome: Code,
+        result: ProcessResult | None = None,
+        *,
+        shared: bool = False,
+        abandoned: bool = False,
+    ) -> Requested:
+        return Requested(
+            time=self._time_of_day(),
+            id=request_id,
+            caller=caller,
+            command=command,
+            arguments=arguments,
+            outcome=outcome,
+            finished=result,
+            shared=shared,
+            abandoned=abandoned,
+        )
+
+
+def log_fault(failure: Failure) -> Fault:
+    """Log a mistake of ours; return what to tell whom it concerns."""
+    fault = Fault(new_id())
+    _log.failure("fault {id}", failure, id=fault.fault_id)
+    return fault
+
+
+def new_id() -> str:
+    """Make an id that nobody can guess or choose."""
+    return os.urandom(8).hex()
+
+
+def _fault(fault_id: str, error: Exception) -> Fault:
+    _log.error("fault {id}: {error}", id=fault_id, error=error)
+    return Fault(fault_id)

@@ -1,0 +1,29 @@
+"""What the configuration says of the web."""
+
+import socket
+from dataclasses import dataclass
+from typing import Self
+
+from cmdserver.config.configuration import Configuration
+from cmdserver.core.protocols import Protocol
+from cmdserver.net.host_names import own_names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebOptions:
+    """What all web listeners go by."""
+
+    #: The names that this host answers to; see `own_names`.
+    hosts: frozenset[str]
+    #: Below which path a proxy serves the web; empty if it does not, or takes that away.
+    base_path: str = ""
+    #: Whether each request is a line of the log.
+    access_log: bool = True
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> Self:
+        """Read the options of a configuration."""
+        web = configuration.settings.web
+        endpoints = [each.endpoint for each in configuration.listening if each.protocol is Protocol.WEB]
+        hosts = own_names(socket.gethostname(), endpoints, web.hosts)
+        return cls(hosts=hosts, base_path=web.base_path, access_log=web.access_log)

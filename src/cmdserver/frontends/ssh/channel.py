@@ -42,6 +42,9 @@ class Link(Protocol):
     def request_ended(self) -> None:
         """Count one less."""
 
+    def heard(self) -> None:
+        """Hear that the client has used a session, and so is not idle."""
+
 
 class Sending(Enum):
     """The state of a channel's output; each may follow those above it."""

@@ -2,36 +2,26 @@
 
 from typing import Final
 
-from twisted.internet.interfaces import IReactorTime
-
 from cmdserver.core.errors import Malformed
 from cmdserver.core.model import Stream
 from cmdserver.frontends.common.line_protocol import LineBuffer
-from cmdserver.frontends.ssh.answers import Answers
 from cmdserver.frontends.ssh.channel import Channel
-from cmdserver.frontends.ssh.exit_status import ExitStatus, of_ending
-from cmdserver.frontends.ssh.programs import Program
+from cmdserver.frontends.ssh.exit_status import ExitStatus
+from cmdserver.frontends.ssh.programs import Context, Program
 
 #: Lines that are answered in a row before other connections have a turn.
 LINES_IN_A_ROW: Final = 16
 
 
 class LineLoop(Program):
-    """A program that takes lines while there are some, and while it need not wait for an answer or for output.
+    """A program that takes lines while there are some, and while it need not wait for an answer or for output."""
 
-    Args:
-        answers: Answers them.
-        channel: Its input and output.
-        clock: To let other connections have a turn.
-    """
-
-    __slots__ = ("_clock", "_is_leaving", "_is_proceeding")
+    __slots__ = ("_is_leaving", "_is_proceeding")
 
     lines_in_a_row = LINES_IN_A_ROW
 
-    def __init__(self, answers: Answers, channel: Channel, clock: IReactorTime) -> None:
-        super().__init__(answers, channel)
-        self._clock = clock
+    def __init__(self, context: Context, channel: Channel) -> None:
+        super().__init__(context, channel)
         #: Whether it exits when the request that is being answered has its answer.
         self._is_leaving = False
         self._is_proceeding = False
@@ -45,7 +35,7 @@ class LineLoop(Program):
             if not self._may_proceed or not self._take_line():
                 break
         else:
-            self._clock.callLater(0, self.proceed)
+            self._context.clock.callLater(0, self.proceed)
         self._is_proceeding = False
         if not self._is_input_full:
             self._channel.read_on()
@@ -65,9 +55,9 @@ class Lines(LineLoop):
 
     __slots__ = ("_buffer", "_last")
 
-    def __init__(self, answers: Answers, channel: Channel, clock: IReactorTime) -> None:
-        super().__init__(answers, channel, clock)
-        self._buffer = LineBuffer(answers.line_bytes)
+    def __init__(self, context: Context, channel: Channel) -> None:
+        super().__init__(context, channel)
+        self._buffer = LineBuffer(context.line_bytes)
         self._last = ExitStatus()
 
     def feed(self, data: bytes) -> None:
@@ -106,7 +96,7 @@ class Lines(LineLoop):
             # There is no telling where the next line begins.
             self._is_leaving = True
             self._buffer.clear()
-            self._answered(of_ending(self._answers.refuse(malformed, self._channel)))
+            self._refuse(malformed, self._channel)
             return True
         if line is None and is_input_over:
             line = self._buffer.last_line()

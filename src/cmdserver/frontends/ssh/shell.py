@@ -3,15 +3,12 @@
 from collections.abc import Collection
 from typing import Final
 
-from twisted.internet.interfaces import IReactorTime
-
 from cmdserver.core.names import RESERVED_WORDS
 from cmdserver.frontends.common.text_sink import Style
-from cmdserver.frontends.ssh.answers import Answers
 from cmdserver.frontends.ssh.channel import Channel, Sending
 from cmdserver.frontends.ssh.exit_status import ExitStatus
 from cmdserver.frontends.ssh.lines import LineLoop
-from cmdserver.frontends.ssh.programs import CTRL_C, TerminalOutput
+from cmdserver.frontends.ssh.programs import CTRL_C, Context, TerminalOutput
 from cmdserver.frontends.ssh.terminal.terminal import Gesture, Terminal
 
 PROMPT: Final = "cmdserver> "
@@ -25,9 +22,8 @@ class Shell(LineLoop):
     """A person at a terminal.
 
     Args:
-        answers: Answers their lines.
+        context: What it shares with others.
         channel: Its input and output.
-        clock: To let other connections have a turn.
         columns: The terminal's width; 0 if it is not known.
     """
 
@@ -36,10 +32,10 @@ class Shell(LineLoop):
     #: Each line, and each `KEYS_IN_A_ROW`, is a turn of its own.
     lines_in_a_row = 1
 
-    def __init__(self, answers: Answers, channel: Channel, clock: IReactorTime, columns: int) -> None:
-        super().__init__(answers, channel, clock)
+    def __init__(self, context: Context, channel: Channel, columns: int) -> None:
+        super().__init__(context, channel)
         self._screen = TerminalOutput(channel)
-        self._terminal = Terminal(PROMPT, answers.line_bytes, lambda before: _completions(answers, before))
+        self._terminal = Terminal(PROMPT, context.line_bytes, lambda before: _completions(context, before))
         self._terminal.resize(columns)
 
     def start(self) -> None:
@@ -129,11 +125,11 @@ class Shell(LineLoop):
         self._quit()
 
 
-def _completions(answers: Answers, before: str) -> Collection[str]:
+def _completions(context: Context, before: str) -> Collection[str]:
     """Return what could come next: names of commands first of all, and the words of the protocol."""
     words = [word for word in before.split(" ")[:-1] if word]
     if words[:1] == ["json"]:
         words = words[1:]
     if not words:
-        return answers.names() | RESERVED_WORDS
-    return answers.names() if len(words) == 1 and words[0] in _BEFORE_NAMES else ()
+        return context.dispatcher.names(context.caller) | RESERVED_WORDS
+    return context.dispatcher.names(context.caller) if len(words) == 1 and words[0] in _BEFORE_NAMES else ()

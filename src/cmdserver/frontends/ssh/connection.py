@@ -15,7 +15,7 @@ from twisted.conch.ssh.transport import (
     DISCONNECT_TOO_MANY_CONNECTIONS,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
+from twisted.logger import FilteringLogObserver, Logger, LogLevel, LogLevelFilterPredicate, globalLogPublisher
 from twisted.python.failure import Failure
 
 from cmdserver.auth.listener_auth import ListenerAuth
@@ -26,7 +26,6 @@ from cmdserver.frontends.common.interpreter import Interpreter
 from cmdserver.frontends.ssh.authentication import SUCCESS, Authentication
 from cmdserver.frontends.ssh.channels import Channels
 from cmdserver.frontends.ssh.programs import Context
-from cmdserver.frontends.ssh.silent import SilentLogger
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.connection_table import Connections
 from cmdserver.net.lingering import LINGER_SECONDS
@@ -88,7 +87,8 @@ class SSHConnection(ServerTransport):
 
     #: All that a client without a login learns of us: no version.
     ourVersionString = b"SSH-2.0-cmdserver"
-    _log = SilentLogger()
+    #: Conch's, of which only mistakes of ours are news: not what a client makes it say about every packet.
+    _log = Logger(observer=FilteringLogObserver(globalLogPublisher, [LogLevelFilterPredicate(LogLevel.error)]))
     #: Services raise nothing but `Malformed` at what a client sends; everything else is a mistake of ours.
     parserErrors = ()
 

@@ -137,7 +137,7 @@ class Program:
                 if isinstance(ending, Deferred):
                     self._answering = ending
                     self._channel.link.request_began()
-                    ending.addCallback(self._finish).addErrback(self._broken)
+                    ending.addBoth(self._count_out).addCallback(self._finish).addErrback(self._broken)
                 else:
                     self._answered(of_ending(ending))
 
@@ -154,9 +154,12 @@ class Program:
             raise Malformed(f"the line is longer than {context.line_bytes} bytes")
         return line_protocol.parse(line)
 
-    def _finish(self, ending: Ending) -> None:
+    def _count_out(self, result: Any) -> Any:
         self._answering = None
         self._channel.link.request_ended()
+        return result
+
+    def _finish(self, ending: Ending) -> None:
         if not self._has_left:
             self._answered(of_ending(ending))
 

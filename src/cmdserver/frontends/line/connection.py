@@ -18,11 +18,11 @@ from zope.interface import implementer
 
 from cmdserver.auth.credentials import Credentials
 from cmdserver.auth.listener_auth import PendingLogin
-from cmdserver.core.errors import BadArgument, Busy, Malformed, Refusal
+from cmdserver.core.errors import BadArgument, Busy, Code, Malformed, Refusal
 from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common import line_protocol
 from cmdserver.frontends.common.front_end import FrontEnd
-from cmdserver.frontends.common.interpreter import Interpreter
+from cmdserver.frontends.common.interpreter import Ending, Interpreter
 from cmdserver.frontends.common.login_session import LoginSession
 from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.line.pacing import PacedConnection
@@ -52,7 +52,7 @@ class LineConnection(PacedConnection):
 
     # As in PacedConnection: what is as it was at first stays in the class.
     _caller: Caller | None = None
-    _answering: Deferred[None] | None = None
+    _answering: Deferred[Ending] | None = None
     _is_session = False
     _is_proceeding = False
     _has_greeted = False
@@ -263,11 +263,11 @@ class LineConnection(PacedConnection):
             self._is_on_trial = False
             self._connections.expect_nothing(self)
             answering = self._interpreter.perform(caller, request, self, as_json=parsed.as_json)
-            if answering is None:
-                self._answered()
-            else:
+            if isinstance(answering, Deferred):
                 self._answering = answering
                 answering.addCallback(self._answered).addErrback(self.broken)
+            else:
+                self._answered()
 
     def _begin_login(self) -> None:
         """The word ``login``: a dialogue, if there is a login here and it has not been made."""
@@ -285,7 +285,7 @@ class LineConnection(PacedConnection):
         somebody = self._caller or self._front_end.listener_auth.stranger(self.source)
         self._interpreter.refuse(somebody, refusal, self, as_json=as_json)
 
-    def _answered(self, _: None = None) -> None:
+    def _answered(self, _: Ending = Code.OK) -> None:
         self._answering = None
         if self._is_closing:
             return

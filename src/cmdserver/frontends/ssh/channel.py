@@ -42,6 +42,9 @@ class Link(Protocol):
     def request_ended(self) -> None:
         """Count one less."""
 
+    def heard(self) -> None:
+        """Hear that the client has used a session, and so is not idle."""
+
 
 class Sending(Enum):
     """The state of a channel's output; each may follow those above it."""
@@ -97,7 +100,7 @@ class Channel:
 
     # Output
 
-    def write(self, stream: Stream, data: bytes) -> None:
+    def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:
         """Send output as soon as there is room for it; dropped once the channel is to be closed."""
         if data and self.sending is Sending.OPEN:
             self._waiting.append((stream, data))

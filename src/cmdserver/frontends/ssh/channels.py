@@ -19,14 +19,13 @@ any kind.
 """
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from twisted.conch.ssh.service import SSHService
-from twisted.internet.interfaces import IReactorTime
 
 from cmdserver.frontends.ssh import channel as channels
-from cmdserver.frontends.ssh.answers import Answers
 from cmdserver.frontends.ssh.channel import Channel, Link
+from cmdserver.frontends.ssh.programs import Context
 from cmdserver.frontends.ssh.session import Session
 from cmdserver.sshtransport.encoding import Fields, Malformed, string, uint32
 
@@ -45,30 +44,19 @@ _PROHIBITED, _UNKNOWN_TYPE, _SHORTAGE = 1, 3, 4
 _FORWARDING: Final = frozenset({b"direct-tcpip", b"direct-streamlocal@openssh.com", b"tun@openssh.com", b"x11"})
 
 
-class Connection(Link, Protocol):
-    """The connection, as its channels see it."""
-
-    def heard(self) -> None:
-        """Hear that the client has used a session, and so is not idle."""
-
-
 class Channels(SSHService):
     """The channels of one connection, for somebody who has logged in.
 
     Args:
-        connection: Sends packets.
-        answers: Answers requests.
-        clock: For sessions.
-        permits_pty: Whether sessions may have terminals.
+        link: Sends packets.
+        context: What the sessions share.
     """
 
     name = b"ssh-connection"
 
-    def __init__(self, connection: Connection, answers: Answers, clock: IReactorTime, *, permits_pty: bool) -> None:
-        self._connection = connection
-        self._answers = answers
-        self._clock = clock
-        self._permits_pty = permits_pty
+    def __init__(self, link: Link, context: Context) -> None:
+        self._link = link
+        self._context = context
         self._sessions: dict[int, Session] = {}
         self._next = 0
         #: Whether no more sessions are opened: the client has promised to want none, or the connection is to end.
@@ -89,7 +77,7 @@ class Channels(SSHService):
         """
         self._RECEIVE[messageNum](self, Fields(packet))
         if messageNum in self._USES_A_SESSION:
-            self._connection.heard()
+            self._link.heard()
 
     def serviceStopped(self) -> None:
         """Cancel all requests: the connection is gone."""
@@ -130,7 +118,7 @@ class Channels(SSHService):
         if kind == b"no-more-sessions@openssh.com":
             self._is_closed = True
         if wants_reply:
-            self._connection.sendPacket(REQUEST_FAILURE, b"")
+            self._link.sendPacket(REQUEST_FAILURE, b"")
 
     def _open(self, packet: Fields) -> None:
         kind, peer_number, window, largest = packet.string(), packet.uint32(), packet.uint32(), packet.uint32()
@@ -142,15 +130,14 @@ class Channels(SSHService):
         elif self._is_closed:
             self._refuse(peer_number, _PROHIBITED, b"no more sessions")
         else:
-            link, number, self._next = self._connection, self._next, (self._next + 1) % 2**32
-            channel = Channel(link, peer_number, window, largest)
-            self._sessions[number] = Session(channel, self._answers, self._clock, permits_pty=self._permits_pty)
+            link, number, self._next = self._link, self._next, (self._next + 1) % 2**32
+            self._sessions[number] = Session(self._context, Channel(link, peer_number, window, largest))
             numbers = (peer_number, number, channels.WINDOW_BYTES, channels.PACKET_BYTES)
             link.sendPacket(OPEN_CONFIRMATION, b"".join(map(uint32, numbers)))
             link.heard()
 
     def _refuse(self, peer_number: int, reason: int, text: bytes) -> None:
-        self._connection.sendPacket(OPEN_FAILURE, uint32(peer_number) + uint32(reason) + string(text) + string(b""))
+        self._link.sendPacket(OPEN_FAILURE, uint32(peer_number) + uint32(reason) + string(text) + string(b""))
 
     def _window_adjust(self, packet: Fields) -> None:
         session = self._session(packet)

@@ -15,17 +15,17 @@ from twisted.conch.ssh.transport import (
     DISCONNECT_TOO_MANY_CONNECTIONS,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
+from twisted.logger import FilteringLogObserver, Logger, LogLevel, LogLevelFilterPredicate, globalLogPublisher
 from twisted.python.failure import Failure
 
 from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
 from cmdserver.core.errors import Busy
 from cmdserver.core.model import Caller
 from cmdserver.frontends.common.interface import FrontEndContext
-from cmdserver.frontends.ssh.answers import Answers
+from cmdserver.frontends.common.interpreter import Interpreter
 from cmdserver.frontends.ssh.authentication import SUCCESS, Authentication
 from cmdserver.frontends.ssh.channels import Channels
-from cmdserver.frontends.ssh.silent import SilentLogger
+from cmdserver.frontends.ssh.programs import Context
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.connection_table import Connections
 from cmdserver.net.lingering import LINGER_SECONDS
@@ -63,21 +63,13 @@ class Event(Enum):
     DISCONNECTED = auto()
 
 
-#: Each state's events, and the states to which they lead; others cannot happen in it.
+#: By state, the events that can happen in it and the states to which they lead; `Event.DISCONNECTED` always can.
 TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
-    State.KEY_EXCHANGE: {Event.LOGIN_BEGINS: State.LOGIN, Event.DISCONNECTED: State.OVER},
-    State.LOGIN: {
-        Event.LOGGED_IN: State.OPEN,
-        Event.FAREWELL: State.LAST_LOGIN,
-        Event.DISCONNECTED: State.OVER,
-    },
-    State.LAST_LOGIN: {
-        Event.LOGGED_IN: State.CLOSING,
-        Event.FAREWELL: State.LAST_LOGIN,
-        Event.DISCONNECTED: State.OVER,
-    },
-    State.OPEN: {Event.FAREWELL: State.CLOSING, Event.DISCONNECTED: State.OVER},
-    State.CLOSING: {Event.FAREWELL: State.CLOSING, Event.DISCONNECTED: State.OVER},
+    State.KEY_EXCHANGE: {Event.LOGIN_BEGINS: State.LOGIN},
+    State.LOGIN: {Event.LOGGED_IN: State.OPEN, Event.FAREWELL: State.LAST_LOGIN},
+    State.LAST_LOGIN: {Event.LOGGED_IN: State.CLOSING, Event.FAREWELL: State.LAST_LOGIN},
+    State.OPEN: {Event.FAREWELL: State.CLOSING},
+    State.CLOSING: {Event.FAREWELL: State.CLOSING},
     State.OVER: dict.fromkeys(Event, State.OVER),
 }
 
@@ -95,7 +87,8 @@ class SSHConnection(ServerTransport):
 
     #: All that a client without a login learns of us: no version.
     ourVersionString = b"SSH-2.0-cmdserver"
-    _log = SilentLogger()
+    #: Conch's, of which only mistakes of ours are news: not what a client makes it say about every packet.
+    _log = Logger(observer=FilteringLogObserver(globalLogPublisher, [LogLevelFilterPredicate(LogLevel.error)]))
     #: Services raise nothing but `Malformed` at what a client sends; everything else is a mistake of ours.
     parserErrors = ()
 
@@ -173,8 +166,9 @@ class SSHConnection(ServerTransport):
         # The names are Conch's; with these set, keys may be exchanged again.
         self.avatar, self.logoutFunction = caller, _nothing
         self.sendPacket(SUCCESS, b"")
-        answers = Answers(caller, self._context.dispatcher, self._context.limits().line_bytes)
-        self.setService(Channels(self, answers, self._context.clock, permits_pty=caller.permits_pty))
+        dispatcher, clock, limits = self._context.dispatcher, self._context.clock, self._context.limits()
+        context = Context(caller, dispatcher, Interpreter(dispatcher), clock, limits.line_bytes)
+        self.setService(Channels(self, context))
         if self._state is State.CLOSING:
             self.service.close_when_idle()
         self._expect()
@@ -247,7 +241,7 @@ class SSHConnection(ServerTransport):
     # Steps
 
     def _move(self, event: Event) -> None:
-        self._state = TRANSITIONS[self._state][event]
+        self._state = State.OVER if event is Event.DISCONNECTED else TRANSITIONS[self._state][event]
 
     def _begin_login(self) -> Authentication:
         self._move(Event.LOGIN_BEGINS)

@@ -1,7 +1,4 @@
-"""The front end of an SSH listener: its host keys, and who gets as far as a connection.
-
-Rule of this file: it knows no packets.
-"""
+"""The front end of an SSH listener: its host keys, and which clients are accepted."""
 
 import os
 from collections.abc import Iterable

@@ -7,12 +7,9 @@ reader of lines if there is none. Environment, X11, agents and subsystems are re
 from collections.abc import Callable
 from typing import Final
 
-from twisted.internet.interfaces import IReactorTime
-
-from cmdserver.frontends.ssh.answers import Answers
 from cmdserver.frontends.ssh.channel import Channel, Sending
 from cmdserver.frontends.ssh.lines import Lines
-from cmdserver.frontends.ssh.programs import Command, Program
+from cmdserver.frontends.ssh.programs import Command, Context, Program
 from cmdserver.frontends.ssh.shell import Shell
 from cmdserver.sshtransport.encoding import Fields
 
@@ -27,23 +24,19 @@ class Session:
     """One session.
 
     Args:
+        context: What it shares with others.
         channel: Its input and output.
-        answers: Answers its requests.
-        clock: For its program.
-        permits_pty: Whether it may have a terminal.
     """
 
-    __slots__ = ("_answers", "_clock", "_columns", "_permits_pty", "channel", "program")
+    __slots__ = ("_columns", "_context", "channel", "program")
 
-    def __init__(self, channel: Channel, answers: Answers, clock: IReactorTime, *, permits_pty: bool) -> None:
+    def __init__(self, context: Context, channel: Channel) -> None:
+        self._context = context
         self.channel = channel
-        self._answers = answers
-        self._clock = clock
-        self._permits_pty = permits_pty
         #: The terminal's width, once there is a terminal.
         self._columns: int | None = None
         #: What runs; a plain `Program` until something is asked for.
-        self.program = Program(answers, channel)
+        self.program = Program(context, channel)
 
     def request(self, kind: bytes, details: Fields) -> Then | None:
         """Decide about a request.
@@ -83,7 +76,7 @@ class Session:
         return type(self.program) is Program and self.channel.sending is Sending.OPEN
 
     def _request_terminal(self, details: Fields) -> Then | None:
-        if not self._permits_pty or not self._may_begin or self._columns is not None:
+        if not self._context.caller.permits_pty or not self._may_begin or self._columns is not None:
             return None
         details.string()  # TERM: what is drawn here, all of them know
         self._columns = details.uint32()
@@ -109,12 +102,10 @@ class Session:
         return start
 
     def _make(self, command: bytes | None) -> Program:
-        answers, channel = self._answers, self.channel
-        if command is not None or answers.is_forced:
-            return Command(answers, channel, command or b"", is_at_terminal=self._columns is not None)
-        if self._columns is not None:
-            return Shell(answers, channel, self._clock, self._columns)
-        return Lines(answers, channel, self._clock)
+        context, channel = self._context, self.channel
+        if command is not None or context.caller.forced_words is not None:
+            return Command(context, channel, command or b"", is_at_terminal=self._columns is not None)
+        return Lines(context, channel) if self._columns is None else Shell(context, channel, self._columns)
 
     def _interruption(self, signal: str) -> Then:
         return lambda: self.program.interrupt(signal) if self.channel.sending is Sending.OPEN else None

@@ -28,7 +28,8 @@ from cmdserver.dispatch.request_log import RequestLog
 from cmdserver.dispatch.requests import Job
 from cmdserver.dispatch.scheduler import Scheduler
 from cmdserver.execution.local_backend import LocalBackend
-from cmdserver.execution.process_group import ProcessGroup
+from cmdserver.execution.posix import ProcessGroup
+from cmdserver.execution.posix_spawn import signal_or_log
 from cmdserver.execution.runner import Runner
 from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.limits.fair_queue import FairQueue
@@ -159,10 +160,10 @@ class FakeProcess:
         self._host.clock.callLater(0, self._close_ours)
 
     def signal_group(self, number: int) -> None:
-        self._group.signal(signal.Signals(number))
+        signal_or_log(self._group, number)
 
     def look_at_group(self) -> None:
-        self._group.is_gone()
+        self._group.look()
 
     # What its test does with it
 

@@ -122,11 +122,17 @@ class LimitTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.changes: list[tuple[int, tuple[int, int]]] = []
-        self.patch(resource, "setrlimit", lambda which, limits: self.changes.append((which, limits)))
+        self.patch(resource, "setrlimit", self.change)
 
     def let(self, soft: int, hard: int) -> None:
         """Be started with these limits."""
-        self.patch(resource, "getrlimit", lambda _: (soft, hard))
+        self.limits = (soft, hard)
+        self.patch(resource, "getrlimit", lambda _: self.limits)
+
+    def change(self, which: int, limits: tuple[int, int]) -> None:
+        """Have these limits from now on."""
+        self.changes.append((which, limits))
+        self.limits = limits
 
     def test_enough_is_left_alone(self) -> None:
         """A limit that is high enough is not touched, and commands need no other."""

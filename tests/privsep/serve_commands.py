@@ -13,10 +13,11 @@ from typing import Any
 from cmdserver.files.credential_files import Credentials
 from cmdserver.privsep import __main__ as runner
 from cmdserver.privsep import linux
+from cmdserver.privsep.channel import Channel
 from cmdserver.privsep.marks import Marks
 from cmdserver.privsep.runner.launching import Launcher
 from cmdserver.privsep.runner.runs import Runs
-from cmdserver.privsep.runner.serving import Channel, Server
+from cmdserver.privsep.runner.serving import Server
 from cmdserver.privsep.runner.succession import Forked
 
 

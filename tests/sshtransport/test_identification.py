@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.sshtransport.identification import MAX_LINE_BYTES, Identification, NotSSH, read
+from cmdserver.sshtransport.identification import MAX_LINE_BYTES, NotSSH, read
 
 
 class ReadTests(SynchronousTestCase):
@@ -13,7 +13,7 @@ class ReadTests(SynchronousTestCase):
         for line in (b"SSH-2.0-OpenSSH_9.2p1 Debian-2", b"SSH-1.99-x", b"SSH-2.0-"):
             for end in (b"\r\n", b"\n"):
                 with self.subTest(line=line, end=end):
-                    self.assertEqual(read(line + end + b"rest\n"), Identification(line=line, size=len(line) + len(end)))
+                    self.assertEqual(read(line + end + b"rest\n"), (line, len(line) + len(end)))
 
     def test_what_is_none_is_refused_at_once(self) -> None:
         """Other protocols, other versions, what is not printable, and lines that do not end."""
@@ -38,7 +38,7 @@ class ReadTests(SynchronousTestCase):
         """RFC 4253 section 4.2: 255 bytes with the end."""
         line = b"SSH-2.0-" + b"x" * (MAX_LINE_BYTES - 10)
 
-        self.assertEqual(read(line + b"\r\n"), Identification(line=line, size=MAX_LINE_BYTES))
+        self.assertEqual(read(line + b"\r\n"), (line, MAX_LINE_BYTES))
 
     @given(st.binary(max_size=20), st.booleans())
     def test_less_is_waited_for_only_if_more_can_help(self, data: bytes, is_prefixed: bool) -> None:

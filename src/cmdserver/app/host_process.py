@@ -11,6 +11,8 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
+from cmdserver.execution.posix import raise_descriptor_limit
+
 #: Besides connections and pipes: listening sockets, logs, the reactor's own.
 _OTHER_DESCRIPTORS = 64
 
@@ -54,19 +56,16 @@ def allow_connections(descriptors: int) -> tuple[int, int] | None:
         The limits, soft and hard, that we had, if they were changed: commands get those, as programs that use select()
         must not have more.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = descriptors + _OTHER_DESCRIPTORS
-    if soft < needed:
-        possible = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
-        if possible < needed:
-            _log.warn(
-                "{possible} descriptors may be open, [limits] may need {needed}; lower connections or raise that",
-                possible=possible,
-                needed=needed,
-            )
-        return (soft, hard) if possible != soft else None
-    return None
+    before = raise_descriptor_limit(needed)
+    possible, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if possible < needed:
+        _log.warn(
+            "{possible} descriptors may be open, [limits] may need {needed}; lower connections or raise that",
+            possible=possible,
+            needed=needed,
+        )
+    return before
 
 
 def tell_systemd(state: str) -> None:

@@ -118,7 +118,7 @@ class CmdserverService(Service):
     def _open_listeners(self) -> None:
         """Build everything as the daemon's user, and open the listeners, which may take root."""
         try:
-            with self._rights.as_successor():
+            with self._rights.as_target_user():
                 self._composition = Composition(
                     self._reactor,
                     self._configuration,
@@ -130,7 +130,7 @@ class CmdserverService(Service):
                 )
                 tls = self._composition.load_tls(self._configuration, reader_for(self._target_user))
             for listening in self._configuration.listening:
-                with self._rights.as_successor():
+                with self._rights.as_target_user():
                     listener = self._composition.listener(listening, tls)
                 open_listener(self._listeners, listener, self._rights)
             self._reloader = Reloader(

@@ -124,12 +124,11 @@ def prepare_directory_for(
             _require_takeable(path, status.st_uid, target_user, numbers or Numbers())
             names = os.listdir(descriptor)  # noqa: PTH208 - of a descriptor
             _require_ours(path, names, more)
-            try:
-                _hand_over(descriptor, target_user, [each for each in names if _is_ours(each, more)], status.st_uid)
-            except OSError as error:
-                raise CannotStart(
-                    f"cmdserver: state directory {path} cannot be given to {target_user.name}: {error.strerror}"
-                ) from error
+            _hand_over(descriptor, target_user, [each for each in names if _is_ours(each, more)], status.st_uid)
+    except OSError as error:
+        os.close(descriptor)
+        text = f"state directory {path} cannot be given to {target_user.name}: {error.strerror}"
+        raise CannotStart(f"cmdserver: {text}") from error
     except BaseException:
         os.close(descriptor)
         raise

@@ -13,7 +13,7 @@ from typing import Self
 import msgspec
 
 from cmdserver.config.configuration import Configuration
-from cmdserver.config.decoding import Mistake, Mistakes, Reader, dotted
+from cmdserver.config.decoding import Mistake, Mistakes, TomlReader, dotted
 from cmdserver.config.host import Host
 from cmdserver.config.schema import TLS, Settings
 from cmdserver.config.validation.commands import CommandChecks
@@ -106,7 +106,7 @@ def configure(
     Raises:
         Mistakes: All that is wrong.
     """
-    reader = Reader(text)
+    reader = TomlReader(text)
     settings = reader.read(Settings)
     if settings is None:
         raise Mistakes(reader.mistakes)

@@ -1,11 +1,9 @@
-"""Start a process and be its transport: as few system calls and reactor events as there can be, and never a fork.
+"""Starts a process and is its transport, with few system calls and reactor events, and never with a fork.
 
 Why not the reactor's own spawnProcess: for each child it lists and queries every open descriptor (1875 commands a
 second with none open, 65 with 10,000), leaves the child in the daemon's process group, and forks the whole daemon in
 Python as soon as a user or a directory is given. Here a child gets three ``dup2`` actions and a session of its own;
 all other descriptors are close-on-exec (`cmdserver.app.host_process` sees to those that we were started with).
-
-Rule of this file: it knows nothing of commands, limits or callers.
 """
 
 import contextlib
@@ -18,11 +16,14 @@ from typing import Any, cast
 from twisted.internet import process
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorFDSet, IReactorProcess
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.execution.pipes import Piped, reason_of
-from cmdserver.execution.process_group import ProcessGroup
+from cmdserver.execution.posix import ProcessGroup, ignored_signals, open_null, output_pipes, spawn
+
+_log = Logger()
 
 
 @implementer(IReactorProcess)
@@ -37,9 +38,8 @@ class Spawner:
     def __init__(self, reactor: IReactorFDSet, descriptor_limit: tuple[int, int] | None = None) -> None:
         self._reactor = reactor
         self._descriptor_limit = descriptor_limit
-        self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        #: What the daemon ignores (Python ignores SIGPIPE, nohup SIGHUP) a child must not ignore.
-        self._ignored = [each for each in signal.valid_signals() if signal.getsignal(each) == signal.SIG_IGN]
+        self._null = open_null()
+        self._ignored = ignored_signals()
 
     def spawnProcess(
         self,
@@ -62,38 +62,14 @@ class Spawner:
         if path is not None or uid is not None or gid is not None or usePTY or childFDs is not None:
             message = "a directory, a user, a terminal or descriptors need a fork, and the daemon is never forked"
             raise ValueError(message)
-        descriptors: list[int] = []
-        try:
-            descriptors += os.pipe()
-            descriptors += os.pipe()
-            output, output_end, errors, errors_end = descriptors
-            pid = os.posix_spawn(
-                executable,
-                list(args),
-                env or {},
-                # All sources are above 2 (process.isolate_descriptors), so no action overwrites the source of another.
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, self._null, 0),
-                    (os.POSIX_SPAWN_DUP2, output_end, 1),
-                    (os.POSIX_SPAWN_DUP2, errors_end, 2),
-                ],
-                setsid=True,
-                setsigmask=(),
-                setsigdef=self._ignored,
-            )
-        except BaseException:
-            for descriptor in descriptors:
-                os.close(descriptor)
-            raise
-        os.close(output_end)
-        os.close(errors_end)
-        os.set_blocking(output, False)
-        os.set_blocking(errors, False)
+        with output_pipes() as pipes:
+            descriptors = {0: self._null, 1: pipes.stdout_end, 2: pipes.stderr_end}
+            pid = spawn(executable, args, env or {}, descriptors, self._ignored)
         if self._descriptor_limit is not None:
             with contextlib.suppress(OSError):  # it is gone already
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, self._descriptor_limit)
         child = Child(self._reactor, processProtocol, pid)
-        child.begin({1: output, 2: errors})
+        child.begin({1: pipes.stdout, 2: pipes.stderr})
         return child
 
 
@@ -150,8 +126,17 @@ class Child(Piped):
 
     def signal_group(self, number: int) -> None:
         """Signal everybody who is in its process group."""
-        self._group.signal(signal.Signals(number))
+        signal_or_log(self._group, number)
 
     def look_at_group(self) -> None:
         """Take note of it if nobody is left in the group: its number may be another's then."""
-        self._group.is_gone()
+        self._group.look()
+
+
+def signal_or_log(group: ProcessGroup, number: int) -> None:
+    """Signal a process group; that we may not is for the log, as the run's time limit will be met all the same."""
+    try:
+        group.signal(number)
+    except PermissionError as error:
+        name = signal.Signals(number).name
+        _log.error("cannot send {signal} to process group {group}: {error}", signal=name, group=group.id, error=error)

@@ -5,7 +5,6 @@ Not for people: the daemon starts it, and it reads requests from that socket, an
 
 import gc
 import os
-import resource
 import signal
 import socket
 import sys
@@ -14,9 +13,11 @@ from pathlib import Path
 from cmdserver.config.decoding import Mistakes
 from cmdserver.config.host import Host
 from cmdserver.config.loading import Source, configure, load
+from cmdserver.execution.posix import raise_descriptor_limit
 from cmdserver.files.credential_files import Credentials
 from cmdserver.files.stale_files import remove_pid_file, remove_sockets
 from cmdserver.privsep import linux
+from cmdserver.privsep.channel import Channel
 from cmdserver.privsep.marks import Marks
 from cmdserver.privsep.messages import Read, Trouble, encode
 from cmdserver.privsep.orders import Orders
@@ -25,12 +26,15 @@ from cmdserver.privsep.runner.allowance import Allowance, Allowed, mistaken
 from cmdserver.privsep.runner.control_groups import ControlGroups, find_place
 from cmdserver.privsep.runner.launching import Launcher
 from cmdserver.privsep.runner.runs import Runs
-from cmdserver.privsep.runner.serving import Channel, Server
+from cmdserver.privsep.runner.serving import Server
 from cmdserver.privsep.runner.strays import end_marked
 from cmdserver.privsep.runner.succession import Forked, Succession
 
 #: The daemon's end is the other one.
 _CONNECTION = 3
+#: Descriptors of ours for each run: ends of pipes, and what tells whether it has begun.
+_PIPES_OF_A_RUN = 4
+_OTHER_DESCRIPTORS = 64
 
 
 def main(orders: Orders) -> None:
@@ -51,7 +55,7 @@ def main(orders: Orders) -> None:
     kept.give_up_others(allowance.commands)
     linux.hide_memory()
     groups = groups.if_usable() if groups is not None else None
-    launcher = Launcher(_allow_descriptors(allowance.most), groups)
+    launcher = Launcher(raise_descriptor_limit(_PIPES_OF_A_RUN * allowance.most + _OTHER_DESCRIPTORS), groups)
     deaths = _deaths()
     succession = Succession()
     marks = Marks(orders.family)
@@ -61,7 +65,7 @@ def main(orders: Orders) -> None:
     while True:
         channel = Channel(connection)
         if is_replacement:
-            channel.post(Trouble("the runner process did not answer for too long, and was ended by its standby"), ())
+            channel.post(Trouble("the runner process did not answer for too long, and was ended by its standby"))
         runs = Runs(launcher, marks, channel.post, groups, succession.standbys)
         server = Server(channel, runs, allowance, credentials, succession, deaths)
         predecessor = os.getpid()
@@ -97,16 +101,6 @@ def _read(file: str, kept: Kept) -> Allowed:
     configuration = configure(source.text, Host(), lambda _: None)
     kept.require(configuration.commands)
     return Allowed(source, configuration)
-
-
-def _allow_descriptors(runs: int) -> tuple[int, int] | None:
-    """Have room for the pipes of so many runs; return the limits that commands are to have, if they were changed."""
-    soft, hard = limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = 4 * runs + 64
-    if soft >= needed:
-        return None
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed if hard == resource.RLIM_INFINITY else min(needed, hard), hard))
-    return limits
 
 
 def _deaths() -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from cmdserver.config.decoding import Mistake, Mistakes
 from cmdserver.core.model import Command, TargetUser
+from cmdserver.execution import posix
 from cmdserver.privsep import linux
 from cmdserver.privsep.linux import Capability
 
@@ -63,9 +64,7 @@ def become(target_user: TargetUser) -> None:
     Raises:
         OSError: The kernel refuses.
     """
-    os.setgroups([])
-    os.setresgid(target_user.gid, target_user.gid, target_user.gid)
-    os.setresuid(target_user.uid, target_user.uid, target_user.uid)
+    posix.become(target_user.uid, target_user.gid)
     if 0 in {*os.getresuid(), *os.getresgid(), *os.getgroups()}:
         text = f"still root after becoming {target_user.name}"
         raise OSError(text)

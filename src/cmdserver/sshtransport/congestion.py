@@ -6,7 +6,7 @@ they become many, no more messages are read until the peer has taken them: what 
 """
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
@@ -16,26 +16,16 @@ from zope.interface import implementer
 MAX_EXCESS_BYTES: Final = 256 * 1024
 
 
-class Source(Protocol):
-    """Where input comes from, and can be stopped."""
-
-    def pauseProducing(self) -> None:
-        """Read no more."""
-
-    def resumeProducing(self) -> None:
-        """Read again."""
-
-
 @implementer(IPushProducer)
 class Congestion:
     """The one producer of the transport below.
 
     Args:
-        source: The input.
+        source: The transport below, whose input can be stopped.
         told: Called when `is_congested` changes.
     """
 
-    def __init__(self, source: Source, told: Callable[[], None]) -> None:
+    def __init__(self, source: IPushProducer, told: Callable[[], None]) -> None:
         self.is_congested = False
         self._source = source
         self._told = told

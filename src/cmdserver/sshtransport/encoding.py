@@ -1,6 +1,6 @@
 """The data types of SSH messages, RFC 4251 section 5, read strictly.
 
-Rule of this file: any bytes give values or `Malformed`, never another exception, and never a value that is shorter
+Rule: any bytes give values or `Malformed`, never another exception, and never a value that is shorter
 than its length says. (Conch's getNS takes what there is for what was announced.)
 """
 

@@ -1,7 +1,7 @@
 """Bytes to messages and messages to bytes, under the keys of the moment; what waits, and how a connection ends.
 
-Rules of this file: it does not know how keys come about. Whatever is wrong with what the peer says is raised, as
-`Disconnection`, `PacketCorrupt` or `Malformed`, and ends in `Framing.dataReceived`.
+Whatever is wrong with what the peer says is raised, as `Disconnection`, `PacketCorrupt` or `Malformed`, and is handled
+in `Framing.dataReceived`.
 """
 
 import os
@@ -121,8 +121,8 @@ class Framing(Dispatching):
         if peer is None:
             return b""
         self.gotVersion = True
-        self.otherVersionString = peer.line
-        rest, self.buf = self.buf[peer.size :], b""
+        self.otherVersionString, size = peer
+        rest, self.buf = self.buf[size:], b""
         if self.waitsForIdentification:
             self.sendKexInit()
         return rest

@@ -1,10 +1,9 @@
 """The lines with which both sides begin, RFC 4253 section 4.2: ``SSH-2.0-OpenSSH_9.2 Debian``.
 
-Rule of this file: a client's first line is its identification. Only servers may say something before theirs, so what
+Rule: a client's first line is its identification. Only servers may say something before theirs, so what
 else comes first is not an SSH client, and is waited for no longer than 255 bytes.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 #: With the line's end; from the RFC.
@@ -17,27 +16,15 @@ class NotSSH(Exception):  # noqa: N818
     """What the peer says is not the identification of an SSH 2 client."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identification:
-    """Who the peer says to be.
-
-    Attributes:
-        line: The line without its end, which is what is hashed in the key exchange.
-        size: How many bytes it took, with its end.
-    """
-
-    line: bytes
-    size: int
-
-
-def read(data: bytes) -> Identification | None:
+def read(data: bytes) -> tuple[bytes, int] | None:
     """Read the identification at the start of what was received.
 
     Args:
         data: Everything that was received so far.
 
     Returns:
-        The identification, or None if more is needed.
+        The line without its end, which is hashed in the key exchange, and its size with the end; or None if more is
+        needed.
 
     Raises:
         NotSSH: Whatever comes, this will not become one.
@@ -54,7 +41,7 @@ def read(data: bytes) -> Identification | None:
         raise NotSSH("no identification")
     if version not in _VERSIONS:
         raise NotSSH("another version of the protocol")
-    return Identification(line=line, size=end + 1)
+    return line, end + 1
 
 
 def _may_start(data: bytes) -> bool:

@@ -1,6 +1,6 @@
 """The server's part of the key exchange methods, and what keys are made of: RFC 8731, RFC 4253 sections 7.2 and 8.
 
-Rule of this file: no connection, no host key and no state. A private key lives for one call.
+Rule: a private key lives for one call.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,9 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
 
-from cmdserver.sshtransport.algorithms import CIPHER_SIZES, MAC_HASHES
 from cmdserver.sshtransport.encoding import mpint, string
-from cmdserver.sshtransport.negotiation import Suite
 
 X25519_BYTES: Final = 32
 #: FIPS 203, table 3.
@@ -152,40 +150,6 @@ class KeyMaterial:
         while len(key) < size:
             key += sha256(seed + key)
         return key[:size]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DirectionKeys:
-    """What protects one direction.
-
-    Attributes:
-        nonce: Where the cipher's counter or nonce begins; may be empty.
-        key: The cipher's.
-        mac_key: The MAC's; may be empty.
-    """
-
-    nonce: bytes
-    key: bytes
-    mac_key: bytes
-
-
-def inward_keys(material: KeyMaterial, suite: Suite) -> DirectionKeys:
-    """Derive the keys from client to server."""
-    return _keys(material, suite, b"A", b"C", b"E")
-
-
-def outward_keys(material: KeyMaterial, suite: Suite) -> DirectionKeys:
-    """Derive the keys from server to client."""
-    return _keys(material, suite, b"B", b"D", b"F")
-
-
-def _keys(material: KeyMaterial, suite: Suite, nonce: bytes, key: bytes, mac: bytes) -> DirectionKeys:
-    sizes = CIPHER_SIZES[suite.cipher]
-    return DirectionKeys(
-        nonce=material.derive(nonce, sizes.nonce),
-        key=material.derive(key, sizes.key),
-        mac_key=b"" if suite.mac is None else material.derive(mac, MAC_HASHES[suite.mac]().digest_size),
-    )
 
 
 def _x25519(theirs: bytes, private: X25519PrivateKey) -> bytes:

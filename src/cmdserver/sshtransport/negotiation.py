@@ -1,10 +1,6 @@
-"""The message KEXINIT, and what follows from a client's and a server's: RFC 4253 section 7.1.
+"""The messages KEXINIT (RFC 4253 section 7.1) and EXT_INFO (RFC 8308), and the algorithms that both sides agree on."""
 
-Rule of this file: for each kind of algorithm the first of the client's that the server has is taken. A cipher that
-authenticates needs no MAC, so then none has to match (OpenSSH's PROTOCOL, section 1.6).
-"""
-
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Final, Self
 
 from cmdserver.sshtransport.algorithms import CIPHER_SIZES, USER_KEYS
@@ -85,19 +81,8 @@ class KexInit:
         Args:
             cookie: 16 unforeseeable bytes.
         """
-        lists = (
-            self.key_exchanges,
-            self.host_keys,
-            self.ciphers_in,
-            self.ciphers_out,
-            self.macs_in,
-            self.macs_out,
-            self.compressions_in,
-            self.compressions_out,
-            (),
-            (),
-        )
-        return b"".join((cookie, *map(name_list, lists), bytes((self.is_followed,)), uint32(0)))
+        *lists, is_followed = astuple(self)
+        return b"".join((cookie, *map(name_list, (*lists, (), ())), bytes((is_followed,)), uint32(0)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +118,9 @@ class Agreed:
 
 
 def agree(client: KexInit, server: KexInit) -> Agreed:
-    """Find what both have.
+    """Take, of each kind of algorithm, the first of the client's that the server has.
 
+    A cipher that authenticates needs no MAC, so then none has to match (OpenSSH's PROTOCOL, section 1.6).
     Names that only announce something never match: client and server have different ones.
 
     Raises:

@@ -1,7 +1,6 @@
 """How payloads become packets and packets payloads, RFC 4253 section 6.
 
-Rules of this file: it knows no connection, and no key. A packet is opened only after its tag was found right; whatever
-is wrong with one is the same `PacketCorrupt`, so that nobody learns from an answer *what* was wrong.
+Rule: whatever is wrong with a packet is the same `PacketCorrupt`, so that no answer tells *what* was wrong.
 """
 
 import os

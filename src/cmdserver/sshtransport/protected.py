@@ -6,7 +6,7 @@
 3. Each sends NEWKEYS as its last packet under its old key. The next one is under the new key, and has the number 0 if
    both are strict. Our output goes on at once; input is read with the old key until the peer's NEWKEYS comes.
 
-Rule of this file: the two directions change keys independently of each other, and a key comes into use together with
+Rule: the two directions change keys independently of each other, and a key comes into use together with
 its count of packets and bytes.
 """
 
@@ -17,10 +17,10 @@ from twisted.conch.ssh.transport import DISCONNECT_KEY_EXCHANGE_FAILED, DISCONNE
 from cmdserver.sshtransport import algorithms, strict
 from cmdserver.sshtransport.dispatching import Disconnection
 from cmdserver.sshtransport.framing import Framing
-from cmdserver.sshtransport.key_exchange import KeyMaterial, inward_keys, outward_keys
+from cmdserver.sshtransport.key_exchange import KeyMaterial
 from cmdserver.sshtransport.negotiation import COOKIE_BYTES, Agreed, KexInit, NothingInCommon, agree
 from cmdserver.sshtransport.packets import Protection
-from cmdserver.sshtransport.protections import protection
+from cmdserver.sshtransport.protections import INWARD, OUTWARD, protection
 from cmdserver.sshtransport.strict import Phase
 
 
@@ -139,11 +139,8 @@ class ProtectedTransport(Framing):
         if self.sessionID is None:
             self.sessionID = exchange_hash
         material = KeyMaterial(secret=secret, exchange_hash=exchange_hash, session_id=self.sessionID)
-        inward, outward = self._agreed.inward, self._agreed.outward
-        if self.isClient:
-            sealed, opened = (inward, inward_keys(material, inward)), (outward, outward_keys(material, outward))
-        else:
-            sealed, opened = (outward, outward_keys(material, outward)), (inward, inward_keys(material, inward))
+        inward, outward = (self._agreed.inward, material, INWARD), (self._agreed.outward, material, OUTWARD)
+        sealed, opened = (inward, outward) if self.isClient else (outward, inward)
         self._next_opener = protection(*opened)
         self._phase = Phase.CHANGING
         self._send(strict.NEWKEYS, b"")

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.hashes import HashAlgorithm
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
-from cmdserver.sshtransport.algorithms import LEGACY_MACS, MAC_HASHES
-from cmdserver.sshtransport.key_exchange import DirectionKeys
+from cmdserver.sshtransport.algorithms import CIPHER_SIZES, LEGACY_MACS, MAC_HASHES
+from cmdserver.sshtransport.key_exchange import KeyMaterial
 from cmdserver.sshtransport.negotiation import Suite
 from cmdserver.sshtransport.packets import LENGTH_BYTES, PacketCorrupt, Protection, pad
 
@@ -37,24 +37,34 @@ CHACHA_PADDED_BYTES: Final = 8
 CHACHA_BLOCK_BYTES: Final = 64
 POLY1305_TAG_BYTES: Final = 16
 
+#: By which letters nonce, key and MAC key of a direction are derived (RFC 4253 section 7.2): from client to server.
+INWARD: Final = (b"A", b"C", b"E")
+#: From server to client.
+OUTWARD: Final = (b"B", b"D", b"F")
+
 Random = Callable[[int], bytes]
 
 
-def protection(suite: Suite, keys: DirectionKeys, random: Random = os.urandom) -> Protection:
+def protection(
+    suite: Suite, material: KeyMaterial, letters: tuple[bytes, bytes, bytes], random: Random = os.urandom
+) -> Protection:
     """Make the protection of one direction.
 
     Args:
         suite: What was agreed on.
-        keys: As long as the suite needs them.
+        material: What its keys are derived from.
+        letters: `INWARD` or `OUTWARD`.
         random: Gives that many unforeseeable bytes, for padding.
     """
+    sizes = CIPHER_SIZES[suite.cipher]
+    nonce, key = material.derive(letters[0], sizes.nonce), material.derive(letters[1], sizes.key)
     if suite.mac is not None:
-        is_legacy = suite.mac in LEGACY_MACS
         algorithm = MAC_HASHES[suite.mac]()
-        return AESCTRWithHMAC(keys.key, keys.nonce, keys.mac_key, algorithm, random, encrypts_first=not is_legacy)
-    if keys.nonce:
-        return AESGCMPackets(keys.key, keys.nonce, random)
-    return ChaCha20Poly1305(keys.key, random)
+        mac_key = material.derive(letters[2], algorithm.digest_size)
+        return AESCTRWithHMAC(key, nonce, mac_key, algorithm, random, encrypts_first=suite.mac not in LEGACY_MACS)
+    if nonce:
+        return AESGCMPackets(key, nonce, random)
+    return ChaCha20Poly1305(key, random)
 
 
 class AESCTRWithHMAC:

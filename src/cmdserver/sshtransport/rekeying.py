@@ -1,7 +1,4 @@
-"""When keys have been used enough: RFC 4253 section 9, RFC 4344 section 3, and what OpenSSH does.
-
-Rule of this file: time is passed in, in seconds of any clock that never goes back.
-"""
+"""When keys have been used enough: RFC 4253 section 9, RFC 4344 section 3, and what OpenSSH does."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -32,7 +29,7 @@ class KeyUse:
 
     Args:
         limits: After what it should be changed.
-        now: When it came into use.
+        now: When it came into use, in seconds of any clock that never goes back.
     """
 
     __slots__ = ("_limits", "_packets", "_since", "_size")

@@ -4,7 +4,7 @@ Terrapin (CVE-2023-48795): who is between client and server can insert messages 
 packets authentic, and cut as many away after it, unnoticed, if sequence numbers go on counting. Strict key exchange
 ends a connection on any message that the first exchange does not need, and starts the numbers again with every new key.
 
-Rule of this file: the first half holds for every client, whatever it announces: nobody has a reason to send anything
+Rule: the first half holds for every client, whatever it announces: nobody has a reason to send anything
 else. Only the second half needs both sides' consent.
 """
 

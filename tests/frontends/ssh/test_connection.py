@@ -1,7 +1,7 @@
 """Tests of whole connections, with real keys on a wire without time: from the accept to whatever end they come to."""
 
 import gc
-from typing import Any
+from typing import Any, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
@@ -14,12 +14,14 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Busy, LoginRefused, Throttled
 from cmdserver.core.model import Caller, Login
+from cmdserver.frontends.common.front_end import MOST_TURNED_AWAY
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.ssh.connection import TRANSITIONS, Event, State
-from cmdserver.frontends.ssh.front_end import MOST_PARTING, NOT_NOW, SSHFrontEnd
+from cmdserver.frontends.ssh.front_end import NOT_NOW, SSHFrontEnd
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.lingering import LINGER_SECONDS
 from cmdserver.net.proxied_endpoint import ProxyItself
@@ -47,11 +49,12 @@ class FakeListenerAuth:
         #: Who arrived, or was charged.
         self.sources: list[str] = []
 
-    def arrive(self, source: str) -> None:
+    def arrive(self, source: str) -> PendingLogin:
         if self.refusal is not None:
             raise self.refusal
         self.unauthenticated_connections += 1
         self.sources.append(source)
+        return PendingLogin(cast("ListenerAuth", self), source, is_counted=True)
 
     def settle(self, source: str) -> None:
         self.unauthenticated_connections -= 1
@@ -312,7 +315,7 @@ class WelcomeTests(ConnectionTestCase):
     def test_many_turned_away(self) -> None:
         """When too many are, the rest is told nothing at all."""
         self.composition.listener_auth.refusal = Busy("all", 5)
-        for _ in range(MOST_PARTING):
+        for _ in range(MOST_TURNED_AWAY):
             pipe = Pipe(1)
             pipe.is_stuck = True
             pipe.protocol = self.composition.front_end.buildProtocol(ADDRESS)

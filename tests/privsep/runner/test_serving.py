@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from cmdserver.privsep.messages import (
     REQUEST_BYTES,
     SIGKILL,
@@ -22,141 +20,12 @@ from cmdserver.privsep.messages import (
     Signal,
     Start,
     Trouble,
-    decode_report,
     encode,
 )
-from cmdserver.privsep.runner.serving import Channel, Server
+from cmdserver.privsep.runner.serving import Server
 from cmdserver.privsep.runner.succession import SIGN_SECONDS
 from tests.contracts import open_descriptors
-
-#: Of a few bytes; many more than a socket takes.
-_FLOOD = 20_000
-
-
-class _Channelled(SynchronousTestCase):
-    """What both have: a channel, and the daemon's end of it."""
-
-    def setUp(self) -> None:
-        self.daemon, runner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.addCleanup(self.daemon.close)
-        self.addCleanup(runner.close)
-        self.daemon.setblocking(False)
-        self.channel = Channel(runner)
-
-    def heard(self) -> list[Report]:
-        """Read what the daemon has been sent."""
-        reports: list[Report] = []
-        while True:
-            try:
-                packet = self.daemon.recv(65536)
-            except BlockingIOError:
-                return reports
-            if not packet:
-                return reports
-            reports.append(decode_report(packet))
-
-    def clog(self) -> int:
-        """Post until there is no room; return how many reports that took."""
-        for number in range(_FLOOD):
-            self.channel.post(Trouble("x"), ())
-            if self.channel.is_clogged:
-                return number + 1
-        raise AssertionError("there is always room")
-
-
-class ChannelTests(_Channelled):
-    """The socket."""
-
-    def test_descriptors_go_with_a_report(self) -> None:
-        """They are closed here when they were sent, and open there."""
-        reading, writing = os.pipe()
-        self.addCleanup(os.close, writing)
-        before = open_descriptors()
-
-        self.channel.post(Trouble("take it"), (reading,))
-
-        self.assertEqual(open_descriptors(), before - {reading})
-        packet, (taken,), _, _ = socket.recv_fds(self.daemon, 65536, 4)
-        self.addCleanup(os.close, taken)
-        os.write(writing, b"said")
-        self.assertEqual((decode_report(packet), os.read(taken, 9)), (Trouble("take it"), b"said"))
-
-    def test_what_there_is_no_room_for_waits(self) -> None:
-        """Nothing is lost and the order is kept when the daemon reads at last."""
-        posted = self.clog()
-        self.channel.post(Trouble("last"), ())
-
-        heard = self.heard()
-        while self.channel.is_clogged:
-            self.channel.flush()
-            heard += self.heard()
-
-        self.assertEqual(heard, [Trouble("x")] * posted + [Trouble("last")])
-
-    def test_what_waits_for_a_daemon_that_is_gone_is_closed(self) -> None:
-        """A dead daemon is no error here, and keeps no descriptor open."""
-        self.clog()
-        reading, writing = os.pipe()
-        os.close(writing)
-        self.channel.post(Trouble("x"), (reading,))
-
-        self.daemon.close()
-        self.channel.flush()
-
-        self.assertFalse(self.channel.is_clogged)
-        self.assertNotIn(reading, open_descriptors())
-        self.assertEqual(self.channel.receive(), b"")
-
-    def test_too_many_descriptors_in_flight_are_no_end(self) -> None:
-        """Whatever the kernel has against sending now (EMFILE, ETOOMANYREFS) is no reason to die of."""
-        troubles = [OSError(109, "Too many references: cannot splice"), OSError(105, "No buffer space available")]
-
-        def refused(*_: Any) -> int:
-            raise troubles[0]
-
-        reading, writing = os.pipe()
-        self.addCleanup(os.close, writing)
-        send_fds = socket.send_fds
-        self.patch(socket, "send_fds", refused)
-        self.channel.post(Trouble("x"), (reading,))
-        troubles.pop(0)
-        self.channel.flush()
-        self.assertTrue(self.channel.is_clogged)
-
-        self.patch(socket, "send_fds", send_fds)
-        self.channel.flush()
-
-        self.assertEqual(self.heard(), [Trouble("x")])
-
-    def test_nothing_is_none_and_the_end_is_empty(self) -> None:
-        """An empty socket, a packet, and the daemon's end are told apart."""
-        self.assertIsNone(self.channel.receive())
-        self.daemon.send(b"packet")
-        self.assertEqual(self.channel.receive(), b"packet")
-        self.daemon.close()
-        self.assertEqual(self.channel.receive(), b"")
-
-    def test_descriptors_that_somebody_sends_are_not_taken(self) -> None:
-        """The kernel closes what comes along with a request."""
-        before = open_descriptors()
-        for _ in range(50):
-            socket.send_fds(self.daemon, [b"packet"], [0] * 100)
-
-            self.assertEqual(self.channel.receive(), b"packet")
-
-        self.assertEqual(open_descriptors(), before)
-
-    def test_a_waiting_process_closes_its_copies(self) -> None:
-        """After a fork, who sends nothing keeps no pipe of a command open."""
-        self.clog()
-        reading, writing = os.pipe()
-        os.close(writing)
-        self.channel.post(Trouble("x"), (reading,))
-
-        self.channel.let_go()
-
-        self.assertNotIn(reading, open_descriptors())
-        self.assertFalse(self.channel.is_clogged)
+from tests.privsep.channels import ChannelTestCase
 
 
 class _Runs:
@@ -237,7 +106,7 @@ class _Succession:
         self.asked.append("dismiss")
 
 
-class ServerTests(_Channelled):
+class ServerTests(ChannelTestCase):
     """The loop; the test has said everything before it begins, and it ends when it has heard it all."""
 
     def setUp(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from cmdserver.config.daemon_user import shared_user_warning
-from cmdserver.config.decoding import Reader
+from cmdserver.config.decoding import TomlReader
 from cmdserver.config.host import Host
 from cmdserver.config.schema import TLS, CommandSettings, Limits, Settings, Web
 from cmdserver.core.addresses import Network, parse_network
@@ -37,7 +37,7 @@ class OtherChecks:
         host: Where users and directories are looked for.
     """
 
-    def __init__(self, reader: Reader, host: Host) -> None:
+    def __init__(self, reader: TomlReader, host: Host) -> None:
         self._reader = reader
         self._host = host
 

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
 from cmdserver.core.errors import CannotStart
+from cmdserver.execution.posix import next_death
 from cmdserver.files.safe_path import read_file
 from cmdserver.privsep import linux
 from cmdserver.privsep.daemon import starting
@@ -167,10 +168,7 @@ class RunnerProcess:
 
     def _reap(self) -> None:
         """Bury runners, and orphans of theirs: they are our only children."""
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
+        while next_death() is not None:
             pass
 
     def _lost(self) -> None:

@@ -15,8 +15,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.core.errors import Unavailable
+from cmdserver.privsep.channel import RETRY_SECONDS, Channel
 from cmdserver.privsep.daemon.fetching import Fetches
-from cmdserver.privsep.daemon.packets import Packets
 from cmdserver.privsep.daemon.remote_child import RemoteChild, close_all
 from cmdserver.privsep.messages import (
     REQUEST_BYTES,
@@ -33,6 +33,7 @@ from cmdserver.privsep.messages import (
     Start,
     Started,
     Trouble,
+    decode_report,
     encode,
 )
 
@@ -60,7 +61,7 @@ class Remote:
         self._reactor = reactor
         self._met = met
         self._lost = lost
-        self._packets: Packets | None = None
+        self._channel: Channel | None = None
         #: Of the runner that we speak to; -1 until it has introduced itself.
         self._generation = -1
         self._last_id = -1
@@ -72,7 +73,7 @@ class Remote:
 
     def attach(self, connection: socket.socket) -> None:
         """Speak to a runner through this socket; it is ours from now on."""
-        self._packets = Packets(connection)
+        self._channel = Channel(connection)
         self._reactor.addReader(self)
 
     @property
@@ -109,7 +110,7 @@ class Remote:
         packet = encode(Start(self._generation, self._last_id, str(executable), tuple(map(str, args[1:]))))
         if len(packet) > REQUEST_BYTES:
             raise OSError(errno.E2BIG, "the arguments are too long")
-        child = RemoteChild(self._reactor, processProtocol, self, self._last_id)
+        child = RemoteChild(self._reactor, processProtocol, self._last_id, self._signal)
         self._children[child.id] = child
         processProtocol.makeConnection(child)
         self._send(packet)
@@ -128,26 +129,21 @@ class Remote:
             self._read = read
         self._send(encode(request))
 
-    def signal(self, run_id: int, number: int) -> None:
-        """Have everything signalled that is left of a run."""
+    def _signal(self, run_id: int, number: int) -> None:
         self._send(encode(Signal(self._generation, run_id, number)))  # type: ignore[arg-type] # SIGTERM or SIGKILL
-
-    def forget(self, run_id: int) -> None:
-        """Expect nothing more of a run."""
-        self._children.pop(run_id, None)
 
     def say_goodbye(self) -> None:
         """Ask nothing more: the runner ends all that it runs, and itself, and then it is lost."""
-        if self._packets is not None:
-            self._packets.say_goodbye()
+        if self._channel is not None:
+            self._channel.end_sending()
 
     def close(self) -> None:
         """Let the runner end, and everything that it runs."""
-        if self._packets is not None:
+        if self._channel is not None:
             self._reactor.removeReader(self)
             self._reactor.removeWriter(self)
-            packets, self._packets = self._packets, None
-            packets.close()
+            channel, self._channel = self._channel, None
+            channel.close()
         self._generation = -1
         self._fetches.end()
 
@@ -161,7 +157,7 @@ class Remote:
 
     def fileno(self) -> int:
         """Say what to watch."""
-        return self._packets.fileno() if self._packets is not None else -1
+        return self._channel.fileno() if self._channel is not None else -1
 
     def logPrefix(self) -> str:
         """Name us in a log."""
@@ -170,40 +166,43 @@ class Remote:
     def doRead(self) -> None:
         """Take reports."""
         for _ in range(_REPORTS_IN_A_ROW):
-            if self._packets is None:
+            if self._channel is None or (received := self._channel.receive_with_descriptors()) is None:
                 return
+            packet, descriptors = received
             try:
-                report, descriptors = self._packets.receive()
-            except BlockingIOError:
-                return
-            except (ConnectionResetError, ValueError):
-                self._part()
+                report = decode_report(packet)
+            except ValueError:  # an empty packet is the end, and no report
+                self._lose()
                 return
             self.take(report, descriptors)
 
     def doWrite(self) -> None:
         """Send what waits."""
-        if self._packets is not None:
-            self._packets.flush()
-            if self._packets.is_clogged:
-                return
         self._reactor.removeWriter(self)
+        if self._channel is not None:
+            self._channel.flush()
+            self._wait_for_room(self._channel)
 
     def connectionLost(self, reason: Failure) -> None:
         """Twisted has met with an error of ours, and watches the socket no longer: there is no runner without it."""
         _log.failure("the runner process is not understood", reason)
-        self._part()
+        self._lose()
 
-    def _part(self) -> None:
+    def _lose(self) -> None:
         self.close()
         self._end_all()
         self._lost()
 
     def _send(self, packet: bytes) -> None:
-        if self._packets is not None:
-            self._packets.send(packet)
-            if self._packets.is_clogged:
-                self._reactor.addWriter(self)
+        if self._channel is not None:
+            self._channel.send(packet)
+            self._wait_for_room(self._channel)
+
+    def _wait_for_room(self, channel: Channel) -> None:
+        if channel.is_short:
+            self._reactor.callLater(RETRY_SECONDS, self.doWrite)
+        elif channel.is_clogged:
+            self._reactor.addWriter(self)
 
     # Reports
 
@@ -233,7 +232,8 @@ class Remote:
             return
         match report:
             case Started():
-                child.started(report.pid, descriptors)
+                if not child.started(report.pid, descriptors):
+                    del self._children[report.id]
             case Exited():
                 child.ended(report.status, is_alone=report.is_alone)
             case Ran():

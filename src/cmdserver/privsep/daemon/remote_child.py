@@ -1,11 +1,9 @@
-"""A process of the runner's, as its protocol in the daemon sees it.
-
-Rule of this file: it is told what happens by `remote`, and asks it for signals; it knows no socket.
-"""
+"""A process of the runner's, as its protocol in the daemon sees it."""
 
 import errno
 import os
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IProcessProtocol
@@ -15,18 +13,8 @@ from cmdserver.execution.pipes import Piped, reason_of
 from cmdserver.privsep.messages import SIGKILL, Ran
 
 
-class RunnerSide(Protocol):
-    """What is asked of whoever speaks to the runner."""
-
-    def signal(self, run_id: int, number: int) -> None:
-        """Have everything signalled that is left of a run."""
-
-    def forget(self, run_id: int) -> None:
-        """Expect nothing more of a run."""
-
-
 def close_all(_: object, descriptors: tuple[int, ...]) -> None:
-    """Take a report that nobody waits for any more."""
+    """Close the descriptors of a report that nobody waits for any more."""
     for descriptor in descriptors:
         os.close(descriptor)
 
@@ -37,31 +25,33 @@ class RemoteChild(Piped):
     Args:
         reactor: Watches the pipes.
         protocol: Is told what happens.
-        remote: The runner.
         run_id: By which the runner knows it.
+        signal: Has the runner signal everything that is left of a run, given its id.
     """
 
-    def __init__(self, reactor: Any, protocol: IProcessProtocol, remote: RunnerSide, run_id: int) -> None:
+    def __init__(
+        self, reactor: Any, protocol: IProcessProtocol, run_id: int, signal: Callable[[int, int], None]
+    ) -> None:
         super().__init__(reactor, protocol)
         self.id = run_id
-        self._remote = remote
+        self._signal = signal
         #: Whether there is nobody to be signalled.
         self._is_alone = False
         self._is_unwanted = False
 
-    def started(self, pid: int, descriptors: tuple[int, ...]) -> None:
-        """It runs."""
+    def started(self, pid: int, descriptors: tuple[int, ...]) -> bool:
+        """Read its output from now on; return False if that cannot be, and this is the end of it."""
         self.pid = pid
         if len(descriptors) == 2:  # noqa: PLR2004 - standard output and standard error
             self.open(dict(enumerate(descriptors, start=1)))
             if self._is_unwanted:
                 self.loseConnection()
-        else:
-            # We have no room for more descriptors, so the kernel has left some out.
-            close_all(None, descriptors)
-            self.signal_group(SIGKILL)
-            self._remote.forget(self.id)
-            self.refused(OSError(errno.EMFILE, "too many open files"))
+            return True
+        # We have no room for more descriptors, so the kernel has left some out.
+        close_all(None, descriptors)
+        self.signal_group(SIGKILL)
+        self.refused(OSError(errno.EMFILE, "too many open files"))
+        return False
 
     def ran(self, report: Ran, descriptors: tuple[int, ...]) -> None:
         """It has run, and quickly."""
@@ -96,7 +86,7 @@ class RemoteChild(Piped):
     def signal_group(self, number: int) -> None:
         """Have everybody signalled who is left of the run; after SIGKILL nobody will be."""
         if not self._is_alone:
-            self._remote.signal(self.id, number)
+            self._signal(self.id, number)
 
     def look_at_group(self) -> None:
         """The runner does."""

@@ -10,6 +10,7 @@ import sys
 
 from cmdserver.config.host import SEARCH_PATH
 from cmdserver.core.errors import CannotStart
+from cmdserver.execution.posix import open_null, spawn
 from cmdserver.privsep.messages import REPORT_BYTES, Read, Ready, decode_report
 from cmdserver.privsep.orders import Orders
 
@@ -34,23 +35,16 @@ def start(orders: Orders) -> socket.socket:
     environment = {"PATH": SEARCH_PATH, "LANG": "C"}
     if "PYTHONPATH" in os.environ:
         environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
-    with theirs:
-        try:
-            os.posix_spawn(
-                sys.executable,
-                argv,
-                environment,
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_DUP2, theirs.fileno(), _CONNECTION),
-                ],
-                setsid=True,
-                setsigmask=(),
-                setsigdef=[signal.SIGPIPE],
-            )
-        except BaseException:
-            ours.close()
-            raise
+    null = open_null()
+    try:
+        # The runner ignores itself what else we ignore.
+        spawn(sys.executable, argv, environment, {0: null, _CONNECTION: theirs.fileno()}, [signal.SIGPIPE])
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+        os.close(null)
     return ours
 
 

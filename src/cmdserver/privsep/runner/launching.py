@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from cmdserver.core.model import Command, Controls
+from cmdserver.execution.posix import become, ignored_signals, open_null, output_pipes, spawn
 from cmdserver.privsep import linux, marks
 from cmdserver.privsep.runner.control_groups import ControlGroup, ControlGroups
 
@@ -78,9 +79,8 @@ class Launcher:
     def __init__(self, descriptor_limit: tuple[int, int] | None = None, groups: ControlGroups | None = None) -> None:
         self._descriptor_limit = descriptor_limit
         self._groups = groups
-        self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        #: What we ignore (Python ignores SIGPIPE, nohup SIGHUP) a program must not ignore.
-        self._ignored = [each for each in signal.valid_signals() if signal.getsignal(each) == signal.SIG_IGN]
+        self._null = open_null()
+        self._ignored = ignored_signals()
 
     def launch(self, command: Command, arguments: Sequence[str], mark: int, *, is_brisk: bool) -> Launched:
         """Start a command.
@@ -102,40 +102,15 @@ class Launcher:
             raise ValueError(text)
         is_plain = _is_plain(command) and self._descriptor_limit is None
         start = self._spawn if is_brisk and is_plain else self._fork
-        ends: list[int] = []
-        try:
-            ends += os.pipe()
-            ends += os.pipe()
-            stdout, stdout_end, stderr, stderr_end = ends
-            pid, complaint, group = start(command, argv, (stdout_end, stderr_end), mark)
-        except BaseException:
-            for end in ends:
-                os.close(end)
-            raise
-        os.close(stdout_end)
-        os.close(stderr_end)
-        # For the daemon, which may not wait for anything.
-        os.set_blocking(stdout, False)
-        os.set_blocking(stderr, False)
-        return Launched(pid, stdout, stderr, complaint, group)
+        with output_pipes() as pipes:
+            pid, complaint, group = start(command, argv, (pipes.stdout_end, pipes.stderr_end), mark)
+        return Launched(pid, pipes.stdout, pipes.stderr, complaint, group)
 
     def _spawn(self, command: Command, argv: list[bytes], ends: tuple[int, int], mark: int) -> tuple[int, None, None]:
         marks.put_on_self(mark)
         try:
-            pid = os.posix_spawn(
-                argv[0],
-                argv,
-                dict(command.environment),
-                # All sources are above 2, so no action overwrites the source of another.
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, self._null, 0),
-                    (os.POSIX_SPAWN_DUP2, ends[0], 1),
-                    (os.POSIX_SPAWN_DUP2, ends[1], 2),
-                ],
-                setsid=True,
-                setsigmask=(),
-                setsigdef=self._ignored,
-            )
+            descriptors = {0: self._null, 1: ends[0], 2: ends[1]}
+            pid = spawn(argv[0], argv, dict(command.environment), descriptors, self._ignored)
         finally:
             marks.take_off_self()
         return pid, None, None
@@ -208,13 +183,10 @@ def control(controls: Controls, mark: int) -> None:
     if controls.nice:
         os.setpriority(os.PRIO_PROCESS, 0, controls.nice)
     marks.put_on_self(mark)
-    if controls.uid is not None and controls.gid is not None:
-        os.setgroups([])
-        os.setresgid(controls.gid, controls.gid, controls.gid)
     for name, value in controls.limits:
         _limit(_RESOURCES[name], value)
-    if controls.uid is not None:
-        os.setresuid(controls.uid, controls.uid, controls.uid)
+    if controls.uid is not None and controls.gid is not None:
+        become(controls.uid, controls.gid)
 
 
 def _limit(number: int, value: int) -> None:

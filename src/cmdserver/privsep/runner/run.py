@@ -7,6 +7,7 @@ import contextlib
 import os
 
 from cmdserver.core.model import Command
+from cmdserver.execution.posix import ProcessGroup
 from cmdserver.privsep.messages import SIGKILL
 from cmdserver.privsep.runner.launching import Launched
 
@@ -25,11 +26,11 @@ class Run:
         "has_ended",
         "id",
         "is_ending",
-        "is_group_empty",
         "is_refused",
         "look_at",
         "mark",
         "pid",
+        "process_group",
         "started_at",
     )
 
@@ -41,6 +42,7 @@ class Run:
         self.ends: tuple[int, ...] = (launched.stdout, launched.stderr)
         #: See `has_begun`; None as soon as it is the program.
         self.complaint = launched.complaint
+        self.process_group = ProcessGroup(launched.pid)
         self.group = launched.group
         self.mark = mark
         self.started_at = now
@@ -51,19 +53,12 @@ class Run:
         self.is_refused = False
         #: Whether whoever is left is to be killed.
         self.is_ending = False
-        #: Once it is, its number may be another's.
-        self.is_group_empty = False
 
     def signal_group(self, number: int) -> None:
         """Signal everybody who is in the process's group."""
-        if not self.is_group_empty:
-            try:
-                os.killpg(self.pid, number)
-            except ProcessLookupError:
-                self.is_group_empty = True
-            except PermissionError:
-                # A set-user-ID program of another user's, or root's and we are not: it is the time limit's to wait.
-                pass
+        # A set-user-ID program of another user's, or root's and we are not: it is the time limit's to wait.
+        with contextlib.suppress(PermissionError):
+            self.process_group.signal(number)
 
     def signal_process(self, number: int) -> None:
         """Signal the process alone; harmless if it has been reaped."""
@@ -82,7 +77,7 @@ class Run:
 
     def is_alone(self) -> bool:
         """Whether nobody is in its groups any more, after its own end."""
-        return self.is_group_empty and (self.group is None or self.group.remove())
+        return self.process_group.is_gone and (self.group is None or self.group.remove())
 
     def close(self) -> None:
         """Close what is open here."""

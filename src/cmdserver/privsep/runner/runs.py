@@ -8,12 +8,13 @@ from collections import deque
 from collections.abc import Callable, Container, Mapping, Sequence
 
 from cmdserver.core.model import Command
+from cmdserver.execution.posix import next_death
 from cmdserver.privsep.marks import Marks
 from cmdserver.privsep.messages import SIGKILL, Exited, Ran, Refused, Report, Signal, Start, Started, Trouble
 from cmdserver.privsep.runner.control_groups import ControlGroups
 from cmdserver.privsep.runner.launching import BRISK_SECONDS, Launcher, has_begun
 from cmdserver.privsep.runner.run import HOLD_SECONDS, Run
-from cmdserver.privsep.runner.strays import Strays, end_marked, next_death
+from cmdserver.privsep.runner.strays import Strays, end_marked
 
 #: From fork to exec. It takes a millisecond, from a slow disk a second, on a host that swaps a few: who takes longer
 #: was stopped by somebody, or hangs in a file system.

@@ -8,26 +8,22 @@ import contextlib
 import errno
 import os
 import select
-import socket
 import time
-from collections import deque
 from typing import assert_never
 
 from cmdserver.files.credential_files import Credentials
+from cmdserver.privsep.channel import RETRY_SECONDS, Channel
 from cmdserver.privsep.messages import (
-    REQUEST_BYTES,
     Adopt,
     Fetch,
     Fetched,
     Ready,
-    Report,
     Request,
     Reread,
     Signal,
     Start,
     Trouble,
     decode_request,
-    encode,
 )
 from cmdserver.privsep.runner.allowance import Allowance
 from cmdserver.privsep.runner.runs import Runs
@@ -37,79 +33,6 @@ from cmdserver.privsep.runner.succession import SIGN_SECONDS, Succession
 _REQUESTS_IN_A_ROW = 64
 #: Of a name that is no file's, in what is said about it.
 _MOST_CHARACTERS = 256
-#: Until what the host had no room for is tried again.
-_AGAIN_SECONDS = 0.2
-#: What it says then: too many descriptors on their way, no memory.
-_NO_ROOM = frozenset({errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM})
-
-
-class Channel:
-    """The runner's end of the socket.
-
-    Args:
-        connection: A SOCK_SEQPACKET socket; it is made non-blocking.
-    """
-
-    def __init__(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        self._connection = connection
-        self._waiting: deque[tuple[bytes, tuple[int, ...]]] = deque()
-        #: Whether the kernel had no room for what waits, and will not say when it has.
-        self.is_short = False
-
-    def fileno(self) -> int:
-        """Say what to poll."""
-        return self._connection.fileno()
-
-    @property
-    def is_clogged(self) -> bool:
-        """Whether the daemon has to read before more can be sent."""
-        return bool(self._waiting)
-
-    def post(self, report: Report, descriptors: tuple[int, ...]) -> None:
-        """Send a report, now or when there is room; the descriptors are closed here when they have been sent."""
-        self._waiting.append((encode(report), descriptors))
-        self.flush()
-
-    def flush(self) -> None:
-        """Send what there is room for."""
-        self.is_short = False
-        while self._waiting:
-            packet, descriptors = self._waiting[0]
-            try:
-                if descriptors:
-                    socket.send_fds(self._connection, [packet], descriptors)
-                else:
-                    self._connection.send(packet)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in _NO_ROOM:
-                    self.is_short = True
-                    return
-                # The daemon is gone, as the next attempt to read will show.
-            self._waiting.popleft()
-            for descriptor in descriptors:
-                os.close(descriptor)
-
-    def receive(self) -> bytes | None:
-        """Read one packet; None if there is none, empty if the daemon is gone.
-
-        No room is made for descriptors, so the kernel closes whatever somebody sends along.
-        """
-        try:
-            return self._connection.recv(REQUEST_BYTES + 1)
-        except BlockingIOError:
-            return None
-        except ConnectionResetError:
-            return b""
-
-    def let_go(self) -> None:
-        """Close the descriptors that wait, in a process that has copies of them and sends nothing."""
-        for _, descriptors in self._waiting:
-            for descriptor in descriptors:
-                os.close(descriptor)
-        self._waiting.clear()
 
 
 class Server:
@@ -153,7 +76,7 @@ class Server:
         self._runs.allow(self._allowance.commands, self._allowance.most)
         self._succession.require_successor()
         ready = Ready(self._succession.generation, os.getpid(), self._allowance.checksum)
-        self._channel.post(ready, ())
+        self._channel.post(ready)
         poll = select.poll()
         poll.register(self._deaths, select.POLLIN)
         while not self._is_over:
@@ -177,7 +100,7 @@ class Server:
         if (seconds := self._runs.seconds_to_wait(now)) is not None:
             times.append(seconds)
         if self._channel.is_short or self._succession.successor is None:
-            times.append(_AGAIN_SECONDS)
+            times.append(RETRY_SECONDS)
         return min(times)
 
     def _wanted(self) -> int:
@@ -237,7 +160,7 @@ class Server:
         try:
             descriptor = self._credentials.open(name)
         except OSError as error:
-            self._channel.post(Fetched(name[:_MOST_CHARACTERS], error.errno or errno.EIO), ())
+            self._channel.post(Fetched(name[:_MOST_CHARACTERS], error.errno or errno.EIO))
         else:
             self._channel.post(Fetched(name, 0), (descriptor,))
 
@@ -245,9 +168,9 @@ class Server:
         """Once is enough: there may be a million more."""
         if not self._has_complained:
             self._has_complained = True
-            self._channel.post(Trouble(text), ())
+            self._channel.post(Trouble(text))
 
     def let_go(self) -> None:
         """In a process that waits: close what is open for the daemon."""
-        self._channel.let_go()
+        self._channel.drop_waiting()
         self._runs.let_go()

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
 
+from cmdserver.execution.posix import next_death
 from cmdserver.privsep.marks import Marks, is_dead
 from cmdserver.privsep.messages import SIGKILL
 from cmdserver.privsep.runner.control_groups import ControlGroups
@@ -167,12 +168,3 @@ def end_marked(marks: Marks, groups: ControlGroups | None = None, *, is_last: bo
             pass
         if not quiet:
             time.sleep(_GLANCE_SECONDS)
-
-
-def next_death() -> tuple[int, int] | None:
-    """Reap a child; None if none is dead."""
-    try:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return None
-    return (pid, status) if pid else None

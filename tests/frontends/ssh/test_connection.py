@@ -1,5 +1,6 @@
 """Tests of whole connections, with real keys on a wire without time: from the accept to whatever end they come to."""
 
+import gc
 from typing import Any, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -26,7 +27,7 @@ from cmdserver.net.lingering import LINGER_SECONDS
 from cmdserver.net.proxied_endpoint import ProxyItself
 from cmdserver.sshtransport.encoding import string, uint32
 from tests.doubles import LAW
-from tests.frontends.ssh.doubles import ADA, CLOSE, DATA, OPEN, OPENED, REQUEST
+from tests.frontends.ssh.doubles import ADA, CLOSE, DATA, OPEN, OPENED, REQUEST, pty
 from tests.running_doubles import Composition
 from tests.sshtransport.client import ClientTransport
 
@@ -528,6 +529,55 @@ class StateTests(SynchronousTestCase):
                 if then in served and state not in served:
                     self.assertIs(event, Event.LOGGED_IN)
                     self.assertIn(state, {State.LOGIN, State.LAST_LOGIN})
+
+
+class GarbageTests(ConnectionTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.visit = self.composition.accept().logs_in()
+        self.number = 0
+
+    def open(self, kind: bytes, details: bytes = b"", *, terminal: bool = False) -> int:
+        """Begin a session."""
+        number, self.number = self.number, self.number + 1
+        send, to = self.visit.client.sendPacket, uint32(number)
+        send(OPEN, string(b"session") + to + uint32(1 << 20) + uint32(1 << 15))
+        if terminal:
+            send(REQUEST, to + string(b"pty-req") + b"\0" + pty())
+        send(REQUEST, to + string(kind) + b"\0" + details)
+        self.visit.settle()
+        return number
+
+    def types(self, number: int, *inputs: bytes) -> None:
+        """Type, and look at what comes of it; then close the session."""
+        for data in inputs:
+            self.visit.client.sendPacket(DATA, uint32(number) + string(data))
+            self.visit.settle()
+            self.composition.turn()
+        self.visit.client.sendPacket(CLOSE, uint32(number))
+        self.visit.settle()
+        self.composition.turn()
+
+    def sessions(self) -> None:
+        """One of each kind: commands, lines and a prompt, answered, refused, interrupted and left."""
+        for line in (b"help", b"nosuch", b"'", b"json nosuch", b"uptime"):
+            self.types(self.open(b"exec", string(line)))
+        self.types(self.open(b"shell"), b"nosuch\nhelp\njson help\nuptime\n")
+        self.types(self.open(b"shell", terminal=True), b"nosuch\r", b"up\t\r", b"\x03", b"uptime\r")
+        command = self.open(b"exec", string(b"uptime"))
+        self.composition.spawner.last.says(b"up\n")
+        self.composition.spawner.last.ends()
+        self.types(command)
+
+    def test_nothing_is_left_to_the_garbage_collector(self) -> None:
+        """A session that is closed is freed at once: no request, however it ends, makes a reference cycle."""
+        self.sessions()
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        self.sessions()
+
+        self.assertEqual(gc.collect(), 0)
 
 
 class HostileTests(ConnectionTestCase):

@@ -18,16 +18,15 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import FilteringLogObserver, Logger, LogLevel, LogLevelFilterPredicate, globalLogPublisher
 from twisted.python.failure import Failure
 
-from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.auth.listener_auth import PendingLogin
 from cmdserver.core.errors import Busy
 from cmdserver.core.model import Caller
-from cmdserver.frontends.common.interface import FrontEndContext
+from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.common.interpreter import Interpreter
 from cmdserver.frontends.ssh.authentication import SUCCESS, Authentication
 from cmdserver.frontends.ssh.channels import Channels
 from cmdserver.frontends.ssh.programs import Context
 from cmdserver.limits.source_penalties import Offence
-from cmdserver.net.connection_table import Connections
 from cmdserver.net.lingering import LINGER_SECONDS
 from cmdserver.sshtransport.encoding import Malformed
 from cmdserver.sshtransport.transport import ServerTransport
@@ -78,9 +77,7 @@ class SSHConnection(ServerTransport):
     """One client.
 
     Args:
-        listener_auth: Authenticates the client.
-        context: What every front end is given.
-        connections: All connections of the listener.
+        front_end: The listener's.
         source: Where the client calls from.
         pending_login: Settled when the client has logged in, or is gone.
     """
@@ -100,17 +97,10 @@ class SSHConnection(ServerTransport):
     #: Requests that are being answered.
     active_requests = 0
 
-    def __init__(
-        self,
-        listener_auth: ListenerAuth,
-        context: FrontEndContext,
-        connections: "Connections[SSHConnection]",
-        source: str,
-        pending_login: PendingLogin,
-    ) -> None:
-        self._listener_auth = listener_auth
-        self._context = context
-        self._connections = connections
+    def __init__(self, front_end: FrontEnd, source: str, pending_login: PendingLogin) -> None:
+        self.factory = front_end  # whose host keys the transport uses
+        self._context = front_end.context
+        self._connections = front_end.connections
         self.source = source
         self._pending_login = pending_login
 
@@ -245,7 +235,7 @@ class SSHConnection(ServerTransport):
 
     def _begin_login(self) -> Authentication:
         self._move(Event.LOGIN_BEGINS)
-        return Authentication(self, self._listener_auth, self._context.limits().login_attempts)
+        return Authentication(self, self.factory.listener_auth, self._context.limits().login_attempts)
 
     def _expect(self) -> None:
         """Restart the deadline by what is waited for; the one of output that is held stays."""

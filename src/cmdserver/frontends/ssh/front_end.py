@@ -16,7 +16,8 @@ from cmdserver.frontends.ssh.connection import SSHConnection
 from cmdserver.net.listener import endpoint_of
 from cmdserver.net.ssh_host_keys import HostKey, read_host_keys, require_host_keys
 
-#: What sshd says to those; RFC 4253, section 4.2, allows lines before the version, and clients show them on demand.
+#: What sshd tells clients for whom there is no room. RFC 4253, section 4.2, allows lines before the version, and clients
+#: show them on demand.
 NOT_NOW = b"Not allowed at this time\r\n"
 
 
@@ -37,9 +38,7 @@ class SSHFrontEnd(FrontEnd):
 
     def connect(self, source: str, pending_login: PendingLogin) -> Any:
         """See `FrontEnd`."""
-        connection = SSHConnection(self.listener_auth, self.context, self.connections, source, pending_login)
-        connection.factory = self
-        return connection
+        return SSHConnection(self, source, pending_login)
 
     def refusal(self, refusal: Refusal) -> bytes:  # noqa: ARG002 - why is not for strangers
         """See `FrontEnd`."""

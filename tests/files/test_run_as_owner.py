@@ -92,9 +92,9 @@ def test_who_works_where(folder: Path) -> None:
     for path, who in ((roots / "x", 0), (theirs / "x", OWNER), (folder / "no" / "x", 0)):
         with rights.to_work_at(path):
             assert os.geteuid() == who
-    with rights.as_successor(), rights.to_work_at(theirs / "x"):
+    with rights.as_target_user(), rights.to_work_at(theirs / "x"):
         assert os.geteuid() == OWNER
-    with Rights(None).to_work_at(roots / "x"), Rights(None).as_successor():
+    with Rights(None).to_work_at(roots / "x"), Rights(None).as_target_user():
         assert os.geteuid() == 0
     with pytest.raises(UnsafePath):
         Rights(None).to_work_at(theirs / "x")

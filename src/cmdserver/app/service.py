@@ -29,7 +29,7 @@ from cmdserver.files.opening import opener_for, reader_for
 from cmdserver.files.pid_file import PidFile
 from cmdserver.files.run_as_owner import Rights
 from cmdserver.net.listeners import Listeners
-from cmdserver.privsep.daemon.process import RunnerProcess
+from cmdserver.privsep.daemon.runner_process import RunnerProcess
 
 #: At the end, for answers that are on their way to clients who read.
 FLUSH_SECONDS = 2.0
@@ -118,7 +118,7 @@ class CmdserverService(Service):
     def _open_listeners(self) -> None:
         """Build everything as the daemon's user, and open the listeners, which may take root."""
         try:
-            with self._rights.as_successor():
+            with self._rights.as_target_user():
                 self._composition = Composition(
                     self._reactor,
                     self._configuration,
@@ -130,7 +130,7 @@ class CmdserverService(Service):
                 )
                 tls = self._composition.load_tls(self._configuration, reader_for(self._target_user))
             for listening in self._configuration.listening:
-                with self._rights.as_successor():
+                with self._rights.as_target_user():
                     listener = self._composition.listener(listening, tls)
                 open_listener(self._listeners, listener, self._rights)
             self._reloader = Reloader(

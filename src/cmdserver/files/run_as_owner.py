@@ -121,7 +121,7 @@ class Rights:
         uids = {os.getuid(), os.geteuid()}
         return frozenset(uids | {self.target_user.uid} if self.target_user is not None else uids)
 
-    def as_successor(self) -> AbstractContextManager[None]:
+    def as_target_user(self) -> AbstractContextManager[None]:
         """Be the successor for a while."""
         if self.target_user is None or os.getuid() != 0:
             return contextlib.nullcontext()
@@ -140,7 +140,7 @@ class Rights:
             except UnsafePath:
                 if self.target_user is None:
                     raise
-                return self.as_successor()
+                return self.as_target_user()
             except OSError:
                 pass  # whoever works there finds out
         return contextlib.nullcontext()

@@ -32,7 +32,7 @@ class Piped:
     def __init__(self, reactor: Any, protocol: IProcessProtocol) -> None:
         self._reactor = reactor
         #: None when it has been told everything: to let go of it saves the garbage collector a cycle a command.
-        self._protocol: IProcessProtocol | None = protocol
+        self.protocol: IProcessProtocol | None = protocol
         #: The ends that we read, by the number that the other end has in the process.
         self.pipes: dict[int, _Pipe] = {}
         #: None until the process runs, and once it has been reaped: the number may be another's then.
@@ -61,27 +61,22 @@ class Piped:
     def exited(self, reason: Failure) -> None:
         """The process is dead."""
         self._reason = reason
-        if self._protocol is not None:
-            self._protocol.processExited(reason)
+        if self.protocol is not None:
+            self.protocol.processExited(reason)
         self._end_if_over()
 
     def _end_if_over(self) -> None:
-        if self._reason is not None and not self.pipes and self._protocol is not None:
-            protocol, self._protocol = self._protocol, None
+        if self._reason is not None and not self.pipes and self.protocol is not None:
+            protocol, self.protocol = self.protocol, None
             protocol.processEnded(self._reason)
 
     # As the pipes call it
 
-    def received(self, number: int, data: bytes) -> None:
-        """Output."""
-        if self._protocol is not None:
-            self._protocol.childDataReceived(number, data)
-
     def closed(self, number: int) -> None:
         """No more output on one of the pipes."""
         del self.pipes[number]
-        if self._protocol is not None:
-            self._protocol.childConnectionLost(number)
+        if self.protocol is not None:
+            self.protocol.childConnectionLost(number)
         self._end_if_over()
 
     # IProcessTransport, and back-pressure
@@ -188,7 +183,8 @@ class _Pipe:
                 return None
             if not data:
                 return _CLOSED
-            self._child.received(self._number, data)
+            if (protocol := self._child.protocol) is not None:
+                protocol.childDataReceived(self._number, data)
             if len(data) == _READ_BYTES:
                 return None  # there is more, and others have a turn first
         return None

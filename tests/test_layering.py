@@ -37,8 +37,11 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.line": "core limits config auth net frontends.common",
         "frontends.web": "core limits config auth dispatch net frontends.common",
         "frontends.ssh": "core limits sshtransport auth dispatch net frontends.common",
-        "privsep": "core files config execution",
-        "app": "core files limits config auth execution dispatch observers net frontends.common privsep",
+        "privsep": "execution",
+        "privsep.daemon": "core files config execution privsep",
+        "privsep.runner": "core files config execution privsep",
+        "privsep.__main__": "config execution files privsep privsep.runner",
+        "app": "core files limits config auth execution dispatch observers net frontends.common privsep privsep.daemon",
         "plugin": "core files config dispatch net app",
         "cli": "core files config auth dispatch frontends.common app plugin",
         "": "",
@@ -233,7 +236,7 @@ class LayeringTests(SynchronousTestCase):
 
         allowed = {
             ("execution.posix", "os.posix_spawn"),
-            ("privsep.runner.succession", "os.fork"),
+            ("privsep.runner.standby", "os.fork"),
             ("privsep.runner.control_groups", "os.fork"),
             *(("privsep.runner.launching", f"os.{function}") for function in ("fork", "execve")),
         }

@@ -13,7 +13,7 @@ import pytest
 
 from cmdserver.privsep.daemon.fetching import FETCH_SECONDS
 from cmdserver.privsep.runner.control_groups import find_place
-from cmdserver.privsep.runner.succession import LOOK_SECONDS, MOST_LOOKS
+from cmdserver.privsep.runner.standby import CHECK_SECONDS, MOST_MISSED
 from tests.integration.client import Client
 from tests.integration.daemon import Daemon, Listener, is_alive, prepared, running, shell, wait_until
 from tests.integration.logins import ALICE, LENIENT, PASSWORD, USER, write_passwords
@@ -260,7 +260,7 @@ def _log_in(listener: Listener) -> Client:
 def test_a_runner_that_is_idle_is_not_replaced(daemon: Daemon) -> None:
     """Nobody asks for anything for longer than a standby is patient: that is no reason."""
     runner = _runner_of(daemon)
-    time.sleep(LOOK_SECONDS * MOST_LOOKS + 2)
+    time.sleep(CHECK_SECONDS * MOST_MISSED + 2)
 
     assert daemon.ask("word\n") == b"word\n"
     assert _runner_of(daemon) == runner

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from cmdserver.privsep.arguments import RunnerArguments
 from cmdserver.privsep.daemon import starting
 from cmdserver.privsep.messages import (
     REPORT_BYTES,
@@ -25,7 +26,6 @@ from cmdserver.privsep.messages import (
     decode_report,
     encode,
 )
-from cmdserver.privsep.orders import Orders
 from tests.integration.daemon import _toml, is_alive, wait_until
 
 #: Only a test that fails waits so long.
@@ -75,14 +75,14 @@ class Played:
     def __init__(self, file: Path, state_directory: str = "") -> None:
         self.file = file
         self.family = int.from_bytes(os.urandom(3), "big")
-        orders = Orders(
+        arguments = RunnerArguments(
             family=self.family,
             daemon=os.getpid(),
             configuration=str(file),
             pid_file="",
             state_directory=state_directory,
         )
-        self.connection = starting.start(orders)
+        self.connection = starting.start(arguments)
         try:
             self.ready = starting.wait_for(self.connection)
         except BaseException:
@@ -146,7 +146,7 @@ class Played:
         return reports
 
     def run(self, name: str, *arguments: str) -> tuple[bytes, Report]:
-        """Run a command to its end; return its standard output, and the last that was said of it."""
+        """CommandProcess a command to its end; return its standard output, and the last that was said of it."""
         run_id = self.start(name, *arguments)
         pipes: list[int] = []
         try:

@@ -14,33 +14,33 @@ from cmdserver.files.credential_files import Credentials
 from cmdserver.privsep import __main__ as runner
 from cmdserver.privsep import linux
 from cmdserver.privsep.channel import Channel
-from cmdserver.privsep.marks import Marks
+from cmdserver.privsep.process_tags import ProcessTags
 from cmdserver.privsep.runner.launching import Launcher
-from cmdserver.privsep.runner.runs import Runs
+from cmdserver.privsep.runner.process_table import ProcessTable
 from cmdserver.privsep.runner.serving import Server
-from cmdserver.privsep.runner.succession import Forked
+from cmdserver.privsep.runner.standby import Forked
 
 
-class _Allowance:
+class _AllowList:
     def __init__(self, commands: Any) -> None:
         self.commands = commands
         self.most = 100
         self.checksum = 0
 
 
-class _NoSuccession:
+class _NoStandby:
     """There is no standby: the test is over before one is needed."""
 
     generation = 0
-    successor = 1
+    pid = 1
 
-    def require_successor(self) -> None: ...
+    def require(self) -> None: ...
 
-    def show_life(self) -> None: ...
+    def send_heartbeat(self) -> None: ...
 
-    def buried(self, pid: int) -> None: ...
+    def reaped(self, pid: int) -> None: ...
 
-    def dismiss(self) -> None: ...
+    def stop(self) -> None: ...
 
 
 def main(descriptor: int, family: int) -> None:
@@ -53,10 +53,10 @@ def main(descriptor: int, family: int) -> None:
     os.set_inheritable(descriptor, False)
     commands = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the test
     channel = Channel(socket.socket(fileno=descriptor))
-    runs = Runs(Launcher(), Marks(family), channel.post)
-    allowance: Any = _Allowance(commands)
-    others: Any = _NoSuccession()
-    server = Server(channel, runs, allowance, Credentials(""), others, runner._deaths())
+    runs = ProcessTable(Launcher(), ProcessTags(family), channel.post)
+    allow_list: Any = _AllowList(commands)
+    others: Any = _NoStandby()
+    server = Server(channel, runs, allow_list, Credentials(""), others, runner._deaths())
     try:
         server.serve()
     except Forked:

@@ -1,4 +1,4 @@
-"""The contracts of whatever starts processes, kept by a real runner process and its `Remote`."""
+"""The contracts of whatever starts processes, kept by a real runner process and its `RemoteBackend`."""
 
 import os
 import pickle
@@ -15,7 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.model import Command
-from cmdserver.privsep.daemon.remote import Remote
+from cmdserver.privsep.daemon.remote_backend import RemoteBackend
 from cmdserver.privsep.messages import decode_report
 from tests import contracts
 from tests.contracts import PATIENCE_SECONDS, RecordingProtocol, Script, state_of, until
@@ -33,15 +33,15 @@ class _Runners:
 
     def __init__(self, test: SynchronousTestCase) -> None:
         self._test = test
-        self._by_command: dict[Command, Remote] = {}
+        self._by_command: dict[Command, RemoteBackend] = {}
 
-    def starts(self, asked: Command) -> Remote:
+    def starts(self, asked: Command) -> RemoteBackend:
         """Give what starts a command."""
         if asked not in self._by_command:
             self._by_command[asked] = self._begin(asked)
         return self._by_command[asked]
 
-    def _begin(self, asked: Command) -> Remote:
+    def _begin(self, asked: Command) -> RemoteBackend:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         family = str(int.from_bytes(os.urandom(3), "big"))
         with theirs:
@@ -54,7 +54,7 @@ class _Runners:
         assert process.stdin is not None
         process.stdin.write(pickle.dumps((asked,)))
         process.stdin.close()
-        remote = Remote(contracts.reactor, lambda *_: None, lambda: None)
+        remote = RemoteBackend(contracts.reactor, lambda *_: None, lambda: None)
         ours.settimeout(PATIENCE_SECONDS)
         ready = decode_report(ours.recv(65536))
         remote.attach(ours)

@@ -55,8 +55,8 @@ MOST = RUNNING + 64
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[Played]:
     """A runner whose every process carries the test's directory in its environment."""
-    marked = {name: {**table, "environment": {"MARKER": str(tmp_path)}} for name, table in COMMANDS.items()}
-    with played(tmp_path, marked, running=RUNNING) as runner:
+    tagged = {name: {**table, "environment": {"MARKER": str(tmp_path)}} for name, table in COMMANDS.items()}
+    with played(tmp_path, tagged, running=RUNNING) as runner:
         yield runner
     assert not list(marked_processes(f"MARKER={tmp_path}")), "somebody is left behind"
 
@@ -272,7 +272,7 @@ def test_a_reading_is_only_good_until_the_next(runner: Played) -> None:
 
 
 def test_many_readings_leave_nothing(runner: Played) -> None:
-    """A configuration that is read and adopted hundreds of times costs neither descriptors nor memory nor standbys."""
+    """A configuration that is read and adopted hundreds of times costs neither descriptors nor memory nor pids."""
     before = _in_peace(runner)
     checksum = checksum_of(runner.file.read_text("utf-8"))
     for number in range(200):
@@ -384,8 +384,8 @@ def test_nothing_is_opened_where_nothing_need_be(runner: Played) -> None:
 @pytest.mark.parametrize("is_abrupt", [True, False], ids=["with reports unread", "with all read"])
 def test_everything_ends_with_the_socket(tmp_path: Path, is_abrupt: bool) -> None:
     """A daemon that hangs up in the middle of runs leaves nobody: not those who left their group, not the standby."""
-    marked = {name: {**table, "environment": {"MARKER": str(tmp_path)}} for name, table in COMMANDS.items()}
-    with played(tmp_path, marked, running=RUNNING) as runner:
+    tagged = {name: {**table, "environment": {"MARKER": str(tmp_path)}} for name, table in COMMANDS.items()}
+    with played(tmp_path, tagged, running=RUNNING) as runner:
         for name in ("long", "escaping", "true") * 4:
             runner.start(name)
         wait_until(lambda: len(list(marked_processes(f"MARKER={tmp_path}"))) >= 12, "they run")
@@ -411,7 +411,7 @@ def test_who_left_the_group_is_ended_with_its_run(runner: Played) -> None:
     assert is_alive(pids[1][1])
 
 
-def test_the_same_after_a_succession(runner: Played) -> None:
+def test_the_same_after_a_takeover(runner: Played) -> None:
     """The next runner, too, is told when somebody has left his group, finds him, and ends him; and it comes at once."""
     run_id = runner.start("long")
     before = started_pid(runner.hear_only())

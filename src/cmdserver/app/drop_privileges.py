@@ -1,5 +1,6 @@
 """Drop root's privileges, once the listeners are open and the keys are read; there is no way back."""
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from cmdserver.config.schema import Runner
 from cmdserver.core.errors import CannotStart
 from cmdserver.core.model import TargetUser
 from cmdserver.core.protocols import Protocol
+from cmdserver.execution import posix
+from cmdserver.privsep.daemon.seccomp import bar_programs
 from cmdserver.privsep.linux import refuse_new_privileges
-from cmdserver.privsep.privileges import become
-from cmdserver.privsep.seccomp import bar_programs
 
 _log = Logger()
 
@@ -52,7 +53,7 @@ def drop_privileges(target_user: TargetUser | None) -> None:
     """
     try:
         if target_user is not None:
-            become(target_user)
+            _become(target_user)
         refuse_new_privileges()
     except OSError as error:
         raise CannotStart(f"cmdserver: privileges cannot be given up: {error}") from error
@@ -60,3 +61,10 @@ def drop_privileges(target_user: TargetUser | None) -> None:
         bar_programs()
     except OSError as error:
         _log.warn("this process cannot be barred from starting programs: {error}", error=error)
+
+
+def _become(target_user: TargetUser) -> None:
+    posix.become(target_user.uid, target_user.gid)
+    if 0 in {*os.getresuid(), *os.getresgid(), *os.getgroups()}:
+        text = f"still root after becoming {target_user.name}"
+        raise OSError(text)

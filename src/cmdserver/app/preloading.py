@@ -28,7 +28,7 @@ _ENCODINGS = ("ascii", "idna", "iso8859_1", "latin_1", "punycode", "raw_unicode"
 _LATE = ("importlib.readers", "importlib.resources.readers", "importlib.resources._adapters")
 
 #: Programs, not parts of the daemon.
-_NOT_OURS = ("cmdserver.cli", "cmdserver.privsep.__main__")
+_NOT_OURS = ("cmdserver.cli", "cmdserver.privsep.__main__", "cmdserver.privsep.runner")
 
 
 def is_out_of_reach(uid: int, gid: int) -> bool:

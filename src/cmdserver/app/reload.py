@@ -22,7 +22,7 @@ from cmdserver.files.safe_path import read_file
 from cmdserver.net.listener import Listener
 from cmdserver.net.listeners import Listeners
 from cmdserver.observers.audit_log import Prepared
-from cmdserver.privsep.daemon.process import RunnerProcess
+from cmdserver.privsep.daemon.runner_process import RunnerProcess
 
 if TYPE_CHECKING:  # the type of what is imported late, see `cmdserver.app.tls`
     from cmdserver.net.tls_context import Loaded

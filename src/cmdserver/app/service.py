@@ -29,7 +29,7 @@ from cmdserver.files.opening import opener_for, reader_for
 from cmdserver.files.pid_file import PidFile
 from cmdserver.files.run_as_owner import Rights
 from cmdserver.net.listeners import Listeners
-from cmdserver.privsep.daemon.process import RunnerProcess
+from cmdserver.privsep.daemon.runner_process import RunnerProcess
 
 #: At the end, for answers that are on their way to clients who read.
 FLUSH_SECONDS = 2.0

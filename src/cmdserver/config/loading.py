@@ -118,14 +118,11 @@ def configure(
     others = OtherChecks(reader, host)
     others.rest(settings)
     startups, exempt = others.limits(settings.limits)
-    if any(each.tls for each in settings.listen if each):
-        others.tls(settings.tls, check_tls)
+    others.tls(settings, check_tls)
     if reader.mistakes:
         raise Mistakes(reader.mistakes)
-    others.without_effect(settings, listening)
     state = look_at_state(settings)
-    for path, remark in state.remarks:
-        reader.warn(path, remark)
+    others.without_effect(settings, listening, state)
     permissions.without_effect(settings.roles, listening, state.users)
     warnings = tuple(sorted(reader.warnings, key=lambda each: each.line or 0))
     return Configuration(settings, tuple(listening), tuple(commands), tuple(roles), startups, exempt, warnings)

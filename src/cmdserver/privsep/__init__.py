@@ -5,9 +5,9 @@ the daemon: a command's name, its arguments, an id. It has read the same configu
 over can ask for nothing beyond the allow-list. A *standby*, forked by the runner before it does anything, takes its
 place when it dies, whatever user the daemon has become by then.
 
-In the order in which to read: `messages` (what is said), `launching` (a process from fork to exec), `marks`,
-`control_groups` and `strays` (how a process is found again that has left its group), `run` and `runs` (what is under
-way), `succession` (the standby), `serving` (the runner's loop); then, in the daemon, `remote` (an `IReactorProcess`
+In the order in which to read: `messages` (what is said), `launching` (a process from fork to exec), `tags`,
+`control_groups` and `escaped` (how a process is found again that has left its group), `run` and `runs` (what is under
+way), `standby` (the standby), `serving` (the runner's loop); then, in the daemon, `remote` (an `IReactorProcess`
 that asks the runner) and `privileges`.
 
 Rule of this package: what the runner imports does not import Twisted; it would cost its memory twice.

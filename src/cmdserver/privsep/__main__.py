@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
 from cmdserver.config.decoding import Mistakes
@@ -17,18 +18,17 @@ from cmdserver.execution.posix import raise_descriptor_limit
 from cmdserver.files.credential_files import Credentials
 from cmdserver.files.stale_files import remove_pid_file, remove_sockets
 from cmdserver.privsep import linux
+from cmdserver.privsep.arguments import RunnerArguments
 from cmdserver.privsep.channel import Channel
-from cmdserver.privsep.marks import Marks
 from cmdserver.privsep.messages import Read, Trouble, encode
-from cmdserver.privsep.orders import Orders
-from cmdserver.privsep.privileges import Kept
-from cmdserver.privsep.runner.allowance import Allowance, Allowed, mistaken
+from cmdserver.privsep.process_tags import ProcessTags, end_tagged
+from cmdserver.privsep.runner.allow_list import AllowList, LoadedConfiguration, mistaken
+from cmdserver.privsep.runner.capabilities import RetainedCapabilities
 from cmdserver.privsep.runner.control_groups import ControlGroups, find_place
 from cmdserver.privsep.runner.launching import Launcher
-from cmdserver.privsep.runner.runs import Runs
+from cmdserver.privsep.runner.process_table import ProcessTable
 from cmdserver.privsep.runner.serving import Server
-from cmdserver.privsep.runner.strays import end_marked
-from cmdserver.privsep.runner.succession import Forked, Succession
+from cmdserver.privsep.runner.standby import Forked, Standby
 
 #: The daemon's end is the other one.
 _CONNECTION = 3
@@ -37,28 +37,28 @@ _PIPES_OF_A_RUN = 4
 _OTHER_DESCRIPTORS = 64
 
 
-def main(orders: Orders) -> None:
+def main(arguments: RunnerArguments) -> None:
     """Be the runner, or wait to be, until the daemon is gone."""
     _settle_in()
     connection = socket.socket(fileno=_CONNECTION)
-    kept = Kept()
+    kept = RetainedCapabilities()
     try:
-        allowance = Allowance(lambda: _read(orders.configuration, kept))
-        credentials = Credentials(orders.state_directory)
+        allow_list = AllowList(lambda: _read(arguments.configuration, kept))
+        credentials = Credentials(arguments.state_directory)
     except Mistakes as mistakes:
         connection.send(encode(mistaken(mistakes)))
         return
     except OSError as error:
         connection.send(encode(Read((str(error),), ())))
         return
-    groups = ControlGroups.below(find_place(), orders.family)
-    kept.give_up_others(allowance.commands)
+    groups = ControlGroups.below(find_place(), arguments.family)
+    kept.drop_others(allow_list.commands)
     linux.hide_memory()
     groups = groups.if_usable() if groups is not None else None
-    launcher = Launcher(raise_descriptor_limit(_PIPES_OF_A_RUN * allowance.most + _OTHER_DESCRIPTORS), groups)
+    launcher = Launcher(raise_descriptor_limit(_PIPES_OF_A_RUN * allow_list.most + _OTHER_DESCRIPTORS), groups)
     deaths = _deaths()
-    succession = Succession()
-    marks = Marks(orders.family)
+    standby = Standby()
+    tags = ProcessTags(arguments.family)
     gc.collect()
     gc.freeze()
     is_replacement = False
@@ -66,22 +66,22 @@ def main(orders: Orders) -> None:
         channel = Channel(connection)
         if is_replacement:
             channel.post(Trouble("the runner process did not answer for too long, and was ended by its standby"))
-        runs = Runs(launcher, marks, channel.post, groups, succession.standbys)
-        server = Server(channel, runs, allowance, credentials, succession, deaths)
+        runs = ProcessTable(launcher, tags, channel.post, groups, standby.pids)
+        server = Server(channel, runs, allow_list, credentials, standby, deaths)
         predecessor = os.getpid()
         try:
             server.serve()
         except Forked:
             server.let_go()
-            is_replacement = succession.wait_for_our_turn(predecessor)
-            end_marked(marks, groups, is_last=False)
+            is_replacement = standby.wait_for_takeover(predecessor)
+            end_tagged(tags, partial(groups.end, with_directory=False) if groups is not None else None)
         else:
             # Before everything else: commands end with the daemon, whatever lies in the place of its files.
             server.end()
-            if orders.pid_file:
-                remove_pid_file(Path(orders.pid_file), orders.daemon)
-            if orders.state_directory:  # the daemon has become somebody who may not
-                remove_sockets(allowance.sockets, orders.daemon)
+            if arguments.pid_file:
+                remove_pid_file(Path(arguments.pid_file), arguments.daemon)
+            if arguments.state_directory:  # the daemon has become somebody who may not
+                remove_sockets(allow_list.sockets, arguments.daemon)
             return
 
 
@@ -96,11 +96,11 @@ def _settle_in() -> None:
     os.set_inheritable(_CONNECTION, False)
 
 
-def _read(file: str, kept: Kept) -> Allowed:
+def _read(file: str, kept: RetainedCapabilities) -> LoadedConfiguration:
     source = load(file, {}) if file else Source.built_in()
     configuration = configure(source.text, Host(), lambda _: None)
     kept.require(configuration.commands)
-    return Allowed(source, configuration)
+    return LoadedConfiguration(source, configuration)
 
 
 def _deaths() -> int:
@@ -114,4 +114,4 @@ def _deaths() -> int:
 
 
 if __name__ == "__main__":
-    main(Orders.read(sys.argv[1:]))
+    main(RunnerArguments.read(sys.argv[1:]))

@@ -28,7 +28,7 @@ SIGKILL: Literal[9] = 9
 
 
 class Start(Struct, tag="start", array_like=True, frozen=True, forbid_unknown_fields=True):
-    """Run a command of the allow-list.
+    """CommandProcess a command of the allow-list.
 
     Attributes:
         generation: Whom this is meant for: a successor of theirs knows nothing of it.
@@ -56,7 +56,7 @@ class Reread(Struct, tag="reread", array_like=True, frozen=True, forbid_unknown_
 
 
 class Adopt(Struct, tag="adopt", array_like=True, frozen=True, forbid_unknown_fields=True):
-    """Run by the configuration that was read last.
+    """CommandProcess by the configuration that was read last.
 
     Attributes:
         checksum: Of its text; another one changes nothing.

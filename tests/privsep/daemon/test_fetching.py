@@ -32,7 +32,7 @@ class FetchesTests(SynchronousTestCase):
         """Somebody has got a descriptor of his own."""
         os.close(self.successResultOf(answer))
 
-    def mute(self) -> None:
+    def fall_silent(self) -> None:
         """Let a question go unanswered."""
         answer = self.fetches.fetch("tokens")
         with capturedLogs():
@@ -78,7 +78,7 @@ class FetchesTests(SynchronousTestCase):
         answer.cancel()
         self.failureResultOf(answer, CancelledError)
         self.answer("passwd")
-        self.mute()
+        self.fall_silent()
         self.answer("tokens")
         self.fetches.heard()
         answer = self.fetches.fetch("passwd")
@@ -116,9 +116,9 @@ class FetchesTests(SynchronousTestCase):
         self.assertEqual(len(events), 1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_who_is_mute_is_not_asked(self) -> None:
+    def test_who_is_unresponsive_is_not_asked(self) -> None:
         """Whoever asks then is told at once, until the runner says anything."""
-        self.mute()
+        self.fall_silent()
         for _ in range(3):
             self.failureResultOf(self.fetches.fetch("passwd"), Unavailable)
         self.assertEqual((self.sent, self.clock.getDelayedCalls()), ([], []))

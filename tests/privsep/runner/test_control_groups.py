@@ -153,9 +153,8 @@ class GroupTests(SynchronousTestCase):
 
     def tidy_up(self, groups: ControlGroups) -> None:
         """Leave nothing on the host."""
-        groups.end()
         with contextlib.suppress(AssertionError):
-            wait_until(groups.remove, "nobody is left", 2.0)
+            wait_until(groups.end, "nobody is left", 2.0)
         for descriptor in (groups._directory, groups._parent):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
@@ -236,13 +235,11 @@ class GroupTests(SynchronousTestCase):
             for group in (first, second):
                 wait_until(lambda group=group: self.members(group), "it is in it")  # type: ignore[misc]
                 group.close_entrance()
-            self.assertFalse(self.groups.remove())
+            self.assertFalse(control_groups._remove_all(self.groups._directory))
 
-            self.groups.end()
-
-            wait_until(lambda: self.groups.remove(with_directory=False), "all are empty")
+            wait_until(lambda: self.groups.end(with_directory=False), "all are empty")
         self.assertTrue(self.path.is_dir())
-        self.assertTrue(self.groups.remove())
+        self.assertTrue(self.groups.end())
         self.assertFalse(self.path.exists())
 
     def test_what_is_left_over_is_ended_by_the_next(self) -> None:

@@ -17,7 +17,7 @@ import pytest
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from cmdserver.core.model import Command, Controls
-from cmdserver.privsep.marks import Marks
+from cmdserver.privsep.process_tags import ProcessTags
 from cmdserver.privsep.runner import launching
 from cmdserver.privsep.runner.launching import Launched, Launcher, has_begun
 from tests.contracts import open_descriptors
@@ -43,19 +43,19 @@ def _python(script: str, **differences: Any) -> Command:
 class _TestCase(SynchronousTestCase):
     """What every test of a launch needs."""
 
-    is_brisk = False
+    is_short_lived = False
 
     def setUp(self) -> None:
         self.launcher = Launcher()
         self.addCleanup(os.close, self.launcher._null)
-        self.mark = Marks(5).of(6)
+        self.tag = ProcessTags(5).of(6)
         # A command must not inherit it.
         os.environ["OURS"] = "1"
         self.addCleanup(os.environ.pop, "OURS")
 
     def launch(self, asked: Command, *arguments: str) -> Launched:
         """Start a command, and wait until it runs; raises what keeps it from that, and leaves nothing of it then."""
-        launched = self.launcher.launch(asked, arguments, self.mark, is_brisk=self.is_brisk)
+        launched = self.launcher.launch(asked, arguments, self.tag, is_short_lived=self.is_short_lived)
         if launched.complaint is None:
             return launched
         try:
@@ -70,7 +70,7 @@ class _TestCase(SynchronousTestCase):
         return replace(launched, complaint=None)
 
     def result(self, asked: Command, *arguments: str) -> tuple[bytes, bytes, int]:
-        """Run a command to its end; return both outputs and its wait status."""
+        """CommandProcess a command to its end; return both outputs and its wait status."""
         launched = self.launch(asked, *arguments)
         outputs = []
         for descriptor in (launched.stdout, launched.stderr):
@@ -81,7 +81,7 @@ class _TestCase(SynchronousTestCase):
         return outputs[0], outputs[1], status
 
     def said(self, asked: Command) -> str:
-        """Run a command that succeeds, and return what it said."""
+        """CommandProcess a command that succeeds, and return what it said."""
         stdout, stderr, status = self.result(asked)
         self.assertEqual((stderr, status), (b"", 0))
         return stdout.decode()
@@ -160,27 +160,27 @@ class ForkTests(_TestCase):
         self.assertEqual([int(status[each], 16) & known for each in ("SigBlk", "SigIgn", "SigCgt")], [0, 0, 0])
 
     def test_it_is_marked(self) -> None:
-        """The program runs with its run's mark; it is not waited for here, as posix_spawn's comes a moment later."""
+        """The program runs with its run's tag; it is not waited for here, as posix_spawn's comes a moment later."""
         launched = self.launch(command(argv=("/bin/sleep", "60")))
         self.addCleanup(os.waitpid, launched.pid, 0)
         self.addCleanup(os.kill, launched.pid, signal.SIGKILL)
         self.addCleanup(os.close, launched.stdout)
         self.addCleanup(os.close, launched.stderr)
 
-        self.assertEqual(Marks(5).read(launched.pid), self.mark)
+        self.assertEqual(ProcessTags(5).read(launched.pid), self.tag)
 
     def test_we_are_not_marked(self) -> None:
         """Who starts a command is not taken for one."""
         self.said(command(argv=("/bin/true",)))
 
-        self.assertIsNone(Marks(5).read(os.getpid()))
+        self.assertIsNone(ProcessTags(5).read(os.getpid()))
 
     def test_nobody_waits_for_who_is_stopped(self) -> None:
         """A child that is stopped before it is the program is not waited for, and can be killed."""
-        if self.is_brisk:
+        if self.is_short_lived:
             raise SkipTest("nobody but we could stop it")
         self.patch(launching, "control", lambda *_: os.kill(os.getpid(), signal.SIGSTOP))
-        launched = self.launcher.launch(command(), (), self.mark, is_brisk=False)
+        launched = self.launcher.launch(command(), (), self.tag, is_short_lived=False)
         assert launched.complaint is not None
         for descriptor in (launched.stdout, launched.stderr, launched.complaint):
             self.addCleanup(os.close, descriptor)
@@ -252,10 +252,10 @@ class ForkTests(_TestCase):
 
 
 @pytest.mark.slow
-class BriskTests(ForkTests):
+class ShortLivedTests(ForkTests):
     """The same by posix_spawn, for commands that were over quickly the last time."""
 
-    is_brisk = True
+    is_short_lived = True
 
     def test_nothing_is_forked(self) -> None:
         """A plain command is started without a copy of us."""

@@ -23,13 +23,13 @@ from cmdserver.privsep.messages import (
     encode,
 )
 from cmdserver.privsep.runner.serving import Server
-from cmdserver.privsep.runner.succession import SIGN_SECONDS
+from cmdserver.privsep.runner.standby import HEARTBEAT_SECONDS
 from tests.contracts import open_descriptors
 from tests.privsep.channels import ChannelTestCase
 
 
 class _Runs:
-    """Runs that only note what they are asked."""
+    """ProcessTable that only note what they are asked."""
 
     def __init__(self) -> None:
         self.asked: list[object] = []
@@ -61,7 +61,7 @@ class _Runs:
         self.asked.append("end all")
 
 
-class _Allowance:
+class _AllowList:
     commands = ()
     most = 7
     checksum = 42
@@ -84,26 +84,26 @@ class _Succession:
     generation = 3
 
     def __init__(self) -> None:
-        self.successor: int | None = None
+        self.pid: int | None = None
         self.asked: list[str] = []
         self.signs = 0
 
-    def require_successor(self) -> None:
+    def require(self) -> None:
         self.asked.append("require")
-        self.successor = 1000 + len(self.asked)
+        self.pid = 1000 + len(self.asked)
 
-    def show_life(self) -> None:
+    def send_heartbeat(self) -> None:
         self.signs += 1
 
-    def buried(self, pid: int) -> None:
-        if pid == self.successor:
-            self.successor = None
+    def reaped(self, pid: int) -> None:
+        if pid == self.pid:
+            self.pid = None
 
     def replace(self) -> None:
         self.asked.append("replace")
 
-    def dismiss(self) -> None:
-        self.asked.append("dismiss")
+    def stop(self) -> None:
+        self.asked.append("stop")
 
 
 class ServerTests(ChannelTestCase):
@@ -111,16 +111,16 @@ class ServerTests(ChannelTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.runs, self.succession = _Runs(), _Succession()
+        self.runs, self.standby = _Runs(), _Succession()
         self.deaths, self.dying = os.pipe()
         self.addCleanup(os.close, self.deaths)
         self.addCleanup(os.close, self.dying)
         os.set_blocking(self.deaths, False)
         runs: Any = self.runs
-        allowance: Any = _Allowance()
+        allow_list: Any = _AllowList()
         credentials: Any = _Credentials()
-        succession: Any = self.succession
-        self.server = Server(self.channel, runs, allowance, credentials, succession, self.deaths)
+        standby: Any = self.standby
+        self.server = Server(self.channel, runs, allow_list, credentials, standby, self.deaths)
 
     def serve(self, *packets: bytes) -> list[Report]:
         """Say packets, hang up, and let the loop go on until it has seen that; return what was reported."""
@@ -138,7 +138,7 @@ class ServerTests(ChannelTestCase):
     def test_it_introduces_itself(self) -> None:
         """The first report says who it is and by which text it goes; a standby is there by then."""
         self.assertEqual(self.serve(), [Ready(3, os.getpid(), 42)])
-        self.assertEqual(self.succession.asked, ["require"])
+        self.assertEqual(self.standby.asked, ["require"])
         self.assertEqual(self.runs.asked, [("allow", 7)])
 
     def test_requests_are_done_in_their_order(self) -> None:
@@ -169,11 +169,11 @@ class ServerTests(ChannelTestCase):
         self.assertEqual(self.runs.asked[1:], [Start(3, 0, "a", ())])
 
     def test_the_configuration_is_read_when_asked(self) -> None:
-        """The allowance's answer is the report; nothing is run by it yet."""
+        """The allow_list's answer is the report; nothing is run by it yet."""
         self.assertEqual(self.serve(encode(Reread()))[1:], [Trouble("read")])
         self.assertEqual(self.runs.asked, [("allow", 7)])
 
-    def test_readings_do_not_make_it_mute(self) -> None:
+    def test_readings_do_not_make_it_unresponsive(self) -> None:
         """After each one the loop looks around, however many are asked for in a row."""
 
         def ask_once() -> None:
@@ -193,7 +193,7 @@ class ServerTests(ChannelTestCase):
     def test_what_was_read_is_adopted(self) -> None:
         """By its own checksum only; then it counts for runs, and the standby is another who knows it."""
         self.serve(encode(Adopt(44)), encode(Adopt(42)))
-        self.assertEqual((self.runs.asked, self.succession.asked), ([("allow", 7)], ["require"]))
+        self.assertEqual((self.runs.asked, self.standby.asked), ([("allow", 7)], ["require"]))
 
     def test_files_are_opened_when_asked(self) -> None:
         """A descriptor comes with the answer, or the kernel's reason does; nothing of it stays open here."""
@@ -208,7 +208,7 @@ class ServerTests(ChannelTestCase):
     def test_adopted_for_runs_and_standby(self) -> None:
         """With the right checksum both are told."""
         self.serve(encode(Adopt(43)))
-        self.assertEqual((self.runs.asked, self.succession.asked), ([("allow", 7)] * 2, ["require", "replace"]))
+        self.assertEqual((self.runs.asked, self.standby.asked), ([("allow", 7)] * 2, ["require", "replace"]))
 
     def test_a_dead_standby_is_replaced(self) -> None:
         """When it is among the dead there is another at once; other deaths are none of its business."""
@@ -216,23 +216,23 @@ class ServerTests(ChannelTestCase):
         os.write(self.dying, b"\0")
         self.serve()
 
-        self.assertEqual(self.succession.asked, ["require", "require"])
+        self.assertEqual(self.standby.asked, ["require", "require"])
 
     def test_a_standby_that_could_not_be_forked_is_forked_later(self) -> None:
         """A host that was out of processes for a moment has a standby again soon."""
-        required = self.succession.require_successor
+        required = self.standby.require
 
         def fails_once() -> None:
             required()
-            if len(self.succession.asked) == 1:
-                self.succession.successor = None
+            if len(self.standby.asked) == 1:
+                self.standby.pid = None
 
-        self.succession.require_successor = fails_once  # type: ignore[method-assign]
+        self.standby.require = fails_once  # type: ignore[method-assign]
         self.runs.dead = [77]
         os.write(self.dying, b"\0")
         self.serve()
 
-        self.assertGreaterEqual(self.succession.asked.count("require"), 2)
+        self.assertGreaterEqual(self.standby.asked.count("require"), 2)
 
     def test_signs_of_life_are_shown_at_leisure(self) -> None:
         """One at once, and another when it is time; not one each time that something happens."""
@@ -241,8 +241,8 @@ class ServerTests(ChannelTestCase):
         seen: list[int] = []
 
         def let_time_pass() -> None:
-            seen.append(self.succession.signs)
-            now[0] += SIGN_SECONDS * 0.4
+            seen.append(self.standby.signs)
+            now[0] += HEARTBEAT_SECONDS * 0.4
             if len(seen) == 7:
                 self.daemon.close()
 
@@ -253,9 +253,9 @@ class ServerTests(ChannelTestCase):
 
     def test_an_idle_loop_wakes_up_for_its_signs_alone(self) -> None:
         """It waits as long as a sign is not due, and shorter for what comes sooner."""
-        self.succession.require_successor()
-        self.assertEqual(self.server._seconds_to_wait(100.0), SIGN_SECONDS)
-        self.assertEqual(self.server._seconds_to_wait(100.5), SIGN_SECONDS - 0.5)
+        self.standby.require()
+        self.assertEqual(self.server._seconds_to_wait(100.0), HEARTBEAT_SECONDS)
+        self.assertEqual(self.server._seconds_to_wait(100.5), HEARTBEAT_SECONDS - 0.5)
         self.runs.wait = 0.25
         self.assertEqual(self.server._seconds_to_wait(100.5), 0.25)
 
@@ -264,7 +264,7 @@ class ServerTests(ChannelTestCase):
         self.serve()
         self.server.end()
 
-        self.assertEqual(self.succession.asked[1:], ["dismiss"])
+        self.assertEqual(self.standby.asked[1:], ["stop"])
         self.assertEqual(self.runs.asked[-1], "end all")
 
     def test_no_request_is_lost_when_the_daemon_is_slow(self) -> None:

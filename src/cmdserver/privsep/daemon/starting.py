@@ -11,8 +11,8 @@ import sys
 from cmdserver.config.host import SEARCH_PATH
 from cmdserver.core.errors import CannotStart
 from cmdserver.execution.posix import open_null, spawn
+from cmdserver.privsep.arguments import RunnerArguments
 from cmdserver.privsep.messages import REPORT_BYTES, Read, Ready, decode_report
-from cmdserver.privsep.orders import Orders
 
 #: A tenth of a second is usual; a host that swaps takes longer.
 PATIENCE_SECONDS = 30.0
@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 30.0
 _CONNECTION = 3
 
 
-def start(orders: Orders) -> socket.socket:
+def start(arguments: RunnerArguments) -> socket.socket:
     """Start a runner.
 
     Returns:
@@ -31,7 +31,7 @@ def start(orders: Orders) -> socket.socket:
         OSError: It cannot be started.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    argv = [sys.executable, "-P", "-m", "cmdserver.privsep", *orders.words()]
+    argv = [sys.executable, "-P", "-m", "cmdserver.privsep", *arguments.words()]
     environment = {"PATH": SEARCH_PATH, "LANG": "C"}
     if "PYTHONPATH" in os.environ:
         environment["PYTHONPATH"] = os.environ["PYTHONPATH"]

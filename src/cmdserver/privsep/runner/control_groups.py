@@ -4,7 +4,7 @@ No process can leave it without the permission that its runner has, and the kern
 (``cgroup.kill``), however fast it forks. No controllers are enabled: nothing is limited or counted.
 
 What is ours is a directory ``cmdserver-FAMILY`` in the group that we were started in, if that is delegated (systemd's
-``Delegate=yes`` marks it so), or is the root of all that we see: nobody else manages it then. It is locked by the
+``Delegate=yes`` tags it so), or is the root of all that we see: nobody else manages it then. It is locked by the
 runner, and so by the standby, which shares the descriptor: what nobody has locked is left over from a runner that was
 killed together with its standby.
 
@@ -134,7 +134,6 @@ class ControlGroups:
         if self._can_be_entered():
             return self
         self.end()
-        self.remove()
         return None
 
     def _can_be_entered(self) -> bool:
@@ -159,17 +158,14 @@ class ControlGroups:
         except OSError:
             return False
 
-    def end(self) -> None:
-        """Kill all that are in any of them."""
-        with contextlib.suppress(OSError):
-            _write("cgroup.kill", b"1", self._directory)
-
-    def remove(self, *, with_directory: bool = True) -> bool:
-        """Remove them; False if somebody is still in one.
+    def end(self, *, with_directory: bool = True) -> bool:
+        """Kill all that are in any of them, and remove them; False if somebody is still in one.
 
         Args:
             with_directory: Whether there are to be no others, either.
         """
+        with contextlib.suppress(OSError):
+            _write("cgroup.kill", b"1", self._directory)
         return _remove_all(self._directory) and (not with_directory or _remove(self._parent, self._name))
 
 

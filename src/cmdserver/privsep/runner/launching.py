@@ -22,11 +22,11 @@ from typing import NoReturn
 
 from cmdserver.core.model import Command, Controls
 from cmdserver.execution.posix import become, ignored_signals, open_null, output_pipes, spawn
-from cmdserver.privsep import linux, marks
+from cmdserver.privsep import linux, process_tags
 from cmdserver.privsep.runner.control_groups import ControlGroup, ControlGroups
 
 #: A command whose last run was over within this is started by posix_spawn.
-BRISK_SECONDS = 0.1
+SHORT_LIVED_SECONDS = 0.1
 
 _RESOURCES = {
     "cpu_seconds": resource.RLIMIT_CPU,
@@ -82,14 +82,14 @@ class Launcher:
         self._null = open_null()
         self._ignored = ignored_signals()
 
-    def launch(self, command: Command, arguments: Sequence[str], mark: int, *, is_brisk: bool) -> Launched:
+    def launch(self, command: Command, arguments: Sequence[str], tag: int, *, is_short_lived: bool) -> Launched:
         """Start a command.
 
         Args:
             command: What, and as whom, where, with which limits.
             arguments: Words that come behind those of the command.
-            mark: For it and its descendants, see `cmdserver.privsep.marks`.
-            is_brisk: Whether it was over quickly the last time, and left nobody behind.
+            tag: For it and its descendants, see `cmdserver.privsep.process_tags`.
+            is_short_lived: Whether it was over quickly the last time, and left nobody behind.
 
         Raises:
             OSError: Whatever the kernel said: too many processes or descriptors. What keeps a forked process from
@@ -101,22 +101,22 @@ class Launcher:
             text = "an argument has a NUL character in it"
             raise ValueError(text)
         is_plain = _is_plain(command) and self._descriptor_limit is None
-        start = self._spawn if is_brisk and is_plain else self._fork
+        start = self._spawn if is_short_lived and is_plain else self._fork
         with output_pipes() as pipes:
-            pid, complaint, group = start(command, argv, (pipes.stdout_end, pipes.stderr_end), mark)
+            pid, complaint, group = start(command, argv, (pipes.stdout_end, pipes.stderr_end), tag)
         return Launched(pid, pipes.stdout, pipes.stderr, complaint, group)
 
-    def _spawn(self, command: Command, argv: list[bytes], ends: tuple[int, int], mark: int) -> tuple[int, None, None]:
-        marks.put_on_self(mark)
+    def _spawn(self, command: Command, argv: list[bytes], ends: tuple[int, int], tag: int) -> tuple[int, None, None]:
+        process_tags.tag_self(tag)
         try:
             descriptors = {0: self._null, 1: ends[0], 2: ends[1]}
             pid = spawn(argv[0], argv, dict(command.environment), descriptors, self._ignored)
         finally:
-            marks.take_off_self()
+            process_tags.untag_self()
         return pid, None, None
 
     def _fork(
-        self, command: Command, argv: list[bytes], ends: tuple[int, int], mark: int
+        self, command: Command, argv: list[bytes], ends: tuple[int, int], tag: int
     ) -> tuple[int, int, ControlGroup | None]:
         # Close-on-exec: the end of it, without a word, is the program's beginning.
         complaint, complaint_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -128,7 +128,7 @@ class Launcher:
             parent = os.getpid()
             pid = os.fork()
             if not pid:
-                self._become(command, argv, ends, mark, parent, complaint_end, group)
+                self._become(command, argv, ends, tag, parent, complaint_end, group)
         except BaseException:
             os.close(complaint)
             if group is not None:
@@ -146,7 +146,7 @@ class Launcher:
         command: Command,
         argv: list[bytes],
         ends: tuple[int, int],
-        mark: int,
+        tag: int,
         parent: int,
         complaint: int,
         group: ControlGroup | None,
@@ -163,7 +163,7 @@ class Launcher:
                 signal.signal(each, signal.SIG_DFL)
             if self._descriptor_limit is not None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, self._descriptor_limit)
-            control(command.controls, mark)
+            control(command.controls, tag)
             os.chdir(command.working_directory)  # as whoever we are by now
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
             linux.die_with_parent(signal.SIGKILL, parent)
@@ -177,12 +177,12 @@ class Launcher:
             os._exit(127)
 
 
-def control(controls: Controls, mark: int) -> None:
+def control(controls: Controls, tag: int) -> None:
     """Apply to ourselves what is said of a command; what only root may do before we are not root any more."""
     os.umask(controls.umask)
     if controls.nice:
         os.setpriority(os.PRIO_PROCESS, 0, controls.nice)
-    marks.put_on_self(mark)
+    process_tags.tag_self(tag)
     for name, value in controls.limits:
         _limit(_RESOURCES[name], value)
     if controls.uid is not None and controls.gid is not None:

@@ -25,9 +25,9 @@ from cmdserver.privsep.messages import (
     Trouble,
     decode_request,
 )
-from cmdserver.privsep.runner.allowance import Allowance
-from cmdserver.privsep.runner.runs import Runs
-from cmdserver.privsep.runner.succession import SIGN_SECONDS, Succession
+from cmdserver.privsep.runner.allow_list import AllowList
+from cmdserver.privsep.runner.process_table import ProcessTable
+from cmdserver.privsep.runner.standby import HEARTBEAT_SECONDS, Standby
 
 #: Requests in a row, before deaths are looked at.
 _REQUESTS_IN_A_ROW = 64
@@ -41,31 +41,31 @@ class Server:
     Args:
         channel: To the daemon.
         runs: What is under way.
-        allowance: What may be run.
+        allow_list: What may be run.
         credentials: What the daemon may have opened.
-        succession: Who comes after us.
+        standby: Who comes after us.
         deaths: Readable when a child may have died.
     """
 
     def __init__(
         self,
         channel: Channel,
-        runs: Runs,
-        allowance: Allowance,
+        processes: ProcessTable,
+        allow_list: AllowList,
         credentials: Credentials,
-        succession: Succession,
+        standby: Standby,
         deaths: int,
     ) -> None:
         self._channel = channel
-        self._runs = runs
-        self._allowance = allowance
+        self._processes = processes
+        self._allow_list = allow_list
         self._credentials = credentials
-        self._succession = succession
+        self._standby = standby
         self._deaths = deaths
         self._is_over = False
         self._has_complained = False
         #: When the next sign of life is due.
-        self._sign_at = 0.0
+        self._heartbeat_at = 0.0
 
     def serve(self) -> None:
         """Do what is asked, until the daemon is gone.
@@ -73,9 +73,9 @@ class Server:
         Raises:
             Forked: In the process that is to wait for the death of this one.
         """
-        self._runs.allow(self._allowance.commands, self._allowance.most)
-        self._succession.require_successor()
-        ready = Ready(self._succession.generation, os.getpid(), self._allowance.checksum)
+        self._processes.allow(self._allow_list.commands, self._allow_list.most)
+        self._standby.require()
+        ready = Ready(self._standby.generation, os.getpid(), self._allow_list.checksum)
         self._channel.post(ready)
         poll = select.poll()
         poll.register(self._deaths, select.POLLIN)
@@ -83,23 +83,23 @@ class Server:
             poll.register(self._channel, self._wanted())
             for descriptor, _ in poll.poll(self._seconds_to_wait(time.monotonic()) * 1000 + 1):
                 if descriptor == self._deaths:
-                    self._bury()
+                    self._reap()
                 elif not self._channel.is_clogged:
                     self._listen()
             if self._channel.is_clogged:
                 self._channel.flush()
-            self._runs.pass_time(time.monotonic())
-            if self._succession.successor is None:
-                self._succession.require_successor()
+            self._processes.pass_time(time.monotonic())
+            if self._standby.pid is None:
+                self._standby.require()
 
     def _seconds_to_wait(self, now: float) -> float:
-        if now >= self._sign_at:
-            self._succession.show_life()
-            self._sign_at = now + SIGN_SECONDS
-        times = [self._sign_at - now]
-        if (seconds := self._runs.seconds_to_wait(now)) is not None:
+        if now >= self._heartbeat_at:
+            self._standby.send_heartbeat()
+            self._heartbeat_at = now + HEARTBEAT_SECONDS
+        times = [self._heartbeat_at - now]
+        if (seconds := self._processes.seconds_to_wait(now)) is not None:
             times.append(seconds)
-        if self._channel.is_short or self._succession.successor is None:
+        if self._channel.is_short or self._standby.pid is None:
             times.append(RETRY_SECONDS)
         return min(times)
 
@@ -110,14 +110,14 @@ class Server:
 
     def end(self) -> None:
         """Kill everything that we started, and whatever came of it."""
-        self._succession.dismiss()
-        self._runs.end_all()
+        self._standby.stop()
+        self._processes.end_all()
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._deaths, 4096)
-        for pid in self._runs.reap(time.monotonic()):
-            self._succession.buried(pid)
+        for pid in self._processes.reap(time.monotonic()):
+            self._standby.reaped(pid)
 
     def _listen(self) -> None:
         for _ in range(_REQUESTS_IN_A_ROW):
@@ -138,17 +138,17 @@ class Server:
     def _perform(self, request: Request) -> None:
         match request:
             case Start():
-                if request.generation == self._succession.generation:
-                    self._runs.start(request, time.monotonic())
+                if request.generation == self._standby.generation:
+                    self._processes.start(request, time.monotonic())
             case Signal():
-                if request.generation == self._succession.generation:
-                    self._runs.signal(request, time.monotonic())
+                if request.generation == self._standby.generation:
+                    self._processes.signal(request, time.monotonic())
             case Reread():
-                self._channel.post(*self._allowance.reread())
+                self._channel.post(*self._allow_list.reread())
             case Adopt():
-                if self._allowance.adopt(request.checksum):
-                    self._runs.allow(self._allowance.commands, self._allowance.most)
-                    self._succession.replace()  # the one who waits has the old allowance in mind
+                if self._allow_list.adopt(request.checksum):
+                    self._processes.allow(self._allow_list.commands, self._allow_list.most)
+                    self._standby.replace()  # the one who waits has the old allow_list in mind
                 else:
                     self._complain("the configuration was changed again; send another SIGHUP")
             case Fetch():
@@ -173,4 +173,4 @@ class Server:
     def let_go(self) -> None:
         """In a process that waits: close what is open for the daemon."""
         self._channel.drop_waiting()
-        self._runs.let_go()
+        self._processes.let_go()

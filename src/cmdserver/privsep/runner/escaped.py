@@ -1,49 +1,38 @@
 """Processes that have left their run's process group: found among our children, or all over the host, and ended.
 
-Who loses its parent becomes our child, as we are the subreaper of all that we start. Whose it is, its mark says. A
+Who loses its parent becomes our child, as we are the subreaper of all that we start. Whose it is, its tag says. A
 process that forks and exits again and again is never there for long, but its children stay in its process group until
 they make one of their own, and a signal to a group reaches all who are in it, however fast they fork.
 
 Rule of this file: it knows no commands and no requests.
 """
 
-import contextlib
 import os
-import time
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
 
-from cmdserver.execution.posix import next_death
-from cmdserver.privsep.marks import Marks, is_dead
-from cmdserver.privsep.messages import SIGKILL
-from cmdserver.privsep.runner.control_groups import ControlGroups
+from cmdserver.privsep.process_tags import ProcessTags, group_of, kill_with_group
 
 #: What the kernel gives of a list at once, at most; a number that does not fit into the rest comes with the next.
 _PAGE_BYTES = 4096
 _LONGEST_NUMBER = 12
 
-#: What was killed is to be dead by then; what hangs in the kernel longer is left to it.
-_DEATH_SECONDS = 2.0
-_GLANCE_SECONDS = 0.005
-#: With nobody alive in that many in a row there is nobody: in one who forks and exits may have been missed.
-_QUIET_LOOKS = 2
 
-
-class Strays:
+class EscapedProcesses:
     """Our children that we did not start ourselves.
 
     Args:
-        marks: Tell whose they are.
-        spared: Children that are no command's: standbys.
+        tags: Tell whose they are.
+        spared: Children that are no command's: pids.
         is_grouped: Whether a control group sees to a process.
     """
 
     def __init__(
         self,
-        marks: Marks,
+        tags: ProcessTags,
         spared: Container[int] = (),
         is_grouped: Callable[[int], bool] = lambda _: False,
     ) -> None:
-        self._marks = marks
+        self._tags = tags
         self._spared = spared
         self._is_grouped = is_grouped
         self._listing: int | None = None
@@ -65,7 +54,7 @@ class Strays:
             known: Children that we did start.
 
         Returns:
-            Their numbers by their marks; None for who carries none of ours any more, and is seen to by no control
+            Their numbers by their tags; None for who carries none of ours any more, and is seen to by no control
             group, nor by being in the process group of one of the known.
         """
         listed = self._list()
@@ -81,16 +70,16 @@ class Strays:
             if pid in known or pid in self._spared:
                 continue
             if pid not in self._read:
-                self._read[pid] = self._marks.read(pid)
-            mark = self._read[pid]
-            if mark is not None or not self._is_seen_to(pid, known):
-                found.setdefault(mark, []).append(pid)
+                self._read[pid] = self._tags.read(pid)
+            tag = self._read[pid]
+            if tag is not None or not self._is_seen_to(pid, known):
+                found.setdefault(tag, []).append(pid)
         return found
 
     def _is_seen_to(self, pid: int, known: Container[int]) -> bool:
         if pid not in self._grouped and self._is_grouped(pid):
             self._grouped.add(pid)
-        return pid in self._grouped or _group_of(pid) in known
+        return pid in self._grouped or group_of(pid) in known
 
     def _list(self) -> bytes:
         """List our children, through a descriptor that is open already: there may be no room for another."""
@@ -110,7 +99,7 @@ class Strays:
         self._killed.update(fresh)
         return bool(fresh)
 
-    def buried(self, pid: int) -> None:
+    def reaped(self, pid: int) -> None:
         """A child has been reaped; its number may be anybody's."""
         self._read.pop(pid, None)
         self._grouped.discard(pid)
@@ -122,49 +111,3 @@ class Strays:
         """Close what is open here."""
         if self._listing is not None:
             os.close(self._listing)
-
-
-def _group_of(pid: int) -> int:
-    try:
-        return os.getpgid(pid)
-    except ProcessLookupError:
-        return 0
-
-
-def kill_with_group(pid: int) -> None:
-    """Kill a process that a command has left, and all who are in its process group: they are the same run's.
-
-    A group does not reach beyond a session, and each run has one of its own.
-    """
-    group = _group_of(pid)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if group > 1 and group != os.getpgrp():
-            os.killpg(group, SIGKILL)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, SIGKILL)
-
-
-def end_marked(marks: Marks, groups: ControlGroups | None = None, *, is_last: bool = True) -> None:
-    """Kill every process of this host that carries one of the marks, or is in a group, until none is left.
-
-    Args:
-        marks: Of a runner.
-        groups: Of the same.
-        is_last: Whether nobody is to be started by its successors.
-    """
-    deadline = time.monotonic() + _DEATH_SECONDS
-    quiet = 0
-    while quiet < _QUIET_LOOKS and time.monotonic() < deadline:
-        quiet += 1
-        if groups is not None:
-            groups.end()
-            quiet = quiet if groups.remove(with_directory=is_last) else 0
-        for pid in marks.everywhere():
-            # At once, not when all are found: who forks and exits is not there for long. His dead still say in which
-            # group he is.
-            kill_with_group(pid)
-            quiet = quiet if is_dead(pid) else 0
-        while next_death() is not None:
-            pass
-        if not quiet:
-            time.sleep(_GLANCE_SECONDS)

@@ -16,7 +16,7 @@ from zope.interface.verify import verifyObject
 
 from cmdserver.core.errors import Unavailable
 from cmdserver.privsep.daemon.fetching import FETCH_SECONDS
-from cmdserver.privsep.daemon.remote import Remote, RunnerLost
+from cmdserver.privsep.daemon.remote_backend import RemoteBackend, RunnerLost
 from cmdserver.privsep.messages import (
     SIGKILL,
     SIGTERM,
@@ -98,7 +98,7 @@ class _TestCase(SynchronousTestCase):
         self.reactor = _Reactor()
         self.met: list[tuple[Ready, int | None]] = []
         self.lost = 0
-        self.remote = Remote(self.reactor, lambda *each: self.met.append(each), self._is_lost)
+        self.remote = RemoteBackend(self.reactor, lambda *each: self.met.append(each), self._is_lost)
         ours, self.runner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.runner.setblocking(False)
         self.addCleanup(self.runner.close)
@@ -157,7 +157,7 @@ class _TestCase(SynchronousTestCase):
 
 
 class RemoteTests(_TestCase):
-    """Requests and reports, in their orders."""
+    """Requests and reports, in their arguments."""
 
     # Starting
 

@@ -18,59 +18,59 @@ import signal
 from cmdserver.privsep import linux
 
 #: Between two signs of life of a runner.
-SIGN_SECONDS = 2.0
+HEARTBEAT_SECONDS = 2.0
 #: Between two looks of its standby; and looks in vain, until the runner is taken for dead. It waits for nobody, and the
 #: longest that it does at once is to read a configuration.
-LOOK_SECONDS = 1.0
-MOST_LOOKS = 10
+CHECK_SECONDS = 1.0
+MOST_MISSED = 10
 
 _PARENT_DIED = signal.SIGUSR1
 #: More signs than there can be between two looks.
-_MOST_SIGNS = 4096
+_MOST_HEARTBEATS = 4096
 
 
 class Forked(BaseException):
     """We are the child."""
 
 
-class Patience:
+class MissedHeartbeats:
     """Says when a runner has been mute for too long.
 
     Args:
         looks: In vain, in a row.
     """
 
-    def __init__(self, looks: int = MOST_LOOKS) -> None:
+    def __init__(self, looks: int = MOST_MISSED) -> None:
         self._looks = looks
         self._in_vain = 0
 
-    def is_over(self, *, has_sign: bool) -> bool:
+    def is_over(self, *, has_heartbeat: bool) -> bool:
         """Take note of a look."""
-        self._in_vain = 0 if has_sign else self._in_vain + 1
+        self._in_vain = 0 if has_heartbeat else self._in_vain + 1
         return self._in_vain >= self._looks
 
 
-class Succession:
+class Standby:
     """The line of runners: which we are, and who comes next."""
 
     def __init__(self) -> None:
         self.generation = 0
         #: Its process; None while there is none.
-        self.successor: int | None = None
+        self.pid: int | None = None
         #: All of its kind that have not been reaped.
-        self.standbys: set[int] = set()
+        self.pids: set[int] = set()
         #: Where signs of life go to; in a standby, where they come from.
-        self._signs: int | None = None
+        self._heartbeats: int | None = None
         # Before any fork, so that the signal cannot come before somebody waits for it.
         signal.pthread_sigmask(signal.SIG_BLOCK, {_PARENT_DIED})
 
-    def require_successor(self) -> None:
+    def require(self) -> None:
         """Fork one; where we cannot, there will be none until the next time.
 
         Raises:
             Forked: In the successor.
         """
-        self.successor = None
+        self.pid = None
         try:
             looked_at, shown = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError:
@@ -83,21 +83,21 @@ class Succession:
             return
         mine, others = (shown, looked_at) if pid else (looked_at, shown)
         os.close(others)
-        if self._signs is not None:
-            os.close(self._signs)
-        self._signs = mine
+        if self._heartbeats is not None:
+            os.close(self._heartbeats)
+        self._heartbeats = mine
         if not pid:
             raise Forked
-        self.successor = pid
-        self.standbys.add(pid)
+        self.pid = pid
+        self.pids.add(pid)
 
-    def show_life(self) -> None:
-        """Let the standby see that we do not wait for anything; to be called every `SIGN_SECONDS`."""
-        if self._signs is not None:
+    def send_heartbeat(self) -> None:
+        """Let the standby see that we do not wait for anything; to be called every `HEARTBEAT_SECONDS`."""
+        if self._heartbeats is not None:
             with contextlib.suppress(BlockingIOError, BrokenPipeError):  # it does not look, or is dead
-                os.write(self._signs, b"\0")
+                os.write(self._heartbeats, b"\0")
 
-    def wait_for_our_turn(self, predecessor: int) -> bool:
+    def wait_for_takeover(self, predecessor: int) -> bool:
         """In the successor: wait until the predecessor is dead, or mute, and be its successor in name, too.
 
         Returns:
@@ -106,43 +106,43 @@ class Succession:
         """
         linux.adopt_orphans()  # a fork forgets it
         linux.die_with_parent(_PARENT_DIED, predecessor)
-        patience = Patience()
-        is_mute = False
-        while os.getppid() == predecessor and not is_mute:
-            if signal.sigtimedwait({_PARENT_DIED}, LOOK_SECONDS) is None:
-                is_mute = patience.is_over(has_sign=self._has_sign())
-        if is_mute:
+        patience = MissedHeartbeats()
+        is_unresponsive = False
+        while os.getppid() == predecessor and not is_unresponsive:
+            if signal.sigtimedwait({_PARENT_DIED}, CHECK_SECONDS) is None:
+                is_unresponsive = patience.is_over(has_heartbeat=self._has_heartbeat())
+        if is_unresponsive:
             os.kill(predecessor, signal.SIGKILL)
-        if self._signs is not None:
-            os.close(self._signs)
-            self._signs = None
+        if self._heartbeats is not None:
+            os.close(self._heartbeats)
+            self._heartbeats = None
         self.generation += 1
-        self.successor = None
-        self.standbys.clear()
-        return is_mute
+        self.pid = None
+        self.pids.clear()
+        return is_unresponsive
 
-    def _has_sign(self) -> bool:
+    def _has_heartbeat(self) -> bool:
         try:
-            return self._signs is not None and bool(os.read(self._signs, _MOST_SIGNS))
+            return self._heartbeats is not None and bool(os.read(self._heartbeats, _MOST_HEARTBEATS))
         except BlockingIOError:
             return False
 
-    def buried(self, pid: int) -> None:
+    def reaped(self, pid: int) -> None:
         """A child has been reaped."""
-        self.standbys.discard(pid)
-        if pid == self.successor:
-            self.successor = None
+        self.pids.discard(pid)
+        if pid == self.pid:
+            self.pid = None
 
-    def dismiss(self) -> None:
+    def stop(self) -> None:
         """Do without a successor: there is nothing to succeed to.
 
         It does nothing more from now on, and may be dead only later: it is reaped like any child.
         """
-        if self.successor is not None:
-            os.kill(self.successor, signal.SIGKILL)
-            self.successor = None
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.pid = None
 
     def replace(self) -> None:
         """Have a successor who knows what we know now; raises `Forked` in that one."""
-        self.dismiss()
-        self.require_successor()
+        self.stop()
+        self.require()

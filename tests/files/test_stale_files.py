@@ -1,4 +1,4 @@
-"""Tests of what the runner is told on its command line, and of what it removes for the daemon."""
+"""Tests of what is removed of a daemon's: its pid file and its sockets, and nothing else."""
 
 import os
 import shutil
@@ -11,25 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.files import stale_files
 from cmdserver.files.stale_files import remove_pid_file, remove_sockets, remove_stale_socket
-from cmdserver.privsep.orders import Orders
 from tests.files.doubles import DAEMON, RootTestCase
 
 
-class OrdersTests(SynchronousTestCase):
-    def test_orders_come_back(self) -> None:
-        """What was spelled is what is read, empty words and odd paths included."""
-        for path in ("", "/etc/cmdserver/cmdserver.toml", "/with space/-x", "/ü"):
-            orders = Orders(family=7, daemon=4711, configuration=path, pid_file=path, state_directory=path)
-
-            self.assertEqual(Orders.read(orders.words()), orders)
-
-    def test_other_words_are_none(self) -> None:
-        """Too few, too many, or a word for a number is a ValueError."""
-        for words in ([], ["1", "2", "", ""], ["1", "2", "", "", "", ""], ["x", "2", "", "", ""]):
-            self.assertRaises(ValueError, Orders.read, words)
-
-
-class LeftoversTests(SynchronousTestCase):
+class StaleFilesTests(SynchronousTestCase):
     """Only what is the daemon's is removed."""
 
     def setUp(self) -> None:

@@ -11,7 +11,7 @@ from cmdserver.config.decoding import Mistake, Mistakes
 from cmdserver.config.host import Host
 from cmdserver.config.loading import Source, configure
 from cmdserver.privsep.messages import REPORT_BYTES, Read, Report, encode
-from cmdserver.privsep.runner.allowance import Allowance, Allowed, mistaken
+from cmdserver.privsep.runner.allow_list import AllowList, LoadedConfiguration, mistaken
 from tests.contracts import open_descriptors
 from tests.files.doubles import DAEMON, RootTestCase
 
@@ -26,22 +26,22 @@ class AllowanceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.text = _ONE
         self.trouble: Exception | None = None
-        self.allowance = Allowance(self._read)
+        self.allow_list = AllowList(self._read)
         self.before = open_descriptors()
 
-    def _read(self) -> Allowed:
+    def _read(self) -> LoadedConfiguration:
         if self.trouble is not None:
             raise self.trouble
-        return Allowed(Source(path="/x.toml", text=self.text), configure(self.text, Host(), lambda _: None))
+        return LoadedConfiguration(Source(path="/x.toml", text=self.text), configure(self.text, Host(), lambda _: None))
 
     @property
     def names(self) -> list[str]:
         """What may be run."""
-        return [each.name for each in self.allowance.commands]
+        return [each.name for each in self.allow_list.commands]
 
     def reread(self) -> tuple[Report, list[bytes]]:
         """Read again; return the report, and what is in the files that come with it."""
-        report, descriptors = self.allowance.reread()
+        report, descriptors = self.allow_list.reread()
         contents = []
         for descriptor in descriptors:
             with os.fdopen(descriptor, "rb") as file:
@@ -51,25 +51,25 @@ class AllowanceTests(SynchronousTestCase):
 
     def test_what_was_read_is_not_yet_run_by(self) -> None:
         """The text comes back, and the old list holds until the new one is adopted by its checksum."""
-        old = self.allowance.checksum
+        old = self.allow_list.checksum
         self.text = _TWO
 
         self.assertEqual(self.reread(), (Read((), ()), [_TWO.encode()]))
-        self.assertEqual((self.names, self.allowance.checksum), (["one"], old))
+        self.assertEqual((self.names, self.allow_list.checksum), (["one"], old))
         new = self._read().checksum
-        self.assertTrue(self.allowance.adopt(new))
+        self.assertTrue(self.allow_list.adopt(new))
 
-        self.assertEqual((self.names, self.allowance.checksum), (["two"], new))
-        self.assertGreaterEqual(self.allowance.most, 7)
+        self.assertEqual((self.names, self.allow_list.checksum), (["two"], new))
+        self.assertGreaterEqual(self.allow_list.most, 7)
 
     def test_only_what_the_file_says_is_adopted(self) -> None:
         """A checksum that is neither of the text that was read nor of the file's now changes nothing."""
         self.text = _TWO
         self.reread()
 
-        self.assertFalse(self.allowance.adopt(self.allowance.checksum ^ 1))
+        self.assertFalse(self.allow_list.adopt(self.allow_list.checksum ^ 1))
         self.trouble = FileNotFoundError(2, "No such file or directory")
-        self.assertFalse(self.allowance.adopt(12345))
+        self.assertFalse(self.allow_list.adopt(12345))
 
         self.assertEqual(self.names, ["one"])
 
@@ -77,7 +77,7 @@ class AllowanceTests(SynchronousTestCase):
         """Who is to adopt what another process has read reads it again, and takes it if it is the same."""
         self.text = _TWO
 
-        self.assertTrue(self.allowance.adopt(self._read().checksum))
+        self.assertTrue(self.allow_list.adopt(self._read().checksum))
 
         self.assertEqual(self.names, ["two"])
 
@@ -138,9 +138,9 @@ class OthersFilesTests(RootTestCase):
             plant(key)
             tls = f'tls = true\n[tls]\ncertificate = "{cert}"\nkey = "{key}"\n'
             text = _LISTEN + tls + _ONE.removeprefix(_LISTEN)
-            allowed = Allowed(Source(path="/x.toml", text=text), configure(text, Host(), lambda _: None))
+            allowed = LoadedConfiguration(Source(path="/x.toml", text=text), configure(text, Host(), lambda _: None))
 
-            report, descriptors = Allowance(lambda allowed=allowed: allowed).reread()  # type: ignore[misc]
+            report, descriptors = AllowList(lambda allowed=allowed: allowed).reread()  # type: ignore[misc]
 
             for each in descriptors:
                 os.close(each)

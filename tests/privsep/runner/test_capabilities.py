@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.model import Command, Controls
 from cmdserver.privsep.linux import Capability
-from cmdserver.privsep.privileges import capabilities_for
+from cmdserver.privsep.runner.capabilities import capabilities_for
 from tests.running_doubles import command
 
 _BASIC = {Capability.DAC_READ_SEARCH, Capability.SETUID, Capability.SETGID, Capability.KILL}

@@ -9,29 +9,29 @@ from itertools import pairwise
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.privsep.runner.succession import Patience, Succession
+from cmdserver.privsep.runner.standby import MissedHeartbeats, Standby
 from tests.contracts import open_descriptors
 
 #: A line of runners: each says who it is, and dies of SIGKILL as soon as it may; the third one ends by itself.
 _LINE = """
 import os, signal, sys
 from cmdserver.privsep import linux
-from cmdserver.privsep.runner.succession import Forked, Succession
+from cmdserver.privsep.runner.standby import Forked, Standby
 
 linux.adopt_orphans()
-succession = Succession()
+standby = Standby()
 while True:
     predecessor = os.getpid()
     try:
-        succession.require_successor()
+        standby.require()
     except Forked:
-        succession.wait_for_our_turn(predecessor)
+        standby.wait_for_takeover(predecessor)
         continue
     orphan = os.popen("setsid sh -c 'echo $PPID; sleep 0.2; exec ps -o ppid= -p $$' &").read()
-    print(succession.generation, os.getpid(), succession.successor, orphan.split()[-1], flush=True)
-    if succession.generation == 2:
-        succession.dismiss()
-        print("dismissed", succession.successor, flush=True)
+    print(standby.generation, os.getpid(), standby.pid, orphan.split()[-1], flush=True)
+    if standby.generation == 2:
+        standby.stop()
+        print("dismissed", standby.pid, flush=True)
         break
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -55,57 +55,57 @@ class LineTests(SynchronousTestCase):
         self.assertEqual(last, "dismissed None")
 
 
-#: A runner that shows life for a while, and then is mute; its standby says whether it was, and whether it is gone.
-_MUTE = """
+#: A runner that sends heartbeats for a while, and then none; its standby says so, and whether it is gone.
+_FALLS_SILENT = """
 import os, sys, time
 from cmdserver.privsep import linux
-from cmdserver.privsep.runner import succession as module
-from cmdserver.privsep.runner.succession import Forked, Succession
+from cmdserver.privsep.runner import standby as module
+from cmdserver.privsep.runner.standby import Forked, Standby
 
 linux.adopt_orphans()
-module.LOOK_SECONDS = 0.02
-module.MOST_LOOKS = 5
-succession = Succession()
+module.CHECK_SECONDS = 0.02
+module.MOST_MISSED = 5
+standby = Standby()
 runner = os.getpid()
 try:
-    succession.require_successor()
+    standby.require()
 except Forked:
-    was_mute = succession.wait_for_our_turn(runner)
-    print("mute" if was_mute else "dead", succession.generation, succession.standbys, flush=True)
+    was_unresponsive = standby.wait_for_takeover(runner)
+    print("unresponsive" if was_unresponsive else "dead", standby.generation, standby.pids, flush=True)
 else:
     for _ in range(20):
-        succession.show_life()
+        standby.send_heartbeat()
         time.sleep(0.02)
-    print("mute from now on", flush=True)
+    print("silent from now on", flush=True)
     time.sleep(60)
 """
 
 
 @pytest.mark.slow
-class MuteTests(SynchronousTestCase):
-    def test_who_is_mute_is_killed_and_succeeded(self) -> None:
-        """As long as there are signs of life nothing happens; without them the runner is killed by its standby."""
-        with subprocess.Popen([sys.executable, "-c", _MUTE], stdout=subprocess.PIPE, text=True) as process:
+class UnresponsiveTests(SynchronousTestCase):
+    def test_who_does_not_respond_is_killed_and_replaced(self) -> None:
+        """As long as there are heartbeats nothing happens; without them the runner is killed by its standby."""
+        with subprocess.Popen([sys.executable, "-c", _FALLS_SILENT], stdout=subprocess.PIPE, text=True) as process:
             said = process.communicate(timeout=30)[0].splitlines()
 
-        self.assertEqual(said, ["mute from now on", "mute 1 set()"])
+        self.assertEqual(said, ["silent from now on", "unresponsive 1 set()"])
         self.assertEqual(process.returncode, -signal.SIGKILL)
 
 
-class PatienceTests(SynchronousTestCase):
+class MissedHeartbeatsTests(SynchronousTestCase):
     """Looks are counted."""
 
     def test_so_many_looks_in_vain_are_too_many(self) -> None:
         """Not one fewer."""
-        patience = Patience(10)
+        patience = MissedHeartbeats(10)
 
-        self.assertEqual([patience.is_over(has_sign=False) for _ in range(10)], [False] * 9 + [True])
+        self.assertEqual([patience.is_over(has_heartbeat=False) for _ in range(10)], [False] * 9 + [True])
 
     def test_a_sign_of_life_is_a_new_beginning(self) -> None:
         """Only looks in a row count."""
-        patience = Patience(3)
+        patience = MissedHeartbeats(3)
 
-        over = [patience.is_over(has_sign=number % 3 == 2) for number in range(30)]
+        over = [patience.is_over(has_heartbeat=number % 3 == 2) for number in range(30)]
 
         self.assertEqual(over, [False] * 30)
 
@@ -122,14 +122,14 @@ class SuccessionTests(SynchronousTestCase):
             raise BlockingIOError(11, "Resource temporarily unavailable")
 
         self.patch(os, "fork", refused)
-        succession = Succession()
+        standby = Standby()
         before = open_descriptors()
 
-        succession.require_successor()
-        succession.show_life()
-        succession.dismiss()
+        standby.require()
+        standby.send_heartbeat()
+        standby.stop()
 
-        self.assertEqual((succession.successor, succession.standbys), (None, set()))
+        self.assertEqual((standby.pid, standby.pids), (None, set()))
         self.assertEqual(open_descriptors(), before)
 
     def test_without_room_for_a_pipe_there_is_none(self) -> None:
@@ -140,64 +140,64 @@ class SuccessionTests(SynchronousTestCase):
 
         self.patch(os, "pipe2", refused)
         self.patch(os, "fork", None)
-        succession = Succession()
+        standby = Standby()
 
-        succession.require_successor()
+        standby.require()
 
-        self.assertIsNone(succession.successor)
+        self.assertIsNone(standby.pid)
 
-    def forked(self, *pids: int) -> tuple[Succession, list[int]]:
-        """Have standbys that are none; return where their ends of the pipes are, too."""
-        succession = Succession()
+    def forked(self, *pids: int) -> tuple[Standby, list[int]]:
+        """Have pids that are none; return where their ends of the pipes are, too."""
+        standby = Standby()
         kept: list[int] = []
         close = os.close
         self.patch(os, "close", kept.append)
         for pid in pids:
             self.patch(os, "fork", lambda pid=pid: pid)
-            succession.require_successor()
+            standby.require()
         self.patch(os, "close", close)
         for descriptor in kept:
             self.addCleanup(close, descriptor)
-        self.addCleanup(close, succession._signs or 0)
-        return succession, kept
+        self.addCleanup(close, standby._heartbeats or 0)
+        return standby, kept
 
     def test_signs_go_to_the_standby_of_now(self) -> None:
         """Each has a pipe of its own; the last one's is kept open, and one that nobody reads blocks nobody."""
-        succession, (first, second, _) = self.forked(101, 102)
+        standby, (first, second, _) = self.forked(101, 102)
 
-        succession.show_life()
+        standby.send_heartbeat()
         self.assertRaises(BlockingIOError, os.read, first, 9)
         self.assertEqual(os.read(second, 9), b"\0")
 
         for _ in range(70_000):
-            succession.show_life()
+            standby.send_heartbeat()
 
     def test_the_dead_are_forgotten(self) -> None:
         """The one that is there now leaves a place; one that was dismissed before does not."""
-        succession, _ = self.forked(101, 102)
+        standby, _ = self.forked(101, 102)
 
-        succession.buried(101)
-        self.assertEqual((succession.successor, succession.standbys), (102, {102}))
-        succession.buried(102)
-        succession.buried(7)
+        standby.reaped(101)
+        self.assertEqual((standby.pid, standby.pids), (102, {102}))
+        standby.reaped(102)
+        standby.reaped(7)
 
-        self.assertEqual((succession.successor, succession.standbys), (None, set()))
+        self.assertEqual((standby.pid, standby.pids), (None, set()))
 
     def test_nobody_is_waited_for(self) -> None:
         """A standby that is dismissed does nothing more; it is reaped when it is dead, which may be later."""
         signalled: list[tuple[int, int]] = []
         self.patch(os, "kill", lambda *each: signalled.append(each))
         self.patch(os, "waitpid", None)
-        succession, _ = self.forked(101)
+        standby, _ = self.forked(101)
 
-        succession.dismiss()
-        succession.dismiss()
+        standby.stop()
+        standby.stop()
 
         self.assertEqual(signalled, [(101, signal.SIGKILL)])
-        self.assertEqual((succession.successor, succession.standbys), (None, {101}))
+        self.assertEqual((standby.pid, standby.pids), (None, {101}))
 
     def test_the_signal_is_waited_for_and_never_taken(self) -> None:
         """What tells of a parent's death is blocked from the beginning, so that it cannot come too early."""
-        Succession()
+        Standby()
 
         self.assertIn(signal.SIGUSR1, signal.pthread_sigmask(signal.SIG_BLOCK, set()))

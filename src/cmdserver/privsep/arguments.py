@@ -9,10 +9,10 @@ from typing import Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
+class RunnerArguments:
     """The words behind ``python -m cmdserver.privsep``."""
 
-    #: For the marks of what is run.
+    #: For the tags of what is run.
     family: int
     #: The daemon's process.
     daemon: int

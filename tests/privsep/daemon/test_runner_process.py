@@ -12,12 +12,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import CannotStart
 from cmdserver.privsep import linux
-from cmdserver.privsep.daemon import process as process_module
+from cmdserver.privsep.daemon import runner_process as process_module
 from cmdserver.privsep.daemon import starting
-from cmdserver.privsep.daemon.process import Reading, RunnerProcess
+from cmdserver.privsep.daemon.runner_process import Reading, RunnerProcess
 from cmdserver.privsep.messages import Adopt, Read, Ready, Report, Request, Reread, checksum_of, decode_request, encode
 from tests.contracts import open_descriptors
-from tests.privsep.daemon.test_remote import _Reactor
+from tests.privsep.daemon.test_remote_backend import _Reactor
 
 _TEXT = "# the configuration"
 
@@ -30,13 +30,13 @@ class RunnerProcessTests(SynchronousTestCase):
         self.runner.setblocking(False)
         self.addCleanup(self.runner.close)
         self.addCleanup(ours.close)
-        self.orders: list[Any] = []
+        self.arguments: list[Any] = []
         self._ours = ours
         self.patch(starting, "start", self._started)
         # Nothing of this is to happen to the process that runs the tests.
         self.patch(linux, "adopt_orphans", lambda: None)
         self.ended: list[object] = []
-        self.patch(process_module, "end_marked", self.ended.append)
+        self.patch(process_module, "end_tagged", self.ended.append)
         self.patch(RunnerProcess, "_reap", lambda _: None)
         self.reactor = _Reactor()
         self.happened: list[str] = []
@@ -49,8 +49,8 @@ class RunnerProcessTests(SynchronousTestCase):
         )
         self.addCleanup(self.process.remote.close)
 
-    def _started(self, orders: Any) -> socket.socket:
-        self.orders.append(orders)
+    def _started(self, arguments: Any) -> socket.socket:
+        self.arguments.append(arguments)
         return self._ours
 
     def say(self, report: Report, *contents: bytes) -> None:
@@ -88,10 +88,10 @@ class RunnerProcessTests(SynchronousTestCase):
 
     def test_the_runner_is_told_what_it_must_know(self) -> None:
         """Once, when it is started: whose it is, what it reads, and what it is to remove."""
-        (orders,) = self.orders
+        (arguments,) = self.arguments
 
-        self.assertEqual((orders.daemon, orders.configuration), (os.getpid(), "/etc/x.toml"))
-        self.assertEqual((orders.pid_file, orders.state_directory), ("/run/x.pid", ""))
+        self.assertEqual((arguments.daemon, arguments.configuration), (os.getpid(), "/etc/x.toml"))
+        self.assertEqual((arguments.pid_file, arguments.state_directory), ("/run/x.pid", ""))
 
     def test_both_must_have_read_the_same(self) -> None:
         """A file that was changed between the two readings is a reason not to start."""

@@ -48,7 +48,7 @@ class RunnerLost(OSError):  # noqa: N818 - a statement
 
 
 @implementer(IReactorProcess, IReadWriteDescriptor)
-class Remote:
+class RemoteBackend:
     """The runner process, as what it can do for us.
 
     Args:

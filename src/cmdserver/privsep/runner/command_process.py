@@ -15,7 +15,7 @@ from cmdserver.privsep.runner.launching import Launched
 HOLD_SECONDS = 0.02
 
 
-class Run:
+class CommandProcess:
     """One process that we started, and whoever it has left behind."""
 
     __slots__ = (
@@ -28,13 +28,13 @@ class Run:
         "is_ending",
         "is_refused",
         "look_at",
-        "mark",
         "pid",
         "process_group",
         "started_at",
+        "tag",
     )
 
-    def __init__(self, run_id: int, command: Command, launched: Launched, mark: int, now: float) -> None:
+    def __init__(self, run_id: int, command: Command, launched: Launched, tag: int, now: float) -> None:
         self.id = run_id
         self.command = command
         self.pid = launched.pid
@@ -44,7 +44,7 @@ class Run:
         self.complaint = launched.complaint
         self.process_group = ProcessGroup(launched.pid)
         self.group = launched.group
-        self.mark = mark
+        self.tag = tag
         self.started_at = now
         #: When its start is to be told of.
         self.look_at = now + HOLD_SECONDS

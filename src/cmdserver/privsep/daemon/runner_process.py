@@ -17,12 +17,11 @@ from cmdserver.core.errors import CannotStart
 from cmdserver.execution.posix import next_death
 from cmdserver.files.safe_path import read_file
 from cmdserver.privsep import linux
+from cmdserver.privsep.arguments import RunnerArguments
 from cmdserver.privsep.daemon import starting
-from cmdserver.privsep.daemon.remote import Remote
-from cmdserver.privsep.marks import Marks
+from cmdserver.privsep.daemon.remote_backend import RemoteBackend
 from cmdserver.privsep.messages import Adopt, Read, Ready, Reread, checksum_of
-from cmdserver.privsep.orders import Orders
-from cmdserver.privsep.runner.strays import end_marked
+from cmdserver.privsep.process_tags import ProcessTags, end_tagged
 
 #: For a runner to end.
 _END_SECONDS = 5.0
@@ -53,8 +52,8 @@ class RunnerProcess:
     Args:
         reactor: Watches it.
         file: The configuration, as an absolute path; None for the one that is built in.
-        pid_file: See `Orders`.
-        state_directory: See `Orders`.
+        pid_file: See `RunnerArguments`.
+        state_directory: See `RunnerArguments`.
         gone: Called when runner and standby are dead: we have given up what it takes to start others.
         differs: Called when a new runner goes by another text than the one that we go by.
     """
@@ -78,11 +77,11 @@ class RunnerProcess:
         self._ended: Deferred[None] = Deferred()
         # So that a runner that takes another's place is our child, too.
         linux.adopt_orphans()
-        self.remote = Remote(reactor, self._met, self._lost)
+        self.remote = RemoteBackend(reactor, self._met, self._lost)
         family = int.from_bytes(os.urandom(3), "big")
-        self._marks = Marks(family)
+        self._tags = ProcessTags(family)
         self._connection = starting.start(
-            Orders(
+            RunnerArguments(
                 family=family,
                 daemon=os.getpid(),
                 configuration=file or "",
@@ -176,7 +175,7 @@ class RunnerProcess:
             self._ended.callback(None)
             return
         self._reap()
-        end_marked(self._marks)  # as far as we may
+        end_tagged(self._tags)  # as far as we may
         _log.critical("the runner process and its standby are dead, and we may start no other; stopping")
         self._gone()
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Container, Mapping, Sequence
 
 from cmdserver.core.model import Command
 from cmdserver.execution.posix import next_death
-from cmdserver.privsep.marks import Marks
 from cmdserver.privsep.messages import SIGKILL, Exited, Ran, Refused, Report, Signal, Start, Started, Trouble
+from cmdserver.privsep.process_tags import ProcessTags, end_tagged
+from cmdserver.privsep.runner.command_process import HOLD_SECONDS, CommandProcess
 from cmdserver.privsep.runner.control_groups import ControlGroups
-from cmdserver.privsep.runner.launching import BRISK_SECONDS, Launcher, has_begun
-from cmdserver.privsep.runner.run import HOLD_SECONDS, Run
-from cmdserver.privsep.runner.strays import Strays, end_marked
+from cmdserver.privsep.runner.escaped import EscapedProcesses
+from cmdserver.privsep.runner.launching import SHORT_LIVED_SECONDS, Launcher, has_begun
 
 #: From fork to exec. It takes a millisecond, from a slow disk a second, on a host that swaps a few: who takes longer
 #: was stopped by somebody, or hangs in a file system.
@@ -33,12 +33,12 @@ GRACE_SECONDS = 15.0
 Post = Callable[[Report, tuple[int, ...]], None]
 
 
-class Runs:
+class ProcessTable:
     """The runs.
 
     Args:
         launcher: Starts processes.
-        marks: Tells whose they are.
+        tags: Tells whose they are.
         post: Takes our reports.
         groups: The launcher's; None if it makes none.
         spared: Children of ours that are no command's.
@@ -47,27 +47,27 @@ class Runs:
     def __init__(
         self,
         launcher: Launcher,
-        marks: Marks,
+        tags: ProcessTags,
         post: Post,
         groups: ControlGroups | None = None,
         spared: Container[int] = (),
     ) -> None:
         self._launcher = launcher
-        self._marks = marks
+        self._tags = tags
         self._post = post
         self._groups = groups
-        self._strays = Strays(marks, spared, groups.holds if groups is not None else lambda _: False)
+        self._escaped = EscapedProcesses(tags, spared, groups.holds if groups is not None else lambda _: False)
         self._commands: Mapping[str, Command] = {}
         self._most = 0
         self._last_id = -1
-        self._by_id: dict[int, Run] = {}
-        self._by_pid: dict[int, Run] = {}
+        self._by_id: dict[int, CommandProcess] = {}
+        self._by_pid: dict[int, CommandProcess] = {}
         #: Started and not yet told of, in the order in which they are to be looked at.
-        self._held: deque[Run] = deque()
+        self._held: deque[CommandProcess] = deque()
         #: Started in vain, and not even dead: they hang in the kernel.
-        self._hanging: set[Run] = set()
+        self._hanging: set[CommandProcess] = set()
         #: Of each command, whether its last run was a short one that left nobody behind.
-        self._was_brisk: dict[str, bool] = {}
+        self._was_short_lived: dict[str, bool] = {}
         #: When to look again for those who are to be ended; None: nobody is.
         self._look_at: float | None = None
         self._has_complained = False
@@ -77,11 +77,11 @@ class Runs:
 
         Args:
             commands: All that may be run.
-            most: Runs at once, those included that are being ended.
+            most: ProcessTable at once, those included that are being ended.
         """
         self._commands = {each.name: each for each in commands}
         self._most = most
-        self._was_brisk = {name: was for name, was in self._was_brisk.items() if name in self._commands}
+        self._was_short_lived = {name: was for name, was in self._was_short_lived.items() if name in self._commands}
 
     # Requests
 
@@ -104,18 +104,18 @@ class Runs:
             self._launch(request, command, now)
 
     def _launch(self, request: Start, command: Command, now: float) -> None:
-        mark = self._marks.of(request.id)
-        is_brisk = self._was_brisk.get(command.name, False)
+        tag = self._tags.of(request.id)
+        is_short_lived = self._was_short_lived.get(command.name, False)
         try:
-            launched = self._launcher.launch(command, request.arguments, mark, is_brisk=is_brisk)
+            launched = self._launcher.launch(command, request.arguments, tag, is_short_lived=is_short_lived)
         except OSError as error:
             self._post(Refused(request.id, error.errno or errno.EIO, error.strerror or str(error)), ())
             return
-        run = Run(request.id, command, launched, mark, now)
+        run = CommandProcess(request.id, command, launched, tag, now)
         self._by_id[run.id] = self._by_pid[run.pid] = run
         self._held.append(run)
         if self._groups is not None and run.group is None and run.complaint is not None:
-            self._complain("no control group can be made for a command: who leaves it is found by its mark alone")
+            self._complain("no control group can be made for a command: who leaves it is found by its tag alone")
 
     def _complain(self, text: str) -> None:
         """Once is enough: it may be so each time."""
@@ -136,12 +136,12 @@ class Runs:
             # It leads no group yet, perhaps; but nobody else has its number, and the launcher keeps this for it.
             run.signal_process(request.number)
 
-    def _make_an_end(self, run: Run, now: float) -> None:
+    def _make_an_end(self, run: CommandProcess, now: float) -> None:
         run.is_ending = True
         run.kill()
-        self._end_strays(now)
+        self._end_escaped(now)
 
-    def _has_begun(self, run: Run) -> bool:
+    def _has_begun(self, run: CommandProcess) -> bool:
         """Whether a run's process is the program; one that cannot be is refused."""
         if run.complaint is not None:
             try:
@@ -151,7 +151,7 @@ class Runs:
                 self._refuse(run, error.errno or errno.EIO, error.strerror or str(error))
         return run.complaint is None and not run.is_refused
 
-    def _refuse(self, run: Run, number: int, text: str) -> None:
+    def _refuse(self, run: CommandProcess, number: int, text: str) -> None:
         """Tell the daemon that a run was not started, and see to its end ourselves."""
         self._post(Refused(run.id, number, text), ())
         run.is_refused = True
@@ -178,9 +178,9 @@ class Runs:
             if not run.is_ending and run.started_at + run.command.timeout_seconds + GRACE_SECONDS < now:
                 self._make_an_end(run, now)
         if self._look_at is not None and self._look_at <= now:
-            self._end_strays(now)
+            self._end_escaped(now)
 
-    def _tell_of(self, run: Run, now: float) -> None:
+    def _tell_of(self, run: CommandProcess, now: float) -> None:
         """Tell that a run has begun, or that it cannot; or look again."""
         if self._has_begun(run):
             self._post(Started(run.id, run.pid), run.ends)
@@ -199,39 +199,39 @@ class Runs:
     def reap(self, now: float) -> list[int]:
         """Take note of all children that have died; return those that were none of ours."""
         others: list[int] = []
-        ended: list[tuple[Run, int]] = []
+        ended: list[tuple[CommandProcess, int]] = []
         while (death := next_death()) is not None:
             pid, status = death
-            self._strays.buried(pid)
+            self._escaped.reaped(pid)
             run = self._by_pid.pop(pid, None)
             if run is None:
                 others.append(pid)
             else:
                 ended.append((run, status))
-        # Others are strays, most often; and who forks and exits leaves another one.
-        strays = self._strays.look(self._by_pid) if ended or others else {}
+        # Others are escaped, most often; and who forks and exits leaves another one.
+        escaped = self._escaped.look(self._by_pid) if ended or others else {}
         for run, status in ended:
-            self._ended(run, status, now, has_strays=run.mark in strays)
-        if self._look_at is not None or (strays and not self._under_way().issuperset(strays)):
-            self._end_strays(now)
+            self._ended(run, status, now, has_escaped=run.tag in escaped)
+        if self._look_at is not None or (escaped and not self._under_way().issuperset(escaped)):
+            self._end_escaped(now)
         return others
 
-    def _ended(self, run: Run, status: int, now: float, *, has_strays: bool) -> None:
+    def _ended(self, run: CommandProcess, status: int, now: float, *, has_escaped: bool) -> None:
         run.has_ended = True
         run.signal_group(0)  # seen now, while the number is surely still the group's
         self._has_begun(run)
         run.close_complaint()
         self._hanging.discard(run)
-        is_alone = run.is_alone() and not has_strays
+        is_alone = run.is_alone() and not has_escaped
         if not run.is_refused:
-            self._was_brisk[run.command.name] = is_alone and now - run.started_at < BRISK_SECONDS
+            self._was_short_lived[run.command.name] = is_alone and now - run.started_at < SHORT_LIVED_SECONDS
             self._tell_of_end(run, status, is_alone=is_alone)
         if is_alone:
             del self._by_id[run.id]
         elif run.is_ending:
             self._look_at = now
 
-    def _tell_of_end(self, run: Run, status: int, *, is_alone: bool) -> None:
+    def _tell_of_end(self, run: CommandProcess, status: int, *, is_alone: bool) -> None:
         if run.ends:
             self._post(Ran(run.id, run.pid, status, is_alone), run.ends)
             run.ends = ()
@@ -241,28 +241,28 @@ class Runs:
     # Those who have left their group
 
     def _under_way(self) -> set[int | None]:
-        """The marks of all runs that are not over."""
-        return {run.mark for run in self._by_id.values()}
+        """The tags of all runs that are not over."""
+        return {run.tag for run in self._by_id.values()}
 
-    def _end_strays(self, now: float) -> None:
+    def _end_escaped(self, now: float) -> None:
         """Kill who is left of runs that are to be ended, and who is nobody's: until nobody new is there.
 
-        Who carries no mark has taken it off, so nobody can say whose it is; and who carries that of a run that is over
+        Who carries no tag has taken it off, so nobody can say whose it is; and who carries that of a run that is over
         was not to be seen at its end.
         """
-        spared = self._under_way() - {run.mark for run in self._by_id.values() if run.is_ending}
+        spared = self._under_way() - {run.tag for run in self._by_id.values() if run.is_ending}
         found: Mapping[int | None, list[int]] = {}
         condemned: list[int] = []
         quiet = 0
         for _ in range(_LOOKS_IN_A_ROW):
-            found = self._strays.look(self._by_pid)
-            condemned = [pid for mark, pids in found.items() if mark not in spared for pid in pids]
-            quiet = 0 if self._strays.kill(condemned) else quiet + 1
+            found = self._escaped.look(self._by_pid)
+            condemned = [pid for tag, pids in found.items() if tag not in spared for pid in pids]
+            quiet = 0 if self._escaped.kill(condemned) else quiet + 1
             if quiet == _QUIET_LOOKS:
                 break
         for run in [each for each in self._by_id.values() if each.is_ending and each.has_ended]:
             run.kill()
-            if run.is_alone() and run.mark not in found:
+            if run.is_alone() and run.tag not in found:
                 del self._by_id[run.id]
         if quiet < _QUIET_LOOKS:
             self._look_at = now + _LOOK_AGAIN_SECONDS
@@ -278,12 +278,12 @@ class Runs:
         for run in self._by_id.values():
             run.is_ending = True
             run.kill()
-        self._end_strays(0.0)
-        end_marked(self._marks, self._groups)
-        self._end_strays(0.0)
+        self._end_escaped(0.0)
+        end_tagged(self._tags, self._groups.end if self._groups is not None else None)
+        self._end_escaped(0.0)
 
     def let_go(self) -> None:
         """Close what is open here for the daemon; for a process that has copies of it and is none of our kind."""
         for run in self._by_id.values():
             run.close()
-        self._strays.let_go()
+        self._escaped.let_go()

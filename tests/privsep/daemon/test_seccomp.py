@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.privsep import seccomp
-from cmdserver.privsep.seccomp import BARRED, Machine, filter_for
+from cmdserver.privsep.daemon import seccomp
+from cmdserver.privsep.daemon.seccomp import BARRED, Machine, filter_for
 
 _ALLOWED = 0x7FFF0000
 _REFUSED = 0x00050000 | errno.EPERM
@@ -28,7 +28,7 @@ _SPAWN_FLAGS = 0x00004111
 
 
 def _interpret(program: bytes, number: int, architecture: int, argument: int = 0) -> int:
-    """Run a filter as the kernel does: seccomp(2), and the classic BPF of ``linux/filter.h``."""
+    """CommandProcess a filter as the kernel does: seccomp(2), and the classic BPF of ``linux/filter.h``."""
     data = struct.pack("=IIQ6Q", number, architecture, 0, argument, 0, 0, 0, 0, 0)
     instructions = list(struct.iter_unpack("=HBBI", program))
     accumulator, at = 0, 0
@@ -148,7 +148,7 @@ class FilterTests(SynchronousTestCase):
 _BARRED = """
 import ctypes, json, os, subprocess, threading
 from cmdserver.privsep.linux import refuse_new_privileges
-from cmdserver.privsep.seccomp import bar_programs
+from cmdserver.privsep.daemon.seccomp import bar_programs
 
 waiting, told = threading.Event(), []
 def attempt(call):
@@ -200,7 +200,7 @@ def test_a_barred_process_starts_nothing() -> None:
 #: As nobody in particular: a filter that lets something through is to do no harm.
 _EACH = """
 import ctypes, json, os
-from cmdserver.privsep import seccomp
+from cmdserver.privsep.daemon import seccomp
 from cmdserver.privsep.linux import refuse_new_privileges
 
 if os.geteuid() == 0:

@@ -1,4 +1,4 @@
-"""Tests of what is under way in the runner, with processes, marks and time that do what the test says."""
+"""Tests of what is under way in the runner, with processes, tags and time that do what the test says."""
 
 import errno
 import os
@@ -9,13 +9,13 @@ from typing import Any, Literal
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.model import Command
-from cmdserver.privsep.marks import Marks
 from cmdserver.privsep.messages import SIGKILL, SIGTERM, Exited, Ran, Refused, Report, Signal, Start, Started, Trouble
-from cmdserver.privsep.runner import runs as runs_module
+from cmdserver.privsep.process_tags import ProcessTags
+from cmdserver.privsep.runner import process_table as table_module
+from cmdserver.privsep.runner.command_process import HOLD_SECONDS
+from cmdserver.privsep.runner.escaped import EscapedProcesses
 from cmdserver.privsep.runner.launching import Launched
-from cmdserver.privsep.runner.run import HOLD_SECONDS
-from cmdserver.privsep.runner.runs import GRACE_SECONDS, START_SECONDS, Runs
-from cmdserver.privsep.runner.strays import Strays
+from cmdserver.privsep.runner.process_table import GRACE_SECONDS, START_SECONDS, ProcessTable
 from tests.contracts import open_descriptors
 from tests.running_doubles import command
 
@@ -41,7 +41,7 @@ class _Group:
 
 
 class _Host:
-    """Processes that do what the test says; stands in for launcher, marks, control groups, children and signals.
+    """Processes that do what the test says; stands in for launcher, tags, control groups, children and signals.
 
     Args:
         test: For its duration.
@@ -54,13 +54,13 @@ class _Host:
         self.ends: tuple[int, int] | None = None
         self.group: _Group | None = None
         self.launched: list[tuple[str, bool]] = []
-        self.marks: dict[int, int] = {}
+        self.tags: dict[int, int] = {}
         #: How often each was asked for.
         self.reads: list[int] = []
         #: Who is in which group; the leader's number is the group's.
         self.groups: dict[int, set[int]] = {}
         #: Children of the runner that it has not started, alive, and in which group each is.
-        self.strays: dict[int, int] = {}
+        self.escaped: dict[int, int] = {}
         self.grouped: set[int] = set()
         self.deaths: list[tuple[int, int]] = []
         self.signals: list[tuple[str, int, int]] = []
@@ -68,29 +68,29 @@ class _Host:
         test.patch(os, "killpg", self._killpg)
         test.patch(os, "kill", self._kill)
         test.patch(os, "getpgid", self._getpgid)
-        test.patch(runs_module, "next_death", lambda: self.deaths.pop(0) if self.deaths else None)
-        test.patch(Strays, "_list", lambda _: b" ".join(b"%d" % pid for pid in self.children()))
+        test.patch(table_module, "next_death", lambda: self.deaths.pop(0) if self.deaths else None)
+        test.patch(EscapedProcesses, "_list", lambda _: b" ".join(b"%d" % pid for pid in self.children()))
 
     def children(self) -> list[int]:
         leaders = [leader for leader, members in self.groups.items() if leader in members]
-        return [_STANDBY, *leaders, *self.strays]
+        return [_STANDBY, *leaders, *self.escaped]
 
-    def launch(self, asked: Command, arguments: Sequence[str], mark: int, *, is_brisk: bool) -> Launched:
+    def launch(self, asked: Command, arguments: Sequence[str], tag: int, *, is_short_lived: bool) -> Launched:
         if self.trouble is not None:
             raise self.trouble
         pid = _FIRST_PID + len(self.launched)
-        self.launched.append((asked.name, is_brisk))
-        self.marks[pid] = mark
+        self.launched.append((asked.name, is_short_lived))
+        self.tags[pid] = tag
         self.groups[pid] = {pid}
         group: Any = self.group
         return Launched(pid, *(self.ends or (pid + 100_000, pid + 200_000)), self.complaint, group)
 
     def read(self, pid: int) -> int | None:
         self.reads.append(pid)
-        return self.marks.get(pid)
+        return self.tags.get(pid)
 
     def of(self, run_id: int) -> int:
-        return Marks(1).of(run_id)
+        return ProcessTags(1).of(run_id)
 
     def holds(self, pid: int) -> bool:
         return pid in self.grouped
@@ -110,31 +110,31 @@ class _Host:
             members.discard(pid)
             if not members:
                 del self.groups[group]
-        self.strays.pop(pid, None)
+        self.escaped.pop(pid, None)
         self.deaths.append((pid, status))
 
     def stray(self, of: int, group: int | None = None) -> int:
         """Let a process of another's have left its group, and have lost its parent."""
-        pid = _FIRST_PID + 500_000 + len(self.marks)
-        self.marks[pid] = self.marks[of]
-        self.strays[pid] = pid if group is None else group
+        pid = _FIRST_PID + 500_000 + len(self.tags)
+        self.tags[pid] = self.tags[of]
+        self.escaped[pid] = pid if group is None else group
         return pid
 
     def _getpgid(self, pid: int) -> int:
-        if pid not in self.strays:
+        if pid not in self.escaped:
             raise ProcessLookupError
-        return self.strays[pid]
+        return self.escaped[pid]
 
     def _killpg(self, group: int, number: int) -> None:
         if number:
             self.signals.append(("group", group - _FIRST_PID, number))
-        if group not in self.groups and group not in self.strays.values():
+        if group not in self.groups and group not in self.escaped.values():
             raise ProcessLookupError
 
     def _kill(self, pid: int, number: int) -> None:
         self.signals.append(("process", pid - _FIRST_PID, number))
         self.when_killed(pid)
-        if pid not in self.strays and pid not in self.groups:
+        if pid not in self.escaped and pid not in self.groups:
             raise ProcessLookupError
 
 
@@ -145,7 +145,7 @@ class RunsTests(SynchronousTestCase):
         self.host = _Host(self)
         self.posted: list[tuple[Report, tuple[int, ...]]] = []
         host: Any = self.host
-        self.runs = Runs(host, host, lambda *each: self.posted.append(each), host, {_STANDBY})
+        self.runs = ProcessTable(host, host, lambda *each: self.posted.append(each), host, {_STANDBY})
         self.runs.allow([command("a"), command("b", timeout_seconds=5.0)], 3)
 
     def start(self, run_id: int = 0, name: str = "a", now: float = 0.0, *arguments: str) -> int:
@@ -236,8 +236,8 @@ class RunsTests(SynchronousTestCase):
 
         self.assertEqual(len(self.host.launched), 4)
 
-    def test_a_command_is_brisk_if_its_last_run_was(self) -> None:
-        """Only the last run counts, and none is not brisk."""
+    def test_a_command_is_short_lived_if_its_last_run_was(self) -> None:
+        """Only the last run counts, and none is not short-lived."""
         for number, seconds in enumerate((0.01, 0.5, 0.01)):
             pid = self.start(number, "a", 10.0 * number)
             self.host.dies(pid)
@@ -245,10 +245,10 @@ class RunsTests(SynchronousTestCase):
         self.start(3, "a", 100.0)
         self.start(4, "b", 100.0)
 
-        self.assertEqual([is_brisk for _, is_brisk in self.host.launched], [False, True, False, True, False])
+        self.assertEqual([was_quick for _, was_quick in self.host.launched], [False, True, False, True, False])
 
     def test_another_allow_list_counts_at_once(self) -> None:
-        """What is not in it is refused, what runs goes on, and what was changed is not taken for brisk for ever."""
+        """What is not in it is refused, what runs goes on, and what was changed is short-lived no more."""
         pid = self.start(0)
         self.runs.allow([command("c")], 3)
 
@@ -304,7 +304,7 @@ class RunsTests(SynchronousTestCase):
                 self.host.dies(pid, 9)
                 self.runs.reap(1.0)
             self.assertEqual((self.taken(), self.runs._by_id, self.runs._by_pid), ([], {}, {}))
-        self.assertNotIn("a", self.runs._was_brisk)
+        self.assertNotIn("a", self.runs._was_short_lived)
 
     def test_the_dead_are_not_signalled(self) -> None:
         """A refusal that is seen at the death hits nobody who has got the number since."""
@@ -405,7 +405,7 @@ class RunsTests(SynchronousTestCase):
         self.assertEqual((group.is_removed, group.kills), (True, 0))
 
     def test_who_is_in_the_group_is_ended_with_the_run(self) -> None:
-        """Whether or not he is our child, carries a mark, or can be seen; the run is over when the group is empty."""
+        """Whether or not he is our child, carries a tag, or can be seen; the run is over when the group is empty."""
         group = self.host.group = _Group()
         pid = self.start()
         group.members.add(1)
@@ -422,7 +422,7 @@ class RunsTests(SynchronousTestCase):
         self.assertEqual((self.runs._by_id, group.is_removed), ({}, True))
         self.assertIsNone(self.runs.seconds_to_wait(1.0))
 
-    def test_who_leaves_somebody_behind_is_not_brisk(self) -> None:
+    def test_who_leaves_somebody_behind_is_not_short_lived(self) -> None:
         """The next time it is forked, and so gets a group."""
         for number, is_alone in enumerate((True, False, True)):
             self.host.group = _Group()
@@ -435,7 +435,7 @@ class RunsTests(SynchronousTestCase):
             self.runs.signal(Signal(0, number, SIGKILL), 1.02)
         self.start(3, "a", 2.0)
 
-        self.assertEqual([is_brisk for _, is_brisk in self.host.launched], [False, True, False, True])
+        self.assertEqual([was_quick for _, was_quick in self.host.launched], [False, True, False, True])
 
     def test_without_a_group_it_is_said_once(self) -> None:
         """What should have a control group and gets none is run all the same, and the administrator hears of it."""
@@ -450,11 +450,11 @@ class RunsTests(SynchronousTestCase):
     # Those who have left their group
 
     def test_who_takes_his_mark_off_is_nobodys_and_ended(self) -> None:
-        """An orphan without a mark is killed at the next end of a run; so is one whose run is over."""
+        """An orphan without a tag is killed at the next end of a run; so is one whose run is over."""
         pid, other = self.start(0), self.start(1)
         shed, late = self.host.stray(pid), self.host.stray(pid)
-        del self.host.marks[shed]
-        self.host.marks[late] = self.host.of(99)
+        del self.host.tags[shed]
+        self.host.tags[late] = self.host.of(99)
 
         self.host.dies(other)
         self.runs.reap(0.0)
@@ -467,14 +467,14 @@ class RunsTests(SynchronousTestCase):
         """Who has handed on leaves another, though no run has ended."""
         pid = self.start(0)
         first, second = self.host.stray(pid), self.host.stray(pid)
-        del self.host.marks[second]
+        del self.host.tags[second]
         self.host.dies(first)
 
         self.assertEqual(self.runs.reap(0.0), [first])
 
         self.assertIn(("process", second - _FIRST_PID, SIGKILL), self.host.signals)
 
-    def test_a_run_is_over_when_its_strays_are_dead(self) -> None:
+    def test_a_run_is_over_when_its_escaped_processes_are_dead(self) -> None:
         """Not when they were killed: its place is taken as long as they are there."""
         pid = self.start(0)
         stray = self.host.stray(pid)
@@ -489,10 +489,10 @@ class RunsTests(SynchronousTestCase):
         self.assertEqual(self.runs._by_id, {})
 
     def test_who_is_seen_to_otherwise_is_left_alone(self) -> None:
-        """An orphan without a mark that is in a control group of ours, or still in a run's process group, lives on."""
+        """An orphan without a tag that is in a control group of ours, or still in a run's process group, lives on."""
         pid, other = self.start(0), self.start(1)
         grouped, member = self.host.stray(pid), self.host.stray(pid, group=pid)
-        del self.host.marks[grouped], self.host.marks[member]
+        del self.host.tags[grouped], self.host.tags[member]
         self.host.grouped.add(grouped)
 
         self.host.dies(other)
@@ -501,7 +501,7 @@ class RunsTests(SynchronousTestCase):
         self.assertEqual(self.host.signals, [])
 
     def test_the_standby_is_no_stray(self) -> None:
-        """It carries no mark, either."""
+        """It carries no tag, either."""
         self.host.dies(self.start())
         self.runs.reap(0.0)
         self.runs.end_all()
@@ -509,9 +509,9 @@ class RunsTests(SynchronousTestCase):
         self.assertEqual(set(self.host.signals), {("all", 0, SIGKILL)})
 
     def test_at_the_end_all_are_ended(self) -> None:
-        """Those that run with their groups, those in control groups, and those who carry no mark."""
+        """Those that run with their groups, those in control groups, and those who carry no tag."""
         stray = self.host.stray(self.start())
-        del self.host.marks[stray]
+        del self.host.tags[stray]
 
         self.runs.end_all()
 
@@ -526,7 +526,7 @@ class RunsTests(SynchronousTestCase):
 
         def hop(killed: int) -> None:
             nonlocal hops
-            if killed in self.host.strays and hops < 40:
+            if killed in self.host.escaped and hops < 40:
                 hops += 1
                 self.host.dies(killed, 9)
                 self.host.stray(pid)
@@ -544,7 +544,7 @@ class RunsTests(SynchronousTestCase):
             self.assertLess(now, 1.0)
             self.runs.pass_time(now)
         self.host.when_killed = lambda _: None
-        self.host.dies(*self.host.strays)
+        self.host.dies(*self.host.escaped)
         self.runs.reap(now)
 
         self.runs.pass_time(now + 1.0)
@@ -554,21 +554,21 @@ class RunsTests(SynchronousTestCase):
     def test_each_stray_is_read_once(self) -> None:
         """Thousands of orphans of one run cost others nothing; a number that is another's by now is read again."""
         pid = self.start(0)
-        strays = [self.host.stray(pid) for _ in range(1000)]
+        escaped = [self.host.stray(pid) for _ in range(1000)]
         for number in range(1, 50):
             self.host.dies(self.start(number))
             self.runs.reap(0.0)
-        self.assertEqual(sorted(self.host.reads), strays)
+        self.assertEqual(sorted(self.host.reads), escaped)
 
-        self.host.dies(strays[5])
+        self.host.dies(escaped[5])
         self.host.dies(self.start(50))
         self.runs.reap(0.0)
-        self.host.strays[strays[5]] = strays[5]
-        self.host.marks[strays[5]] = self.host.of(99)
+        self.host.escaped[escaped[5]] = escaped[5]
+        self.host.tags[escaped[5]] = self.host.of(99)
         self.host.dies(self.start(51))
         self.runs.reap(0.0)
 
-        self.assertIn(("process", strays[5] - _FIRST_PID, SIGKILL), self.host.signals)
+        self.assertIn(("process", escaped[5] - _FIRST_PID, SIGKILL), self.host.signals)
 
     # Signals
 
@@ -593,7 +593,7 @@ class RunsTests(SynchronousTestCase):
         self.assertEqual(self.host.signals, [])
 
     def test_a_kill_reaches_who_has_left_the_group(self) -> None:
-        """SIGKILL goes to the group and to all that carry the run's mark, and to nobody of another run's."""
+        """SIGKILL goes to the group and to all that carry the run's tag, and to nobody of another run's."""
         first, second = self.start(0), self.start(1)
         stray, other = self.host.stray(first), self.host.stray(second)
 
@@ -603,8 +603,8 @@ class RunsTests(SynchronousTestCase):
         self.assertNotIn(("process", other - _FIRST_PID, SIGKILL), self.host.signals)
         self.assertEqual({who for kind, who, _ in self.host.signals if kind == "group"}, {0, stray - _FIRST_PID})
 
-    def test_strays_of_strays_are_ended_too(self) -> None:
-        """Until nobody with the mark is left, each death is followed by another look."""
+    def test_escaped_of_escaped_are_ended_too(self) -> None:
+        """Until nobody with the tag is left, each death is followed by another look."""
         pid = self.start()
         self.host.dies(pid)
         grandchild = self.host.stray(pid)
@@ -630,7 +630,7 @@ class RunsTests(SynchronousTestCase):
         self.host.stray(pid)
         self.runs.reap(0.0)
         # Somebody else's, with the same number.
-        self.host.groups[pid], self.host.marks[pid] = {pid}, -1
+        self.host.groups[pid], self.host.tags[pid] = {pid}, -1
 
         self.runs.signal(Signal(0, 0, SIGKILL), 0.0)
 
@@ -692,4 +692,4 @@ class RunsTests(SynchronousTestCase):
             self.runs.pass_time(number + 0.7)
 
         self.assertEqual((self.runs._by_id, self.runs._by_pid, len(self.runs._held)), ({}, {}, 0))
-        self.assertEqual(len(self.runs._was_brisk), 1)
+        self.assertEqual(len(self.runs._was_short_lived), 1)

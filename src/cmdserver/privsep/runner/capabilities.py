@@ -1,26 +1,22 @@
-"""What each of the two processes keeps of root's privileges: the daemon nothing, the runner what its commands need.
-
-Rule of this file: what is given up here is given up for good.
-"""
+"""What the runner keeps of root's capabilities: what its commands need, and nothing that could be had again."""
 
 import os
 from collections.abc import Iterable
 
 from cmdserver.config.decoding import Mistake, Mistakes
-from cmdserver.core.model import Command, TargetUser
-from cmdserver.execution import posix
+from cmdserver.core.model import Command
 from cmdserver.privsep import linux
 from cmdserver.privsep.linux import Capability
 
 
-class Kept:
+class RetainedCapabilities:
     """What the runner has kept of root's capabilities; before it gives any up, that is all of them."""
 
     def __init__(self) -> None:
         #: None: all that there were.
         self._kept: frozenset[Capability] | None = None
 
-    def give_up_others(self, commands: Iterable[Command]) -> None:
+    def drop_others(self, commands: Iterable[Command]) -> None:
         """Give up what an allow-list does not need; raises an OSError if the kernel refuses."""
         self._kept = capabilities_for(commands)
         if self._kept is not None:
@@ -56,15 +52,3 @@ def capabilities_for(commands: Iterable[Command]) -> frozenset[Capability] | Non
     if any(each.controls.limits for each in commands):
         needed.add(Capability.SYS_RESOURCE)
     return frozenset(needed)
-
-
-def become(target_user: TargetUser) -> None:
-    """Become a user for good, with that user's group and no other.
-
-    Raises:
-        OSError: The kernel refuses.
-    """
-    posix.become(target_user.uid, target_user.gid)
-    if 0 in {*os.getresuid(), *os.getresgid(), *os.getgroups()}:
-        text = f"still root after becoming {target_user.name}"
-        raise OSError(text)

@@ -25,7 +25,7 @@ _SPARE_RUNS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class LoadedConfiguration:
     """One reading of the configuration."""
 
     source: Source
@@ -37,17 +37,17 @@ class Allowed:
         return checksum_of(self.source.text)
 
 
-class Allowance:
+class AllowList:
     """What may be run now, and what may be from `adopt` on.
 
     Args:
         read: Reads the configuration; raises `Mistakes` or OSError.
     """
 
-    def __init__(self, read: Callable[[], Allowed]) -> None:
+    def __init__(self, read: Callable[[], LoadedConfiguration]) -> None:
         self._read = read
         self._now = read()
-        self._next: Allowed | None = None
+        self._next: LoadedConfiguration | None = None
 
     @property
     def commands(self) -> tuple[Command, ...]:

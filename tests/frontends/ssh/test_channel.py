@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.core.model import Stream
 from cmdserver.frontends.ssh.channel import CLOSE, EOF, REQUEST, WINDOW_BYTES, Channel
 from cmdserver.frontends.ssh.exit_status import ExitStatus
+from cmdserver.sshtransport.encoding import Malformed
 from tests.doubles import LAW
 from tests.frontends.ssh.doubles import ADJUST, DATA, EXTENDED, FakeConnection
 
@@ -182,7 +183,7 @@ class EndingTests(ChannelTestCase):
         self.channel.exit(ExitStatus(2))
         self.channel.write(b"x")
         self.channel.close()
-        self.channel.reply(99)
+        self.channel.reply(is_granted=True)
 
         self.assertEqual(self.kinds, [EOF, REQUEST, CLOSE])
         self.assertIn(b"\0\0\0\1", self.link.sent[1][1])
@@ -208,10 +209,10 @@ class EndingTests(ChannelTestCase):
 class ReadingTests(ChannelTestCase):
     def test_room(self) -> None:
         """Room is made when half of it is used up, and only when somebody reads on."""
-        self.assertTrue(self.channel.take(WINDOW_BYTES // 2 - 1))
+        self.channel.take(bytes(WINDOW_BYTES // 2 - 1))
         self.channel.read_on()
         self.assertEqual(self.link.sent, [])
-        self.assertTrue(self.channel.take(1))
+        self.channel.take(bytes(1))
         self.channel.read_on()
 
         ((number, payload),) = self.link.sent
@@ -219,11 +220,13 @@ class ReadingTests(ChannelTestCase):
 
     def test_no_room(self) -> None:
         """What nobody made room for, and packets that are too large, are not to be taken."""
-        self.assertTrue(self.channel.take(WINDOW_BYTES // 2))
-        self.assertTrue(self.channel.take(WINDOW_BYTES // 2))
-        self.assertFalse(self.channel.take(1))
+        self.channel.take(bytes(WINDOW_BYTES // 2))
+        self.channel.take(bytes(WINDOW_BYTES // 2))
+        with self.assertRaises(Malformed):
+            self.channel.take(bytes(1))
         self.open()
-        self.assertFalse(self.channel.take(WINDOW_BYTES // 2 + 1))
+        with self.assertRaises(Malformed):
+            self.channel.take(bytes(WINDOW_BYTES // 2 + 1))
 
     @given(
         st.lists(st.tuples(st.booleans(), st.binary(max_size=50))),

@@ -564,10 +564,11 @@ class GarbageTests(ConnectionTestCase):
             self.types(self.open(b"exec", string(line)))
         self.types(self.open(b"shell"), b"nosuch\nhelp\njson help\nuptime\n")
         self.types(self.open(b"shell", terminal=True), b"nosuch\r", b"up\t\r", b"\x03", b"uptime\r")
-        command = self.open(b"exec", string(b"uptime"))
-        self.composition.spawner.last.says(b"up\n")
-        self.composition.spawner.last.ends()
-        self.types(command)
+        for line in (b"uptime", b"json uptime"):
+            session = self.open(b"exec", string(line))
+            self.composition.spawner.last.says(b"up\n")
+            self.composition.spawner.last.ends()
+            self.types(session)
 
     def test_nothing_is_left_to_the_garbage_collector(self) -> None:
         """A session that is closed is freed at once: no request, however it ends, makes a reference cycle."""

@@ -3,7 +3,6 @@
 Listeners that speak lines (plain, TLS, SSH) differ in how bytes travel, not in what is said.
 """
 
-from collections.abc import Iterator
 from typing import Any, assert_never
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -114,19 +113,17 @@ class Interpreter:
 class _JSONAnswer:
     """A `Producer` of an answer that is there already: it is made JSON as the client takes it."""
 
-    def __init__(self, pieces: Iterator[bytes], output: Output) -> None:
-        self._pieces = pieces
+    def __init__(self, answer: Answer, output: Output) -> None:
+        self._answer = answer
+        self._pieces = rendering.answer_json_pieces(answer)
         self._output = output
-        self._next = next(pieces, None)
         self._is_paused = False
-        self._written: Deferred[None] | None = None
+        self._written: Deferred[Answer] = Deferred()
 
-    def begin(self) -> Deferred[None] | None:
-        """Write; if that is not done at once, return what fires when it is."""
+    def begin(self) -> Deferred[Answer]:
+        """Write; the Deferred fires when that is done, and to cancel it is to leave."""
         self._output.follow(self)
         self._go_on()
-        if self._next is not None:
-            self._written = Deferred(self._forget)
         return self._written
 
     def pauseProducing(self) -> None:
@@ -137,23 +134,17 @@ class _JSONAnswer:
         self._go_on()
 
     def _go_on(self) -> None:
-        while self._next is not None and not self._is_paused:
-            piece, self._next = self._next, next(self._pieces, None)
-            self._output.write(piece)
-        if self._next is None:
-            self._output.follow(None)
-            if self._written is not None:
-                written, self._written = self._written, None
-                written.callback(None)
-
-    def _forget(self, _: Deferred[None]) -> None:
-        """The client has left."""
-        self._next = self._written = None
+        while not (self._is_paused or self._written.called):
+            piece = next(self._pieces, None)
+            if piece is not None:
+                self._output.write(piece)
+            else:
+                self._output.follow(None)
+                self._written.callback(self._answer)
 
 
-def _write_json(answer: Answer, output: Output) -> Deferred[Ending] | Ending:
-    written = _JSONAnswer(rendering.answer_json_pieces(answer), output).begin()
-    return answer if written is None else written.addCallback(lambda _: answer)
+def _write_json(answer: Answer, output: Output) -> Deferred[Answer]:
+    return _JSONAnswer(answer, output).begin()
 
 
 def _write_error(error: RequestError, output: Output, *, as_json: bool) -> Code:

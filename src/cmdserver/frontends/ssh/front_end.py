@@ -16,7 +16,7 @@ from cmdserver.frontends.ssh.connection import SSHConnection
 from cmdserver.net.listener import endpoint_of
 from cmdserver.net.ssh_host_keys import HostKey, read_host_keys, require_host_keys
 
-#: What sshd tells clients for whom there is no room: RFC 4253, section 4.2, allows lines before the version.
+#: What sshd tells clients for whom there is no room. RFC 4253, section 4.2, allows lines before the version.
 NOT_NOW = b"Not allowed at this time\r\n"
 
 

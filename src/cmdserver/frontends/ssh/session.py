@@ -7,12 +7,15 @@ reader of lines if there is none. Environment, X11, agents and subsystems are re
 from collections.abc import Callable
 from typing import Final
 
+from cmdserver.frontends.ssh import channel as channels
 from cmdserver.frontends.ssh.channel import Channel, Sending
 from cmdserver.frontends.ssh.lines import Lines
 from cmdserver.frontends.ssh.programs import Command, Context, Program
 from cmdserver.frontends.ssh.shell import Shell
 from cmdserver.sshtransport.encoding import Fields
 
+#: Messages about one channel (RFC 4254, section 9).
+OF_SESSION: Final = range(channels.WINDOW_ADJUST, channels.REQUEST + 1)
 #: RFC 4254, section 6.10, as far as they end a process.
 _ENDING_SIGNALS: Final = frozenset({b"HUP", b"INT", b"QUIT", b"TERM", b"KILL", b"ABRT"})
 
@@ -38,15 +41,42 @@ class Session:
         #: What runs; a plain `Program` until something is asked for.
         self.program = Program(context, channel)
 
-    def request(self, kind: bytes, details: Fields) -> Then | None:
-        """Decide about a request.
-
-        Returns:
-            What to do when the client has been told that it is granted; None to refuse it.
+    def receive(self, number: int, packet: Fields) -> None:
+        """Take one of the messages `OF_SESSION`, whose channel is this one.
 
         Raises:
-            Malformed: The details are not what RFC 4254 says.
+            Malformed: It breaks the protocol.
         """
+        match number:
+            case channels.WINDOW_ADJUST:
+                self.channel.widen(packet.uint32())
+                self.program.proceed()
+            case channels.DATA if self.channel.sending is Sending.OPEN:
+                self.program.feed(self.channel.take(packet.string()))
+            case channels.DATA | channels.EXTENDED_DATA:
+                if number == channels.EXTENDED_DATA:
+                    packet.uint32()
+                self.channel.take(packet.string())  # nobody reads it
+                self.channel.read_on()
+            case channels.EOF:
+                self.channel.is_input_over = True
+                self.program.end_input()
+            case channels.CLOSE:
+                self.channel.close()
+                self.program.leave()
+            case channels.REQUEST:
+                self._request(packet)
+
+    def _request(self, packet: Fields) -> None:
+        kind, wants_reply = packet.string(), packet.boolean()
+        then = self._decide(kind, packet)
+        if wants_reply:
+            self.channel.reply(is_granted=then is not None)
+        if then is not None:
+            then()
+
+    def _decide(self, kind: bytes, details: Fields) -> Then | None:
+        """Return what to do about a request when the client has been told that it is granted; None to refuse it."""
         match kind:
             case b"pty-req":
                 return self._request_terminal(details)
@@ -62,13 +92,6 @@ class Session:
                 return self._interruption("SIGPIPE")
             case _:
                 return None
-
-    def feed(self, data: bytes) -> None:
-        """Take input; once the program has exited, it is acknowledged and dropped."""
-        if self.channel.sending is Sending.OPEN:
-            self.program.feed(data)
-        else:
-            self.channel.read_on()
 
     @property
     def _may_begin(self) -> bool:

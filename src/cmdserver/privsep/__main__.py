@@ -1,6 +1,6 @@
-"""The runner process: ``python -m cmdserver.privsep ORDERS...``, with a socket as descriptor 3.
+"""The runner process: ``python -m cmdserver.privsep ARGUMENTS...``, with the socket to the daemon as descriptor 3.
 
-Not for people: the daemon starts it, and it reads requests from that socket, and ends when the other end does.
+The daemon starts it, see `cmdserver.privsep.daemon.starting`; it ends when the daemon does.
 """
 
 import gc
@@ -38,8 +38,8 @@ _OTHER_DESCRIPTORS = 64
 
 
 def main(arguments: RunnerArguments) -> None:
-    """Be the runner, or wait to be, until the daemon is gone."""
-    _settle_in()
+    """Be the runner, or its standby, until the daemon is gone."""
+    _set_up()
     connection = socket.socket(fileno=_CONNECTION)
     kept = RetainedCapabilities()
     try:
@@ -66,8 +66,8 @@ def main(arguments: RunnerArguments) -> None:
         channel = Channel(connection)
         if is_replacement:
             channel.post(Trouble("the runner process did not answer for too long, and was ended by its standby"))
-        runs = ProcessTable(launcher, tags, channel.post, groups, standby.pids)
-        server = Server(channel, runs, allow_list, credentials, standby, deaths)
+        processes = ProcessTable(launcher, tags, channel.post, groups, standby.pids)
+        server = Server(channel, processes, allow_list, credentials, standby, deaths)
         predecessor = os.getpid()
         try:
             server.serve()
@@ -85,7 +85,7 @@ def main(arguments: RunnerArguments) -> None:
             return
 
 
-def _settle_in() -> None:
+def _set_up() -> None:
     # The daemon decides when we end: a terminal's Ctrl-C, and a SIGTERM to the whole service, are for it to hear.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

@@ -1,7 +1,4 @@
-"""What Linux can do with a process and Python has no name for: prctl(2) and capset(2), and nothing else.
-
-Rule of this file: it knows nothing of commands, runs or users.
-"""
+"""System calls of Linux that Python has no function for: prctl(2) and capset(2)."""
 
 import ctypes
 import os

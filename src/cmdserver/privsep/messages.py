@@ -1,4 +1,4 @@
-"""What daemon and runner say to each other: one message a packet of a SOCK_SEQPACKET socket, MessagePack inside.
+"""The messages between daemon and runner: each is a packet of a SOCK_SEQPACKET socket, in MessagePack.
 
 What the runner gets is untrusted: `decode_request` gives a request or raises `ValueError`, whatever the bytes, and a
 packet above `REQUEST_BYTES` is no request. Descriptors travel from the runner to the daemon only.
@@ -31,7 +31,7 @@ class Start(Struct, tag="start", array_like=True, frozen=True, forbid_unknown_fi
     """CommandProcess a command of the allow-list.
 
     Attributes:
-        generation: Whom this is meant for: a successor of theirs knows nothing of it.
+        generation: Of the runner that this is meant for: its replacement knows nothing of it.
         id: Greater than any before it.
         command: Its name.
         arguments: Validated by the daemon; here they are words that no shell will see.
@@ -180,7 +180,7 @@ def checksum_of(text: str) -> int:
 
 
 def encode(message: Request | Report) -> bytes:
-    """Spell a message."""
+    """Encode a message."""
     return _encoder.encode(message)
 
 

@@ -1,7 +1,6 @@
-"""Files that the runner is asked to open for the daemon: several at once, and each once, however many wait for it.
+"""Credential files that the runner opens for the daemon: several at once, and each once, however many wait for it.
 
-A runner that does not answer in time is taken for mute: whoever asks then is told so at once, until it says anything
-again. Rule of this file: it knows no socket; questions go to whoever sends them.
+When the runner does not answer in time, requests fail at once until it says anything again.
 """
 
 import errno
@@ -85,18 +84,18 @@ class Fetches:
             os.close(descriptor)
 
     def heard(self) -> None:
-        """The runner has said something."""
+        """Note that the runner has said something."""
         if self._is_unresponsive:
             self._is_unresponsive = False
             _log.info("the runner process answers again")
 
     def ask_again(self) -> None:
-        """Another runner has taken its place, who has not heard what was asked."""
+        """Send what was asked to another runner, which has taken its place."""
         for name in self._questions:
             self._send(name)
 
     def end(self) -> None:
-        """There is no runner any more."""
+        """Fail everything that is asked: there is no runner any more."""
         questions, self._questions = self._questions, {}
         for question in questions.values():
             if question.timer.active():

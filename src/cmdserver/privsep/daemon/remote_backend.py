@@ -1,7 +1,4 @@
-"""The daemon's side of the runner process: an `IReactorProcess` that asks it, and is told.
-
-Rule of this file: it believes the runner, and asks it for names of the allow-list only.
-"""
+"""The runner process as the daemon uses it: an `IReactorProcess` whose executables are names of the allow-list."""
 
 import errno
 import socket
@@ -49,11 +46,11 @@ class RunnerLost(OSError):  # noqa: N818 - a statement
 
 @implementer(IReactorProcess, IReadWriteDescriptor)
 class RemoteBackend:
-    """The runner process, as what it can do for us.
+    """The runner process: what it is asked, and what it reports.
 
     Args:
         reactor: Watches the socket and the pipes.
-        met: Called when a runner introduces itself, with the process whose place it has taken, if any.
+        met: Called when a runner is ready, with the process whose place it has taken, if any.
         lost: Called when there is no runner any more, nor one to take its place.
     """
 
@@ -62,7 +59,7 @@ class RemoteBackend:
         self._met = met
         self._lost = lost
         self._channel: Channel | None = None
-        #: Of the runner that we speak to; -1 until it has introduced itself.
+        #: Of the runner that we speak to; -1 until it is ready.
         self._generation = -1
         self._last_id = -1
         self._children: dict[int, RemoteChild] = {}
@@ -78,7 +75,7 @@ class RemoteBackend:
 
     @property
     def is_there(self) -> bool:
-        """Whether there is a runner that has introduced itself."""
+        """Whether there is a runner that is ready."""
         return self._generation >= 0
 
     # IReactorProcess
@@ -116,7 +113,7 @@ class RemoteBackend:
         self._send(packet)
         return child
 
-    # What the house asks
+    # Other requests
 
     def ask(self, request: Request, read: Callable[[Read, tuple[int, ...]], None] | None = None) -> None:
         """Send a request that is about no run.
@@ -132,13 +129,13 @@ class RemoteBackend:
     def _signal(self, run_id: int, number: int) -> None:
         self._send(encode(Signal(self._generation, run_id, number)))  # type: ignore[arg-type] # SIGTERM or SIGKILL
 
-    def say_goodbye(self) -> None:
+    def end(self) -> None:
         """Ask nothing more: the runner ends all that it runs, and itself, and then it is lost."""
         if self._channel is not None:
             self._channel.end_sending()
 
     def close(self) -> None:
-        """Let the runner end, and everything that it runs."""
+        """Close the socket, which ends the runner and all that it runs."""
         if self._channel is not None:
             self._reactor.removeReader(self)
             self._reactor.removeWriter(self)
@@ -156,15 +153,15 @@ class RemoteBackend:
     # IReadWriteDescriptor
 
     def fileno(self) -> int:
-        """Say what to watch."""
+        """Return the descriptor to watch."""
         return self._channel.fileno() if self._channel is not None else -1
 
     def logPrefix(self) -> str:
-        """Name us in a log."""
+        """Return the name for a log."""
         return "runner"
 
     def doRead(self) -> None:
-        """Take reports."""
+        """Receive reports."""
         for _ in range(_REPORTS_IN_A_ROW):
             if self._channel is None or (received := self._channel.receive_with_descriptors()) is None:
                 return

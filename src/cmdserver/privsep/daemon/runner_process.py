@@ -1,7 +1,4 @@
-"""The runner process in the daemon's hands: started, met, asked to read again, replaced if all of it dies.
-
-Rule of this file: it knows no listeners and no requests; who starts commands does so through `RunnerProcess.remote`.
-"""
+"""The life of the runner process, as the daemon sees it: started, ready, asked to read again, replaced, lost."""
 
 import errno
 import os
@@ -54,8 +51,8 @@ class RunnerProcess:
         file: The configuration, as an absolute path; None for the one that is built in.
         pid_file: See `RunnerArguments`.
         state_directory: See `RunnerArguments`.
-        gone: Called when runner and standby are dead: we have given up what it takes to start others.
-        differs: Called when a new runner goes by another text than the one that we go by.
+        gone: Called when runner and standby are dead: we have given up the rights that it takes to start others.
+        differs: Called when a new runner uses another configuration than we do.
     """
 
     def __init__(
@@ -96,7 +93,7 @@ class RunnerProcess:
         """Block until it can be asked.
 
         Args:
-            text: The configuration that we go by.
+            text: The configuration that we use.
 
         Raises:
             CannotStart: It cannot, or the file was changed since we have read it.
@@ -112,7 +109,7 @@ class RunnerProcess:
         """Let it end, and all that it runs, and wait until it has."""
         self._is_closing = True
         self._ended.addTimeout(_END_SECONDS, self._reactor, lambda _, __: self.remote.close())
-        self.remote.say_goodbye()
+        self.remote.end()
         await self._ended
 
     # Reading again
@@ -145,11 +142,11 @@ class RunnerProcess:
             )
 
     def adopt(self, text: str) -> None:
-        """Go by the configuration that was read last, whose text this is, from the next command on."""
+        """Use the configuration that was read last, whose text this is, from the next command on."""
         self._checksum = checksum_of(text)
         self.remote.ask(Adopt(self._checksum))
 
-    # What becomes of it
+    # Replaced and lost
 
     def _met(self, ready: Ready, predecessor: int | None) -> None:
         if predecessor is not None:
@@ -166,7 +163,7 @@ class RunnerProcess:
             self._differs()
 
     def _reap(self) -> None:
-        """Bury runners, and orphans of theirs: they are our only children."""
+        """Reap runners, and orphans of theirs: they are our only children."""
         while next_death() is not None:
             pass
 

@@ -1,7 +1,4 @@
-"""Start the runner process, and wait until it is there: in the daemon, before anything listens.
-
-Rule of this file: it blocks, but only as long as it says.
-"""
+"""Starts the runner process, and waits until it is ready: in the daemon, before anything listens."""
 
 import os
 import signal

@@ -1,7 +1,7 @@
-"""What the runner may run: the allow-list, which it reads itself, and reads again when it is asked to.
+"""The runner's allow-list, which it reads itself from the configuration, and reads again when it is asked to.
 
-It reads for the daemon, too: that may not be allowed to open the configuration, or the key of its certificate, any
-more. What it hands over is what it has read, so that both go by the same text.
+It reads for the daemon, too, which may not be allowed to open the configuration, or the key of its certificate, any
+more. It hands over what it has read, so that both use the same text.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ class LoadedConfiguration:
 
 
 class AllowList:
-    """What may be run now, and what may be from `adopt` on.
+    """The active allow-list, and the one that `reread` has loaded and `adopt` activates.
 
     Args:
         read: Reads the configuration; raises `Mistakes` or OSError.
@@ -67,7 +67,7 @@ class AllowList:
 
     @property
     def checksum(self) -> int:
-        """Of the text that we go by."""
+        """Of the text of the active configuration."""
         return self._now.checksum
 
     def reread(self) -> tuple[Report, tuple[int, ...]]:
@@ -85,10 +85,10 @@ class AllowList:
         return Read((), tuple(files)), descriptors
 
     def adopt(self, checksum: int) -> bool:
-        """Go by what was read last, if that is what is meant, or else by what there is to be read now.
+        """Activate what was read last, or else what there is to be read now, if it has this checksum.
 
         Returns:
-            Whether one of them was what is meant; if not, nothing is changed.
+            Whether one of them has; if not, nothing is changed.
         """
         meant, self._next = self._next, None
         if meant is None or meant.checksum != checksum:

@@ -1,7 +1,4 @@
-"""One process that the runner has started, and whoever it leaves behind: what is open for it, and how it is ended.
-
-Rule of this file: it tells nobody anything, and looks for nobody.
-"""
+"""One process that the runner has started, and what it leaves behind: what is open for it, and how it is ended."""
 
 import contextlib
 import os
@@ -17,22 +14,6 @@ HOLD_SECONDS = 0.02
 
 class CommandProcess:
     """One process that we started, and whoever it has left behind."""
-
-    __slots__ = (
-        "command",
-        "complaint",
-        "ends",
-        "group",
-        "has_ended",
-        "id",
-        "is_ending",
-        "is_refused",
-        "look_at",
-        "pid",
-        "process_group",
-        "started_at",
-        "tag",
-    )
 
     def __init__(self, run_id: int, command: Command, launched: Launched, tag: int, now: float) -> None:
         self.id = run_id

@@ -8,8 +8,8 @@ What is ours is a directory ``cmdserver-FAMILY`` in the group that we were start
 runner, and so by the standby, which shares the descriptor: what nobody has locked is left over from a runner that was
 killed together with its standby.
 
-Rules of this file: nothing is made, killed or removed outside of that directory and of others of that name that are
-ours and that nobody has locked. Where anything is not as expected there are no control groups.
+Rules: nothing is made, killed or removed outside of that directory and of others of that name that are ours and that
+nobody has locked. Where anything is not as expected there are no control groups.
 """
 
 import contextlib

@@ -1,10 +1,8 @@
-"""Processes that have left their run's process group: found among our children, or all over the host, and ended.
+"""Finds and kills processes that have left their run's process group, among our children.
 
-Who loses its parent becomes our child, as we are the subreaper of all that we start. Whose it is, its tag says. A
-process that forks and exits again and again is never there for long, but its children stay in its process group until
-they make one of their own, and a signal to a group reaches all who are in it, however fast they fork.
-
-Rule of this file: it knows no commands and no requests.
+A process that loses its parent becomes our child, as we are the subreaper of all that we start. Its tag says which run
+it is of. A process that forks and exits again and again is never there for long, but its children stay in its process
+group until they make one of their own, and a signal to a group reaches all who are in it, however fast they fork.
 """
 
 import os
@@ -22,7 +20,7 @@ class EscapedProcesses:
 
     Args:
         tags: Tell whose they are.
-        spared: Children that are no command's: pids.
+        spared: Children that are no command's: standbys.
         is_grouped: Whether a control group sees to a process.
     """
 

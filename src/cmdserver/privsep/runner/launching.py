@@ -1,4 +1,4 @@
-"""One process, from fork to exec: everything that is said of it is done to it before it runs, and by no wrapper.
+"""Starts a command's process, and applies to it, before it runs, all that the configuration says of it.
 
 There are two ways. `fork` lets us do anything to the child, and costs a copy of our page tables: half a millisecond,
 as much as a third of what ``uptime`` itself costs. ``posix_spawn`` costs nothing, but can only do what POSIX has
@@ -6,10 +6,9 @@ foreseen. So it is for commands of which nothing else is said, and which were ov
 behind: what it cannot do for them is the parent-death signal and the control group. They hardly live long enough to
 need the one, and the other would not hold them: they run as we do, and may write to the file that moves them out.
 
-Rules of this file: it is given a command and words; what is allowed was decided before. It waits for no child: a forked
-one may be stopped by its user, or hang in a file system, before it is the program. (posix_spawn does wait, in the
-kernel, for the same file system alone, and for a command that was quick a moment ago; should that go wrong, the standby
-notices.)
+Rule: it waits for no child: a forked one may be stopped by its user, or hang in a file system, before it is the
+program. (posix_spawn does wait, in the kernel, for the same file system alone, and for a command that was quick a
+moment ago; should that go wrong, the standby notices.)
 """
 
 import errno

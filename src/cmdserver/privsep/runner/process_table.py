@@ -1,6 +1,6 @@
-"""What is under way in the runner: from a request to a process, from its death to a report, to nobody being left.
+"""The runner's processes: from a request to a process, from its death to a report, until nobody is left of it.
 
-Rule of this file: no loop and no socket; it is told of requests and of the time, and gives reports to a `Post`.
+It is told of requests and of the time, and gives reports to a `Post`.
 """
 
 import errno
@@ -19,9 +19,9 @@ from cmdserver.privsep.runner.launching import SHORT_LIVED_SECONDS, Launcher, ha
 #: From fork to exec. It takes a millisecond, from a slow disk a second, on a host that swaps a few: who takes longer
 #: was stopped by somebody, or hangs in a file system.
 START_SECONDS = 5.0
-#: Looks in a row for those who have left a run that is to be ended, before others have a turn.
+#: Looks in a row for processes that have left a run which is to be ended, before others have a turn.
 _LOOKS_IN_A_ROW = 16
-#: With nobody new in that many in a row there is nobody: in one who forks and exits may have been missed.
+#: With nobody new in that many looks in a row there is nobody: one look may miss who forks and exits.
 _QUIET_LOOKS = 2
 #: Until the next ones, and until those that should only confirm a death that we are told of.
 _LOOK_AGAIN_SECONDS = 0.05
@@ -34,7 +34,7 @@ Post = Callable[[Report, tuple[int, ...]], None]
 
 
 class ProcessTable:
-    """The runs.
+    """All processes that were started for runs and are not over.
 
     Args:
         launcher: Starts processes.
@@ -64,7 +64,7 @@ class ProcessTable:
         self._by_pid: dict[int, CommandProcess] = {}
         #: Started and not yet told of, in the order in which they are to be looked at.
         self._held: deque[CommandProcess] = deque()
-        #: Started in vain, and not even dead: they hang in the kernel.
+        #: Started in vain, and not dead: they hang in the kernel.
         self._hanging: set[CommandProcess] = set()
         #: Of each command, whether its last run was a short one that left nobody behind.
         self._was_short_lived: dict[str, bool] = {}
@@ -73,7 +73,7 @@ class ProcessTable:
         self._has_complained = False
 
     def allow(self, commands: Sequence[Command], most: int) -> None:
-        """Go by this allow-list from now on.
+        """Use this allow-list from now on.
 
         Args:
             commands: All that may be run.
@@ -88,7 +88,7 @@ class ProcessTable:
     def start(self, request: Start, now: float) -> None:
         """Start a process; whatever keeps us from it is reported."""
         if request.id <= self._last_id:
-            return  # it would be another's, and nobody who is in his right mind asks for it
+            return  # it would be another's, and only a daemon that was taken over asks for it
         self._last_id = request.id
         command = self._commands.get(request.command)
         if command is None:
@@ -238,7 +238,7 @@ class ProcessTable:
         else:
             self._post(Exited(run.id, status, is_alone), ())
 
-    # Those who have left their group
+    # Processes that have left their group
 
     def _under_way(self) -> set[int | None]:
         """The tags of all runs that are not over."""
@@ -283,7 +283,7 @@ class ProcessTable:
         self._end_escaped(0.0)
 
     def let_go(self) -> None:
-        """Close what is open here for the daemon; for a process that has copies of it and is none of our kind."""
+        """Close what is open here for the daemon; in a standby, which has copies of it."""
         for run in self._by_id.values():
             run.close()
         self._escaped.let_go()

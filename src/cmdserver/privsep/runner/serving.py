@@ -1,7 +1,7 @@
-"""The runner's loop: requests from the daemon, deaths of children, reports, signs of life.
+"""The runner's loop: requests from the daemon, deaths of children, reports, heartbeats.
 
-Rules of this file: as long as a report waits to be sent no request is read, so that a daemon that does not listen costs
-no memory. Nothing is waited for but in `poll`.
+Rules: as long as a report waits to be sent no request is read, so that a daemon that does not listen costs no memory.
+Nothing waits but `poll`.
 """
 
 import contextlib
@@ -40,10 +40,10 @@ class Server:
 
     Args:
         channel: To the daemon.
-        runs: What is under way.
+        processes: What was started.
         allow_list: What may be run.
         credentials: What the daemon may have opened.
-        standby: Who comes after us.
+        standby: Takes our place.
         deaths: Readable when a child may have died.
     """
 
@@ -64,7 +64,7 @@ class Server:
         self._deaths = deaths
         self._is_over = False
         self._has_complained = False
-        #: When the next sign of life is due.
+        #: When the next heartbeat is due.
         self._heartbeat_at = 0.0
 
     def serve(self) -> None:
@@ -133,7 +133,7 @@ class Server:
             else:
                 self._perform(request)
                 if isinstance(request, Reread):
-                    return  # it takes long, and a row of them would make us mute
+                    return  # it takes long, and a row of them would look as if we did not respond
 
     def _perform(self, request: Request) -> None:
         match request:
@@ -148,7 +148,7 @@ class Server:
             case Adopt():
                 if self._allow_list.adopt(request.checksum):
                     self._processes.allow(self._allow_list.commands, self._allow_list.most)
-                    self._standby.replace()  # the one who waits has the old allow_list in mind
+                    self._standby.replace()  # its copy of the allow-list is the old one
                 else:
                     self._complain("the configuration was changed again; send another SIGHUP")
             case Fetch():
@@ -165,12 +165,12 @@ class Server:
             self._channel.post(Fetched(name, 0), (descriptor,))
 
     def _complain(self, text: str) -> None:
-        """Once is enough: there may be a million more."""
+        """Tell the administrator of a request that makes no sense, once: there may be a million more."""
         if not self._has_complained:
             self._has_complained = True
             self._channel.post(Trouble(text))
 
     def let_go(self) -> None:
-        """In a process that waits: close what is open for the daemon."""
+        """In a standby: close what is open for the daemon."""
         self._channel.drop_waiting()
         self._processes.let_go()

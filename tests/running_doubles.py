@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorProcess
 from twisted.internet.task import Clock
@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from cmdserver.core.errors import AuditError, Code
 from cmdserver.core.events import Event, EventLog, Requested, Started
-from cmdserver.core.model import Answer, Caller, Command, Grant, ProcessResult, Producer, Role, Stream
+from cmdserver.core.model import Answer, Caller, Command, Grant, ProcessResult, Producer, Role, Sink, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
 from cmdserver.dispatch.request_log import RequestLog
@@ -354,6 +354,13 @@ class RecordingSink:
         self.producer.resumeProducing()
 
 
+def run_words(
+    dispatcher: Dispatcher, caller: Caller, words: Sequence[str], sink: Sink | None = None
+) -> Deferred[Answer]:
+    """Authorize and run, as a front end does; what is raised becomes the Deferred's."""
+    return maybeDeferred(lambda: dispatcher.run(dispatcher.authorize(caller, words), sink))
+
+
 class MemoryLedger:
     """A `AuditLog` that keeps what it is told, or refuses, as its test says."""
 
@@ -443,7 +450,7 @@ class Composition:
 
     def ask(self, caller: Caller = STRANGER, name: str = "uptime", sink: RecordingSink | None = None) -> "Asked":
         """Ask for a command."""
-        return Asked(self.dispatcher.ask(caller, [name], sink), self.happened)
+        return Asked(run_words(self.dispatcher, caller, [name], sink), self.happened)
 
     @property
     def outcomes(self) -> list[Code]:

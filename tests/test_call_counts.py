@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import cmdserver
 from cmdserver.execution.pipes import Piped
 from tests.frontends.line.doubles import LineHouse
+from tests.frontends.web.doubles import WebHouse
 from tests.running_doubles import command
 
 SOURCE = str(Path(cmdserver.__file__).parent)
@@ -102,3 +103,17 @@ class ChunkTests(SynchronousTestCase):
         names = self.calls(share=True)
 
         self.assertLessEqual(len(names), 8, names)
+
+
+class RequestTests(SynchronousTestCase):
+    """A request of the web, from its last byte to the dispatcher's decision."""
+
+    def test_a_request_is_authorized(self) -> None:
+        """In at most twelve calls."""
+        composition = WebHouse(self)
+        composition.ask_for("/uptime")
+        with counting() as names:
+            composition.ask_for("/uptime")
+
+        complete = names.index("request.WebRequest.requestReceived")
+        self.assertLessEqual(names.index("dispatcher.Dispatcher.authorize") - complete, 12, names[complete:])

@@ -421,7 +421,11 @@ class Composition:
         self.happened: list[str] = []
         self.spawner = fake_host(test)
         self.clock = self.spawner.clock
-        self.runner = Runner(by_name(self.spawner.spawnProcess, *(commands or (command(),))), self.clock)
+
+        def start(*arguments: Any) -> IProcessTransport:
+            return self.spawner.spawnProcess(*arguments)  # looked up now: a test may have put another in its place
+
+        self.runner = Runner(by_name(start, *(commands or (command(),))), self.clock)
         self.ledger = MemoryLedger(self.happened)
         self.connection_limit = ConnectionLimit(100, 100)
         self.throttle = Throttle(per_minute)

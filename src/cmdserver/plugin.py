@@ -25,7 +25,7 @@ from cmdserver.app.service import CmdserverService
 from cmdserver.app.state_directory import choose_directory
 from cmdserver.config import loading
 from cmdserver.config.configuration import Configuration
-from cmdserver.config.decoding import Finding, Mistakes, Reader
+from cmdserver.config.decoding import Finding, Mistakes, TomlReader
 from cmdserver.config.host import Host, TrustedHost
 from cmdserver.config.loading import Source, configure, find_file, name_of
 from cmdserver.config.schema import TLS, Settings
@@ -110,7 +110,7 @@ class Options(usage.Options):
     @functools.cached_property
     def _read_as_daemon(self) -> ReadFile:
         """What reads files as the daemon will; asked before there is a configuration, and for each file of TLS."""
-        settings = Reader(self.source.text).read(Settings) if os.geteuid() == 0 else None
+        settings = TomlReader(self.source.text).read(Settings) if os.geteuid() == 0 else None
         if settings is None:
             return read_file
         try:

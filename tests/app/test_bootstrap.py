@@ -24,7 +24,7 @@ from cmdserver.app.bootstrap import (
     require_tls_pair,
     require_user,
 )
-from cmdserver.auth.credential_store import CredentialFiles
+from cmdserver.auth.credential_store import CredentialStore
 from cmdserver.core.errors import CannotStart
 from cmdserver.net.tls_context import TLSFiles, load
 from tests.odd_certificates import TELETEX, Odd, name, pem
@@ -230,8 +230,8 @@ class _KilledError(BaseException):
 class UserTests(DirectoryTestCase):
     """The first user."""
 
-    def _require(self) -> CredentialFiles:
-        files = CredentialFiles(self.directory)
+    def _require(self) -> CredentialStore:
+        files = CredentialStore(self.directory)
         with patch.object(bootstrap, "hash_password", self._hash):
             require_user(files, self.directory)
         return files
@@ -273,7 +273,7 @@ class UserTests(DirectoryTestCase):
 
     def test_nowhere(self) -> None:
         """A directory that cannot be written is said to be so."""
-        files = CredentialFiles(self.directory / "missing")
+        files = CredentialStore(self.directory / "missing")
 
         error = self.assertRaises(CannotStart, require_user, files, self.directory / "missing")
 
@@ -289,6 +289,6 @@ class UserTests(DirectoryTestCase):
 
     def test_real_hash(self) -> None:
         """Nothing about the password keeps it from being hashed."""
-        require_user(files := CredentialFiles(self.directory), self.directory)
+        require_user(files := CredentialStore(self.directory), self.directory)
 
         self.assertEqual(("admin",), files.users())

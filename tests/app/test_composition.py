@@ -174,7 +174,7 @@ class TLSTests(TLSFilesTestCase):
 
         self.assertFalse(self._connect(Client(context, session=session)).tcp.is_open, "the certificate is foreign now")
 
-    def test_no_door_needs_any(self) -> None:
+    def test_no_listener_needs_any(self) -> None:
         """Files that no listener needs are not read, and may be missing."""
         self.key.unlink()
 

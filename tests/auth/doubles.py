@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.callers import Arrival
 from cmdserver.auth.checkers import CertificateChecker, PasswordChecker, PublicKeyChecker, TokenChecker
-from cmdserver.auth.credential_store import CredentialFiles
+from cmdserver.auth.credential_store import CredentialStore
 from cmdserver.auth.credentials import Credentials, Password
 from cmdserver.auth.password_cache import PasswordCache
 from cmdserver.auth.password_verifier import PasswordVerifier, is_match
@@ -49,7 +49,7 @@ class IdentityTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.files = CredentialFiles(Path(folder.name))
+        self.files = CredentialStore(Path(folder.name))
         self.files.add_user("ada", ADA)
         self.verifier = InstantVerifier()
         self.ledger = MemoryLedger()

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cmdserver.auth.credential_formats import Token, token_digest
-from cmdserver.auth.credential_store import INITIAL_PASSWORD_FILE, CredentialError, CredentialFiles
+from cmdserver.auth.credential_store import INITIAL_PASSWORD_FILE, CredentialError, CredentialStore
 from cmdserver.auth.source_restrictions import parse_networks
 from cmdserver.files.atomic_file import locked
 
@@ -31,17 +31,17 @@ def public_key() -> str:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> CredentialFiles:
+def files(tmp_path: Path) -> CredentialStore:
     """Those of an empty directory."""
-    return CredentialFiles(tmp_path)
+    return CredentialStore(tmp_path)
 
 
-def _again(tmp_path: Path) -> CredentialFiles:
+def _again(tmp_path: Path) -> CredentialStore:
     """What another process sees."""
-    return CredentialFiles(tmp_path)
+    return CredentialStore(tmp_path)
 
 
-def test_an_empty_directory(files: CredentialFiles, tmp_path: Path) -> None:
+def test_an_empty_directory(files: CredentialStore, tmp_path: Path) -> None:
     """Nobody is known, and looking leaves nothing behind."""
     assert (files.passwords(), files.tokens(), files.users(), files.keys("ann")) == ({}, (), (), ())
     assert files.complaints() == ()
@@ -51,7 +51,7 @@ def test_an_empty_directory(files: CredentialFiles, tmp_path: Path) -> None:
 # Passwords
 
 
-def test_users(files: CredentialFiles, tmp_path: Path) -> None:
+def test_users(files: CredentialStore, tmp_path: Path) -> None:
     """They come, change their password and go; each change counts at once, for every reader."""
     other = _again(tmp_path)
     files.add_user("ann", HASH)
@@ -66,7 +66,7 @@ def test_users(files: CredentialFiles, tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "passwd").stat().st_mode) == 0o600
 
 
-def test_what_cannot_be_done_to_users(files: CredentialFiles, tmp_path: Path) -> None:
+def test_what_cannot_be_done_to_users(files: CredentialStore, tmp_path: Path) -> None:
     """Adding who is there, changing and removing who is not; nothing is written then."""
     (tmp_path / "passwd").write_text(f"ann:{HASH.decode()}\nbob:$apr1$x\n")
     before = (tmp_path / "passwd").stat()
@@ -86,7 +86,7 @@ def test_what_cannot_be_done_to_users(files: CredentialFiles, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../ann", "a/b", ".ann", "ann\n", "a:b", "x" * 65])
-def test_names_that_are_none(files: CredentialFiles, tmp_path: Path, name: str) -> None:
+def test_names_that_are_none(files: CredentialStore, tmp_path: Path, name: str) -> None:
     """They reach no file, neither for reading nor for writing."""
     (tmp_path / "authorized_keys").mkdir(mode=0o700)
     (tmp_path / "ann").write_text(public_key())
@@ -105,7 +105,7 @@ def test_names_that_are_none(files: CredentialFiles, tmp_path: Path, name: str) 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ann", "authorized_keys"]
 
 
-def test_a_bad_line_gets_a_password(files: CredentialFiles, tmp_path: Path) -> None:
+def test_a_bad_line_gets_a_password(files: CredentialStore, tmp_path: Path) -> None:
     """Whoever has an unusable line may be given a good one."""
     (tmp_path / "passwd").write_text("# head\nbob:$apr1$x\n")
     files.set_password("bob", HASH)
@@ -113,7 +113,7 @@ def test_a_bad_line_gets_a_password(files: CredentialFiles, tmp_path: Path) -> N
     assert (tmp_path / "passwd").read_text() == f"# head\nbob:{HASH.decode()}\n"
 
 
-def test_what_others_wrote_is_kept(files: CredentialFiles, tmp_path: Path) -> None:
+def test_what_others_wrote_is_kept(files: CredentialStore, tmp_path: Path) -> None:
     """Comments, lines that are not understood, bytes that are no text, a last line without an end."""
     theirs = b"# ours \xff\r\n\n??\nx:y"
     for name in ("passwd", "tokens"):
@@ -128,7 +128,7 @@ def test_what_others_wrote_is_kept(files: CredentialFiles, tmp_path: Path) -> No
     assert (tmp_path / "passwd").read_bytes() == (tmp_path / "tokens").read_bytes() == theirs + b"\n"
 
 
-def test_the_initial_password_is_forgotten(files: CredentialFiles, tmp_path: Path) -> None:
+def test_the_initial_password_is_forgotten(files: CredentialStore, tmp_path: Path) -> None:
     """With the change of admin's password, and nobody else's."""
     initial = tmp_path / INITIAL_PASSWORD_FILE
     for name in ("admin", "ann"):
@@ -146,7 +146,7 @@ def test_the_initial_password_is_forgotten(files: CredentialFiles, tmp_path: Pat
 
 
 @pytest.mark.skipif(shutil.which("htpasswd") is None, reason="needs htpasswd")
-def test_htpasswd(files: CredentialFiles, tmp_path: Path) -> None:
+def test_htpasswd(files: CredentialStore, tmp_path: Path) -> None:
     """Each reads, and changes, what the other wrote."""
 
     def htpasswd(*options: str) -> None:
@@ -169,7 +169,7 @@ def test_htpasswd(files: CredentialFiles, tmp_path: Path) -> None:
 # Keys
 
 
-def test_keys(files: CredentialFiles, tmp_path: Path) -> None:
+def test_keys(files: CredentialStore, tmp_path: Path) -> None:
     """They are added one after another, with their options, and make a user without a password."""
     first, second = public_key(), public_key()
     (added,) = files.add_keys("ann", first)
@@ -198,7 +198,7 @@ def test_keys(files: CredentialFiles, tmp_path: Path) -> None:
         ("-----BEGIN OPENSSH PRIVATE KEY-----\nx\n", "private"),
     ],
 )
-def test_what_is_no_key(files: CredentialFiles, tmp_path: Path, text: str, complaint: str) -> None:
+def test_what_is_no_key(files: CredentialStore, tmp_path: Path, text: str, complaint: str) -> None:
     """All of a text is added, or nothing."""
     with pytest.raises(CredentialError, match=complaint):
         files.add_keys("ann", text)
@@ -206,7 +206,7 @@ def test_what_is_no_key(files: CredentialFiles, tmp_path: Path, text: str, compl
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_key_that_is_there(files: CredentialFiles) -> None:
+def test_a_key_that_is_there(files: CredentialStore) -> None:
     """Whoever adds it again may mean other options; both lines would count."""
     key = public_key()
     files.add_keys("ann", key)
@@ -217,7 +217,7 @@ def test_a_key_that_is_there(files: CredentialFiles) -> None:
     assert len(files.keys("ann")) == 1
 
 
-def test_strangers_cost_no_memory(files: CredentialFiles, tmp_path: Path) -> None:
+def test_strangers_cost_no_memory(files: CredentialStore, tmp_path: Path) -> None:
     """Of names without a file nothing is kept, nor of a file that is gone."""
     files.add_keys("ann", public_key())
     assert len(files.keys("ann")) == 1
@@ -233,7 +233,7 @@ def test_strangers_cost_no_memory(files: CredentialFiles, tmp_path: Path) -> Non
 # Tokens
 
 
-def test_tokens(files: CredentialFiles, tmp_path: Path) -> None:
+def test_tokens(files: CredentialStore, tmp_path: Path) -> None:
     """As many as one likes, each with limits of its own; removing the user ends them."""
     tokens = (
         Token(name="ann", sha256=token_digest("one")),
@@ -258,7 +258,7 @@ def test_tokens(files: CredentialFiles, tmp_path: Path) -> None:
 # Trouble
 
 
-def test_complaints(files: CredentialFiles, tmp_path: Path) -> None:
+def test_complaints(files: CredentialStore, tmp_path: Path) -> None:
     """From all files, with their places."""
     (tmp_path / "passwd").write_text("\nann:x\n")
     (tmp_path / "tokens").write_text("ann x\n")
@@ -271,7 +271,7 @@ def test_complaints(files: CredentialFiles, tmp_path: Path) -> None:
     assert files.users() == ()
 
 
-def test_links_are_not_replaced(files: CredentialFiles, tmp_path: Path) -> None:
+def test_links_are_not_replaced(files: CredentialStore, tmp_path: Path) -> None:
     """They are read, as administrators may keep files elsewhere; but a change would cut the link."""
     (tmp_path / "authorized_keys").mkdir(mode=0o700)
     (tmp_path / "target").write_text(f"bob:{HASH.decode()}\n")
@@ -288,7 +288,7 @@ def test_links_are_not_replaced(files: CredentialFiles, tmp_path: Path) -> None:
     assert list(files.passwords()) == ["bob"]
 
 
-def test_what_others_may_write_is_not_made_ours(files: CredentialFiles, tmp_path: Path) -> None:
+def test_what_others_may_write_is_not_made_ours(files: CredentialStore, tmp_path: Path) -> None:
     """A file that does not count must not begin to count with our next line in it."""
     (tmp_path / "tokens").write_text(f"admin {'ab' * 32}\n")
     (tmp_path / "tokens").chmod(0o666)
@@ -300,7 +300,7 @@ def test_what_others_may_write_is_not_made_ours(files: CredentialFiles, tmp_path
 
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
     """Nothing is changed under somebody else's lock, and reading does not wait for it."""
-    files = CredentialFiles(tmp_path, lock_seconds=0.05)
+    files = CredentialStore(tmp_path, lock_seconds=0.05)
     files.add_user("ann", HASH)
     with locked(tmp_path, 0):
         assert files.users() == ("ann",)
@@ -315,8 +315,8 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
 ADD_USERS = f"""
 import sys
 from pathlib import Path
-from cmdserver.auth.credential_store import CredentialFiles
-files = CredentialFiles(Path(sys.argv[1]))
+from cmdserver.auth.credential_store import CredentialStore
+files = CredentialStore(Path(sys.argv[1]))
 print(flush=True)
 for number in range(40):
     files.add_user(f"{{sys.argv[2]}}-{{number}}", {HASH!r})
@@ -326,8 +326,8 @@ for number in range(40):
 CHANGE_FOR_EVER = f"""
 import sys
 from pathlib import Path
-from cmdserver.auth.credential_store import CredentialFiles
-files = CredentialFiles(Path(sys.argv[1]))
+from cmdserver.auth.credential_store import CredentialStore
+files = CredentialStore(Path(sys.argv[1]))
 print(flush=True)
 while True:
     for hashed in ({HASH!r}, {OTHER_HASH!r}):
@@ -351,7 +351,7 @@ def test_two_writers_lose_nothing(tmp_path: Path) -> None:
             writer.stdin.write("".join(public_key() for _ in range(40)))
             writer.stdin.close()
 
-    files = CredentialFiles(tmp_path)
+    files = CredentialStore(tmp_path)
     assert (first.returncode, second.returncode) == (0, 0)
     assert set(files.passwords()) == {f"{name}-{number}" for name in "ab" for number in range(40)}
     assert len(files.keys("both")) == 80
@@ -365,7 +365,7 @@ def test_a_writer_that_is_killed(tmp_path: Path) -> None:
     whole = {ballast + b"ann:" + hashed + b"\n" for hashed in (HASH, OTHER_HASH)}
     path = tmp_path / "passwd"
     path.write_bytes(min(whole))
-    files, seed = CredentialFiles(tmp_path), random.SystemRandom().randrange(1 << 32)
+    files, seed = CredentialStore(tmp_path), random.SystemRandom().randrange(1 << 32)
     chance = random.Random(seed)  # noqa: S311 - moments, not secrets
     end = time.monotonic() + 3
     kills = 0

@@ -26,12 +26,33 @@ class UnauthenticatedTests(IdentityTestCase):
 
     def test_unauthenticated_connections_are_bounded(self) -> None:
         """Who has not logged in is counted, until they have or are gone."""
+        pending = self.protocol.arrive("192.0.2.1")
+        self.protocol.arrive("192.0.2.2")
+        self.assertRaises(Busy, self.protocol.arrive, "192.0.2.3")
+        pending.settle()
+
+        self.protocol.arrive("192.0.2.3")
+
+    def test_a_pending_login_is_counted_out_once(self) -> None:
+        """However often it is settled, fails or is settled again; and it is charged for one failure."""
+        pending = self.protocol.arrive("192.0.2.1")
+        for _ in range(5):
+            pending.fail(Offence.AUTHFAIL)
+            pending.settle()
+
+        self.assertFalse(pending.is_counted)
         self.protocol.arrive("192.0.2.1")
         self.protocol.arrive("192.0.2.2")
         self.assertRaises(Busy, self.protocol.arrive, "192.0.2.3")
-        self.protocol.settle("192.0.2.1")
 
-        self.protocol.arrive("192.0.2.3")
+    def test_an_attempt_is_charged_each_time(self) -> None:
+        """Settled or not: whoever has logged in on the web may get another login wrong."""
+        pending = self.protocol.arrive("192.0.2.1")
+        pending.settle()
+        for _ in range(4):
+            pending.charge(Offence.AUTHFAIL)
+
+        self.assertRaises(Throttled, self.protocol.arrive, "192.0.2.1")
 
     def test_offences_add_up(self) -> None:
         """A source that wastes our time is kept away from every login, for a while."""
@@ -45,12 +66,11 @@ class UnauthenticatedTests(IdentityTestCase):
         self.clock.advance(3600)
         self.assertIsInstance(self.log_in(password("ada", b"right")), Caller)
 
-    def test_doors_without_a_login(self) -> None:
+    def test_listeners_without_a_login(self) -> None:
         """Nothing is counted where nobody is asked; and nobody can be."""
         protocol = ListenerAuth("line", Login.NEVER)
         for _ in range(10):
-            protocol.arrive("192.0.2.1")
-            protocol.settle("192.0.2.1")
+            protocol.arrive("192.0.2.1").settle()
         protocol.offended("192.0.2.1", Offence.AUTHFAIL)
         self.assertRaises(ValueError, protocol.log_in, "192.0.2.1", password("ada", b"right"))
 

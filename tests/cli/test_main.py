@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from cmdserver.auth import password_hash
 from cmdserver.auth.credential_formats import token_digest
-from cmdserver.auth.credential_store import INITIAL_PASSWORD_FILE, CredentialFiles
+from cmdserver.auth.credential_store import INITIAL_PASSWORD_FILE, CredentialStore
 from cmdserver.cli.main import main
 from tests.auth.test_credential_store import public_key
 
@@ -51,9 +51,9 @@ def state(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def files(state: Path) -> CredentialFiles:
+def files(state: Path) -> CredentialStore:
     """What is in it."""
-    return CredentialFiles(state)
+    return CredentialStore(state)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def _done(result: Result) -> str:
 # Users
 
 
-def test_users_come_and_go(run: Run, files: CredentialFiles, state: Path) -> None:
+def test_users_come_and_go(run: Run, files: CredentialStore, state: Path) -> None:
     """The state directory is made for the first; what is done is not talked about."""
     assert _done(run("user", "add", "ann", "--password-stdin", stdin="first\nsecond\n")) == ""
     assert bcrypt.checkpw(b"first", files.passwords()["ann"])
@@ -89,7 +89,7 @@ def test_users_come_and_go(run: Run, files: CredentialFiles, state: Path) -> Non
     assert files.users() == ()
 
 
-def test_a_password_from_powershell(run: Run, files: CredentialFiles) -> None:
+def test_a_password_from_powershell(run: Run, files: CredentialStore) -> None:
     """The byte order mark before a pipe is no part of the password, nor is the line's end."""
     _done(run("user", "add", "ann", "--password-stdin", stdin=b"\xef\xbb\xbfsecret\r\n"))
     assert bcrypt.checkpw(b"secret", files.passwords()["ann"])
@@ -133,7 +133,7 @@ def test_the_list(run: Run, state: Path) -> None:
         ("user list --state-dir /proc/x", "", "/proc/x"),
     ],
 )
-def test_what_cannot_be_done(run: Run, files: CredentialFiles, words: str, stdin: str | bytes, complaint: str) -> None:
+def test_what_cannot_be_done(run: Run, files: CredentialStore, words: str, stdin: str | bytes, complaint: str) -> None:
     """One line on standard error, exit status 1, and nothing is changed."""
     _done(run("user", "add", "ann", "--password-stdin", stdin="x"))
     before = dict(files.passwords())
@@ -196,7 +196,7 @@ def test_names_without_roles(run: Run) -> None:
 # Keys and tokens
 
 
-def test_keys(run: Run, files: CredentialFiles, tmp_path: Path) -> None:
+def test_keys(run: Run, files: CredentialStore, tmp_path: Path) -> None:
     """From a file or standard input, named or not; what was understood is told."""
     (tmp_path / "id.pub").write_text(public_key())
     said = [
@@ -212,7 +212,7 @@ def test_keys(run: Run, files: CredentialFiles, tmp_path: Path) -> None:
     assert said[2] == f"ann: ssh-ed25519 {keys[2].fingerprint} ^[[31m\\udcff\n"
 
 
-def test_keys_from_windows(run: Run, files: CredentialFiles, tmp_path: Path) -> None:
+def test_keys_from_windows(run: Run, files: CredentialStore, tmp_path: Path) -> None:
     """A byte order mark and CR LF mean nothing; another encoding is named, with what to do."""
     (tmp_path / "id.pub").write_bytes(b"\xef\xbb\xbf" + public_key().encode().replace(b"\n", b"\r\n"))
     _done(run("key", "add", "ann", tmp_path / "id.pub"))
@@ -225,7 +225,7 @@ def test_keys_from_windows(run: Run, files: CredentialFiles, tmp_path: Path) -> 
     assert len(files.keys("ann")) == 1
 
 
-def test_a_token(run: Run, files: CredentialFiles, state: Path) -> None:
+def test_a_token(run: Run, files: CredentialStore, state: Path) -> None:
     """It alone is on standard output, it is long, and it is not in the file."""
     options = ["--expires", "2999-01-31T01:00:00+01:00", "--from", "10.0.0.0/8,::1", "--commands", "df,dff"]
     result = run("token", "add", "ann", *options)
@@ -356,10 +356,10 @@ def test_where_options_may_stand(run: Run, tmp_path: Path) -> None:
         ("token", "add", "bob", *config),
     ):
         assert run(*words).stderr == ""
-    assert len(CredentialFiles(tmp_path / "configured").tokens()) == 4
+    assert len(CredentialStore(tmp_path / "configured").tokens()) == 4
 
     _done(run("--state-dir", "/nonexistent", "token", *config, "add", "bob", "--state-dir", tmp_path / "s"))
-    assert len(CredentialFiles(tmp_path / "s").tokens()) == 1
+    assert len(CredentialStore(tmp_path / "s").tokens()) == 1
 
 
 def test_a_configuration_with_mistakes(run: Run, tmp_path: Path) -> None:
@@ -460,7 +460,7 @@ def test_a_terminal_is_asked(state: Path) -> None:
     assert b"1st" not in said
     assert b"2nd" not in said
     assert b"do not match" in said
-    assert bcrypt.checkpw(b"2nd", CredentialFiles(state).passwords()["ann"])
+    assert bcrypt.checkpw(b"2nd", CredentialStore(state).passwords()["ann"])
 
 
 def _read(terminal: io.FileIO) -> bytes:

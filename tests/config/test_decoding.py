@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct, field
 
-from cmdserver.config.decoding import Mistake, Mistakes, Reader, dotted
+from cmdserver.config.decoding import Mistake, Mistakes, TomlReader, dotted
 from cmdserver.config.schema import Settings
 from tests.doubles import LAW
 
@@ -71,7 +71,7 @@ class Outer(Struct, frozen=True, kw_only=True):
 
 
 def _read(text: str) -> tuple[Outer | None, list[str]]:
-    reader = Reader(text)
+    reader = TomlReader(text)
     return reader.read(Outer), [str(mistake) for mistake in reader.mistakes]
 
 
@@ -179,7 +179,7 @@ y.size = true
 
     def test_warnings(self) -> None:
         """They have their places, as mistakes have, and are none."""
-        reader = Reader("words = 'x'\n[one]\nsize = 1")
+        reader = TomlReader("words = 'x'\n[one]\nsize = 1")
         reader.warn(("one", "size"), "is\u200b small")
         self.assertEqual(["3: one.size: is\\u200b small"], [str(each) for each in reader.warnings])
         self.assertEqual([], reader.mistakes)
@@ -234,12 +234,12 @@ y.size = true
 
     def test_the_undamaged(self) -> None:
         """The file that is damaged above is a good one."""
-        reader = Reader(_DOCUMENT)
+        reader = TomlReader(_DOCUMENT)
         self.assertIsInstance(reader.read(Settings), Settings)
         self.assertEqual([], reader.mistakes)
 
     def _read_settings(self, text: str) -> None:
-        reader = Reader(text)
+        reader = TomlReader(text)
         settings = reader.read(Settings)
         if settings is None:
             self.assertTrue(reader.mistakes)

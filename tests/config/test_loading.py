@@ -78,7 +78,7 @@ class DefaultTests(ConfigurationTestCase):
         for listening in self.configuration.listening:
             self.assertIn(":interface=127.0.0.1", str(listening.endpoint))
 
-    def test_the_line_door(self) -> None:
+    def test_the_line_listener(self) -> None:
         """The line listener is where the contract says, for everyone."""
         self.assertIn(
             _listening("line", "tcp:2022:interface=127.0.0.1", "never"),
@@ -89,7 +89,7 @@ class DefaultTests(ConfigurationTestCase):
             [listen.login for listen in self.configuration.settings.listen if listen],
         )
 
-    def test_the_ssh_door(self) -> None:
+    def test_the_ssh_listener(self) -> None:
         """The SSH listener is where the contract says; nobody gets through it without a login."""
         self.assertIn(
             _listening("ssh", "tcp:2025:interface=127.0.0.1", "required"),
@@ -350,7 +350,7 @@ class ListeningTests(ConfigurationTestCase):
             "6: listen[1].protocol: Invalid enum value 'telnet'", _LISTEN + _LISTEN.replace('"line"', '"telnet"')
         )
 
-    def test_a_broken_door_does_not_move_the_others(self) -> None:
+    def test_a_broken_listener_does_not_move_the_others(self) -> None:
         """A mistake is told at its own listener, also after a listener that could not be read."""
         text = '[[listen]]\nprotocol = "line"\n' + _LISTEN.replace('login = "never"', 'tls = 1\nlogin = "never"')
         self.assert_mistakes(
@@ -361,7 +361,7 @@ class ListeningTests(ConfigurationTestCase):
             text,
         )
 
-    def test_a_broken_door_is_a_door(self) -> None:
+    def test_a_broken_door_is_a_listener(self) -> None:
         """Whoever has made a mistake in the only listener is not told that there is none."""
         self.assert_mistakes(["1: listen[0]: endpoint is missing"], '[[listen]]\nprotocol = "line"\nlogin = "never"\n')
 
@@ -868,7 +868,7 @@ class ChangesTests(unittest.TestCase):
             self.changes(command % ("old", "B"), command % ("new", "C")),
         )
 
-    def test_doors(self) -> None:
+    def test_listeners(self) -> None:
         """A listener has its number."""
         more = _LISTEN.replace("2022", "1")
         added = self.changes("", more)

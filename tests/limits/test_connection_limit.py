@@ -11,7 +11,7 @@ from tests.doubles import LAW
 
 
 class GateTests(unittest.TestCase):
-    def test_all_doors_together(self) -> None:
+    def test_all_listeners_together(self) -> None:
         """The limit is over all listeners and sources; the one who is turned away is told when to try again."""
         connection_limit = ConnectionLimit(2, 2)
         connection_limit.enter("line", "a")
@@ -52,7 +52,7 @@ class GateTests(unittest.TestCase):
             connection_limit.leave("line", source)
         self.assertEqual({}, connection_limit._by_source)
 
-    def test_a_door_stays_listed(self) -> None:
+    def test_a_listener_stays_listed(self) -> None:
         """A listener that is empty again still counts, to nothing."""
         connection_limit = ConnectionLimit(1, 1)
         self.assertEqual({}, connection_limit.counts())

@@ -84,7 +84,7 @@ class UnauthenticatedConnectionsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.unauthenticated_connections = UnauthenticatedConnections(MaxStartups(2, 50, 4), per_source=0)
 
-    def test_a_full_door_refuses(self) -> None:
+    def test_a_full_listener_refuses(self) -> None:
         """At FULL nobody gets in, and nothing is counted."""
         for _ in range(4):
             self.unauthenticated_connections.enter("ssh", SOURCE, LUCKY)
@@ -99,7 +99,7 @@ class UnauthenticatedConnectionsTests(SynchronousTestCase):
         self.assertRaises(Busy, self.unauthenticated_connections.enter, "ssh", SOURCE, 0.49)
         self.unauthenticated_connections.enter("ssh", SOURCE, 0.5)
 
-    def test_doors_are_apart(self) -> None:
+    def test_listeners_are_apart(self) -> None:
         """Strangers at one listener leave the others alone."""
         for _ in range(4):
             self.unauthenticated_connections.enter("ssh", SOURCE, LUCKY)

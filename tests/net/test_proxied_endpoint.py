@@ -189,7 +189,7 @@ class ProxiedTests(SynchronousTestCase):
         self.assertEqual(closed, [0, 1])
         self.assertEqual(len(self.protocol.inside), 1)
 
-    def test_a_full_door(self) -> None:
+    def test_a_full_listener(self) -> None:
         """Whom the protocol inside does not want is closed."""
         self.protocol.is_full = True
         connection = self.connect(HEADER + b"uptime\n")

@@ -34,7 +34,7 @@ class TransportTestCase(TLSFilesTestCase):
         return wire
 
     def tearDown(self) -> None:
-        if hasattr(self, "house"):
+        if hasattr(self, "composition"):
             self.composition.clock.advance(FAREWELL_SECONDS)
             self.assertEqual([], self.composition.clock.getDelayedCalls(), "no timer outlives a connection")
 

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from cmdserver.app.bootstrap import require_user
 from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.checkers import CertificateChecker, PasswordChecker, PublicKeyChecker, TokenChecker
-from cmdserver.auth.credential_store import CredentialFiles
+from cmdserver.auth.credential_store import CredentialStore
 from cmdserver.auth.password_cache import PasswordCache
 from cmdserver.auth.password_verifier import HashingThreads, PasswordVerifier, threads_for
 from cmdserver.core.events import EventLog
@@ -30,7 +30,7 @@ class Authentication:
 
 
 def build_authentication(
-    reactor: Any, files: CredentialFiles, state_directory: Path, login_limit: LoginLimit, events: EventLog
+    reactor: Any, files: CredentialStore, state_directory: Path, login_limit: LoginLimit, events: EventLog
 ) -> Authentication:
     """Read the users' credentials; where there are none, make the first user.
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from twisted.logger import Logger
 
-from cmdserver.auth.credential_store import INITIAL_PASSWORD_FILE, INITIAL_USER, CredentialFiles
+from cmdserver.auth.credential_store import INITIAL_PASSWORD_FILE, INITIAL_USER, CredentialStore
 from cmdserver.auth.password_hash import hash_password
 from cmdserver.core.errors import BadTLSFiles, CannotStart
 from cmdserver.files.atomic_file import locked, replace
@@ -77,7 +77,7 @@ def require_tls_pair(directory: Path, now: datetime, host_name: str | None = Non
     return certificate, key
 
 
-def require_user(files: CredentialFiles, directory: Path) -> None:
+def require_user(files: CredentialStore, directory: Path) -> None:
     """Make the user ``admin`` if there is no user at all, and leave the password where only we can read it.
 
     A file that says something which nobody understands is not the same as none: somebody is to mend it.

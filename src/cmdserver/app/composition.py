@@ -31,7 +31,8 @@ from cmdserver.execution.posix_spawn import Spawner
 from cmdserver.execution.runner import Runner
 from cmdserver.files.opening import Opener, ReadFile
 from cmdserver.files.safe_path import read_file
-from cmdserver.frontends.common.interface import Exposition, FrontEnd, FrontEndContext, FrontEndResources
+from cmdserver.frontends.common.front_end import FrontEnd
+from cmdserver.frontends.common.interface import Exposition, FrontEndContext, FrontEndResources
 from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.limits.fair_queue import FairQueue
 from cmdserver.limits.login_limit import LoginLimit
@@ -238,9 +239,9 @@ class Composition:
     def _require_authenticator(self) -> Authenticator:
         if self._authentication is None:
             from cmdserver.app.authentication import build_authentication  # noqa: PLC0415 - see there
-            from cmdserver.auth.credential_store import CredentialFiles  # noqa: PLC0415 - as above
+            from cmdserver.auth.credential_store import CredentialStore  # noqa: PLC0415 - as above
 
-            files = CredentialFiles(self._state_directory, open_file=self._open_file, fetch=self._fetch)
+            files = CredentialStore(self._state_directory, open_file=self._open_file, fetch=self._fetch)
             self._authentication = build_authentication(
                 self._reactor, files, self._state_directory, self.limiters.logins, self._events
             )

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from cmdserver.auth.credential_store import INITIAL_USER, CredentialFiles
+from cmdserver.auth.credential_store import INITIAL_USER, CredentialStore
 from cmdserver.config.executables import is_directory
 from cmdserver.config.schema import Settings
 from cmdserver.config.validation.others import Remark, State
@@ -62,7 +62,7 @@ def _remarks(directory: Path, settings: Settings) -> Iterator[Remark]:
 
 
 def _users(directory: Path) -> frozenset[str] | None:
-    files = CredentialFiles(directory)
+    files = CredentialStore(directory)
     users = files.users()
     if files.complaints():  # of somebody who is there, perhaps
         return None

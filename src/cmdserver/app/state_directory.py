@@ -9,6 +9,7 @@ import errno
 import os
 import stat
 from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from cmdserver.config.daemon_user import Numbers, is_dynamic
@@ -118,21 +119,19 @@ def prepare_directory_for(
     except OSError as error:
         raise _cannot(path, error) from error
     try:
-        status = os.fstat(descriptor)
-        _require_private(path, status)
-        if status.st_uid != target_user.uid:
-            _require_takeable(path, status.st_uid, target_user, numbers or Numbers())
-            names = os.listdir(descriptor)  # noqa: PTH208 - of a descriptor
-            _require_ours(path, names, more)
-            try:
+        with ExitStack() as unless_it_is_kept:
+            unless_it_is_kept.callback(os.close, descriptor)
+            status = os.fstat(descriptor)
+            _require_private(path, status)
+            if status.st_uid != target_user.uid:
+                _require_takeable(path, status.st_uid, target_user, numbers or Numbers())
+                names = os.listdir(descriptor)  # noqa: PTH208 - of a descriptor
+                _require_ours(path, names, more)
                 _hand_over(descriptor, target_user, [each for each in names if _is_ours(each, more)], status.st_uid)
-            except OSError as error:
-                raise CannotStart(
-                    f"cmdserver: state directory {path} cannot be given to {target_user.name}: {error.strerror}"
-                ) from error
-    except BaseException:
-        os.close(descriptor)
-        raise
+            unless_it_is_kept.pop_all()
+    except OSError as error:
+        text = f"state directory {path} cannot be given to {target_user.name}: {error.strerror}"
+        raise CannotStart(f"cmdserver: {text}") from error
     return descriptor
 
 

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from cmdserver.auth.authorized_keys import AuthorizedKey
 from cmdserver.auth.credential_formats import token_digest
-from cmdserver.auth.credential_store import CredentialFiles
+from cmdserver.auth.credential_store import CredentialStore
 from cmdserver.auth.credentials import (
     BearerToken,
     Certificate,
@@ -56,7 +56,7 @@ class PasswordChecker:
     credentialInterfaces = (IPassword,)
 
     def __init__(
-        self, files: CredentialFiles, verifier: PasswordVerifier, remembered: PasswordCache, clock: Callable[[], float]
+        self, files: CredentialStore, verifier: PasswordVerifier, remembered: PasswordCache, clock: Callable[[], float]
     ) -> None:
         self._files = files
         self._verifier = verifier
@@ -93,7 +93,7 @@ class TokenChecker:
 
     credentialInterfaces = (IToken,)
 
-    def __init__(self, files: CredentialFiles, now: Callable[[], datetime]) -> None:
+    def __init__(self, files: CredentialStore, now: Callable[[], datetime]) -> None:
         self._files = files
         self._now = now
 
@@ -124,7 +124,7 @@ class PublicKeyChecker:
 
     credentialInterfaces = (IPublicKey,)
 
-    def __init__(self, files: CredentialFiles, now: Callable[[], datetime]) -> None:
+    def __init__(self, files: CredentialStore, now: Callable[[], datetime]) -> None:
         self._files = files
         self._now = now
 

@@ -40,7 +40,7 @@ class CredentialError(Exception):
     """A change that cannot be made; the text says why, for people."""
 
 
-class CredentialFiles:
+class CredentialStore:
     """The credentials that lie in one directory.
 
     Args:

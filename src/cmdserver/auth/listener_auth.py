@@ -13,6 +13,40 @@ from cmdserver.core.model import Caller, Login, Stranger
 from cmdserver.limits.source_penalties import Offence
 
 
+class PendingLogin:
+    """A connection that has not logged in: counted once (MaxStartups), and charged if it comes to nothing.
+
+    Args:
+        listener_auth: Counted it in.
+        source: Who is charged.
+        is_counted: Whether the listener requires a login, and so counts.
+    """
+
+    __slots__ = ("_listener_auth", "_source", "is_counted")
+
+    def __init__(self, listener_auth: "ListenerAuth", source: str, *, is_counted: bool) -> None:
+        self._listener_auth = listener_auth
+        self._source = source
+        #: Until it is settled.
+        self.is_counted = is_counted
+
+    def settle(self) -> None:
+        """Count it out: it has logged in, or is gone; twice is the same as once."""
+        if self.is_counted:
+            self.is_counted = False
+            self._listener_auth.settle(self._source)
+
+    def charge(self, offence: Offence) -> None:
+        """Charge its source with a penalty (PerSourcePenalties), each time."""
+        self._listener_auth.offended(self._source, offence)
+
+    def fail(self, offence: Offence) -> None:
+        """Count it out and charge its source, unless it is settled."""
+        if self.is_counted:
+            self.settle()
+            self.charge(offence)
+
+
 class ListenerAuth:
     """Authentication at one listener.
 
@@ -82,20 +116,25 @@ class ListenerAuth:
         """Return the caller of a session, calling from ``source`` now."""
         return callers.from_elsewhere(caller, source)
 
-    # For those who have not logged in yet, at a listener that requires it
+    # Unauthenticated connections
 
-    def arrive(self, source: str) -> None:
-        """Count somebody in who has not logged in; raises `Throttled` or `Busy`."""
-        if self.login is Login.REQUIRED:
+    def arrive(self, source: str) -> "PendingLogin":
+        """Count a connection in that has not logged in, where that is required; raises `Throttled` or `Busy`.
+
+        Args:
+            source: Who is charged if it comes to nothing, as `cmdserver.net.listener.charged_source_of` says it.
+        """
+        is_counted = self.login is Login.REQUIRED
+        if is_counted:
             self._require_authenticator().login_limit.enter(self.place, source)
+        return PendingLogin(self, source, is_counted=is_counted)
 
     def settle(self, source: str) -> None:
-        """Count somebody out who has logged in, or is gone; once for each that arrived."""
-        if self.login is Login.REQUIRED:
-            self._require_authenticator().login_limit.leave(self.place, source)
+        """Count a connection out; for `PendingLogin` alone."""
+        self._require_authenticator().login_limit.leave(self.place, source)
 
     def offended(self, source: str, offence: Offence) -> None:
-        """Remember that a connection came to nothing; not to be asked twice for the same one."""
+        """Charge a source; for `PendingLogin` alone."""
         if self._authenticator is not None:
             self._authenticator.login_limit.offend(source, offence)
 

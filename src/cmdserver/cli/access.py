@@ -11,10 +11,10 @@ import click
 
 from cmdserver.app.state_directory import choose_directory, prepare_directory
 from cmdserver.auth.cached_file import open_in
-from cmdserver.auth.credential_store import CredentialFiles
+from cmdserver.auth.credential_store import CredentialStore
 from cmdserver.cli.parameters import CONFIG, STATE_DIRECTORY, Trouble
 from cmdserver.config.configuration import Configuration
-from cmdserver.config.decoding import Mistakes, Reader
+from cmdserver.config.decoding import Mistakes, TomlReader
 from cmdserver.config.loading import find_file, name_of, read_file
 from cmdserver.config.schema import Settings
 from cmdserver.files.run_as_owner import as_owner_of
@@ -30,7 +30,7 @@ def read_settings(ctx: click.Context) -> Settings:
         raise Trouble(f"cannot read the configuration: {error}") from error
     except Mistakes as mistakes:
         raise Trouble("\n".join(f"{name_of(path)}:{mistake}" for mistake in mistakes.mistakes)) from mistakes
-    reader = Reader(source.text)
+    reader = TomlReader(source.text)
     settings = reader.read(Settings)
     bad = [mistake for mistake in reader.mistakes if settings is None or mistake.path[:1] == ("state_dir",)]
     if settings is None or bad:
@@ -52,7 +52,7 @@ def read_configuration(ctx: click.Context, *options: str) -> Configuration:
 
 
 @contextmanager
-def open_files(ctx: click.Context) -> Iterator[CredentialFiles]:
+def open_files(ctx: click.Context) -> Iterator[CredentialStore]:
     """Open the credentials of the state directory, which is made if need be."""
     directory = choose_directory(ctx.meta.get(STATE_DIRECTORY), read_settings(ctx).state_dir, os.environ).absolute()
     if not directory.exists():
@@ -60,7 +60,7 @@ def open_files(ctx: click.Context) -> Iterator[CredentialFiles]:
     with as_owner_of(directory) as path:
         prepare_directory(path)
         try:
-            yield CredentialFiles(path, open_file=partial(open_in, path))
+            yield CredentialStore(path, open_file=partial(open_in, path))
         except PermissionError as error:
             if path == directory or error.errno != errno.EACCES or error.filename is None:
                 raise

@@ -62,7 +62,7 @@ class Mistakes(Exception):  # noqa: N818 - it is what it holds
         self.mistakes = mistakes
 
 
-class Reader:
+class TomlReader:
     """Reads one text and collects what is wrong with it.
 
     Args:

@@ -13,7 +13,7 @@ from typing import Self
 import msgspec
 
 from cmdserver.config.configuration import Configuration
-from cmdserver.config.decoding import Mistake, Mistakes, Reader, dotted
+from cmdserver.config.decoding import Mistake, Mistakes, TomlReader, dotted
 from cmdserver.config.host import Host
 from cmdserver.config.schema import TLS, Settings
 from cmdserver.config.validation.commands import CommandChecks
@@ -106,7 +106,7 @@ def configure(
     Raises:
         Mistakes: All that is wrong.
     """
-    reader = Reader(text)
+    reader = TomlReader(text)
     settings = reader.read(Settings)
     if settings is None:
         raise Mistakes(reader.mistakes)
@@ -118,14 +118,11 @@ def configure(
     others = OtherChecks(reader, host)
     others.rest(settings)
     startups, exempt = others.limits(settings.limits)
-    if any(each.tls for each in settings.listen if each):
-        others.tls(settings.tls, check_tls)
+    others.tls(settings, check_tls)
     if reader.mistakes:
         raise Mistakes(reader.mistakes)
-    others.without_effect(settings, listening)
     state = look_at_state(settings)
-    for path, remark in state.remarks:
-        reader.warn(path, remark)
+    others.without_effect(settings, listening, state)
     permissions.without_effect(settings.roles, listening, state.users)
     warnings = tuple(sorted(reader.warnings, key=lambda each: each.line or 0))
     return Configuration(settings, tuple(listening), tuple(commands), tuple(roles), startups, exempt, warnings)

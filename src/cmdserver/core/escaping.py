@@ -34,7 +34,8 @@ class Printable:
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what may be shown of the output so far and was not yet returned."""
-        if chunk.isascii() and not self._return and not self._decoder.getstate()[0] and _is_plain(chunk):
+        is_at_boundary = not self._return and not self._decoder.getstate()[0]
+        if is_at_boundary and chunk.isascii() and _CONTROL_BYTE.search(chunk) is None:
             return chunk
         text = self._return + self._decoder.decode(chunk)
         self._return = "\r" if text.endswith("\r") else ""
@@ -63,10 +64,6 @@ def visible(text: str) -> str:
         each if each.isprintable() and _BLANK.match(each) is None else each.encode("unicode_escape").decode()
         for each in text
     )
-
-
-def _is_plain(chunk: bytes) -> bool:
-    return _CONTROL_BYTE.search(chunk) is None
 
 
 def _show(text: str) -> bytes:

@@ -1,7 +1,7 @@
-"""What happened, told once to all who must know.
+"""Audit events, published once: to the audit log first, and then to observers.
 
-Two kinds of listeners: the *ledger*, without whose consent nothing happens (the audit file), and *observers* (metrics,
-say), whose failure is theirs alone. Diagnostics for operators are another stream: `twisted.logger`.
+What the audit log cannot take does not happen; an observer that fails, such as the metrics, harms nobody else.
+Diagnostics for operators are another stream: `twisted.logger`.
 """
 
 from collections.abc import Callable, Sequence
@@ -88,14 +88,14 @@ class AuditLog(Protocol):
 
 
 class EventLog:
-    """Hands events to the ledger first, then to every observer.
+    """Hands events to the audit log first, then to every observer.
 
     Args:
-        ledger: Its refusal is the publisher's.
+        audit_log: What it raises, the publisher gets.
     """
 
-    def __init__(self, ledger: AuditLog) -> None:
-        self._ledger = ledger
+    def __init__(self, audit_log: AuditLog) -> None:
+        self._audit_log = audit_log
         self._observers: list[Observer] = []
 
     def subscribe(self, observer: Observer) -> None:
@@ -104,16 +104,16 @@ class EventLog:
 
     def require_audit_log(self) -> None:
         """Raise `AuditError` unless events can be written: to be asked before anything is done that they tell of."""
-        self._ledger.require_writable()
+        self._audit_log.require_writable()
 
     def publish(self, events: Sequence[Event]) -> None:
-        """Tell all listeners.
+        """Write events to the audit log, and tell the observers.
 
         Raises:
-            AuditError: The ledger could not take them, for whatever reason; no observer was told.
+            AuditError: The audit log could not take them, for whatever reason; no observer was told.
         """
         try:
-            self._ledger.append(events)
+            self._audit_log.append(events)
         except AuditError:
             raise
         except Exception as error:

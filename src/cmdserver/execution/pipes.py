@@ -28,7 +28,7 @@ class Piped:
     def __init__(self, reactor: Any, protocol: IProcessProtocol) -> None:
         self._reactor = reactor
         #: None when it has been told everything, so that no reference cycle is left of a command.
-        self._protocol: IProcessProtocol | None = protocol
+        self.protocol: IProcessProtocol | None = protocol
         #: The ends that we read, by the number that the other end has in the process.
         self.pipes: dict[int, _Pipe] = {}
         #: None until the process runs, and once it has been reaped: the number may be another's then.
@@ -57,27 +57,22 @@ class Piped:
     def exited(self, reason: Failure) -> None:
         """Note that the process has exited."""
         self._reason = reason
-        if self._protocol is not None:
-            self._protocol.processExited(reason)
+        if self.protocol is not None:
+            self.protocol.processExited(reason)
         self._end_if_over()
 
     def _end_if_over(self) -> None:
-        if self._reason is not None and not self.pipes and self._protocol is not None:
-            protocol, self._protocol = self._protocol, None
+        if self._reason is not None and not self.pipes and self.protocol is not None:
+            protocol, self.protocol = self.protocol, None
             protocol.processEnded(self._reason)
 
     # As the pipes call it
 
-    def received(self, number: int, data: bytes) -> None:
-        """Hand output on."""
-        if self._protocol is not None:
-            self._protocol.childDataReceived(number, data)
-
     def closed(self, number: int) -> None:
         """Note that one of the pipes is closed."""
         del self.pipes[number]
-        if self._protocol is not None:
-            self._protocol.childConnectionLost(number)
+        if self.protocol is not None:
+            self.protocol.childConnectionLost(number)
         self._end_if_over()
 
     # IProcessTransport, and back-pressure
@@ -176,7 +171,8 @@ class _Pipe:
                 return None
             if not data:
                 return _CLOSED
-            self._child.received(self._number, data)
+            if (protocol := self._child.protocol) is not None:
+                protocol.childDataReceived(self._number, data)
             if len(data) == _READ_BYTES:
                 return None  # there is more, and others have a turn first
         return None

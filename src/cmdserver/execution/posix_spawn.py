@@ -79,8 +79,8 @@ class Child(Piped):
     def begin(self, pipes: Mapping[int, int]) -> None:
         """Connect the protocol, and begin to read and to wait."""
         self.open(pipes)
-        if self._protocol is not None:
-            self._protocol.makeConnection(self)
+        if self.protocol is not None:
+            self.protocol.makeConnection(self)
         process.registerReapProcessHandler(self.pid, self)
 
     # As Twisted's reaper calls it, after a SIGCHLD

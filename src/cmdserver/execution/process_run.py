@@ -13,13 +13,7 @@ from enum import Enum, auto
 from typing import Any, Protocol, cast
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import (
-    IDelayedCall,
-    IProcessProtocol,
-    IProcessTransport,
-    IReactorProcess,
-    IReactorTime,
-)
+from twisted.internet.interfaces import IDelayedCall, IProcessProtocol, IProcessTransport, IReactorProcess, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -95,6 +89,7 @@ class ProcessRun:
         self._is_truncated = False
         self._is_paused = False
         self._is_over = False
+        self._ended_at: float | None = None
         self._trouble: Failure | None = None
         self._timer: IDelayedCall | None = None
         self.finished = Deferred()
@@ -133,7 +128,7 @@ class ProcessRun:
             signal=None,
             timed_out=False,
             truncated=self._is_truncated,
-            duration_seconds=max(0.0, self._clock.seconds() - self._started_at),
+            duration_seconds=max(0.0, (self._ended_at or self._clock.seconds()) - self._started_at),
             stdout_bytes=self._counted[1],
             stderr_bytes=self._counted[2],
         )
@@ -278,7 +273,6 @@ class ProcessRun:
                 exit_status=None if number else getattr(reason, "exitCode", None),
                 signal=_signal_name(number) if number else None,
                 timed_out=self._ending is _Ending.TIMED_OUT,
-                duration_seconds=max(0.0, self._ended_at - self._started_at),
             )
         )
 

@@ -3,14 +3,14 @@
 import json
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import Code, Malformed
-from cmdserver.core.model import Caller, Producer
+from cmdserver.core.model import Answer, Caller, Producer, Stream
 from cmdserver.frontends.common import line_protocol
-from cmdserver.frontends.common.interpreter import Interpreter
+from cmdserver.frontends.common.interpreter import Ending, Interpreter
 from cmdserver.frontends.common.rendering import PIECE_BYTES
 from tests.running_doubles import STRANGER, Composition, FakeProcess, command, user
 
@@ -28,7 +28,8 @@ class RecordingOutput:
         self.is_full = False
         self.is_full_after_a_write = False
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:
+        del stream
         assert data, "nothing was written"
         self.written += data
         if self.is_full_after_a_write and self.producer is not None:
@@ -58,15 +59,14 @@ class InterpreterTestCase(SynchronousTestCase):
 
     def perform(
         self, question: line_protocol.Question, caller: Caller = ADA, *, as_json: bool = False
-    ) -> Deferred[None] | None:
+    ) -> Deferred[Ending] | Ending:
         """Answer a question."""
         return self.interpreter.perform(caller, question, self.output, as_json=as_json)
 
-    def run_it(self, *words: str, caller: Caller = ADA, as_json: bool = False) -> Deferred[None]:
+    def run_it(self, *words: str, caller: Caller = ADA, as_json: bool = False) -> Deferred[Ending]:
         """Run a command."""
-        deferred = self.perform(line_protocol.Run(words), caller, as_json=as_json)
-        assert deferred is not None
-        return deferred
+        ending = self.perform(line_protocol.Run(words), caller, as_json=as_json)
+        return ending if isinstance(ending, Deferred) else succeed(ending)
 
     @property
     def process(self) -> FakeProcess:
@@ -93,7 +93,7 @@ class TextTests(InterpreterTestCase):
         self.assertNoResult(done)
         self.process.ends()
 
-        self.assertIsNone(self.successResultOf(done))
+        self.assertIsInstance(self.successResultOf(done), Answer)
         self.assertEqual(self.output.written, b"up 1 day\n")
 
     def test_standard_error_comes_after_standard_output(self) -> None:
@@ -186,7 +186,7 @@ class TextTests(InterpreterTestCase):
         """What is refused is answered with the code and the text, at once."""
         done = self.run_it("reboot", caller=GUY)
 
-        self.successResultOf(done)
+        self.assertIs(self.successResultOf(done), Code.DENIED)
         self.assertRegex(self.output.written, rb"\Acmdserver: denied: [^\n]+\n\Z")
 
     def test_a_strangers_words_are_quoted_safely(self) -> None:
@@ -260,7 +260,7 @@ class TextTests(InterpreterTestCase):
             deferred.errback(Failure(ValueError("secret")))
             return deferred
 
-        self.patch(self.composition.dispatcher, "ask", fail)
+        self.patch(self.composition.dispatcher, "run", fail)
 
         for as_json in (False, True):
             self.successResultOf(self.run_it("uptime", as_json=as_json))
@@ -372,7 +372,7 @@ class WordsTests(InterpreterTestCase):
         texts = []
         for as_json in (False, True):
             self.output = RecordingOutput()
-            self.assertIsNone(self.perform(question, caller, as_json=as_json))
+            self.assertNotIsInstance(self.perform(question, caller, as_json=as_json), Deferred)
             self.assertEqual(self.output.followed, [])
             texts.append(self.output.written.decode())
         return texts[0], json.loads(texts[1])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from unittest.mock import Mock
 
 from hypothesis import given
@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
 from cmdserver.core.errors import Fault, LoginRefused
 from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.login_prompt import PASSWORD_PROMPT, USER_PROMPT, LoginPrompt
@@ -48,9 +49,10 @@ class FakeClient:
     """A connection that keeps what it was told."""
 
     source = "192.0.2.1"
-    charged = "192.0.2.2"
 
-    def __init__(self) -> None:
+    def __init__(self, listener_auth: FakeListenerAuth) -> None:
+        is_counted = listener_auth.login is Login.REQUIRED
+        self.pending_login = PendingLogin(cast("ListenerAuth", listener_auth), "192.0.2.2", is_counted=is_counted)
         self.said: list[bytes] = []
         self.callers: list[Caller] = []
         self.farewells: list[bytes] = []
@@ -76,7 +78,7 @@ class EntranceTestCase(SynchronousTestCase):
     def enter(self, login: Login) -> None:
         """Stand at a listener."""
         self.listener_auth = FakeListenerAuth(login)
-        self.client = FakeClient()
+        self.client = FakeClient(self.listener_auth)
         self.login_session = LoginSession(self.listener_auth, self.client)  # type: ignore[arg-type]
 
     def hold_dialogue(self) -> None:
@@ -114,7 +116,7 @@ class EntranceTests(EntranceTestCase):
 
         self.assertEqual(self.client.farewells, [LOGIN_FAILED])
         self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (1, [Offence.AUTHFAIL]))
-        self.assertEqual(self.listener_auth.charged, {self.client.charged})
+        self.assertEqual(self.listener_auth.charged, {"192.0.2.2"})
 
     def test_our_fault_is_no_offence(self) -> None:
         """What is not the client's fault is said, and not held against it until it goes."""
@@ -131,7 +133,7 @@ class EntranceTests(EntranceTestCase):
         self.login_session.leave(Offence.NOAUTH)
 
         self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (1, [Offence.GRACE_EXCEEDED]))
-        self.assertEqual(self.listener_auth.charged, {self.client.charged})
+        self.assertEqual(self.listener_auth.charged, {"192.0.2.2"})
 
     def test_optional_login(self) -> None:
         """Where nobody must log in, nobody is charged for not doing it, but for failing."""

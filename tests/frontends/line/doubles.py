@@ -11,11 +11,11 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.auth.credentials import Credentials
-from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
 from cmdserver.config.schema import Limits
 from cmdserver.core.model import Caller, Login
-from cmdserver.frontends.common.interface import FrontEndContext
-from cmdserver.frontends.line.connection import GREETING, CertificateOf
+from cmdserver.frontends.common.interface import CertificateOf, FrontEndContext
+from cmdserver.frontends.line.connection import GREETING
 from cmdserver.frontends.line.front_end import LineFrontEnd
 from tests.running_doubles import Composition, FakeProcess
 
@@ -116,8 +116,8 @@ class FakeListenerAuth(ListenerAuth):
     def log_in(self, source: str, credentials: Credentials) -> Deferred[Caller]:
         return self._composition.log_in(source, credentials)
 
-    def arrive(self, source: str) -> None:
-        pass
+    def arrive(self, source: str) -> PendingLogin:
+        return PendingLogin(self, source, is_counted=self.login is Login.REQUIRED)
 
     def settle(self, source: str) -> None:
         pass

@@ -1,7 +1,6 @@
 """Who is let in to the line listener, and for how long."""
 
 import json
-from dataclasses import replace
 
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
@@ -47,14 +46,14 @@ class DoorTests(SynchronousTestCase):
         client.says(b"json whoami\n")
 
         self.assertEqual("10.0.0.1", json.loads(client.got)["address"])
-        self.assertEqual("unknown", client.protocol.charged)
+        self.assertEqual("unknown", client.protocol.pending_login._source)
         self.assertEqual(0, composition.connection_limit.total)
 
     def test_nobody_behind_a_proxy_is_charged(self) -> None:
         """Whom it does not name is counted among those who have not logged in, and out again, under no address."""
         composition = LineHouse(self)
         listener_auth = FakeListenerAuth(Login.REQUIRED, "tcp:2022")
-        composition.front_end._shared = replace(composition.front_end._shared, listener_auth=listener_auth)
+        composition.front_end.listener_auth = listener_auth
         address = ProxyItself(IPv4Address("TCP", "10.0.0.1", 1))
         composition.connect(address).abortConnection()
         composition.connection_limit.connections = 0

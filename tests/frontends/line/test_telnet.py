@@ -1,7 +1,5 @@
 """Telnet clients at the line listener: their wishes, their Ctrl-C, and what it costs not to read."""
 
-from dataclasses import replace
-
 from twisted.internet.address import IPv4Address
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -86,7 +84,7 @@ class TelnetTests(SynchronousTestCase):
     def test_an_interrupted_login(self) -> None:
         """It is given up, as at any login; who does that has not logged in."""
         listener_auth = FakeListenerAuth(Login.REQUIRED, "tcp:2022")
-        self.composition.front_end._shared = replace(self.composition.front_end._shared, listener_auth=listener_auth)
+        self.composition.front_end.listener_auth = listener_auth
         for typed in (b"", b"ada\n", b"ada\nright\n"):
             listener_auth.waiting = []
             client = self.composition.connect(IPv4Address("TCP", "192.0.2.7", 1))

@@ -1,13 +1,15 @@
 """A connection that keeps what is sent through it, and a client on the other side of it who reads packets."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.model import Caller, Command
-from cmdserver.frontends.ssh.answers import Answers
+from cmdserver.frontends.common.interpreter import Interpreter
 from cmdserver.frontends.ssh.channels import Channels
+from cmdserver.frontends.ssh.programs import Context
 from cmdserver.sshtransport.encoding import Fields, string, uint32
 from tests.running_doubles import Composition, command
 
@@ -71,8 +73,11 @@ class Client:
     ) -> None:
         self.composition = Composition(test, *(commands or (command(), command("df"))), **rest)
         self.connection = FakeConnection()
-        answers = Answers(caller, self.composition.dispatcher, line_bytes)
-        self.channels = Channels(self.connection, answers, self.composition.clock, permits_pty=permits_pty)
+        dispatcher = self.composition.dispatcher
+        caller = replace(caller, permits_pty=permits_pty)
+        self.channels = Channels(
+            self.connection, Context(caller, dispatcher, Interpreter(dispatcher), self.composition.clock, line_bytes)
+        )
 
     def sends(self, number: int, payload: bytes) -> None:
         """Send a packet."""

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.core.model import Stream
 from cmdserver.frontends.ssh.channel import CLOSE, EOF, REQUEST, WINDOW_BYTES, Channel
 from cmdserver.frontends.ssh.exit_status import ExitStatus
+from cmdserver.sshtransport.encoding import Malformed
 from tests.doubles import LAW
 from tests.frontends.ssh.doubles import ADJUST, DATA, EXTENDED, FakeConnection
 
@@ -50,7 +51,7 @@ class ChannelTestCase(SynchronousTestCase):
 class WritingTests(ChannelTestCase):
     def test_packets(self) -> None:
         """Output goes in packets that the client takes."""
-        self.channel.write(Stream.STDOUT, b"x" * 90)
+        self.channel.write(b"x" * 90)
 
         self.assertEqual([len(each) for each in self.sent()], [40, 40, 10])
 
@@ -58,23 +59,23 @@ class WritingTests(ChannelTestCase):
         """A client's word for how large packets may be is believed up to 32 KiB, and never below one byte."""
         for believed, said in ((32768, 1 << 31), (1, 0)):
             self.open(window=100_000, packet=said)
-            self.channel.write(Stream.STDOUT, b"x" * 32768 * 2 if said else b"xx")
+            self.channel.write(b"x" * 32768 * 2 if said else b"xx")
             self.assertEqual([len(each) for each in self.sent()], [believed] * 2)
 
     def test_both_streams(self) -> None:
         """Standard output and standard error go in the order in which they were written."""
-        self.channel.write(Stream.STDOUT, b"1")
-        self.channel.write(Stream.STDERR, b"2")
-        self.channel.write(Stream.STDOUT, b"3")
+        self.channel.write(b"1")
+        self.channel.write(b"2", Stream.STDERR)
+        self.channel.write(b"3")
 
         self.assertEqual(self.kinds, [DATA, EXTENDED, DATA])
         self.assertEqual((self.sent(), self.sent(EXTENDED)), ([b"1", b"3"], [b"2"]))
 
     def test_window(self) -> None:
         """What the client has no room for waits, and goes in the same order when it has."""
-        self.channel.write(Stream.STDOUT, b"a" * 90)
-        self.channel.write(Stream.STDERR, b"b" * 20)
-        self.channel.write(Stream.STDOUT, b"c")
+        self.channel.write(b"a" * 90)
+        self.channel.write(b"b" * 20, Stream.STDERR)
+        self.channel.write(b"c")
         self.assertEqual((len(b"".join(self.sent())), len(b"".join(self.sent(EXTENDED)))), (90, 10))
 
         self.channel.widen(10)
@@ -88,19 +89,19 @@ class WritingTests(ChannelTestCase):
         for _ in range(3):
             self.channel.widen(0xFFFFFFFF)
 
-        self.channel.write(Stream.STDOUT, b"x")
+        self.channel.write(b"x")
         self.assertEqual(self.sent(), [b"x"])
 
     def test_nothing(self) -> None:
         """An empty chunk is no packet."""
-        self.channel.write(Stream.STDOUT, b"")
+        self.channel.write(b"")
 
         self.assertEqual(self.link.sent, [])
 
     def test_a_connection_that_is_full(self) -> None:
         """Output waits for the connection, too."""
         self.link.isOutputHeld = True
-        self.channel.write(Stream.STDOUT, b"x")
+        self.channel.write(b"x")
         self.assertEqual(self.link.sent, [])
 
         self.link.isOutputHeld = False
@@ -117,7 +118,7 @@ class WritingTests(ChannelTestCase):
         self.link.when_sent = hold
         producer = FakeFlow()
         self.channel.follow(producer)
-        self.channel.write(Stream.STDOUT, b"x" * 60)
+        self.channel.write(b"x" * 60)
 
         self.assertEqual(len(self.sent()), 1)
         self.assertTrue(producer.is_paused)
@@ -128,10 +129,10 @@ class FlowTests(ChannelTestCase):
         """What makes the output is paused while some of it waits."""
         producer = FakeFlow()
         self.channel.follow(producer)
-        self.channel.write(Stream.STDOUT, b"x" * 100)
+        self.channel.write(b"x" * 100)
         self.assertFalse(producer.is_paused)
-        self.channel.write(Stream.STDOUT, b"x")
-        self.channel.write(Stream.STDOUT, b"x")
+        self.channel.write(b"x")
+        self.channel.write(b"x")
         self.assertTrue(producer.is_paused)
         self.channel.widen(1)
         self.assertTrue(producer.is_paused)
@@ -141,7 +142,7 @@ class FlowTests(ChannelTestCase):
 
     def test_starting_when_full(self) -> None:
         """What begins while something waits is paused at once."""
-        self.channel.write(Stream.STDOUT, b"x" * 101)
+        self.channel.write(b"x" * 101)
         producer = FakeFlow()
         self.channel.follow(producer)
 
@@ -152,7 +153,7 @@ class FlowTests(ChannelTestCase):
         producer = FakeFlow()
         self.channel.follow(producer)
         self.channel.follow(None)
-        self.channel.write(Stream.STDOUT, b"x" * 200)
+        self.channel.write(b"x" * 200)
 
         self.assertEqual(producer.turns, 0)
 
@@ -160,7 +161,7 @@ class FlowTests(ChannelTestCase):
 class EndingTests(ChannelTestCase):
     def test_order(self) -> None:
         """Everything is sent before it is said how it ended."""
-        self.channel.write(Stream.STDOUT, b"x" * 150)
+        self.channel.write(b"x" * 150)
         self.channel.exit(ExitStatus(3))
         self.assertEqual(set(self.kinds), {DATA})
         self.channel.widen(50)
@@ -180,16 +181,16 @@ class EndingTests(ChannelTestCase):
         """Nothing comes after it, and no other ending."""
         self.channel.exit(ExitStatus(1))
         self.channel.exit(ExitStatus(2))
-        self.channel.write(Stream.STDOUT, b"x")
+        self.channel.write(b"x")
         self.channel.close()
-        self.channel.reply(99)
+        self.channel.reply(is_granted=True)
 
         self.assertEqual(self.kinds, [EOF, REQUEST, CLOSE])
         self.assertIn(b"\0\0\0\1", self.link.sent[1][1])
 
     def test_closing(self) -> None:
         """A channel that is closed says nothing more, and what waits is forgotten."""
-        self.channel.write(Stream.STDOUT, b"x" * 150)
+        self.channel.write(b"x" * 150)
         self.channel.close()
         self.channel.widen(1000)
         self.channel.exit(ExitStatus())
@@ -208,10 +209,10 @@ class EndingTests(ChannelTestCase):
 class ReadingTests(ChannelTestCase):
     def test_room(self) -> None:
         """Room is made when half of it is used up, and only when somebody reads on."""
-        self.assertTrue(self.channel.take(WINDOW_BYTES // 2 - 1))
+        self.channel.take(bytes(WINDOW_BYTES // 2 - 1))
         self.channel.read_on()
         self.assertEqual(self.link.sent, [])
-        self.assertTrue(self.channel.take(1))
+        self.channel.take(bytes(1))
         self.channel.read_on()
 
         ((number, payload),) = self.link.sent
@@ -219,11 +220,13 @@ class ReadingTests(ChannelTestCase):
 
     def test_no_room(self) -> None:
         """What nobody made room for, and packets that are too large, are not to be taken."""
-        self.assertTrue(self.channel.take(WINDOW_BYTES // 2))
-        self.assertTrue(self.channel.take(WINDOW_BYTES // 2))
-        self.assertFalse(self.channel.take(1))
+        self.channel.take(bytes(WINDOW_BYTES // 2))
+        self.channel.take(bytes(WINDOW_BYTES // 2))
+        with self.assertRaises(Malformed):
+            self.channel.take(bytes(1))
         self.open()
-        self.assertFalse(self.channel.take(WINDOW_BYTES // 2 + 1))
+        with self.assertRaises(Malformed):
+            self.channel.take(bytes(WINDOW_BYTES // 2 + 1))
 
     @given(
         st.lists(st.tuples(st.booleans(), st.binary(max_size=50))),
@@ -235,7 +238,7 @@ class ReadingTests(ChannelTestCase):
         """However small the windows, each stream arrives whole and in order, within them."""
         self.open(window=0, packet=packet)
         for is_error, chunk in chunks:
-            self.channel.write(Stream.STDERR if is_error else Stream.STDOUT, chunk)
+            self.channel.write(chunk, Stream.STDERR if is_error else Stream.STDOUT)
         self.channel.exit(ExitStatus())
         for room in rooms:
             before = sum(map(len, self.sent() + self.sent(EXTENDED)))

@@ -1,12 +1,13 @@
 """Tests of one command in a session: its streams, its end, and whoever ends it before that."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import Code
-from cmdserver.core.model import Caller
+from cmdserver.core.model import Answer, Caller
 from cmdserver.frontends.common import rendering
 from cmdserver.frontends.ssh.channel import Channel
 from cmdserver.frontends.ssh.exit_status import STATUS
@@ -108,7 +109,7 @@ class AnswerTests(CommandTestCase):
         for place, seen in ((rendering, 70), (Channel, 70)):
             client = Client(self)
             session = client.asks("json uptime")
-            name = "answer_json" if place is rendering else "exit"
+            name = "answer_json_pieces" if place is rendering else "exit"
             failed: list[str] = []
             original = getattr(place, name)
 
@@ -124,6 +125,23 @@ class AnswerTests(CommandTestCase):
                 client.composition.spawner.last.ends()
                 client.turn()
                 self.assertEqual((session.ending, len(self.flushLoggedErrors(LookupError))), (seen, 1))
+                self.assertEqual(client.connection.active_requests, 0)
+
+    def test_mistakes_about_mistakes(self) -> None:
+        """What surfaces while a fault is told ends the session as well, and is not waited for any more."""
+        session = self.ask()
+
+        def fail(*_: object) -> None:
+            message = "a mistake"
+            raise LookupError(message)
+
+        self.patch(self.client.composition.dispatcher, "fault", fail)
+        self.patch(rendering, "answer_trailer", fail)
+        self.client.composition.clock.advance(30)
+        self.client.turn()
+
+        self.assertEqual((session.ending, len(self.flushLoggedErrors(LookupError))), (70, 1))
+        self.assertEqual(self.client.connection.active_requests, 0)
 
     def test_timeout(self) -> None:
         """What ran too long has timeout(1)'s status, and says so on a line of its own."""
@@ -295,6 +313,29 @@ class PaceTests(SynchronousTestCase):
         client.turn()
 
         self.assertEqual((len(session.stdout), session.ending), (150, 0))
+
+    def test_json_is_made_as_it_is_taken(self) -> None:
+        """Of a long answer as JSON no more is made than its client has room for, and it arrives whole."""
+        made: list[int] = []
+        pieces_of = rendering.answer_json_pieces
+
+        def pieces(answer: Answer) -> Iterator[bytes]:
+            for piece in pieces_of(answer):
+                made.append(len(piece))
+                yield piece
+
+        self.patch(rendering, "answer_json_pieces", pieces)
+        client = Client(self)
+        session = client.asks("json uptime", window=1000)
+        client.composition.spawner.last.says(b"\0" * 200_000)
+        client.composition.spawner.last.ends()
+        client.turn()
+        self.assertEqual(len(session.stdout), 1000)
+        self.assertLess(sum(made), 7 * 2 * rendering.PIECE_BYTES)
+
+        while session.ending is None:
+            session.widens(100_000)
+        self.assertEqual(json.loads(session.stdout)["stdout"], "\0" * 200_000)
 
     def test_a_connection_that_is_full(self) -> None:
         """All processes of a connection are paused while it is full."""

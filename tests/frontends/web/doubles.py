@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.auth.credentials import BearerToken, Credentials, Password
-from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import LoginRefused, Throttled
 from cmdserver.core.model import Caller, Login
@@ -78,9 +78,10 @@ class FakeListenerAuth(ListenerAuth):
             case _:
                 return fail(LoginRefused())
 
-    def arrive(self, source: str) -> None:
+    def arrive(self, source: str) -> PendingLogin:
         self.unauthenticated_connections += self.login is Login.REQUIRED
         self.sources.append(source)
+        return PendingLogin(self, source, is_counted=self.login is Login.REQUIRED)
 
     def settle(self, source: str) -> None:
         self.sources.append(source)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from cmdserver.config.decoding import Reader
+from cmdserver.config.decoding import TomlReader
 from cmdserver.config.host import SEARCH_PATH, Host
 from cmdserver.config.schema import CommandSettings
 from cmdserver.config.validation.rights import missing_rights
@@ -30,7 +30,7 @@ class CommandChecks:
     """
 
     def __init__(
-        self, reader: Reader, host: Host, load_parser: Callable[[str], str | None], *, may_gain_rights: bool
+        self, reader: TomlReader, host: Host, load_parser: Callable[[str], str | None], *, may_gain_rights: bool
     ) -> None:
         self._reader = reader
         self._note = reader.note

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from cmdserver.config.decoding import Reader
+from cmdserver.config.decoding import TomlReader
 from cmdserver.config.host import Host
 from cmdserver.config.schema import Listen
 from cmdserver.config.source_map import Path
@@ -23,7 +23,7 @@ class ListenerChecks:
         check_endpoint: Asked for each endpoint.
     """
 
-    def __init__(self, reader: Reader, host: Host, check_endpoint: CheckEndpoint) -> None:
+    def __init__(self, reader: TomlReader, host: Host, check_endpoint: CheckEndpoint) -> None:
         self._reader = reader
         self._host = host
         self._check_endpoint = check_endpoint

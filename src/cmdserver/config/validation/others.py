@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from cmdserver.config.daemon_user import shared_user_warning
-from cmdserver.config.decoding import Reader
+from cmdserver.config.decoding import TomlReader
 from cmdserver.config.host import Host
 from cmdserver.config.schema import TLS, CommandSettings, Limits, Settings, Web
 from cmdserver.core.addresses import Network, parse_network
@@ -37,7 +37,7 @@ class OtherChecks:
         host: Where users and directories are looked for.
     """
 
-    def __init__(self, reader: Reader, host: Host) -> None:
+    def __init__(self, reader: TomlReader, host: Host) -> None:
         self._reader = reader
         self._host = host
 
@@ -89,9 +89,11 @@ class OtherChecks:
                 text = f"takes the runner process for {command.run[0]}"
                 self._reader.note(("commands", name, "working_directory"), text)
 
-    def tls(self, tls: TLS, check: Callable[[TLS], object]) -> None:
-        """Certificates and keys: whether they are named well, and then whether they are good."""
-        mistakes = len(self._reader.mistakes)
+    def tls(self, settings: Settings, check: Callable[[TLS], object]) -> None:
+        """Certificates and keys, if a listener needs them: whether they are named well, then whether they are good."""
+        if not any(each.tls for each in settings.listen if each):
+            return
+        tls, mistakes = settings.tls, len(self._reader.mistakes)
         if (tls.certificate is None) != (tls.key is None):
             missing = "key" if tls.key is None else "certificate"
             self._reader.note(("tls",), f"{missing} is missing: certificate and key go together")
@@ -102,8 +104,10 @@ class OtherChecks:
         if len(self._reader.mistakes) == mistakes:
             self._reader.attempt(("tls",), check, tls)
 
-    def without_effect(self, settings: Settings, listening: Sequence[Listening]) -> None:
-        """Look for tables that no listener reads."""
+    def without_effect(self, settings: Settings, listening: Sequence[Listening], state: State) -> None:
+        """Look for tables that no listener reads, and say what is known of the state directory."""
+        for path, remark in state.remarks:
+            self._reader.warn(path, remark)
         secure = [each for each in listening if each.tls]
         if settings.tls != TLS() and not secure:
             self._reader.warn(("tls",), "is without effect: no listener says tls = true")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from cmdserver.config.decoding import Reader
+from cmdserver.config.decoding import TomlReader
 from cmdserver.config.schema import RoleSettings
 from cmdserver.core.model import Listening, Login, Role
 from cmdserver.core.names import ANONYMOUS, AUTHENTICATED, is_glob, is_user_name
@@ -20,7 +20,7 @@ class RoleChecks:
         commands: All names of ``[commands]``, also of those with mistakes.
     """
 
-    def __init__(self, reader: Reader, commands: Collection[str]) -> None:
+    def __init__(self, reader: TomlReader, commands: Collection[str]) -> None:
         self._reader = reader
         self._commands = commands
 

@@ -1,4 +1,4 @@
-"""What a front end is given, and what it must be able to do.
+"""What a front end is given.
 
 The module that `cmdserver.core.protocols.Protocol.front_end` names has
 ``make(listener_auth, context, resources, certificate_of) -> FrontEnd``; ``certificate_of`` is None where there is no
@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.internet.protocol import Factory
+from twisted.internet.interfaces import IReactorTime
 
+from cmdserver.auth.credentials import Credentials
 from cmdserver.config.configuration import Configuration
 from cmdserver.config.schema import Limits
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.limits.connection_limit import ConnectionLimit
-from cmdserver.net.connection_table import Connections
 from cmdserver.net.peer_liveness import PeerLiveness
+
+#: What a client's verified certificate says, given its transport and source; None if it has shown none.
+CertificateOf = Callable[[Any, str], Credentials | None]
 
 Options = TypeVar("Options")
 
@@ -36,10 +38,6 @@ class FrontEndContext:
     clock: IReactorTime
     #: As they are now: a reload replaces them.
     limits: Callable[[], Limits]
-
-    def connections_of(self, protocol: str) -> Connections[Any]:
-        """Make the table of the connections of one front end."""
-        return Connections(protocol, self.connection_limit, self.liveness, self.clock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,17 +62,3 @@ class FrontEndResources:
             return known[0][1]
 
         return options
-
-
-class FrontEnd(Factory):
-    """A factory of one listener's connections that can be told to come to an end."""
-
-    noisy = False
-
-    def close(self) -> None:
-        """End every connection, those with a request under way as soon as it is answered; take no new requests."""
-        raise NotImplementedError
-
-    def example_command(self, address: IAddress, command: str) -> str:
-        """Say what a person would type to run a command through this listener."""
-        raise NotImplementedError

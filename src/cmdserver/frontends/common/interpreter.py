@@ -1,46 +1,43 @@
-"""What a line means: its words to the dispatcher, the answer as bytes to whoever sent it.
+"""The meaning of a line: its request to the dispatcher, the answer as bytes to whoever sent it.
 
-Listeners that speak lines (plain, TLS, SSH) differ in how bytes travel, not in what is said; this is what they share.
-Rule of this file: it knows no transport; what it writes goes to an `Output`.
+Listeners that speak lines (plain, TLS, SSH) differ in how bytes travel, not in what is said.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Protocol, assert_never
+from typing import Any, assert_never
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from cmdserver.core.errors import Refusal, RequestError
-from cmdserver.core.escaping import Printable
-from cmdserver.core.model import Answer, Caller, Grant, Producer, Somebody, Stream
+from cmdserver.core.errors import Code, Refusal, RequestError
+from cmdserver.core.model import Answer, Caller, Somebody, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.frontends.common import line_protocol, rendering
-from cmdserver.frontends.common.held_stderr import HeldStderr
+from cmdserver.frontends.common.text_sink import Output, Style, TextSink
 
-
-class Output(Protocol):
-    """Where answers go: a connection, as the interpreter sees it."""
-
-    def write(self, data: bytes) -> None:
-        """Send bytes; never blocks."""
-
-    def follow(self, producer: Producer | None) -> None:
-        """Pause and resume ``producer`` as the client keeps up; None: there is nothing to pause any more."""
+#: How a request ended: with the answer of a process, or with why there is none; `Code.OK` if none was needed, or if the
+#: request was cancelled. Not the error itself: kept in a local, it would be a cycle with the frames of its traceback.
+Ending = Answer | Code
 
 
 class Interpreter:
     """Answers lines.
 
     Args:
-        dispatcher: Whom to ask.
+        dispatcher: Authorizes and runs requests.
     """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
 
     def perform(
-        self, caller: Caller, question: line_protocol.Question, output: Output, *, as_json: bool
-    ) -> Deferred[None] | None:
+        self,
+        caller: Caller,
+        question: line_protocol.Question,
+        output: Output,
+        *,
+        as_json: bool,
+        style: Style = Style.IN_ONE,
+    ) -> Deferred[Ending] | Ending:
         """Answer one question.
 
         Args:
@@ -48,41 +45,46 @@ class Interpreter:
             question: What.
             output: Where the answer goes, its errors included.
             as_json: Whether it is to be one JSON object on one line.
+            style: How the output of a run is told otherwise.
 
         Returns:
-            None if the answer has been written already; else fires when it has, and never fails. To cancel it is to
-            leave: nothing more is written.
+            How it ended, if the answer has been written already; else what fires with that, and never fails. To cancel
+            it is to leave: nothing more is written.
         """
-        if isinstance(question, line_protocol.Run):
-            return self._run(caller, question.words, output, as_json=as_json)
         try:
-            answer = self.consult(caller, question, as_json=as_json)
+            if isinstance(question, line_protocol.Run):
+                return self._run(caller, question.words, output, None if as_json else TextSink(output, style))
+            output.write(self._consult(caller, question, as_json=as_json))
         except RequestError as error:
-            answer = _render_error(error, as_json=as_json)
-        output.write(answer)
-        return None
+            return _write_error(error, output, as_json=as_json)
+        return Code.OK
 
-    def refuse(self, somebody: Somebody, refusal: Refusal, output: Output, *, as_json: bool) -> None:
+    def refuse(self, somebody: Somebody, refusal: Refusal, output: Output, *, as_json: bool) -> Code:
         """Answer bytes that were no request."""
-        output.write(_render_error(self._dispatcher.refuse(somebody, refusal), as_json=as_json))
+        return _write_error(self._dispatcher.refuse(somebody, refusal), output, as_json=as_json)
 
-    def _run(self, caller: Caller, words: tuple[str, ...], output: Output, *, as_json: bool) -> Deferred[None]:
-        if as_json:
-            written = self._dispatcher.ask(caller, words).addCallback(
-                lambda answer: _JSONAnswer(rendering.answer_json_pieces(answer), output).begin()
-            )
-            return written.addErrback(self._complain, lambda error: output.write(rendering.error_json(error)))
-        text = _TextAnswer(output)
-        written = self._dispatcher.ask(caller, words, text).addCallback(text.finish)
-        return written.addErrback(self._complain, text.complain)
+    def _run(self, caller: Caller, words: tuple[str, ...], output: Output, sink: TextSink | None) -> Deferred[Ending]:
+        """Run a command; without a sink, its answer is written as JSON."""
+        running: Deferred[Any] = self._dispatcher.run(self._dispatcher.authorize(caller, words), sink)
+        if sink is None:
+            running.addCallback(_write_json, output)
+        else:
+            running.addCallback(sink.finish)
+        return running.addErrback(self._failed, output, sink)
 
-    def _complain(self, failure: Failure, complain: Callable[[RequestError], None]) -> None:
+    def _failed(self, failure: Failure, output: Output, sink: TextSink | None) -> Ending:
+        output.follow(None)
         if failure.check(CancelledError):
-            return  # there is nobody to complain to
+            return Code.OK  # there is nobody to complain to
         error = failure.value
-        complain(error if isinstance(error, RequestError) else self._dispatcher.fault(failure))
+        if not isinstance(error, RequestError):
+            error = self._dispatcher.fault(failure)
+        if sink is None:
+            return _write_error(error, output, as_json=True)
+        sink.fail(error)
+        return error.code
 
-    def consult(self, caller: Caller, question: line_protocol.Question, *, as_json: bool) -> bytes:
+    def _consult(self, caller: Caller, question: line_protocol.Question, *, as_json: bool) -> bytes:
         """Answer what needs no process.
 
         Raises:
@@ -111,19 +113,17 @@ class Interpreter:
 class _JSONAnswer:
     """A `Producer` of an answer that is there already: it is made JSON as the client takes it."""
 
-    def __init__(self, pieces: Iterator[bytes], output: Output) -> None:
-        self._pieces = pieces
+    def __init__(self, answer: Answer, output: Output) -> None:
+        self._answer = answer
+        self._pieces = rendering.answer_json_pieces(answer)
         self._output = output
-        self._next = next(pieces, None)
         self._is_paused = False
-        self._written: Deferred[None] | None = None
+        self._written: Deferred[Answer] = Deferred()
 
-    def begin(self) -> Deferred[None] | None:
-        """Write; if that is not done at once, return what fires when it is."""
+    def begin(self) -> Deferred[Answer]:
+        """Write; the Deferred fires when that is done, and to cancel it is to leave."""
         self._output.follow(self)
         self._go_on()
-        if self._next is not None:
-            self._written = Deferred(self._forget)
         return self._written
 
     def pauseProducing(self) -> None:
@@ -134,61 +134,23 @@ class _JSONAnswer:
         self._go_on()
 
     def _go_on(self) -> None:
-        while self._next is not None and not self._is_paused:
-            piece, self._next = self._next, next(self._pieces, None)
-            self._output.write(piece)
-        if self._next is None:
-            self._output.follow(None)
-            if self._written is not None:
-                written, self._written = self._written, None
-                written.callback(None)
-
-    def _forget(self, _: Deferred[None]) -> None:
-        """The client has left."""
-        self._next = self._written = None
+        while not (self._is_paused or self._written.called):
+            piece = next(self._pieces, None)
+            if piece is not None:
+                self._output.write(piece)
+            else:
+                self._output.follow(None)
+                self._written.callback(self._answer)
 
 
-class _TextAnswer:
-    """A `Sink` for one text answer: standard output as it comes, then standard error, then what went wrong."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._stderr = HeldStderr()
-        self._is_raw = False
-        self._printable = Printable()
-        self._ends_line = True
-
-    def started(self, grant: Grant, producer: Producer) -> None:
-        self._is_raw = grant.command.raw
-        self._output.follow(producer)
-
-    def write(self, stream: Stream, chunk: bytes) -> None:
-        if stream is Stream.STDERR:
-            self._stderr.add(chunk)
-        else:
-            self._write(chunk if self._is_raw else self._printable.feed(chunk))
-
-    def finish(self, answer: Answer) -> None:
-        self._output.follow(None)
-        self._write(self._printable.finish())
-        self.write(Stream.STDOUT, self._stderr.text(answer.grant.command.name))
-        self._write(self._printable.finish())
-        self._say(rendering.answer_trailer(answer))
-
-    def complain(self, error: RequestError) -> None:
-        self._output.follow(None)
-        self._say(rendering.error_text(error))
-
-    def _say(self, complaint: bytes) -> None:
-        if complaint and not self._ends_line:
-            self._write(b"\n")
-        self._write(complaint)
-
-    def _write(self, data: bytes) -> None:
-        if data:
-            self._ends_line = data.endswith(b"\n")
-            self._output.write(data)
+def _write_json(answer: Answer, output: Output) -> Deferred[Answer]:
+    return _JSONAnswer(answer, output).begin()
 
 
-def _render_error(error: RequestError, *, as_json: bool) -> bytes:
-    return rendering.error_json(error) if as_json else rendering.error_text(error)
+def _write_error(error: RequestError, output: Output, *, as_json: bool) -> Code:
+    """Say why there is no answer: to programs that want JSON where they read it."""
+    if as_json:
+        output.write(rendering.error_json(error))
+    else:
+        output.write(rendering.error_text(error), Stream.STDERR)
+    return error.code

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from cmdserver.auth.credentials import Password
-from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
 from cmdserver.core.errors import LoginRefused, RequestError
 from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.login_prompt import LoginPrompt
@@ -28,8 +28,7 @@ class Client(Protocol):
 
     #: Where it comes from.
     source: str
-    #: Who is charged if it comes to nothing.
-    charged: str
+    pending_login: PendingLogin
 
     def say(self, prompt: bytes) -> None:
         """Ask the client something, and wait for a line."""
@@ -67,7 +66,7 @@ class LoginSession:
         client: Who is asked.
     """
 
-    __slots__ = ("_client", "_is_unauthenticated", "_listener_auth", "_logging_in", "_phase", "_prompt")
+    __slots__ = ("_client", "_listener_auth", "_logging_in", "_phase", "_prompt")
 
     def __init__(self, listener_auth: ListenerAuth, client: Client) -> None:
         self._listener_auth = listener_auth
@@ -75,8 +74,6 @@ class LoginSession:
         self._phase = Phase.ARRIVED
         self._prompt: LoginPrompt | None = None
         self._logging_in: Deferred[None] | None = None
-        #: Counted among those who have not logged in, by `ListenerAuth.arrive`.
-        self._is_unauthenticated = listener_auth.login is Login.REQUIRED
 
     @property
     def is_asking(self) -> bool:
@@ -129,20 +126,23 @@ class LoginSession:
         if self.is_trying:
             offence = Offence.AUTHFAIL
         self._end()
-        if self._is_unauthenticated or offence is Offence.AUTHFAIL:
-            self._settle()
-            self._listener_auth.offended(self._client.charged, offence)
+        pending = self._client.pending_login
+        if offence is Offence.AUTHFAIL:
+            pending.settle()
+            pending.charge(offence)
+        else:
+            pending.fail(offence)
 
     def give_up(self) -> None:
         """It takes us too long to decide about a login that is being tried, which is nobody's offence."""
-        self._settle()
+        self._client.pending_login.settle()
         self._end()
 
     def _logged_in(self, caller: Caller) -> None:
         if not self.is_trying:
             return
         self._phase, self._logging_in = Phase.LET_IN, None
-        self._settle()
+        self._client.pending_login.settle()
         self._client.let_in(caller)
 
     def _not_logged_in(self, failure: Failure) -> None:
@@ -151,8 +151,8 @@ class LoginSession:
             return  # we have given up, as has the client
         self._end()
         if failure.check(LoginRefused):
-            self._settle()
-            self._listener_auth.offended(self._client.charged, Offence.AUTHFAIL)
+            self._client.pending_login.settle()
+            self._client.pending_login.charge(Offence.AUTHFAIL)
             self._client.send_away(LOGIN_FAILED)
         elif isinstance(failure.value, RequestError):
             self._client.send_away(error_text(failure.value))
@@ -161,7 +161,7 @@ class LoginSession:
 
     def _broken(self, failure: Failure) -> None:
         self._end()
-        self._settle()
+        self._client.pending_login.settle()
         self._client.broken(failure)
 
     def _end(self) -> None:
@@ -170,8 +170,3 @@ class LoginSession:
         logging_in, self._logging_in = self._logging_in, None
         if logging_in is not None:
             logging_in.cancel()
-
-    def _settle(self) -> None:
-        if self._is_unauthenticated:
-            self._is_unauthenticated = False
-            self._listener_auth.settle(self._client.charged)

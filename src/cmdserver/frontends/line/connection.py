@@ -8,9 +8,6 @@ Rule of this file: it knows no policies; what lines mean is the interpreter's. H
 
 import contextlib
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHandshakeListener
@@ -20,17 +17,16 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.auth.credentials import Credentials
-from cmdserver.auth.listener_auth import ListenerAuth
-from cmdserver.core.errors import BadArgument, Busy, Malformed, Refusal
+from cmdserver.auth.listener_auth import PendingLogin
+from cmdserver.core.errors import BadArgument, Busy, Code, Malformed, Refusal
 from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common import line_protocol
-from cmdserver.frontends.common.interface import FrontEndContext
-from cmdserver.frontends.common.interpreter import Interpreter
+from cmdserver.frontends.common.front_end import FrontEnd
+from cmdserver.frontends.common.interpreter import Ending, Interpreter
 from cmdserver.frontends.common.login_session import LoginSession
 from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.line.pacing import PacedConnection
 from cmdserver.limits.source_penalties import Offence
-from cmdserver.net.connection_table import Connections
 
 GREETING = b"What can I do for you?\n"
 #: What a client gets in the place of the rest of an answer that it has interrupted, on a line of its own.
@@ -40,23 +36,7 @@ CERTIFICATE_REFUSED = "certificate verify failed"
 #: Lines of one connection that are answered in a row before others have a turn.
 LINES_IN_A_ROW = 16
 
-#: What a client's verified certificate says, given its transport and source; None if it has shown none.
-CertificateOf = Callable[[Any, str], Credentials | None]
-
 _log = Logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
-    """What all connections of one listener have in common."""
-
-    #: Makes callers of its clients.
-    listener_auth: ListenerAuth
-    context: FrontEndContext
-    interpreter: Interpreter
-    connections: Connections[PacedConnection]
-    #: Over TLS only.
-    certificate_of: CertificateOf | None
 
 
 @implementer(IHandshakeListener)
@@ -64,14 +44,15 @@ class LineConnection(PacedConnection):
     """One client, from accept to the end.
 
     Args:
-        shared: What it has in common with the listener's others.
+        front_end: Its listener's.
+        interpreter: Answers lines.
         source: Where the client calls from.
-        charged: Who is charged if it comes to nothing, see `charged_source_of`.
+        pending_login: Settled when the client has logged in, or is gone.
     """
 
     # As in PacedConnection: what is as it was at first stays in the class.
     _caller: Caller | None = None
-    _answering: Deferred[None] | None = None
+    _answering: Deferred[Ending] | None = None
     _is_session = False
     _is_proceeding = False
     _has_greeted = False
@@ -81,36 +62,37 @@ class LineConnection(PacedConnection):
     #: Until it is known who this is, at a listener that asks.
     _login_session: LoginSession | None = None
 
-    def __init__(self, shared: Shared, source: str, charged: str) -> None:
-        super().__init__(shared.connections, shared.context.limits, source)
-        self._shared = shared
-        self.charged = charged
+    def __init__(self, front_end: FrontEnd, interpreter: Interpreter, source: str, pending_login: PendingLogin) -> None:
+        super().__init__(front_end.connections, front_end.context.limits, source)
+        self._front_end = front_end
+        self._interpreter = interpreter
+        self.pending_login = pending_login
 
     # Beginning and end, as called by the transport
 
     def connectionMade(self) -> None:
         """Greet, and wait for the first line; over TLS when it is known who has which certificate."""
         super().connectionMade()
-        if self._shared.listener_auth.login is not Login.NEVER:
-            self._login_session = LoginSession(self._shared.listener_auth, self)
-        if self._shared.certificate_of is None:
+        if self._front_end.listener_auth.login is not Login.NEVER:
+            self._login_session = LoginSession(self._front_end.listener_auth, self)
+        if self._front_end.certificate_of is None:
             self._can_speak = True
             self._begin()
 
     def handshakeCompleted(self) -> None:
         """TLS has its keys: a client with a certificate is not asked who it is."""
         self._can_speak = True
-        trying = self._shared.listener_auth.log_in_by_certificate(self.source, self._certificate)
+        trying = self._front_end.listener_auth.log_in_by_certificate(self.source, self._certificate)
         if trying is not None and self._login_session is not None:
             self._login_session.await_login(trying)
         else:
             self._begin()
 
     def _certificate(self) -> Credentials | None:
-        return self._shared.certificate_of and self._shared.certificate_of(self.transport, self.source)
+        return self._front_end.certificate_of and self._front_end.certificate_of(self.transport, self.source)
 
     def _begin(self) -> None:
-        if self._login_session is not None and self._shared.listener_auth.login is Login.REQUIRED:
+        if self._login_session is not None and self._front_end.listener_auth.login is Login.REQUIRED:
             self._login_session.ask()
         else:
             self.say(GREETING)
@@ -121,7 +103,7 @@ class LineConnection(PacedConnection):
         if self._login_session is not None:
             is_refused = not self._can_speak and CERTIFICATE_REFUSED in str(reason.value)
             if is_refused:
-                self._shared.listener_auth.refused_in_handshake(self.source, CERTIFICATE_REFUSED)
+                self._front_end.listener_auth.refused_in_handshake(self.source, CERTIFICATE_REFUSED)
             self._login_session.leave(Offence.AUTHFAIL if is_refused else Offence.NOAUTH)
         if self._answering is not None:
             self._answering.cancel()
@@ -228,7 +210,7 @@ class LineConnection(PacedConnection):
         for _ in range(LINES_IN_A_ROW):
             if self._is_busy or self._is_output_full or self._is_closing or not self._take_line():
                 return
-        self._shared.context.clock.callLater(0, self._proceed)
+        self._front_end.context.clock.callLater(0, self._proceed)
 
     def _take_line(self) -> bool:
         """Perform the next line; return whether there was one."""
@@ -280,12 +262,12 @@ class LineConnection(PacedConnection):
         else:
             self._is_on_trial = False
             self._connections.expect_nothing(self)
-            answering = self._shared.interpreter.perform(caller, request, self, as_json=parsed.as_json)
-            if answering is None:
-                self._answered()
-            else:
+            answering = self._interpreter.perform(caller, request, self, as_json=parsed.as_json)
+            if isinstance(answering, Deferred):
                 self._answering = answering
                 answering.addCallback(self._answered).addErrback(self.broken)
+            else:
+                self._answered()
 
     def _begin_login(self) -> None:
         """The word ``login``: a dialogue, if there is a login here and it has not been made."""
@@ -300,10 +282,10 @@ class LineConnection(PacedConnection):
         self._close()
 
     def _refuse(self, refusal: Refusal, *, as_json: bool) -> None:
-        somebody = self._caller or self._shared.listener_auth.stranger(self.source)
-        self._shared.interpreter.refuse(somebody, refusal, self, as_json=as_json)
+        somebody = self._caller or self._front_end.listener_auth.stranger(self.source)
+        self._interpreter.refuse(somebody, refusal, self, as_json=as_json)
 
-    def _answered(self, _: None = None) -> None:
+    def _answered(self, _: Ending = Code.OK) -> None:
         self._answering = None
         if self._is_closing:
             return
@@ -320,5 +302,5 @@ class LineConnection(PacedConnection):
             LoginRequired: It is nobody, and has to be somebody.
         """
         if self._caller is None:
-            self._caller = self._shared.listener_auth.anonymous(self.source)
+            self._caller = self._front_end.listener_auth.anonymous(self.source)
         return self._caller

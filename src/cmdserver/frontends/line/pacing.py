@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Malformed
-from cmdserver.core.model import Producer
+from cmdserver.core.model import Producer, Stream
 from cmdserver.frontends.common.line_protocol import LineBuffer
 from cmdserver.frontends.line.telnet import IAC, Interrupt, Reply, Telnet, Text
 from cmdserver.net.connection_table import Connections
@@ -87,7 +87,7 @@ class PacedConnection(Protocol):
 
     # What the inheritor asks for, and the interpreter
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:  # noqa: ARG002 - there is one for both
         """Send bytes of an answer."""
         self.transport.write(data if self._telnet is None else self._telnet.encode(data))
 

@@ -1,13 +1,13 @@
-"""The ``ssh-userauth`` service (RFC 4252): keys, passwords, and passwords asked for in a dialogue (RFC 4256).
+"""The ``ssh-userauth`` service (RFC 4252): public keys, passwords, and keyboard-interactive passwords (RFC 4256).
 
-Every attempt goes through the listener, as at every other listener: throttled, decided by the portal, written down.
-What is answered does not depend on whether there is such a user. Requests are decided one after the other; how many may
-be made is bounded for each connection, and how long it may take is the connection's to see to.
+Every attempt goes through `ListenerAuth`, as at every other listener: throttled, decided by the portal, audited. The
+answer does not depend on whether the user exists. Requests are decided one after the other, and bounded for each
+connection, which also bounds the time.
 """
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.conch.ssh.service import SSHService
 from twisted.internet.defer import Deferred, succeed
@@ -27,16 +27,16 @@ INFO_RESPONSE = 61
 METHODS = b"publickey,password,keyboard-interactive"
 PROMPT = b"Password: "
 
-#: Keys that a client may offer in vain; each is looked up and nothing else. An agent seldom holds more.
-MOST_KEYS = 20
-#: Requests that are sent ahead while one is decided, bytes of them together, and requests in all.
-MOST_AHEAD = 16
-MOST_BYTES_AHEAD = 65_536
-MOST_REQUESTS = 100
-#: No user's name is as long, and none is cut to be another one's.
-LONGEST_NAME = 256
+#: Unacceptable keys that a client may offer; each is only looked up. An agent seldom holds more.
+MOST_KEYS: Final = 20
+#: Requests that may wait while one is decided, their bytes together, and all requests of a connection.
+MOST_AHEAD: Final = 16
+MOST_BYTES_AHEAD: Final = 65_536
+MOST_REQUESTS: Final = 100
+#: Bytes of a user's name. A longer one is refused, not cut: that could make it another user's.
+LONGEST_NAME: Final = 256
 
-#: Algorithms of signatures, and the type of key that each is made with. SHA-1 (``ssh-rsa``) is none of them.
+#: Signature algorithms, and the type of key of each. ``ssh-rsa``, which is SHA-1, is not among them.
 KEY_TYPES: Mapping[bytes, bytes] = {
     b"ssh-ed25519": b"ssh-ed25519",
     b"ecdsa-sha2-nistp256": b"ecdsa-sha2-nistp256",
@@ -50,7 +50,7 @@ KEY_TYPES: Mapping[bytes, bytes] = {
 
 
 class Client(Protocol):
-    """The connection, as its authentication sees it."""
+    """The connection, as seen from here."""
 
     source: str
     sessionID: bytes | None
@@ -59,22 +59,22 @@ class Client(Protocol):
         """Send a packet."""
 
     def let_in(self, caller: Caller) -> None:
-        """The client is this caller from now on."""
+        """Serve the client as this caller from now on."""
 
     def send_away(self, why: str) -> None:
-        """Say that, and disconnect."""
+        """Disconnect, and tell the client why."""
 
     def broken(self, failure: Failure) -> None:
-        """Disconnect: the client has broken the protocol, or we have made a mistake."""
+        """Disconnect a client that has broken the protocol, or met a mistake of ours."""
 
 
 class Authentication(SSHService):
-    """Finds out who a client is.
+    """Authenticates one client.
 
     Args:
-        client: Who is asked.
-        listener: Knows how to find out.
-        login_attempts: Wrong passwords and signatures that are put up with.
+        client: The connection.
+        listener_auth: Decides about logins.
+        login_attempts: Wrong passwords and signatures after which the client is disconnected.
     """
 
     name = b"ssh-userauth"
@@ -89,11 +89,11 @@ class Authentication(SSHService):
         self._ahead: deque[tuple[int, bytes]] = deque()
         self._bytes_ahead = 0
         self._logging_in: Deferred[None] | None = None
-        #: Whom the dialogue is held with, while an answer is expected.
+        #: Whose password was asked for (keyboard-interactive), while the answer is expected.
         self._asked: str | None = None
-        #: Whether something was shown that proved nothing.
+        #: Whether an attempt has failed.
         self.has_failed = False
-        #: Whether it is of no interest any more how a login is decided.
+        #: Whether the result of a login that is being decided is ignored.
         self._is_stopped = False
 
     @property
@@ -102,7 +102,7 @@ class Authentication(SSHService):
         return self._logging_in is not None
 
     def packetReceived(self, messageNum: int, packet: bytes) -> None:
-        """Take a packet; it waits for the login before it to be decided.
+        """Take a packet; it waits until the login before it is decided.
 
         Raises:
             Malformed: It breaks the protocol.
@@ -114,7 +114,7 @@ class Authentication(SSHService):
         self._proceed()
 
     def serviceStopped(self) -> None:
-        """The client has logged in, or is gone."""
+        """Decide nothing more: the client has logged in, or is gone."""
         self._is_stopped = True
         self._ahead.clear()
         if self._logging_in is not None:
@@ -133,7 +133,7 @@ class Authentication(SSHService):
 
     def _request(self, packet: Fields) -> None:
         name, service, method = packet.string(), packet.string(), packet.string()
-        self._asked = None  # another request ends the dialogue (RFC 4256, section 3.1)
+        self._asked = None  # another request ends keyboard-interactive (RFC 4256, section 3.1)
         self._requests_left -= 1
         if service != b"ssh-connection" or len(name) > LONGEST_NAME or not self._requests_left:
             raise Malformed("against the protocol")
@@ -149,7 +149,7 @@ class Authentication(SSHService):
                 self._fail()
 
     def _ask(self, user: str) -> None:
-        """Ask for a password, whoever it is: no name, no instruction, no language, one prompt without echo."""
+        """Ask for a password, whether the user exists or not: no name, instruction or language, one prompt, no echo."""
         self._asked = user
         self._client.sendPacket(INFO_REQUEST, string(b"") * 3 + uint32(1) + string(PROMPT) + b"\0")
 
@@ -179,9 +179,9 @@ class Authentication(SSHService):
             self._wait_for(asked.addCallback(self._answer_offer, algorithm, key), is_offer=True)
 
     def _answer_offer(self, is_acceptable: bool, algorithm: bytes, key: PublicKey) -> Deferred[Caller] | None:  # noqa: FBT001 - a Deferred's result
-        """Say that a key is worth a signature; one that is not proves nothing."""
+        """Ask for a signature with an acceptable key; any other is a failed login."""
         if not is_acceptable:
-            # Which is written down: who wonders why a key does not work finds it there.
+            # Audited as such: who wonders why a key does not work finds it there.
             return self._listener_auth.log_in(key.source, key)
         self._client.sendPacket(PK_OK, string(algorithm) + string(key.blob))
         return None
@@ -192,11 +192,11 @@ class Authentication(SSHService):
         self._wait_for(self._listener_auth.log_in(self._client.source, credentials), is_offer=False)
 
     def _wait_for(self, trying: Deferred[Any], *, is_offer: bool) -> None:
-        """Let nothing else be decided before this is: a Caller, None for a key that was offered, or a failure."""
+        """Wait for a decision, which is a Caller, None for a key that was offered, or a failure."""
         deciding = trying.addCallbacks(self._decided, self._not_logged_in, errbackArgs=(is_offer,))
         deciding.addErrback(self._client.broken)
         if not deciding.called or deciding.paused:
-            # Else it is over, and what came behind it may be under way already.
+            # Otherwise it is decided already, and the next one may be under way.
             self._logging_in = deciding
 
     def _decided(self, caller: Caller | None) -> None:
@@ -207,7 +207,7 @@ class Authentication(SSHService):
             self._proceed()
 
     def _not_logged_in(self, failure: Failure, is_offer: bool) -> None:  # noqa: FBT001 - see _wait_for
-        """Say so, and why not to nobody."""
+        """Tell the client that it failed, but not why."""
         self._logging_in = None
         if self._is_stopped:
             return

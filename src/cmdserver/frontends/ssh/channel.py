@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from cmdserver.core.model import Producer, Stream
 from cmdserver.frontends.ssh.exit_status import ExitStatus
-from cmdserver.sshtransport.encoding import string, uint32
+from cmdserver.sshtransport.encoding import Malformed, string, uint32
 
 #: What a client may send before it is acknowledged, and in one packet, in bytes; for keys and lines, not for files.
 WINDOW_BYTES: Final = 65_536
@@ -23,6 +23,7 @@ _LARGEST_PACKET: Final = 32_768
 
 # RFC 4254, section 9
 WINDOW_ADJUST, DATA, EXTENDED_DATA, EOF, CLOSE, REQUEST = 93, 94, 95, 96, 97, 98
+CHANNEL_SUCCESS, CHANNEL_FAILURE = 99, 100
 _STDERR: Final = uint32(1)
 
 
@@ -41,6 +42,9 @@ class Link(Protocol):
 
     def request_ended(self) -> None:
         """Count one less."""
+
+    def heard(self) -> None:
+        """Hear that the client has used a session, and so is not idle."""
 
 
 class Sending(Enum):
@@ -97,7 +101,7 @@ class Channel:
 
     # Output
 
-    def write(self, stream: Stream, data: bytes) -> None:
+    def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:
         """Send output as soon as there is room for it; dropped once the channel is to be closed."""
         if data and self.sending is Sending.OPEN:
             self._waiting.append((stream, data))
@@ -161,10 +165,10 @@ class Channel:
             self._waiting.clear()
             self.link.sendPacket(CLOSE, self._to)
 
-    def reply(self, number: int) -> None:
-        """Answer a request with CHANNEL_SUCCESS or CHANNEL_FAILURE."""
+    def reply(self, *, is_granted: bool) -> None:
+        """Answer a request."""
         if self.sending is not Sending.CLOSED:
-            self.link.sendPacket(number, self._to)
+            self.link.sendPacket(CHANNEL_SUCCESS if is_granted else CHANNEL_FAILURE, self._to)
 
     def widen(self, length: int) -> None:
         """Add to the room that the client has for output, and use it."""
@@ -173,10 +177,16 @@ class Channel:
 
     # Input
 
-    def take(self, length: int) -> bool:
-        """Count input of ``length`` bytes; return whether the client was allowed to send it."""
-        self._window -= length
-        return self._window >= 0 and length <= PACKET_BYTES
+    def take(self, data: bytes) -> bytes:
+        """Count input, and return it.
+
+        Raises:
+            Malformed: There was no room for so much.
+        """
+        self._window -= len(data)
+        if self._window < 0 or len(data) > PACKET_BYTES:
+            raise Malformed("against the protocol")
+        return data
 
     def read_on(self) -> None:
         """Let the client send more, once half of its window is used up."""

@@ -19,15 +19,14 @@ any kind.
 """
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from twisted.conch.ssh.service import SSHService
-from twisted.internet.interfaces import IReactorTime
 
 from cmdserver.frontends.ssh import channel as channels
-from cmdserver.frontends.ssh.answers import Answers
 from cmdserver.frontends.ssh.channel import Channel, Link
-from cmdserver.frontends.ssh.session import Session
+from cmdserver.frontends.ssh.programs import Context
+from cmdserver.frontends.ssh.session import OF_SESSION, Session
 from cmdserver.sshtransport.encoding import Fields, Malformed, string, uint32
 
 #: As sshd's MaxSessions.
@@ -36,7 +35,6 @@ MOST_SESSIONS: Final = 10
 # RFC 4254, section 9
 GLOBAL_REQUEST, REQUEST_SUCCESS, REQUEST_FAILURE = 80, 81, 82
 OPEN, OPEN_CONFIRMATION, OPEN_FAILURE = 90, 91, 92
-CHANNEL_SUCCESS, CHANNEL_FAILURE = 99, 100
 
 # RFC 4254, section 5.1
 _PROHIBITED, _UNKNOWN_TYPE, _SHORTAGE = 1, 3, 4
@@ -45,30 +43,19 @@ _PROHIBITED, _UNKNOWN_TYPE, _SHORTAGE = 1, 3, 4
 _FORWARDING: Final = frozenset({b"direct-tcpip", b"direct-streamlocal@openssh.com", b"tun@openssh.com", b"x11"})
 
 
-class Connection(Link, Protocol):
-    """The connection, as its channels see it."""
-
-    def heard(self) -> None:
-        """Hear that the client has used a session, and so is not idle."""
-
-
 class Channels(SSHService):
     """The channels of one connection, for somebody who has logged in.
 
     Args:
-        connection: Sends packets.
-        answers: Answers requests.
-        clock: For sessions.
-        permits_pty: Whether sessions may have terminals.
+        link: Sends packets.
+        context: What the sessions share.
     """
 
     name = b"ssh-connection"
 
-    def __init__(self, connection: Connection, answers: Answers, clock: IReactorTime, *, permits_pty: bool) -> None:
-        self._connection = connection
-        self._answers = answers
-        self._clock = clock
-        self._permits_pty = permits_pty
+    def __init__(self, link: Link, context: Context) -> None:
+        self._link = link
+        self._context = context
         self._sessions: dict[int, Session] = {}
         self._next = 0
         #: Whether no more sessions are opened: the client has promised to want none, or the connection is to end.
@@ -87,9 +74,19 @@ class Channels(SSHService):
         Raises:
             Malformed: It breaks the protocol.
         """
-        self._RECEIVE[messageNum](self, Fields(packet))
-        if messageNum in self._USES_A_SESSION:
-            self._connection.heard()
+        fields = Fields(packet)
+        if messageNum in self._OF_CONNECTION:
+            self._OF_CONNECTION[messageNum](self, fields)
+            return
+        number = fields.uint32()
+        session = self._sessions.get(number)
+        if session is None:
+            raise Malformed("against the protocol")
+        if messageNum == channels.CLOSE:
+            del self._sessions[number]
+        session.receive(messageNum, fields)
+        if messageNum != channels.EXTENDED_DATA:
+            self._link.heard()
 
     def serviceStopped(self) -> None:
         """Cancel all requests: the connection is gone."""
@@ -130,7 +127,7 @@ class Channels(SSHService):
         if kind == b"no-more-sessions@openssh.com":
             self._is_closed = True
         if wants_reply:
-            self._connection.sendPacket(REQUEST_FAILURE, b"")
+            self._link.sendPacket(REQUEST_FAILURE, b"")
 
     def _open(self, packet: Fields) -> None:
         kind, peer_number, window, largest = packet.string(), packet.uint32(), packet.uint32(), packet.uint32()
@@ -142,91 +139,24 @@ class Channels(SSHService):
         elif self._is_closed:
             self._refuse(peer_number, _PROHIBITED, b"no more sessions")
         else:
-            link, number, self._next = self._connection, self._next, (self._next + 1) % 2**32
-            channel = Channel(link, peer_number, window, largest)
-            self._sessions[number] = Session(channel, self._answers, self._clock, permits_pty=self._permits_pty)
+            link, number, self._next = self._link, self._next, (self._next + 1) % 2**32
+            self._sessions[number] = Session(self._context, Channel(link, peer_number, window, largest))
             numbers = (peer_number, number, channels.WINDOW_BYTES, channels.PACKET_BYTES)
             link.sendPacket(OPEN_CONFIRMATION, b"".join(map(uint32, numbers)))
             link.heard()
 
     def _refuse(self, peer_number: int, reason: int, text: bytes) -> None:
-        self._connection.sendPacket(OPEN_FAILURE, uint32(peer_number) + uint32(reason) + string(text) + string(b""))
-
-    def _window_adjust(self, packet: Fields) -> None:
-        session = self._session(packet)
-        session.channel.widen(packet.uint32())
-        session.program.proceed()
-
-    def _data(self, packet: Fields) -> None:
-        session = self._session(packet)
-        session.feed(_taken(session, packet))
-
-    def _extended_data(self, packet: Fields) -> None:
-        """Drop it: no program reads it."""
-        session = self._session(packet)
-        packet.uint32()
-        _taken(session, packet)
-        session.channel.read_on()
-
-    def _eof(self, packet: Fields) -> None:
-        session = self._session(packet)
-        session.channel.is_input_over = True
-        session.program.end_input()
-
-    def _close(self, packet: Fields) -> None:
-        number = packet.uint32()
-        session = self._sessions.pop(number, None)
-        if session is None:
-            raise Malformed("against the protocol")
-        session.channel.close()
-        session.program.leave()
-
-    def _request(self, packet: Fields) -> None:
-        session = self._session(packet)
-        kind, wants_reply = packet.string(), packet.boolean()
-        then = session.request(kind, packet)
-        if wants_reply:
-            session.channel.reply(CHANNEL_SUCCESS if then is not None else CHANNEL_FAILURE)
-        if then is not None:
-            then()
+        self._link.sendPacket(OPEN_FAILURE, uint32(peer_number) + uint32(reason) + string(text) + string(b""))
 
     def _ignore(self, packet: Fields) -> None:
         """Drop the answer to a request that was never made."""
 
-    def _session(self, packet: Fields) -> Session:
-        session = self._sessions.get(packet.uint32())
-        if session is None:
-            raise Malformed("against the protocol")
-        return session
-
-    _RECEIVE: dict[int, Callable[["Channels", Fields], None]] = {  # noqa: RUF012 - a table, never changed
+    _OF_CONNECTION: dict[int, Callable[["Channels", Fields], None]] = {  # noqa: RUF012 - a table, never changed
         GLOBAL_REQUEST: _global_request,
         REQUEST_SUCCESS: _ignore,
         REQUEST_FAILURE: _ignore,
         OPEN: _open,
-        channels.WINDOW_ADJUST: _window_adjust,
-        channels.DATA: _data,
-        channels.EXTENDED_DATA: _extended_data,
-        channels.EOF: _eof,
-        channels.CLOSE: _close,
-        channels.REQUEST: _request,
-        CHANNEL_SUCCESS: _ignore,
-        CHANNEL_FAILURE: _ignore,
+        channels.CHANNEL_SUCCESS: _ignore,
+        channels.CHANNEL_FAILURE: _ignore,
     }
-    protocolMessages = dict.fromkeys(_RECEIVE, "")
-    #: Who sends one of these is not idle; `_open` decides for itself.
-    _USES_A_SESSION: Final = frozenset(
-        {channels.WINDOW_ADJUST, channels.DATA, channels.EOF, channels.CLOSE, channels.REQUEST}
-    )
-
-
-def _taken(session: Session, packet: Fields) -> bytes:
-    """Return the data of a packet.
-
-    Raises:
-        Malformed: There was no room for so much.
-    """
-    data = packet.string()
-    if not session.channel.take(len(data)):
-        raise Malformed("against the protocol")
-    return data
+    protocolMessages = dict.fromkeys((*_OF_CONNECTION, *OF_SESSION), "")

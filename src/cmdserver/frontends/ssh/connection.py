@@ -15,19 +15,18 @@ from twisted.conch.ssh.transport import (
     DISCONNECT_TOO_MANY_CONNECTIONS,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
+from twisted.logger import FilteringLogObserver, Logger, LogLevel, LogLevelFilterPredicate, globalLogPublisher
 from twisted.python.failure import Failure
 
-from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.listener_auth import PendingLogin
 from cmdserver.core.errors import Busy
 from cmdserver.core.model import Caller
-from cmdserver.frontends.common.interface import FrontEndContext
-from cmdserver.frontends.ssh.answers import Answers
+from cmdserver.frontends.common.front_end import FrontEnd
+from cmdserver.frontends.common.interpreter import Interpreter
 from cmdserver.frontends.ssh.authentication import SUCCESS, Authentication
 from cmdserver.frontends.ssh.channels import Channels
-from cmdserver.frontends.ssh.silent import SilentLogger
+from cmdserver.frontends.ssh.programs import Context
 from cmdserver.limits.source_penalties import Offence
-from cmdserver.net.connection_table import Connections
 from cmdserver.net.lingering import LINGER_SECONDS
 from cmdserver.sshtransport.encoding import Malformed
 from cmdserver.sshtransport.transport import ServerTransport
@@ -63,21 +62,13 @@ class Event(Enum):
     DISCONNECTED = auto()
 
 
-#: Each state's events, and the states to which they lead; others cannot happen in it.
+#: By state, the events that can happen in it and the states to which they lead; `Event.DISCONNECTED` always can.
 TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
-    State.KEY_EXCHANGE: {Event.LOGIN_BEGINS: State.LOGIN, Event.DISCONNECTED: State.OVER},
-    State.LOGIN: {
-        Event.LOGGED_IN: State.OPEN,
-        Event.FAREWELL: State.LAST_LOGIN,
-        Event.DISCONNECTED: State.OVER,
-    },
-    State.LAST_LOGIN: {
-        Event.LOGGED_IN: State.CLOSING,
-        Event.FAREWELL: State.LAST_LOGIN,
-        Event.DISCONNECTED: State.OVER,
-    },
-    State.OPEN: {Event.FAREWELL: State.CLOSING, Event.DISCONNECTED: State.OVER},
-    State.CLOSING: {Event.FAREWELL: State.CLOSING, Event.DISCONNECTED: State.OVER},
+    State.KEY_EXCHANGE: {Event.LOGIN_BEGINS: State.LOGIN},
+    State.LOGIN: {Event.LOGGED_IN: State.OPEN, Event.FAREWELL: State.LAST_LOGIN},
+    State.LAST_LOGIN: {Event.LOGGED_IN: State.CLOSING, Event.FAREWELL: State.LAST_LOGIN},
+    State.OPEN: {Event.FAREWELL: State.CLOSING},
+    State.CLOSING: {Event.FAREWELL: State.CLOSING},
     State.OVER: dict.fromkeys(Event, State.OVER),
 }
 
@@ -86,16 +77,15 @@ class SSHConnection(ServerTransport):
     """One client.
 
     Args:
-        listener_auth: Authenticates the client.
-        context: What every front end is given.
-        connections: All connections of the listener.
+        front_end: The listener's.
         source: Where the client calls from.
-        charged: Which source is charged if nobody logs in, see `charged_source_of`.
+        pending_login: Settled when the client has logged in, or is gone.
     """
 
     #: All that a client without a login learns of us: no version.
     ourVersionString = b"SSH-2.0-cmdserver"
-    _log = SilentLogger()
+    #: Conch's, of which only mistakes of ours are news: not what a client makes it say about every packet.
+    _log = Logger(observer=FilteringLogObserver(globalLogPublisher, [LogLevelFilterPredicate(LogLevel.error)]))
     #: Services raise nothing but `Malformed` at what a client sends; everything else is a mistake of ours.
     parserErrors = ()
 
@@ -106,22 +96,13 @@ class SSHConnection(ServerTransport):
     _farewell = ""
     #: Requests that are being answered.
     active_requests = 0
-    #: Counted among those who have not logged in, by `ListenerAuth.arrive`.
-    _is_unauthenticated = True
 
-    def __init__(
-        self,
-        listener_auth: ListenerAuth,
-        context: FrontEndContext,
-        connections: "Connections[SSHConnection]",
-        source: str,
-        charged: str,
-    ) -> None:
-        self._listener_auth = listener_auth
-        self._context = context
-        self._connections = connections
+    def __init__(self, front_end: FrontEnd, source: str, pending_login: PendingLogin) -> None:
+        self.factory = front_end  # whose host keys the transport uses
+        self._context = front_end.context
+        self._connections = front_end.connections
         self.source = source
-        self._charged = charged
+        self._pending_login = pending_login
 
     # Protocol
 
@@ -136,7 +117,7 @@ class SSHConnection(ServerTransport):
         login = self.service
         has_tried = isinstance(login, Authentication) and (login.has_failed or login.is_busy)
         # Who goes while a login is being tried has tried: not to wait for the answer is no way to guess for less.
-        self._settle(Offence.AUTHFAIL if has_tried else Offence.NOAUTH)
+        self._pending_login.fail(Offence.AUTHFAIL if has_tried else Offence.NOAUTH)
         self._move(Event.DISCONNECTED)
         super().connectionLost(reason)
         self._connections.closed(self)
@@ -170,13 +151,14 @@ class SSHConnection(ServerTransport):
 
     def let_in(self, caller: Caller) -> None:
         """Open the connection to a client that has logged in."""
-        self._settle(None)
+        self._pending_login.settle()
         self._move(Event.LOGGED_IN)
         # The names are Conch's; with these set, keys may be exchanged again.
         self.avatar, self.logoutFunction = caller, _nothing
         self.sendPacket(SUCCESS, b"")
-        answers = Answers(caller, self._context.dispatcher, self._context.limits().line_bytes)
-        self.setService(Channels(self, answers, self._context.clock, permits_pty=caller.permits_pty))
+        dispatcher, clock, limits = self._context.dispatcher, self._context.clock, self._context.limits()
+        context = Context(caller, dispatcher, Interpreter(dispatcher), clock, limits.line_bytes)
+        self.setService(Channels(self, context))
         if self._state is State.CLOSING:
             self.service.close_when_idle()
         self._expect()
@@ -249,11 +231,11 @@ class SSHConnection(ServerTransport):
     # Steps
 
     def _move(self, event: Event) -> None:
-        self._state = TRANSITIONS[self._state][event]
+        self._state = State.OVER if event is Event.DISCONNECTED else TRANSITIONS[self._state][event]
 
     def _begin_login(self) -> Authentication:
         self._move(Event.LOGIN_BEGINS)
-        return Authentication(self, self._listener_auth, self._context.limits().login_attempts)
+        return Authentication(self, self.factory.listener_auth, self._context.limits().login_attempts)
 
     def _expect(self) -> None:
         """Restart the deadline by what is waited for; the one of output that is held stays."""
@@ -273,25 +255,17 @@ class SSHConnection(ServerTransport):
         """Disconnect a client that has not logged in within ``login_seconds``."""
         login = self.service
         if login is None:
-            self._settle(Offence.GRACE_EXCEEDED)
+            self._pending_login.fail(Offence.GRACE_EXCEEDED)
             self.transport.abortConnection()  # before there are keys, nothing is said
         elif login.is_busy:
             # It takes us too long to decide, which is nobody's offence.
-            self._settle(None)
+            self._pending_login.settle()
             login.serviceStopped()
             busy = Busy("too many logins are being checked", seconds)
             self.sendDisconnect(DISCONNECT_TOO_MANY_CONNECTIONS, f"{busy.code}: {busy}")
         else:
-            self._settle(Offence.AUTHFAIL if login.has_failed else Offence.GRACE_EXCEEDED)
+            self._pending_login.fail(Offence.AUTHFAIL if login.has_failed else Offence.GRACE_EXCEEDED)
             self.send_away(f"nobody has logged in within {seconds:g} s")
-
-    def _settle(self, offence: Offence | None) -> None:
-        """Count the client out of those who have not logged in, and charge it if that came to nothing; once."""
-        if self._is_unauthenticated:
-            self._is_unauthenticated = False
-            self._listener_auth.settle(self._charged)
-            if offence is not None:
-                self._listener_auth.offended(self._charged, offence)
 
 
 def _nothing() -> None:

@@ -7,8 +7,8 @@ from sysexits.h.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cmdserver.core.errors import Code, RequestError
-from cmdserver.core.model import Answer
+from cmdserver.core.errors import Code
+from cmdserver.frontends.common.interpreter import Ending
 
 #: One for each code; 126 and 127 are the shell's, 124 is timeout(1)'s, 64, 70 and 75 are from sysexits.h.
 STATUS: Mapping[Code, int] = {
@@ -45,16 +45,13 @@ class ExitStatus:
         return (name if name in NAMED_SIGNALS else _ANY_OTHER).encode()
 
 
-def of_answer(answer: Answer) -> ExitStatus:
-    """Return the exit status of a command that ran."""
-    finished = answer.finished
+def of_ending(ending: Ending) -> ExitStatus:
+    """Return the exit status of a request."""
+    if isinstance(ending, Code):
+        return ExitStatus(STATUS[ending])
+    finished = ending.finished
     if finished.timed_out:
         return ExitStatus(STATUS[Code.TIMEOUT])
     if finished.exit_status is None:
         return ExitStatus(signal=finished.signal or "SIGKILL")
     return ExitStatus(finished.exit_status)
-
-
-def of_error(error: RequestError) -> ExitStatus:
-    """Return the exit status of a request that has no answer."""
-    return ExitStatus(STATUS[error.code])

@@ -1,7 +1,4 @@
-"""The front end of an SSH listener: its host keys, and who gets as far as a connection.
-
-Rule of this file: it knows no packets.
-"""
+"""The front end of an SSH listener: its host keys, and which clients are accepted."""
 
 import os
 from collections.abc import Iterable
@@ -10,20 +7,16 @@ from typing import Any
 from twisted.conch.ssh.keys import Key
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.python.failure import Failure
 
-from cmdserver.auth.listener_auth import ListenerAuth
-from cmdserver.core.errors import Busy, Throttled
-from cmdserver.frontends.common.interface import FrontEnd, FrontEndContext, FrontEndResources
+from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.core.errors import Refusal
+from cmdserver.frontends.common.front_end import FrontEnd
+from cmdserver.frontends.common.interface import FrontEndContext, FrontEndResources
 from cmdserver.frontends.ssh.connection import SSHConnection
-from cmdserver.net.connection_table import Connections
-from cmdserver.net.listener import charged_source_of, endpoint_of, source_of
+from cmdserver.net.listener import endpoint_of
 from cmdserver.net.ssh_host_keys import HostKey, read_host_keys, require_host_keys
 
-#: Clients for whom there is no room and who are told so, at once; the rest are closed without a word.
-MOST_PARTING = 100
-#: What sshd says to those; RFC 4253, section 4.2, allows lines before the version, and clients show them on demand.
+#: What sshd tells clients for whom there is no room. RFC 4253, section 4.2, allows lines before the version.
 NOT_NOW = b"Not allowed at this time\r\n"
 
 
@@ -37,38 +30,18 @@ class SSHFrontEnd(FrontEnd):
     """
 
     def __init__(self, listener_auth: ListenerAuth, context: FrontEndContext, host_keys: Iterable[HostKey]) -> None:
-        self._listener_auth = listener_auth
-        self._context = context
+        super().__init__(listener_auth, context)
         keys = [Key(key) for key in host_keys]
         self.privateKeys = {key.sshType(): key for key in keys}
         self.publicKeys = {key.sshType(): key.public() for key in keys}
-        self._connections: Connections[SSHConnection] = Connections(
-            listener_auth.name, context.connection_limit, context.liveness, context.clock
-        )
-        self._parting: set[Protocol] = set()
 
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        """Let a client begin, unless there is no room or it has to wait."""
-        source, charged = source_of(addr), charged_source_of(addr)
-        try:
-            self._listener_auth.arrive(charged)
-        except (Busy, Throttled):
-            return self._turn_away()
-        try:
-            self._connections.enter(source)
-        except Busy:
-            self._listener_auth.settle(charged)
-            return self._turn_away()
-        connection = SSHConnection(self._listener_auth, self._context, self._connections, source, charged)
-        connection.factory = self
-        return connection
-
-    def _turn_away(self) -> Protocol | None:
-        return _TurnedAway(self._parting) if len(self._parting) < MOST_PARTING else None
-
-    def close(self) -> None:
+    def connect(self, source: str, pending_login: PendingLogin) -> Any:
         """See `FrontEnd`."""
-        self._connections.close_when_idle()
+        return SSHConnection(self, source, pending_login)
+
+    def refusal(self, refusal: Refusal) -> bytes:  # noqa: ARG002 - why is not for strangers
+        """See `FrontEnd`."""
+        return NOT_NOW
 
     def example_command(self, address: IAddress, command: str) -> str:
         """See `FrontEnd`."""
@@ -77,23 +50,6 @@ class SSHFrontEnd(FrontEnd):
             return f"ssh -p {port} admin@{host} {command}"
         path = os.fsdecode(getattr(address, "name", b"") or b"")
         return f"ssh -o ProxyCommand='nc -U {path}' admin@localhost {command}"
-
-
-class _TurnedAway(Protocol):
-    """A client for whom there is no room; it does not count as connected."""
-
-    transport: Any
-
-    def __init__(self, parting: set[Protocol]) -> None:
-        self._parting = parting
-
-    def connectionMade(self) -> None:
-        self._parting.add(self)
-        self.transport.write(NOT_NOW)
-        self.transport.loseConnection()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it
-        self._parting.discard(self)
 
 
 def make(

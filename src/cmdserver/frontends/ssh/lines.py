@@ -1,107 +1,114 @@
-"""A session without a terminal and without a command: lines are read and answered, as in ``ssh -T HOST < FILE``.
+"""Sessions of any number of lines, answered one after the other; as they come, or as a person enters them (`shell`)."""
 
-Rule of this file: it knows no packets; what lines mean is others'.
-"""
-
-from twisted.internet.interfaces import IReactorTime
+from typing import Final
 
 from cmdserver.core.errors import Malformed
 from cmdserver.core.model import Stream
-from cmdserver.frontends.common import line_protocol
-from cmdserver.frontends.ssh.answers import Answers
+from cmdserver.frontends.common.line_protocol import LineBuffer
 from cmdserver.frontends.ssh.channel import Channel
 from cmdserver.frontends.ssh.exit_status import ExitStatus
-from cmdserver.frontends.ssh.programs import Program
+from cmdserver.frontends.ssh.programs import Context, Program
 
-#: Lines that are answered in a row before other sessions have a turn.
-LINES_IN_A_ROW = 16
+#: Lines that are answered in a row before other connections have a turn.
+LINES_IN_A_ROW: Final = 16
 
 
-class Lines(Program):
-    """Answers lines one after the other; its exit status is that of the last one, as a shell's is.
+class LineLoop(Program):
+    """A program that takes lines while there are some, and while it need not wait for an answer or for output."""
 
-    Args:
-        answers: What answers them.
-        channel: Its input and output.
-        clock: To let others have a turn.
-    """
+    __slots__ = ("_is_leaving", "_is_proceeding")
 
-    def __init__(self, answers: Answers, channel: Channel, clock: IReactorTime) -> None:
-        super().__init__(answers, channel)
-        self._clock = clock
-        self._buffer = line_protocol.LineBuffer(answers.line_bytes)
-        self._last = ExitStatus()
-        self._is_input_over = False
+    lines_in_a_row = LINES_IN_A_ROW
+
+    def __init__(self, context: Context, channel: Channel) -> None:
+        super().__init__(context, channel)
+        #: Whether it exits when the request that is being answered has its answer.
         self._is_leaving = False
         self._is_proceeding = False
 
-    def start(self) -> None:
-        """See `Program`; the first line is waited for."""
+    def proceed(self) -> None:
+        """Take lines, and let the client send more of them."""
+        if self._is_proceeding:
+            return
+        self._is_proceeding = True
+        for _ in range(self.lines_in_a_row):
+            if not self._may_proceed or not self._take_line():
+                break
+        else:
+            self._context.clock.callLater(0, self.proceed)
+        self._is_proceeding = False
+        if not self._is_input_full:
+            self._channel.read_on()
+
+    def _take_line(self) -> bool:
+        """Answer the next line; return whether there may be another one."""
+        raise NotImplementedError
+
+    @property
+    def _is_input_full(self) -> bool:
+        """Whether enough input waits."""
+        raise NotImplementedError
+
+
+class Lines(LineLoop):
+    """Lines as they come, as in ``ssh -T HOST < FILE``; the exit status is that of the last one, as a shell's is."""
+
+    __slots__ = ("_buffer", "_last")
+
+    def __init__(self, context: Context, channel: Channel) -> None:
+        super().__init__(context, channel)
+        self._buffer = LineBuffer(context.line_bytes)
+        self._last = ExitStatus()
 
     def feed(self, data: bytes) -> None:
-        """See `Program`."""
+        """Take input."""
         self._buffer.feed(data)
         self.proceed()
 
     def end_input(self) -> None:
         """Answer what has come, and exit."""
-        self._is_input_over = True
         self.proceed()
 
     def interrupt(self, signal: str = "SIGINT") -> None:
         """End what runs, and the rest with it, as a signal ends a shell that reads a file."""
-        self._last = ExitStatus(signal=signal)
         self.leave()
-        self._channel.exit(self._last)
+        self._channel.exit(ExitStatus(signal=signal))
 
     def expire(self, farewell: str) -> None:
-        """See `Program`."""
-        self._channel.write(Stream.STDERR, f"{farewell}\n".encode())
-        self._channel.exit(self._last)
+        """Exit, and say why on standard error."""
+        self._channel.write(f"{farewell}\n".encode(), Stream.STDERR)
+        self._quit()
 
     def close_when_idle(self) -> None:
-        """See `Program`; lines that have come are answered, if only by `busy`."""
+        """Exit when all lines that have come are answered, if only by `busy`."""
         self._is_leaving = True
         self.proceed()
 
-    def proceed(self) -> None:
-        """Answer lines until there is a reason to wait."""
-        if self._is_proceeding:
-            return
-        self._is_proceeding = True
-        for _ in range(LINES_IN_A_ROW):
-            if not self._may_proceed or not self._take_line():
-                break
-        else:
-            self._clock.callLater(0, self.proceed)
-        self._is_proceeding = False
-        if not self._buffer.is_full:
-            self._channel.read_on()
+    @property
+    def _is_input_full(self) -> bool:
+        return self._buffer.is_full
 
     def _take_line(self) -> bool:
-        """Answer the next line; return whether there was one."""
+        is_input_over = self._channel.is_input_over
         try:
             line = self._buffer.next_line()
         except Malformed as malformed:
             # There is no telling where the next line begins.
             self._is_leaving = True
             self._buffer.clear()
-            self._await(self._answers.refuse(malformed, self._channel))
+            self._refuse(malformed, self._channel)
             return True
-        if line is None and self._is_input_over:
+        if line is None and is_input_over:
             line = self._buffer.last_line()
-        if line is None:
-            if self._is_input_over or self._is_leaving:
-                self._channel.exit(self._last)
-            return False
-        # `quit` exits as the end of the input does.
-        answering = self._answers.perform(line, self._channel)
-        if answering is None:
-            self._channel.exit(self._last)
-        else:
-            self._await(answering)
-        return True
+        if line is not None:
+            self._perform(line, self._channel)
+        elif is_input_over or self._is_leaving:
+            self._quit()
+        return line is not None
 
-    def _answered(self, ending: ExitStatus) -> None:
-        self._last = ending
+    def _answered(self, exit_status: ExitStatus) -> None:
+        self._last = exit_status
         self.proceed()
+
+    def _quit(self) -> None:
+        self._channel.exit(self._last)

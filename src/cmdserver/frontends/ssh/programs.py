@@ -1,20 +1,38 @@
 """What a session runs: nothing yet, or one command; lines and the prompt have modules of their own."""
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from cmdserver.core.errors import Code
-from cmdserver.core.model import Producer, Stream
-from cmdserver.frontends.ssh.answers import INTERRUPTED, Answers
+from cmdserver.core.errors import BadArgument, Code, Malformed, Refusal
+from cmdserver.core.model import Caller, Producer, Stream
+from cmdserver.dispatch.dispatcher import Dispatcher
+from cmdserver.frontends.common import line_protocol
+from cmdserver.frontends.common.interpreter import Ending, Interpreter
+from cmdserver.frontends.common.text_sink import Output, Style
 from cmdserver.frontends.ssh.channel import Channel, Sending
-from cmdserver.frontends.ssh.exit_status import STATUS, ExitStatus
+from cmdserver.frontends.ssh.exit_status import STATUS, ExitStatus, of_ending
 
 CTRL_C: Final = b"\x03"
 
 _log = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What all sessions of a connection share."""
+
+    caller: Caller
+    #: Authorizes and runs requests.
+    dispatcher: Dispatcher
+    interpreter: Interpreter
+    clock: IReactorTime
+    #: The longest line.
+    line_bytes: int
 
 
 class TerminalOutput:
@@ -31,11 +49,10 @@ class TerminalOutput:
         #: Whether the cursor is at the beginning of a row.
         self.ends_line = True
 
-    def write(self, stream: Stream, data: bytes) -> None:  # noqa: ARG002 - see above
+    def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:  # noqa: ARG002 - see above
         """Send output; see `Channel.write`."""
-        if data:
-            self.ends_line = data.endswith(b"\n")
-            self._channel.write(Stream.STDOUT, data.replace(b"\n", b"\r\n"))
+        self.ends_line = data.endswith(b"\n")
+        self._channel.write(data.replace(b"\n", b"\r\n"))
 
     def follow(self, producer: Producer | None) -> None:
         """See `Channel.follow`."""
@@ -46,16 +63,16 @@ class Program:
     """A session's program. This class itself is the one of a session that has not asked for any: it does nothing.
 
     Args:
-        answers: Answers its requests.
-        channel: Its input and output.
+        context: What it shares with others.
+        channel: Its input and output; counts its requests at the connection.
     """
 
-    __slots__ = ("_answering", "_answers", "_channel", "_has_left")
+    __slots__ = ("_answering", "_channel", "_context", "_has_left")
 
-    def __init__(self, answers: Answers, channel: Channel) -> None:
-        self._answers = answers
+    def __init__(self, context: Context, channel: Channel) -> None:
+        self._context = context
         self._channel = channel
-        self._answering: Deferred[ExitStatus] | None = None
+        self._answering: Deferred[Any] | None = None
         self._has_left = False
 
     def start(self) -> None:
@@ -99,21 +116,55 @@ class Program:
         channel = self._channel
         return not (self._answering or channel.is_full or channel.sending is not Sending.OPEN or self._has_left)
 
-    def _await(self, answering: Deferred[ExitStatus]) -> None:
-        """Call `_answered` with the exit status of a request; perhaps at once.
+    def _perform(self, line: bytes, output: Output, style: Style = Style.APART) -> None:
+        """Answer a line, and call `_answered` with its exit status, or `_quit`; perhaps at once."""
+        context = self._context
+        try:
+            parsed = self._parse(line)
+        except Refusal as refusal:
+            self._refuse(refusal, output, as_json=line_protocol.wants_json(line))
+            return
+        match parsed.request:
+            case line_protocol.Quit():
+                self._quit()
+            case line_protocol.Session():
+                self._answered(ExitStatus())
+            case line_protocol.LogIn():
+                self._refuse(BadArgument("you have logged in"), output)
+            case question:
+                perform = context.interpreter.perform
+                ending = perform(context.caller, question, output, as_json=parsed.as_json, style=style)
+                if isinstance(ending, Deferred):
+                    self._answering = ending
+                    self._channel.link.request_began()
+                    ending.addBoth(self._count_out).addCallback(self._finish).addErrback(self._broken)
+                else:
+                    self._answered(of_ending(ending))
 
-        Args:
-            answering: Never fails.
-        """
-        self._channel.link.request_began()
-        self._answering = answering
-        answering.addCallback(self._finish).addErrback(self._broken)
+    def _refuse(self, refusal: Refusal, output: Output, *, as_json: bool = False) -> None:
+        """Answer what is no request."""
+        context = self._context
+        self._answered(of_ending(context.interpreter.refuse(context.caller, refusal, output, as_json=as_json)))
 
-    def _finish(self, exit_status: ExitStatus) -> None:
+    def _parse(self, line: bytes) -> line_protocol.Line:
+        context = self._context
+        if context.caller.forced_words is not None:
+            return line_protocol.Line(line_protocol.Run(context.caller.forced_words), as_json=False)
+        if len(line) > context.line_bytes:
+            raise Malformed(f"the line is longer than {context.line_bytes} bytes")
+        return line_protocol.parse(line)
+
+    def _count_out(self, result: Any) -> Any:
         self._answering = None
         self._channel.link.request_ended()
+        return result
+
+    def _finish(self, ending: Ending) -> None:
         if not self._has_left:
-            self._answered(exit_status)
+            self._answered(of_ending(ending))
+
+    def _quit(self) -> None:
+        self._channel.exit(ExitStatus())
 
     def _answered(self, exit_status: ExitStatus) -> None:
         """Go on after a request; not called after `leave`."""
@@ -128,7 +179,7 @@ class Command(Program):
     """One command, as ``ssh HOST COMMAND`` asks for it.
 
     Args:
-        answers: Answers it.
+        context: What it shares with others.
         channel: Where its output goes.
         line: What was asked for.
         is_at_terminal: Whether the client has asked for a terminal.
@@ -136,8 +187,8 @@ class Command(Program):
 
     __slots__ = ("_interrupted_by", "_is_at_terminal", "_line")
 
-    def __init__(self, answers: Answers, channel: Channel, line: bytes, *, is_at_terminal: bool) -> None:
-        super().__init__(answers, channel)
+    def __init__(self, context: Context, channel: Channel, line: bytes, *, is_at_terminal: bool) -> None:
+        super().__init__(context, channel)
         self._line = line
         self._is_at_terminal = is_at_terminal
         self._interrupted_by: str | None = None
@@ -145,11 +196,7 @@ class Command(Program):
     def start(self) -> None:
         """Answer the command."""
         output = TerminalOutput(self._channel) if self._is_at_terminal else self._channel
-        answering = self._answers.perform(self._line.strip(), output)
-        if answering is None:
-            self._channel.exit(ExitStatus())
-        else:
-            self._await(answering)
+        self._perform(self._line.strip(), output)
 
     def feed(self, data: bytes) -> None:
         """Interrupt the command if that is typed at a terminal; no command reads input."""
@@ -170,5 +217,4 @@ class Command(Program):
         """Nothing: it exits anyway."""
 
     def _answered(self, exit_status: ExitStatus) -> None:
-        is_interrupted = exit_status is INTERRUPTED
-        self._channel.exit(ExitStatus(signal=self._interrupted_by) if is_interrupted else exit_status)
+        self._channel.exit(ExitStatus(signal=self._interrupted_by) if self._interrupted_by else exit_status)

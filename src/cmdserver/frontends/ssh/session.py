@@ -7,15 +7,15 @@ reader of lines if there is none. Environment, X11, agents and subsystems are re
 from collections.abc import Callable
 from typing import Final
 
-from twisted.internet.interfaces import IReactorTime
-
-from cmdserver.frontends.ssh.answers import Answers
+from cmdserver.frontends.ssh import channel as channels
 from cmdserver.frontends.ssh.channel import Channel, Sending
 from cmdserver.frontends.ssh.lines import Lines
-from cmdserver.frontends.ssh.programs import Command, Program
+from cmdserver.frontends.ssh.programs import Command, Context, Program
 from cmdserver.frontends.ssh.shell import Shell
 from cmdserver.sshtransport.encoding import Fields
 
+#: Messages about one channel (RFC 4254, section 9).
+OF_SESSION: Final = range(channels.WINDOW_ADJUST, channels.REQUEST + 1)
 #: RFC 4254, section 6.10, as far as they end a process.
 _ENDING_SIGNALS: Final = frozenset({b"HUP", b"INT", b"QUIT", b"TERM", b"KILL", b"ABRT"})
 
@@ -27,33 +27,56 @@ class Session:
     """One session.
 
     Args:
+        context: What it shares with others.
         channel: Its input and output.
-        answers: Answers its requests.
-        clock: For its program.
-        permits_pty: Whether it may have a terminal.
     """
 
-    __slots__ = ("_answers", "_clock", "_columns", "_permits_pty", "channel", "program")
+    __slots__ = ("_columns", "_context", "channel", "program")
 
-    def __init__(self, channel: Channel, answers: Answers, clock: IReactorTime, *, permits_pty: bool) -> None:
+    def __init__(self, context: Context, channel: Channel) -> None:
+        self._context = context
         self.channel = channel
-        self._answers = answers
-        self._clock = clock
-        self._permits_pty = permits_pty
         #: The terminal's width, once there is a terminal.
         self._columns: int | None = None
         #: What runs; a plain `Program` until something is asked for.
-        self.program = Program(answers, channel)
+        self.program = Program(context, channel)
 
-    def request(self, kind: bytes, details: Fields) -> Then | None:
-        """Decide about a request.
-
-        Returns:
-            What to do when the client has been told that it is granted; None to refuse it.
+    def receive(self, number: int, packet: Fields) -> None:
+        """Take one of the messages `OF_SESSION`, whose channel is this one.
 
         Raises:
-            Malformed: The details are not what RFC 4254 says.
+            Malformed: It breaks the protocol.
         """
+        match number:
+            case channels.WINDOW_ADJUST:
+                self.channel.widen(packet.uint32())
+                self.program.proceed()
+            case channels.DATA if self.channel.sending is Sending.OPEN:
+                self.program.feed(self.channel.take(packet.string()))
+            case channels.DATA | channels.EXTENDED_DATA:
+                if number == channels.EXTENDED_DATA:
+                    packet.uint32()
+                self.channel.take(packet.string())  # nobody reads it
+                self.channel.read_on()
+            case channels.EOF:
+                self.channel.is_input_over = True
+                self.program.end_input()
+            case channels.CLOSE:
+                self.channel.close()
+                self.program.leave()
+            case channels.REQUEST:
+                self._request(packet)
+
+    def _request(self, packet: Fields) -> None:
+        kind, wants_reply = packet.string(), packet.boolean()
+        then = self._decide(kind, packet)
+        if wants_reply:
+            self.channel.reply(is_granted=then is not None)
+        if then is not None:
+            then()
+
+    def _decide(self, kind: bytes, details: Fields) -> Then | None:
+        """Return what to do about a request when the client has been told that it is granted; None to refuse it."""
         match kind:
             case b"pty-req":
                 return self._request_terminal(details)
@@ -70,20 +93,13 @@ class Session:
             case _:
                 return None
 
-    def feed(self, data: bytes) -> None:
-        """Take input; once the program has exited, it is acknowledged and dropped."""
-        if self.channel.sending is Sending.OPEN:
-            self.program.feed(data)
-        else:
-            self.channel.read_on()
-
     @property
     def _may_begin(self) -> bool:
         """Whether nothing was run yet, and something may be."""
         return type(self.program) is Program and self.channel.sending is Sending.OPEN
 
     def _request_terminal(self, details: Fields) -> Then | None:
-        if not self._permits_pty or not self._may_begin or self._columns is not None:
+        if not self._context.caller.permits_pty or not self._may_begin or self._columns is not None:
             return None
         details.string()  # TERM: what is drawn here, all of them know
         self._columns = details.uint32()
@@ -109,12 +125,10 @@ class Session:
         return start
 
     def _make(self, command: bytes | None) -> Program:
-        answers, channel = self._answers, self.channel
-        if command is not None or answers.is_forced:
-            return Command(answers, channel, command or b"", is_at_terminal=self._columns is not None)
-        if self._columns is not None:
-            return Shell(answers, channel, self._clock, self._columns)
-        return Lines(answers, channel, self._clock)
+        context, channel = self._context, self.channel
+        if command is not None or context.caller.forced_words is not None:
+            return Command(context, channel, command or b"", is_at_terminal=self._columns is not None)
+        return Lines(context, channel) if self._columns is None else Shell(context, channel, self._columns)
 
     def _interruption(self, signal: str) -> Then:
         return lambda: self.program.interrupt(signal) if self.channel.sending is Sending.OPEN else None

@@ -1,53 +1,50 @@
-"""A session at a terminal: a prompt, a line, its answer, and the next prompt.
-
-There is no shell behind it. Rule of this file: it knows no packets; keys and rows are the terminal's.
-"""
+"""A session at a terminal: a prompt, a line, its answer, and the next prompt. There is no shell behind it."""
 
 from collections.abc import Collection
+from typing import Final
 
-from twisted.internet.interfaces import IReactorTime
-
-from cmdserver.core.model import Stream
 from cmdserver.core.names import RESERVED_WORDS
-from cmdserver.frontends.ssh.answers import Answers
+from cmdserver.frontends.common.text_sink import Style
 from cmdserver.frontends.ssh.channel import Channel, Sending
 from cmdserver.frontends.ssh.exit_status import ExitStatus
-from cmdserver.frontends.ssh.programs import Program, TerminalOutput
+from cmdserver.frontends.ssh.lines import LineLoop
+from cmdserver.frontends.ssh.programs import CTRL_C, Context, TerminalOutput
 from cmdserver.frontends.ssh.terminal.terminal import Gesture, Terminal
 
-PROMPT = "cmdserver> "
-GREETING = b"What can I do for you? (Try help; Ctrl-D leaves.)\n"
+PROMPT: Final = "cmdserver> "
+GREETING: Final = b"What can I do for you? (Try help; Ctrl-D leaves.)\n"
 
 #: After these words comes a command's name, after `json` a whole line.
-_BEFORE_NAMES = frozenset({"help", "explain"})
+_BEFORE_NAMES: Final = frozenset({"help", "explain"})
 
 
-class Shell(Program):
+class Shell(LineLoop):
     """A person at a terminal.
 
     Args:
-        answers: What answers their lines.
+        context: What it shares with others.
         channel: Its input and output.
-        clock: To let others have a turn.
         columns: The terminal's width; 0 if it is not known.
     """
 
-    def __init__(self, answers: Answers, channel: Channel, clock: IReactorTime, columns: int) -> None:
-        super().__init__(answers, channel)
-        self._clock = clock
+    __slots__ = ("_screen", "_terminal")
+
+    #: Each line, and each `KEYS_IN_A_ROW`, is a turn of its own.
+    lines_in_a_row = 1
+
+    def __init__(self, context: Context, channel: Channel, columns: int) -> None:
+        super().__init__(context, channel)
         self._screen = TerminalOutput(channel)
-        self._terminal = Terminal(PROMPT, answers.line_bytes, self._completions)
+        self._terminal = Terminal(PROMPT, context.line_bytes, lambda before: _completions(context, before))
         self._terminal.resize(columns)
-        self._is_leaving = False
-        self._is_proceeding = False
 
     def start(self) -> None:
-        """See `Program`."""
-        self._screen.write(Stream.STDOUT, GREETING)
+        """Greet, and prompt."""
+        self._screen.write(GREETING)
         self._prompt()
 
     def feed(self, data: bytes) -> None:
-        """See `Program`."""
+        """Take what was typed."""
         self._terminal.feed(data)
         self._interrupt_if_typed()
         self.proceed()
@@ -57,7 +54,7 @@ class Shell(Program):
         self.feed(b"\r\x04")
 
     def resize(self, columns: int) -> None:
-        """See `Program`."""
+        """Draw by another width."""
         self._terminal.resize(columns)
 
     def interrupt(self, signal: str = "SIGINT") -> None:
@@ -66,65 +63,49 @@ class Shell(Program):
             self.leave()
             self._channel.exit(ExitStatus(signal=signal))
         elif self._answering is not None:
-            self._channel.write(Stream.STDOUT, b"^C")
+            self._channel.write(b"^C")
             self._screen.ends_line = False
             self._answering.cancel()
         else:
-            self._terminal.feed(b"\x03")
+            self._terminal.feed(CTRL_C)
             self.proceed()
 
     def expire(self, farewell: str) -> None:
-        """See `Program`."""
+        """Exit, and say why."""
         self._exit(farewell)
 
     def close_when_idle(self) -> None:
-        """See `Program`."""
+        """Exit as soon as the command that runs has its answer; what was typed ahead is dropped."""
         self._is_leaving = True
         if self._answering is None:
             self._exit("cmdserver: the daemon is stopping")
 
-    def proceed(self) -> None:
-        """Take what was typed, until there is a reason to wait."""
-        if self._is_proceeding:
-            return
-        self._is_proceeding = True
-        if self._may_proceed:
-            self._read()
-        self._is_proceeding = False
-        if not self._terminal.is_full:
-            self._channel.read_on()
+    @property
+    def _is_input_full(self) -> bool:
+        return self._terminal.is_full
 
-    def _read(self) -> None:
+    def _take_line(self) -> bool:
         entered = self._terminal.read()
-        self._channel.write(Stream.STDOUT, self._terminal.show())
+        self._channel.write(self._terminal.show())
         match entered:
             case Gesture.INTERRUPT:
                 self._prompt()
             case Gesture.LEAVE:
-                self._channel.exit(ExitStatus())
+                self._quit()
             case str() if entered.strip():
-                self._perform(entered.strip().encode())
+                self._screen.ends_line = True
+                self._perform(entered.strip().encode(), self._screen, Style.AS_IT_COMES)
             case str():
                 self._prompt()
         self._interrupt_if_typed()
-        if self._terminal.has_keys:
-            # Each line, and each so many keys, is a turn of its own.
-            self._clock.callLater(0, self.proceed)
+        return self._terminal.has_keys
 
     def _interrupt_if_typed(self) -> None:
         """While a command runs Ctrl-C is for that, whatever was typed before it."""
         if self._answering is not None and self._terminal.take_interrupt():
             self.interrupt()
 
-    def _perform(self, line: bytes) -> None:
-        self._screen.ends_line = True
-        answering = self._answers.perform(line, self._screen, is_for_person=True)
-        if answering is None:
-            self._channel.exit(ExitStatus())
-        else:
-            self._await(answering)
-
-    def _answered(self, ending: ExitStatus) -> None:  # noqa: ARG002 - a person has been told
+    def _answered(self, exit_status: ExitStatus) -> None:  # noqa: ARG002 - a person has been told
         if self._channel.sending is not Sending.OPEN:
             return
         if self._is_leaving:
@@ -135,19 +116,20 @@ class Shell(Program):
 
     def _prompt(self) -> None:
         if not self._screen.ends_line:
-            self._screen.write(Stream.STDOUT, b"\n")
+            self._screen.write(b"\n")
         self._terminal.ask()
-        self._channel.write(Stream.STDOUT, self._terminal.show())
+        self._channel.write(self._terminal.show())
 
     def _exit(self, farewell: str) -> None:
-        self._screen.write(Stream.STDOUT, f"\n{farewell}\n".encode())
-        self._channel.exit(ExitStatus())
+        self._screen.write(f"\n{farewell}\n".encode())
+        self._quit()
 
-    def _completions(self, before: str) -> Collection[str]:
-        """Name what could come next: names of commands first of all, and the words of the protocol."""
-        words = [word for word in before.split(" ")[:-1] if word]
-        if words[:1] == ["json"]:
-            words = words[1:]
-        if not words:
-            return self._answers.names() | RESERVED_WORDS
-        return self._answers.names() if len(words) == 1 and words[0] in _BEFORE_NAMES else ()
+
+def _completions(context: Context, before: str) -> Collection[str]:
+    """Return what could come next: names of commands first of all, and the words of the protocol."""
+    words = [word for word in before.split(" ")[:-1] if word]
+    if words[:1] == ["json"]:
+        words = words[1:]
+    if not words:
+        return context.dispatcher.names(context.caller) | RESERVED_WORDS
+    return context.dispatcher.names(context.caller) if len(words) == 1 and words[0] in _BEFORE_NAMES else ()

@@ -94,16 +94,16 @@ class Authentication:
 
     def _log_in(self, request: WebRequest, credentials: Credentials) -> Deferred[Caller]:
         """Try a login; whoever does not wait for the outcome has tried."""
-        charged = request.connection.charged
+        pending_login = request.connection.pending_login
         trying = self._listener_auth.log_in(request.connection.source, credentials)
 
         def refused(failure: Failure) -> Failure:
             if failure.check(LoginRefused):
-                self._listener_auth.offended(charged, Offence.AUTHFAIL)
+                pending_login.charge(Offence.AUTHFAIL)
             return failure
 
         def gone() -> None:
-            self._listener_auth.offended(charged, Offence.AUTHFAIL)
+            pending_login.charge(Offence.AUTHFAIL)
             trying.cancel()
 
         if not trying.called:

@@ -4,24 +4,23 @@ import os
 import socket
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.python.failure import Failure
+from twisted.internet.protocol import Protocol
 from twisted.web.http import H2_ENABLED, datetimeToString
 from zope.interface import implementer
 
-from cmdserver.auth.listener_auth import ListenerAuth
-from cmdserver.core.errors import Busy, Refusal, RequestError, Throttled
-from cmdserver.frontends.common.interface import Exposition, FrontEnd, FrontEndContext, FrontEndResources
+from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.core.errors import Refusal, RequestError
+from cmdserver.frontends.common.front_end import FrontEnd
+from cmdserver.frontends.common.interface import CertificateOf, Exposition, FrontEndContext, FrontEndResources
 from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.web.authentication import Authentication
 from cmdserver.frontends.web.command import CommandResource
 from cmdserver.frontends.web.event_streams import EventStreams
 from cmdserver.frontends.web.http import access_log, headers
-from cmdserver.frontends.web.http.connection import CertificateOf, WebConnection
+from cmdserver.frontends.web.http.connection import WebConnection
 from cmdserver.frontends.web.http.problems import STATUS, headers_of
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.login import LogIn, LogOut
@@ -29,12 +28,7 @@ from cmdserver.frontends.web.options import WebOptions
 from cmdserver.frontends.web.pages import static
 from cmdserver.frontends.web.resources import Branch, Healthy, Index, Metrics, Nothing, OpenAPI, Root, Static, Unasked
 from cmdserver.frontends.web.site import Site
-from cmdserver.net.connection_table import Connections
-from cmdserver.net.lingering import LINGER_SECONDS
-from cmdserver.net.listener import charged_source_of, endpoint_of, source_of
-
-#: Clients for whom there is no room and who are told so, at once; the rest are closed without a word.
-MOST_PARTING = 100
+from cmdserver.net.listener import endpoint_of
 
 
 @implementer(IProtocolNegotiationFactory)
@@ -49,6 +43,8 @@ class WebFrontEnd(FrontEnd):
         certificate_of: Over TLS: what a client's verified certificate says, if it has shown one.
     """
 
+    client_speaks_first = True
+
     def __init__(
         self,
         listener_auth: ListenerAuth,
@@ -57,14 +53,8 @@ class WebFrontEnd(FrontEnd):
         exposition: Exposition,
         certificate_of: CertificateOf | None = None,
     ) -> None:
+        super().__init__(listener_auth, context, certificate_of)
         self._options = options
-        self.listener_auth = listener_auth
-        self.context = context
-        self.certificate_of = certificate_of
-        self.connections: Connections[WebConnection] = Connections(
-            listener_auth.name, context.connection_limit, context.liveness, context.clock
-        )
-        self.parting: set[Protocol] = set()
         authentication = Authentication(listener_auth, context.clock, f"{socket.gethostname()} {listener_auth.place}")
         self._site = Site(
             listener_auth,
@@ -78,29 +68,19 @@ class WebFrontEnd(FrontEnd):
 
     # Factory
 
-    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        """Let a client in, or tell it that there is no room."""
-        source, charged = source_of(addr), charged_source_of(addr)
-        try:
-            self.listener_auth.arrive(charged)
-        except (Busy, Throttled) as refusal:
-            return self._turn_away(refusal)
-        try:
-            self.connections.enter(source)
-        except Busy as busy:
-            self.listener_auth.settle(charged)
-            return self._turn_away(busy)
-        return WebConnection(self, source, charged)
+    def connect(self, source: str, pending_login: PendingLogin) -> Protocol:
+        """See `FrontEnd`."""
+        return WebConnection(self, source, pending_login)
+
+    def refusal(self, refusal: Refusal) -> bytes:
+        """See `FrontEnd`."""
+        return whole_answer(refusal, STATUS[refusal.code])
 
     def acceptableProtocols(self) -> list[bytes]:
         """The versions of HTTP that a client can choose from by ALPN."""
         return [b"h2", b"http/1.1"] if H2_ENABLED else [b"http/1.1"]
 
     # FrontEnd
-
-    def close(self) -> None:
-        """See `FrontEnd`."""
-        self.connections.close_when_idle()
 
     def example_command(self, address: IAddress, command: str) -> str:
         """See `FrontEnd`."""
@@ -129,36 +109,6 @@ class WebFrontEnd(FrontEnd):
         """See `connection.Behind`."""
         if self._options().access_log:
             access_log.log(request)
-
-    def _turn_away(self, refusal: Refusal) -> Protocol | None:
-        return _TurnedAway(self, refusal) if len(self.parting) < MOST_PARTING else None
-
-
-class _TurnedAway(Protocol):
-    """A client for whom there is no room; it does not count as connected, and is told so once it has said something."""
-
-    transport: Any
-
-    def __init__(self, front_end: WebFrontEnd, refusal: RequestError) -> None:
-        self._front_end = front_end
-        self._refusal = refusal
-        self._is_told = False
-
-    def connectionMade(self) -> None:
-        self._front_end.parting.add(self)
-        self._timer = self._front_end.context.clock.callLater(LINGER_SECONDS, self.transport.abortConnection)
-
-    def dataReceived(self, data: bytes) -> None:
-        del data
-        if not self._is_told:
-            self._is_told = True
-            self.transport.write(whole_answer(self._refusal, STATUS[self._refusal.code]))
-            self.transport.loseWriteConnection()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it
-        self._front_end.parting.discard(self)
-        if self._timer.active():
-            self._timer.cancel()
 
 
 def whole_answer(error: RequestError, status: int) -> bytes:

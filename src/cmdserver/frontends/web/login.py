@@ -48,7 +48,7 @@ class LogIn(Leaf):
 
         def made(user: Caller) -> None:
             request.caller = user
-            request.connection.settle()
+            request.connection.pending_login.settle()
             request.redirect_to(following)
 
         name, password = _value(fields, pages.NAME_FIELD), _value(fields, pages.PASSWORD_FIELD)

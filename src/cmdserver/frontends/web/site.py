@@ -119,7 +119,7 @@ class Site:
         request.when_gone = None
         request.caller = caller
         if caller.name is not None:
-            request.connection.settle()
+            request.connection.pending_login.settle()
         if request.is_gone:
             return
         try:

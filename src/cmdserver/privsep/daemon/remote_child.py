@@ -69,7 +69,7 @@ class RemoteChild(Piped):
         """End the run: there is no such process, or not any more."""
         self._is_alone = True
         self.pid = None
-        protocol, self._protocol = self._protocol, None
+        protocol, self.protocol = self.protocol, None
         self.loseConnection()
         if protocol is not None:
             protocol.processEnded(Failure(error))

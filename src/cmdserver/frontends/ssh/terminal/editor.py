@@ -1,41 +1,38 @@
-"""A line while it is edited: its text, the cursor in it, what was killed, and the lines before it.
-
-The keys are those of every shell's line editor (readline's emacs mode). Rule of this file: it draws nothing, and knows
-no keys but by what they do.
-"""
+"""A line while it is edited, as in readline's emacs mode: text, cursor, killed text and history. Nothing is drawn."""
 
 import unicodedata
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from itertools import takewhile
+from typing import Final
 
-#: The longest line that can be edited, as with a kernel's terminal: what is drawn anew for each key must be little.
-LINE_BYTES = 4096
-#: Lines that are remembered of a session, and how long each may be.
-HISTORY_LINES = 100
-HISTORY_LINE_BYTES = 512
+#: The longest line that can be edited, as with a kernel's terminal: it may have to be drawn anew for each key.
+LINE_BYTES: Final = 4096
+#: Lines of the history, and the longest that is kept in it.
+HISTORY_LINES: Final = 100
+HISTORY_LINE_BYTES: Final = 512
 
-#: What could stand where the cursor is, given all that is before it: whole words.
+#: Given all text before the cursor, returns the whole words that the last one may be completed to.
 Complete = Callable[[str], Collection[str]]
 
 
 class Editor:
-    """A line and what went before it.
+    """A line and its history.
 
     Args:
-        line_bytes: The longest line, in UTF-8; `LINE_BYTES` at most.
-        complete: Knows the words that can be completed to.
+        line_bytes: The longest line, in bytes of UTF-8; more than `LINE_BYTES` are taken for that.
+        complete: Finds words.
     """
 
     def __init__(self, line_bytes: int, complete: Complete) -> None:
         self._room = self._line_bytes = min(line_bytes, LINE_BYTES)
         self._complete = complete
-        #: A character, and what is drawn over it.
+        #: Characters, each with the combining ones that are drawn over it.
         self.clusters: list[str] = []
         self.cursor = 0
         self._killed: list[str] = []
         self._history: deque[str] = deque(maxlen=HISTORY_LINES)
-        #: Lines back from the one that is edited, which is kept while older ones are looked at.
+        #: How many lines back in the history, and the line that is edited meanwhile.
         self._back = 0
         self._kept: list[str] = []
 
@@ -45,12 +42,12 @@ class Editor:
         return "".join(self.clusters)
 
     def clear(self) -> None:
-        """Begin another line."""
+        """Begin an empty line."""
         self._back, self._kept = 0, []
         self._replace([])
 
     def accept(self) -> str:
-        """Take the line as it is, remember it, and begin another one."""
+        """Return the line, add it to the history, and begin an empty one."""
         line = self.text
         is_news = not self._history or self._history[-1] != line
         if line.strip() and is_news and len(line.encode()) <= HISTORY_LINE_BYTES:
@@ -61,7 +58,7 @@ class Editor:
     # Each of these returns whether it could be done
 
     def insert(self, text: str) -> bool:
-        """Put text in at the cursor, as far as there is room for it."""
+        """Insert text at the cursor, as far as there is room for it."""
         fits = text.encode()[: self._room].decode(errors="ignore")
         start = max(self.cursor - 1, 0)
         joined = _clusters("".join(self.clusters[start : self.cursor]) + fits)
@@ -76,7 +73,7 @@ class Editor:
         return self.cursor != old
 
     def move_by_word(self, *, is_left: bool) -> bool:
-        """Move the cursor to where the word begins, or ends."""
+        """Move the cursor to the beginning of the word, or to its end."""
         return self.move_to(self._word_left() if is_left else self._word_right())
 
     def delete(self, *, is_left: bool) -> bool:
@@ -89,7 +86,7 @@ class Editor:
         return True
 
     def kill(self, *, is_left: bool, is_word: bool) -> bool:
-        """Remove a word or all there is on one side of the cursor, to be put in again by `yank`."""
+        """Remove a word or everything on one side of the cursor; `yank` inserts it again."""
         if is_left:
             start, end = self._blank_left() if is_word else 0, self.cursor
         else:
@@ -103,11 +100,11 @@ class Editor:
         return True
 
     def yank(self) -> bool:
-        """Put in what was killed last."""
+        """Insert what was killed last."""
         return bool(self._killed) and self.insert("".join(self._killed))
 
     def recall(self, *, is_older: bool) -> bool:
-        """Go on to an older line of the history, or a newer one."""
+        """Show the next older line of the history, or the next newer one."""
         back = self._back + (1 if is_older else -1)
         if not 0 <= back <= len(self._history):
             return False
@@ -118,10 +115,10 @@ class Editor:
         return True
 
     def complete(self) -> Sequence[str]:
-        """Complete the word before the cursor as far as it is certain.
+        """Complete the word before the cursor, as far as all possible words agree.
 
         Returns:
-            The words that it could become, if there is more than one and nothing could be put in.
+            The possible words, if there is more than one and nothing was inserted.
         """
         before = "".join(self.clusters[: self.cursor])
         start = before.rpartition(" ")[2]
@@ -149,14 +146,14 @@ class Editor:
         return self.cursor + others + sum(1 for _ in takewhile(lambda each: each[0].isalnum(), after[others:]))
 
     def _blank_left(self) -> int:
-        """Find where the word begins, where words are what is between blanks (Ctrl-W)."""
+        """Return where the word begins, if words are separated by blanks alone (Ctrl-W)."""
         before = self.clusters[: self.cursor][::-1]
         blanks = sum(1 for _ in takewhile(str.isspace, before))
         return self.cursor - blanks - sum(1 for _ in takewhile(lambda each: not each.isspace(), before[blanks:]))
 
 
 def width_of(cluster: str) -> int:
-    """Say how many columns a character takes, and what is drawn over it."""
+    """Return how many columns a character takes, together with what is drawn over it."""
     if cluster.isascii():
         return 1
     return 2 if unicodedata.east_asian_width(cluster[0]) in "WF" else int(not _is_drawn_over(cluster[0]))
@@ -167,7 +164,7 @@ def _is_drawn_over(character: str) -> bool:
 
 
 def _common(words: Sequence[str]) -> str:
-    """Say how all words begin; they are sorted, so that the first and the last differ the most."""
+    """Return the common prefix of sorted words: that of the first and the last."""
     pairs = zip(words[0], words[-1], strict=False)
     return "".join(first for first, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 

@@ -1,18 +1,18 @@
-"""What a terminal sends, byte by byte, as the keys that were pressed (ECMA-48, and what xterm makes of it).
+"""Decoding of what a terminal sends into keys (ECMA-48, as xterm uses it).
 
-Invariant: any bytes give keys and never an exception, however they are cut into chunks. Rule of this file: it knows
-which key it was, not what the key is for.
+Invariant: any bytes give keys, never an exception, however they are cut into chunks.
 """
 
 import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Final
 
-#: Longer sequences are no key that anybody has.
-_LONGEST_SEQUENCE = 64
-#: Of a terminal's answer to a question (OSC, DCS); what is behind is taken for typed again.
-_LONGEST_STRING = 4096
+#: Characters of a control sequence; no key sends a longer one.
+_LONGEST_SEQUENCE: Final = 64
+#: Characters of a terminal's report (OSC, DCS); what follows is taken for typed again.
+_LONGEST_STRING: Final = 4096
 
 
 class Key(Enum):
@@ -42,7 +42,7 @@ class Key(Enum):
     YANK = auto()
     #: Ctrl-L.
     CLEAR_SCREEN = auto()
-    #: One that nothing is bound to.
+    #: Nothing is bound to it.
     UNKNOWN = auto()
 
 
@@ -107,17 +107,17 @@ _ESC = "\x1b"
 
 
 class KeyDecoder:
-    """Turns bytes into keys; what is incomplete waits for the next bytes."""
+    """Turns bytes into keys; an incomplete character or sequence waits for the next bytes."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        #: A sequence as far as it has come, ESC included.
+        #: An incomplete sequence, ESC included.
         self._sequence = ""
         self._is_pasting = False
         self._was_return = False
 
     def feed(self, data: bytes) -> Iterator[Key | Text]:
-        """Yield the keys in the bytes so far; all of them must be taken."""
+        """Yield the keys of which all bytes have come; the iterator must be exhausted."""
         text: list[str] = []
         for character in self._decoder.decode(data):
             if not self._sequence and character.isprintable():
@@ -147,14 +147,14 @@ class KeyDecoder:
         if character == "\n" and was_return:
             return None
         if self._is_pasting:
-            # A line break that was pasted is no line that was entered, and a Tab asks for nothing.
+            # A pasted line break enters no line, and a pasted Tab completes nothing.
             return Text(" ") if character in "\r\n\t" else None
         if character > "\x9f":
             return Text(character)  # blanks, joiners, and whatever else is no control
         return _CONTROLS.get(character, Key.UNKNOWN)
 
     def _in_sequence(self) -> Key | Text | None:
-        """Look at a sequence, which has more than its ESC."""
+        """Decode a sequence that has more than its ESC; None if it is incomplete, or no key."""
         sequence, kind, last = self._sequence, self._sequence[1], self._sequence[-1]
         if last < " " and last not in "\a\x1b":
             self._sequence = ""  # no control is part of any: whoever typed ESC by mistake has gone on

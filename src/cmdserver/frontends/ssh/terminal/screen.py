@@ -1,16 +1,16 @@
-"""How a prompt and a line are drawn on a terminal, over as many rows as they take.
+"""Drawing of a prompt and a line on a terminal, over as many rows as they take.
 
-Everything drawn is asked for with what every terminal since the VT100 knows. Rule of this file: bytes out, nothing in;
-it remembers where the cursor is and nothing else.
+Only control sequences that every terminal since the VT100 knows are used.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from cmdserver.frontends.ssh.terminal.editor import width_of
 
-#: For clients that say nothing of their terminal's size, or nothing sensible.
-COLUMNS = 80
-_MOST_COLUMNS = 1000
+#: For clients that tell no terminal size, or no possible one.
+COLUMNS: Final = 80
+_MOST_COLUMNS: Final = 1000
 
 BELL = b"\a"
 NEW_LINE = b"\r\n"
@@ -21,7 +21,7 @@ class Screen:
     """The rows on which a line is edited.
 
     Args:
-        prompt: Of ASCII, without control characters.
+        prompt: ASCII, without control characters.
     """
 
     def __init__(self, prompt: str) -> None:
@@ -31,16 +31,16 @@ class Screen:
         self._cursor = 0
 
     def resize(self, columns: int) -> None:
-        """Go by another width; the terminal has broken the rows anew."""
+        """Draw by another width: the terminal has broken the rows anew."""
         self.columns = min(columns, _MOST_COLUMNS) if columns > 1 else COLUMNS
 
     def start(self, clusters: Sequence[str] = (), cursor: int = 0) -> bytes:
-        """Draw a prompt, and the line if there is some of it already, where the cursor is."""
+        """Return what draws a prompt, and a line behind it, where the cursor is."""
         self._drawn, self._cursor = (), 0
         return self._prompt.encode() + self._draw(clusters, cursor)
 
     def draw(self, clusters: Sequence[str], cursor: int) -> bytes:
-        """Draw the line as it is now in place of what it was."""
+        """Return what draws the line in place of what was drawn before."""
         if self._is_longer(clusters, cursor):
             more = "".join(clusters[len(self._drawn) :])
             self._drawn, self._cursor = list(clusters), cursor
@@ -49,7 +49,7 @@ class Screen:
         return _move(-row) + b"\r\x1b[J" + self._prompt.encode() + self._draw(clusters, cursor)
 
     def leave(self) -> bytes:
-        """Go to the row below the line."""
+        """Return what moves the cursor to the row below the line."""
         here, _ = self._position(self._drawn, self._cursor)
         last, _ = self._position(self._drawn, len(self._drawn))
         return _move(last - here) + NEW_LINE
@@ -65,7 +65,7 @@ class Screen:
         return drawn + _move(row - last) + b"\r" + (b"\x1b[%dC" % column if column else b"")
 
     def _is_longer(self, clusters: Sequence[str], cursor: int) -> bool:
-        """Whether something was typed at the end, and stays within the row: the cursor is where it must be."""
+        """Whether the line only became longer at its end, within the row: then only that is drawn."""
         old = len(self._drawn)
         if self._cursor != old or cursor != len(clusters) or list(clusters[:old]) != self._drawn:
             return False
@@ -74,7 +74,7 @@ class Screen:
         return row == new_row and column > 0
 
     def _position(self, clusters: Sequence[str], index: int) -> tuple[int, int]:
-        """Say in which row and column, from 0 on, the cursor is before the cluster of an index, or behind all."""
+        """Return the row and column, from 0 on, of the cluster at an index, or of the end of the line."""
         row, column = divmod(len(self._prompt), self.columns)
         for cluster in clusters[:index]:
             width = width_of(cluster)
@@ -89,7 +89,7 @@ class Screen:
 
 
 def _move(rows: int) -> bytes:
-    """Move the cursor down, or up."""
+    """Return what moves the cursor down, or up if ``rows`` is negative."""
     if not rows:
         return b""
     return b"\x1b[%dB" % rows if rows > 0 else b"\x1b[%dA" % -rows

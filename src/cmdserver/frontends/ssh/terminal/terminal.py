@@ -1,26 +1,25 @@
-"""A person at a terminal: bytes that are typed in, bytes to be shown out, and now and then a line.
+"""A line-editing terminal without input or output: typed bytes in, bytes to be shown and lines out.
 
-Invariant: any bytes give bytes and lines, and never an exception. Rule of this file: it knows no SSH, no commands and
-no callers; it is told what words there are.
+Invariant: any bytes give bytes and lines, never an exception.
 """
 
 from collections import deque
 from collections.abc import Sequence
 from enum import Enum, auto
-from typing import assert_never
+from typing import Final, assert_never
 
 from cmdserver.frontends.ssh.terminal.editor import Complete, Editor, width_of
 from cmdserver.frontends.ssh.terminal.keys import Key, KeyDecoder, Text
 from cmdserver.frontends.ssh.terminal.screen import BELL, CLEAR, NEW_LINE, Screen
 
-#: Characters that wait for a command to end; then the network waits, as behind a kernel's terminal.
-TYPE_AHEAD = 4096
-#: Keys of one connection that are looked at in a row before others have a turn.
-KEYS_IN_A_ROW = 64
+#: Characters typed ahead that are kept; after that the network waits, as behind a kernel's terminal.
+TYPE_AHEAD: Final = 4096
+#: Keys that `Terminal.read` takes at most, so that other connections have a turn.
+KEYS_IN_A_ROW: Final = 64
 
 
 class Gesture(Enum):
-    """What a person does that is no line."""
+    """Input that is no line."""
 
     #: Ctrl-C.
     INTERRUPT = auto()
@@ -32,33 +31,33 @@ class Terminal:
     """A terminal.
 
     Args:
-        prompt: What is shown where a line is expected.
+        prompt: Shown where a line is expected.
         line_bytes: The longest line.
-        complete: What Tab knows.
+        complete: Returns the words that Tab completes to.
     """
 
     def __init__(self, prompt: str, line_bytes: int, complete: Complete) -> None:
         self._decoder = KeyDecoder()
         self._keys: deque[Key | Text] = deque()
-        #: Characters in them.
+        #: Characters in `_keys`.
         self._ahead = 0
         self._editor = Editor(line_bytes, complete)
         self._screen = Screen(prompt)
-        #: To be shown, and not yet taken.
+        #: To be shown, and not yet taken by `show`.
         self._shown = bytearray()
         self._was_tab = False
 
     # What comes from the person
 
     def feed(self, data: bytes) -> None:
-        """Take bytes as they were typed; what they mean shows when `read` is called."""
+        """Take bytes as they were typed; `read` acts on them."""
         for key in self._decoder.feed(data):
             self._keys.append(key)
             self._ahead += _weight(key)
 
     @property
     def has_keys(self) -> bool:
-        """Whether there is something for `read`."""
+        """Whether `read` has something to act on."""
         return bool(self._keys)
 
     @property
@@ -67,11 +66,11 @@ class Terminal:
         return self._ahead >= TYPE_AHEAD
 
     def resize(self, columns: int) -> None:
-        """The window has another width."""
+        """Draw by another width."""
         self._screen.resize(columns)
 
     def take_interrupt(self) -> bool:
-        """Whether Ctrl-C is among what is typed ahead; if so, forget it and all before it, as a terminal does."""
+        """Return whether Ctrl-C was typed ahead; if so, drop it and all before it, as a kernel's terminal does."""
         is_there = Key.INTERRUPT in self._keys
         while is_there and self._take() is not Key.INTERRUPT:
             pass
@@ -80,7 +79,7 @@ class Terminal:
     # What goes to the person
 
     def show(self) -> bytes:
-        """Take what is to be shown."""
+        """Return what is to be shown, and was not returned before."""
         shown = bytes(self._shown)
         self._shown.clear()
         return shown
@@ -91,7 +90,7 @@ class Terminal:
         self._shown += self._screen.start()
 
     def read(self) -> str | Gesture | None:
-        """Take keys up to the end of the next line, if it is among the next `KEYS_IN_A_ROW`."""
+        """Act on keys up to the end of the next line, if that is among the next `KEYS_IN_A_ROW`."""
         result: str | Gesture | None = None
         for _ in range(min(KEYS_IN_A_ROW, len(self._keys))):
             key = self._take()
@@ -161,7 +160,7 @@ class Terminal:
                 assert_never(key)
 
     def _complete(self, *, is_again: bool) -> None:
-        """Complete the word; show what it could be when Tab is pressed again."""
+        """Complete the word before the cursor; show its possible endings when Tab is pressed again."""
         words = self._editor.complete()
         if not words:
             return
@@ -186,7 +185,7 @@ def _weight(key: Key | Text) -> int:
 
 
 def _table(words: Sequence[str], columns: int) -> bytes:
-    """Set words in columns, as ls does: down, then across."""
+    """Arrange words in columns, as ls does: down, then across."""
     width = max(sum(map(width_of, word)) for word in words) + 2
     rows = -(-len(words) // max(columns // width, 1))
     lines = ["".join(word.ljust(width) for word in words[row::rows]).rstrip() for row in range(rows)]

@@ -7,7 +7,6 @@ does not read. A client that ends its input is gone: that is how a browser's tab
 Rule of this file: it knows transports and versions of HTTP; what requests mean is others' business.
 """
 
-from collections.abc import Callable
 from typing import Any, Final
 from typing import Protocol as Seam
 
@@ -18,10 +17,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.auth.credentials import Credentials
-from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
 from cmdserver.core.errors import Fault, LoginRefused, Malformed, Refusal, RequestError
-from cmdserver.core.model import Caller, Login
-from cmdserver.frontends.common.interface import FrontEndContext
+from cmdserver.core.model import Caller
+from cmdserver.frontends.common.interface import CertificateOf, FrontEndContext
 from cmdserver.frontends.web.http.channel import Channel
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.limits.source_penalties import Offence
@@ -30,9 +29,6 @@ from cmdserver.net.lingering import LINGER_SECONDS
 
 #: And how much.
 LINGER_BYTES: Final = 1 << 20
-
-#: What a client's verified certificate says, given its transport and source; None if it has shown none.
-CertificateOf = Callable[[Any, str], Credentials | None]
 
 _log = Logger()
 
@@ -62,7 +58,7 @@ class WebConnection(Protocol):
     Args:
         behind: What it shares with others.
         source: Where the client calls from.
-        charged: Who is charged if it comes to nothing, see `charged_source_of`.
+        pending_login: Settled when the client has logged in, or is gone.
     """
 
     transport: Any
@@ -80,22 +76,20 @@ class WebConnection(Protocol):
     _is_output_full = False
     _is_parting = False
     _is_leaving = False
-    _is_unauthenticated = False
     #: Bytes that came after the client was refused.
     _ignored = 0
 
-    def __init__(self, behind: Behind, source: str, charged: str) -> None:
+    def __init__(self, behind: Behind, source: str, pending_login: PendingLogin) -> None:
         self._behind = behind
         self._connections = behind.connections
         self.source = source
-        self.charged = charged
+        self.pending_login = pending_login
 
     # As called by the transport
 
     def connectionMade(self) -> None:
         """Wait for the first request; over TLS when it is known which version of HTTP it will be of."""
         self._connections.opened(self)
-        self._is_unauthenticated = self._behind.listener_auth.login is Login.REQUIRED
         self._connections.expect_within(self, self._behind.context.limits().login_seconds)
         if self._behind.certificate_of is None:
             self._speak_http1()
@@ -121,7 +115,7 @@ class WebConnection(Protocol):
         """The connection is gone, and with it the wish for answers."""
         self._is_parting = True
         self._connections.closed(self)
-        self.settle()
+        self.pending_login.settle()
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.connectionLost(reason)
@@ -144,7 +138,7 @@ class WebConnection(Protocol):
             limits = self._behind.context.limits()
             # Who has to log in and has not holds one of the few places of those (MaxStartups).
             self._connections.expect_within(
-                self, limits.login_seconds if self._is_unauthenticated else limits.idle_seconds
+                self, limits.login_seconds if self.pending_login.is_counted else limits.idle_seconds
             )
 
     def refuse_body(self) -> None:
@@ -163,12 +157,6 @@ class WebConnection(Protocol):
     def seconds(self) -> float:
         """See `Host`."""
         return self._behind.context.clock.seconds()
-
-    def settle(self) -> None:
-        """The client has said who it is, or is gone: it is not counted as unauthenticated any more."""
-        if self._is_unauthenticated:
-            self._is_unauthenticated = False
-            self._behind.listener_auth.settle(self.charged)
 
     # As seen by the channel
 
@@ -216,8 +204,8 @@ class WebConnection(Protocol):
         if self._is_parting or self._is_output_full or self._channel is None or self._is_http2:
             self.transport.abortConnection()
         elif self._is_awaited:
-            if self._is_unauthenticated:
-                self._behind.listener_auth.offended(self.charged, Offence.GRACE_EXCEEDED)
+            if self.pending_login.is_counted:
+                self.pending_login.charge(Offence.GRACE_EXCEEDED)
             seconds = self._behind.context.limits().login_seconds
             self._refuse(Malformed(f"the request was not complete within {seconds:g} s"), 408)
         else:
@@ -267,14 +255,14 @@ class WebConnection(Protocol):
 
         def certified(caller: Caller) -> None:
             self.certified = caller
-            self.settle()
+            self.pending_login.settle()
 
         def refused(failure: Failure) -> None:
             # It is written down; who holds it may have something better to show, unless it was we who could not see.
             if failure.trap(Refusal, Fault) is Fault:
                 self.transport.abortConnection()
             elif failure.check(LoginRefused):
-                self._behind.listener_auth.offended(self.charged, Offence.AUTHFAIL)
+                self.pending_login.charge(Offence.AUTHFAIL)
 
         trying.addCallbacks(certified, refused).addErrback(self._broken)
 

@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 from twisted.python.failure import Failure
 from twisted.web import http
 
+from cmdserver.auth.listener_auth import PendingLogin
 from cmdserver.core.errors import Malformed
 from cmdserver.core.model import Caller, Somebody
 from cmdserver.frontends.web.http import fields, guard, headers
@@ -45,8 +46,7 @@ class Host(Protocol):
 
     #: Where the client calls from.
     source: str
-    #: Who is charged with logins that come to nothing.
-    charged: str
+    pending_login: PendingLogin
     #: Who its certificate says that it is.
     certified: Caller | None
     is_secure: bool
@@ -59,9 +59,6 @@ class Host(Protocol):
 
     def refuse_body(self) -> None:
         """A body is too long; with HTTP/1.1 nothing after it can be understood."""
-
-    def settle(self) -> None:
-        """The client has said who it is."""
 
     def cut(self, request: "WebRequest") -> None:
         """Its answer breaks off here."""

@@ -1,0 +1,95 @@
+"""The output of one run as text: made harmless for terminals, with what went wrong on a line of its own behind it."""
+
+from enum import Enum, auto
+from typing import Protocol
+
+from cmdserver.core.errors import RequestError
+from cmdserver.core.escaping import Printable
+from cmdserver.core.model import Answer, Grant, Producer, Stream
+from cmdserver.frontends.common import rendering
+from cmdserver.frontends.common.held_stderr import HeldStderr
+
+
+class Output(Protocol):
+    """Where answers go: a connection, or a channel of one."""
+
+    def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:
+        """Send bytes, never none; never blocks. Where there is only one stream, both are it."""
+
+    def follow(self, producer: Producer | None) -> None:
+        """Pause and resume ``producer`` as the client keeps up; None: there is nothing to pause any more."""
+
+
+class Style(Enum):
+    """How the two streams of a run, and its end, are told."""
+
+    #: Standard error behind standard output, and then how the run ended unless that was well.
+    IN_ONE = auto()
+    #: Both as they come, and how the run ended: for a person who sees both.
+    AS_IT_COMES = auto()
+    #: Both as they come. The client gets an exit status, and is told only what that does not say.
+    APART = auto()
+
+
+class TextSink:
+    """The `Sink` of one run.
+
+    Args:
+        output: Where the text goes.
+        style: How it is told.
+    """
+
+    __slots__ = ("_ends_line", "_held", "_is_raw", "_output", "_printable", "_style")
+
+    def __init__(self, output: Output, style: Style) -> None:
+        self._output = output
+        self._style = style
+        self._held = HeldStderr() if style is Style.IN_ONE else None
+        stdout = Printable()
+        self._printable = (stdout, stdout if style is Style.IN_ONE else Printable())
+        self._is_raw = False
+        #: Whether a complaint would begin a line.
+        self._ends_line = True
+
+    def started(self, grant: Grant, producer: Producer) -> None:
+        """See `Sink`."""
+        self._is_raw = grant.command.raw
+        self._output.follow(producer)
+
+    def write(self, stream: Stream, chunk: bytes) -> None:
+        """See `Sink`."""
+        if self._held is not None and stream is Stream.STDERR:
+            self._held.add(chunk)
+        else:
+            self._send(stream, chunk if self._is_raw else self._printable[stream is Stream.STDERR].feed(chunk))
+
+    def finish(self, answer: Answer) -> Answer:
+        """Write what was held back, and how the run ended; return the answer."""
+        self._output.follow(None)
+        self._flush(Stream.STDOUT)
+        if self._held is not None:
+            held, self._held = self._held, None
+            self.write(Stream.STDERR, held.text(answer.grant.command.name))
+        self._flush(Stream.STDERR)
+        finished = answer.finished
+        if self._style is not Style.APART or finished.truncated or finished.timed_out:
+            self._complain(rendering.answer_trailer(answer))
+        return answer
+
+    def fail(self, error: RequestError) -> None:
+        """Write that there is no answer."""
+        self._complain(rendering.error_text(error))
+
+    def _flush(self, stream: Stream) -> None:
+        self._send(stream, self._printable[stream is Stream.STDERR].finish())
+
+    def _complain(self, complaint: bytes) -> None:
+        if complaint and not self._ends_line:
+            self._send(Stream.STDERR, b"\n")
+        self._send(Stream.STDERR, complaint)
+
+    def _send(self, stream: Stream, data: bytes) -> None:
+        if data:
+            if stream is Stream.STDERR or self._style is not Style.APART:
+                self._ends_line = data.endswith(b"\n")
+            self._output.write(data, stream)

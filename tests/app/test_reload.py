@@ -1,0 +1,125 @@
+"""Tests that a reload is all or nothing, on a reactor that does nothing by itself."""
+
+import json
+from typing import Any
+from unittest.mock import Mock
+
+from twisted.internet.error import CannotListenError
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import globalLogPublisher
+
+from cmdserver.app.composition import Composition
+from cmdserver.app.reload import Reloader, Rereading
+from cmdserver.config.configuration import Configuration
+from cmdserver.config.loading import Source, configure
+from cmdserver.net.listeners import Listeners
+from tests.contracts import open_descriptors
+from tests.doubles import FakeHost
+from tests.tls_doubles import TLSFilesTestCase
+
+
+class Reactor(MemoryReactorClock):
+    """Has one port that is taken."""
+
+    TAKEN = 2099
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
+        if port == self.TAKEN:
+            raise CannotListenError(interface, port, OSError("in use"))
+        return super().listenTCP(port, factory, backlog, interface)
+
+
+class ReloadTests(TLSFilesTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.reactor: Any = Reactor()
+        self.text = self.configured("tcp:2023:interface=127.0.0.1")
+        configuration = self.look(self.source())
+        self.composition = Composition(self.reactor, configuration, self.directory)
+        self.addCleanup(self.composition.close)
+        self.listeners = Listeners()
+        for each in configuration.listening:
+            self.listeners.open(self.composition.listener(each, None))
+        rereading = Rereading(load=self.source, look=self.look, believe=Mock())
+        self.reloader = Reloader(rereading, self.source(), self.composition, self.listeners, None)
+        self.logged: list[str] = []
+        observer: Any = lambda event: self.logged.append(event["log_format"].format(**event))  # noqa: E731
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+
+    def configured(self, endpoint: str, more: str = "", *, tls: bool = False) -> str:
+        """Write a configuration with one listener."""
+        return f"""
+            {more}
+            [[listen]]
+            protocol = "line"
+            endpoint = {json.dumps(endpoint)}
+            login = "never"
+            tls = {json.dumps(tls)}
+
+            [tls]
+            certificate = "{self.certificate}"
+            key = "{self.key}"
+
+            [audit]
+            file = "{self.directory}/{"other" if more else "audit"}.jsonl"
+            """
+
+    def source(self) -> Source:
+        """Read what the file says now."""
+        return Source(path="/x.toml", text=self.text)
+
+    def look(self, source: Source) -> Configuration:
+        """Make sense of it."""
+        return configure(source.text, FakeHost(), lambda _: None)
+
+    def reload(self, text: str) -> None:
+        """Reload with another text in the file."""
+        self.text = text
+        self.successResultOf(self.reloader.reload())
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """Name what a reload changes."""
+        endpoints = [str(each.key.endpoint) for each in self.listeners]
+        return self.composition.configuration, self.composition.audit.path, endpoints
+
+    def test_a_good_one(self) -> None:
+        """Everything is replaced, and nothing is left open."""
+        before = len(open_descriptors())
+        self.reload(self.configured("tcp:2024", more='state_dir = "/var/other"'))
+
+        configuration, path, endpoints = self.state
+        self.assertEqual(configuration, self.look(self.source()))
+        self.assertEqual((path, endpoints), (self.directory / "other.jsonl", ["tcp:2024"]))
+        self.assertEqual(len(open_descriptors()), before)
+        self.assertIn("state_dir takes effect at the next start", self.logged)
+
+    def test_whatever_fails(self) -> None:
+        """Nothing is replaced, nothing is left open, the reason is logged, and the next reload is as good as any."""
+        before, descriptors = self.state, len(open_descriptors())
+        good = self.configured("tcp:2024")
+        self.key.write_bytes(b"x")
+        for text, reason in (
+            ("x", "nothing was changed"),
+            (self.configured("tcp:2024", tls=True), "nothing was changed: "),
+            (self.configured(f"tcp:{Reactor.TAKEN}", more='state_dir = "/y"'), "nothing was changed: tcp:2099"),
+            (good.replace("audit.jsonl", "no/audit.jsonl"), "nothing was changed: cannot open the audit file"),
+        ):
+            self.logged.clear()
+            self.reload(text)
+            self.assertEqual(self.state, before, text)
+            self.assertEqual(len(open_descriptors()), descriptors, text)
+            self.assertIn(reason, "\n".join(self.logged))
+
+        self.reload(good)
+        self.assertEqual(self.state[2], ["tcp:2024"])
+
+    def test_what_is_kept_stays_open(self) -> None:
+        """A listener that the new configuration has too is not touched."""
+        (listener,) = self.listeners
+        self.reload(self.text + "[limits]\nidle_seconds = 5\n")
+
+        self.assertEqual(list(self.listeners), [listener])
+        self.assertEqual(self.composition.configuration.limits.idle_seconds, 5)
+        self.assertEqual(len(self.reactor.tcpServers), 1)

@@ -1,0 +1,104 @@
+"""How many calls of ours a thing takes on its way: counts, which do not depend on the machine."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, cast
+
+from twisted.internet.interfaces import IProcessProtocol
+from twisted.trial.unittest import SynchronousTestCase
+
+import cmdserver
+from cmdserver.execution.pipes import Piped
+from tests.frontends.line.doubles import LineHouse
+from tests.running_doubles import command
+
+SOURCE = str(Path(cmdserver.__file__).parent)
+
+
+@contextmanager
+def counting() -> Iterator[list[str]]:
+    """Name the functions of ours that are called, in order."""
+    names: list[str] = []
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(SOURCE):
+            names.append(f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_qualname}")
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        yield names
+    finally:
+        sys.setprofile(before)
+
+
+class PipeReactor:
+    """Watches nothing: the test says when a pipe can be read."""
+
+    def addReader(self, reader: object) -> None:
+        pass
+
+    def removeReader(self, reader: object) -> None:
+        pass
+
+
+class RealPipe(Piped):
+    """A process of which only a real pipe is there."""
+
+    def signal_group(self, number: int) -> None:
+        pass
+
+    def look_at_group(self) -> None:
+        pass
+
+
+class ChunkTests(SynchronousTestCase):
+    """A chunk of output, from the pipe to the transport of the client who asked for it."""
+
+    def start(self, *, share: bool) -> tuple[LineHouse, Any, Callable[[bytes], None], RealPipe]:
+        """Ask for a command whose output comes through a real pipe."""
+        composition = LineHouse(self, command(share=share))
+        reading, writing = os.pipe2(os.O_NONBLOCK)
+        self.addCleanup(os.close, reading)
+        self.addCleanup(os.close, writing)
+        begun: list[RealPipe] = []
+
+        def spawnProcess(protocol: IProcessProtocol, *_: object) -> RealPipe:
+            pipe = RealPipe(PipeReactor(), protocol)
+            pipe.pid = 4711
+            pipe.open({1: reading})
+            protocol.makeConnection(cast("Any", pipe))
+            begun.append(pipe)
+            return pipe
+
+        composition.spawner.spawnProcess = spawnProcess  # type: ignore[method-assign, assignment]
+        client = composition.connect()
+        client.says(b"uptime\n")
+        return composition, client, lambda data: cast("None", os.write(writing, data)), begun[0]
+
+    def calls(self, *, share: bool) -> list[str]:
+        """Count for the second chunk: the first may have more to do."""
+        _, client, write, pipe = self.start(share=share)
+        write(b"one\n")
+        pipe.pipes[1].doRead()
+        write(b"two\n")
+        with counting() as names:
+            pipe.pipes[1].doRead()
+        self.assertTrue(client.got.endswith(b"one\ntwo\n"), client.got)
+        return names
+
+    def test_a_chunk_of_an_answer_of_its_own(self) -> None:
+        """From the pipe to the transport in at most eight calls."""
+        names = self.calls(share=False)
+
+        self.assertLessEqual(len(names), 8, names)
+
+    def test_a_chunk_of_a_shared_answer(self) -> None:
+        """Likewise."""
+        names = self.calls(share=True)
+
+        self.assertLessEqual(len(names), 8, names)

@@ -27,7 +27,7 @@ from cmdserver.dispatch.policy import Policy
 from cmdserver.dispatch.request_log import RequestLog
 from cmdserver.dispatch.requests import Job
 from cmdserver.dispatch.scheduler import Scheduler
-from cmdserver.execution.local_backend import LocalBackend
+from cmdserver.execution.local_backend import LocalBackend, Start
 from cmdserver.execution.posix import ProcessGroup
 from cmdserver.execution.posix_spawn import signal_or_log
 from cmdserver.execution.runner import Runner
@@ -302,10 +302,10 @@ def fake_host(test: SynchronousTestCase) -> FakeSpawner:
     return spawner
 
 
-def by_name(spawner: IReactorProcess, *commands: Command) -> LocalBackend:
+def by_name(start: Start, *commands: Command) -> LocalBackend:
     """Make what starts commands by their names, and these are all that there are."""
     table = {each.name: each for each in commands}
-    return LocalBackend(spawner, lambda: table)
+    return LocalBackend(start, lambda: table)
 
 
 class RecordingSink:
@@ -428,7 +428,11 @@ class Composition:
         self.happened: list[str] = []
         self.spawner = fake_host(test)
         self.clock = self.spawner.clock
-        self.runner = Runner(by_name(self.spawner, *(commands or (command(),))), self.clock)
+
+        def start(*arguments: Any) -> IProcessTransport:
+            return self.spawner.spawnProcess(*arguments)  # looked up now: a test may have put another in its place
+
+        self.runner = Runner(by_name(start, *(commands or (command(),))), self.clock)
         self.ledger = MemoryLedger(self.happened)
         self.connection_limit = ConnectionLimit(100, 100)
         self.throttle = Throttle(per_minute)

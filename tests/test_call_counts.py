@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import cmdserver
 from cmdserver.execution.pipes import Piped
 from tests.frontends.line.doubles import LineHouse
+from tests.frontends.ssh.doubles import Client as SSHClient
 from tests.frontends.web.doubles import WebHouse
 from tests.running_doubles import command
 
@@ -117,3 +118,16 @@ class RequestTests(SynchronousTestCase):
 
         complete = names.index("request.WebRequest.requestReceived")
         self.assertLessEqual(names.index("dispatcher.Dispatcher.authorize") - complete, 12, names[complete:])
+
+    def test_a_chunk_over_ssh(self) -> None:
+        """From the process's protocol to the SSH transport in at most eight calls."""
+        client = SSHClient(self)
+        session = client.asks("uptime")
+        process = client.composition.spawner.last
+        process.says(b"one\n")
+        client.connection.when_sent = lambda: sys.setprofile(None)
+        with counting() as names:
+            process.says(b"two\n")
+
+        self.assertEqual(session.stdout, b"one\ntwo\n")
+        self.assertLessEqual(len(names), 8, names)

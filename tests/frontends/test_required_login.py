@@ -512,7 +512,7 @@ class ThrottledTests(TLSFilesTestCase):
         """A certificate that is not looked at for now is nobody's offence."""
         setting = Setting(self, certificate_of=by_certificate)
         setting.login_limit.trouble = Throttled("too many", 3)
-        with patch.object(ListenerAuth, "offended") as offended:
+        with patch.object(setting.login_limit, "offend") as offended:
             visit = CertifiedWeb(setting)
         self.assertFalse(visit.is_over)
         self.assertEqual(offended.mock_calls, [])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from unittest.mock import Mock
 
 from hypothesis import given
@@ -11,12 +11,13 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Fault, LoginRefused
 from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.login_prompt import PASSWORD_PROMPT, USER_PROMPT, LoginPrompt
 from cmdserver.frontends.common.login_session import LOGIN_FAILED, LoginSession
 from cmdserver.limits.source_penalties import Offence
+from tests.doubles import FakeLoginLimit
 
 ADA = Caller(name="ada", protocol="line", source="192.0.2.1", method="password")
 
@@ -28,21 +29,20 @@ class FakeListenerAuth:
         self.login = login
         self.tried: list[Any] = []
         self.decision: Deferred[Caller] = Deferred()
-        self.offences: list[Offence] = []
-        self.charged: set[str] = set()
-        self.settled = 0
+        self.limit = FakeLoginLimit()
+        self.offences = self.limit.offences
 
     def log_in(self, source: str, credentials: Any) -> Deferred[Caller]:
         self.tried.append(credentials)
         return self.decision
 
-    def settle(self, source: str) -> None:
-        self.settled += 1
-        self.charged.add(source)
+    @property
+    def charged(self) -> set[str]:
+        return set(self.limit.sources)
 
-    def offended(self, source: str, offence: Offence) -> None:
-        self.offences.append(offence)
-        self.charged.add(source)
+    @property
+    def settled(self) -> int:
+        return self.limit.left
 
 
 class FakeClient:
@@ -51,8 +51,8 @@ class FakeClient:
     source = "192.0.2.1"
 
     def __init__(self, listener_auth: FakeListenerAuth) -> None:
-        is_counted = listener_auth.login is Login.REQUIRED
-        self.pending_login = PendingLogin(cast("ListenerAuth", listener_auth), "192.0.2.2", is_counted=is_counted)
+        is_required = listener_auth.login is Login.REQUIRED
+        self.pending_login = PendingLogin(listener_auth.limit, "tcp:2023", "192.0.2.2", is_required=is_required)
         self.said: list[bytes] = []
         self.callers: list[Caller] = []
         self.farewells: list[bytes] = []
@@ -140,6 +140,7 @@ class EntranceTests(EntranceTestCase):
         self.enter(Login.OPTIONAL)
         self.login_session.leave(Offence.NOAUTH)
         self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (0, []))
+        self.enter(Login.OPTIONAL)
         self.hold_dialogue()
         self.listener_auth.decision.errback(LoginRefused())
 

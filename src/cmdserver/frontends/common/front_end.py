@@ -6,7 +6,8 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Busy, Refusal, Throttled
 from cmdserver.frontends.common.interface import CertificateOf, FrontEndContext
 from cmdserver.net.connection_table import Connections

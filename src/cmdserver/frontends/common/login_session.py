@@ -13,7 +13,8 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from cmdserver.auth.credentials import Password
-from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import LoginRefused, RequestError
 from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.login_prompt import LoginPrompt
@@ -126,12 +127,7 @@ class LoginSession:
         if self.is_trying:
             offence = Offence.AUTHFAIL
         self._end()
-        pending = self._client.pending_login
-        if offence is Offence.AUTHFAIL:
-            pending.settle()
-            pending.charge(offence)
-        else:
-            pending.fail(offence)
+        self._client.pending_login.fail(offence)
 
     def give_up(self) -> None:
         """It takes us too long to decide about a login that is being tried, which is nobody's offence."""
@@ -151,8 +147,7 @@ class LoginSession:
             return  # we have given up, as has the client
         self._end()
         if failure.check(LoginRefused):
-            self._client.pending_login.settle()
-            self._client.pending_login.charge(Offence.AUTHFAIL)
+            self._client.pending_login.fail(Offence.AUTHFAIL)
             self._client.send_away(LOGIN_FAILED)
         elif isinstance(failure.value, RequestError):
             self._client.send_away(error_text(failure.value))

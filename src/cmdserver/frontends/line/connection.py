@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.auth.credentials import Credentials
-from cmdserver.auth.listener_auth import PendingLogin
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import BadArgument, Busy, Code, Malformed, Refusal
 from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common import line_protocol

@@ -6,7 +6,8 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol
 
-from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Refusal
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.common.interface import CertificateOf, FrontEndContext, FrontEndResources

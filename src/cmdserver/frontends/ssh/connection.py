@@ -18,7 +18,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import FilteringLogObserver, Logger, LogLevel, LogLevelFilterPredicate, globalLogPublisher
 from twisted.python.failure import Failure
 
-from cmdserver.auth.listener_auth import PendingLogin
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Busy
 from cmdserver.core.model import Caller
 from cmdserver.frontends.common.front_end import FrontEnd

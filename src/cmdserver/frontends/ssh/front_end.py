@@ -8,7 +8,8 @@ from twisted.conch.ssh.keys import Key
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 
-from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Refusal
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.common.interface import FrontEndContext, FrontEndResources

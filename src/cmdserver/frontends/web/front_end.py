@@ -11,7 +11,8 @@ from twisted.internet.protocol import Protocol
 from twisted.web.http import H2_ENABLED, datetimeToString
 from zope.interface import implementer
 
-from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Refusal, RequestError
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.common.interface import CertificateOf, Exposition, FrontEndContext, FrontEndResources

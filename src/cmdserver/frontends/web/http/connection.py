@@ -17,7 +17,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.auth.credentials import Credentials
-from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Fault, LoginRefused, Malformed, Refusal, RequestError
 from cmdserver.core.model import Caller
 from cmdserver.frontends.common.interface import CertificateOf, FrontEndContext

@@ -14,8 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Fault, LoginRefused
 from cmdserver.core.model import Caller, Login
-from cmdserver.frontends.common.login_prompt import PASSWORD_PROMPT, USER_PROMPT, LoginPrompt
-from cmdserver.frontends.common.login_session import LOGIN_FAILED, LoginSession
+from cmdserver.frontends.common.login_session import LOGIN_FAILED, PASSWORD_PROMPT, USER_PROMPT, LoginSession
 from cmdserver.limits.source_penalties import Offence
 from tests.doubles import FakeLoginLimit
 
@@ -95,7 +94,7 @@ class EntranceTests(EntranceTestCase):
 
         self.assertEqual(self.client.said, [USER_PROMPT, PASSWORD_PROMPT])
         self.assertEqual([(each.name, each.password) for each in self.listener_auth.tried], [("ada", b" right ")])
-        self.assertTrue(self.login_session.is_trying)
+        self.assertTrue(self.login_session.is_deciding)
         self.assertFalse(self.login_session.is_asking)
 
     def test_let_in(self) -> None:
@@ -106,7 +105,7 @@ class EntranceTests(EntranceTestCase):
 
         self.assertEqual(self.client.callers, [ADA])
         self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (1, []))
-        self.assertFalse(self.login_session.is_trying)
+        self.assertFalse(self.login_session.is_deciding)
 
     def test_sent_away(self) -> None:
         """Who has not is told no reason, and charged once."""
@@ -168,33 +167,27 @@ class EntranceTests(EntranceTestCase):
         self.listener_auth.decision.callback(ADA)
         self.hold_dialogue()
 
-        self.assertFalse(self.login_session.is_trying)
+        self.assertFalse(self.login_session.is_deciding)
         self.assertEqual(self.client.callers, [ADA])
 
 
 class LineTests(EntranceTestCase):
-    """When the next line may be looked at."""
+    """When the next line is the answer to a prompt."""
 
-    def test_required(self) -> None:
-        """In no phase but in answer to a prompt, and after a login."""
-        self.assertFalse(self.login_session.takes_lines, "nobody was asked yet")
+    def test_two_lines(self) -> None:
+        """The name and the password are; nothing is while the login is decided, nor afterwards."""
         self.login_session.ask()
-        self.assertTrue(self.login_session.takes_lines)
+        self.assertTrue(self.login_session.is_asking)
         self.login_session.take(b"ada")
-        self.assertTrue(self.login_session.takes_lines)
+        self.assertTrue(self.login_session.is_asking)
         self.login_session.take(b"right")
-        self.assertFalse(self.login_session.takes_lines, "it is being decided")
+        self.assertFalse(self.login_session.is_asking, "it is being decided")
+        self.login_session.take(b"ada")
         self.listener_auth.decision.callback(ADA)
-        self.assertTrue(self.login_session.takes_lines)
+        self.login_session.take(b"ada")
 
-    def test_optional(self) -> None:
-        """Before a login too; but neither while one is decided, nor when it was refused."""
-        self.enter(Login.OPTIONAL)
-        self.assertTrue(self.login_session.takes_lines)
-        self.hold_dialogue()
-        self.assertFalse(self.login_session.takes_lines)
-        self.listener_auth.decision.errback(LoginRefused())
-        self.assertFalse(self.login_session.takes_lines)
+        self.assertFalse(self.login_session.is_asking)
+        self.assertEqual((len(self.listener_auth.tried), self.client.said), (1, [USER_PROMPT, PASSWORD_PROMPT]))
 
     def test_every_other_end(self) -> None:
         """Whatever else a login ends in, nothing that follows is looked at, wherever it was tried."""
@@ -211,9 +204,7 @@ class LineTests(EntranceTestCase):
                 self.enter(login)
                 self.hold_dialogue()
                 end(self.login_session)
-                self.assertFalse(
-                    self.login_session.takes_lines or self.login_session.is_asking or self.login_session.is_trying
-                )
+                self.assertFalse(self.login_session.is_asking or self.login_session.is_deciding)
                 self.assertEqual(self.client.callers, [])
                 # Whoever goes without having been told anything has been sent away otherwise.
                 self.login_session.leave(Offence.NOAUTH)
@@ -229,7 +220,7 @@ class LineTests(EntranceTestCase):
 
             self.assertEqual((self.client.callers, self.client.farewells, self.client.failures), ([], [], []))
             self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (1, [Offence.AUTHFAIL]))
-            self.assertFalse(self.login_session.takes_lines)
+            self.assertFalse(self.login_session.is_asking or self.login_session.is_deciding)
 
     def test_what_no_login_may_end_in(self) -> None:
         """A mistake of ours is the connection's end, and no offence."""
@@ -247,7 +238,7 @@ class LineTests(EntranceTestCase):
         self.listener_auth.decision.callback(ADA)
         self.hold_dialogue()
 
-        self.assertFalse(self.login_session.takes_lines)
+        self.assertFalse(self.login_session.is_asking or self.login_session.is_deciding)
         self.assertEqual([type(each.value) for each in self.client.failures], [RuntimeError])
 
 
@@ -258,13 +249,14 @@ def _fire(decision: Deferred[Caller], result: Caller | Exception) -> None:
         decision.callback(result)
 
 
-class DialogueTests(SynchronousTestCase):
+class DialogueTests(EntranceTestCase):
     @given(st.binary(), st.binary())
     def test_any_bytes(self, name: bytes, password: bytes) -> None:
-        """Invariant: any two lines give a pair, the password to the letter; never an exception."""
-        dialogue = LoginPrompt()
-        self.assertIsNone(dialogue.take(name))
-        pair = dialogue.take(password)
+        """Invariant: any two lines are tried, the password to the letter; never an exception."""
+        self.enter(Login.REQUIRED)
+        self.login_session.take(name)
+        self.assertEqual(self.listener_auth.tried, [])
+        self.login_session.take(password)
 
-        assert pair is not None
-        self.assertEqual(pair[1], password.removesuffix(b"\r"))
+        (tried,) = self.listener_auth.tried
+        self.assertEqual(tried.password, password.removesuffix(b"\r"))

@@ -23,8 +23,8 @@ from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.ssh.connection import TRANSITIONS, Event, State
 from cmdserver.frontends.ssh.front_end import NOT_NOW, SSHFrontEnd
 from cmdserver.limits.source_penalties import Offence
-from cmdserver.net.lingering import LINGER_SECONDS
 from cmdserver.net.proxied_endpoint import ProxyItself
+from cmdserver.net.tcp import LINGER_SECONDS
 from cmdserver.sshtransport.encoding import string, uint32
 from tests.doubles import LAW, FakeLoginLimit
 from tests.frontends.ssh.doubles import ADA, CLOSE, DATA, OPEN, OPENED, REQUEST, pty

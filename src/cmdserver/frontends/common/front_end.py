@@ -1,7 +1,9 @@
 """Accept connections for one listener, or say why not; what every protocol does in the same way."""
 
+import os
 from typing import Any
 
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -10,9 +12,10 @@ from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Busy, Refusal, Throttled
 from cmdserver.frontends.common.interface import CertificateOf, FrontEndContext
+from cmdserver.frontends.common.interpreter import Interpreter
 from cmdserver.net.connection_table import Connections
-from cmdserver.net.lingering import LINGER_SECONDS
-from cmdserver.net.listener import charged_source_of, source_of
+from cmdserver.net.listener import charged_source_of, endpoint_of, source_of
+from cmdserver.net.tcp import LINGER_SECONDS
 
 #: Clients that are turned away and told so, at once: over TLS it takes a handshake, and clients take their time. The
 #: rest are closed without a word.
@@ -38,6 +41,7 @@ class FrontEnd(Factory):
         self.listener_auth = listener_auth
         self.context = context
         self.certificate_of = certificate_of
+        self.interpreter = Interpreter(context.dispatcher)
         self.connections: Connections[Any] = Connections(
             listener_auth.name, context.connection_limit, context.liveness, context.clock
         )
@@ -64,7 +68,15 @@ class FrontEnd(Factory):
         """End every connection, those with a request under way as soon as it is answered; take no new requests."""
         self.connections.close_when_idle()
 
-    # What differs
+    def example_command(self, address: IAddress, command: str) -> str:
+        """Return what a person would type to run a command through this listener."""
+        over_tcp, over_unix = self.examples
+        if isinstance(address, IPv4Address | IPv6Address):
+            host, _, port = endpoint_of(address, " ").partition(" ")
+            return over_tcp.format(endpoint=endpoint_of(address), host=host, port=port, command=command)
+        return over_unix.format(path=os.fsdecode(getattr(address, "name", b"") or b""), command=command)
+
+    # For subclasses
 
     def connect(self, source: str, pending_login: PendingLogin) -> Protocol:
         """Make the protocol of a connection that is counted.
@@ -79,8 +91,13 @@ class FrontEnd(Factory):
         """Say what a client is told for whom there is no room."""
         raise NotImplementedError
 
-    def example_command(self, address: IAddress, command: str) -> str:
-        """Say what a person would type to run a command through this listener."""
+    @property
+    def examples(self) -> tuple[str, str]:
+        """What a person types to run a command through the listener.
+
+        Over TCP, with ``host``, ``port``, ``endpoint`` and ``command`` to be filled in; and over a UNIX socket, with
+        ``path`` and ``command``.
+        """
         raise NotImplementedError
 
 

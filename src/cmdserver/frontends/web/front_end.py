@@ -1,12 +1,10 @@
 """The factory of web connections: requests to the site, and what must be known of bytes that are no request."""
 
-import os
 import socket
 from collections.abc import Callable
 from http import HTTPStatus
 
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
+from twisted.internet.interfaces import IProtocolNegotiationFactory
 from twisted.internet.protocol import Protocol
 from twisted.web.http import H2_ENABLED, datetimeToString
 from zope.interface import implementer
@@ -29,7 +27,6 @@ from cmdserver.frontends.web.options import WebOptions
 from cmdserver.frontends.web.pages import static
 from cmdserver.frontends.web.resources import Branch, Healthy, Index, Metrics, Nothing, OpenAPI, Root, Static, Unasked
 from cmdserver.frontends.web.site import Site
-from cmdserver.net.listener import endpoint_of
 
 
 @implementer(IProtocolNegotiationFactory)
@@ -83,13 +80,14 @@ class WebFrontEnd(FrontEnd):
 
     # FrontEnd
 
-    def example_command(self, address: IAddress, command: str) -> str:
+    @property
+    def examples(self) -> tuple[str, str]:
         """See `FrontEnd`."""
-        scheme, insecure = ("https", " --insecure") if self.certificate_of is not None else ("http", "")
-        if isinstance(address, IPv4Address | IPv6Address):
-            return f"curl{insecure} {scheme}://{endpoint_of(address)}/{command}"
-        path = os.fsdecode(getattr(address, "name", b"") or b"")
-        return f"curl{insecure} --unix-socket {path} {scheme}://localhost/{command}"
+        curl, scheme = ("curl", "http") if self.certificate_of is None else ("curl --insecure", "https")
+        return (
+            f"{curl} {scheme}://{{endpoint}}/{{command}}",
+            f"{curl} --unix-socket {{path}} {scheme}://localhost/{{command}}",
+        )
 
     # As seen by connections
 

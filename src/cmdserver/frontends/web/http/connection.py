@@ -26,7 +26,7 @@ from cmdserver.frontends.web.http.channel import Channel
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.connection_table import Connections
-from cmdserver.net.lingering import LINGER_SECONDS
+from cmdserver.net.tcp import LINGER_SECONDS
 
 #: And how much.
 LINGER_BYTES: Final = 1 << 20

@@ -325,7 +325,7 @@ class RunnerContract(TestCase):
 
     def starts(self, command: Command) -> IReactorProcess:
         """Choose what starts a command, by its name."""
-        return by_name(self.spawner, command)
+        return by_name(self.spawner.start, command)
 
     def begin(self, granted: Grant, clock: Any = None) -> Begun:
         """Run."""
@@ -686,7 +686,7 @@ class RunnerContract(TestCase):
     async def test_idle_is_when_nothing_is_under_way(self) -> None:
         """Whoever waits for the runner to be idle waits for the last process; and ends all by asking once."""
         granted = grant(argv=("/bin/sleep", "60"))
-        runs = Runner(by_name(self.spawner, granted.command), self.clock)
+        runs = Runner(by_name(self.spawner.start, granted.command), self.clock)
         sinks = [self.make_sink(), self.make_sink()]
         executions = [runs.run(granted, sink) for sink in sinks]
         idle = runs.wait_idle()

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorProcess
 from twisted.internet.task import Clock
@@ -21,13 +21,13 @@ from zope.interface import implementer
 
 from cmdserver.core.errors import AuditError, Code
 from cmdserver.core.events import Event, EventLog, Requested, Started
-from cmdserver.core.model import Answer, Caller, Command, Grant, ProcessResult, Producer, Role, Stream
+from cmdserver.core.model import Answer, Caller, Command, Grant, ProcessResult, Producer, Role, Sink, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
 from cmdserver.dispatch.request_log import RequestLog
 from cmdserver.dispatch.requests import Job
 from cmdserver.dispatch.scheduler import Scheduler
-from cmdserver.execution.local_backend import LocalBackend
+from cmdserver.execution.local_backend import LocalBackend, Start
 from cmdserver.execution.posix import ProcessGroup
 from cmdserver.execution.posix_spawn import signal_or_log
 from cmdserver.execution.runner import Runner
@@ -302,10 +302,10 @@ def fake_host(test: SynchronousTestCase) -> FakeSpawner:
     return spawner
 
 
-def by_name(spawner: IReactorProcess, *commands: Command) -> LocalBackend:
+def by_name(start: Start, *commands: Command) -> LocalBackend:
     """Make what starts commands by their names, and these are all that there are."""
     table = {each.name: each for each in commands}
-    return LocalBackend(spawner, lambda: table)
+    return LocalBackend(start, lambda: table)
 
 
 class RecordingSink:
@@ -352,6 +352,13 @@ class RecordingSink:
         """Be ready for more."""
         assert self.producer is not None
         self.producer.resumeProducing()
+
+
+def run_words(
+    dispatcher: Dispatcher, caller: Caller, words: Sequence[str], sink: Sink | None = None
+) -> Deferred[Answer]:
+    """Authorize and run, as a front end does; what is raised becomes the Deferred's."""
+    return maybeDeferred(lambda: dispatcher.run(dispatcher.authorize(caller, words), sink))
 
 
 class MemoryLedger:
@@ -421,7 +428,11 @@ class Composition:
         self.happened: list[str] = []
         self.spawner = fake_host(test)
         self.clock = self.spawner.clock
-        self.runner = Runner(by_name(self.spawner, *(commands or (command(),))), self.clock)
+
+        def start(*arguments: Any) -> IProcessTransport:
+            return self.spawner.spawnProcess(*arguments)  # looked up now: a test may have put another in its place
+
+        self.runner = Runner(by_name(start, *(commands or (command(),))), self.clock)
         self.ledger = MemoryLedger(self.happened)
         self.connection_limit = ConnectionLimit(100, 100)
         self.throttle = Throttle(per_minute)
@@ -443,7 +454,7 @@ class Composition:
 
     def ask(self, caller: Caller = STRANGER, name: str = "uptime", sink: RecordingSink | None = None) -> "Asked":
         """Ask for a command."""
-        return Asked(self.dispatcher.ask(caller, [name], sink), self.happened)
+        return Asked(run_words(self.dispatcher, caller, [name], sink), self.happened)
 
     @property
     def outcomes(self) -> list[Code]:

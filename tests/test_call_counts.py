@@ -14,6 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 import cmdserver
 from cmdserver.execution.pipes import Piped
 from tests.frontends.line.doubles import LineHouse
+from tests.frontends.ssh.doubles import Client as SSHClient
+from tests.frontends.web.doubles import WebHouse
 from tests.running_doubles import command
 
 SOURCE = str(Path(cmdserver.__file__).parent)
@@ -101,4 +103,31 @@ class ChunkTests(SynchronousTestCase):
         """Likewise."""
         names = self.calls(share=True)
 
+        self.assertLessEqual(len(names), 8, names)
+
+
+class RequestTests(SynchronousTestCase):
+    """A request of the web, from its last byte to the dispatcher's decision."""
+
+    def test_a_request_is_authorized(self) -> None:
+        """In at most twelve calls."""
+        composition = WebHouse(self)
+        composition.ask_for("/uptime")
+        with counting() as names:
+            composition.ask_for("/uptime")
+
+        complete = names.index("request.WebRequest.requestReceived")
+        self.assertLessEqual(names.index("dispatcher.Dispatcher.authorize") - complete, 12, names[complete:])
+
+    def test_a_chunk_over_ssh(self) -> None:
+        """From the process's protocol to the SSH transport in at most eight calls."""
+        client = SSHClient(self)
+        session = client.asks("uptime")
+        process = client.composition.spawner.last
+        process.says(b"one\n")
+        client.connection.when_sent = lambda: sys.setprofile(None)
+        with counting() as names:
+            process.says(b"two\n")
+
+        self.assertEqual(session.stdout, b"one\ntwo\n")
         self.assertLessEqual(len(names), 8, names)

@@ -29,7 +29,7 @@ from cmdserver.core.model import Caller, Command, Role, Rule, Stranger
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
 from tests.doubles import a_caller
-from tests.running_doubles import EVERYTHING, STRANGER, Asked, Composition, RecordingSink, command, user
+from tests.running_doubles import EVERYTHING, STRANGER, Asked, Composition, RecordingSink, command, run_words, user
 
 ADA, GUY = user("ada"), user("guy")
 COMMANDS = (
@@ -75,12 +75,10 @@ class WhoeverAsksTests(DispatcherTestCase):
         ask = self.dispatcher
         return {
             "authorize": lambda: ask.authorize(somebody, ["uptime"]),
-            "ask": lambda: ask.ask(somebody, ["uptime"]),
             "help": lambda: ask.help(somebody),
             "help of one": lambda: ask.help(somebody, "uptime"),
             "explain": lambda: ask.explain(somebody, ["uptime"]),
             "go_on": lambda: ask.go_on(somebody, ["uptime"]),
-            "peek": lambda: ask.peek(somebody, "uptime"),
             "names": lambda: ask.names(somebody),
             "whoami": lambda: ask.whoami(somebody),
             "who": lambda: ask.who(somebody),
@@ -108,10 +106,7 @@ class WhoeverAsksTests(DispatcherTestCase):
         self.dispatcher.reconfigure(Policy(COMMANDS, EVERYTHING, ["tcp:2023"]))
         anonymous = Caller(name=None, protocol="line", source="192.0.2.1", method="none", listener="tcp:2023")
         asked = self.asked(anonymous)
-        self.assertIsNone(asked.pop("peek")())
         self.assertEqual(asked.pop("names")(), frozenset())
-        self.assertIsInstance(self.failureResultOf(self.dispatcher.ask(anonymous, ["uptime"])).value, LoginRequired)
-        del asked["ask"]
         for name, query in asked.items():
             self.assertIsInstance(self.consult(query), LoginRequired, name)
         self.assertEqual(self.composition.spawner.processes, [])
@@ -144,7 +139,7 @@ class WhoeverAsksTests(DispatcherTestCase):
     def test_forced_words(self) -> None:
         """What a key is good for is asked, whatever else is; in `explain` too."""
         forced = replace(ADA, forced_words=("df",))
-        asked = Asked(self.dispatcher.ask(forced, ["reboot", "now"]), self.composition.happened)
+        asked = Asked(run_words(self.dispatcher, forced, ["reboot", "now"]), self.composition.happened)
         self.composition.spawner.last.ends()
         grant, _ = self.dispatcher.explain(forced, ["reboot"])
 
@@ -153,7 +148,7 @@ class WhoeverAsksTests(DispatcherTestCase):
     def test_forced_words_that_are_none(self) -> None:
         """They do not give the rest away."""
         with self.assertRaises(IndexError):
-            self.dispatcher.ask(replace(ADA, forced_words=()), ["reboot"])
+            self.dispatcher.authorize(replace(ADA, forced_words=()), ["reboot"])
         self.assertEqual(self.composition.spawner.processes, [])
 
     def test_credentials_good_for_some_commands(self) -> None:
@@ -162,7 +157,6 @@ class WhoeverAsksTests(DispatcherTestCase):
         self.assertIsInstance(self.ask(ada, "uptime").error, Denied)
         self.assertIsInstance(self.consult(lambda: self.dispatcher.explain(ada, ["uptime"])), Denied)
         self.assertIsInstance(self.consult(lambda: self.dispatcher.help(ada, "uptime")), Denied)
-        self.assertIsNone(self.dispatcher.peek(ada, "uptime"))
         self.assertEqual(self.dispatcher.names(ada), frozenset({"df"}))
         self.assertEqual([each.name for each in self.dispatcher.help(ada)], ["df"])
         self.assertEqual(self.composition.spawner.processes, [])
@@ -279,7 +273,7 @@ class RefusalTests(DispatcherTestCase):
 
     def test_a_refusal_is_written_as_it_was_asked(self) -> None:
         """The audit line of a refusal has the words that were sent, and no end of a process."""
-        self.dispatcher.ask(GUY, ["reboot", "now", "\n"]).addErrback(lambda _: None)
+        run_words(self.dispatcher, GUY, ["reboot", "now", "\n"]).addErrback(lambda _: None)
 
         (event,) = self.composition.ledger.requests
         self.assertEqual((event.command, event.arguments), ("reboot", ("now", "\n")))
@@ -287,10 +281,19 @@ class RefusalTests(DispatcherTestCase):
 
     def test_arguments_are_refused(self) -> None:
         """A command that takes no arguments is not run with any."""
-        failure = self.failureResultOf(self.dispatcher.ask(ADA, ["uptime", "-p"]))
+        failure = self.failureResultOf(run_words(self.dispatcher, ADA, ["uptime", "-p"]))
 
         self.assertIsInstance(failure.value, BadArgument)
         self.assertEqual(self.composition.spawner.processes, [])
+
+    def test_how_to_ask_can_be_told_in_spite_of_wrong_arguments(self) -> None:
+        """Whoever may have a command may see how it is asked for; it is not run for that."""
+        request = self.dispatcher.authorize(ADA, ["uptime", "-p"])
+
+        self.assertEqual(self.dispatcher.describe(request).name, "uptime")
+        self.assertIsInstance(request.mistake, BadArgument)
+        with self.assertRaises(Denied):
+            self.dispatcher.authorize(GUY, ["reboot", "now"])
 
     def test_a_full_line_is_busy(self) -> None:
         """Who finds no room is told how long to wait, and that is written."""
@@ -946,7 +949,7 @@ class ReentrancyTests(DispatcherTestCase):
         deferreds: list[Deferred[Any]] = []
 
         def ask() -> None:
-            deferreds.append(self.dispatcher.ask(ADA, ["df"]).addCallback(told))
+            deferreds.append(run_words(self.dispatcher, ADA, ["df"]).addCallback(told))
 
         def told(answer: Any) -> None:
             said.append(answer.finished.stdout)

@@ -63,7 +63,6 @@ class PolicyTests(unittest.TestCase):
         anonymous = a_caller(listener="tcp:2023")
         self.assertEqual((), policy.roles_of(anonymous))
         self.assertEqual((), policy.allowed(anonymous))
-        self.assertIsNone(policy.find(anonymous, "df"))
         self.assertIsInstance(self.refusal(anonymous, ["df"], policy), LoginRequired)
         self.assertIsInstance(self.refusal(anonymous, ["nothing"], policy), LoginRequired)
         with self.assertRaises(LoginRequired):
@@ -72,7 +71,6 @@ class PolicyTests(unittest.TestCase):
         for caller in (a_caller(listener="tcp:2022"), a_caller("eve", listener="tcp:2023")):
             policy.admit(caller)
             self.assertEqual(_COMMANDS[1], policy.require(caller, ["df"]).command)
-            self.assertEqual(_COMMANDS[1], policy.find(caller, "df"))
 
     def test_credentials_good_for_some_commands(self) -> None:
         """Of what the roles include, only those that the credentials are good for; and nothing that they do not."""
@@ -81,8 +79,6 @@ class PolicyTests(unittest.TestCase):
         for caller in (bob, ann):
             self.assertEqual(["df"], self.names(caller))
             self.assertEqual(_COMMANDS[1], self.policy.require(caller, ["df"]).command)
-            self.assertEqual(_COMMANDS[1], self.policy.find(caller, "df"))
-            self.assertIsNone(self.policy.find(caller, "reboot" if caller is ann else "uptime"))
         error = self.refusal(bob, ["uptime"])
         self.assertIsInstance(error, Denied)
         self.assertEqual("the token that you have logged in with is not good for uptime", str(error))
@@ -96,14 +92,7 @@ class PolicyTests(unittest.TestCase):
         """An empty list is a list."""
         bob = a_caller("bob", commands=frozenset())
         self.assertEqual([], self.names(bob))
-        self.assertIsNone(self.policy.find(bob, "df"))
         self.assertIsInstance(self.refusal(bob, ["df"]), Denied)
-
-    def test_find(self) -> None:
-        """What is found is what would be granted."""
-        self.assertEqual(_COMMANDS[1], self.policy.find(a_caller(), "df"))
-        self.assertIsNone(self.policy.find(a_caller(), "reboot"))
-        self.assertIsNone(self.policy.find(a_caller("bob"), "nothing"))
 
     def test_nothing_is_allowed_by_default(self) -> None:
         """Without roles nobody may run anything."""

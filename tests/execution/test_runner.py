@@ -101,7 +101,7 @@ class ExecutionTests(SynchronousTestCase):
     def run_it(self, *, is_streamed: bool = False, **differences: Any) -> tuple[ProcessRun, FakeProcess]:
         """Start a command with a limit of 10 s."""
         granted = grant(**{"timeout_seconds": 10.0, **differences})
-        self.runner = Runner(by_name(self.host, granted.command), self.clock)
+        self.runner = Runner(by_name(self.host.spawnProcess, granted.command), self.clock)
         execution = self.runner.run(granted, self.sink if is_streamed else None)
         return execution, self.host.last
 

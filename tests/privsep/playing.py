@@ -146,7 +146,7 @@ class Played:
         return reports
 
     def run(self, name: str, *arguments: str) -> tuple[bytes, Report]:
-        """CommandProcess a command to its end; return its standard output, and the last that was said of it."""
+        """Run a command to its end; return its standard output, and the last that was said of it."""
         run_id = self.start(name, *arguments)
         pipes: list[int] = []
         try:

@@ -10,7 +10,7 @@ import socket
 import sys
 from typing import Any
 
-from cmdserver.files.credential_files import Credentials
+from cmdserver.files.credential_files import CredentialDirectory
 from cmdserver.privsep import __main__ as runner
 from cmdserver.privsep import linux
 from cmdserver.privsep.channel import Channel
@@ -56,7 +56,7 @@ def main(descriptor: int, family: int) -> None:
     runs = ProcessTable(Launcher(), ProcessTags(family), channel.post)
     allow_list: Any = _AllowList(commands)
     others: Any = _NoStandby()
-    server = Server(channel, runs, allow_list, Credentials(""), others, runner._deaths())
+    server = Server(channel, runs, allow_list, CredentialDirectory(""), others, runner._deaths())
     try:
         server.serve()
     except Forked:

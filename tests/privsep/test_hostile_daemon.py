@@ -134,6 +134,7 @@ def test_an_id_is_good_once(runner: Played) -> None:
     """Ids that were given, or that lie before one that was, start nothing; the greatest that there is ends nothing."""
     for run_id in (5, 5, 4, 0, 5):
         runner.send(Start(0, run_id, "word", ()))
+    assert isinstance(runner.hear_of(5)[-1], Ran | Exited)
     runner.last_id = 5
     assert runner.works()
     assert [each for each in _hear_all(runner) if isinstance(each, Ran | Started | Refused)] == []

@@ -105,7 +105,7 @@ class Composition:
         self.audit = AuditFile(self.audit_path(configuration), open_audit)
         self._events = EventLog(self.audit)
         self.limiters = _make_limiters(configuration, reactor)
-        self.runner = Runner(remote or LocalBackend(Spawner(reactor, inherited), lambda: self._commands), reactor)
+        self.runner = Runner(remote or LocalBackend(Spawner(reactor, inherited).start, lambda: self._commands), reactor)
         log = RequestLog(self._events, time.time)
         self._scheduler = Scheduler(self.limiters.runs, self.runner, reactor, log)
         self.dispatcher = Dispatcher(

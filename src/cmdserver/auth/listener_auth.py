@@ -39,7 +39,7 @@ class ListenerAuth:
 
     def anonymous(self, source: str) -> Caller:
         """Make a caller of a client that was asked nothing; raises `LoginRequired` where it has to log in."""
-        return callers.anonymous(self._arrival(source), self.login)
+        return callers.anonymous(Arrival(self.name, source, self.place), self.login)
 
     def log_in(self, source: str, credentials: Credentials) -> Deferred[Caller]:
         """See `Authenticator.log_in`."""

@@ -57,7 +57,8 @@ class Dispatcher:
     def authorize(self, caller: Caller, words: Sequence[str]) -> Request:
         """Decide whether a caller may run a command: counted, and a refusal is written down.
 
-        What was granted is to be given to `run`, `describe` or `reject`, once.
+        What was granted is to be given to `run`, `describe` or `reject`, once. Arguments that the command does not take
+        are refused by `run`: whoever may have the command may be shown how it is asked for.
 
         Args:
             caller: Who asks.
@@ -70,7 +71,10 @@ class Dispatcher:
         words = _words_of(caller, words)
         try:
             self._count(caller)
-            return Request(request_id, caller, words, self._policy.require(caller, words))
+            try:
+                return Request(request_id, caller, words, self._policy.require(caller, words))
+            except BadArgument as mistake:
+                return Request(request_id, caller, words, self._policy.require(caller, words[:1]), mistake)
         except Refusal as refusal:
             raise self._log.refused(request_id, caller, words[0], tuple(words[1:]), refusal) from None
 
@@ -87,6 +91,8 @@ class Dispatcher:
         """
         request.sink = sink
         try:
+            if request.mistake is not None:
+                raise request.mistake
             self._scheduler.enter(request)
         except Refusal as refusal:
             return fail(self.reject(request, refusal))
@@ -102,22 +108,14 @@ class Dispatcher:
         """Write down that what was granted is not run after all; return what to tell the caller."""
         return self._log.refused(request.id, request.caller, request.words[0], tuple(request.words[1:]), refusal)
 
-    def ask(self, caller: Caller, words: Sequence[str], sink: Sink | None = None) -> Deferred[Answer]:
-        """Do both, `authorize` and `run`."""
-        try:
-            request = self.authorize(caller, words)
-        except RequestError as error:
-            return fail(error)
-        return self.run(request, sink)
-
     def help(self, caller: Caller, name: str | None = None) -> tuple[Command, ...]:
-        """Tell what this caller may run, by name; or tell of one command, refusing what `ask` would refuse."""
+        """Tell what this caller may run, by name; or tell of one command, refusing what `authorize` would refuse."""
         if name is None:
             return self._consult(caller, "help", (), lambda: self._policy.allowed(caller))
         return self._consult(caller, "help", (name,), lambda: (self._policy.require(caller, [name]).command,))
 
     def explain(self, caller: Caller, words: Sequence[str]) -> tuple[Grant, Rule]:
-        """Tell what `ask` would run, and by which rule, without running it; refuse what `ask` would refuse."""
+        """Tell what would be run, and by which rule, without running it; refuse what `run` would refuse."""
 
         def explanation() -> tuple[Grant, Rule]:
             if not words:
@@ -127,13 +125,6 @@ class Dispatcher:
             return grant, self._policy.rule_for(caller, grant.command)
 
         return self._consult(caller, "explain", tuple(words), explanation)
-
-    def peek(self, caller: Caller, name: str) -> Command | None:
-        """Look at what `ask` would run, for a listener that asks for it in different ways; None if it would refuse.
-
-        Neither counted nor written down, so nothing of it may be told to anybody before one of the others was asked.
-        """
-        return self._policy.find(caller, name)
 
     def go_on(self, caller: Caller, words: Sequence[str]) -> None:
         """Let a caller go on hearing what it has asked for before.

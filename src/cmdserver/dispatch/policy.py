@@ -90,10 +90,6 @@ class Policy:
         if not self._is_permitted(caller, name):
             raise self._refusal(caller, name)
 
-    def find(self, caller: Caller, name: str) -> Command | None:
-        """Look for a command that `require` would grant without arguments; None if it would refuse."""
-        return self._commands.get(name) if self._is_permitted(caller, name) else None
-
     def rule_for(self, caller: Caller, command: Command) -> Rule:
         """Why the caller may run a command that `require` granted: the first rule that says so."""
         return self._rules_for(caller)[command.name]

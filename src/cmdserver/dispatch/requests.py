@@ -4,6 +4,7 @@ from collections.abc import Hashable, Sequence
 
 from twisted.internet.defer import Deferred
 
+from cmdserver.core.errors import BadArgument
 from cmdserver.core.model import Answer, Caller, Command, Grant, Sink
 from cmdserver.dispatch.broadcast import Broadcast, Subscriber
 from cmdserver.dispatch.coalescing import Group
@@ -19,15 +20,24 @@ class Request:
         caller: Who asks.
         words: What they asked for, as the policy was asked.
         grant: What may be run.
+        mistake: What is wrong with the arguments, if anything is; then it is not run.
     """
 
-    __slots__ = ("answered", "caller", "grant", "id", "job", "sink", "subscriber", "words")
+    __slots__ = ("answered", "caller", "grant", "id", "job", "mistake", "sink", "subscriber", "words")
 
-    def __init__(self, request_id: str, caller: Caller, words: Sequence[str], grant: Grant) -> None:
+    def __init__(
+        self,
+        request_id: str,
+        caller: Caller,
+        words: Sequence[str],
+        grant: Grant,
+        mistake: BadArgument | None = None,
+    ) -> None:
         self.id = request_id
         self.caller = caller
         self.words = words
         self.grant = grant
+        self.mistake = mistake
         #: Where output goes as it comes; None to have it in the answer.
         self.sink: Sink | None = None
         #: Its place in the output of a shared run.

@@ -1,15 +1,13 @@
-"""Start commands in the daemon itself: for where there is to be no runner process (``[runner] process = false``).
-
-Rule of this file: it is asked for names, like the runner process, and knows what they stand for.
-"""
+"""Starts commands in the daemon itself: where there is to be no runner process (``[runner] process = false``)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorProcess
 from zope.interface import implementer
 
 from cmdserver.core.model import Command
+
+Start = Callable[[IProcessProtocol, str, Sequence[str | bytes], Mapping[str, str]], IProcessTransport]
 
 
 @implementer(IReactorProcess)
@@ -17,12 +15,12 @@ class LocalBackend:
     """An `IReactorProcess` whose executables are names of the allow-list.
 
     Args:
-        spawner: Starts processes by path.
+        start: Starts a process, of a protocol, a path, arguments with the name before them, and an environment.
         commands: The allow-list as it is now, by name.
     """
 
-    def __init__(self, spawner: IReactorProcess, commands: Callable[[], Mapping[str, Command]]) -> None:
-        self._spawner = spawner
+    def __init__(self, start: Start, commands: Callable[[], Mapping[str, Command]]) -> None:
+        self._start = start
         self._commands = commands
 
     def spawnProcess(
@@ -44,8 +42,8 @@ class LocalBackend:
             OSError: The process cannot be started.
         """
         command = self._commands()[str(executable)]
-        argv: list[Any] = [*_wrapped(command), *args[1:]]
-        return self._spawner.spawnProcess(processProtocol, argv[0], argv, dict(command.environment))
+        wrapped = _wrapped(command)
+        return self._start(processProtocol, wrapped[0], [*wrapped, *args[1:]], dict(command.environment))
 
 
 def _wrapped(command: Command) -> tuple[str, ...]:

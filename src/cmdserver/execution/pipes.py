@@ -1,8 +1,4 @@
-"""The output of a process as it comes through its pipes, and the end of both: a transport without the process.
-
-What is the same whoever has started the process, we or the runner process. Rule of this file: it knows no process ids
-and no signals.
-"""
+"""The pipes of a process's output, whoever has started it: the daemon or the runner process."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -22,7 +18,7 @@ _CLOSED = ConnectionDone()
 
 @implementer(IProcessTransport)
 class Piped:
-    """A process, as its protocol sees it, of which only the output is here.
+    """A process transport, but for what takes the process itself: subclasses signal it, and say when it has exited.
 
     Args:
         reactor: Watches the pipes.
@@ -31,7 +27,7 @@ class Piped:
 
     def __init__(self, reactor: Any, protocol: IProcessProtocol) -> None:
         self._reactor = reactor
-        #: None when it has been told everything: to let go of it saves the garbage collector a cycle a command.
+        #: None when it has been told everything, so that no reference cycle is left of a command.
         self.protocol: IProcessProtocol | None = protocol
         #: The ends that we read, by the number that the other end has in the process.
         self.pipes: dict[int, _Pipe] = {}
@@ -59,7 +55,7 @@ class Piped:
                 pipe.connectionLost(None)
 
     def exited(self, reason: Failure) -> None:
-        """The process is dead."""
+        """Note that the process has exited."""
         self._reason = reason
         if self.protocol is not None:
             self.protocol.processExited(reason)
@@ -73,7 +69,7 @@ class Piped:
     # As the pipes call it
 
     def closed(self, number: int) -> None:
-        """No more output on one of the pipes."""
+        """Note that one of the pipes is closed."""
         del self.pipes[number]
         if self.protocol is not None:
             self.protocol.childConnectionLost(number)
@@ -135,23 +131,15 @@ class Piped:
         self.writeToChild(0, b"".join(iovec))
 
     def getPeer(self) -> IAddress:
-        """Say whom we read from."""
+        """Return the address of a pipe."""
         return PipeAddress()
 
     def getHost(self) -> IAddress:
-        """Say the same: a pipe has no other address."""
+        """Return the same: a pipe has no other address."""
         return PipeAddress()
 
     def signalProcess(self, signalID: str | int) -> None:
-        """Signal the process; for those who know it to say how."""
-        raise NotImplementedError
-
-    def signal_group(self, number: int) -> None:
-        """Signal everybody who is left of what the process has started; harmless if nobody is."""
-        raise NotImplementedError
-
-    def look_at_group(self) -> None:
-        """Take note of it if nobody is left, so that nobody else is signalled."""
+        """Signal the process; for subclasses."""
         raise NotImplementedError
 
 
@@ -190,7 +178,7 @@ class _Pipe:
         return None
 
     def connectionLost(self, reason: Failure | None) -> None:  # noqa: ARG002 - the reactor has one
-        """The other end, or we, have closed it."""
+        """Close our end: the other one is closed, or we want no more."""
         if self._descriptor != -1:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
@@ -198,7 +186,7 @@ class _Pipe:
 
 
 def reason_of(status: int) -> ProcessDone | ProcessTerminated:
-    """Put a wait status into Twisted's words."""
+    """Make Twisted's exception of a wait status."""
     code = os.waitstatus_to_exitcode(status)
     if code == 0:
         return ProcessDone(status)

@@ -15,10 +15,9 @@ from typing import Any, cast
 
 from twisted.internet import process
 from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorFDSet, IReactorProcess
+from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorFDSet
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from cmdserver.execution.pipes import Piped, reason_of
 from cmdserver.execution.posix import ProcessGroup, ignored_signals, open_null, output_pipes, spawn
@@ -26,9 +25,8 @@ from cmdserver.execution.posix import ProcessGroup, ignored_signals, open_null, 
 _log = Logger()
 
 
-@implementer(IReactorProcess)
 class Spawner:
-    """An `IReactorProcess` whose children get /dev/null as standard input and two pipes.
+    """Starts processes that get /dev/null as standard input and two pipes.
 
     Args:
         reactor: Watches the pipes, and calls Twisted's reaper when a child has died.
@@ -41,34 +39,25 @@ class Spawner:
         self._null = open_null()
         self._ignored = ignored_signals()
 
-    def spawnProcess(
+    def start(
         self,
-        processProtocol: IProcessProtocol,
-        executable: bytes | str,
-        args: Sequence[bytes | str] = (),
-        env: Mapping[Any, Any] | None = None,
-        path: bytes | str | None = None,
-        uid: int | None = None,
-        gid: int | None = None,
-        usePTY: bool | tuple[Any, ...] = False,  # noqa: FBT001, FBT002 - IReactorProcess has it so
-        childFDs: Mapping[int, int | str] | None = None,
+        protocol: IProcessProtocol,
+        path: str,
+        argv: Sequence[str | bytes],
+        environment: Mapping[str, str],
     ) -> IProcessTransport:
-        """Start ``args`` with exactly the environment ``env``.
+        """Start a program with exactly this environment.
 
         Raises:
             OSError: At once, whatever the kernel said: no such file, no permission, too many processes or descriptors.
-            ValueError: For a directory, user, terminal or descriptors: those would need a fork.
         """
-        if path is not None or uid is not None or gid is not None or usePTY or childFDs is not None:
-            message = "a directory, a user, a terminal or descriptors need a fork, and the daemon is never forked"
-            raise ValueError(message)
         with output_pipes() as pipes:
             descriptors = {0: self._null, 1: pipes.stdout_end, 2: pipes.stderr_end}
-            pid = spawn(executable, args, env or {}, descriptors, self._ignored)
+            pid = spawn(path, argv, environment, descriptors, self._ignored)
         if self._descriptor_limit is not None:
             with contextlib.suppress(OSError):  # it is gone already
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, self._descriptor_limit)
-        child = Child(self._reactor, processProtocol, pid)
+        child = Child(self._reactor, protocol, pid)
         child.begin({1: pipes.stdout, 2: pipes.stderr})
         return child
 
@@ -88,7 +77,7 @@ class Child(Piped):
         self._group = ProcessGroup(pid)
 
     def begin(self, pipes: Mapping[int, int]) -> None:
-        """Introduce ourselves to the protocol, and begin to read and to wait."""
+        """Connect the protocol, and begin to read and to wait."""
         self.open(pipes)
         if self.protocol is not None:
             self.protocol.makeConnection(self)
@@ -104,12 +93,12 @@ class Child(Piped):
             self.processEnded(status)
 
     def processEnded(self, status: int) -> None:
-        """It is, and has been reaped."""
+        """Note that the process is dead, and has been reaped."""
         self.pid = None
         self.exited(Failure(reason_of(status)))
 
     def closed(self, number: int) -> None:
-        """No more output on one of the pipes."""
+        """Note that one of the pipes is closed."""
         super().closed(number)
         if not self.pipes and self.pid is not None:
             self.reapProcess()  # the signal may come later, and then finds nothing to do
@@ -129,7 +118,7 @@ class Child(Piped):
         signal_or_log(self._group, number)
 
     def look_at_group(self) -> None:
-        """Take note of it if nobody is left in the group: its number may be another's then."""
+        """Note whether nobody is left in the group: its number may be another's then."""
         self._group.look()
 
 

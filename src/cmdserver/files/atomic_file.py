@@ -1,8 +1,9 @@
-"""Changing a file whole or not at all, one writer at a time.
+"""Replaces a file atomically, with one writer at a time.
 
 Whenever a writer is killed, the file is the old one or the new one; what it had begun is a hidden file beside it, which
-the next writer overwrites. The lock is the kernel's: it ends with whoever holds it, so none can be left behind.
-Rule of this file: every change is made while `locked`.
+the next writer overwrites. The lock is the kernel's: it ends with its holder, so none can be left behind.
+
+Rule: every change is made while `locked`.
 """
 
 import contextlib
@@ -19,14 +20,14 @@ _RETRY_SECONDS = 0.01
 
 @contextlib.contextmanager
 def locked(directory: Path, wait_seconds: float) -> Iterator[None]:
-    """Be the only one who changes files in a directory.
+    """Hold the lock of a directory, so that nobody else changes files in it.
 
     Args:
         directory: Where the files are.
-        wait_seconds: How long somebody else may take; a change takes milliseconds.
+        wait_seconds: For the lock; a change takes milliseconds.
 
     Raises:
-        TimeoutError: Somebody else did not let go.
+        TimeoutError: Somebody else has held it for that long.
         OSError: The lock file cannot be made.
     """
     path = directory / LOCK_NAME
@@ -96,7 +97,7 @@ def make_directory(path: Path) -> None:
 
 
 def _keep_names(directory: Path) -> None:
-    """Bring a directory's names to the disk: a file's own fsync does not."""
+    """Write a directory's names to the disk, which fsync of a file does not."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""Open credential files for the daemon that only root may read, as administrators make them.
+"""Opens credential files for the daemon that only root may read, as administrators make them.
 
-Rule of this file: it opens what has the name of a credential file, below the state directory, and nothing else; links
-are not followed.
+Rule: it opens what has the name of a credential file, below the state directory, and nothing else; links are not
+followed.
 """
 
 import errno
@@ -18,7 +18,7 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-class Credentials:
+class CredentialDirectory:
     """The credential files of one directory.
 
     Args:
@@ -41,7 +41,7 @@ class Credentials:
 
 
 def open_credential(name: str, directory: int | Path | None) -> int:
-    """Open a credential file; see `Credentials.open`.
+    """Open a credential file; see `CredentialDirectory.open`.
 
     Args:
         name: Of the file.

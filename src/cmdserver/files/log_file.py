@@ -1,4 +1,4 @@
-"""The daemon's log, if it is a file (``twistd --logfile``): twistd's, but opened as files of a daemon of root's are.
+"""The daemon's log, if it is a file (``twistd --logfile``): twistd's class, with files opened by `opening`.
 
 It is rotated as twistd's is: at a megabyte, and at SIGUSR1; and if somebody else has renamed it, as logrotate does,
 SIGUSR1 opens it anew.
@@ -48,13 +48,13 @@ class DaemonLog(LogFile):
         return self._may_rotate() and bool(super().shouldRotate())
 
     def reopen(self) -> None:
-        """Open it anew, and let go of the old one only when that has worked."""
+        """Open it anew, and close the old one when that has worked."""
         old = self._file
         self._openFile()
         old.close()
 
     def rotate_or_reopen(self) -> None:
-        """Do what SIGUSR1 asks for; if that does not work, say so in the one that stays in use."""
+        """Do what SIGUSR1 asks for; if that fails, log it to the file that stays in use."""
         try:
             if is_same_file(Path(self.path), self._file.fileno()) is False:
                 self.reopen()

@@ -1,4 +1,4 @@
-"""Open files for a daemon that is still root, and is to become somebody else: the audit file, the log, TLS's files.
+"""Opens files for a daemon that is still root, and is to become somebody else: the audit file, the log, TLS's files.
 
 Where the daemon's user may put a link, a pipe or a directory in a file's place, root would read or write what that user
 wants. So each file is opened as root only where nobody but root could have put it, and else as the daemon's user, who

@@ -1,6 +1,6 @@
-"""The pid file: ours and not twistd's, which takes any process for a daemon, and writes as root wherever it is told to.
+"""The pid file. Not twistd's, which takes any process for a daemon, and writes as root wherever it is told to.
 
-It is made, looked at and removed as root where only root may write, and elsewhere as the daemon's user.
+It is made, read and removed as root where only root may write, and elsewhere as the daemon's user.
 """
 
 import os
@@ -31,7 +31,7 @@ class PidFile:
         self._rights = rights
 
     def require_free(self) -> None:
-        """Make sure that no daemon runs that has this file; what a dead one has left is removed.
+        """Make sure that no daemon runs that has this file, and remove what a dead one has left.
 
         Raises:
             CannotStart: One does, or it is no pid file, or lies where we must not write.
@@ -67,7 +67,7 @@ class PidFile:
 
     @contextmanager
     def _place(self) -> Iterator[tuple[int, str]]:
-        """Go where it is, as who may work there."""
+        """Open its directory, as the user who may work there; yield that and its name there."""
         with self._rights.to_work_at(self.path), ExitStack() as stack:
             if os.geteuid() == 0:
                 directory, name, _ = stack.enter_context(safe_place(self.path))

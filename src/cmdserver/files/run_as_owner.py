@@ -1,9 +1,9 @@
-"""Doing what somebody else could do, when root does it.
+"""Acts for a while as another user, where root would be at that user's mercy.
 
-What root does in a directory that somebody else may write, they can turn against root: by a link in a file's place, by
-a directory that is another one a moment later. So root becomes them first, and is led nowhere that they could not go
-themselves; what is made there has the right owner by itself. Under systemd that may be a user without a name
-(``DynamicUser``), so nothing here asks for names.
+What root does in a directory that a user may write, that user can turn against root: by a link in a file's place, by a
+directory that is another one a moment later. As that user, root is led nowhere that the user could not go; what is made
+there has the right owner by itself. Under systemd that may be a user without a name (``DynamicUser``), so nothing here
+asks for names.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 @contextlib.contextmanager
 def acting_as(uid: int, gid: int) -> Iterator[None]:
-    """Have a user's rights for a while, with this group and no other; for root alone.
+    """Have a user's effective rights, with this group and no other; for root alone.
 
     Raises:
         OSError: The kernel refuses.
@@ -40,7 +40,7 @@ def acting_as(uid: int, gid: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def acting_as_root() -> Iterator[None]:
-    """Be root again for a while, within `acting_as`; changes nothing for who is not, or was never root."""
+    """Be root again, within `acting_as`; change nothing if we are, or never were."""
     user, group = os.geteuid(), os.getegid()
     if os.getuid() != 0 or user == 0:
         yield
@@ -56,7 +56,7 @@ def acting_as_root() -> Iterator[None]:
 
 @contextlib.contextmanager
 def as_owner_of(directory: Path) -> Iterator[Path]:
-    """Be the owner of a directory, if we are root and somebody else is; else change nothing.
+    """Act as the owner of a directory, if we are root and somebody else owns it; else change nothing.
 
     Args:
         directory: It must be there.
@@ -106,7 +106,7 @@ def open_credential_as_root(path: Path, directory: Path) -> int | None:
 
 
 class Rights:
-    """What a daemon may do until it has become another user: all of it, but as root only where nobody else may write.
+    """What a daemon may do until it has become another user: as root only where nobody else may write.
 
     Args:
         target_user: Whom it becomes; None if it stays who it is.
@@ -117,18 +117,18 @@ class Rights:
 
     @property
     def owners(self) -> frozenset[int]:
-        """Whose the daemon's files may be."""
+        """The users who may own the daemon's files."""
         uids = {os.getuid(), os.geteuid()}
         return frozenset(uids | {self.target_user.uid} if self.target_user is not None else uids)
 
     def as_target_user(self) -> AbstractContextManager[None]:
-        """Be the successor for a while."""
+        """Act as the target user."""
         if self.target_user is None or os.getuid() != 0:
             return contextlib.nullcontext()
         return acting_as(self.target_user.uid, self.target_user.gid)
 
     def to_work_at(self, path: Path) -> AbstractContextManager[None]:
-        """Be who may make, change and remove a file: root in a place that is root's alone, elsewhere the successor.
+        """Act as who may change files there: root in a place that is root's alone, elsewhere the target user.
 
         Raises:
             UnsafePath: Nobody may, because we stay root.

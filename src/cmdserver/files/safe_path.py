@@ -1,4 +1,4 @@
-"""Open what an administrator has put there, and nothing that somebody else could have put in its place.
+"""Opens what an administrator has put there, and nothing that somebody else could have put in its place.
 
 Root that opens a path in a directory that others may write opens what they choose: a link to a secret (CWE-59), a named
 pipe that keeps it waiting, a file without an end. So root takes the way that sshd's ``safe_path`` looks at, but by
@@ -7,7 +7,6 @@ it, links are followed where root alone could have made them, and at the end the
 
 Whoever is not root has nobody's rights but their own to lose: for them a path is a path, and only what would keep them
 waiting or never end is refused.
-Rule of this file: it knows nothing of what the files are for, and the runner process imports it.
 """
 
 import errno

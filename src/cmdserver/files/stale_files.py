@@ -1,10 +1,10 @@
-"""What the daemon leaves behind: its pid file, its UNIX sockets, and the locks that Twisted keeps beside those.
+"""Removes what a daemon leaves behind: its pid file, its UNIX sockets, and the locks that Twisted keeps beside those.
 
 At the daemon's end the runner removes what only root may remove; what lies where others may write is left to who may.
 At the next start what a killed daemon has left is removed, or in a container it would never start again: numbers begin
 anew there, so that a dead daemon's is soon somebody's, and often the new daemon's own.
 
-Rule of this file: nothing is removed that is not what it should be.
+Rule: nothing is removed that is not what it should be.
 """
 
 import contextlib

@@ -15,7 +15,7 @@ from cmdserver.config.decoding import Mistakes
 from cmdserver.config.host import Host
 from cmdserver.config.loading import Source, configure, load
 from cmdserver.execution.posix import raise_descriptor_limit
-from cmdserver.files.credential_files import Credentials
+from cmdserver.files.credential_files import CredentialDirectory
 from cmdserver.files.stale_files import remove_pid_file, remove_sockets
 from cmdserver.privsep import linux
 from cmdserver.privsep.arguments import RunnerArguments
@@ -44,7 +44,7 @@ def main(arguments: RunnerArguments) -> None:
     kept = RetainedCapabilities()
     try:
         allow_list = AllowList(lambda: _read(arguments.configuration, kept))
-        credentials = Credentials(arguments.state_directory)
+        credentials = CredentialDirectory(arguments.state_directory)
     except Mistakes as mistakes:
         connection.send(encode(mistaken(mistakes)))
         return

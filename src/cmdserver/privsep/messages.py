@@ -28,7 +28,7 @@ SIGKILL: Literal[9] = 9
 
 
 class Start(Struct, tag="start", array_like=True, frozen=True, forbid_unknown_fields=True):
-    """CommandProcess a command of the allow-list.
+    """Run a command of the allow-list.
 
     Attributes:
         generation: Of the runner that this is meant for: its replacement knows nothing of it.
@@ -56,7 +56,7 @@ class Reread(Struct, tag="reread", array_like=True, frozen=True, forbid_unknown_
 
 
 class Adopt(Struct, tag="adopt", array_like=True, frozen=True, forbid_unknown_fields=True):
-    """CommandProcess by the configuration that was read last.
+    """Use the configuration that was read last.
 
     Attributes:
         checksum: Of its text; another one changes nothing.
@@ -76,12 +76,12 @@ class Fetch(Struct, tag="fetch", array_like=True, frozen=True, forbid_unknown_fi
 
 
 class Ready(Struct, tag="ready", array_like=True, frozen=True):
-    """A runner is there; whatever was asked of its predecessor is over.
+    """A runner is ready; whatever was asked of the one before is over.
 
     Attributes:
-        generation: One more than its predecessor's.
+        generation: One more than that of the runner before.
         pid: Its process.
-        checksum: Of the text of the configuration that it runs by.
+        checksum: Of the text of the configuration that it uses.
     """
 
     generation: int
@@ -158,7 +158,7 @@ class Fetched(Struct, tag="fetched", array_like=True, frozen=True):
 
 
 class Trouble(Struct, tag="trouble", array_like=True, frozen=True):
-    """Something for the administrator to know."""
+    """A text for the administrator to read in the log."""
 
     text: str
 
@@ -185,7 +185,7 @@ def encode(message: Request | Report) -> bytes:
 
 
 def decode_request(packet: bytes) -> Request:
-    """Read what the daemon, or whoever has become it, says.
+    """Decode what the daemon, or whoever has taken it over, says.
 
     Raises:
         ValueError: It is no request.
@@ -200,7 +200,7 @@ def decode_request(packet: bytes) -> Request:
 
 
 def decode_report(packet: bytes) -> Report:
-    """Read what the runner says; raises `ValueError` for what is none of its messages."""
+    """Decode what the runner says; raises `ValueError` for what is none of its messages."""
     try:
         return _reports.decode(packet)
     except msgspec.MsgspecError as error:

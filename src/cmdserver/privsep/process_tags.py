@@ -18,7 +18,7 @@ from cmdserver.execution.posix import next_death
 
 #: ProcessTags lie above it: 2^57 microseconds.
 _FLOOR = 1 << 57
-#: ProcessTable that one runner, with all its successors, can tell apart; the numbers begin again then.
+#: Runs that one runner, with all that take its place, can tell apart; the numbers begin again then.
 _RUNS = 1 << 32
 _FAMILIES = 1 << 24
 
@@ -42,11 +42,11 @@ class ProcessTags:
         self._base = _FLOOR + family % _FAMILIES * _RUNS
 
     def of(self, run_id: int) -> int:
-        """Say which tag a run's processes carry."""
+        """Return the tag of a run's processes."""
         return self._base + run_id % _RUNS
 
     def read(self, pid: int) -> int | None:
-        """Say which of our tags a process carries; None if none, or if there is no such process."""
+        """Return the tag of ours that a process carries; None if none, or if there is no such process."""
         try:
             found = _LINE.search(Path(f"/proc/{pid}/limits").read_bytes())
         except OSError:  # gone, or hidden from us
@@ -57,7 +57,7 @@ class ProcessTags:
         return tag if self._base <= tag < self._base + _RUNS else None
 
     def everywhere(self) -> Iterator[int]:
-        """Look for all processes of this host that carry one of our tags, the dead included that nobody has reaped."""
+        """Find all processes of this host that carry one of our tags, zombies included."""
         own = os.getpid()
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and (pid := int(entry.name)) != own and self.read(pid):
@@ -74,12 +74,12 @@ def is_dead(pid: int) -> bool:
 
 
 def tag_self(tag: int) -> None:
-    """Mark ourselves, between fork and exec."""
+    """Put a tag on ourselves, between fork and exec."""
     resource.setrlimit(resource.RLIMIT_RTTIME, (tag, resource.RLIM_INFINITY))
 
 
 def untag_self() -> None:
-    """Be without a tag again, after having started somebody who got it from us."""
+    """Take our own tag off, after having started a process that has inherited it."""
     resource.setrlimit(resource.RLIMIT_RTTIME, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 

@@ -4,7 +4,7 @@ Rule: a private key lives for one call.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
@@ -88,7 +88,7 @@ def sha256(data: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """What both sides have seen, of which the exchange hash ``H`` is made (RFC 4253 section 8).
+    """What both sides have seen, in the order in which the exchange hash ``H`` is made of it (RFC 4253 section 8).
 
     Attributes:
         client_version: The client's identification, without line end.
@@ -112,16 +112,8 @@ class Transcript:
 
     def hash(self) -> bytes:
         """Hash it; the first hash of a connection is its session's name."""
-        parts = (
-            self.client_version,
-            self.server_version,
-            self.client_kexinit,
-            self.server_kexinit,
-            self.host_key,
-            self.client_public,
-            self.server_public,
-        )
-        return sha256(b"".join(map(string, parts)) + self.secret)
+        *parts, secret = astuple(self)
+        return sha256(b"".join(map(string, parts)) + secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,7 +99,7 @@ class EventStreamTests(SynchronousTestCase):
     def test_a_piece_is_encoded_once(self) -> None:
         """For all who are told it; and it is forgotten when nobody is told anything any more."""
         self.listen("/uptime")
-        streams = self.composition.front_end._site.root._otherwise._streams  # type: ignore[attr-defined]
+        streams = self.composition.front_end.site.find(["df"])._streams  # type: ignore[attr-defined]
         self.listen("/df")
         readers = [self.listen("/df") for _ in range(3)]
         self.composition.process.ends()

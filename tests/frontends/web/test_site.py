@@ -253,7 +253,7 @@ class ErrorTests(SiteTestCase):
 
     def test_a_mistake_of_ours(self) -> None:
         """Nobody waits for an answer that will not come, and nobody is shown a traceback."""
-        self.patch(self.composition.dispatcher, "peek", lambda *_: 1 / 0)
+        self.patch(self.composition.dispatcher, "authorize", lambda *_: 1 / 0)
         response = self.ask("/uptime").response
 
         self.assertEqual(response.status, 500)

@@ -28,7 +28,7 @@ _SPAWN_FLAGS = 0x00004111
 
 
 def _interpret(program: bytes, number: int, architecture: int, argument: int = 0) -> int:
-    """CommandProcess a filter as the kernel does: seccomp(2), and the classic BPF of ``linux/filter.h``."""
+    """Run a filter as the kernel does: seccomp(2), and the classic BPF of ``linux/filter.h``."""
     data = struct.pack("=IIQ6Q", number, architecture, 0, argument, 0, 0, 0, 0, 0)
     instructions = list(struct.iter_unpack("=HBBI", program))
     accumulator, at = 0, 0

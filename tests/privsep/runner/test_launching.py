@@ -70,7 +70,7 @@ class _TestCase(SynchronousTestCase):
         return replace(launched, complaint=None)
 
     def result(self, asked: Command, *arguments: str) -> tuple[bytes, bytes, int]:
-        """CommandProcess a command to its end; return both outputs and its wait status."""
+        """Run a command to its end; return both outputs and its wait status."""
         launched = self.launch(asked, *arguments)
         outputs = []
         for descriptor in (launched.stdout, launched.stderr):
@@ -81,7 +81,7 @@ class _TestCase(SynchronousTestCase):
         return outputs[0], outputs[1], status
 
     def said(self, asked: Command) -> str:
-        """CommandProcess a command that succeeds, and return what it said."""
+        """Run a command that succeeds, and return what it said."""
         stdout, stderr, status = self.result(asked)
         self.assertEqual((stderr, status), (b"", 0))
         return stdout.decode()

@@ -29,7 +29,7 @@ from tests.privsep.channels import ChannelTestCase
 
 
 class _Runs:
-    """ProcessTable that only note what they are asked."""
+    """A table of processes that only note what they are asked."""
 
     def __init__(self) -> None:
         self.asked: list[object] = []

@@ -75,22 +75,19 @@ class Authentication:
         source = request.connection.source
         if self._listener_auth.login is Login.NEVER:
             return self._listener_auth.anonymous(source)
-        authorization = request.header(b"authorization")
-        if authorization is not None and _scheme(authorization) in _SCHEMES:
-            return self._log_in_by_header(request, authorization)
+        if request.requestHeaders.hasHeader(b"authorization"):
+            authorization = request.header(b"authorization") or b""
+            if _scheme(authorization) in _SCHEMES:
+                return self._log_in(request, _credentials(authorization, source))
         if request.connection.certified is not None:
             return request.connection.certified
-        session = self._session_of(request)
-        if session is not None:
+        if request.received_cookies and (session := self._session_of(request)) is not None:
             return self._listener_auth.again(session.caller, source)
         return (
             self._listener_auth.stranger(source)
             if self._listener_auth.login is Login.REQUIRED
             else self._listener_auth.anonymous(source)
         )
-
-    def _log_in_by_header(self, request: WebRequest, authorization: bytes) -> Deferred[Caller]:
-        return self._log_in(request, _credentials(authorization, request.connection.source))
 
     def _log_in(self, request: WebRequest, credentials: Credentials) -> Deferred[Caller]:
         """Try a login; whoever does not wait for the outcome has tried."""

@@ -10,18 +10,20 @@ from http import HTTPStatus
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from cmdserver.core.model import Answer, Caller, Command
+from cmdserver.core.errors import Malformed, RequestError
+from cmdserver.core.model import Answer, Caller
+from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.common.rendering import answer_json
 from cmdserver.frontends.web import answers
-from cmdserver.frontends.web.event_streams import EventStreams
+from cmdserver.frontends.web.event_streams import LAST_EVENT_ID, EventStreams
 from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.live import HELD_TEXT_BYTES, LivePage, LiveText
 from cmdserver.frontends.web.pages import pages
-from cmdserver.frontends.web.resources import NOT_DONE_YET, Leaf
-from cmdserver.frontends.web.site import Site
+from cmdserver.frontends.web.site import Leaf, Site
 
-_METHODS = frozenset({b"GET", b"HEAD", b"POST"})
+_ALL_METHODS = b"GET, HEAD, POST"
+_METHODS = frozenset(_ALL_METHODS.split(b", "))
 
 
 class CommandResource(Leaf):
@@ -32,52 +34,72 @@ class CommandResource(Leaf):
         streams: The event streams under way.
     """
 
-    allowed = b"GET, HEAD, POST"
+    allowed = None
     takes_rest = True
 
     def __init__(self, site: Site, streams: EventStreams) -> None:
         super().__init__(site)
         self._streams = streams
 
-    def render(self, request: WebRequest) -> int:
-        """See IResource; which methods there are depends on the command, and on who asks."""
-        self.site.identify(request, self.serve, self.meet)
-        return NOT_DONE_YET
-
     def serve(self, request: WebRequest, caller: Caller) -> None:
-        """See `Leaf`."""
-        fields = request.query
-        words = list(request.parts)
+        """See `Leaf`; which methods there are depends on the command, and on who asks."""
+        words = [*request.parts]
         if len(words) > 1 and not words[-1]:
             words.pop()  # a slash at the end
-        command = self.site.dispatcher.peek(caller, words[0])
-        if request.method not in _METHODS:
-            self.site.refuse_method(request, self.allowed if command is None or command.read_only else b"POST")
-            return
-        if not request.is_read_only:
+        values = request.query
+        if not request.is_read_only and request.method in _METHODS:
             form = request.form()
             self.site.authentication.require_meant(request, caller, form)
-            fields = [*fields, *form]
-        elif command is not None and not command.read_only:
-            self._ask_for_post(request, caller, command)
+            values = [*values, *form]
+        if values:
+            words += [f"{name}={value}" for name, value in values if name != pages.TOKEN_FIELD]
+        if (
+            request.requestHeaders.hasHeader(LAST_EVENT_ID)
+            and request.representation(OF_COMMANDS) is Representation.EVENTS
+        ):
+            self._streams.resume(request, caller)
             return
-        elif request.method == b"HEAD":
-            self._describe(request, caller, words[0])
-            return
-        words += [f"{name}={value}" for name, value in fields if name != pages.TOKEN_FIELD]
-        if command is not None and request.provenance.is_of_other_page:
-            self._ask_for_click(request, caller, command, words[1:])
-        else:
-            self._answer(request, caller, words, command)
+        try:
+            granted = self.site.dispatcher.authorize(caller, words)
+            self._serve(request, granted)
+        except RequestError as error:
+            status = None
+            if request.method not in _METHODS:
+                request.responseHeaders.setRawHeaders(b"Allow", [_ALL_METHODS])
+                status = HTTPStatus.METHOD_NOT_ALLOWED
+            self.site.answer_error(request, caller, error, status)
 
-    def _ask_for_post(self, request: WebRequest, caller: Caller, command: Command) -> None:
+    def _serve(self, request: WebRequest, granted: Request) -> None:
+        """Run what was granted, or say how it is to be asked for."""
+        command = granted.grant.command
+        if request.method not in _METHODS:
+            self._refuse_method(request, granted, _ALL_METHODS if command.read_only else b"POST")
+        elif request.is_read_only and not command.read_only:
+            self._ask_for_post(request, granted)
+        elif request.method == b"HEAD":
+            # What cannot be known without running it is left out (RFC 9110, section 9.3.2).
+            self.site.dispatcher.describe(granted)
+            request.begin(HTTPStatus.OK, request.representation(OF_COMMANDS))
+            request.finish()
+        elif request.provenance.is_of_other_page:
+            self._ask_for_click(request, granted)
+        else:
+            self._run(request, granted)
+
+    def _refuse_method(self, request: WebRequest, granted: Request, allowed: bytes) -> None:
+        request.responseHeaders.setRawHeaders(b"Allow", [allowed])
+        refusal = Malformed(f"this address takes {allowed.decode('ascii')}")
+        error = self.site.dispatcher.reject(granted, refusal)
+        status = HTTPStatus.METHOD_NOT_ALLOWED if error is refusal else None
+        self.site.answer_error(request, granted.caller, error, status)
+
+    def _ask_for_post(self, request: WebRequest, granted: Request) -> None:
         """Show somebody who only looks at a command that changes something how to run it."""
         request.responseHeaders.setRawHeaders(b"Allow", [b"POST"])
         representation = request.representation()
-        if self.site.consult(request, caller, lambda: self.site.dispatcher.help(caller, command.name)) is None:
-            return
+        command = self.site.dispatcher.describe(granted)
         if representation is Representation.PAGE:
-            visitor = self.site.authentication.visitor(request, caller)
+            visitor = self.site.authentication.visitor(request, granted.caller)
             body = pages.command_form(visitor, command, (), pages.CHANGES_SOMETHING)
         elif representation is Representation.JSON:
             body = b'{"error": {"code": "malformed", "message": "this command is run with POST"}}\n'
@@ -85,37 +107,29 @@ class CommandResource(Leaf):
             body = b"cmdserver: malformed: this command is run with POST\n"
         request.respond(HTTPStatus.METHOD_NOT_ALLOWED, representation, body)
 
-    def _ask_for_click(self, request: WebRequest, caller: Caller, command: Command, arguments: list[str]) -> None:
+    def _ask_for_click(self, request: WebRequest, granted: Request) -> None:
         """Show somebody whom another site has led to a command how to run it: it may be that site's wish alone."""
-        if self.site.consult(request, caller, lambda: self.site.dispatcher.help(caller, command.name)) is not None:
-            visitor = self.site.authentication.visitor(request, caller)
-            body = pages.command_form(visitor, command, arguments, pages.LED_HERE)
-            request.respond(HTTPStatus.OK, Representation.PAGE, body)
+        command = self.site.dispatcher.describe(granted)
+        visitor = self.site.authentication.visitor(request, granted.caller)
+        body = pages.command_form(visitor, command, list(granted.words[1:]), pages.LED_HERE)
+        request.respond(HTTPStatus.OK, Representation.PAGE, body)
 
-    def _describe(self, request: WebRequest, caller: Caller, name: str) -> None:
-        """Answer HEAD without running anything: what cannot be known so is left out (RFC 9110, section 9.3.2)."""
-        if self.site.consult(request, caller, lambda: self.site.dispatcher.help(caller, name)) is None:
-            return
-        request.begin(HTTPStatus.OK, request.representation(OF_COMMANDS))
-        request.finish()
-
-    def _answer(self, request: WebRequest, caller: Caller, words: list[str], command: Command | None) -> None:
+    def _run(self, request: WebRequest, granted: Request) -> None:
+        dispatcher = self.site.dispatcher
         match request.representation(OF_COMMANDS):
             case Representation.EVENTS:
-                self._streams.serve(request, caller, words)
+                self._streams.begin(request, granted)
             case Representation.PAGE:
-                self._answer_page(request, caller, words)
-            case Representation.TEXT if command is not None and command.output_limit_bytes > HELD_TEXT_BYTES:
+                self._run_for_page(request, granted)
+            case Representation.TEXT if granted.grant.command.output_limit_bytes > HELD_TEXT_BYTES:
                 text = LiveText(request)
-                asked = self.site.dispatcher.ask(caller, words, text)
-                self._await(request, asked.addCallback(text.finish), text.close)
+                self._await(request, dispatcher.run(granted, text).addCallback(text.finish), text.close)
             case representation:
-                asked = self.site.dispatcher.ask(caller, words)
-                self._await(request, asked.addCallback(_respond, request, representation))
+                self._await(request, dispatcher.run(granted).addCallback(_respond, request, representation))
 
-    def _answer_page(self, request: WebRequest, caller: Caller, words: list[str]) -> None:
-        visitor = self.site.authentication.visitor(request, caller)
-        page = LivePage(request, visitor, words[1:], self.site.clock)
+    def _run_for_page(self, request: WebRequest, granted: Request) -> None:
+        visitor = self.site.authentication.visitor(request, granted.caller)
+        page = LivePage(request, visitor, list(granted.words[1:]), self.site.clock)
 
         def complain(failure: Failure) -> None:
             if page.is_open and not failure.check(CancelledError):
@@ -124,7 +138,7 @@ class CommandResource(Leaf):
             page.close()
             failure.raiseException()
 
-        asked = self.site.dispatcher.ask(caller, words, page)
+        asked = self.site.dispatcher.run(granted, page)
         self._await(request, asked.addCallback(page.finish).addErrback(complain))
 
     def _await(self, request: WebRequest, asked: Deferred[None], close: Callable[[], object] = lambda: None) -> None:

@@ -12,6 +12,7 @@ from twisted.internet.task import LoopingCall
 
 from cmdserver.core.errors import RequestError
 from cmdserver.core.model import Caller
+from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.web.event_stream import EventStream
 from cmdserver.frontends.web.http import headers
 from cmdserver.frontends.web.http.request import WebRequest
@@ -22,7 +23,7 @@ HEARTBEAT_SECONDS: Final = 15.0
 #: Pieces of output that are kept as JSON, for readers who are not equally fast: 64 KiB each, six times that at worst.
 ENCODED_PIECES: Final = 16
 
-_LAST_EVENT_ID: Final = b"last-event-id"
+LAST_EVENT_ID: Final = b"last-event-id"
 #: Beside the last id: the reader will not come back.
 _STOP: Final = b"cmdserver-stop"
 
@@ -44,13 +45,9 @@ class EventStreams:
         #: Puts output into JSON; once for all who are told the same, as readers of a shared run are.
         self.encode = lru_cache(ENCODED_PIECES)(_encode)
 
-    def serve(self, request: WebRequest, caller: Caller, words: list[str]) -> None:
-        """Run something, or go on with what is running."""
-        last_id = request.header(_LAST_EVENT_ID)
-        if last_id is None:
-            self._begin(request, caller, words)
-            return
-        name, _, number = last_id.decode("latin-1").partition(".")
+    def resume(self, request: WebRequest, caller: Caller) -> None:
+        """Go on with a stream, behind the last event that its reader has seen; or end it, if it wants no more."""
+        name, _, number = (request.header(LAST_EVENT_ID) or b"").decode("latin-1").partition(".")
         stream = self._streams.get(name)
         if stream is None or stream.key != caller.key or not (number.isascii() and number.isdigit()):
             request.respond_with(HTTPStatus.NO_CONTENT, b"text/event-stream", headers.EVENTS)
@@ -68,12 +65,13 @@ class EventStreams:
         else:
             stream.resume(request, last)
 
-    def _begin(self, request: WebRequest, caller: Caller, words: list[str]) -> None:
-        stream = EventStream(self, request, caller.key, words)
+    def begin(self, request: WebRequest, granted: Request) -> None:
+        """Run something."""
+        stream = EventStream(self, request, granted.caller.key, granted.words)
         self._streams[stream.name] = stream
         if not self._heartbeat.running:
             self._heartbeat.start(HEARTBEAT_SECONDS, now=False)
-        stream.follow(self.site.dispatcher.ask(caller, words, stream))
+        stream.follow(self.site.dispatcher.run(granted, stream))
 
     def forget(self, stream: EventStream) -> None:
         """A stream is over."""

@@ -19,18 +19,18 @@ from cmdserver.frontends.web.authentication import Authentication
 from cmdserver.frontends.web.command import CommandResource
 from cmdserver.frontends.web.event_streams import EventStreams
 from cmdserver.frontends.web.http import access_log, headers
-from cmdserver.frontends.web.http.connection import WebConnection
+from cmdserver.frontends.web.http.connection import WebConnection, WebListener
 from cmdserver.frontends.web.http.problems import STATUS, headers_of
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.login import LogIn, LogOut
 from cmdserver.frontends.web.options import WebOptions
 from cmdserver.frontends.web.pages import static
-from cmdserver.frontends.web.resources import Branch, Healthy, Index, Metrics, Nothing, OpenAPI, Root, Static, Unasked
+from cmdserver.frontends.web.resources import Healthy, Index, Metrics, Nothing, OpenAPI, Routes, Static, Unasked
 from cmdserver.frontends.web.site import Site
 
 
 @implementer(IProtocolNegotiationFactory)
-class WebFrontEnd(FrontEnd):
+class WebFrontEnd(WebListener):
     """What all connections of one web listener share.
 
     Args:
@@ -54,15 +54,9 @@ class WebFrontEnd(FrontEnd):
         super().__init__(listener_auth, context, certificate_of)
         self._options = options
         authentication = Authentication(listener_auth, context.clock, f"{socket.gethostname()} {listener_auth.place}")
-        self._site = Site(
-            listener_auth,
-            context.dispatcher,
-            authentication,
-            lambda: options().hosts,
-            lambda: options().base_path,
-            context.clock,
-        )
-        self._site.root = _tree(self._site, exposition)
+        self.site = Site(listener_auth, context.dispatcher, authentication, options, context.clock)
+        self.serve = self.site.serve
+        self.site.find = _routes(self.site, exposition).find
 
     # Factory
 
@@ -91,12 +85,8 @@ class WebFrontEnd(FrontEnd):
 
     # As seen by connections
 
-    def serve(self, request: WebRequest) -> None:
-        """See `connection.Behind`."""
-        self._site.serve(request)
-
     def farewell(self, source: str, error: RequestError, status: int) -> bytes:
-        """See `connection.Behind`."""
+        """Write down what came and was no request; return a whole answer of HTTP/1.1."""
         if isinstance(error, Refusal):
             told = self.context.dispatcher.refuse(self.listener_auth.stranger(source), error)
             error, status = told, status if told is error else STATUS[told.code]
@@ -105,7 +95,7 @@ class WebFrontEnd(FrontEnd):
         return whole_answer(error, status)
 
     def note(self, request: WebRequest) -> None:
-        """See `connection.Behind`."""
+        """Log an answered request, or one that will not be."""
         if self._options().access_log:
             access_log.log(request)
 
@@ -125,19 +115,21 @@ def whole_answer(error: RequestError, status: int) -> bytes:
     return head + headers.as_sent(tuple(fields)) + b"\r\n" + body
 
 
-def _tree(site: Site, exposition: Exposition) -> Root:
-    """Put the resources together."""
-    root = Root(CommandResource(site, EventStreams(site)), Unasked(site))
-    root.putChild(b"", Index(site))
-    root.putChild(b"metrics", Metrics(site, exposition))
-    dash = Branch(Nothing(site))
-    root.putChild(b"-", dash)
-    dash.putChild(b"healthy", Healthy(site))
-    dash.putChild(b"openapi.json", OpenAPI(site))
-    dash.putChild(b"login", LogIn(site))
-    dash.putChild(b"logout", LogOut(site))
-    dash.putChild(b"static", Static(site, static.FILES))
-    return root
+def _routes(site: Site, exposition: Exposition) -> Routes:
+    """Put the leaves in their places."""
+    return Routes(
+        top={"": Index(site), "metrics": Metrics(site, exposition)},
+        below_dash={
+            "healthy": Healthy(site),
+            "openapi.json": OpenAPI(site),
+            "login": LogIn(site),
+            "logout": LogOut(site),
+            "static": Static(site, static.FILES),
+        },
+        nothing=Nothing(site),
+        command=CommandResource(site, EventStreams(site)),
+        unasked=Unasked(site),
+    )
 
 
 def make(

@@ -14,13 +14,14 @@ from cmdserver.frontends.web.http.fields import Fields
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages import pages
-from cmdserver.frontends.web.resources import Leaf
+from cmdserver.frontends.web.site import Leaf
 
 
 class LogIn(Leaf):
     """The form, and what somebody has put into it."""
 
     allowed = b"GET, HEAD, POST"
+    is_for_strangers = True
 
     def serve(self, request: WebRequest, caller: Somebody) -> None:
         """See `Leaf`."""
@@ -34,7 +35,7 @@ class LogIn(Leaf):
             self._try(request, caller, fields)
 
     def meet(self, request: WebRequest, stranger: Stranger) -> None:
-        """See `Leaf`. Whoever has to log in needs the form."""
+        """See `Leaf`: whoever has to log in needs the form."""
         self.serve(request, stranger)
 
     def _try(self, request: WebRequest, caller: Somebody, fields: Fields) -> None:

@@ -1,13 +1,11 @@
-"""The tree, and its leaves that are no command: the list of commands, and what lies below ``/-/``."""
+"""From paths to leaves, and the leaves that are no command: the list of commands, and what lies below ``/-/``."""
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
-
-from twisted.web.resource import IResource, Resource
-from zope.interface import implementer
 
 from cmdserver.core.errors import UnknownCommand
 from cmdserver.core.model import Caller, Somebody, Stranger
@@ -18,54 +16,7 @@ from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages import pages
 from cmdserver.frontends.web.pages.static import StaticFile, is_fresh
-from cmdserver.frontends.web.site import Site
-
-#: What a resource returns whose answer is on its way; twisted.web.server has it too, and takes 14 ms to import.
-NOT_DONE_YET: Final = 1
-
-
-@implementer(IResource)
-class Leaf:
-    """What is asked by a caller.
-
-    Args:
-        site: What resources share.
-    """
-
-    isLeaf = True
-    #: The methods that it has.
-    allowed = b"GET, HEAD"
-    #: Whether what stands behind it in a path is its business.
-    takes_rest = False
-    #: See `site.Found`.
-    is_for_any_host = False
-
-    def __init__(self, site: Site) -> None:
-        self.site = site
-
-    def render(self, request: WebRequest) -> int:
-        """See IResource."""
-        if request.method in self.allowed.split(b", "):
-            self.site.identify(request, self.serve, self.meet)
-        else:
-            self.site.refuse_method(request, self.allowed)
-        return NOT_DONE_YET
-
-    def getChildWithDefault(self, name: bytes, request: object) -> IResource:
-        """See IResource; a leaf is not asked."""
-        raise NotImplementedError(name, request)
-
-    def putChild(self, path: bytes, child: IResource) -> None:
-        """See IResource; a leaf takes none."""
-        raise NotImplementedError(path, child)
-
-    def serve(self, request: WebRequest, caller: Caller) -> None:
-        """Answer; what is raised is answered too: a Refusal as something that nobody has written down yet."""
-        raise NotImplementedError
-
-    def meet(self, request: WebRequest, stranger: Stranger) -> None:
-        """Answer somebody who has to log in before anything else."""
-        self.site.require_login(request, stranger)
+from cmdserver.frontends.web.site import Leaf, Site
 
 
 class Index(Leaf):
@@ -116,35 +67,30 @@ class Healthy(Leaf):
     """Whether we answer; asked by who knows an address and no name."""
 
     is_for_any_host = True
+    is_public = True
 
-    def render(self, request: WebRequest) -> int:
-        """See IResource."""
-        if request.is_read_only:
-            request.respond(HTTPStatus.OK, Representation.TEXT, b"ok\n")
-        else:
-            self.site.refuse_method(request, self.allowed)
-        return NOT_DONE_YET
+    def publish(self, request: WebRequest) -> None:
+        """See `Leaf`."""
+        request.respond(HTTPStatus.OK, Representation.TEXT, b"ok\n")
 
 
 class Static(Leaf):
     """The files beside the pages; everybody may have them."""
 
     takes_rest = True
+    is_public = True
 
     def __init__(self, site: Site, files: Mapping[str, StaticFile]) -> None:
         super().__init__(site)
         self._files = files
 
-    def render(self, request: WebRequest) -> int:
-        """See IResource."""
+    def publish(self, request: WebRequest) -> None:
+        """See `Leaf`."""
         file = self._files.get(request.parts[-1])
-        if not request.is_read_only:
-            self.site.refuse_method(request, self.allowed)
-        elif file is None or len(request.postpath) != 1:
+        if file is None or len(request.parts) != len(("-", "static", "name")):
             self.site.refuse(request, None, UnknownCommand("/".join(request.parts)), HTTPStatus.NOT_FOUND)
         else:
             _send(request, file)
-        return NOT_DONE_YET
 
 
 def _send(request: WebRequest, file: StaticFile) -> None:
@@ -161,13 +107,14 @@ class Nothing(Leaf):
 
     allowed = b"GET, HEAD, POST"
     takes_rest = True
+    is_for_strangers = True
 
     def serve(self, request: WebRequest, caller: Somebody) -> None:
         """See `Leaf`."""
         self.site.refuse(request, caller, UnknownCommand("/".join(request.parts)), HTTPStatus.NOT_FOUND)
 
     def meet(self, request: WebRequest, stranger: Stranger) -> None:
-        """See `Leaf`. Everybody is told the same."""
+        """See `Leaf`: everybody is told the same."""
         self.serve(request, stranger)
 
 
@@ -177,52 +124,40 @@ class Unasked(Leaf):
     Nor is it written down: nobody has meant to ask.
     """
 
+    allowed = None
     takes_rest = True
+    is_public = True
 
-    def render(self, request: WebRequest) -> int:
-        """See IResource."""
+    def publish(self, request: WebRequest) -> None:
+        """See `Leaf`."""
         request.respond(HTTPStatus.NOT_FOUND, Representation.TEXT, b"There is none here.\n")
-        return NOT_DONE_YET
 
 
 #: Browsers and crawlers look there for things (RFC 8615, RFC 9309), and phones for pictures of several sizes.
-_UNASKED: Final = re.compile(rb"favicon\.ico|robots\.txt|apple-touch-icon[a-z0-9-]*\.png|\.well-known")
+_UNASKED: Final = re.compile(r"favicon\.ico|robots\.txt|apple-touch-icon[a-z0-9-]*\.png|\.well-known")
 
 
-class Branch(Resource):
-    """A place with leaves, and one leaf for whatever else is asked for."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """From paths to leaves. No command is called as what has a place of its own here."""
 
-    is_for_any_host = False
+    #: By the first part of a path.
+    top: Mapping[str, Leaf]
+    #: By the second part of a path below ``/-/``, and whatever else is asked for there.
+    below_dash: Mapping[str, Leaf]
+    nothing: Leaf
+    #: Whatever else is asked for.
+    command: Leaf
+    #: What browsers ask for by themselves.
+    unasked: Leaf
 
-    def __init__(self, otherwise: IResource) -> None:
-        super().__init__()
-        self._otherwise = otherwise
-
-    def getChildWithDefault(self, path: bytes, request: WebRequest) -> IResource:
-        """See Resource; a leaf is not found where there is more behind it than it takes."""
-        child: IResource = self.children.get(path, self._otherwise)
-        if isinstance(child, Leaf) and request.postpath and not child.takes_rest:
-            return self._otherwise
-        return child
-
-    def render(self, request: WebRequest) -> int:
-        """See Resource; a branch itself is nothing that could be asked for."""
-        rendered: int = self._otherwise.render(request)
-        return rendered
-
-
-class Root(Branch):
-    """The root of a tree: there is besides what nobody has asked for.
-
-    Args:
-        otherwise: Whatever else is asked for.
-        unasked: What browsers ask for by themselves.
-    """
-
-    def __init__(self, otherwise: IResource, unasked: Unasked) -> None:
-        super().__init__(otherwise)
-        self._unasked = unasked
-
-    def getChildWithDefault(self, path: bytes, request: WebRequest) -> IResource:
-        """See Resource; no command is called as what is not asked for."""
-        return self._unasked if _UNASKED.fullmatch(path) else super().getChildWithDefault(path, request)
+    def find(self, parts: Sequence[str]) -> Leaf:
+        """Find what is at a path; a leaf is not found where there is more behind it than it takes."""
+        first = parts[0]
+        if first == "-":
+            leaf = self.below_dash.get(parts[1], self.nothing) if len(parts) > 1 else self.nothing
+            return leaf if leaf.takes_rest or len(parts) <= len(("-", "leaf")) else self.nothing
+        if _UNASKED.fullmatch(first):
+            return self.unasked
+        leaf = self.top.get(first, self.command)
+        return leaf if leaf.takes_rest or len(parts) == 1 else self.command

@@ -1,19 +1,17 @@
-"""From a complete request to its resource, and from whatever goes wrong there to an answer.
+"""From a complete request to the leaf at its address, and from whatever goes wrong there to an answer.
 
-The tree is of `twisted.web.resource`: one resource for every command, whatever its name, one for the list of them, and
-a few below ``/-/``, where no command can be. Here are what they all share, and the one place where errors become
-answers.
+One leaf serves every command, whatever its name, one the list of them, and a few lie below ``/-/``, where no command
+can be. Here is what they share, and the one place where errors become answers.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
-from twisted.web.resource import getChildForRequest
 
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import LoginRequired, Malformed, Refusal, RequestError
@@ -27,22 +25,12 @@ from cmdserver.frontends.web.http.guard import Misdirected
 from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.http.problems import headers_of, representation_of_errors, status_of
 from cmdserver.frontends.web.http.request import WebRequest
+from cmdserver.frontends.web.options import WebOptions
 from cmdserver.frontends.web.pages import pages
 
 T = TypeVar("T")
 
-Serve = Callable[[WebRequest, Caller], None]
-Meet = Callable[[WebRequest, Stranger], None]
-
-
-class Found(Protocol):
-    """What is at an address."""
-
-    #: Whether it may be asked for under any name: it says nothing that a stranger's page could want to know.
-    is_for_any_host: bool
-
-    def render(self, request: WebRequest) -> int:
-        """See IResource."""
+_ANY_HOST = frozenset({"*"})
 
 
 class Site:
@@ -52,8 +40,7 @@ class Site:
         listener: Makes callers.
         dispatcher: Whom they ask.
         authentication: Finds callers out.
-        hosts: The names that this server answers to, as they are now.
-        base_path: Below which path it may be asked, too, as it is now.
+        options: As they are now.
         clock: For whatever takes time.
     """
 
@@ -62,60 +49,59 @@ class Site:
         listener_auth: ListenerAuth,
         dispatcher: Dispatcher,
         authentication: Authentication,
-        hosts: Callable[[], Collection[str]],
-        base_path: Callable[[], str],
+        options: Callable[[], WebOptions],
         clock: IReactorTime,
     ) -> None:
         self.listener_auth = listener_auth
         self.dispatcher = dispatcher
         self.authentication = authentication
+        self.options = options
         self.clock = clock
-        self._hosts = hosts
-        self.base_path = base_path
-        #: The root of the tree; named before the first request.
-        self.root: Found
+        #: Finds the leaf at a path; named before the first request.
+        self.find: Callable[[Sequence[str]], Leaf]
 
     def serve(self, request: WebRequest) -> None:
-        """Answer a request."""
-        try:
-            request.split(self.base_path())
-            resource: Found = getChildForRequest(self.root, request)
-            self._require_ours(request, any_name=resource.is_for_any_host)
-            if request.is_too_long:
-                self.refuse(request, None, Malformed("the body is too long"), HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            else:
-                resource.render(request)
-        except Refusal as refusal:
-            self.refuse(request, None, refusal)
-        except Exception:  # noqa: BLE001 - the outer edge: nothing that happens in here may leave a client waiting
-            self.complain(request, Failure())
-
-    def identify(self, request: WebRequest, serve: Serve, meet: Meet) -> None:
-        """Find out who asks, and go on.
+        """Answer a request: is it for us, what is at its address, who asks.
 
         A page of another site is told nothing and asks for nothing in the name of whoever looks at it: neither with
         what a browser adds by itself, nor from where it is. It can have somebody see a page of ours, with our address
         above it; what is done there is up to them.
-
-        Args:
-            request: Which is asked.
-            serve: For a caller.
-            meet: For a stranger, who has to log in before anything else.
-
-        Raises:
-            Denied: Another site's page asks.
         """
-        if not (request.is_read_only and request.is_page_to_be_seen):
-            guard.require_own_page(request.provenance)
-        caller = self.authentication.caller_of(request)
-        if isinstance(caller, Caller | Stranger):
-            self._identified(caller, request, serve, meet)
-        else:
-            caller.addCallback(self._identified, request, serve, meet).addErrback(
-                lambda failure: self.complain(request, failure)
-            )
+        try:
+            options = self.options()
+            request.split(options.base_path)
+            leaf = self.find(request.parts)
+            hosts = request.requestHeaders.getRawHeaders(b"host") or ()
+            ours = _ANY_HOST if leaf.is_for_any_host else options.hosts
+            guard.require_host(hosts, request.authority, ours, may_lack_it=request.clientproto == b"HTTP/1.0")
+            if request.is_too_long:
+                self.refuse(request, None, Malformed("the body is too long"), HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+                return
+            if leaf.allowed is not None and request.method not in leaf.allowed.split(b", "):
+                self.refuse_method(request, leaf.allowed)
+                return
+            if leaf.is_public:
+                leaf.publish(request)
+                return
+            provenance = request.provenance
+            if provenance is not guard.NOWHERE and not (request.is_read_only and request.is_page_to_be_seen):
+                guard.require_own_page(provenance)
+            caller = self.authentication.caller_of(request)
+            if isinstance(caller, Caller) and caller.name is None:
+                request.caller = caller
+                leaf.serve(request, caller)
+            elif isinstance(caller, Caller | Stranger):
+                self._identified(caller, request, leaf)
+            else:
+                caller.addCallback(self._identified, request, leaf).addErrback(
+                    lambda failure: self.complain(request, failure)
+                )
+        except Refusal as refusal:
+            self.refuse(request, request.caller, refusal)
+        except Exception:  # noqa: BLE001 - the outer edge: nothing that happens in here may leave a client waiting
+            self.complain(request, Failure())
 
-    def _identified(self, caller: Somebody, request: WebRequest, serve: Serve, meet: Meet) -> None:
+    def _identified(self, caller: Somebody, request: WebRequest, leaf: "Leaf") -> None:
         request.when_gone = None
         request.caller = caller
         if caller.name is not None:
@@ -124,16 +110,18 @@ class Site:
             return
         try:
             if isinstance(caller, Caller):
-                serve(request, caller)
+                leaf.serve(request, caller)
+            elif leaf.is_for_strangers:
+                leaf.meet(request, caller)
             else:
-                meet(request, caller)
+                self._require_login(request, caller)
         except Refusal as refusal:
             self.refuse(request, caller, refusal)
 
     # What goes wrong
 
     def refuse(self, request: WebRequest, caller: Somebody | None, refusal: Refusal, status: int | None = None) -> None:
-        """Write a refusal down that no part of the house has written down, and answer it."""
+        """Write a refusal down that nobody has written down yet, and answer it."""
         caller = caller or self.listener_auth.stranger(request.connection.source)
         if isinstance(refusal, Misdirected | UnsupportedBody):
             status = refusal.status
@@ -195,7 +183,7 @@ class Site:
             return pages.login(visitor, _address(request), pages.why_log_in(error))
         return pages.problem(visitor, status, error)
 
-    def require_login(self, request: WebRequest, stranger: Stranger) -> None:
+    def _require_login(self, request: WebRequest, stranger: Stranger) -> None:
         """Answer somebody who has to say who they are before anything else."""
         if request.is_read_only and request.representation(OF_COMMANDS) is Representation.PAGE:
             address = quote(_address(request), safe="/")
@@ -203,10 +191,39 @@ class Site:
         else:
             self.refuse(request, stranger, LoginRequired(), HTTPStatus.UNAUTHORIZED)
 
-    def _require_ours(self, request: WebRequest, *, any_name: bool) -> None:
-        hosts = request.requestHeaders.getRawHeaders(b"host") or ()
-        ours = {"*"} if any_name else self._hosts()
-        guard.require_host(hosts, request.authority, ours, may_lack_it=request.clientproto == b"HTTP/1.0")
+
+class Leaf:
+    """What is at an address; its attributes say how it may be asked for.
+
+    Args:
+        site: What resources share.
+    """
+
+    #: The methods that it has; None if that is for itself to say.
+    allowed: bytes | None = b"GET, HEAD"
+    #: Whether what stands behind it in a path is its business.
+    takes_rest = False
+    #: Whether it may be asked for under any name of the host: it says nothing that another site's page could want.
+    is_for_any_host = False
+    #: Whether it is told to everybody, and so nobody is asked who they are.
+    is_public = False
+    #: Whether it answers strangers too, where a login is required.
+    is_for_strangers = False
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def serve(self, request: WebRequest, caller: Caller) -> None:
+        """Answer; what is raised is answered too: a Refusal as something that nobody has written down yet."""
+        raise NotImplementedError
+
+    def publish(self, request: WebRequest) -> None:
+        """Answer what is public."""
+        raise NotImplementedError
+
+    def meet(self, request: WebRequest, stranger: Stranger) -> None:
+        """Answer somebody who has not logged in where that is required, if it is for strangers."""
+        raise NotImplementedError
 
 
 def _address(request: WebRequest) -> str:

@@ -54,19 +54,19 @@ class RemoteChild(Piped):
         return False
 
     def ran(self, report: Ran, descriptors: tuple[int, ...]) -> None:
-        """It has run, and quickly."""
+        """Read the output of a process that has run, and quickly."""
         self.started(report.pid, descriptors)
         self.ended(report.status, is_alone=report.is_alone)
         self.read_what_is_there()
 
     def ended(self, status: int, *, is_alone: bool) -> None:
-        """It is dead, and has been reaped."""
+        """Note that the process is dead, and has been reaped."""
         self.pid = None
         self._is_alone = is_alone
         self.exited(Failure(reason_of(status)))
 
     def refused(self, error: OSError) -> None:
-        """There is no such process, or not any more."""
+        """End the run: there is no such process, or not any more."""
         self._is_alone = True
         self.pid = None
         protocol, self.protocol = self.protocol, None
@@ -89,4 +89,4 @@ class RemoteChild(Piped):
             self._signal(self.id, number)
 
     def look_at_group(self) -> None:
-        """The runner does."""
+        """Do nothing: the runner keeps account of the group."""

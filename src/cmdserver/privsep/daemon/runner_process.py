@@ -90,7 +90,7 @@ class RunnerProcess:
     # The beginning
 
     def wait_until_ready(self, text: str) -> None:
-        """Block until it can be asked.
+        """Block until it is ready.
 
         Args:
             text: The configuration that we use.
@@ -106,7 +106,7 @@ class RunnerProcess:
         self.remote.take(ready, ())
 
     async def end(self) -> None:
-        """Let it end, and all that it runs, and wait until it has."""
+        """End it, and all that it runs, and wait until it has ended."""
         self._is_closing = True
         self._ended.addTimeout(_END_SECONDS, self._reactor, lambda _, __: self.remote.close())
         self.remote.end()

@@ -1,4 +1,4 @@
-"""Bar this process from starting programs and from reaching into others or the kernel, for good (seccomp(2)).
+"""Bars this process from starting programs and from reaching into others or the kernel, for good (seccomp(2)).
 
 The filter is a denylist, of what whoever has taken the daemon over would begin with: other programs, other processes,
 and those parts of the kernel that are for administrators and that most of its flaws are found in (user namespaces,
@@ -135,7 +135,7 @@ def bar_programs() -> None:
 
 
 def filter_for(machine: Machine) -> bytes:
-    """Spell the filter, 8 bytes an instruction."""
+    """Make the filter, 8 bytes an instruction."""
     refuse = _instruction(_RETURN, _ERRNO | errno.EPERM)
     lines = [
         _instruction(_LOAD, _ARCHITECTURE_AT),

@@ -26,14 +26,14 @@ _SPARE_RUNS = 64
 
 @dataclass(frozen=True, slots=True)
 class LoadedConfiguration:
-    """One reading of the configuration."""
+    """The configuration, as read at one time."""
 
     source: Source
     configuration: Configuration
 
     @property
     def checksum(self) -> int:
-        """Tell its text from others."""
+        """A checksum of its text."""
         return checksum_of(self.source.text)
 
 
@@ -51,7 +51,7 @@ class AllowList:
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """The allow-list."""
+        """The commands that may be run."""
         return self._now.configuration.commands
 
     @property

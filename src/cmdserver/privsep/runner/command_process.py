@@ -36,7 +36,7 @@ class CommandProcess:
         self.is_ending = False
 
     def signal_group(self, number: int) -> None:
-        """Signal everybody who is in the process's group."""
+        """Signal everybody in its process group."""
         # A set-user-ID program of another user's, or root's and we are not: it is the time limit's to wait.
         with contextlib.suppress(PermissionError):
             self.process_group.signal(number)
@@ -48,7 +48,7 @@ class CommandProcess:
                 os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """Kill the process, and everybody who is known to be its."""
+        """Kill the process, its process group and its control group."""
         if self.complaint is None:
             self.signal_group(SIGKILL)
         else:
@@ -57,18 +57,18 @@ class CommandProcess:
             self.group.kill()
 
     def is_alone(self) -> bool:
-        """Whether nobody is in its groups any more, after its own end."""
+        """Whether, after its own end, nobody is left in its groups."""
         return self.process_group.is_gone and (self.group is None or self.group.remove())
 
     def close(self) -> None:
-        """Close what is open here."""
+        """Close what is open of it here."""
         for end in self.ends:
             os.close(end)
         self.ends = ()
         self.close_complaint()
 
     def close_complaint(self) -> None:
-        """Ask no more whether it has become the program."""
+        """Close what tells whether it has become the program."""
         if self.complaint is not None:
             os.close(self.complaint)
             self.complaint = None

@@ -59,15 +59,15 @@ class ControlGroup:
             raise
 
     def enter(self) -> None:
-        """Be in it from now on, and all that come of us."""
+        """Move ourselves into it, and so all descendants to come."""
         os.write(self._entrance, b"0")
 
     def close_entrance(self) -> None:
-        """Let nobody else in."""
+        """Close the file through which processes enter."""
         os.close(self._entrance)
 
     def kill(self) -> None:
-        """Kill all that are in it; they are dead a moment later."""
+        """Kill all processes in it; they are dead a moment later."""
         with contextlib.suppress(OSError):  # somebody has removed it, who had to end them first
             _write(f"{self._name}/cgroup.kill", b"1", self._family)
 

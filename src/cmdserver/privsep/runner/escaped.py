@@ -46,7 +46,7 @@ class EscapedProcesses:
         self._killed: set[int] = set()
 
     def look(self, known: Container[int]) -> Mapping[int | None, list[int]]:
-        """Find those who are there now.
+        """Find those that are there now.
 
         Args:
             known: Children that we did start.
@@ -98,7 +98,7 @@ class EscapedProcesses:
         return bool(fresh)
 
     def reaped(self, pid: int) -> None:
-        """A child has been reaped; its number may be anybody's."""
+        """Forget a child that has been reaped: its number may be anybody's."""
         self._read.pop(pid, None)
         self._grouped.discard(pid)
         self._killed.discard(pid)

@@ -118,13 +118,13 @@ class ProcessTable:
             self._complain("no control group can be made for a command: who leaves it is found by its tag alone")
 
     def _complain(self, text: str) -> None:
-        """Once is enough: it may be so each time."""
+        """Tell the administrator once: it may be so each time."""
         if not self._has_complained:
             self._has_complained = True
             self._post(Trouble(text), ())
 
     def signal(self, request: Signal, now: float) -> None:
-        """Signal a run; one that there is not is over."""
+        """Signal a run; do nothing if there is none, as it is over."""
         run = self._by_id.get(request.id)
         if run is None:
             return

@@ -11,7 +11,7 @@ import select
 import time
 from typing import assert_never
 
-from cmdserver.files.credential_files import Credentials
+from cmdserver.files.credential_files import CredentialDirectory
 from cmdserver.privsep.channel import RETRY_SECONDS, Channel
 from cmdserver.privsep.messages import (
     Adopt,
@@ -36,7 +36,7 @@ _MOST_CHARACTERS = 256
 
 
 class Server:
-    """The runner at work.
+    """Serves the daemon.
 
     Args:
         channel: To the daemon.
@@ -52,7 +52,7 @@ class Server:
         channel: Channel,
         processes: ProcessTable,
         allow_list: AllowList,
-        credentials: Credentials,
+        credentials: CredentialDirectory,
         standby: Standby,
         deaths: int,
     ) -> None:
@@ -68,7 +68,7 @@ class Server:
         self._heartbeat_at = 0.0
 
     def serve(self) -> None:
-        """Do what is asked, until the daemon is gone.
+        """Serve requests until the daemon is gone.
 
         Raises:
             Forked: In the process that is to wait for the death of this one.
@@ -109,7 +109,7 @@ class Server:
         return select.POLLOUT if self._channel.is_clogged else select.POLLIN
 
     def end(self) -> None:
-        """Kill everything that we started, and whatever came of it."""
+        """Kill the standby, everything that we started, and its descendants."""
         self._standby.stop()
         self._processes.end_all()
 

@@ -30,7 +30,7 @@ _MOST_HEARTBEATS = 4096
 
 
 class Forked(BaseException):
-    """We are the child."""
+    """Raised in the child of a fork, see `Standby.require`."""
 
 
 class MissedHeartbeats:
@@ -129,7 +129,7 @@ class Standby:
             return False
 
     def reaped(self, pid: int) -> None:
-        """A child has been reaped."""
+        """Note that a child has been reaped."""
         self.pids.discard(pid)
         if pid == self.pid:
             self.pid = None

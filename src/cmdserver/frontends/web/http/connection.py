@@ -7,8 +7,8 @@ does not read. A client that ends its input is gone: that is how a browser's tab
 Rule of this file: it knows transports and versions of HTTP; what requests mean is others' business.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
-from typing import Protocol as Seam
 
 from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Protocol, connectionDone
@@ -17,15 +17,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.auth.credentials import Credentials
-from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Fault, LoginRefused, Malformed, Refusal, RequestError
 from cmdserver.core.model import Caller
-from cmdserver.frontends.common.interface import CertificateOf, FrontEndContext
+from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.web.http.channel import Channel
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.limits.source_penalties import Offence
-from cmdserver.net.connection_table import Connections
 from cmdserver.net.tcp import LINGER_SECONDS
 
 #: And how much.
@@ -34,22 +32,19 @@ LINGER_BYTES: Final = 1 << 20
 _log = Logger()
 
 
-class Behind(Seam):
-    """What all connections of a listener share."""
+class WebListener(FrontEnd):
+    """What connections ask of their listener's front end, besides what every front end has."""
 
-    listener_auth: ListenerAuth
-    context: FrontEndContext
-    connections: "Connections[WebConnection]"
-    certificate_of: CertificateOf | None
-
-    def serve(self, request: WebRequest) -> None:
-        """Answer a request."""
+    #: Answers requests.
+    serve: Callable[[WebRequest], None]
 
     def farewell(self, source: str, error: RequestError, status: int) -> bytes:
-        """Write what came and was no request down; return a whole answer of HTTP/1.1."""
+        """Write down what came and was no request; return a whole answer of HTTP/1.1."""
+        raise NotImplementedError
 
     def note(self, request: WebRequest) -> None:
-        """Note an answered request, or one that will not be."""
+        """Log an answered request, or one that will not be."""
+        raise NotImplementedError
 
 
 @implementer(IHandshakeListener)
@@ -57,7 +52,7 @@ class WebConnection(Protocol):
     """One client, from accept to the end.
 
     Args:
-        behind: What it shares with others.
+        front_end: Its listener's.
         source: Where the client calls from.
         pending_login: Settled when the client has logged in, or is gone.
     """
@@ -80,9 +75,9 @@ class WebConnection(Protocol):
     #: Bytes that came after the client was refused.
     _ignored = 0
 
-    def __init__(self, behind: Behind, source: str, pending_login: PendingLogin) -> None:
-        self._behind = behind
-        self._connections = behind.connections
+    def __init__(self, front_end: WebListener, source: str, pending_login: PendingLogin) -> None:
+        self._front_end = front_end
+        self._connections = front_end.connections
         self.source = source
         self.pending_login = pending_login
 
@@ -91,8 +86,8 @@ class WebConnection(Protocol):
     def connectionMade(self) -> None:
         """Wait for the first request; over TLS when it is known which version of HTTP it will be of."""
         self._connections.opened(self)
-        self._connections.expect_within(self, self._behind.context.limits().login_seconds)
-        if self._behind.certificate_of is None:
+        self._connections.expect_within(self, self._front_end.context.limits().login_seconds)
+        if self._front_end.certificate_of is None:
             self._speak_http1()
 
     def handshakeCompleted(self) -> None:
@@ -126,17 +121,19 @@ class WebConnection(Protocol):
     def begun(self, request: WebRequest) -> None:
         """A request is complete."""
         self._is_awaited = False
-        if not self._active:
-            self._connections.expect_nothing(self)
+        is_first = not self._active
         self._active += 1
-        self._behind.serve(request)
+        self._front_end.serve(request)
+        # Whatever was answered at once, or could not be sent at once, has set a deadline of its own.
+        if is_first and self._active and not (self._is_output_full or self._is_parting):
+            self._connections.expect_nothing(self)
 
     def done(self, request: WebRequest) -> None:
         """It is answered, or will not be."""
         self._active -= 1
-        self._behind.note(request)
+        self._front_end.note(request)
         if not (self._is_parting or self._active or self._is_output_full):
-            limits = self._behind.context.limits()
+            limits = self._front_end.context.limits()
             # Who has to log in and has not holds one of the few places of those (MaxStartups).
             self._connections.expect_within(
                 self, limits.login_seconds if self.pending_login.is_counted else limits.idle_seconds
@@ -145,7 +142,7 @@ class WebConnection(Protocol):
     def refuse_body(self) -> None:
         """A body is too long: with HTTP/1.1 the next request could not be found behind it."""
         if not self._is_http2:
-            limit = self._behind.context.limits().request_bytes
+            limit = self._front_end.context.limits().request_bytes
             self._refuse(Malformed(f"the body is longer than {limit} bytes"), 413)
 
     def cut(self, request: WebRequest) -> None:
@@ -157,7 +154,7 @@ class WebConnection(Protocol):
 
     def seconds(self) -> float:
         """See `Host`."""
-        return self._behind.context.clock.seconds()
+        return self._front_end.context.clock.seconds()
 
     # As seen by the channel
 
@@ -168,7 +165,7 @@ class WebConnection(Protocol):
     def output_full(self) -> None:
         """The client does not take what we send."""
         self._is_output_full = True
-        self._connections.expect_within(self, self._behind.context.limits().idle_seconds)
+        self._connections.expect_within(self, self._front_end.context.limits().idle_seconds)
 
     def output_flows(self) -> None:
         """It does again."""
@@ -193,7 +190,7 @@ class WebConnection(Protocol):
     def part(self) -> None:
         """Send what is left to send, and close."""
         self._is_parting = True
-        self._connections.expect_within(self, self._behind.context.limits().idle_seconds)
+        self._connections.expect_within(self, self._front_end.context.limits().idle_seconds)
         if self._is_http2:
             self._channel.take_leave()
         self.transport.loseConnection()
@@ -207,7 +204,7 @@ class WebConnection(Protocol):
         elif self._is_awaited:
             if self.pending_login.is_counted:
                 self.pending_login.charge(Offence.GRACE_EXCEEDED)
-            seconds = self._behind.context.limits().login_seconds
+            seconds = self._front_end.context.limits().login_seconds
             self._refuse(Malformed(f"the request was not complete within {seconds:g} s"), 408)
         else:
             self.part()
@@ -229,9 +226,9 @@ class WebConnection(Protocol):
         """Say by when the rest of a request is to be there; or, after a word from the reader of an answer, the next."""
         if self._channel.is_reading_request:
             self._is_awaited = True
-            self._connections.expect_within(self, self._behind.context.limits().login_seconds)
+            self._connections.expect_within(self, self._front_end.context.limits().login_seconds)
         elif self._is_http2 and self._channel.is_sending:
-            self._connections.expect_within(self, self._behind.context.limits().idle_seconds)
+            self._connections.expect_within(self, self._front_end.context.limits().idle_seconds)
 
     def _speak_http1(self) -> None:
         self._channel = Channel(self, self._new_request)
@@ -241,16 +238,16 @@ class WebConnection(Protocol):
         from cmdserver.frontends.web.http.http2 import HTTP2Channel  # noqa: PLC0415 - for those who speak it only
 
         self._is_http2 = True
-        self._channel = HTTP2Channel(self, self._new_request, self._behind.context.clock)
+        self._channel = HTTP2Channel(self, self._new_request, self._front_end.context.clock)
         self._channel.makeConnection(self.transport)
         self.transport.registerProducer(self._channel, True)
 
     def _new_request(self, channel: Any, queued: object = None) -> WebRequest:
         del queued
-        return WebRequest(channel, self, self._behind.context.limits().request_bytes)
+        return WebRequest(channel, self, self._front_end.context.limits().request_bytes)
 
     def _look_at_certificate(self) -> None:
-        trying = self._behind.listener_auth.log_in_by_certificate(self.source, self._certificate)
+        trying = self._front_end.listener_auth.log_in_by_certificate(self.source, self._certificate)
         if trying is None:
             return
 
@@ -268,7 +265,7 @@ class WebConnection(Protocol):
         trying.addCallbacks(certified, refused).addErrback(self._broken)
 
     def _certificate(self) -> Credentials | None:
-        return self._behind.certificate_of and self._behind.certificate_of(self.transport, self.source)
+        return self._front_end.certificate_of and self._front_end.certificate_of(self.transport, self.source)
 
     def _refuse(self, error: RequestError, status: int) -> None:
         """Answer bytes that are no request, and part, but not before the client can have read why."""
@@ -280,7 +277,7 @@ class WebConnection(Protocol):
             return
         self._channel.stop()
         self.transport.unregisterProducer()
-        self.transport.write(self._behind.farewell(self.source, error, status))
+        self.transport.write(self._front_end.farewell(self.source, error, status))
         self._connections.expect_within(self, LINGER_SECONDS)
         self.transport.loseWriteConnection()
 

@@ -96,6 +96,12 @@ class Provenance:
         return int(own[2]) == _DEFAULT_PORTS[scheme] or (not self.is_secure and int(own[2]) in _DEFAULT_PORTS.values())
 
 
+#: Of a request that says nothing of it, as of curl's and most programs'.
+NOWHERE: Final = Provenance(
+    origin=None, referer=None, site=None, mode=None, destination=None, host=b"", is_secure=False
+)
+
+
 def split_target(target: bytes) -> tuple[bytes | None, bytes]:
     """Split a request target into the authority, if it has one, and path with query.
 
@@ -158,7 +164,7 @@ def require_host(hosts: Sequence[bytes], authority: bytes | None, ours: Collecti
             text = "the Host header names no host"
             raise Malformed(text)
         name = normal_host(match[1].decode("ascii"))
-        if not is_own(name, ours):
+        if name not in ours and not is_own(name, ours):
             raise Misdirected(f"this server does not go by the name {name}; add it to hosts in [web] if it should")
 
 

@@ -38,6 +38,8 @@ _HEADERS: Final = {
     Representation.JSON: headers.PLAIN,
     Representation.EVENTS: headers.EVENTS,
 }
+#: The headers that a `Provenance` is made of, in its order.
+_PROVENANCE: Final = (b"origin", b"referer", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
 _as_sent: Final = cache(headers.as_sent)
 
 
@@ -85,9 +87,6 @@ class WebRequest(http.Request):
     is_begun = False
     _is_done = False
     content: BytesIO
-    #: Of its path, decoded but for the character set: what was followed in the tree, and what was not.
-    prepath: list[bytes]
-    postpath: list[bytes]
     #: What its target says: the authority, if it is in absolute form; path and query from the root; the parts of the
     #: path, at least one; the fields of the query; the way back to the root; below which path the root is.
     authority: bytes | None = None
@@ -96,6 +95,8 @@ class WebRequest(http.Request):
     base_path = ""
     parts: tuple[str, ...] = ("",)
     query: Fields = ()
+    #: What it says of where it comes from.
+    provenance: Provenance = guard.NOWHERE
 
     def __init__(self, channel: Any, host: Host, most_body_bytes: int) -> None:
         super().__init__(channel, queued=False)
@@ -159,29 +160,20 @@ class WebRequest(http.Request):
         return values[0] if len(values) == 1 else b", ".join(values)
 
     @property
-    def provenance(self) -> Provenance:
-        """What it says of where it comes from."""
-        return Provenance(
-            origin=self.header(b"origin"),
-            referer=self.header(b"referer"),
-            site=self.header(b"sec-fetch-site"),
-            mode=self.header(b"sec-fetch-mode"),
-            destination=self.header(b"sec-fetch-dest"),
-            host=self.header(b"host") or b"",
-            is_secure=self.connection.is_secure,
-        )
-
-    @property
     def is_page_to_be_seen(self) -> bool:
         """Whether a browser wants a page of its own, with its address above it, and not a part of another page."""
-        return self.provenance.is_top_level and self.representation(OF_COMMANDS) is Representation.PAGE
+        return self.provenance.is_top_level and self.wants(Representation.PAGE)
 
     def representation(self, offered: Sequence[Representation] = OF_DOCUMENTS) -> Representation:
         """What the client likes best of what there is."""
         return choose(self.header(b"accept"), tuple(offered))
 
+    def wants(self, representation: Representation) -> bool:
+        """Whether that is what the client likes best of what a command has."""
+        return self.representation(OF_COMMANDS) is representation
+
     def split(self, base_path: str = "") -> None:
-        """Take the target apart; to be called once, before anything else is asked.
+        """Take target and provenance apart; to be called once, before anything else is asked.
 
         Args:
             base_path: Below which it may lie: ``/ops``.
@@ -189,13 +181,34 @@ class WebRequest(http.Request):
         Raises:
             Malformed: It is not UTF-8, there is a control character in it, or there are too many fields.
         """
-        self.authority, target = split_target(self.uri)
-        self.root, self.address = guard.below(base_path.encode("ascii"), target)
-        self.base_path = base_path if self.address != target else ""
+        target: bytes = self.uri
+        if not target.startswith(b"/"):
+            self.authority, target = split_target(target)
+        self.address = target
+        if base_path:
+            self.root, self.address = guard.below(base_path.encode("ascii"), target)
+            self.base_path = base_path if self.address != target else ""
         path, _, query = self.address.partition(b"?")
-        self.parts = tuple(map(_decoded, path[1:].split(b"/")))
-        self.prepath, self.postpath = [], [part.encode() for part in self.parts]
+        if not base_path:
+            self.root = "../" * (path.count(b"/") - 1) or "./"
+        if path.isascii() and b"%" not in path and (text := path.decode("ascii")).isprintable():
+            self.parts = tuple(text[1:].split("/"))
+        else:
+            self.parts = tuple(map(_decoded, path[1:].split(b"/")))
         self.query = fields.of_query(query) if query else []
+        values = self.requestHeaders.getRawHeaders
+        said = [values(name) for name in _PROVENANCE]
+        if any(said):
+            origin, referer, site, mode, destination = (b", ".join(value) if value else None for value in said)
+            self.provenance = Provenance(
+                origin=origin,
+                referer=referer,
+                site=site,
+                mode=mode,
+                destination=destination,
+                host=b", ".join(values(b"host") or ()),
+                is_secure=self.connection.is_secure,
+            )
 
     def form(self) -> Fields:
         """The fields of its body; none if it has no body.

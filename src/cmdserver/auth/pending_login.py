@@ -21,27 +21,25 @@ class PendingLogin:
         Busy: Too many have not logged in; nothing was counted.
     """
 
-    __slots__ = ("_is_required", "_is_settled", "_listener", "_login_limit", "_source")
+    __slots__ = ("_is_settled", "_listener", "_login_limit", "_source", "is_counted")
 
     def __init__(self, login_limit: LoginLimit | None, listener: str, source: str, *, is_required: bool) -> None:
         self._login_limit = login_limit
         self._listener = listener
         self._source = source
-        self._is_required = is_required
         self._is_settled = False
+        #: Whether the connection counts as one that must log in and has not.
+        self.is_counted = is_required
         if login_limit is not None and is_required:
             login_limit.enter(listener, source)
 
-    @property
-    def is_counted(self) -> bool:
-        """Whether the connection counts as one that must log in and has not."""
-        return self._is_required and not self._is_settled
-
     def settle(self) -> None:
         """Count the connection out without a charge: it has logged in, or is not to blame."""
-        if self.is_counted and self._login_limit is not None:
-            self._login_limit.leave(self._listener, self._source)
         self._is_settled = True
+        if self.is_counted:
+            self.is_counted = False
+            if self._login_limit is not None:
+                self._login_limit.leave(self._listener, self._source)
 
     def fail(self, offence: Offence) -> None:
         """Count the connection out and charge its source, unless it is settled.

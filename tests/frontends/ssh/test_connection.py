@@ -18,7 +18,7 @@ from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Busy, LoginRefused, Throttled
 from cmdserver.core.model import Caller, Login
-from cmdserver.frontends.common.front_end import MOST_TURNED_AWAY
+from cmdserver.frontends.common.front_end import MOST_REFUSED
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.ssh.connection import TRANSITIONS, Event, State
 from cmdserver.frontends.ssh.front_end import NOT_NOW, SSHFrontEnd
@@ -304,7 +304,7 @@ class WelcomeTests(ConnectionTestCase):
     def test_many_turned_away(self) -> None:
         """When too many are, the rest is told nothing at all."""
         self.composition.listener_auth.limit.refusal = Busy("all", 5)
-        for _ in range(MOST_TURNED_AWAY):
+        for _ in range(MOST_REFUSED):
             pipe = Pipe(1)
             pipe.is_stuck = True
             pipe.protocol = self.composition.front_end.buildProtocol(ADDRESS)

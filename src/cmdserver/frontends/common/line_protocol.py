@@ -1,8 +1,8 @@
-"""The line protocol without any input or output: bytes in, lines out; a line in, a request out.
+"""The line protocol's parser: bytes to lines, and a line to a request, such as ``json explain 'df'``.
 
-Invariant: any bytes give a request or a `Refusal`, never another exception. What a line is allowed to be: at most
-``line_bytes`` of UTF-8, ended by LF or CRLF, without control characters but the tab, split into words as a POSIX shell
-splits them, with no expansion of any kind. One example: ``json explain 'df'``.
+A line has at most ``line_bytes`` of UTF-8, ends with LF or CRLF, has no control character but the tab, and is split
+into words as a POSIX shell splits them, with no expansion of any kind. Invariant: any bytes give a request or a
+`Refusal`, never another exception.
 """
 
 import re
@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from cmdserver.core.errors import BadArgument, Malformed
 from cmdserver.core.names import RESERVED_WORDS
 from cmdserver.core.text_encoding import BYTE_ORDER_MARK, NotUTF8, require_bytes_of_utf8, without_mark
-
-#: Words with a meaning of their own; no command may have such a name.
 
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 #: With these, splitting needs the shell's rules; without them, blanks alone decide.
@@ -54,7 +52,7 @@ class Who:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Keep the connection for any number of lines."""
+    """Keep the connection open for any number of lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +173,9 @@ _MISPLACED = {
 
 
 class LineBuffer:
-    """Bytes that have come, until they are lines. A byte order mark before the first one means nothing.
+    """Bytes that have come, until they are lines. A byte order mark before the first one is dropped.
 
-    It never holds more than it is fed; whoever feeds it stops while `is_full`.
+    Whoever feeds it stops while `is_full`.
 
     Args:
         limit: The longest line, in bytes, without its end.
@@ -233,29 +231,25 @@ class LineBuffer:
         if end == -1:
             self._searched = len(self._bytes)
             return None
-        line, self._bytes = self._bytes[:end], self._bytes[end + 1 :]
-        self._searched = 0
-        return line
+        return self._take(end)
 
     def next_answer(self) -> bytes | None:
         """Take the next line as it is, blank or not, without its LF: the answer to a prompt. See `next_line`."""
         end = self._bytes.find(b"\n")
         if (len(self._bytes) if end == -1 else end) > self.limit:
             raise Malformed(f"the line is longer than {self.limit} bytes")
-        if end == -1:
-            return None
-        line, self._bytes = self._bytes[:end], self._bytes[end + 1 :]
-        self._searched = 0
-        return line
+        return None if end == -1 else self._take(end)
 
     def last_answer(self) -> bytes | None:
         """Take what is left as it is, when no more will come: the answer to a prompt, without its LF."""
-        line, self._bytes = self._bytes, b""
-        self._searched = 0
-        return line or None
+        return self._take(len(self._bytes)) or None
 
     def last_line(self) -> bytes | None:
         """Take what is left when no more will come, as the shell does with a last line that has no LF."""
-        line, self._bytes = self._bytes.rstrip(_BLANKS), b""
+        return self._take(len(self._bytes)).rstrip(_BLANKS) or None
+
+    def _take(self, end: int) -> bytes:
+        """Take the bytes before ``end``, and drop the LF there."""
+        line, self._bytes = self._bytes[:end], self._bytes[end + 1 :]
         self._searched = 0
-        return line or None
+        return line

@@ -16,6 +16,8 @@ Lines sent ahead wait until those before them are answered and their answers tak
 `PacedConnection`'s; what lines mean, beside those that are for the connection itself, is `Interpreter`'s.
 """
 
+from typing import Final
+
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import connectionDone
@@ -23,7 +25,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.auth.credentials import Credentials
 from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import BadArgument, Busy, Code, Malformed, Refusal
 from cmdserver.core.model import Caller, Login
@@ -33,14 +34,15 @@ from cmdserver.frontends.common.interpreter import Ending
 from cmdserver.frontends.common.login_session import LoginSession
 from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.line.pacing import PacedConnection
-from cmdserver.frontends.line.states import Event, State
+from cmdserver.frontends.line.states import TAKES_REQUESTS, Event, State
 from cmdserver.limits.source_penalties import Offence
 
-GREETING = b"What can I do for you?\n"
+GREETING: Final = b"What can I do for you?\n"
 #: What a client gets in the place of the rest of an answer that it has interrupted, on a line of its own.
-INTERRUPTED = b"\ncmdserver: interrupted\n"
+INTERRUPTED: Final = b"\ncmdserver: interrupted\n"
 #: What OpenSSL says of a client's certificate that has expired, or that no known authority has signed.
-CERTIFICATE_REFUSED = "certificate verify failed"
+CERTIFICATE_REFUSED: Final = "certificate verify failed"
+
 
 _log = Logger()
 
@@ -82,7 +84,7 @@ class LineConnection(PacedConnection):
         """Log in a client with a certificate; begin with any other."""
         if self.state is not State.HANDSHAKE:
             return
-        trying = self._front_end.listener_auth.log_in_by_certificate(self.source, self._certificate)
+        trying = self._front_end.log_in_by_certificate(self.transport, self.source)
         if trying is None:
             self._begin()
         else:
@@ -102,9 +104,6 @@ class LineConnection(PacedConnection):
             self._answering.cancel()
 
     # Login
-
-    def _certificate(self) -> Credentials | None:
-        return self._front_end.certificate_of and self._front_end.certificate_of(self.transport, self.source)
 
     def _begin(self) -> None:
         """Ask for a login where it is required; greet everywhere else."""
@@ -171,7 +170,7 @@ class LineConnection(PacedConnection):
         if self._is_closing or self.is_output_full:
             self.transport.abortConnection()
             return
-        login_session, limits = self._login_session, self._limits
+        login_session, limits = self._login_session, self._limits()
         seconds = limits.idle_seconds if self.state is State.READY else limits.login_seconds
         if login_session is not None and login_session.is_deciding:
             login_session.give_up()
@@ -194,45 +193,34 @@ class LineConnection(PacedConnection):
 
     # One line after the other
 
-    def proceed(self) -> None:
-        """See `LineLoop`; whatever is raised over a line is the end of the connection."""
-        try:
-            super().proceed()
-        except Exception:  # noqa: BLE001 - the outer edge
-            self.broken(Failure())
-
     @property
     def _may_proceed(self) -> bool:
-        state = self.state
-        return not self.is_output_full and (
-            state is State.NEW or state is State.READY or (state is State.LOGIN and self._is_asking)
-        )
-
-    @property
-    def _is_asking(self) -> bool:
-        """Whether the next line answers a prompt."""
-        return self._login_session is not None and self._login_session.is_asking
+        if self.is_output_full:
+            return False
+        if self.state is State.LOGIN:
+            return self._login_session is not None and self._login_session.is_asking
+        return self.state in TAKES_REQUESTS
 
     def _take_line(self) -> bool:
         try:
             line = self._next_line()
+            if line is not None:
+                self._take(line)
+                return True
         except Malformed as malformed:
             self.refuse_input(malformed)
-            return False
-        if line is None:
+        except Exception:  # noqa: BLE001 - the outer edge: whatever it was, nothing that follows is looked at
+            self.broken(Failure())
+        else:
             if self._is_input_over or self._is_leaving:
                 self.close()
             else:
                 self._read_on()
-        elif self._login_session is not None and self._login_session.is_asking:
-            self._login_session.take(line)
-        else:
-            self._perform(line)
-        return line is not None
+        return False
 
     def _next_line(self) -> bytes | None:
         """Take a line; the last one needs no LF, unless somebody on the way may have cut it short."""
-        buffer, is_answer = self._buffer, self._is_asking
+        buffer, is_answer = self._buffer, self.state is State.LOGIN
         line = buffer.next_answer() if is_answer else buffer.next_line()
         if line is None and self._is_input_over:
             line = buffer.last_answer() if is_answer else buffer.last_line()
@@ -240,7 +228,11 @@ class LineConnection(PacedConnection):
                 raise Malformed("the last line may be incomplete; end it with a line break")
         return line
 
-    def _perform(self, line: bytes) -> None:
+    def _take(self, line: bytes) -> None:
+        """Answer a line, or give it to the login that has asked for it."""
+        if self._login_session is not None and self._login_session.is_asking:
+            self._login_session.take(line)
+            return
         try:
             parsed = line_protocol.parse(line)
             caller = self._require_caller()
@@ -259,7 +251,7 @@ class LineConnection(PacedConnection):
                 self._log_in(caller)
             case question:
                 self._move(Event.REQUEST)
-                self._expect()
+                self._connections.expect_nothing(self)
                 ending = self._front_end.interpreter.perform(caller, question, self, as_json=parsed.as_json)
                 if isinstance(ending, Deferred):
                     self._answering = ending
@@ -274,7 +266,7 @@ class LineConnection(PacedConnection):
         elif not caller.is_anonymous:
             complaint = "you have logged in"
         else:
-            self._connections.expect_within(self, self._limits.login_seconds)
+            self._connections.expect_within(self, self._limits().login_seconds)
             self._begin_login(None)
             return
         self._refuse(BadArgument(complaint), as_json=False)

@@ -14,13 +14,12 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Malformed
 from cmdserver.core.model import Stream
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.common.line_loop import LineLoop
 from cmdserver.frontends.common.line_protocol import LineBuffer
-from cmdserver.frontends.line.states import TRANSITIONS, Event, State
+from cmdserver.frontends.line.states import ENDED, TRANSITIONS, Event, State
 from cmdserver.frontends.line.telnet import IAC, Interrupt, Reply, Telnet, Text
 from cmdserver.net.backpressure import Backpressure
 from cmdserver.net.tcp import LINGER_SECONDS, send_first
@@ -48,7 +47,8 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
     def __init__(self, front_end: FrontEnd, source: str) -> None:
         self._front_end = front_end
         self._connections = front_end.connections
-        self._buffer = LineBuffer(self._limits.line_bytes)
+        self._limits = front_end.context.limits
+        self._buffer = LineBuffer(self._limits().line_bytes)
         self.source = source
 
     # For subclasses
@@ -64,17 +64,13 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
     # The state, and what depends on it
 
     @property
-    def _limits(self) -> Limits:
-        return self._front_end.context.limits()
-
-    @property
     def _clock(self) -> IReactorTime:
         return self._front_end.context.clock
 
     @property
     def _is_closing(self) -> bool:
         """Whether all is said, or nobody is there to hear it."""
-        return self.state is State.CLOSING or self.state is State.CLOSED
+        return self.state in ENDED
 
     def _move(self, event: Event) -> None:
         self.state = TRANSITIONS[self.state][event]
@@ -86,7 +82,7 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
         if self.state is State.BUSY:
             self._connections.expect_nothing(self)
         elif self.state is State.READY:
-            self._connections.expect_within(self, self._limits.idle_seconds)
+            self._connections.expect_within(self, self._limits().idle_seconds)
 
     # Output
 
@@ -109,7 +105,7 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
         has_unread = len(self._buffer) or self._is_input_paused
         self._buffer.clear()
         self._connections.unwatch(self)
-        self._connections.expect_within(self, self._limits.idle_seconds)
+        self._connections.expect_within(self, self._limits().idle_seconds)
         self.transport.unregisterProducer()
         if has_unread and not self._is_input_over:
             self.transport.loseWriteConnection()
@@ -129,7 +125,7 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
     def connectionMade(self) -> None:
         """Begin, with the clock running."""
         self._connections.opened(self)
-        self._connections.expect_within(self, self._limits.login_seconds)
+        self._connections.expect_within(self, self._limits().login_seconds)
         self.transport.registerProducer(self, True)
 
     def dataReceived(self, data: bytes) -> None:
@@ -170,7 +166,7 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it
         """End: the connection is lost."""
         self._move(Event.LOST)
-        self.follow(None)
+        self._source = None
         self._connections.closed(self)
 
     # IHalfCloseableProtocol
@@ -197,7 +193,7 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
         """Pause: the client does not keep up, and has ``idle_seconds`` to take what there is."""
         super().pauseProducing()
         if self.state is State.BUSY or self.state is State.READY:
-            self._connections.expect_within(self, self._limits.idle_seconds)
+            self._connections.expect_within(self, self._limits().idle_seconds)
 
     def resumeProducing(self) -> None:
         """Go on: the client has caught up."""

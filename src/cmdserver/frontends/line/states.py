@@ -8,6 +8,8 @@ from typing import Final
 class State(Enum):
     """How far a connection has come; its deadline depends on it."""
 
+    __hash__ = object.__hash__  # Enum's own is a function of Python, called for each look into the table
+
     #: TLS exchanges keys, so nothing can be said. Without TLS this lasts no time. ``login_seconds`` from the accept.
     HANDSHAKE = auto()
     #: The next line answers a login prompt, or a login is being decided and lines wait. ``login_seconds`` go on.
@@ -26,6 +28,8 @@ class State(Enum):
 
 class Event(Enum):
     """What moves a connection to another state."""
+
+    __hash__ = object.__hash__
 
     LOGIN_BEGINS = auto()
     LOGGED_IN = auto()
@@ -53,3 +57,8 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
     State.CLOSING: {Event.LOST: State.CLOSED},
     State.CLOSED: {},
 }
+
+#: The next line is a request.
+TAKES_REQUESTS: Final = (State.NEW, State.READY)
+#: All is said, or nobody is there to hear it.
+ENDED: Final = (State.CLOSING, State.CLOSED)

@@ -8,6 +8,8 @@ into words as a POSIX shell splits them, with no expansion of any kind. Invarian
 import re
 import shlex
 from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
 
 from cmdserver.core.errors import BadArgument, Malformed
 from cmdserver.core.names import RESERVED_WORDS
@@ -40,33 +42,24 @@ class Explain:
     words: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class WhoAmI:
-    """Tell the caller who they are here."""
+class Word(Enum):
+    """A request of one word."""
+
+    #: Tell the caller who they are here.
+    WHOAMI = "whoami"
+    #: Tell how many are connected.
+    WHO = "who"
+    #: Keep the connection open for any number of lines.
+    SESSION = "session"
+    #: Close the connection.
+    QUIT = "quit"
+    #: Begin the login dialogue.
+    LOGIN = "login"
 
 
-@dataclass(frozen=True, slots=True)
-class Who:
-    """Tell how many are connected."""
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """Keep the connection open for any number of lines."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quit:
-    """Close the connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogIn:
-    """Begin the login dialogue."""
-
-
-Question = Run | Help | Explain | WhoAmI | Who
-Request = Question | Session | Quit | LogIn
+#: What has an answer.
+Question = Run | Help | Explain | Literal[Word.WHOAMI, Word.WHO]
+Request = Question | Literal[Word.SESSION, Word.QUIT, Word.LOGIN]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +133,6 @@ def _require_utf8(line: bytes) -> None:
         raise Malformed(f"the line {error}") from None
 
 
-#: Words that stand alone, and what they ask.
-_ALONE: dict[str, WhoAmI | Who | Session | Quit | LogIn] = {
-    "whoami": WhoAmI(),
-    "who": Who(),
-    "session": Session(),
-    "quit": Quit(),
-    "login": LogIn(),
-}
-
-
 def _request(words: tuple[str, ...], *, as_json: bool) -> Request:
     word, rest = words[0], words[1:]
     if word not in RESERVED_WORDS:
@@ -158,10 +141,10 @@ def _request(words: tuple[str, ...], *, as_json: bool) -> Request:
         return Explain(rest)
     if word == "help" and len(rest) <= 1:
         return Help(*rest)
-    request = _ALONE.get(word)
-    if request is None or rest:
+    if rest or word in _MISPLACED:
         raise BadArgument(_MISPLACED.get(word, f"{word} takes no arguments"))
-    if as_json and isinstance(request, Session | Quit | LogIn):
+    request = Word(word)
+    if as_json and request not in {Word.WHOAMI, Word.WHO}:
         raise BadArgument(f"{word} has no answer that could be JSON")
     return request
 

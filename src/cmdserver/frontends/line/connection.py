@@ -241,13 +241,13 @@ class LineConnection(PacedConnection):
             self._answered()
             return
         match parsed.request:
-            case line_protocol.Quit():
+            case line_protocol.Word.QUIT:
                 self.close()
-            case line_protocol.Session():
+            case line_protocol.Word.SESSION:
                 self._is_session = True
                 self._move(Event.SESSION)
                 self._expect()
-            case line_protocol.LogIn():
+            case line_protocol.Word.LOGIN:
                 self._log_in(caller)
             case question:
                 self._move(Event.REQUEST)

@@ -12,6 +12,8 @@ from cmdserver.config.executables import LentRights
 from cmdserver.config.host import SEARCH_PATH, Host
 from cmdserver.core.model import Answer, Caller, Command, Grant, ProcessResult, Role
 from cmdserver.dispatch import output_parsers
+from cmdserver.limits.login_limit import LoginLimit
+from cmdserver.limits.source_penalties import Offence
 
 #: How properties are tried: the same examples every time, nothing written to disk, no clock.
 LAW = settings(
@@ -21,6 +23,34 @@ LAW = settings(
     max_examples=300,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+class FakeLoginLimit(LoginLimit):
+    """Refuses whom the test says, and remembers who was counted and charged."""
+
+    def __init__(self) -> None:
+        self.refusal: Exception | None = None
+        self.unauthenticated = 0
+        #: How many were counted out.
+        self.left = 0
+        self.offences: list[Offence] = []
+        #: Who was counted in or out, or charged.
+        self.sources: list[str] = []
+
+    def enter(self, listener: str, source: str) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.unauthenticated += 1
+        self.sources.append(source)
+
+    def leave(self, listener: str, source: str) -> None:
+        self.unauthenticated -= 1
+        self.left += 1
+        self.sources.append(source)
+
+    def offend(self, source: str, offence: Offence) -> None:
+        self.offences.append(offence)
+        self.sources.append(source)
 
 
 def a_command(**overrides: Any) -> Command:

@@ -34,7 +34,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "net": "core files limits",
         "frontends": "",
         "frontends.common": "core limits config auth dispatch net",
-        "frontends.line": "core limits config auth net frontends.common",
+        "frontends.line": "core limits auth net frontends.common",
         "frontends.web": "core limits config auth dispatch net frontends.common",
         "frontends.ssh": "core limits sshtransport auth dispatch net frontends.common",
         "privsep": "core files config execution",

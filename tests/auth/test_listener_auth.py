@@ -33,31 +33,11 @@ class UnauthenticatedTests(IdentityTestCase):
 
         self.protocol.arrive("192.0.2.3")
 
-    def test_a_pending_login_is_counted_out_once(self) -> None:
-        """However often it is settled, fails or is settled again; and it is charged for one failure."""
-        pending = self.protocol.arrive("192.0.2.1")
-        for _ in range(5):
-            pending.fail(Offence.AUTHFAIL)
-            pending.settle()
-
-        self.assertFalse(pending.is_counted)
-        self.protocol.arrive("192.0.2.1")
-        self.protocol.arrive("192.0.2.2")
-        self.assertRaises(Busy, self.protocol.arrive, "192.0.2.3")
-
-    def test_an_attempt_is_charged_each_time(self) -> None:
-        """Settled or not: whoever has logged in on the web may get another login wrong."""
-        pending = self.protocol.arrive("192.0.2.1")
-        pending.settle()
-        for _ in range(4):
-            pending.charge(Offence.AUTHFAIL)
-
-        self.assertRaises(Throttled, self.protocol.arrive, "192.0.2.1")
-
     def test_offences_add_up(self) -> None:
         """A source that wastes our time is kept away from every login, for a while."""
+        pending = self.protocol.arrive("192.0.2.1")
         for _ in range(4):
-            self.protocol.offended("192.0.2.1", Offence.AUTHFAIL)
+            pending.charge(Offence.AUTHFAIL)
 
         self.assertRaises(Throttled, self.protocol.arrive, "192.0.2.1")
         self.assertIsInstance(self.log_in(password("ada", b"right")), Throttled)
@@ -70,8 +50,7 @@ class UnauthenticatedTests(IdentityTestCase):
         """Nothing is counted where nobody is asked; and nobody can be."""
         protocol = ListenerAuth("line", Login.NEVER)
         for _ in range(10):
-            protocol.arrive("192.0.2.1").settle()
-        protocol.offended("192.0.2.1", Offence.AUTHFAIL)
+            protocol.arrive("192.0.2.1").fail(Offence.AUTHFAIL)
         self.assertRaises(ValueError, protocol.log_in, "192.0.2.1", password("ada", b"right"))
 
 

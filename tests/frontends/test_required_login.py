@@ -28,8 +28,9 @@ from cmdserver.core.events import EventLog, LoggedIn, Requested
 from cmdserver.core.model import Caller, Login
 from cmdserver.dispatch.policy import Policy
 from cmdserver.frontends.common.interface import FrontEndContext
-from cmdserver.frontends.common.login_session import LoginSession
+from cmdserver.frontends.line.connection import LineConnection
 from cmdserver.frontends.line.front_end import LineFrontEnd
+from cmdserver.frontends.line.states import TRANSITIONS
 from cmdserver.frontends.ssh.front_end import SSHFrontEnd
 from cmdserver.frontends.web.front_end import WebFrontEnd
 from cmdserver.frontends.web.options import WebOptions
@@ -485,7 +486,7 @@ class LockTests(RequiredLoginTestCase):
     """Three things keep the anonymous out, and each is enough."""
 
     def test_each_alone(self) -> None:
-        """The entrance alone, for lines; the listener alone; the policy alone."""
+        """The state of a connection alone, for lines; the listener alone; the policy alone."""
         permissive = patch.object(
             ListenerAuth,
             "anonymous",
@@ -493,9 +494,16 @@ class LockTests(RequiredLoginTestCase):
                 name=None, protocol=protocol.name, source=source, method="none", listener=PLACE
             ),
         )
-        open_to_lines = patch.object(LoginSession, "takes_lines", True)
+        open_to_lines = patch.object(LineConnection, "_may_proceed", property(lambda client: not client._is_closing))
+        events = {event: state for row in TRANSITIONS.values() for event, state in row.items()}
+        any_event = patch.dict(TRANSITIONS, dict.fromkeys(TRANSITIONS, events))
         asking = patch.object(Setting, "login_required_at", (PLACE,))
-        for locks in ((permissive,), (open_to_lines,), (permissive, open_to_lines, asking)):
+        for locks in (
+            (permissive,),
+            (open_to_lines,),
+            (open_to_lines, any_event),
+            (permissive, open_to_lines, any_event, asking),
+        ):
             with contextlib.ExitStack() as stack:
                 for lock in locks:
                     stack.enter_context(lock)
@@ -512,7 +520,7 @@ class ThrottledTests(TLSFilesTestCase):
         """A certificate that is not looked at for now is nobody's offence."""
         setting = Setting(self, certificate_of=by_certificate)
         setting.login_limit.trouble = Throttled("too many", 3)
-        with patch.object(ListenerAuth, "offended") as offended:
+        with patch.object(setting.login_limit, "offend") as offended:
             visit = CertifiedWeb(setting)
         self.assertFalse(visit.is_over)
         self.assertEqual(offended.mock_calls, [])

@@ -9,7 +9,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-from cmdserver.net.lingering import LINGER_SECONDS
+from cmdserver.net.tcp import LINGER_SECONDS
 from cmdserver.net.tls_transport import FAREWELL_SECONDS, TLSTransport, wrap
 from tests.tls_doubles import (
     FULL_BYTES,

@@ -9,42 +9,8 @@ from cmdserver.auth import callers
 from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.callers import Arrival
 from cmdserver.auth.credentials import Credentials
+from cmdserver.auth.pending_login import NO_LOGIN, PendingLogin
 from cmdserver.core.model import Caller, Login, Stranger
-from cmdserver.limits.source_penalties import Offence
-
-
-class PendingLogin:
-    """A connection that has not logged in: counted once (MaxStartups), and charged if it comes to nothing.
-
-    Args:
-        listener_auth: Counted it in.
-        source: Who is charged.
-        is_counted: Whether the listener requires a login, and so counts.
-    """
-
-    __slots__ = ("_listener_auth", "_source", "is_counted")
-
-    def __init__(self, listener_auth: "ListenerAuth", source: str, *, is_counted: bool) -> None:
-        self._listener_auth = listener_auth
-        self._source = source
-        #: Until it is settled.
-        self.is_counted = is_counted
-
-    def settle(self) -> None:
-        """Count it out: it has logged in, or is gone; twice is the same as once."""
-        if self.is_counted:
-            self.is_counted = False
-            self._listener_auth.settle(self._source)
-
-    def charge(self, offence: Offence) -> None:
-        """Charge its source with a penalty (PerSourcePenalties), each time."""
-        self._listener_auth.offended(self._source, offence)
-
-    def fail(self, offence: Offence) -> None:
-        """Count it out and charge its source, unless it is settled."""
-        if self.is_counted:
-            self.settle()
-            self.charge(offence)
 
 
 class ListenerAuth:
@@ -116,27 +82,16 @@ class ListenerAuth:
         """Return the caller of a session, calling from ``source`` now."""
         return callers.from_elsewhere(caller, source)
 
-    # Unauthenticated connections
-
-    def arrive(self, source: str) -> "PendingLogin":
-        """Count a connection in that has not logged in, where that is required; raises `Throttled` or `Busy`.
+    def arrive(self, source: str) -> PendingLogin:
+        """Begin the accounting of a connection that was accepted; raises `Throttled` or `Busy` to refuse it.
 
         Args:
-            source: Who is charged if it comes to nothing, as `cmdserver.net.listener.charged_source_of` says it.
+            source: Who is charged, as `cmdserver.net.listener.charged_source_of` says it.
         """
-        is_counted = self.login is Login.REQUIRED
-        if is_counted:
-            self._require_authenticator().login_limit.enter(self.place, source)
-        return PendingLogin(self, source, is_counted=is_counted)
-
-    def settle(self, source: str) -> None:
-        """Count a connection out; for `PendingLogin` alone."""
-        self._require_authenticator().login_limit.leave(self.place, source)
-
-    def offended(self, source: str, offence: Offence) -> None:
-        """Charge a source; for `PendingLogin` alone."""
-        if self._authenticator is not None:
-            self._authenticator.login_limit.offend(source, offence)
+        if self.login is Login.NEVER:
+            return NO_LOGIN
+        is_required = self.login is Login.REQUIRED
+        return PendingLogin(self._require_authenticator().login_limit, self.place, source, is_required=is_required)
 
     def _arrival(self, source: str) -> Arrival:
         return Arrival(self.name, source, self.place)

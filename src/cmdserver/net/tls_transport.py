@@ -33,7 +33,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.net.lingering import LINGER_SECONDS
+from cmdserver.net.tcp import LINGER_SECONDS
 
 #: How long a client that is to be sent away may take for the handshake, without which it cannot be told why.
 FAREWELL_SECONDS: Final = 3.0

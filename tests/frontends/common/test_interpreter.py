@@ -401,7 +401,7 @@ class WordsTests(InterpreterTestCase):
 
     def test_whoami_tells_the_caller(self) -> None:
         """Name, roles, listener and address are the caller's."""
-        text, answer = self.answer(line_protocol.WhoAmI())
+        text, answer = self.answer(line_protocol.Word.WHOAMI)
 
         self.assertIn("ada", text)
         self.assertEqual(answer, {"name": "ada", "roles": ["admin"], "protocol": "line", "address": "192.0.2.2"})
@@ -410,7 +410,7 @@ class WordsTests(InterpreterTestCase):
         """How many are connected is told by protocol."""
         self.composition.connection_limit.enter("line", "192.0.2.1")
 
-        text, answer = self.answer(line_protocol.Who(), STRANGER)
+        text, answer = self.answer(line_protocol.Word.WHO, STRANGER)
 
         self.assertIn("line  1", text)
         self.assertEqual(answer, {"connected": {"line": 1}})

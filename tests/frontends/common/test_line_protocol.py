@@ -15,12 +15,9 @@ from cmdserver.frontends.common.line_protocol import (
     Help,
     Line,
     LineBuffer,
-    Quit,
     Request,
     Run,
-    Session,
-    Who,
-    WhoAmI,
+    Word,
     parse,
     split,
     wants_json,
@@ -52,10 +49,10 @@ class ParseTests(unittest.TestCase):
             (b"explain df -h", Explain(("df", "-h"))),
             (b"explain", Explain(())),
             (b"explain json", Explain(("json",))),
-            (b"whoami", WhoAmI()),
-            (b"who", Who()),
-            (b"session", Session()),
-            (b"quit", Quit()),
+            (b"whoami", Word.WHOAMI),
+            (b"who", Word.WHO),
+            (b"session", Word.SESSION),
+            (b"quit", Word.QUIT),
         ]
         for line, request in cases:
             with self.subTest(line):
@@ -67,8 +64,8 @@ class ParseTests(unittest.TestCase):
             (b"json uptime", Run(("uptime",))),
             (b"json help df", Help("df")),
             (b"json explain 'df'", Explain(("df",))),
-            (b"json who", Who()),
-            (b"json whoami", WhoAmI()),
+            (b"json who", Word.WHO),
+            (b"json whoami", Word.WHOAMI),
         ]
         for line, request in cases:
             with self.subTest(line):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from unittest.mock import Mock
 
 from hypothesis import given
@@ -11,12 +11,12 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Fault, LoginRefused
 from cmdserver.core.model import Caller, Login
-from cmdserver.frontends.common.login_prompt import PASSWORD_PROMPT, USER_PROMPT, LoginPrompt
-from cmdserver.frontends.common.login_session import LOGIN_FAILED, LoginSession
+from cmdserver.frontends.common.login_session import LOGIN_FAILED, PASSWORD_PROMPT, USER_PROMPT, LoginSession
 from cmdserver.limits.source_penalties import Offence
+from tests.doubles import FakeLoginLimit
 
 ADA = Caller(name="ada", protocol="line", source="192.0.2.1", method="password")
 
@@ -28,21 +28,20 @@ class FakeListenerAuth:
         self.login = login
         self.tried: list[Any] = []
         self.decision: Deferred[Caller] = Deferred()
-        self.offences: list[Offence] = []
-        self.charged: set[str] = set()
-        self.settled = 0
+        self.limit = FakeLoginLimit()
+        self.offences = self.limit.offences
 
     def log_in(self, source: str, credentials: Any) -> Deferred[Caller]:
         self.tried.append(credentials)
         return self.decision
 
-    def settle(self, source: str) -> None:
-        self.settled += 1
-        self.charged.add(source)
+    @property
+    def charged(self) -> set[str]:
+        return set(self.limit.sources)
 
-    def offended(self, source: str, offence: Offence) -> None:
-        self.offences.append(offence)
-        self.charged.add(source)
+    @property
+    def settled(self) -> int:
+        return self.limit.left
 
 
 class FakeClient:
@@ -51,8 +50,8 @@ class FakeClient:
     source = "192.0.2.1"
 
     def __init__(self, listener_auth: FakeListenerAuth) -> None:
-        is_counted = listener_auth.login is Login.REQUIRED
-        self.pending_login = PendingLogin(cast("ListenerAuth", listener_auth), "192.0.2.2", is_counted=is_counted)
+        is_required = listener_auth.login is Login.REQUIRED
+        self.pending_login = PendingLogin(listener_auth.limit, "tcp:2023", "192.0.2.2", is_required=is_required)
         self.said: list[bytes] = []
         self.callers: list[Caller] = []
         self.farewells: list[bytes] = []
@@ -95,7 +94,7 @@ class EntranceTests(EntranceTestCase):
 
         self.assertEqual(self.client.said, [USER_PROMPT, PASSWORD_PROMPT])
         self.assertEqual([(each.name, each.password) for each in self.listener_auth.tried], [("ada", b" right ")])
-        self.assertTrue(self.login_session.is_trying)
+        self.assertTrue(self.login_session.is_deciding)
         self.assertFalse(self.login_session.is_asking)
 
     def test_let_in(self) -> None:
@@ -106,7 +105,7 @@ class EntranceTests(EntranceTestCase):
 
         self.assertEqual(self.client.callers, [ADA])
         self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (1, []))
-        self.assertFalse(self.login_session.is_trying)
+        self.assertFalse(self.login_session.is_deciding)
 
     def test_sent_away(self) -> None:
         """Who has not is told no reason, and charged once."""
@@ -140,6 +139,7 @@ class EntranceTests(EntranceTestCase):
         self.enter(Login.OPTIONAL)
         self.login_session.leave(Offence.NOAUTH)
         self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (0, []))
+        self.enter(Login.OPTIONAL)
         self.hold_dialogue()
         self.listener_auth.decision.errback(LoginRefused())
 
@@ -167,33 +167,27 @@ class EntranceTests(EntranceTestCase):
         self.listener_auth.decision.callback(ADA)
         self.hold_dialogue()
 
-        self.assertFalse(self.login_session.is_trying)
+        self.assertFalse(self.login_session.is_deciding)
         self.assertEqual(self.client.callers, [ADA])
 
 
 class LineTests(EntranceTestCase):
-    """When the next line may be looked at."""
+    """When the next line is the answer to a prompt."""
 
-    def test_required(self) -> None:
-        """In no phase but in answer to a prompt, and after a login."""
-        self.assertFalse(self.login_session.takes_lines, "nobody was asked yet")
+    def test_two_lines(self) -> None:
+        """The name and the password are; nothing is while the login is decided, nor afterwards."""
         self.login_session.ask()
-        self.assertTrue(self.login_session.takes_lines)
+        self.assertTrue(self.login_session.is_asking)
         self.login_session.take(b"ada")
-        self.assertTrue(self.login_session.takes_lines)
+        self.assertTrue(self.login_session.is_asking)
         self.login_session.take(b"right")
-        self.assertFalse(self.login_session.takes_lines, "it is being decided")
+        self.assertFalse(self.login_session.is_asking, "it is being decided")
+        self.login_session.take(b"ada")
         self.listener_auth.decision.callback(ADA)
-        self.assertTrue(self.login_session.takes_lines)
+        self.login_session.take(b"ada")
 
-    def test_optional(self) -> None:
-        """Before a login too; but neither while one is decided, nor when it was refused."""
-        self.enter(Login.OPTIONAL)
-        self.assertTrue(self.login_session.takes_lines)
-        self.hold_dialogue()
-        self.assertFalse(self.login_session.takes_lines)
-        self.listener_auth.decision.errback(LoginRefused())
-        self.assertFalse(self.login_session.takes_lines)
+        self.assertFalse(self.login_session.is_asking)
+        self.assertEqual((len(self.listener_auth.tried), self.client.said), (1, [USER_PROMPT, PASSWORD_PROMPT]))
 
     def test_every_other_end(self) -> None:
         """Whatever else a login ends in, nothing that follows is looked at, wherever it was tried."""
@@ -210,9 +204,7 @@ class LineTests(EntranceTestCase):
                 self.enter(login)
                 self.hold_dialogue()
                 end(self.login_session)
-                self.assertFalse(
-                    self.login_session.takes_lines or self.login_session.is_asking or self.login_session.is_trying
-                )
+                self.assertFalse(self.login_session.is_asking or self.login_session.is_deciding)
                 self.assertEqual(self.client.callers, [])
                 # Whoever goes without having been told anything has been sent away otherwise.
                 self.login_session.leave(Offence.NOAUTH)
@@ -228,7 +220,7 @@ class LineTests(EntranceTestCase):
 
             self.assertEqual((self.client.callers, self.client.farewells, self.client.failures), ([], [], []))
             self.assertEqual((self.listener_auth.settled, self.listener_auth.offences), (1, [Offence.AUTHFAIL]))
-            self.assertFalse(self.login_session.takes_lines)
+            self.assertFalse(self.login_session.is_asking or self.login_session.is_deciding)
 
     def test_what_no_login_may_end_in(self) -> None:
         """A mistake of ours is the connection's end, and no offence."""
@@ -246,7 +238,7 @@ class LineTests(EntranceTestCase):
         self.listener_auth.decision.callback(ADA)
         self.hold_dialogue()
 
-        self.assertFalse(self.login_session.takes_lines)
+        self.assertFalse(self.login_session.is_asking or self.login_session.is_deciding)
         self.assertEqual([type(each.value) for each in self.client.failures], [RuntimeError])
 
 
@@ -257,13 +249,14 @@ def _fire(decision: Deferred[Caller], result: Caller | Exception) -> None:
         decision.callback(result)
 
 
-class DialogueTests(SynchronousTestCase):
+class DialogueTests(EntranceTestCase):
     @given(st.binary(), st.binary())
     def test_any_bytes(self, name: bytes, password: bytes) -> None:
-        """Invariant: any two lines give a pair, the password to the letter; never an exception."""
-        dialogue = LoginPrompt()
-        self.assertIsNone(dialogue.take(name))
-        pair = dialogue.take(password)
+        """Invariant: any two lines are tried, the password to the letter; never an exception."""
+        self.enter(Login.REQUIRED)
+        self.login_session.take(name)
+        self.assertEqual(self.listener_auth.tried, [])
+        self.login_session.take(password)
 
-        assert pair is not None
-        self.assertEqual(pair[1], password.removesuffix(b"\r"))
+        (tried,) = self.listener_auth.tried
+        self.assertEqual(tried.password, password.removesuffix(b"\r"))

@@ -11,7 +11,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.auth.credentials import Credentials
-from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.pending_login import NO_LOGIN, PendingLogin
 from cmdserver.config.schema import Limits
 from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.interface import CertificateOf, FrontEndContext
@@ -117,10 +118,7 @@ class FakeListenerAuth(ListenerAuth):
         return self._composition.log_in(source, credentials)
 
     def arrive(self, source: str) -> PendingLogin:
-        return PendingLogin(self, source, is_counted=self.login is Login.REQUIRED)
-
-    def settle(self, source: str) -> None:
-        pass
+        return NO_LOGIN
 
 
 class LineHouse(Composition):

@@ -5,16 +5,17 @@ from unittest.mock import patch
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, IPushProducer
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from cmdserver.auth.credentials import Certificate
 from cmdserver.auth.listener_auth import ListenerAuth
-from cmdserver.core.errors import Code
-from cmdserver.core.model import Login
+from cmdserver.core.errors import Code, LoginRefused
+from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.held_stderr import HELD_BYTES
+from cmdserver.frontends.common.login_session import LOGIN_FAILED
 from cmdserver.frontends.line.connection import GREETING, LineConnection
 from tests.frontends.line.doubles import LineHouse
 from tests.running_doubles import command, user
@@ -217,6 +218,38 @@ class RequiredLoginTests(SynchronousTestCase):
         self.composition.turn()
 
         self.assertEqual(self.composition.spawner.processes, [])
+
+
+class OptionalLoginTests(SynchronousTestCase):
+    """A listener at which a client may log in."""
+
+    def setUp(self) -> None:
+        self.composition = LineHouse(self, login=Login.OPTIONAL)
+        self.decision: Deferred[Caller] = Deferred()
+        self.composition.log_in = lambda *_: self.decision
+        self.client = self.composition.connect()
+        self.client.says(b"session\nwho\nlogin\nada\nright\nuptime\n")
+
+    def test_lines_wait_for_the_login(self) -> None:
+        """Before it they are answered; while it is decided they wait, and are the user's then."""
+        self.assertIn(b"line  1\n", self.client.got)
+        self.assertEqual(self.composition.spawner.processes, [])
+        self.decision.callback(user("ada"))
+        self.composition.process.ends()
+
+        self.assertEqual([event.caller.name for event in self.composition.ledger.requests], [None, "ada"])
+        self.client.says(b"login\n")
+        self.assertTrue(self.client.got.endswith(b"cmdserver: bad_argument: you have logged in\n"))
+        self.assertFalse(self.client.is_open)
+
+    def test_nothing_follows_a_refusal(self) -> None:
+        """Nor is what came before it forgotten."""
+        self.decision.errback(LoginRefused())
+        self.composition.turn()
+
+        self.assertTrue(self.client.got.endswith(LOGIN_FAILED))
+        self.assertEqual(self.composition.spawner.processes, [])
+        self.assertTrue(self.client.said_all)
 
 
 class SessionTests(SynchronousTestCase):

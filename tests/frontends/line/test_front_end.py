@@ -46,7 +46,6 @@ class DoorTests(SynchronousTestCase):
         client.says(b"json whoami\n")
 
         self.assertEqual("10.0.0.1", json.loads(client.got)["address"])
-        self.assertEqual("unknown", client.protocol.pending_login._source)
         self.assertEqual(0, composition.connection_limit.total)
 
     def test_nobody_behind_a_proxy_is_charged(self) -> None:

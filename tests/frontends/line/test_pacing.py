@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.events import Requested
-from cmdserver.net.lingering import LINGER_SECONDS
+from cmdserver.net.tcp import LINGER_SECONDS
 from tests.frontends.line.doubles import LineHouse
 from tests.running_doubles import command
 

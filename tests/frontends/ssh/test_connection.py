@@ -1,7 +1,7 @@
 """Tests of whole connections, with real keys on a wire without time: from the accept to whatever end they come to."""
 
 import gc
-from typing import Any, cast
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
@@ -14,19 +14,19 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Busy, LoginRefused, Throttled
 from cmdserver.core.model import Caller, Login
-from cmdserver.frontends.common.front_end import MOST_TURNED_AWAY
+from cmdserver.frontends.common.front_end import MOST_REFUSED
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.ssh.connection import TRANSITIONS, Event, State
 from cmdserver.frontends.ssh.front_end import NOT_NOW, SSHFrontEnd
 from cmdserver.limits.source_penalties import Offence
-from cmdserver.net.lingering import LINGER_SECONDS
 from cmdserver.net.proxied_endpoint import ProxyItself
+from cmdserver.net.tcp import LINGER_SECONDS
 from cmdserver.sshtransport.encoding import string, uint32
-from tests.doubles import LAW
+from tests.doubles import LAW, FakeLoginLimit
 from tests.frontends.ssh.doubles import ADA, CLOSE, DATA, OPEN, OPENED, REQUEST, pty
 from tests.running_doubles import Composition
 from tests.sshtransport.client import ClientTransport
@@ -42,27 +42,16 @@ class FakeListenerAuth:
     login = Login.REQUIRED
 
     def __init__(self) -> None:
-        self.refusal: Exception | None = None
+        self.limit = FakeLoginLimit()
         self.decision: Deferred[Caller] = Deferred()
-        self.unauthenticated_connections = 0
-        self.offences: list[Offence] = []
-        #: Who arrived, or was charged.
-        self.sources: list[str] = []
+        self.offences, self.sources = self.limit.offences, self.limit.sources
 
     def arrive(self, source: str) -> PendingLogin:
-        if self.refusal is not None:
-            raise self.refusal
-        self.unauthenticated_connections += 1
-        self.sources.append(source)
-        return PendingLogin(cast("ListenerAuth", self), source, is_counted=True)
+        return PendingLogin(self.limit, "tcp:2222", source, is_required=True)
 
-    def settle(self, source: str) -> None:
-        self.unauthenticated_connections -= 1
-        self.sources.append(source)
-
-    def offended(self, source: str, offence: Offence) -> None:
-        self.offences.append(offence)
-        self.sources.append(source)
+    @property
+    def unauthenticated_connections(self) -> int:
+        return self.limit.unauthenticated
 
     def log_in(self, source: str, credentials: object) -> Deferred[Caller]:
         return self.decision
@@ -289,11 +278,11 @@ class WelcomeTests(ConnectionTestCase):
     def test_turned_away(self) -> None:
         """For whom there is no room, or who has to wait, is told so without a word about us."""
         for refusal in (Busy("all", 5), Throttled("too many", 5)):
-            self.composition.listener_auth.refusal = refusal
+            self.composition.listener_auth.limit.refusal = refusal
             visit = self.composition.accept()
             self.assertEqual((visit.pipe.value(), visit.pipe.is_open), (NOT_NOW, False))
             self.assertEqual(self.composition.connection_limit.total, 0)
-        self.composition.listener_auth.refusal = None
+        self.composition.listener_auth.limit.refusal = None
         self.composition.connection_limit.connections = 0
         self.assertEqual(self.composition.accept().pipe.value(), NOT_NOW)
         self.assertEqual(self.composition.listener_auth.unauthenticated_connections, 0)
@@ -314,8 +303,8 @@ class WelcomeTests(ConnectionTestCase):
 
     def test_many_turned_away(self) -> None:
         """When too many are, the rest is told nothing at all."""
-        self.composition.listener_auth.refusal = Busy("all", 5)
-        for _ in range(MOST_TURNED_AWAY):
+        self.composition.listener_auth.limit.refusal = Busy("all", 5)
+        for _ in range(MOST_REFUSED):
             pipe = Pipe(1)
             pipe.is_stuck = True
             pipe.protocol = self.composition.front_end.buildProtocol(ADDRESS)

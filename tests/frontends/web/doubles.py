@@ -13,14 +13,15 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.auth.credentials import BearerToken, Credentials, Password
-from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import LoginRefused, Throttled
 from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.web.front_end import WebFrontEnd
 from cmdserver.frontends.web.options import WebOptions
-from cmdserver.limits.source_penalties import Offence
+from tests.doubles import FakeLoginLimit
 from tests.frontends.line.doubles import FakeLiveness
 from tests.running_doubles import Composition, FakeProcess, user
 
@@ -57,10 +58,8 @@ class FakeListenerAuth(ListenerAuth):
     def __init__(self, login: Login, place: str) -> None:
         super().__init__("web", login, place=place)
         self.logins: list[Credentials] = []
-        self.offences: list[Offence] = []
-        #: Who arrived, or was charged.
-        self.sources: list[str] = []
-        self.unauthenticated_connections = 0
+        self.limit = FakeLoginLimit()
+        self.offences, self.sources = self.limit.offences, self.limit.sources
         self.is_refused = False
         #: Let logins wait until the test fires them.
         self.waiting: list[Deferred[Caller]] | None = None
@@ -79,17 +78,11 @@ class FakeListenerAuth(ListenerAuth):
                 return fail(LoginRefused())
 
     def arrive(self, source: str) -> PendingLogin:
-        self.unauthenticated_connections += self.login is Login.REQUIRED
-        self.sources.append(source)
-        return PendingLogin(self, source, is_counted=self.login is Login.REQUIRED)
+        return PendingLogin(self.limit, self.place, source, is_required=self.login is Login.REQUIRED)
 
-    def settle(self, source: str) -> None:
-        self.sources.append(source)
-        self.unauthenticated_connections -= self.login is Login.REQUIRED
-
-    def offended(self, source: str, offence: Offence) -> None:
-        self.offences.append(offence)
-        self.sources.append(source)
+    @property
+    def unauthenticated_connections(self) -> int:
+        return self.limit.unauthenticated
 
 
 class Client(StringTransport):

@@ -1,4 +1,4 @@
-"""What front ends share: what each is given, the line protocol, the interpreter, logins by prompt, written answers.
+"""What front ends share: accepting connections, the line protocol and its interpreter, logins by prompt, answers.
 
 May import: core, config, limits, auth, dispatch, net.
 """

@@ -1,34 +1,40 @@
-"""Accept connections for one listener, or say why not; what every protocol does in the same way."""
+"""What all front ends do in the same way: accept and refuse connections, and close."""
 
-from typing import Any
+import os
+from typing import Any, Final
 
-from twisted.internet.interfaces import IAddress
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Busy, Refusal, Throttled
+from cmdserver.core.model import Caller
 from cmdserver.frontends.common.interface import CertificateOf, FrontEndContext
+from cmdserver.frontends.common.interpreter import Interpreter
 from cmdserver.net.connection_table import Connections
-from cmdserver.net.lingering import LINGER_SECONDS
-from cmdserver.net.listener import charged_source_of, source_of
+from cmdserver.net.listener import charged_source_of, endpoint_of, source_of
+from cmdserver.net.tcp import LINGER_SECONDS
 
-#: Clients that are turned away and told so, at once: over TLS it takes a handshake, and clients take their time. The
-#: rest are closed without a word.
-MOST_TURNED_AWAY = 100
+#: Connections of one listener that are refused and open until the client knows why (over TLS that takes a handshake).
+#: When there are more, new ones are closed at once.
+MOST_REFUSED: Final = 100
 
 
 class FrontEnd(Factory):
-    """The factory of one listener's connections; to be subclassed by each protocol.
+    """The factory of one listener's connections.
 
     Args:
         listener_auth: Authenticates clients.
-        context: What all front ends share.
-        certificate_of: Over TLS: what a client's verified certificate says, if it has shown one.
+        context: What every front end is given.
+        certificate_of: Reads client certificates; None without TLS.
     """
 
     noisy = False
-    #: Whether a client has to have said something before it reads an answer, as in HTTP.
+    #: Whether a client reads nothing before it has sent something, as in HTTP.
     client_speaks_first = False
 
     def __init__(
@@ -37,78 +43,100 @@ class FrontEnd(Factory):
         self.listener_auth = listener_auth
         self.context = context
         self.certificate_of = certificate_of
+        self.interpreter = Interpreter(context.dispatcher)
         self.connections: Connections[Any] = Connections(
             listener_auth.name, context.connection_limit, context.liveness, context.clock
         )
-        self.turned_away: set[Protocol] = set()
+        #: Refused connections that are still open; they do not count as connected.
+        self.refused: set[Protocol] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        """Let a client in, or turn it away."""
+        """Accept a connection, or refuse it; None closes it without a word."""
         source = source_of(addr)
         try:
             pending_login = self.listener_auth.arrive(charged_source_of(addr))
         except (Busy, Throttled) as refusal:
-            return self._turn_away(refusal)
+            return self._refuse(refusal)
         try:
             self.connections.enter(source)
         except Busy as busy:
             pending_login.settle()
-            return self._turn_away(busy)
+            return self._refuse(busy)
         return self.connect(source, pending_login)
 
-    def _turn_away(self, refusal: Refusal) -> Protocol | None:
-        return _TurnedAway(self, self.refusal(refusal)) if len(self.turned_away) < MOST_TURNED_AWAY else None
+    def _refuse(self, refusal: Refusal) -> Protocol | None:
+        return _RefusedConnection(self, self.refusal(refusal)) if len(self.refused) < MOST_REFUSED else None
+
+    def log_in_by_certificate(self, transport: Any, source: str) -> Deferred[Caller] | None:
+        """Log in a client that has shown a certificate; see `ListenerAuth.log_in_by_certificate`."""
+        certificate_of = self.certificate_of
+        if certificate_of is None:
+            return None
+        return self.listener_auth.log_in_by_certificate(source, lambda: certificate_of(transport, source))
 
     def close(self) -> None:
         """End every connection, those with a request under way as soon as it is answered; take no new requests."""
         self.connections.close_when_idle()
 
-    # What differs
+    def example_command(self, address: IAddress, command: str) -> str:
+        """Return what a person would type to run a command through this listener."""
+        over_tcp, over_unix = self.examples
+        if isinstance(address, IPv4Address | IPv6Address):
+            host, _, port = endpoint_of(address, " ").partition(" ")
+            return over_tcp.format(endpoint=endpoint_of(address), host=host, port=port, command=command)
+        return over_unix.format(path=os.fsdecode(getattr(address, "name", b"") or b""), command=command)
+
+    # For subclasses
 
     def connect(self, source: str, pending_login: PendingLogin) -> Protocol:
-        """Make the protocol of a connection that is counted.
+        """Return the protocol of a connection that was accepted and counted.
 
         Args:
             source: Where the client calls from.
-            pending_login: To be settled, at the latest when the connection is gone.
+            pending_login: To be settled, at the latest when the connection is lost.
         """
         raise NotImplementedError
 
     def refusal(self, refusal: Refusal) -> bytes:
-        """Say what a client is told for whom there is no room."""
+        """Return what the client of a refused connection is told."""
         raise NotImplementedError
 
-    def example_command(self, address: IAddress, command: str) -> str:
-        """Say what a person would type to run a command through this listener."""
+    @property
+    def examples(self) -> tuple[str, str]:
+        """What a person types to run a command through the listener.
+
+        Over TCP, with ``host``, ``port``, ``endpoint`` and ``command`` to be filled in; and over a UNIX socket, with
+        ``path`` and ``command``.
+        """
         raise NotImplementedError
 
 
-class _TurnedAway(Protocol):
-    """A client for whom there is no room; it does not count as connected."""
+class _RefusedConnection(Protocol):
+    """A connection that is closed as soon as its client has been told why."""
 
     transport: Any
 
-    def __init__(self, front_end: FrontEnd, farewell: bytes) -> None:
+    def __init__(self, front_end: FrontEnd, message: bytes) -> None:
         self._front_end = front_end
-        self._farewell = farewell
-        self._timer: Any = None
+        self._message = message
+        self._timeout: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        self._front_end.turned_away.add(self)
+        self._front_end.refused.add(self)
         if self._front_end.client_speaks_first:
-            self._timer = self._front_end.context.clock.callLater(LINGER_SECONDS, self.transport.abortConnection)
+            self._timeout = self._front_end.context.clock.callLater(LINGER_SECONDS, self.transport.abortConnection)
         else:
-            self.transport.write(self._farewell)
+            self.transport.write(self._message)
             self.transport.loseConnection()
 
     def dataReceived(self, data: bytes) -> None:
         del data
-        if self._timer is not None and self._farewell:
-            self.transport.write(self._farewell)
-            self._farewell = b""
+        if self._timeout is not None and self._message:
+            self.transport.write(self._message)
+            self._message = b""
             self.transport.loseWriteConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it
-        self._front_end.turned_away.discard(self)
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        self._front_end.refused.discard(self)
+        if self._timeout is not None and self._timeout.active():
+            self._timeout.cancel()

@@ -1,10 +1,8 @@
-"""Standard error that has to wait, because in a text answer it comes behind standard output.
+"""Standard error that is held back, because in a text answer it comes behind standard output.
 
-What waits is bounded. Of more than that the first half and the last half are kept, for what went wrong is said at the
-beginning or at the end, and a line between them says how much is missing: neither is standard output torn apart, nor is
-anything left out without a word. Pages, event streams, JSON and SSH tell the two apart, and hold nothing back here.
-
-Rule of this file: pure; what is kept are the pieces as they came, which those who share a run share.
+It is bounded. Of more than that the first and the last part are kept, as what went wrong is said at the beginning or at
+the end, with a line between them that says how much is missing. The pieces are kept as they came: those who share a run
+share them.
 """
 
 from collections import deque
@@ -12,7 +10,7 @@ from typing import Final
 
 from cmdserver.frontends.common.rendering import stderr_omission
 
-#: Of one answer.
+#: Bytes of one answer.
 HELD_BYTES: Final = 1 << 20
 
 
@@ -31,11 +29,11 @@ class HeldStderr:
         self._first_room = self._half
         self._last: deque[bytes] = deque()
         self._last_bytes = 0
-        #: How much was not kept.
+        #: How many bytes were dropped.
         self.omitted_bytes = 0
 
     def add(self, chunk: bytes) -> None:
-        """Keep a piece, or what there is room for."""
+        """Keep a piece, in place of older ones where there is no room."""
         if self._first_room:
             first, chunk = chunk[: self._first_room], chunk[self._first_room :]
             self._first.append(first)

@@ -1,8 +1,7 @@
-"""What a front end is given.
+"""What the composition gives to a front end.
 
 The module that `cmdserver.core.protocols.Protocol.front_end` names has
-``make(listener_auth, context, resources, certificate_of) -> FrontEnd``; ``certificate_of`` is None where there is no
-TLS, and else reads a client's verified certificate.
+``make(listener_auth, context, resources, certificate_of) -> FrontEnd``; ``certificate_of`` is None without TLS.
 """
 
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.net.peer_liveness import PeerLiveness
 
-#: What a client's verified certificate says, given its transport and source; None if it has shown none.
+#: Returns what a client's verified certificate says, given its transport and source; None if it has shown none.
 CertificateOf = Callable[[Any, str], Credentials | None]
 
 Options = TypeVar("Options")

@@ -98,10 +98,10 @@ class Interpreter:
                 grant, rule = self._dispatcher.explain(caller, words)
                 render = rendering.explanation_json if as_json else rendering.explanation_text
                 return render(grant, rule)
-            case line_protocol.WhoAmI():
+            case line_protocol.Word.WHOAMI:
                 roles = self._dispatcher.whoami(caller)
                 return (rendering.whoami_json if as_json else rendering.whoami_text)(caller, roles)
-            case line_protocol.Who():
+            case line_protocol.Word.WHO:
                 connected = self._dispatcher.who(caller)
                 return rendering.who_json(connected) if as_json else rendering.who_text(connected)
             case line_protocol.Run():
@@ -111,7 +111,7 @@ class Interpreter:
 
 
 class _JSONAnswer:
-    """A `Producer` of an answer that is there already: it is made JSON as the client takes it."""
+    """The producer of an answer as JSON, which is made as the client takes it."""
 
     def __init__(self, answer: Answer, output: Output) -> None:
         self._answer = answer
@@ -121,7 +121,7 @@ class _JSONAnswer:
         self._written: Deferred[Answer] = Deferred()
 
     def begin(self) -> Deferred[Answer]:
-        """Write; the Deferred fires when that is done, and to cancel it is to leave."""
+        """Write as much as the client takes. The Deferred fires when all is written; to cancel it stops that."""
         self._output.follow(self)
         self._go_on()
         return self._written

@@ -1,19 +1,19 @@
-"""The line protocol without any input or output: bytes in, lines out; a line in, a request out.
+"""The line protocol's parser: bytes to lines, and a line to a request, such as ``json explain 'df'``.
 
-Invariant: any bytes give a request or a `Refusal`, never another exception. What a line is allowed to be: at most
-``line_bytes`` of UTF-8, ended by LF or CRLF, without control characters but the tab, split into words as a POSIX shell
-splits them, with no expansion of any kind. One example: ``json explain 'df'``.
+A line has at most ``line_bytes`` of UTF-8, ends with LF or CRLF, has no control character but the tab, and is split
+into words as a POSIX shell splits them, with no expansion of any kind. Invariant: any bytes give a request or a
+`Refusal`, never another exception.
 """
 
 import re
 import shlex
 from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
 
 from cmdserver.core.errors import BadArgument, Malformed
 from cmdserver.core.names import RESERVED_WORDS
 from cmdserver.core.text_encoding import BYTE_ORDER_MARK, NotUTF8, require_bytes_of_utf8, without_mark
-
-#: Words with a meaning of their own; no command may have such a name.
 
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 #: With these, splitting needs the shell's rules; without them, blanks alone decide.
@@ -42,33 +42,24 @@ class Explain:
     words: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class WhoAmI:
-    """Tell the caller who they are here."""
+class Word(Enum):
+    """A request of one word."""
+
+    #: Tell the caller who they are here.
+    WHOAMI = "whoami"
+    #: Tell how many are connected.
+    WHO = "who"
+    #: Keep the connection open for any number of lines.
+    SESSION = "session"
+    #: Close the connection.
+    QUIT = "quit"
+    #: Begin the login dialogue.
+    LOGIN = "login"
 
 
-@dataclass(frozen=True, slots=True)
-class Who:
-    """Tell how many are connected."""
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """Keep the connection for any number of lines."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quit:
-    """Close the connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogIn:
-    """Begin the login dialogue."""
-
-
-Question = Run | Help | Explain | WhoAmI | Who
-Request = Question | Session | Quit | LogIn
+#: What has an answer.
+Question = Run | Help | Explain | Literal[Word.WHOAMI, Word.WHO]
+Request = Question | Literal[Word.SESSION, Word.QUIT, Word.LOGIN]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +133,6 @@ def _require_utf8(line: bytes) -> None:
         raise Malformed(f"the line {error}") from None
 
 
-#: Words that stand alone, and what they ask.
-_ALONE: dict[str, WhoAmI | Who | Session | Quit | LogIn] = {
-    "whoami": WhoAmI(),
-    "who": Who(),
-    "session": Session(),
-    "quit": Quit(),
-    "login": LogIn(),
-}
-
-
 def _request(words: tuple[str, ...], *, as_json: bool) -> Request:
     word, rest = words[0], words[1:]
     if word not in RESERVED_WORDS:
@@ -160,10 +141,10 @@ def _request(words: tuple[str, ...], *, as_json: bool) -> Request:
         return Explain(rest)
     if word == "help" and len(rest) <= 1:
         return Help(*rest)
-    request = _ALONE.get(word)
-    if request is None or rest:
+    if rest or word in _MISPLACED:
         raise BadArgument(_MISPLACED.get(word, f"{word} takes no arguments"))
-    if as_json and isinstance(request, Session | Quit | LogIn):
+    request = Word(word)
+    if as_json and request not in {Word.WHOAMI, Word.WHO}:
         raise BadArgument(f"{word} has no answer that could be JSON")
     return request
 
@@ -175,9 +156,9 @@ _MISPLACED = {
 
 
 class LineBuffer:
-    """Bytes that have come, until they are lines. A byte order mark before the first one means nothing.
+    """Bytes that have come, until they are lines. A byte order mark before the first one is dropped.
 
-    It never holds more than it is fed; whoever feeds it stops while `is_full`.
+    Whoever feeds it stops while `is_full`.
 
     Args:
         limit: The longest line, in bytes, without its end.
@@ -233,29 +214,25 @@ class LineBuffer:
         if end == -1:
             self._searched = len(self._bytes)
             return None
-        line, self._bytes = self._bytes[:end], self._bytes[end + 1 :]
-        self._searched = 0
-        return line
+        return self._take(end)
 
     def next_answer(self) -> bytes | None:
         """Take the next line as it is, blank or not, without its LF: the answer to a prompt. See `next_line`."""
         end = self._bytes.find(b"\n")
         if (len(self._bytes) if end == -1 else end) > self.limit:
             raise Malformed(f"the line is longer than {self.limit} bytes")
-        if end == -1:
-            return None
-        line, self._bytes = self._bytes[:end], self._bytes[end + 1 :]
-        self._searched = 0
-        return line
+        return None if end == -1 else self._take(end)
 
     def last_answer(self) -> bytes | None:
         """Take what is left as it is, when no more will come: the answer to a prompt, without its LF."""
-        line, self._bytes = self._bytes, b""
-        self._searched = 0
-        return line or None
+        return self._take(len(self._bytes)) or None
 
     def last_line(self) -> bytes | None:
         """Take what is left when no more will come, as the shell does with a last line that has no LF."""
-        line, self._bytes = self._bytes.rstrip(_BLANKS), b""
+        return self._take(len(self._bytes)).rstrip(_BLANKS) or None
+
+    def _take(self, end: int) -> bytes:
+        """Take the bytes before ``end``, and drop the LF there."""
+        line, self._bytes = self._bytes[:end], self._bytes[end + 1 :]
         self._searched = 0
-        return line or None
+        return line

@@ -1,9 +1,14 @@
-"""One client's way from the accept to a `Caller`, at a listener that speaks lines and asks who they are.
+"""One login of a client that speaks lines: by a certificate, or by name and password at two prompts.
 
-What happens on the way, in whatever order clients manage: a certificate is looked at, the dialogue is held, the login
-is tried, and somebody who came to nothing is remembered for it once. Rules of this file: it knows no transport and no
-words but the dialogue's; what is to be said goes to its `Client`. Where a login is required, lines are requests in one
-phase alone, `Phase.LET_IN`; every way that a login can end but one ends the connection.
+In the manner of telnetd's login, but with line ends behind the prompts, as most clients are programs:
+
+    S: User?
+    C: ada
+    S: Password?
+    C: correct horse
+    S: What can I do for you?
+
+A client that fails is told no reason, charged once and sent away: every end of a login but one ends the connection.
 """
 
 from enum import Enum, auto
@@ -13,146 +18,133 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from cmdserver.auth.credentials import Password
-from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import LoginRefused, RequestError
-from cmdserver.core.model import Caller, Login
-from cmdserver.frontends.common.login_prompt import LoginPrompt
+from cmdserver.core.model import Caller
 from cmdserver.frontends.common.rendering import error_text
 from cmdserver.limits.source_penalties import Offence
 
+USER_PROMPT = b"User?\n"
+PASSWORD_PROMPT = b"Password?\n"
 LOGIN_FAILED = b"Login failed.\n"
 
 
 class Client(Protocol):
-    """The connection, as its entrance sees it."""
+    """The connection, as its login sees it."""
 
-    #: Where it comes from.
+    #: Where the client calls from.
     source: str
     pending_login: PendingLogin
 
     def say(self, prompt: bytes) -> None:
-        """Ask the client something, and wait for a line."""
+        """Send a prompt, and wait for a line."""
 
     def let_in(self, caller: Caller) -> None:
-        """The client is this caller from now on."""
+        """Take requests of a client that has logged in."""
 
     def send_away(self, farewell: bytes) -> None:
-        """Say that, and close."""
+        """Send that, and close."""
 
     def broken(self, failure: Failure) -> None:
-        """A mistake of ours: log it, and end the connection."""
+        """Log a mistake of ours, and abort."""
 
 
 class Phase(Enum):
-    """How far a client has come."""
+    """How far a login has come; each phase may follow those above it."""
 
-    #: It was asked nothing yet: before the end of a TLS handshake, or where nobody has to log in.
-    ARRIVED = auto()
-    #: The next line is the answer to a prompt.
-    ASKED = auto()
-    #: A login is being decided; lines wait.
-    TRYING = auto()
-    #: It has logged in.
-    LET_IN = auto()
-    #: It has not, and will not; what it sends is no longer looked at.
-    OUT = auto()
+    #: The next line is the name.
+    NAME = auto()
+    #: The next line is the password.
+    PASSWORD = auto()
+    #: What was shown is being looked at; lines wait.
+    DECIDING = auto()
+    #: Decided, given up or left.
+    OVER = auto()
 
 
 class LoginSession:
-    """Where a client stands until it is known who it is.
+    """One login.
 
     Args:
-        listener: Knows how to find out.
+        listener_auth: Decides it.
         client: Who is asked.
     """
 
-    __slots__ = ("_client", "_listener_auth", "_logging_in", "_phase", "_prompt")
+    __slots__ = ("_client", "_deciding", "_listener_auth", "_name", "_phase")
 
     def __init__(self, listener_auth: ListenerAuth, client: Client) -> None:
         self._listener_auth = listener_auth
         self._client = client
-        self._phase = Phase.ARRIVED
-        self._prompt: LoginPrompt | None = None
-        self._logging_in: Deferred[None] | None = None
+        self._phase = Phase.NAME
+        self._name = ""
+        self._deciding: Deferred[None] | None = None
 
     @property
     def is_asking(self) -> bool:
         """Whether the next line is the answer to a prompt."""
-        return self._phase is Phase.ASKED
+        return self._phase is Phase.NAME or self._phase is Phase.PASSWORD
 
     @property
-    def is_trying(self) -> bool:
-        """Whether a login is being decided."""
-        return self._phase is Phase.TRYING
-
-    @property
-    def takes_lines(self) -> bool:
-        """Whether the next line may be looked at: as an answer to a prompt, or as a request."""
-        if self._phase is Phase.ARRIVED:
-            return self._listener_auth.login is Login.OPTIONAL
-        return self._phase in {Phase.ASKED, Phase.LET_IN}
+    def is_deciding(self) -> bool:
+        """Whether the login is being decided."""
+        return self._phase is Phase.DECIDING
 
     def ask(self) -> None:
-        """Begin the dialogue."""
-        self._phase = Phase.ASKED
-        self._prompt = LoginPrompt()
-        self._client.say(self._prompt.prompt)
+        """Ask for the name."""
+        self._client.say(USER_PROMPT)
 
     def take(self, line: bytes) -> None:
-        """Take a line while `is_asking`."""
-        if self._prompt is None:
-            return
-        pair = self._prompt.take(line)
-        if pair is None:
-            self._client.say(self._prompt.prompt)
-            return
-        self._prompt = None
-        credentials = Password(name=pair[0], password=pair[1], source=self._client.source)
-        self.await_login(self._listener_auth.log_in(self._client.source, credentials))
+        """Take the answer to a prompt.
 
-    def await_login(self, trying: Deferred[Caller]) -> None:
-        """Wait until it is found out who the client is."""
-        self._phase = Phase.TRYING
-        logging_in = trying.addCallbacks(self._logged_in, self._not_logged_in).addErrback(self._broken)
-        if self._phase is Phase.TRYING:
-            self._logging_in = logging_in
+        Args:
+            line: Without its LF. A CR at its end belongs to the line's end, everything else to the answer. A name that
+                is not UTF-8 is nobody's, but is not refused here: that would tell it from one that is merely unknown.
+        """
+        answer = line.removesuffix(b"\r")
+        if self._phase is Phase.NAME:
+            self._name = answer.decode(errors="replace")
+            self._phase = Phase.PASSWORD
+            self._client.say(PASSWORD_PROMPT)
+        elif self._phase is Phase.PASSWORD:
+            source = self._client.source
+            self.decide(self._listener_auth.log_in(source, Password(name=self._name, password=answer, source=source)))
+
+    def decide(self, trying: Deferred[Caller]) -> None:
+        """Wait until a login is decided, by credentials that the client has shown."""
+        self._phase = Phase.DECIDING
+        deciding = trying.addCallbacks(self._logged_in, self._not_logged_in).addErrback(self._broken)
+        if self.is_deciding:
+            self._deciding = deciding
 
     def leave(self, offence: Offence) -> None:
-        """The client goes, or is sent, without having logged in; once, and harmless if it has.
+        """Charge a client that goes, or is sent, without a login. Idempotent.
 
-        Who goes while a login is being tried has tried, and is charged for that: not to wait for the answer is no way
+        Who goes while a login is being decided has tried, and is charged for that: not to wait for the answer is no way
         to guess for less.
         """
-        if self.is_trying:
+        if self.is_deciding:
             offence = Offence.AUTHFAIL
         self._end()
-        pending = self._client.pending_login
-        if offence is Offence.AUTHFAIL:
-            pending.settle()
-            pending.charge(offence)
-        else:
-            pending.fail(offence)
+        self._client.pending_login.fail(offence)
 
     def give_up(self) -> None:
-        """It takes us too long to decide about a login that is being tried, which is nobody's offence."""
+        """Give up a login that takes us too long to decide, which is nobody's offence."""
         self._client.pending_login.settle()
         self._end()
 
     def _logged_in(self, caller: Caller) -> None:
-        if not self.is_trying:
-            return
-        self._phase, self._logging_in = Phase.LET_IN, None
-        self._client.pending_login.settle()
-        self._client.let_in(caller)
+        if self.is_deciding:  # else it was given up, and decided at that very moment
+            self._phase, self._deciding = Phase.OVER, None
+            self._client.pending_login.settle()
+            self._client.let_in(caller)
 
     def _not_logged_in(self, failure: Failure) -> None:
-        """Say so, and why not to nobody."""
-        if not self.is_trying:
-            return  # we have given up, as has the client
+        if not self.is_deciding:
+            return
         self._end()
         if failure.check(LoginRefused):
-            self._client.pending_login.settle()
-            self._client.pending_login.charge(Offence.AUTHFAIL)
+            self._client.pending_login.fail(Offence.AUTHFAIL)
             self._client.send_away(LOGIN_FAILED)
         elif isinstance(failure.value, RequestError):
             self._client.send_away(error_text(failure.value))
@@ -166,7 +158,7 @@ class LoginSession:
 
     def _end(self) -> None:
         """Let nothing follow, whatever is still decided."""
-        self._phase, self._prompt = Phase.OUT, None
-        logging_in, self._logging_in = self._logging_in, None
-        if logging_in is not None:
-            logging_in.cancel()
+        self._phase = Phase.OVER
+        deciding, self._deciding = self._deciding, None
+        if deciding is not None:
+            deciding.cancel()

@@ -1,7 +1,7 @@
-"""What answers look like as text and as JSON; the same for every listener that speaks lines.
+"""Answers as text and as JSON.
 
 A JSON answer is one object on one line of ASCII. A text answer ends, after a failure, in one line that begins with
-``cmdserver:``, as Unix programs say who is complaining. Rule of this file: it decides nothing; values in, bytes out.
+``cmdserver:``, as Unix programs name themselves in a complaint.
 """
 
 import codecs
@@ -13,25 +13,25 @@ from cmdserver.core.escaping import printable_line
 from cmdserver.core.model import Answer, Caller, Command, Grant, Rule
 from cmdserver.dispatch import output_parsers
 
-#: Of output that is made JSON at a time.
+#: Bytes of output that are made JSON at a time.
 PIECE_BYTES = 1 << 14
 
 _Decoder = codecs.getincrementaldecoder("utf-8")
 
 
 def answer_trailer(answer: Answer) -> bytes:
-    """Say what went wrong with a run, for after its output; empty if nothing did."""
+    """Return the line that says what went wrong with a run; empty if nothing did."""
     problem = answer_problem(answer)
     return _complaint(f"{answer.grant.command.name}: {problem}") if problem else b""
 
 
 def stderr_omission(command_name: str, omitted_bytes: int) -> bytes:
-    """Say, in the middle of standard error, that some of it is left out."""
+    """Return the line that says, in the middle of standard error, how much of it is left out."""
     return _complaint(f"{command_name}: standard error truncated: {omitted_bytes} bytes are left out here")
 
 
 def answer_problem(answer: Answer) -> str | None:
-    """Say what went wrong with a run, the reason that explains the others alone; None if nothing did."""
+    """Return what went wrong with a run: of several reasons the one that explains the others; None if nothing did."""
     finished = answer.finished
     if finished.truncated:
         return f"output truncated at {answer.grant.command.output_limit_bytes} bytes"
@@ -43,12 +43,12 @@ def answer_problem(answer: Answer) -> str | None:
 
 
 def answer_json(answer: Answer) -> bytes:
-    """Render a gathered answer whole."""
+    """Render an answer with its output."""
     return b"".join(answer_json_pieces(answer))
 
 
 def answer_json_pieces(answer: Answer) -> Iterator[bytes]:
-    """Render the same in pieces, at least one: those who share a run share its output, but not what is made of it.
+    """Render the same in pieces, at least one, so that a slow client costs no more memory than one of them.
 
     A piece is made of `PIECE_BYTES` of output or a little more, and is up to six times as long if all is to be escaped.
     """
@@ -63,11 +63,11 @@ def answer_json_pieces(answer: Answer) -> Iterator[bytes]:
 
 
 def outcome_json(answer: Answer, streamed: bytes | None = None) -> bytes:
-    """Render an answer whose output was told before, without it.
+    """Render an answer without its output, which was sent before.
 
     Args:
-        answer: What came of it.
-        streamed: The standard output that was told, if all of it is known and the answer does not have it.
+        answer: How the run ended.
+        streamed: The standard output that was sent, if all of it is known and the answer does not have it.
     """
     return _with_data(_json_line(_before_output(answer) | _after_output(answer)), answer, streamed)
 
@@ -89,7 +89,7 @@ def _json_string(output: bytes) -> Iterator[bytes]:
 
 
 def _with_data(record: bytes, answer: Answer, streamed: bytes | None = None) -> bytes:
-    """Put what a parser made of the output at the end of a record."""
+    """Append what a parser made of the output to a record."""
     if answer.grant.command.parser is None:
         return record
     return b'%s, "data": %s}\n' % (record.removesuffix(b"}\n"), output_parsers.json_of(answer, streamed))
@@ -118,12 +118,12 @@ def _after_output(answer: Answer) -> dict[str, object]:
 
 
 def error_text(error: RequestError) -> bytes:
-    """Render what a caller gets instead of an answer."""
+    """Render an error for people."""
     return _complaint(f"{error.code}: {error}")
 
 
 def error_json(error: RequestError) -> bytes:
-    """Render the same for programs, with what they may act on apart from the text."""
+    """Render an error for programs, with fields for what they may act on."""
     record: dict[str, object] = {"code": error.code, "message": str(error)}
     if isinstance(error, TryAgain):
         record["retry_after_seconds"] = error.retry_after_seconds
@@ -156,7 +156,7 @@ def help_json(commands: Iterable[Command]) -> bytes:
 
 
 def explanation_text(grant: Grant, rule: Rule) -> bytes:
-    """Tell what would run, line by line."""
+    """Render what would run, a field on each line."""
     rows = [
         ("command", grant.command.name),
         *((name, _explained(value)) for name, value in _explanation(grant, rule).items()),
@@ -166,13 +166,13 @@ def explanation_text(grant: Grant, rule: Rule) -> bytes:
 
 
 def explanation_json(grant: Grant, rule: Rule) -> bytes:
-    """Tell the same to programs."""
+    """Render the same for programs."""
     record = {"command": grant.command.name, **_explanation(grant, rule)}
     return _json_line(record | {"warnings": list(grant.command.warnings)})
 
 
 def whoami_text(caller: Caller, roles: Iterable[str]) -> bytes:
-    """Tell callers who they are here."""
+    """Render who a caller is."""
     rows = [
         ("name", caller.name or "(anonymous)"),
         ("roles", " ".join(roles) or "(none)"),
@@ -183,20 +183,20 @@ def whoami_text(caller: Caller, roles: Iterable[str]) -> bytes:
 
 
 def whoami_json(caller: Caller, roles: Iterable[str]) -> bytes:
-    """Tell the same to programs; the anonymous have no name."""
+    """Render the same for programs; the anonymous have no name."""
     return _json_line(
         {"name": caller.name, "roles": list(roles), "protocol": caller.protocol, "address": caller.source}
     )
 
 
 def who_text(connected: Mapping[str, int]) -> bytes:
-    """Tell how many are connected."""
+    """Render how many are connected."""
     rows = [(protocol, str(count)) for protocol, count in sorted(connected.items())]
     return _table(rows, max((len(protocol) for protocol, _ in rows), default=0), indent="").encode()
 
 
 def who_json(connected: Mapping[str, int]) -> bytes:
-    """Tell the same to programs."""
+    """Render the same for programs."""
     return _json_line({"connected": dict(sorted(connected.items()))})
 
 

@@ -1,1 +1,1 @@
-"""The line listener: one request a line, over TCP, TLS or a UNIX socket."""
+"""The front end of line listeners: one request a line, over TCP, TLS or a UNIX socket."""

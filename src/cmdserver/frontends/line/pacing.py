@@ -1,123 +1,107 @@
-"""A connection at the pace of whoever is at its other end, within limits, and how its two directions end.
+"""A connection at its client's pace: how bytes travel, by when, and how each direction ends.
 
-Input: telnet's commands are taken out first. What comes is kept up to one line and a little; the rest waits in the
-network until there is room, and `PeerLiveness` watches for the client meanwhile, as it does when the client has ended
-its input. Output: a run is paused while what it has said waits to be sent. Time: a client may take so long to ask, and
-so long to take its answer. The end: what is written is sent first, and a client that is still sending is not cut short.
+Input: telnet's commands are taken out first. About one line is kept; the rest waits in the network until there is room,
+and `PeerLiveness` watches the client meanwhile, as it does when the client has ended its input. Output: a run is paused
+while its output waits to be sent. The end: what is written is sent first, and a client that still sends is not cut off.
 
-Rule of this file: it knows bytes, and in which direction they go; what they say is for the class that inherits it. (It
-is inherited, not owned: two objects that know each other are garbage that only the collector finds, and most
-connections are there for one request.)
+A base class of what knows the meaning of lines, for the reason that `Backpressure` has.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
+from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Malformed
-from cmdserver.core.model import Producer, Stream
+from cmdserver.core.model import Stream
+from cmdserver.frontends.common.front_end import FrontEnd
+from cmdserver.frontends.common.line_loop import LineLoop
 from cmdserver.frontends.common.line_protocol import LineBuffer
+from cmdserver.frontends.line.states import ENDED, TRANSITIONS, Event, State
 from cmdserver.frontends.line.telnet import IAC, Interrupt, Reply, Telnet, Text
-from cmdserver.net.connection_table import Connections
-from cmdserver.net.lingering import LINGER_SECONDS
+from cmdserver.net.backpressure import Backpressure
+from cmdserver.net.tcp import LINGER_SECONDS, send_first
 
 
-@implementer(IHalfCloseableProtocol, IPushProducer)
-class PacedConnection(Protocol):
-    """One connection, to be inherited by what knows the meaning of its lines.
+@implementer(IHalfCloseableProtocol)
+class PacedConnection(Backpressure, LineLoop, Protocol):
+    """One connection.
 
     Args:
-        connections: All of the listener's.
-        limits: As they are now.
+        front_end: What all connections of the listener share.
         source: Where the client calls from.
     """
 
     #: TCP's, or that of something around it; Twisted's interfaces do not say all that we use of it.
     transport: Any
 
-    # Most connections are idle, and there may be ten thousand: what is as it was at first stays in the class.
-    _producer: Producer | None = None
-    _is_output_full = False
+    # Most connections are idle, and there may be ten thousand: an attribute is in the instance only once it changes.
+    state = State.HANDSHAKE
     _is_input_paused = False
     _is_input_over = False
-    #: Everything is said, or nobody is there to hear it.
-    _is_closing = False
-    #: ``login_seconds`` run, from the accept or from the word ``login``; nothing prolongs them.
-    _is_on_trial = True
     #: From the first byte on that may be telnet's.
     _telnet: Telnet | None = None
 
-    def __init__(self, connections: "Connections[PacedConnection]", limits: Callable[[], Limits], source: str) -> None:
-        self._connections = connections
-        self._limits = limits
-        self._buffer = LineBuffer(limits().line_bytes)
+    def __init__(self, front_end: FrontEnd, source: str) -> None:
+        self._front_end = front_end
+        self._connections = front_end.connections
+        self._limits = front_end.context.limits
+        self._buffer = LineBuffer(self._limits().line_bytes)
         self.source = source
 
-    # What the inheritor says and does
-
-    @property
-    def _is_busy(self) -> bool:
-        """Whether lines wait for something that is not the client's to do."""
-        raise NotImplementedError
-
-    def _proceed(self) -> None:
-        """Answer what has come as far as that is possible now; called whenever more may be."""
-        raise NotImplementedError
+    # For subclasses
 
     def interrupted(self) -> None:
-        """The client has pressed Ctrl-C, which telnet says otherwise than with a byte."""
+        """Take a Ctrl-C, for which telnet has a command."""
         raise NotImplementedError
 
     def refuse_input(self, malformed: Malformed) -> None:
-        """Nothing that comes can be understood any more."""
+        """Say what is wrong, and close: nothing that follows can be understood."""
         raise NotImplementedError
 
-    def overdue(self) -> None:
-        """What was expected did not come in time."""
-        raise NotImplementedError
+    # The state, and what depends on it
 
-    def close_when_idle(self) -> None:
-        """Close as soon as what is being answered has been."""
-        raise NotImplementedError
+    @property
+    def _clock(self) -> IReactorTime:
+        return self._front_end.context.clock
 
-    # What the inheritor asks for, and the interpreter
+    @property
+    def _is_closing(self) -> bool:
+        """Whether all is said, or nobody is there to hear it."""
+        return self.state in ENDED
+
+    def _move(self, event: Event) -> None:
+        self.state = TRANSITIONS[self.state][event]
+
+    def _expect(self) -> None:
+        """Restart the deadline by the state; that of output that is not taken stays, and so does that of a login."""
+        if self.is_output_full:
+            return
+        if self.state is State.BUSY:
+            self._connections.expect_nothing(self)
+        elif self.state is State.READY:
+            self._connections.expect_within(self, self._limits().idle_seconds)
+
+    # Output
 
     def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:  # noqa: ARG002 - there is one for both
         """Send bytes of an answer."""
         self.transport.write(data if self._telnet is None else self._telnet.encode(data))
 
-    def follow(self, producer: Producer | None) -> None:
-        """Let the client's pace be the flow's."""
-        self._producer = producer
-        if producer is not None and self._is_output_full:
-            producer.pauseProducing()
-
-    def _expect_line(self) -> None:
-        """It is the client's turn, unless it is ours, or it has been told by when."""
-        if self._is_on_trial or self._is_output_full:
-            return
-        if self._is_busy:
-            self._connections.expect_nothing(self)
+    def say(self, prompt: bytes) -> None:
+        """Send a greeting or a prompt; the first one at once."""
+        if self.state is State.HANDSHAKE:
+            send_first(self.transport, prompt)
         else:
-            self._connections.expect_within(self, self._limits().idle_seconds)
+            self.write(prompt)
 
-    def _read_on(self) -> None:
-        """There is room for more input."""
-        if self._is_input_paused:
-            self._is_input_paused = False
-            self._connections.unwatch(self)
-            self.transport.resumeProducing()
-
-    def _close(self) -> None:
-        """Send what is left to send, and part; twice is the same as once."""
+    def close(self) -> None:
+        """Send what is left to send, and close. Idempotent."""
         if self._is_closing:
             return
-        self._is_closing = True
+        self._move(Event.CLOSE)
         has_unread = len(self._buffer) or self._is_input_paused
         self._buffer.clear()
         self._connections.unwatch(self)
@@ -129,32 +113,39 @@ class PacedConnection(Protocol):
         else:
             self.transport.loseConnection()
 
-    # Protocol, as called by the transport
+    def _read_on(self) -> None:
+        """Read more input, for which there is room."""
+        if self._is_input_paused:
+            self._is_input_paused = False
+            self._connections.unwatch(self)
+            self.transport.resumeProducing()
+
+    # Protocol
 
     def connectionMade(self) -> None:
-        """Wait for the client, and be told how it keeps up."""
+        """Begin, with the clock running."""
         self._connections.opened(self)
         self._connections.expect_within(self, self._limits().login_seconds)
         self.transport.registerProducer(self, True)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what came; what comes after everything was said is dropped."""
+        """Take input; after all is said it is dropped."""
         if self._is_closing:
             return
         if self._telnet is None and IAC not in data:
             self._buffer.feed(data)
-            self._proceed()
+            self.proceed()
         else:
             self._take_telnet(data)
         # Who does not take our answers to telnet's questions is to ask no more of them.
-        is_full = self._buffer.is_full or (self._telnet is not None and self._is_output_full)
+        is_full = self._buffer.is_full or (self._telnet is not None and self.is_output_full)
         if is_full and not self._is_closing and not self._is_input_paused:
             self._is_input_paused = True
             self.transport.pauseProducing()
             self._connections.watch(self)
 
     def _take_telnet(self, data: bytes) -> None:
-        """Take what may have telnet's commands in it, one thing after the other."""
+        """Take input that may have telnet's commands in it, one thing after the other."""
         if self._telnet is None:
             self._telnet = Telnet()
         try:
@@ -162,7 +153,7 @@ class PacedConnection(Protocol):
                 match received:
                     case Text(text):
                         self._buffer.feed(text)
-                        self._proceed()
+                        self.proceed()
                     case Reply(reply):
                         self.transport.write(reply)
                     case Interrupt():
@@ -173,50 +164,43 @@ class PacedConnection(Protocol):
             self.refuse_input(malformed)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it
-        """The connection is gone."""
-        self._is_closing = True
-        self._producer = None
+        """End: the connection is lost."""
+        self._move(Event.LOST)
+        self._source = None
         self._connections.closed(self)
 
     # IHalfCloseableProtocol
 
     def readConnectionLost(self) -> None:
-        """The client ends its input: what it has asked is still answered."""
+        """Answer what was asked before the client ended its input, and close."""
         self._is_input_over = True
         if self._is_closing:
             self.transport.loseConnection()
             return
         if self._telnet is not None:
             self._buffer.feed(self._telnet.finish())
-        self._proceed()
+        self.proceed()
         if not self._is_closing:
             self._connections.watch(self)
 
     def writeConnectionLost(self) -> None:
-        """Everything is said, and the client knows; see `LINGER_SECONDS`."""
+        """Wait for the client to close, see `LINGER_SECONDS`."""
         self._connections.expect_within(self, LINGER_SECONDS)
 
-    # IPushProducer: what we produce is answers
+    # IPushProducer
 
     def pauseProducing(self) -> None:
-        """The client does not keep up: it is to take what there is within ``idle_seconds``."""
-        self._is_output_full = True
-        if self._producer is not None:
-            self._producer.pauseProducing()
-        if not self._is_on_trial:
+        """Pause: the client does not keep up, and has ``idle_seconds`` to take what there is."""
+        super().pauseProducing()
+        if self.state is State.BUSY or self.state is State.READY:
             self._connections.expect_within(self, self._limits().idle_seconds)
 
     def resumeProducing(self) -> None:
-        """It has caught up."""
-        self._is_output_full = False
+        """Go on: the client has caught up."""
+        super().resumeProducing()
         if self._is_closing:
             return
-        if self._producer is not None:
-            self._producer.resumeProducing()
         if self._telnet is not None and not self._buffer.is_full:
             self._read_on()
-        self._expect_line()
-        self._proceed()
-
-    def stopProducing(self) -> None:
-        """The connection is gone; connectionLost sees to that."""
+        self._expect()
+        self.proceed()

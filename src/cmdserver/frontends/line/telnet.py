@@ -1,9 +1,9 @@
-"""What telnet puts between the bytes of a line (RFC 854), taken out before lines are read; no input or output.
+"""Telnet commands (RFC 854), taken out of the input before lines are read.
 
-Whoever types lines may do so with a telnet client. One that is called on another port than 23 says nothing of its own
-until somebody presses Ctrl-C; PuTTY begins with a handful of wishes and waits for answers. We are a terminal without
-any options, the Network Virtual Terminal: every wish is declined, once. Valid UTF-8 has no byte 0xff, so no text is
-lost; and until the first command of telnet comes, nothing is changed at all.
+People may type lines with a telnet client. On another port than 23 such a client sends no commands until somebody
+presses Ctrl-C; PuTTY begins with a handful of options and waits for answers. The server is the Network Virtual
+Terminal, without options: each one is declined, once. Valid UTF-8 has no byte 0xff, so no text is lost; and until the
+first command comes, input and output are passed on as they are.
 
 Invariant: however the bytes are cut, the same comes out.
 """
@@ -23,21 +23,21 @@ _SE, _BRK, _IP, _AYT, _SB, _WILL, _WONT, _DO, _DONT, _IAC = 240, 243, 244, 246, 
 _FIRST_COMMAND: Final = 236
 _ABORT: Final = 238
 _INTERRUPTS: Final = frozenset({_ABORT, _BRK, _IP})
-#: The option of RFC 860: a client that has interrupted something drops all output until this is answered.
+#: RFC 860's option: a client that has interrupted something drops all output until it is answered.
 _TIMING_MARK: Final = 6
 _DO_TIMING_MARK: Final = bytes((255, _DO, _TIMING_MARK))
 
-#: What a client that asks whether we are there is told, as by telnetd.
+#: The answer to "are you there", as telnetd gives it.
 _YES: Final = b"\r\n[Yes]\r\n"
 
 _CR: Final = 13
-#: Where a command may begin; for a telnet client, a Ctrl-C that it has not made a command of is the same.
+#: Where a command may begin. Of a telnet client, a Ctrl-C that is no command counts as one.
 _IAC_ALONE: Final = re.compile(rb"\xff")
 _SPECIAL: Final = re.compile(rb"[\xff\x03]")
 #: What may end a subnegotiation.
 _COMMAND: Final = re.compile(rb"\xff(.)", re.DOTALL)
 
-#: Commands that may come without a line break between them; a client that begins a session sends a dozen.
+#: The most commands without a line break between them; a client that begins a session sends a dozen.
 MOST_COMMANDS: Final = 1000
 
 
@@ -50,7 +50,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Bytes to be sent as they are, at this point of the conversation."""
+    """Bytes to be sent as they are, before anything else is."""
 
     data: bytes
 
@@ -69,25 +69,25 @@ class Telnet:
     __slots__ = ("_commands", "_declined", "_follows_cr", "_is_in_subnegotiation", "_rest", "is_spoken")
 
     def __init__(self) -> None:
-        #: Whether the client has shown that it speaks telnet.
+        #: Whether the client has sent a command, and so speaks telnet.
         self.is_spoken = False
         self._is_in_subnegotiation = False
         self._follows_cr = False
-        #: Since the last line break.
+        #: How many have come since the last line break.
         self._commands = 0
-        #: A command that is not complete; 2 bytes at most.
+        #: An incomplete command; 2 bytes at most.
         self._rest = b""
-        #: Wishes; to decline one again might never end.
+        #: Options that were declined; to decline one again might never end.
         self._declined: set[bytes] = set()
 
     def feed(self, data: bytes) -> Iterator[Received]:
-        """Take bytes as they came.
+        """Take input.
 
         Returns:
-            What comes out, in the order in which it came.
+            Text and what is to be done, in the order in which it came.
 
         Raises:
-            Malformed: There are more than `MOST_COMMANDS` in a line; what came before them has come out.
+            Malformed: There are more than `MOST_COMMANDS` in a line; what came before them was returned.
         """
         data, self._rest = self._rest + data, b""
         at = 0
@@ -109,16 +109,16 @@ class Telnet:
             yield from self._command(data[end:at])
 
     def finish(self) -> bytes:
-        """Return what is left when nothing more comes: the beginning of a command, which then was none."""
+        """Return the beginning of a command that is not completed, because the input is over, and so was none."""
         rest, self._rest = self._rest, b""
         return b"" if self._is_in_subnegotiation else rest
 
     def encode(self, data: bytes) -> bytes:
-        """Spell output for a telnet client: a line ends with CR LF, and a byte 0xff is no command."""
+        """Encode output for a telnet client: a line ends with CR LF, and a byte 0xff is doubled."""
         return data.replace(IAC, IAC + IAC).replace(b"\n", b"\r\n") if self.is_spoken else data
 
     def _text(self, data: bytes) -> Text:
-        """Take what is no command; a telnet client may end a line with CR NUL (RFC 854, "The NVT printer")."""
+        """Decode text; a telnet client may end a line with CR NUL (RFC 854, "The NVT printer")."""
         if not self.is_spoken:
             return Text(data)
         if self._follows_cr and data.startswith(b"\0"):
@@ -130,7 +130,7 @@ class Telnet:
         return Text(data)
 
     def _skip_subnegotiation(self, data: bytes, at: int) -> int:
-        """Drop parameters of options up to IAC SE; nothing of them is kept, however long they are."""
+        """Drop the parameters of an option up to IAC SE, however long they are; return where they end."""
         while (found := _COMMAND.search(data, at)) is not None:
             at = found.end()
             if found[1][0] == _SE:
@@ -141,11 +141,11 @@ class Telnet:
         return len(data)
 
     def _length_of_command(self, data: bytes, at: int) -> int | None:
-        """Say how long the command is that begins here; 1 if it is none; None if it is not complete."""
+        """Return how long the command is that begins here; 1 if it is none; None if it is incomplete."""
         if at + 1 == len(data):
             return None
         command = data[at + 1]
-        # Nobody begins with declining what was not wished; but with UTF-16's byte order mark, which is IAC DONT.
+        # Nobody begins by declining what was not offered; but UTF-16's byte order mark is IAC DONT.
         if command < _FIRST_COMMAND or (not self.is_spoken and command in {_WONT, _DONT}):
             return 1
         if command in {_WILL, _WONT, _DO, _DONT}:
@@ -153,7 +153,7 @@ class Telnet:
         return 2
 
     def _command(self, command: bytes) -> Iterator[Received]:
-        """Obey a command, a Ctrl-C, or an IAC that begins no command."""
+        """Interpret a command, a Ctrl-C, or an IAC that begins no command."""
         self._commands += 1
         if self._commands > MOST_COMMANDS:
             raise Malformed(f"the line has more than {MOST_COMMANDS} telnet commands in it")

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from cmdserver.core.model import Producer, Stream
 from cmdserver.frontends.ssh.exit_status import ExitStatus
+from cmdserver.net.backpressure import Backpressure
 from cmdserver.sshtransport.encoding import Malformed, string, uint32
 
 #: What a client may send before it is acknowledged, and in one packet, in bytes; for keys and lines, not for files.
@@ -57,7 +58,7 @@ class Sending(Enum):
     CLOSED = auto()
 
 
-class Channel:
+class Channel(Backpressure):
     """A channel.
 
     Args:
@@ -69,15 +70,15 @@ class Channel:
 
     __slots__ = (
         "_exit_status",
-        "_is_paused",
         "_offset",
         "_peer_packet",
         "_peer_window",
-        "_producer",
+        "_source",
         "_to",
         "_waiting",
         "_window",
         "is_input_over",
+        "is_output_full",
         "link",
         "sending",
     )
@@ -92,8 +93,8 @@ class Channel:
         self._waiting: deque[tuple[Stream, bytes]] = deque()
         #: How much of the first of them has been sent.
         self._offset = 0
-        self._producer: Producer | None = None
-        self._is_paused = False
+        self._source: Producer | None = None
+        self.is_output_full = link.isOutputHeld
         self._exit_status: ExitStatus | None = None
         self.sending = Sending.OPEN
         #: Whether the client has sent EOF.
@@ -106,12 +107,6 @@ class Channel:
         if data and self.sending is Sending.OPEN:
             self._waiting.append((stream, data))
             self.send_waiting()
-
-    def follow(self, producer: Producer | None) -> None:
-        """Pause and resume ``producer`` as the client keeps up; None: there is nothing to pause any more."""
-        self._producer = producer
-        self._is_paused = False
-        self.steer()
 
     def exit(self, exit_status: ExitStatus | None) -> None:
         """Close the channel when all output is sent. Only the first time counts.
@@ -149,14 +144,9 @@ class Channel:
         self.steer()
 
     def steer(self) -> None:
-        """Pause the producer while output waits, and resume it when none does."""
-        if self._producer is None or self.is_full == self._is_paused:
-            return
-        self._is_paused = not self._is_paused
-        if self._is_paused:
-            self._producer.pauseProducing()
-        else:
-            self._producer.resumeProducing()
+        """Pause the source of output while some waits, and resume it when none does."""
+        if self.is_full != self.is_output_full:
+            (self.resumeProducing if self.is_output_full else self.pauseProducing)()
 
     def close(self) -> None:
         """Close the channel now; output that waits is dropped. A no-op if it is closed."""

@@ -18,16 +18,15 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import FilteringLogObserver, Logger, LogLevel, LogLevelFilterPredicate, globalLogPublisher
 from twisted.python.failure import Failure
 
-from cmdserver.auth.listener_auth import PendingLogin
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Busy
 from cmdserver.core.model import Caller
 from cmdserver.frontends.common.front_end import FrontEnd
-from cmdserver.frontends.common.interpreter import Interpreter
 from cmdserver.frontends.ssh.authentication import SUCCESS, Authentication
 from cmdserver.frontends.ssh.channels import Channels
 from cmdserver.frontends.ssh.programs import Context
 from cmdserver.limits.source_penalties import Offence
-from cmdserver.net.lingering import LINGER_SECONDS
+from cmdserver.net.tcp import LINGER_SECONDS
 from cmdserver.sshtransport.encoding import Malformed
 from cmdserver.sshtransport.transport import ServerTransport
 
@@ -157,7 +156,7 @@ class SSHConnection(ServerTransport):
         self.avatar, self.logoutFunction = caller, _nothing
         self.sendPacket(SUCCESS, b"")
         dispatcher, clock, limits = self._context.dispatcher, self._context.clock, self._context.limits()
-        context = Context(caller, dispatcher, Interpreter(dispatcher), clock, limits.line_bytes)
+        context = Context(caller, dispatcher, self.factory.interpreter, clock, limits.line_bytes)
         self.setService(Channels(self, context))
         if self._state is State.CLOSING:
             self.service.close_when_idle()

@@ -1,19 +1,16 @@
 """The front end of an SSH listener: its host keys, and which clients are accepted."""
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
 from twisted.conch.ssh.keys import Key
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IAddress
 
-from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Refusal
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.common.interface import FrontEndContext, FrontEndResources
 from cmdserver.frontends.ssh.connection import SSHConnection
-from cmdserver.net.listener import endpoint_of
 from cmdserver.net.ssh_host_keys import HostKey, read_host_keys, require_host_keys
 
 #: What sshd tells clients for whom there is no room. RFC 4253, section 4.2, allows lines before the version.
@@ -29,6 +26,11 @@ class SSHFrontEnd(FrontEnd):
         host_keys: What it proves itself with, the best first.
     """
 
+    examples = (
+        "ssh -p {port} admin@{host} {command}",
+        "ssh -o ProxyCommand='nc -U {path}' admin@localhost {command}",
+    )
+
     def __init__(self, listener_auth: ListenerAuth, context: FrontEndContext, host_keys: Iterable[HostKey]) -> None:
         super().__init__(listener_auth, context)
         keys = [Key(key) for key in host_keys]
@@ -42,14 +44,6 @@ class SSHFrontEnd(FrontEnd):
     def refusal(self, refusal: Refusal) -> bytes:  # noqa: ARG002 - why is not for strangers
         """See `FrontEnd`."""
         return NOT_NOW
-
-    def example_command(self, address: IAddress, command: str) -> str:
-        """See `FrontEnd`."""
-        if isinstance(address, IPv4Address | IPv6Address):
-            host, _, port = endpoint_of(address, " ").partition(" ")
-            return f"ssh -p {port} admin@{host} {command}"
-        path = os.fsdecode(getattr(address, "name", b"") or b"")
-        return f"ssh -o ProxyCommand='nc -U {path}' admin@localhost {command}"
 
 
 def make(

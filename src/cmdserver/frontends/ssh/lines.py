@@ -1,24 +1,20 @@
 """Sessions of any number of lines, answered one after the other; as they come, or as a person enters them (`shell`)."""
 
-from typing import Final
+from twisted.internet.interfaces import IReactorTime
 
 from cmdserver.core.errors import Malformed
 from cmdserver.core.model import Stream
+from cmdserver.frontends.common.line_loop import LineLoop
 from cmdserver.frontends.common.line_protocol import LineBuffer
 from cmdserver.frontends.ssh.channel import Channel
 from cmdserver.frontends.ssh.exit_status import ExitStatus
 from cmdserver.frontends.ssh.programs import Context, Program
 
-#: Lines that are answered in a row before other connections have a turn.
-LINES_IN_A_ROW: Final = 16
 
-
-class LineLoop(Program):
+class LineProgram(Program, LineLoop):
     """A program that takes lines while there are some, and while it need not wait for an answer or for output."""
 
     __slots__ = ("_is_leaving", "_is_proceeding")
-
-    lines_in_a_row = LINES_IN_A_ROW
 
     def __init__(self, context: Context, channel: Channel) -> None:
         super().__init__(context, channel)
@@ -28,21 +24,13 @@ class LineLoop(Program):
 
     def proceed(self) -> None:
         """Take lines, and let the client send more of them."""
-        if self._is_proceeding:
-            return
-        self._is_proceeding = True
-        for _ in range(self.lines_in_a_row):
-            if not self._may_proceed or not self._take_line():
-                break
-        else:
-            self._context.clock.callLater(0, self.proceed)
-        self._is_proceeding = False
+        LineLoop.proceed(self)
         if not self._is_input_full:
             self._channel.read_on()
 
-    def _take_line(self) -> bool:
-        """Answer the next line; return whether there may be another one."""
-        raise NotImplementedError
+    @property
+    def _clock(self) -> IReactorTime:
+        return self._context.clock
 
     @property
     def _is_input_full(self) -> bool:
@@ -50,7 +38,7 @@ class LineLoop(Program):
         raise NotImplementedError
 
 
-class Lines(LineLoop):
+class Lines(LineProgram):
     """Lines as they come, as in ``ssh -T HOST < FILE``; the exit status is that of the last one, as a shell's is."""
 
     __slots__ = ("_buffer", "_last")

@@ -125,11 +125,11 @@ class Program:
             self._refuse(refusal, output, as_json=line_protocol.wants_json(line))
             return
         match parsed.request:
-            case line_protocol.Quit():
+            case line_protocol.Word.QUIT:
                 self._quit()
-            case line_protocol.Session():
+            case line_protocol.Word.SESSION:
                 self._answered(ExitStatus())
-            case line_protocol.LogIn():
+            case line_protocol.Word.LOGIN:
                 self._refuse(BadArgument("you have logged in"), output)
             case question:
                 perform = context.interpreter.perform

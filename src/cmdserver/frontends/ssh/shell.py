@@ -7,7 +7,7 @@ from cmdserver.core.names import RESERVED_WORDS
 from cmdserver.frontends.common.text_sink import Style
 from cmdserver.frontends.ssh.channel import Channel, Sending
 from cmdserver.frontends.ssh.exit_status import ExitStatus
-from cmdserver.frontends.ssh.lines import LineLoop
+from cmdserver.frontends.ssh.lines import LineProgram
 from cmdserver.frontends.ssh.programs import CTRL_C, Context, TerminalOutput
 from cmdserver.frontends.ssh.terminal.terminal import Gesture, Terminal
 
@@ -18,7 +18,7 @@ GREETING: Final = b"What can I do for you? (Try help; Ctrl-D leaves.)\n"
 _BEFORE_NAMES: Final = frozenset({"help", "explain"})
 
 
-class Shell(LineLoop):
+class Shell(LineProgram):
     """A person at a terminal.
 
     Args:

@@ -1,17 +1,16 @@
 """The factory of web connections: requests to the site, and what must be known of bytes that are no request."""
 
-import os
 import socket
 from collections.abc import Callable
 from http import HTTPStatus
 
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
+from twisted.internet.interfaces import IProtocolNegotiationFactory
 from twisted.internet.protocol import Protocol
 from twisted.web.http import H2_ENABLED, datetimeToString
 from zope.interface import implementer
 
-from cmdserver.auth.listener_auth import ListenerAuth, PendingLogin
+from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Refusal, RequestError
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.common.interface import CertificateOf, Exposition, FrontEndContext, FrontEndResources
@@ -28,7 +27,6 @@ from cmdserver.frontends.web.options import WebOptions
 from cmdserver.frontends.web.pages import static
 from cmdserver.frontends.web.resources import Healthy, Index, Metrics, Nothing, OpenAPI, Routes, Static, Unasked
 from cmdserver.frontends.web.site import Site
-from cmdserver.net.listener import endpoint_of
 
 
 @implementer(IProtocolNegotiationFactory)
@@ -76,13 +74,14 @@ class WebFrontEnd(WebListener):
 
     # FrontEnd
 
-    def example_command(self, address: IAddress, command: str) -> str:
+    @property
+    def examples(self) -> tuple[str, str]:
         """See `FrontEnd`."""
-        scheme, insecure = ("https", " --insecure") if self.certificate_of is not None else ("http", "")
-        if isinstance(address, IPv4Address | IPv6Address):
-            return f"curl{insecure} {scheme}://{endpoint_of(address)}/{command}"
-        path = os.fsdecode(getattr(address, "name", b"") or b"")
-        return f"curl{insecure} --unix-socket {path} {scheme}://localhost/{command}"
+        curl, scheme = ("curl", "http") if self.certificate_of is None else ("curl --insecure", "https")
+        return (
+            f"{curl} {scheme}://{{endpoint}}/{{command}}",
+            f"{curl} --unix-socket {{path}} {scheme}://localhost/{{command}}",
+        )
 
     # As seen by connections
 

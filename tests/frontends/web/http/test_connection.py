@@ -11,8 +11,8 @@ from cmdserver.core.model import Login
 from cmdserver.frontends.web.http.channel import MOST_AHEAD_BYTES
 from cmdserver.frontends.web.http.connection import LINGER_BYTES
 from cmdserver.limits.source_penalties import Offence
-from cmdserver.net.lingering import LINGER_SECONDS
 from cmdserver.net.proxied_endpoint import ProxyItself
+from cmdserver.net.tcp import LINGER_SECONDS
 from tests.frontends.web.doubles import CLIENT, HOST, WebHouse
 from tests.running_doubles import command
 

@@ -16,15 +16,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.auth.credentials import Credentials
-from cmdserver.auth.listener_auth import PendingLogin
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Fault, LoginRefused, Malformed, Refusal, RequestError
 from cmdserver.core.model import Caller
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.web.http.channel import Channel
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.limits.source_penalties import Offence
-from cmdserver.net.lingering import LINGER_SECONDS
+from cmdserver.net.tcp import LINGER_SECONDS
 
 #: And how much.
 LINGER_BYTES: Final = 1 << 20
@@ -247,7 +246,7 @@ class WebConnection(Protocol):
         return WebRequest(channel, self, self._front_end.context.limits().request_bytes)
 
     def _look_at_certificate(self) -> None:
-        trying = self._front_end.listener_auth.log_in_by_certificate(self.source, self._certificate)
+        trying = self._front_end.log_in_by_certificate(self.transport, self.source)
         if trying is None:
             return
 
@@ -263,9 +262,6 @@ class WebConnection(Protocol):
                 self.pending_login.charge(Offence.AUTHFAIL)
 
         trying.addCallbacks(certified, refused).addErrback(self._broken)
-
-    def _certificate(self) -> Credentials | None:
-        return self._front_end.certificate_of and self._front_end.certificate_of(self.transport, self.source)
 
     def _refuse(self, error: RequestError, status: int) -> None:
         """Answer bytes that are no request, and part, but not before the client can have read why."""

@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 from twisted.python.failure import Failure
 from twisted.web import http
 
-from cmdserver.auth.listener_auth import PendingLogin
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Malformed
 from cmdserver.core.model import Caller, Somebody
 from cmdserver.frontends.web.http import fields, guard, headers

@@ -140,6 +140,14 @@ class LayeringTests(SynchronousTestCase):
         """Neither more, nor less: so the table says how it is."""
         self.assertEqual({package: uses(package) for package in MAY_IMPORT}, {**MAY_IMPORT})
 
+    def test_packages_say_what_they_import(self) -> None:
+        """A docstring that names packages names those of the table."""
+        for package, others in MAY_IMPORT.items():
+            said = re.search(r"^May import: ([\w., \n]+)\.$", ast.get_docstring(trees()[package]) or "", re.MULTILINE)
+            named = set(re.split(r",\s+", said[1])) if said is not None else set()
+            if named <= set(MAY_IMPORT) and named:
+                self.assertEqual(named, others, package)
+
     def test_no_import_goes_up(self) -> None:
         """Each package can be understood after those that stand above it in the table."""
         known: set[str] = set()

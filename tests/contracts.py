@@ -31,11 +31,9 @@ from cmdserver.execution.posix_spawn import Spawner
 from cmdserver.execution.process_run import ProcessRun
 from cmdserver.execution.runner import Runner
 from tests.running_doubles import RecordingSink, by_name, grant, requested
+from tests.waiting import LIMIT_SECONDS
 
 reactor: Any = global_reactor
-
-#: How long anything may take that takes a moment; only a test that fails waits so long.
-PATIENCE_SECONDS = 20
 
 
 def state_of(pid: int) -> str:
@@ -60,7 +58,7 @@ def open_descriptors() -> set[int]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the reactor run until something is the case, or fail."""
-    deadline = reactor.seconds() + PATIENCE_SECONDS
+    deadline = reactor.seconds() + LIMIT_SECONDS
     while not condition():
         assert reactor.seconds() < deadline, "it never came to be"
         await deferLater(reactor, 0.005)
@@ -124,7 +122,7 @@ class Script:
 class SpawnerContract(TestCase):
     """What the runner relies on in whatever starts processes for it."""
 
-    timeout = 2 * PATIENCE_SECONDS
+    timeout = 2 * LIMIT_SECONDS
 
     def spawn(self, protocol: RecordingProtocol, script: Script) -> Any:
         """Start a process that does what the script says, as soon as `settle` lets it; return the transport."""
@@ -311,7 +309,7 @@ class RunnerContract(TestCase):
     process has come so far, and only then lets the time pass.
     """
 
-    timeout = 2 * PATIENCE_SECONDS
+    timeout = 2 * LIMIT_SECONDS
 
     def make_sink(self) -> RecordingSink | None:
         """Choose the way out."""
@@ -416,14 +414,14 @@ class RunnerContract(TestCase):
 
     async def test_too_long_is_ended(self) -> None:
         """A command that runs into its time limit is asked to end, at that time by the real clock."""
-        begun = self.begin(grant(argv=("/bin/sleep", "60"), timeout_seconds=0.1), reactor)
+        begun = self.begin(grant(argv=("/bin/sleep", "1000"), timeout_seconds=0.1), reactor)
 
         finished = await begun.outcome()
 
         self.assertEqual((finished.timed_out, finished.truncated), (True, False))
         self.assertEqual((finished.exit_status, finished.signal), (None, "SIGTERM"))
         self.assertGreaterEqual(finished.duration_seconds, 0.1)
-        self.assertLess(finished.duration_seconds, PATIENCE_SECONDS)
+        self.assertLess(finished.duration_seconds, LIMIT_SECONDS)
 
     async def test_output_before_the_time_limit_is_kept(self) -> None:
         """What a command said before it ran into its time limit is in the answer, and so is its last word."""
@@ -471,7 +469,7 @@ class RunnerContract(TestCase):
 
         self.assertEqual((finished.exit_status, finished.stdout), (0, b"said\n"))
         self.assertEqual((finished.timed_out, finished.truncated), (False, False))
-        self.assertLess(finished.duration_seconds, PATIENCE_SECONDS)
+        self.assertLess(finished.duration_seconds, LIMIT_SECONDS)
         child = await self.number("child")
         await until(lambda: state_of(child) == "gone")
 
@@ -524,7 +522,7 @@ class RunnerContract(TestCase):
 
     async def test_a_run_that_has_hardly_begun_ends_alike(self) -> None:
         """One that is ended as soon as it was asked for is asked to end, and not killed."""
-        begun = self.begin(grant(argv=("/bin/sleep", "60")))
+        begun = self.begin(grant(argv=("/bin/sleep", "1000")))
 
         begun.execution.end()
         finished = await begun.outcome()
@@ -685,7 +683,7 @@ class RunnerContract(TestCase):
 
     async def test_idle_is_when_nothing_is_under_way(self) -> None:
         """Whoever waits for the runner to be idle waits for the last process; and ends all by asking once."""
-        granted = grant(argv=("/bin/sleep", "60"))
+        granted = grant(argv=("/bin/sleep", "1000"))
         runs = Runner(by_name(self.spawner.start, granted.command), self.clock)
         sinks = [self.make_sink(), self.make_sink()]
         executions = [runs.run(granted, sink) for sink in sinks]

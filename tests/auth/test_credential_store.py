@@ -358,6 +358,10 @@ def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     assert files.complaints() == ()
 
 
+#: Where exactly a writer may be killed, tests of `replace` say; here it is in the midst of all that writers do.
+KILLS = 8
+
+
 @pytest.mark.slow
 def test_a_writer_that_is_killed(tmp_path: Path) -> None:
     """The file is one of its whole versions, and the next writer need not wait."""
@@ -365,26 +369,22 @@ def test_a_writer_that_is_killed(tmp_path: Path) -> None:
     whole = {ballast + b"ann:" + hashed + b"\n" for hashed in (HASH, OTHER_HASH)}
     path = tmp_path / "passwd"
     path.write_bytes(min(whole))
-    files, seed = CredentialStore(tmp_path), random.SystemRandom().randrange(1 << 32)
-    chance = random.Random(seed)  # noqa: S311 - moments, not secrets
-    end = time.monotonic() + 3
-    kills = 0
-    while time.monotonic() < end:
+    files = CredentialStore(tmp_path)
+    chance = random.Random(1)  # noqa: S311 - moments, not secrets
+    for _ in range(KILLS):
         writer = subprocess.Popen([sys.executable, "-c", CHANGE_FOR_EVER, tmp_path], stdout=subprocess.PIPE)
         with writer:
             assert writer.stdout
             writer.stdout.readline()
             time.sleep(chance.uniform(0, 0.03))
             writer.kill()
-        kills += 1
 
         assert writer.returncode == -signal.SIGKILL
-        assert path.read_bytes() in whole, f"torn, with seed {seed}"
+        assert path.read_bytes() in whole
         with locked(tmp_path, 0):
             pass
         files.set_password("ann", HASH)
         assert files.complaints() == ()
 
-    assert kills
     files.set_password("ann", OTHER_HASH)  # what the last one left is overwritten at the latest now
     assert sorted(each.name for each in tmp_path.iterdir()) == [".lock", "passwd"]

@@ -17,8 +17,9 @@ from zope.interface.verify import verifyObject
 
 from cmdserver.execution.posix_spawn import Spawner
 from tests import contracts
-from tests.contracts import PATIENCE_SECONDS, RecordingProtocol, Script, open_descriptors, real_spawner, until
+from tests.contracts import RecordingProtocol, Script, open_descriptors, real_spawner, until
 from tests.running_doubles import FakeSpawner, TurnClock, fake_host
+from tests.waiting import LIMIT_SECONDS
 
 
 @pytest.mark.slow
@@ -97,7 +98,7 @@ class Watcher(Clock):
 class SpawnerTests(TestCase):
     """What only real processes show."""
 
-    timeout = 2 * PATIENCE_SECONDS
+    timeout = 2 * LIMIT_SECONDS
 
     def setUp(self) -> None:
         self.protocol = RecordingProtocol()

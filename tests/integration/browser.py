@@ -13,7 +13,11 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.waiting import LIMIT_SECONDS
+
+expect.set_options(timeout=LIMIT_SECONDS * 1000)
 
 #: What Chromium says of every answer of 400 and above; those that a visit meets are as the contract wants them.
 _STATUS_NOTE = "Failed to load resource: the server responded with a status of"
@@ -59,7 +63,7 @@ def visit(
     )
     said, asked = _watch(context)
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(LIMIT_SECONDS * 1000)
     yield page
     context.close()
     assert not said, said

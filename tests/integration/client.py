@@ -11,13 +11,12 @@ from typing import Self
 
 import pytest
 
+from tests.waiting import LIMIT_SECONDS
+
 #: A host and a port, or the path of a UNIX socket.
 Address = tuple[str, int] | str
 
 GREETING = b"What can I do for you?\n"
-
-#: A client that waits longer than this for bytes has found a mistake.
-TIMEOUT_SECONDS = 15.0
 
 
 class Client:
@@ -44,12 +43,15 @@ class Client:
             family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         try:
-            self.socket.settimeout(TIMEOUT_SECONDS)
+            self.socket.settimeout(LIMIT_SECONDS)
             if receive_buffer is not None:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             if source is not None:
                 self.socket.bind((source, 0))
             self.socket.connect(address)
+            if family != socket.AF_UNIX:
+                # Or a second small packet waits until the first has been acknowledged, which takes a while.
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tls is not None:
                 self.socket = tls.wrap_socket(self.socket, suppress_ragged_eofs=False)
         except BaseException:
@@ -135,7 +137,7 @@ class Netcat:
         if shutil.which(self.words[0]) is None:
             pytest.skip(f"{self.words[0]} is not installed here")
         done = subprocess.run(
-            [*self.words, *options, *target], input=text, capture_output=True, timeout=TIMEOUT_SECONDS, check=False
+            [*self.words, *options, *target], input=text, capture_output=True, timeout=LIMIT_SECONDS, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

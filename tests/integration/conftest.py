@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.integration.browser import chromium
 from tests.integration.daemon import Daemon, prepared
 
 
@@ -15,6 +17,13 @@ def daemon_to_be(tmp_path: Path) -> Iterator[Daemon]:
     """Give a daemon that is neither configured nor started."""
     with prepared(tmp_path) as daemon:
         yield daemon
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Give the one browser for all visits."""
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")

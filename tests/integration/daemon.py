@@ -11,34 +11,26 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from tests.integration.client import GREETING, Address, Client
+from tests.waiting import LIMIT_SECONDS, wait_until
 
-#: Long for what takes milliseconds: only a machine that is stuck gets there.
-DEADLINE_SECONDS = 15.0
-POLL_SECONDS = 0.01
+#: Python imports it before anything else; what it raises goes to the log.
+_SET_CONSTANTS = """
+import importlib
+for name, value in {constants}.items():
+    module, _, constant = name.rpartition(".")
+    there = vars(importlib.import_module(module))
+    there[constant] = type(there[constant])(value)
+"""
 
 Tables = Mapping[str, Mapping[str, object]]
-
-T = TypeVar("T")
-
-
-def wait_until(condition: Callable[[], T], what: str, seconds: float = DEADLINE_SECONDS) -> T:
-    """Poll until ``condition`` is true of something, and return that; fail when it takes too long."""
-    deadline = time.monotonic() + seconds
-    while True:
-        result = condition()
-        if result:
-            return result
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(POLL_SECONDS)
 
 
 def free_port() -> int:
@@ -215,6 +207,20 @@ class Daemon:
             f"--state-dir={self.state_directory}",
         ]
 
+    def with_constants(self, constants: Mapping[str, float]) -> Mapping[str, str]:
+        """Have the daemon and its runner go by other constants than usual: by shorter times, so that tests are short.
+
+        Args:
+            constants: By their names, module included.
+
+        Returns:
+            The environment to start it with.
+        """
+        place = self.directory / "constants"
+        place.mkdir()
+        (place / "sitecustomize.py").write_text(_SET_CONSTANTS.format(constants=dict(constants)), "ascii")
+        return {"PYTHONPATH": str(place)}
+
     def start(
         self,
         ready: Address | None = None,
@@ -251,7 +257,7 @@ class Daemon:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=DEADLINE_SECONDS,
+            timeout=LIMIT_SECONDS,
             check=False,
         )
 
@@ -265,7 +271,7 @@ class Daemon:
         """Send it a signal."""
         os.kill(self.pid, number)
 
-    def wait(self, seconds: float = DEADLINE_SECONDS) -> int:
+    def wait(self, seconds: float = LIMIT_SECONDS) -> int:
         """Wait until it is gone; return its exit status, negative for a signal."""
         assert self._process is not None
         return self._process.wait(seconds)
@@ -280,7 +286,7 @@ class Daemon:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:
-                self._process.wait(DEADLINE_SECONDS)
+                self._process.wait(LIMIT_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -377,20 +383,30 @@ def prepared(directory: Path) -> Iterator[Daemon]:
         daemon.end()
     assert "Traceback" not in daemon.log(), daemon.log()
     assert "Unhandled" not in daemon.log(), daemon.log()
+    assert "sitecustomize" not in daemon.log(), daemon.log()
 
 
 @contextmanager
-def running(directory: Path, commands: Tables, **how: Any) -> Iterator[Daemon]:
-    """Make and start a daemon; ``how`` is for `Daemon.configure`. At its end it leaves no process behind."""
+def running(
+    directory: Path, commands: Tables, *, constants: Mapping[str, float] | None = None, **how: Any
+) -> Iterator[Daemon]:
+    """Make and start a daemon; at its end it leaves no process behind.
+
+    Args:
+        directory: For it alone.
+        commands: See `Daemon.configure`.
+        constants: See `Daemon.with_constants`.
+        how: The rest of what `Daemon.configure` takes.
+    """
     with prepared(directory) as daemon:
         daemon.configure(commands, **how)
-        daemon.start()
+        daemon.start(environment=daemon.with_constants(constants) if constants else None)
         yield daemon
         if is_alive(daemon.pid):
             daemon.stop()
         # By the runner process, which ends a moment after the daemon.
-        wait_until(lambda: not daemon.processes(), "commands end with their daemon", 5)
-        wait_until(lambda: not daemon.pid_file.exists(), "its pid file is removed", 5)
+        wait_until(lambda: not daemon.processes(), "commands end with their daemon")
+        wait_until(lambda: not daemon.pid_file.exists(), "its pid file is removed")
 
 
 def marked_processes(marker: str) -> Iterator[int]:

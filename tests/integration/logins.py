@@ -11,8 +11,9 @@ import bcrypt
 import pytest
 import trustme
 
-from tests.integration.client import GREETING, TIMEOUT_SECONDS, Client
+from tests.integration.client import GREETING, Client
 from tests.integration.daemon import Daemon, Listener, clean_environment, program, shell
+from tests.waiting import LIMIT_SECONDS
 
 USER, PASSWORD, FAILED = b"User?\n", b"Password?\n", b"Login failed.\n"
 #: What a client that was let in by its password has read so far.
@@ -131,7 +132,7 @@ def companion(daemon: Daemon, *words: str, password: str | None = None) -> subpr
         input=f"{password or ''}\n",
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_SECONDS,
+        timeout=LIMIT_SECONDS,
         check=True,
     )
 
@@ -144,7 +145,7 @@ def require_program(name: str) -> str:
     return path
 
 
-def pipe(words: list[str], text: bytes, seconds: float = TIMEOUT_SECONDS) -> bytes:
+def pipe(words: list[str], text: bytes, seconds: float = LIMIT_SECONDS) -> bytes:
     """Do what ``printf TEXT | WORDS`` does; the program must end by itself."""
     require_program(words[0])
     done = subprocess.run(words, input=text, capture_output=True, timeout=seconds, check=False)

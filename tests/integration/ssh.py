@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.integration.client import TIMEOUT_SECONDS
 from tests.integration.daemon import Daemon, Listener
 from tests.integration.logins import ALICE, require_program
+from tests.waiting import LIMIT_SECONDS
 
 #: What the client says of an end that is no exit status: a signal, a refusal, a connection that was lost.
 NO_STATUS = 255
@@ -41,7 +41,7 @@ class SSH:
             "StrictHostKeyChecking": "no",
             "UserKnownHostsFile": str(self.directory / "known_hosts"),
             "LogLevel": "ERROR",
-            "ConnectTimeout": "10",
+            "ConnectTimeout": f"{LIMIT_SECONDS:g}",
             "IdentitiesOnly": "yes",
             "IdentityFile": str(self.key or "/dev/null"),
             **self.options,
@@ -74,7 +74,7 @@ class SSH:
             self.command_line(*words),
             env=self.environment(),
             capture_output=True,
-            timeout=TIMEOUT_SECONDS,
+            timeout=LIMIT_SECONDS,
             check=False,
             **given,
             **how,
@@ -100,7 +100,7 @@ def make_key(directory: Path, kind: str = "ed25519", *options: str) -> Path:
         [require_program("ssh-keygen"), "-q", "-t", kind, "-N", "", "-C", "test", "-f", str(file), *options],
         check=True,
         capture_output=True,
-        timeout=TIMEOUT_SECONDS,
+        timeout=LIMIT_SECONDS,
     )
     return file
 

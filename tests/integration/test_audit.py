@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.integration.daemon import Daemon, running, shell, wait_until
+from tests.integration.daemon import Daemon, running, shell
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.daemon import Daemon, Listener, clean_environment, is_listening, shell, wait_until
+from tests.integration.daemon import Daemon, Listener, clean_environment, is_listening, shell
 from tests.integration.users import as_number, directory_of_nobody
+from tests.waiting import LIMIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -69,15 +70,15 @@ def test_an_end_that_comes_too_early(daemon_to_be: Daemon, numbers: Sequence[sig
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=15,
+        timeout=LIMIT_SECONDS,
         check=False,
     )
     said = done.stdout + done.stderr
 
     assert done.returncode == -numbers[0], said
     assert "Traceback" not in said
-    wait_until(lambda: not daemon.pid_file.exists(), "the pid file is gone", 5)
-    wait_until(lambda: not path.exists(), "the socket is gone", 5)
+    wait_until(lambda: not daemon.pid_file.exists(), "the pid file is gone")
+    wait_until(lambda: not path.exists(), "the socket is gone")
     assert not is_listening(daemon.address)
 
 
@@ -110,7 +111,7 @@ def test_the_foreground_needs_no_pid_file(daemon_to_be: Daemon) -> None:
     daemon.start(command_line=line)
     assert daemon.pid_file.read_text("ascii") == f"{daemon.pid}\n"
     daemon.stop()
-    wait_until(lambda: not daemon.pid_file.exists(), "it is gone with the daemon", 5)
+    wait_until(lambda: not daemon.pid_file.exists(), "it is gone with the daemon")
 
 
 def test_a_second_daemon(daemon_to_be: Daemon) -> None:
@@ -143,7 +144,7 @@ def test_a_number_that_is_somebodys_by_now(daemon_to_be: Daemon, what: str) -> N
                 daemon.start(str(path))
                 assert daemon.ask("word\n") == b"word\n"
                 daemon.stop()
-                wait_until(lambda: not path.exists() and not daemon.pid_file.exists(), "both are gone", 5)
+                wait_until(lambda: not path.exists() and not daemon.pid_file.exists(), "both are gone")
         finally:
             other.kill()
 

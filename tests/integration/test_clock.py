@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.daemon import Daemon, prepared, shell, wait_until
+from tests.integration.daemon import Daemon, prepared, shell
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

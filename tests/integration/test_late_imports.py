@@ -30,7 +30,7 @@ from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 import cmdserver
-from tests.integration.daemon import Daemon, Listener, prepared, shell, wait_until
+from tests.integration.daemon import Daemon, Listener, prepared, shell
 from tests.integration.http_client import HTTPClient
 from tests.integration.logins import (
     ALICE,
@@ -45,6 +45,7 @@ from tests.integration.logins import (
     write_passwords,
 )
 from tests.integration.ssh import SSH, authorize, make_key
+from tests.waiting import LIMIT_SECONDS, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.geteuid() != 0, reason="only root gives anything up")]
 
@@ -295,7 +296,7 @@ def test_the_companion_command(daemon: Daemon, tmp_path: Path) -> None:
             ],
             input=text.encode("utf-8", "surrogateescape"),
             capture_output=True,
-            timeout=15,
+            timeout=LIMIT_SECONDS,
             check=False,
         )
         assert done.returncode == status, (words, done.stderr)

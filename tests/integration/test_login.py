@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.client import GREETING
-from tests.integration.daemon import Daemon, Listener, running, wait_until
+from tests.integration.daemon import Daemon, Listener, running
 from tests.integration.logins import (
     ALICE,
     COMMANDS,
@@ -32,6 +32,7 @@ from tests.integration.logins import (
     talk,
     write_passwords,
 )
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("daemon")]
 

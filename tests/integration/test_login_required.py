@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.integration.client import GREETING
-from tests.integration.daemon import Daemon, Listener, free_port, running, wait_until
+from tests.integration.daemon import Daemon, Listener, free_port, running
 from tests.integration.http_client import HTTPClient
 from tests.integration.logins import (
     COMMANDS,
@@ -31,6 +31,7 @@ from tests.integration.logins import (
 )
 from tests.odd_certificates import ODD, pem
 from tests.tls_doubles import pem_of
+from tests.waiting import LIMIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -143,7 +144,7 @@ def test_web(daemon: Daemon, authority: Authority, what: str) -> None:
         url,
     ]
 
-    done = subprocess.run(words, capture_output=True, timeout=15, check=False)
+    done = subprocess.run(words, capture_output=True, timeout=LIMIT_SECONDS, check=False)
 
     events = daemon.audit()[before:]
     assert served(events) == []

@@ -16,7 +16,7 @@ import trustme
 from cryptography import x509
 
 from tests.integration.client import GREETING, Client
-from tests.integration.daemon import Daemon, Listener, running, wait_until
+from tests.integration.daemon import Daemon, Listener, running
 from tests.integration.logins import (
     ALICE,
     COMMANDS,
@@ -36,6 +36,7 @@ from tests.integration.logins import (
     write_certificate,
     write_passwords,
 )
+from tests.waiting import LIMIT_SECONDS, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("daemon")]
 
@@ -350,7 +351,7 @@ def test_old_versions(version: str) -> None:
     words = ["openssl", "s_client", "-quiet", version, "-cipher", "ALL:@SECLEVEL=0", "-connect", address]
     require_program(words[0])
 
-    done = subprocess.run(words, input=b"", capture_output=True, timeout=15, check=False)
+    done = subprocess.run(words, input=b"", capture_output=True, timeout=LIMIT_SECONDS, check=False)
 
     assert done.returncode != 0
     assert done.stdout == b""

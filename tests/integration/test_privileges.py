@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.integration.daemon import Daemon, Listener, is_alive, is_listening, prepared, running, shell, wait_until
+from tests.integration.daemon import Daemon, Listener, is_alive, is_listening, prepared, running, shell
 from tests.integration.users import NOBODY
 from tests.privsep.playing import children, rss_bytes
+from tests.waiting import LIMIT_SECONDS, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.geteuid() != 0, reason="only root has privileges to give up")]
 
@@ -265,7 +266,9 @@ def test_a_directory_that_others_may_write(open_daemon: Daemon, what: str) -> No
     line = daemon.command_line("-n", *([f"--logfile={link}"] if what == "log" else []))
     if what == "pid":
         line[line.index(f"--pidfile={daemon.pid_file}")] = f"--pidfile={link}"
-    done = subprocess.run(line, cwd=daemon.directory, capture_output=True, text=True, timeout=15, check=False)
+    done = subprocess.run(
+        line, cwd=daemon.directory, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
+    )
 
     assert done.returncode == 1
     said = done.stdout + done.stderr
@@ -418,7 +421,7 @@ def _write_pair(directory: Path, authority: trustme.CA) -> Mapping[str, object]:
 
 def _certificate(listener: Listener) -> bytes:
     """See which certificate a listener shows."""
-    return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", listener.port), timeout=10))
+    return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", listener.port), timeout=LIMIT_SECONDS))
 
 
 def test_changed_configuration_and_key_of_roots(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.client import GREETING, Client
-from tests.integration.daemon import Daemon, Listener, free_port, running, wait_until
+from tests.integration.daemon import Daemon, Listener, free_port, running
 from tests.integration.logins import ALICE, COMMANDS, ROLES, USER, believing, logins, require_program, write_passwords
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.integration.daemon import Daemon, Listener, running, shell, wait_until
+from tests.integration.daemon import Daemon, Listener, running, shell
 from tests.integration.http_client import HTTPClient
 from tests.integration.logins import ALICE, LENIENT, write_passwords
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.client import TIMEOUT_SECONDS
-from tests.integration.daemon import DEADLINE_SECONDS, Daemon, Listener, running, shell
+from tests.integration.daemon import Daemon, Listener, running, shell
 from tests.integration.logins import ALICE, LENIENT, USERS, require_program, write_passwords
 from tests.integration.ssh import authorize, make_key
+from tests.waiting import LIMIT_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +57,7 @@ def run(*words: str, text: bytes = b"", **environment: str) -> subprocess.Comple
         words,
         input=text,
         capture_output=True,
-        timeout=4 * TIMEOUT_SECONDS,
+        timeout=LIMIT_SECONDS,
         check=False,
         env={**os.environ, **environment},
     )
@@ -72,7 +72,7 @@ def talk_in_terminal(words: list[str], **environment: str) -> tuple[str, int]:
     os.close(slave)
     seen = b""
     steps = iter((b"both\r", b"\x04"))
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    deadline = time.monotonic() + LIMIT_SECONDS
     try:
         while client.poll() is None:
             assert time.monotonic() < deadline, seen
@@ -84,7 +84,7 @@ def talk_in_terminal(words: list[str], **environment: str) -> tuple[str, int]:
             if seen.endswith(b"cmdserver> "):
                 os.write(master, next(steps, b""))
                 seen += b"\n"
-        return seen.decode(), client.wait(TIMEOUT_SECONDS)
+        return seen.decode(), client.wait(LIMIT_SECONDS)
     finally:
         client.kill()
         client.wait()
@@ -153,7 +153,7 @@ def test_paramiko(key: Path) -> None:
     for how in ({"key_filename": str(key)}, {"password": ALICE}):
         with paramiko.SSHClient() as client:
             client.set_missing_host_key_policy(paramiko.AutoAddPolicy)
-            nothing_else = {"allow_agent": False, "look_for_keys": False, "timeout": TIMEOUT_SECONDS}
+            nothing_else = {"allow_agent": False, "look_for_keys": False, "timeout": LIMIT_SECONDS}
             client.connect(HOST, LISTENER.port, "alice", **nothing_else, **how)
             _, out, err = client.exec_command("both")
             assert (out.read(), err.read(), out.channel.recv_exit_status()) == (b"out\n", b"err\n", 3)
@@ -162,7 +162,7 @@ def test_paramiko(key: Path) -> None:
             with pytest.raises(paramiko.SSHException):
                 client.open_sftp()
             channel = client.invoke_shell()
-            channel.settimeout(TIMEOUT_SECONDS)
+            channel.settimeout(LIMIT_SECONDS)
             channel.send(b"both\rquit\r")
             seen = b""
             while data := channel.recv(65536):

@@ -14,9 +14,10 @@ from pathlib import Path
 import pyte
 import pytest
 
-from tests.integration.daemon import DEADLINE_SECONDS, Daemon, Listener, running, shell, wait_until
+from tests.integration.daemon import Daemon, Listener, running, shell
 from tests.integration.logins import LENIENT, USERS, write_passwords
 from tests.integration.ssh import NO_STATUS, SSH, authorize, make_key
+from tests.waiting import LIMIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -90,7 +91,7 @@ class Window:
 
     def waits_for(self, *last: str) -> None:
         """Read until these are the last rows."""
-        deadline = time.monotonic() + DEADLINE_SECONDS
+        deadline = time.monotonic() + LIMIT_SECONDS
         while self.rows[-len(last) :] != list(last):
             self.reads()
             assert time.monotonic() < deadline, self.rows
@@ -102,14 +103,14 @@ class Window:
 
     def waits_in_flood(self, end: bytes) -> None:
         """Read until that is the end of all that came, without drawing megabytes of it."""
-        deadline = time.monotonic() + DEADLINE_SECONDS
+        deadline = time.monotonic() + LIMIT_SECONDS
         while not self.seen.endswith(end):
             self.reads(is_shown=False)
             assert time.monotonic() < deadline, self.seen[-200:]
 
     def is_left(self) -> int:
         """Wait until the client has exited; return its status."""
-        deadline = time.monotonic() + DEADLINE_SECONDS
+        deadline = time.monotonic() + LIMIT_SECONDS
         while self.client.poll() is None or self.reads():
             self.reads()
             assert time.monotonic() < deadline, self.rows

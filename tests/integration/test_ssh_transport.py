@@ -17,6 +17,7 @@ import pytest
 from tests.integration.daemon import Listener, running
 from tests.integration.logins import write_passwords
 from tests.integration.ssh_bytes import pattern
+from tests.waiting import LIMIT_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +96,7 @@ def needs(program: str, package: str) -> None:
 def run(argv: list[str], *, given: bytes = b"", **environment: str) -> bytes:
     """Run a client and return its output; it has to end well."""
     done = subprocess.run(
-        argv, input=given, capture_output=True, timeout=30, check=False, env={**os.environ, **environment}
+        argv, input=given, capture_output=True, timeout=LIMIT_SECONDS, check=False, env={**os.environ, **environment}
     )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
@@ -114,7 +115,7 @@ def found_by_ssh_audit(port: int, *options: str) -> list[tuple[str, str]]:
         [sys.executable, "-m", "ssh_audit.ssh_audit", "-n", *options, "-p", str(port), "127.0.0.1"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT_SECONDS,
         check=False,
     )
     assert "(kex) mlkem768x25519-sha256" in done.stdout, done.stdout
@@ -264,7 +265,7 @@ def test_curl(tmp_path: Path) -> None:
     with running(tmp_path, {"uptime": {"run": ["uptime"]}}, listeners=[listener]) as daemon:
         write_passwords(daemon, {USER: PASSWORD})
         url = f"scp://{USER}:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{listener.port}/uptime"
-        subprocess.run(["curl", "-sS", "-k", url], capture_output=True, timeout=30, check=False)
+        subprocess.run(["curl", "-sS", "-k", url], capture_output=True, timeout=LIMIT_SECONDS, check=False)
         told = [(each["event"], each["user"], each["outcome"]) for each in daemon.audit()]
         assert told[-2:] == [("login", USER, "ok"), ("request", USER, "unknown_command")]
 

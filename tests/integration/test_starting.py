@@ -18,8 +18,8 @@ from tests.integration.daemon import (
     is_listening,
     program,
     shell,
-    wait_until,
 )
+from tests.waiting import LIMIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ def test_port_in_use(daemon_to_be: Daemon, options: tuple[str, ...]) -> None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=15,
+            timeout=LIMIT_SECONDS,
             check=False,
         )
 
@@ -49,9 +49,9 @@ def test_port_in_use(daemon_to_be: Daemon, options: tuple[str, ...]) -> None:
     assert done.returncode == 1, said()
     assert endpoint in done.stdout + done.stderr
     # One in the background is still on its way out when the one that was started says how it went.
-    wait_until(lambda: "in use" in said(), "it says why", 5)
-    wait_until(lambda: not daemon_to_be.pid_file.exists(), "the pid file is gone", 5)
-    wait_until(lambda: not is_listening(daemon_to_be.address), "the other listener is closed again", 5)
+    wait_until(lambda: "in use" in said(), "it says why")
+    wait_until(lambda: not daemon_to_be.pid_file.exists(), "the pid file is gone")
+    wait_until(lambda: not is_listening(daemon_to_be.address), "the other listener is closed again")
     assert "Traceback" not in said()
 
 
@@ -235,7 +235,7 @@ def test_terminal_is_told_what_to_type(daemon_to_be: Daemon) -> None:
             said += data
         last = said.decode().splitlines()[-1]
         assert last == f"echo word | nc 127.0.0.1 {daemon.port}"
-        typed = subprocess.run(["sh", "-c", last], capture_output=True, timeout=15, check=True)
+        typed = subprocess.run(["sh", "-c", last], capture_output=True, timeout=LIMIT_SECONDS, check=True)
         assert typed.stdout == b"What can I do for you?\nword\n"
     finally:
         process.terminate()
@@ -243,7 +243,7 @@ def test_terminal_is_told_what_to_type(daemon_to_be: Daemon) -> None:
             while os.read(ours, 65536):
                 pass
         os.close(ours)
-        process.wait(15)
+        process.wait(LIMIT_SECONDS)
 
 
 def test_daemonized(daemon_to_be: Daemon) -> None:
@@ -253,7 +253,12 @@ def test_daemonized(daemon_to_be: Daemon) -> None:
     line = daemon.command_line(f"--logfile={daemon.log_file}")
     relative = [word if not word.startswith("--pidfile") else "--pidfile=twistd.pid" for word in line]
     subprocess.run(
-        relative, cwd=daemon.directory, env=clean_environment(), stdin=subprocess.DEVNULL, timeout=15, check=True
+        relative,
+        cwd=daemon.directory,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        timeout=LIMIT_SECONDS,
+        check=True,
     )
     pid = int(wait_until(lambda: daemon.pid_file.exists() and daemon.pid_file.read_text("ascii"), "the pid file"))
     try:
@@ -287,7 +292,7 @@ def test_start_after_a_crash(daemon_to_be: Daemon) -> None:
 def test_plugin_is_listed() -> None:
     """``twistd --help`` knows cmdserver, wherever it is typed."""
     done = subprocess.run(
-        [program("twistd"), "--help"], cwd="/", capture_output=True, text=True, timeout=15, check=True
+        [program("twistd"), "--help"], cwd="/", capture_output=True, text=True, timeout=LIMIT_SECONDS, check=True
     )
 
     assert sum(line.split()[:1] == ["cmdserver"] for line in done.stdout.splitlines()) == 1

@@ -2,26 +2,37 @@
 
 import signal
 import time
+from collections.abc import Mapping
 
 import pytest
 
-from tests.integration.daemon import Daemon, is_listening, shell, wait_until
+from tests.integration.daemon import Daemon, is_listening, shell
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
+#: What is started in the daemon's directory waits there.
+UNTIL_LET_GO = "until [ -e go ]; do sleep 0.02; done"
+
 COMMANDS = {
     "word": shell("echo word"),
-    "slow": shell("echo begun; sleep 0.8; echo slow"),
-    "shared": shell("sleep 0.5; echo shared", share=True),
+    "slow": shell(f"echo begun; {UNTIL_LET_GO}; echo slow"),
+    "shared": shell(f"{UNTIL_LET_GO}; echo shared", share=True),
     "long": shell("echo begun; sleep 1000 & sleep 1000"),
     "stubborn": shell("trap '' TERM; echo begun; sleep 1000 & sleep 1000"),
     "flood": shell("yes", output_limit_bytes=1 << 40),
 }
 
 
-def _start(daemon: Daemon, **limits: object) -> None:
-    daemon.configure(COMMANDS, limits={"running": 8, **limits})
-    daemon.start()
+def _start(daemon: Daemon, *, constants: Mapping[str, float] | None = None, **limits: object) -> None:
+    """Start it; without a limit for it, what runs may take longer than any test waits."""
+    commands = {name: {**each, "working_directory": str(daemon.directory)} for name, each in COMMANDS.items()}
+    daemon.configure(commands, limits={"running": 8, "drain_seconds": 1000, **limits})
+    daemon.start(environment=daemon.with_constants(constants or {}))
+
+
+def _let_go(daemon: Daemon) -> None:
+    (daemon.directory / "go").touch()
 
 
 def test_running_command_is_answered(daemon_to_be: Daemon) -> None:
@@ -35,9 +46,10 @@ def test_running_command_is_answered(daemon_to_be: Daemon) -> None:
         half.half_close()
         wait_until(lambda: len(daemon.processes()) >= 3, "the commands run")
         daemon.signal(signal.SIGTERM)
-        wait_until(lambda: not is_listening(daemon.address), "new connections are refused", 0.6)
+        wait_until(lambda: not is_listening(daemon.address), "new connections are refused")
         assert daemon.processes()
 
+        _let_go(daemon)
         text.read_greeting()
         assert text.read_all() == b"begun\nslow\n"
         assert half.read_all().endswith(b"shared\n")
@@ -54,7 +66,8 @@ def test_running_command_is_answered(daemon_to_be: Daemon) -> None:
 def test_long_command_is_ended(daemon_to_be: Daemon, command: str) -> None:
     """After ``drain_seconds`` what still runs is ended with its whole group, its caller is told, the daemon is gone."""
     daemon = daemon_to_be
-    _start(daemon, drain_seconds=0.5)
+    constants = {"cmdserver.execution.process_run.KILL_AFTER_SECONDS": 0.3}
+    _start(daemon, constants=constants, drain_seconds=0.5)
     with daemon.connect() as client:
         client.read_greeting()
         client.send(f"{command}\n".encode())
@@ -63,8 +76,8 @@ def test_long_command_is_ended(daemon_to_be: Daemon, command: str) -> None:
         daemon.signal(signal.SIGTERM)
 
         assert client.read_all().startswith(f"cmdserver: {command}: ended by SIG".encode())
-    daemon.wait(10)
-    assert 0.5 <= time.monotonic() - began < 8
+    daemon.wait()
+    assert time.monotonic() - began >= 0.5
     assert not daemon.processes()
     assert daemon.audit()[-1]["command"] == command
     assert "commands still run after 0.5 s; they are ended" in daemon.log()
@@ -80,27 +93,27 @@ def test_idle_daemon_ends_at_once(daemon_to_be: Daemon, number: signal.Signals) 
         session.read_greeting()
         session.send(b"session\nword\n")
         assert session.read_line() == b"word\n"
-        began = time.monotonic()
         daemon.signal(number)
 
         assert silent.read_all() == b""
         assert session.read_all() == b""
     daemon.wait()
-    assert time.monotonic() - began < 2
     assert not daemon.pid_file.exists()
 
 
 def test_client_that_never_reads_does_not_hold_it_up(daemon_to_be: Daemon) -> None:
     """Its command is ended after ``drain_seconds``, and what it would not read is lost."""
     daemon = daemon_to_be
-    _start(daemon, drain_seconds=0.3)
+    constants = {
+        "cmdserver.execution.process_run.KILL_AFTER_SECONDS": 0.3,
+        "cmdserver.app.service.FLUSH_SECONDS": 0.3,
+    }
+    _start(daemon, constants=constants, drain_seconds=0.3)
     with daemon.connect(receive_buffer=4096) as client:
         client.send(b"flood\n")
         wait_until(daemon.processes, "the command runs")
 
-        began = time.monotonic()
         daemon.stop()
-        assert time.monotonic() - began < 8
     assert not daemon.processes()
 
 
@@ -118,6 +131,7 @@ def test_waiting_requests_are_refused(daemon_to_be: Daemon) -> None:
         daemon.signal(signal.SIGTERM)
 
         assert waits.read_all().startswith(b"cmdserver: busy: the daemon is stopping; try again in ")
+        _let_go(daemon)
         assert runs.read_all() == b"begun\nslow\n"
     daemon.wait()
     assert [(record["command"], record["outcome"]) for record in daemon.audit()] == [
@@ -140,6 +154,7 @@ def test_signals_while_it_stops(daemon_to_be: Daemon, another: signal.Signals) -
         wait_until(lambda: not is_listening(daemon.address), "it is stopping")
         daemon.signal(another)
 
+        _let_go(daemon)
         assert client.read_all() == b"slow\n"
     daemon.wait()
     assert not daemon.processes()

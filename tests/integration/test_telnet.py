@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.client import TIMEOUT_SECONDS, Client
-from tests.integration.daemon import Daemon, running, shell, wait_until
+from tests.integration.client import Client
+from tests.integration.daemon import Daemon, running, shell
 from tests.integration.logins import pipe, require_program
+from tests.waiting import LIMIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +52,7 @@ class Terminal:
 
     def reads_until(self, text: str) -> None:
         """Look at the screen until something is there, and do not look at it again."""
-        deadline = time.monotonic() + TIMEOUT_SECONDS
+        deadline = time.monotonic() + LIMIT_SECONDS
         while text.encode() not in self._seen:
             readable, _, _ = select.select([self._terminal], [], [], max(0, deadline - time.monotonic()))
             assert readable, (text, self._seen[-200:])

@@ -13,6 +13,7 @@ import trustme
 from tests.integration.daemon import Daemon, Listener, program, running, shell
 from tests.integration.http_client import HTTPClient
 from tests.integration.logins import COMMANDS, LENIENT, ROLES, USERS, write_passwords
+from tests.waiting import LIMIT_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +39,7 @@ def curl(listener: Listener, path: str, *options: str) -> subprocess.CompletedPr
         ],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=LIMIT_SECONDS,
         check=False,
     )
 
@@ -91,7 +92,7 @@ def token(daemon: Daemon, *options: str) -> str:
     done = subprocess.run(
         [program("cmdserver"), "token", "add", "alice", f"--state-dir={daemon.state_directory}",
          f"--config={daemon.config_file}", *options],
-        capture_output=True, text=True, timeout=30, check=True,
+        capture_output=True, text=True, timeout=LIMIT_SECONDS, check=True,
     )  # fmt: skip
     return done.stdout.split()[-1]
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.integration.daemon import Daemon, Listener, running, shell
 from tests.integration.http_client import HTTPClient
+from tests.waiting import LIMIT_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -59,12 +60,12 @@ def test_answers_are_as_described(tmp_path: Path) -> None:
             "--max-examples=40",
             "--seed=1",
             "--no-color",
-            "--request-timeout=10",
+            f"--request-timeout={LIMIT_SECONDS:g}",
         ],
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT_SECONDS,
         check=False,
     )
 

@@ -11,9 +11,10 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.integration.browser import barriers, chromium, sticks_out, visit
-from tests.integration.daemon import Daemon, Listener, running, shell, wait_until
+from tests.integration.browser import barriers, sticks_out, visit
+from tests.integration.daemon import Daemon, Listener, running, shell
 from tests.integration.logins import ALICE, LENIENT, write_passwords
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("daemon")]
 
@@ -59,13 +60,6 @@ ROLES: Mapping[str, Mapping[str, object]] = {
     "anonymous": {"commands": ["df", "uptime", "since", "many", "look", "hostile", "much", "long-*"]},
     "admin": {"commands": ["*"], "users": ["alice"]},
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Give one browser for all visits."""
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -274,7 +268,7 @@ def test_stop(browser: Browser, daemon: Daemon) -> None:
         assert daemon.processes()
         page.get_by_role("button", name="Stop").click()
         expect(page.get_by_role("status")).to_have_text("Stopped")
-        wait_until(lambda: daemon.processes() == [daemon.pid] or not daemon.processes(), "the end of the run", 5)
+        wait_until(lambda: daemon.processes() == [daemon.pid] or not daemon.processes(), "the end of the run")
 
 
 def test_stop_a_page_that_is_coming(browser: Browser, daemon: Daemon, go: Path) -> None:
@@ -283,7 +277,7 @@ def test_stop_a_page_that_is_coming(browser: Browser, daemon: Daemon, go: Path) 
         page.goto("/look", wait_until="commit")
         page.get_by_role("button", name="Stop").click()
         expect(page.get_by_role("status")).to_have_text("Stopped")
-        wait_until(lambda: not daemon.processes(), "the end of the run", 5)
+        wait_until(lambda: not daemon.processes(), "the end of the run")
         go.touch()
         page.get_by_role("button", name="Run again").click()
         expect(page.get_by_role("status")).to_contain_text("exit status 3")

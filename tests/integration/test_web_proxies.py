@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.integration.browser import chromium, visit
-from tests.integration.daemon import Daemon, Listener, free_port, running, shell, wait_until
+from tests.integration.browser import visit
+from tests.integration.daemon import Daemon, Listener, free_port, running, shell
 from tests.integration.logins import ALICE, LENIENT, write_passwords
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -108,13 +109,6 @@ def proxied(directory: Path, kind: str) -> Iterator[Daemon]:
 def _is_open(port: int) -> bool:
     needle = f":{port:04X} 00000000:0000 0A"
     return needle in Path("/proc/net/tcp").read_text("ascii")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Give one browser for all visits."""
-    with chromium() as browser:
-        yield browser
 
 
 def _look_around(page: Page) -> None:

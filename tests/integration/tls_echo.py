@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.core.errors import BadTLSFiles
+from cmdserver.net import tls_transport
 from cmdserver.net.tls_context import ServerCredentials, TLSFiles, load, peer_name
 from cmdserver.net.tls_transport import wrap
 
@@ -117,8 +118,9 @@ class Echo(Protocol):
         self.transport.loseConnection()
 
 
-def main(certificate: str, key: str, client_ca: str, minimum_version: Any) -> None:
+def main(certificate: str, key: str, client_ca: str, minimum_version: Any, linger_seconds: str) -> None:
     """Listen on a port of the kernel's choice until killed."""
+    vars(tls_transport)["LINGER_SECONDS"] = float(linger_seconds)
     files = TLSFiles(
         certificate=Path(certificate),
         key=Path(key),
@@ -145,4 +147,4 @@ def main(certificate: str, key: str, client_ca: str, minimum_version: Any) -> No
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:5])
+    main(*sys.argv[1:6])

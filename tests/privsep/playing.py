@@ -26,10 +26,8 @@ from cmdserver.privsep.messages import (
     decode_report,
     encode,
 )
-from tests.integration.daemon import _toml, is_alive, wait_until
-
-#: Only a test that fails waits so long.
-PATIENCE_SECONDS = 10.0
+from tests.integration.daemon import _toml, is_alive
+from tests.waiting import LIMIT_SECONDS, wait_until
 
 _END = (Exited, Ran, Refused)
 
@@ -88,7 +86,7 @@ class Played:
         except BaseException:
             self.connection.close()
             raise
-        self.connection.settimeout(PATIENCE_SECONDS)
+        self.connection.settimeout(LIMIT_SECONDS)
         self.last_id = -1
         #: What was heard before anybody asked.
         self._heard: deque[tuple[Report, list[int]]] = deque()
@@ -103,7 +101,7 @@ class Played:
         """Say something; a runner that does not listen because we do not is listened to first."""
         packet = request if isinstance(request, bytes) else encode(request)
         while self.connection.gettimeout() != 0:
-            readable, writable, _ = select.select([self.connection], [self.connection], [], PATIENCE_SECONDS)
+            readable, writable, _ = select.select([self.connection], [self.connection], [], LIMIT_SECONDS)
             if writable:
                 break
             assert readable, "the runner is stuck"

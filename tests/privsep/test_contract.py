@@ -18,8 +18,9 @@ from cmdserver.core.model import Command
 from cmdserver.privsep.daemon.remote_backend import RemoteBackend
 from cmdserver.privsep.messages import decode_report
 from tests import contracts
-from tests.contracts import PATIENCE_SECONDS, RecordingProtocol, Script, state_of, until
+from tests.contracts import RecordingProtocol, Script, state_of, until
 from tests.running_doubles import RecordingSink, command
+from tests.waiting import LIMIT_SECONDS
 
 _SCRIPT = Path(__file__).with_name("serve_commands.py")
 
@@ -55,7 +56,7 @@ class _Runners:
         process.stdin.write(pickle.dumps((asked,)))
         process.stdin.close()
         remote = RemoteBackend(contracts.reactor, lambda *_: None, lambda: None)
-        ours.settimeout(PATIENCE_SECONDS)
+        ours.settimeout(LIMIT_SECONDS)
         ready = decode_report(ours.recv(65536))
         remote.attach(ours)
         remote.take(ready, ())

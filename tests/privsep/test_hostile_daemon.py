@@ -35,8 +35,9 @@ from cmdserver.privsep.messages import (
     checksum_of,
     encode,
 )
-from tests.integration.daemon import is_alive, marked_processes, shell, wait_until
+from tests.integration.daemon import is_alive, marked_processes, shell
 from tests.privsep.playing import Played, children, configuration, descriptors, played, rss_bytes, started_pid
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.waiting import LIMIT_SECONDS
+
 pytestmark = pytest.mark.slow
 
 
@@ -14,7 +16,7 @@ def _said(script: str) -> str:
         [sys.executable, "-c", "import os, signal\nfrom cmdserver.privsep import linux\n" + script],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=LIMIT_SECONDS,
         check=False,
     )
     assert done.stderr == ""

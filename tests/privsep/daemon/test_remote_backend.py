@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from cmdserver.core.errors import Unavailable
+from cmdserver.privsep.channel import RETRY_SECONDS
 from cmdserver.privsep.daemon.fetching import FETCH_SECONDS
 from cmdserver.privsep.daemon.remote_backend import RemoteBackend, RunnerLost
 from cmdserver.privsep.messages import (
@@ -89,6 +90,13 @@ class _Protocol(RecordingProtocol):
     def processEnded(self, reason: Failure) -> None:
         super().processEnded(reason)
         self.when_over()
+
+
+class _WithoutMemory:
+    """A socket of a host that has no memory left."""
+
+    def send(self, _: bytes) -> int:
+        raise OSError(errno.ENOBUFS, "No buffer space available")
 
 
 class _TestCase(SynchronousTestCase):
@@ -373,6 +381,23 @@ class RemoteTests(_TestCase):
             self.say(Trouble("something is odd"))
 
         self.assertEqual([event["text"] for event in events if "text" in event], ["something is odd"])
+
+    def test_what_the_kernel_has_no_memory_for_is_sent_later(self) -> None:
+        """A socket that is writable would be tried again and again meanwhile: it is not watched for that."""
+        channel = self.remote._channel
+        assert channel is not None
+        connection = channel._connection
+        channel._connection = cast("Any", _WithoutMemory())
+        self.spawn()
+
+        self.spawn()
+
+        self.assertEqual((self.reactor.writers, len(self.reactor.getDelayedCalls())), (set(), 1))
+        channel._connection = connection
+        self.assertEqual(self.heard(), [])
+        self.reactor.advance(RETRY_SECONDS)
+
+        self.assertEqual(self.heard(), [Start(0, 0, "uptime", ()), Start(0, 1, "uptime", ())])
 
     def test_a_runner_that_does_not_read_blocks_nobody(self) -> None:
         """Requests that there is no room for wait, and go in their order when there is."""

@@ -194,6 +194,16 @@ class RunnerProcessTests(SynchronousTestCase):
         self.assertEqual(len(self.ended), 1)
         self.assertTrue(any("dead" in str(event["log_format"]) for event in events))
 
+    def test_the_end_of_a_daemon_whose_runner_is_lost(self) -> None:
+        """It waits for nobody: there is nobody to end."""
+        self.begin()
+        self.runner.close()
+        with capturedLogs():
+            self.reactor.turn()
+
+        self.successResultOf(Deferred.fromCoroutine(self.process.end()))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_its_end_is_no_loss_when_it_is_meant(self) -> None:
         """A daemon that stops waits until the runner has ended, and takes that for no loss."""
         self.begin()

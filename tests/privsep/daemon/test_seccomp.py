@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.privsep.daemon import seccomp
 from cmdserver.privsep.daemon.seccomp import BARRED, Machine, filter_for
+from tests.waiting import LIMIT_SECONDS
 
 _ALLOWED = 0x7FFF0000
 _REFUSED = 0x00050000 | errno.EPERM
@@ -185,7 +186,7 @@ print(json.dumps(said))
 @pytest.mark.skipif(sys.platform != "linux", reason="seccomp(2) is Linux's")
 def test_a_barred_process_starts_nothing() -> None:
     """Fork, exec and spawn give EPERM in all its threads, older ones too; new threads can be made and files read."""
-    done = subprocess.run([sys.executable, "-c", _BARRED], capture_output=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", _BARRED], capture_output=True, timeout=LIMIT_SECONDS, check=False)
 
     assert done.stderr == b""
     said = json.loads(done.stdout)
@@ -222,7 +223,7 @@ print(json.dumps({
 @pytest.mark.skipif(sys.platform != "linux", reason="seccomp(2) is Linux's")
 def test_each_call_is_refused() -> None:
     """The kernel says EPERM to each of them."""
-    done = subprocess.run([sys.executable, "-c", _EACH], capture_output=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", _EACH], capture_output=True, timeout=LIMIT_SECONDS, check=False)
 
     assert done.stderr == b""
     said = json.loads(done.stdout)

@@ -10,8 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.core.errors import CannotStart
 from cmdserver.privsep.daemon import starting
 from cmdserver.privsep.messages import Read, Ready, Trouble, encode
-from tests.integration.daemon import is_alive, shell, wait_until
+from tests.integration.daemon import is_alive, shell
 from tests.privsep.playing import Played, children, configuration, played
+from tests.waiting import wait_until
 
 
 class WaitingTests(SynchronousTestCase):

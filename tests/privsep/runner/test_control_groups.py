@@ -16,7 +16,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from cmdserver.privsep.runner import control_groups
 from cmdserver.privsep.runner.control_groups import ControlGroup, ControlGroups, find_place, own_place
 from tests.contracts import open_descriptors
-from tests.integration.daemon import wait_until
+from tests.waiting import wait_until
 
 
 class PlaceTests(SynchronousTestCase):
@@ -154,7 +154,7 @@ class GroupTests(SynchronousTestCase):
     def tidy_up(self, groups: ControlGroups) -> None:
         """Leave nothing on the host."""
         with contextlib.suppress(AssertionError):
-            wait_until(groups.end, "nobody is left", 2.0)
+            wait_until(groups.end, "nobody is left")
         for descriptor in (groups._directory, groups._parent):
             with contextlib.suppress(OSError):
                 os.close(descriptor)

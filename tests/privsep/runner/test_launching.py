@@ -21,8 +21,8 @@ from cmdserver.privsep.process_tags import ProcessTags
 from cmdserver.privsep.runner import launching
 from cmdserver.privsep.runner.launching import Launched, Launcher, has_begun
 from tests.contracts import open_descriptors
-from tests.integration.daemon import wait_until
 from tests.running_doubles import command
+from tests.waiting import wait_until
 
 _NOBODY, _NOGROUP = 65534, 65534
 

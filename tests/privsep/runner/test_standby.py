@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.privsep.runner.standby import MissedHeartbeats, Standby
 from tests.contracts import open_descriptors
+from tests.waiting import LIMIT_SECONDS
 
 #: A line of runners: each says who it is, and dies of SIGKILL as soon as it may; the third one ends by itself.
 _LINE = """
@@ -44,7 +45,7 @@ class LineTests(SynchronousTestCase):
     def test_each_is_followed_by_its_standby(self) -> None:
         """The standby of who dies is the next, one generation further, adopts orphans, and has a standby itself."""
         with subprocess.Popen([sys.executable, "-c", _LINE], stdout=subprocess.PIPE, text=True) as process:
-            said = process.communicate(timeout=30)[0].splitlines()
+            said = process.communicate(timeout=LIMIT_SECONDS)[0].splitlines()
 
         *lines, last = said
         generations = [list(map(int, line.split())) for line in lines]
@@ -86,7 +87,7 @@ class UnresponsiveTests(SynchronousTestCase):
     def test_who_does_not_respond_is_killed_and_replaced(self) -> None:
         """As long as there are heartbeats nothing happens; without them the runner is killed by its standby."""
         with subprocess.Popen([sys.executable, "-c", _FALLS_SILENT], stdout=subprocess.PIPE, text=True) as process:
-            said = process.communicate(timeout=30)[0].splitlines()
+            said = process.communicate(timeout=LIMIT_SECONDS)[0].splitlines()
 
         self.assertEqual(said, ["silent from now on", "unresponsive 1 set()"])
         self.assertEqual(process.returncode, -signal.SIGKILL)

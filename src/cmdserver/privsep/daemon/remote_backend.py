@@ -192,8 +192,10 @@ class RemoteBackend:
 
     def _send(self, packet: bytes) -> None:
         if self._channel is not None:
+            is_waiting = self._channel.is_clogged
             self._channel.send(packet)
-            self._wait_for_room(self._channel)
+            if not is_waiting:
+                self._wait_for_room(self._channel)
 
     def _wait_for_room(self, channel: Channel) -> None:
         if channel.is_short:

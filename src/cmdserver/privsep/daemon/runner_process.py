@@ -106,7 +106,7 @@ class RunnerProcess:
         self.remote.take(ready, ())
 
     async def end(self) -> None:
-        """End it, and all that it runs, and wait until it has ended."""
+        """End it, and all that it runs, and wait until it has ended; return at once if it is lost already."""
         self._is_closing = True
         self._ended.addTimeout(_END_SECONDS, self._reactor, lambda _, __: self.remote.close())
         self.remote.end()
@@ -168,8 +168,8 @@ class RunnerProcess:
             pass
 
     def _lost(self) -> None:
+        self._ended.callback(None)
         if self._is_closing:
-            self._ended.callback(None)
             return
         self._reap()
         end_tagged(self._tags)  # as far as we may

@@ -2,8 +2,7 @@
 
 What a resource sees: where it is for, what its client takes, and three ways to answer: `WebRequest.respond` with all of
 it at once, `WebRequest.begin` and `write` as it comes, `WebRequest.cut` when what has been begun cannot be completed.
-
-Rule of this file: it knows bytes and headers, no commands and no callers but as something that is written down.
+A request knows bytes and headers, and no commands.
 """
 
 from collections.abc import Callable, Sequence

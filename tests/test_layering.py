@@ -149,7 +149,7 @@ class LayeringTests(SynchronousTestCase):
                 self.assertEqual(named, others, package)
 
     def test_tests_lie_where_their_modules_do(self) -> None:
-        """`tests/auth/test_checkers.py` is of `auth.checkers`; others are of several modules at once, and named here."""
+        """`tests/auth/test_checkers.py` is of `auth.checkers`; those of several modules are named here."""
         of_several = {
             "config.validation.warnings",  # what all checks warn of
             "frontends.line.telnet_options",  # telnet's bytes alone; `test_telnet` has clients

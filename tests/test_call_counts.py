@@ -13,9 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import cmdserver
 from cmdserver.execution.pipes import Piped
-from tests.frontends.line.doubles import LineHouse
+from tests.frontends.line.doubles import LineComposition
 from tests.frontends.ssh.doubles import Client as SSHClient
-from tests.frontends.web.doubles import WebHouse
+from tests.frontends.web.doubles import WebComposition
 from tests.running_doubles import command
 
 SOURCE = str(Path(cmdserver.__file__).parent)
@@ -61,9 +61,9 @@ class RealPipe(Piped):
 class ChunkTests(SynchronousTestCase):
     """A chunk of output, from the pipe to the transport of the client who asked for it."""
 
-    def start(self, *, share: bool) -> tuple[LineHouse, Any, Callable[[bytes], None], RealPipe]:
+    def start(self, *, share: bool) -> tuple[LineComposition, Any, Callable[[bytes], None], RealPipe]:
         """Ask for a command whose output comes through a real pipe."""
-        composition = LineHouse(self, command(share=share))
+        composition = LineComposition(self, command(share=share))
         reading, writing = os.pipe2(os.O_NONBLOCK)
         self.addCleanup(os.close, reading)
         self.addCleanup(os.close, writing)
@@ -111,7 +111,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_a_request_is_authorized(self) -> None:
         """In at most twelve calls."""
-        composition = WebHouse(self)
+        composition = WebComposition(self)
         composition.ask_for("/uptime")
         with counting() as names:
             composition.ask_for("/uptime")

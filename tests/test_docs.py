@@ -1,8 +1,11 @@
 """Tests that the documents say what the code does: every key, code, word and audit field, and no other."""
 
+import ast
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import fields
@@ -14,8 +17,11 @@ from cmdserver.config.host import Host
 from cmdserver.config.loading import Source, configure
 from cmdserver.core import names
 from cmdserver.core.errors import Code
+from cmdserver.frontends.line import states
+from cmdserver.frontends.ssh import connection as ssh_connection
 from cmdserver.observers.audit_log import _line
 from cmdserver.sshtransport import algorithms
+from tests import package_diagram, test_layering
 from tests.running_doubles import requested
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -175,3 +181,78 @@ class DocumentTests(SynchronousTestCase):
         line = json.loads(_line(requested(abandoned=True)))
 
         self.assertEqual(set(line), set(first_column(section("The audit file", "operations.md"))))
+
+
+class ArchitectureTests(SynchronousTestCase):
+    """docs/architecture.md says how it is."""
+
+    def setUp(self) -> None:
+        if not DOCS.exists():
+            text = "the documents are not here"
+            raise SkipTest(text)
+        self.text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+
+    def test_the_picture(self) -> None:
+        """It is the one that the imports make; `python -m tests.package_diagram` draws it anew."""
+        self.assertEqual(package_diagram.draw(), package_diagram.PICTURE.read_text(encoding="utf-8"))
+
+    def test_the_states(self) -> None:
+        """The tables of states are those of the code."""
+        text = section("States", "architecture.md")
+        for transitions in (states.TRANSITIONS, ssh_connection.TRANSITIONS):
+            for row in _rows_of(transitions):
+                self.assertIn(f"\n{row}\n", text)
+
+    def test_every_package(self) -> None:
+        """The table has each package with the first sentence of its docstring."""
+        found = dict(re.findall(r"^\| `([\w.]+)` \| ([^|]+?) \|", section("Packages", "architecture.md"), re.MULTILINE))
+        packages = {
+            package: _first_sentence(ast.get_docstring(test_layering.trees()[package]))
+            for package in test_layering.MAY_IMPORT
+            if package and package != "frontends"
+        }
+
+        self.assertEqual(packages, found)
+
+    def test_every_name(self) -> None:
+        """What is called `package.module` or `package.module.Name` there is there."""
+        packages = "|".join(sorted({each.split(".")[0] for each in test_layering.MAY_IMPORT if each}))
+        mentioned = set(re.findall(rf"`((?:{packages})\.[\w.]+?)(?:\(.*?\))?`", self.text))
+        self.assertGreater(len(mentioned), 30)
+
+        self.assertEqual([name for name in sorted(mentioned) if not _is_there(name)], [])
+
+
+def _rows_of(transitions: Mapping[Any, Mapping[Any, Any]]) -> list[str]:
+    """Write a table of states as the document has it."""
+    return [
+        f"| {state.name} | {', '.join(f'{event.name} → {then.name}' for event, then in events.items()) or 'the end'} |"
+        for state, events in transitions.items()
+    ]
+
+
+def _first_sentence(docstring: str | None) -> str:
+    assert docstring is not None
+    return docstring.partition("\n\n")[0].replace("\n", " ").replace("``", "`")
+
+
+def _is_there(name: str) -> bool:
+    """Whether there is such a module, or such a name in one."""
+    module = name
+    while module and module not in test_layering.trees():
+        module = module.rpartition(".")[0]
+    rest = name[len(module) + 1 :].split(".") if module != name else []
+    body: Sequence[ast.stmt] = test_layering.trees()[module].body
+    for each in rest:
+        found = [node for node in body if each in _names_of(node)]
+        if not found:
+            return False
+        body = getattr(found[0], "body", [])
+    return True
+
+
+def _names_of(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]

@@ -140,6 +140,34 @@ class LayeringTests(SynchronousTestCase):
         """Neither more, nor less: so the table says how it is."""
         self.assertEqual({package: uses(package) for package in MAY_IMPORT}, {**MAY_IMPORT})
 
+    def test_packages_say_what_they_import(self) -> None:
+        """A docstring that names packages names those of the table."""
+        for package, others in MAY_IMPORT.items():
+            said = re.search(r"^May import: ([\w., \n]+)\.$", ast.get_docstring(trees()[package]) or "", re.MULTILINE)
+            named = set(re.split(r",\s+", said[1])) if said is not None else set()
+            if named <= set(MAY_IMPORT) and named:
+                self.assertEqual(named, others, package)
+
+    def test_tests_lie_where_their_modules_do(self) -> None:
+        """`tests/auth/test_checkers.py` is of `auth.checkers`; those of several modules are named here."""
+        of_several = {
+            "config.validation.warnings",  # what all checks warn of
+            "frontends.line.telnet_options",  # telnet's bytes alone; `test_telnet` has clients
+            "frontends.required_login",  # every front end where a login is required
+            "privsep.contract",  # the runner keeps what every way to start a command promises
+            "privsep.hostile_daemon",  # what a daemon that was taken over can have the runner do
+            "sshtransport.captured",  # sessions of real clients
+            "sshtransport.hostile",  # clients that break the protocol
+        }
+        tests = Path(__file__).parent
+        found = {
+            ".".join((*path.relative_to(tests).parent.parts, path.stem.removeprefix("test_")))
+            for path in tests.glob("*/**/test_*.py")
+            if path.relative_to(tests).parts[0] != "integration"
+        }
+
+        self.assertEqual(found - set(trees()), of_several)
+
     def test_no_import_goes_up(self) -> None:
         """Each package can be understood after those that stand above it in the table."""
         known: set[str] = set()

@@ -42,7 +42,7 @@ COMMANDS = (
 
 
 class DispatcherTestCase(SynchronousTestCase):
-    """A house with three commands; to be subclassed."""
+    """A composition with three commands; to be subclassed."""
 
     def setUp(self) -> None:
         self.let()

@@ -116,7 +116,7 @@ class Plain:
 
 @dataclass
 class Setting:
-    """A house with one listener, and what fails there."""
+    """A composition with one listener, and what fails there."""
 
     #: What the policy knows of it: nothing, so that it is not the policy that keeps anybody out.
     login_required_at: ClassVar[tuple[str, ...]] = ()

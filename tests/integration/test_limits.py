@@ -83,7 +83,7 @@ def test_connections_per_source(strict: Daemon) -> None:
 
 
 def test_connections_over_all(strict: Daemon) -> None:
-    """When the house is full, everybody is told busy."""
+    """When the host is full, everybody is told busy."""
     wait_until(lambda: _nobody_is_connected(strict), "nobody is connected")
     with ExitStack() as stack:
         for number in range(6):

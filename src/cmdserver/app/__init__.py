@@ -1,4 +1,4 @@
-"""Puts the parts together, starts, reloads and stops them; the command line.
+"""Puts the parts together; starts, reloads and stops them.
 
-May import: everything but the front ends, which are found by their names.
+May import: every package above but the front ends of protocols, which are found by their names.
 """

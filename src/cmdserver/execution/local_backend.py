@@ -50,8 +50,8 @@ def _wrapped(command: Command) -> tuple[str, ...]:
     """Put before a command what becomes its user and goes to its directory: we could only do that after a fork."""
     prefix: tuple[str, ...] = ()
     if command.controls.uid is not None:
-        authenticator = (f"--reuid={command.controls.uid}", f"--regid={command.controls.gid}", "--clear-groups")
-        prefix = ("/usr/bin/setpriv", *authenticator, "--")
+        become = (f"--reuid={command.controls.uid}", f"--regid={command.controls.gid}", "--clear-groups")
+        prefix = ("/usr/bin/setpriv", *become, "--")
     if command.working_directory != "/":
         prefix += ("/usr/bin/env", f"--chdir={command.working_directory}", "--")
     return (*prefix, *command.argv)

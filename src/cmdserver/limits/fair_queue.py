@@ -70,7 +70,7 @@ class FairQueue(Generic[SomeEntry]):
             The entry that lost its place to this one, if the queue was full; its owner is to be told `busy`.
 
         Raises:
-            Busy: There is no room, and nobody has at least two entrys more waiting than this lane.
+            Busy: There is no room, and nobody has at least two entries more waiting than this lane.
         """
         loser = None
         if self._queued >= self.queued_limit and not self._may_run(entry):
@@ -94,8 +94,8 @@ class FairQueue(Generic[SomeEntry]):
         Returns:
             That entry, which holds the slot until `leave`; None when there is no slot, or no entry that may have it.
         """
-        for lane, entrys in self._lanes.items():
-            for entry in entrys:
+        for lane, entries in self._lanes.items():
+            for entry in entries:
                 if self._may_run(entry):
                     self.withdraw(entry)
                     if (rest := self._lanes.pop(lane, None)) is not None:
@@ -113,9 +113,9 @@ class FairQueue(Generic[SomeEntry]):
         if entry.lanes:
             self._queued -= 1
             for lane in entry.lanes:
-                entrys = self._lanes[lane]
-                del entrys[entry]
-                if not entrys:
+                entries = self._lanes[lane]
+                del entries[entry]
+                if not entries:
                     del self._lanes[lane]
             entry.lanes.clear()
 

@@ -1,4 +1,4 @@
 """Sockets, TLS and the life of a connection, whatever it speaks.
 
-May import: core, files, config, limits.
+May import: core, files, limits.
 """

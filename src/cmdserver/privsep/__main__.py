@@ -78,11 +78,16 @@ def main(arguments: RunnerArguments) -> None:
         else:
             # Before everything else: commands end with the daemon, whatever lies in the place of its files.
             server.end()
-            if arguments.pid_file:
-                remove_pid_file(Path(arguments.pid_file), arguments.daemon)
-            if arguments.state_directory:  # the daemon has become somebody who may not
-                remove_sockets(allow_list.sockets, arguments.daemon)
+            _remove_files(arguments, allow_list)
             return
+
+
+def _remove_files(arguments: RunnerArguments, allow_list: AllowList) -> None:
+    """Remove what the daemon, which has become somebody else, may not."""
+    if arguments.pid_file:
+        remove_pid_file(Path(arguments.pid_file), arguments.daemon)
+    if arguments.state_directory:
+        remove_sockets(allow_list.sockets, arguments.daemon)
 
 
 def _set_up() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.frontends.line.doubles import LineHouse
-from tests.frontends.web.doubles import WebHouse
+from tests.frontends.line.doubles import LineComposition
+from tests.frontends.web.doubles import WebComposition
 
 IPV4, IPV6, UNIX = IPv4Address("TCP", "0.0.0.0", 80), IPv6Address("TCP", "::1", 80), UNIXAddress(b"/run/{x}")
 
@@ -18,7 +18,7 @@ class ExampleTests(SynchronousTestCase):
         def certificate_of(transport: Any, source: str) -> None:
             del transport, source
 
-        line, web = LineHouse(self).front_end, WebHouse(self).front_end
+        line, web = LineComposition(self).front_end, WebComposition(self).front_end
         for front_end, expected in (
             (line, ("echo df | nc localhost 80", "echo df | nc ::1 80", "echo df | nc -U /run/{x}")),
             (

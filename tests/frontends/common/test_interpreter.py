@@ -43,7 +43,7 @@ class RecordingOutput:
 
 
 class InterpreterTestCase(SynchronousTestCase):
-    """An interpreter of a house with a few commands; to be subclassed."""
+    """An interpreter of a composition with a few commands; to be subclassed."""
 
     def setUp(self) -> None:
         self.composition = Composition(

@@ -12,6 +12,7 @@ from cmdserver.frontends.common.text_sink import Style, TextSink
 from tests.doubles import LAW, a_grant, an_answer
 
 OUT, ERR = Stream.STDOUT, Stream.STDERR
+FOR_TERMINALS = [style for style in Style if style is not Style.VERBATIM]
 
 
 class TwoStreams:
@@ -93,7 +94,16 @@ class StyleTests(unittest.TestCase):
 
         self.assertRegex(output.text(ERR), rb"\Ahalf\ncmdserver: fault: [^\n]+\n\Z")
 
-    @given(st.sampled_from(Style), st.lists(st.tuples(st.sampled_from(Stream), st.binary(max_size=9))))
+    def test_verbatim(self) -> None:
+        """Output is as it was; standard error and how it ended are told behind it, and of a failure only."""
+        chunks = (ERR, b"\x1be"), (OUT, b"\x1bo"), (OUT, b"\x00\r")
+        self.assertEqual(told(Style.VERBATIM, *chunks).written, [(OUT, b"\x1bo"), (OUT, b"\x00\r")])
+        self.assertEqual(
+            told(Style.VERBATIM, *chunks, exit_status=3).text(),
+            b"\x1bo\x00\r\x1be\ncmdserver: df: exit status 3\n",
+        )
+
+    @given(st.sampled_from(FOR_TERMINALS), st.lists(st.tuples(st.sampled_from(Stream), st.binary(max_size=9))))
     @LAW
     def test_nothing_acts_on_a_terminal(self, style: Style, chunks: list[tuple[Stream, bytes]]) -> None:
         """However it is cut, what is not raw has no control character in it; what is raw is as it was."""

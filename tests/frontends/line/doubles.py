@@ -1,4 +1,4 @@
-"""A house with a line listener, and clients who do what their test says."""
+"""A composition with a line listener, and clients who do what their test says."""
 
 from collections.abc import Callable
 from typing import Any
@@ -43,7 +43,7 @@ class FakeLiveness:
 class Client(StringTransport):
     """A connection as the server sees it, with a client who does what the test says."""
 
-    def __init__(self, composition: "LineHouse", number: int) -> None:
+    def __init__(self, composition: "LineComposition", number: int) -> None:
         super().__init__(peerAddress=CLIENT)
         self._composition = composition
         self.number = number
@@ -110,7 +110,7 @@ class Client(StringTransport):
 class FakeListenerAuth(ListenerAuth):
     """A listener whose logins the test decides."""
 
-    def __init__(self, composition: "LineHouse", login: Login) -> None:
+    def __init__(self, composition: "LineComposition", login: Login) -> None:
         super().__init__("line", login)
         self._composition = composition
 
@@ -121,8 +121,8 @@ class FakeListenerAuth(ListenerAuth):
         return NO_LOGIN
 
 
-class LineHouse(Composition):
-    """A house with a line listener.
+class LineComposition(Composition):
+    """A composition with a line listener.
 
     Args:
         test: For its duration.

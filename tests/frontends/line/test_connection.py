@@ -17,7 +17,7 @@ from cmdserver.core.model import Caller, Login
 from cmdserver.frontends.common.held_stderr import HELD_BYTES
 from cmdserver.frontends.common.login_session import LOGIN_FAILED
 from cmdserver.frontends.line.connection import GREETING, LineConnection
-from tests.frontends.line.doubles import LineHouse
+from tests.frontends.line.doubles import LineComposition
 from tests.running_doubles import command, user
 
 ADA = Certificate(names=("ada",), fingerprint="SHA256:00", source="192.0.2.1")
@@ -27,7 +27,7 @@ class LineTests(SynchronousTestCase):
     """One request, and its answer."""
 
     def setUp(self) -> None:
-        self.composition = LineHouse(self)
+        self.composition = LineComposition(self)
 
     def test_provides_what_twisted_calls(self) -> None:
         """A connection is what it says it is."""
@@ -73,7 +73,7 @@ class LineTests(SynchronousTestCase):
 
     def test_more_stderr_than_is_held(self) -> None:
         """Its beginning and its end are told, with a line that says how much is missing; stdout stays in one piece."""
-        self.composition = LineHouse(self, command(output_limit_bytes=2 * HELD_BYTES))
+        self.composition = LineComposition(self, command(output_limit_bytes=2 * HELD_BYTES))
         client = self.composition.connect()
         client.says(b"uptime\n")
         self.composition.process.says(stdout=b"o")
@@ -183,7 +183,7 @@ class RequiredLoginTests(SynchronousTestCase):
     """A listener that requires a login, over TLS whose handshake ends when the test says so."""
 
     def setUp(self) -> None:
-        self.composition = LineHouse(self, login=Login.REQUIRED, certificate_of=lambda *_: ADA)
+        self.composition = LineComposition(self, login=Login.REQUIRED, certificate_of=lambda *_: ADA)
         self.client = self.composition.connect()
         self.connection = self.client.protocol
 
@@ -224,7 +224,7 @@ class OptionalLoginTests(SynchronousTestCase):
     """A listener at which a client may log in."""
 
     def setUp(self) -> None:
-        self.composition = LineHouse(self, login=Login.OPTIONAL)
+        self.composition = LineComposition(self, login=Login.OPTIONAL)
         self.decision: Deferred[Caller] = Deferred()
         self.composition.log_in = lambda *_: self.decision
         self.client = self.composition.connect()
@@ -256,7 +256,7 @@ class SessionTests(SynchronousTestCase):
     """Many requests on one connection."""
 
     def setUp(self) -> None:
-        self.composition = LineHouse(self, command(), command("df"))
+        self.composition = LineComposition(self, command(), command("df"))
         self.client = self.composition.connect()
 
     def test_lines_are_answered_in_order(self) -> None:
@@ -360,7 +360,7 @@ class AnyBytesTests(SynchronousTestCase):
     @given(st.lists(st.binary(max_size=200), max_size=10), st.booleans())
     def test_any_bytes(self, chunks: list[bytes], ends: bool) -> None:
         """Invariant: no bytes in any chunks raise anything, and every connection can still be ended cleanly."""
-        composition = LineHouse(self)
+        composition = LineComposition(self)
         client = composition.connect()
         connection: LineConnection = client.protocol
         for chunk in chunks:

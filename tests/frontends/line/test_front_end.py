@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.core.model import Login
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.proxied_endpoint import ProxyItself
-from tests.frontends.line.doubles import LineHouse
+from tests.frontends.line.doubles import LineComposition
 from tests.frontends.web.doubles import FakeListenerAuth
 
 
@@ -17,7 +17,7 @@ class DoorTests(SynchronousTestCase):
 
     def test_silent_client_is_cut_off(self) -> None:
         """From the accept on there are ``login_seconds`` for the first request, however its bytes drip."""
-        composition = LineHouse(self)
+        composition = LineComposition(self)
         client = composition.connect()
         for _ in range(29):
             client.says(b"x")
@@ -30,7 +30,7 @@ class DoorTests(SynchronousTestCase):
 
     def test_too_many_are_turned_away(self) -> None:
         """Over the limit a client is told to come back, and does not count."""
-        composition = LineHouse(self)
+        composition = LineComposition(self)
         composition.connection_limit.per_source = 2
         for _ in range(2):
             composition.connect()
@@ -41,7 +41,7 @@ class DoorTests(SynchronousTestCase):
 
     def test_source_behind_a_proxy(self) -> None:
         """A proxy that says nothing of its client is told as the caller, and is not the one who is charged."""
-        composition = LineHouse(self)
+        composition = LineComposition(self)
         client = composition.connect(ProxyItself(IPv4Address("TCP", "10.0.0.1", 1)))
         client.says(b"json whoami\n")
 
@@ -50,7 +50,7 @@ class DoorTests(SynchronousTestCase):
 
     def test_nobody_behind_a_proxy_is_charged(self) -> None:
         """Whom it does not name is counted among those who have not logged in, and out again, under no address."""
-        composition = LineHouse(self)
+        composition = LineComposition(self)
         listener_auth = FakeListenerAuth(Login.REQUIRED, "tcp:2022")
         composition.front_end.listener_auth = listener_auth
         address = ProxyItself(IPv4Address("TCP", "10.0.0.1", 1))
@@ -63,7 +63,7 @@ class DoorTests(SynchronousTestCase):
 
     def test_what_to_type(self) -> None:
         """A person at the terminal is told how to reach each kind of address."""
-        front_end = LineHouse(self).front_end
+        front_end = LineComposition(self).front_end
 
         self.assertEqual(
             "echo df | nc localhost 2022", front_end.example_command(IPv4Address("TCP", "0.0.0.0", 2022), "df")

@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.events import Requested
 from cmdserver.net.tcp import LINGER_SECONDS
-from tests.frontends.line.doubles import LineHouse
+from tests.frontends.line.doubles import LineComposition
 from tests.running_doubles import command
 
 
@@ -12,7 +12,7 @@ class BackPressureTests(SynchronousTestCase):
     """Nobody's pace costs memory."""
 
     def setUp(self) -> None:
-        self.composition = LineHouse(self, command(), command("df", share=True))
+        self.composition = LineComposition(self, command(), command("df", share=True))
 
     def test_slow_reader_pauses_the_process(self) -> None:
         """What the client does not take is not read from the process either."""
@@ -100,7 +100,7 @@ class GoneTests(SynchronousTestCase):
     """Clients who do not wait for their answer."""
 
     def setUp(self) -> None:
-        self.composition = LineHouse(self, command(), command("df", share=True))
+        self.composition = LineComposition(self, command(), command("df", share=True))
 
     def test_gone_client_ends_its_process(self) -> None:
         """An unshared run is ended with its client."""
@@ -167,7 +167,7 @@ class PartingTests(SynchronousTestCase):
     """The end of a connection."""
 
     def setUp(self) -> None:
-        self.composition = LineHouse(self)
+        self.composition = LineComposition(self)
 
     def test_lingering_ends(self) -> None:
         """A client that goes on sending after its answer is cut off."""

@@ -7,7 +7,7 @@ from cmdserver.core.errors import Code
 from cmdserver.core.model import Login
 from cmdserver.frontends.line.connection import INTERRUPTED
 from cmdserver.limits.source_penalties import Offence
-from tests.frontends.line.doubles import LineHouse
+from tests.frontends.line.doubles import LineComposition
 from tests.frontends.web.doubles import FakeListenerAuth
 from tests.running_doubles import command
 
@@ -22,7 +22,7 @@ class TelnetTests(SynchronousTestCase):
     """Somebody who types."""
 
     def setUp(self) -> None:
-        self.composition = LineHouse(self, command(), command("df"))
+        self.composition = LineComposition(self, command(), command("df"))
         self.client = self.composition.connect()
 
     def test_a_client_that_negotiates_first(self) -> None:

@@ -1,4 +1,4 @@
-"""A house with a web listener, and clients who do what their test says."""
+"""A composition with a web listener, and clients who do what their test says."""
 
 import json
 from collections.abc import Iterable
@@ -198,8 +198,8 @@ def _dechunk(data: bytes) -> tuple[bytes, bytes, bool]:
             return body, data, True
 
 
-class WebHouse(Composition):
-    """A house with a web listener.
+class WebComposition(Composition):
+    """A composition with a web listener.
 
     Args:
         test: For its duration.

@@ -10,7 +10,7 @@ from cmdserver.core.errors import Code
 from cmdserver.core.model import Login
 from cmdserver.frontends.web.sessions import IDLE_SECONDS
 from cmdserver.limits.source_penalties import Offence
-from tests.frontends.web.doubles import HOST, Client, WebHouse
+from tests.frontends.web.doubles import HOST, Client, WebComposition
 from tests.running_doubles import command, user
 
 BASIC = "Basic YWRhOnJpZ2h0"  # ada:right
@@ -21,7 +21,7 @@ class WebTestCase(SynchronousTestCase):
     login = Login.OPTIONAL
 
     def setUp(self) -> None:
-        self.composition = WebHouse(self, command(), command("reboot", read_only=False), login=self.login)
+        self.composition = WebComposition(self, command(), command("reboot", read_only=False), login=self.login)
 
     def status(self, target: str, method: str = "GET", **more: Any) -> int:
         """Say with which status a request is answered at once."""
@@ -131,8 +131,10 @@ class SessionTests(WebTestCase):
 
         self.assertEqual(rules[1:], ["Path=/", "HttpOnly", "SameSite=Strict"])
 
-    def cookie_name(self, composition: WebHouse, host: str = HOST, *, is_secure: bool = False, path: str = "") -> str:
-        """Say how the cookie is called that a login at a house makes."""
+    def cookie_name(
+        self, composition: WebComposition, host: str = HOST, *, is_secure: bool = False, path: str = ""
+    ) -> str:
+        """Say how the cookie is called that a login at a host makes."""
         client = composition.connect()
         client.protocol.is_secure = is_secure
         origin = f"http{'s' if is_secure else ''}://{host}"
@@ -147,7 +149,7 @@ class SessionTests(WebTestCase):
 
     def test_no_cookie_is_taken_for_another(self) -> None:
         """Listeners under one name have cookies of their own, and so have the ports and paths of each."""
-        other = WebHouse(self, command(), place="tcp:2081")
+        other = WebComposition(self, command(), place="tcp:2081")
         names = [
             self.cookie_name(self.composition),
             self.cookie_name(self.composition, "cmd.example:2081"),
@@ -159,7 +161,7 @@ class SessionTests(WebTestCase):
         names.append(self.cookie_name(self.composition, path="/ops"))
 
         self.assertEqual(len(set(names)), 6, names)
-        self.assertEqual(self.cookie_name(WebHouse(self, command())), names[0], "a restart changes nothing")
+        self.assertEqual(self.cookie_name(WebComposition(self, command())), names[0], "a restart changes nothing")
 
     def test_over_tls_the_name_is_a_promise(self) -> None:
         """A cookie with this prefix cannot be set without TLS, nor by another host, nor for a part of this one."""

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import Code
-from tests.frontends.web.doubles import Client, WebHouse
+from tests.frontends.web.doubles import Client, WebComposition
 from tests.running_doubles import command
 
 FORM = "application/x-www-form-urlencoded"
@@ -12,7 +12,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 class RepresentationTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.composition = WebHouse(self, command(), command("df", read_only=False))
+        self.composition = WebComposition(self, command(), command("df", read_only=False))
 
     def test_text(self) -> None:
         """Whoever takes anything gets standard output as it is, and nothing else."""
@@ -79,7 +79,7 @@ class RepresentationTests(SynchronousTestCase):
 
 class BodyTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.composition = WebHouse(self, command(read_only=False))
+        self.composition = WebComposition(self, command(read_only=False))
 
     def post(self, body: bytes, media: str) -> Client:
         """Send a body."""

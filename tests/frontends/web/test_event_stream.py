@@ -12,7 +12,7 @@ from cmdserver.dispatch.policy import Policy
 from cmdserver.frontends.web import event_stream
 from cmdserver.frontends.web.event_stream import KEPT_BYTES, RESUME_SECONDS
 from cmdserver.frontends.web.event_streams import HEARTBEAT_SECONDS
-from tests.frontends.web.doubles import Client, WebHouse
+from tests.frontends.web.doubles import Client, WebComposition
 from tests.running_doubles import command
 
 EVENTS = "text/event-stream"
@@ -32,7 +32,7 @@ def last_id(client: Client) -> str:
 
 class EventStreamTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.composition = WebHouse(self, command(), command("df", share=True))
+        self.composition = WebComposition(self, command(), command("df", share=True))
 
     def listen(self, path: str = "/uptime", **headers: str) -> Client:
         """Ask for a stream."""
@@ -117,7 +117,7 @@ class EventStreamTests(SynchronousTestCase):
         pytest.importorskip("jc", reason="jc is not installed")
         for share in (True, False):
             with self.subTest(share=share):
-                self.composition = WebHouse(self, command("uptime", share=share, parser="uptime"))
+                self.composition = WebComposition(self, command("uptime", share=share, parser="uptime"))
                 client = self.listen()
                 self.composition.process.says(b" 04:37:01 up 57 min,  0 users,  load average: 0.10, 0.20, 0.30\n")
                 self.composition.process.ends()
@@ -152,7 +152,7 @@ class RevocationTests(SynchronousTestCase):
     """A role that is taken away while a stream is open."""
 
     def setUp(self) -> None:
-        self.composition = WebHouse(self, command(), command("df", share=True))
+        self.composition = WebComposition(self, command(), command("df", share=True))
 
     def revoke(self) -> None:
         """Leave df to strangers, and nothing else."""
@@ -178,7 +178,7 @@ class RevocationTests(SynchronousTestCase):
 
     def test_a_stream_that_has_not_begun_is_an_error(self) -> None:
         """Whoever waits in line for a stream has the status that a new request would have."""
-        composition = self.composition = WebHouse(self, command(), command("df"), running=1)
+        composition = self.composition = WebComposition(self, command(), command("df"), running=1)
         composition.ask_for("/df", accept=EVENTS)
         client = composition.ask_for("/uptime", accept=EVENTS)
 
@@ -204,7 +204,7 @@ class RevocationTests(SynchronousTestCase):
 
 class ResumingTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.composition = WebHouse(self, command(), command("df", share=True))
+        self.composition = WebComposition(self, command(), command("df", share=True))
         self.client = self.composition.ask_for("/uptime", accept=EVENTS)
         self.composition.process.says(b"one")
 
@@ -282,7 +282,7 @@ class ResumingTests(SynchronousTestCase):
 
     def test_who_may_not_any_more_cannot_go_on(self) -> None:
         """Going on is asked like a request: by the policy of now, whatever the address says, and counted."""
-        composition = WebHouse(self, command(), command("df", share=True), per_minute=2)
+        composition = WebComposition(self, command(), command("df", share=True), per_minute=2)
         client = composition.ask_for("/uptime", accept=EVENTS)
         composition.process.says(b"secret")
         last = last_id(client).partition(".")[0] + ".0"

@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.frontends.common.held_stderr import HELD_BYTES
 from cmdserver.frontends.web.live import HELD_TEXT_BYTES, PATIENCE_SECONDS
-from tests.frontends.web.doubles import WebHouse
+from tests.frontends.web.doubles import WebComposition
 from tests.running_doubles import command
 
 PAGE = "text/html"
@@ -12,7 +12,7 @@ PAGE = "text/html"
 
 class PageTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.composition = WebHouse(self, command(), command("df", share=True))
+        self.composition = WebComposition(self, command(), command("df", share=True))
 
     def test_a_quick_failure_has_its_status(self) -> None:
         """A command that is over before anybody is impatient has a page with the right status."""
@@ -87,7 +87,7 @@ class PageTests(SynchronousTestCase):
 
 class TextTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.composition = WebHouse(self, command(output_limit_bytes=10 * HELD_TEXT_BYTES))
+        self.composition = WebComposition(self, command(output_limit_bytes=10 * HELD_TEXT_BYTES))
 
     def say(self, length: int) -> None:
         """Let the process say so much."""

@@ -11,7 +11,7 @@ from cmdserver.frontends.web.http import access_log
 from cmdserver.frontends.web.http.problems import STATUS
 from cmdserver.frontends.web.live import PATIENCE_SECONDS
 from cmdserver.frontends.web.pages import static
-from tests.frontends.web.doubles import Client, WebHouse
+from tests.frontends.web.doubles import Client, WebComposition
 from tests.frontends.web.reading import Read
 from tests.running_doubles import command
 
@@ -25,7 +25,7 @@ def names(client: Client) -> list[str]:
 
 class SiteTestCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.composition = WebHouse(self, command(), command("df"), command("reboot", read_only=False))
+        self.composition = WebComposition(self, command(), command("df"), command("reboot", read_only=False))
 
     def ask(self, target: str, method: str = "GET", **headers: str) -> Client:
         """Ask something."""

@@ -30,6 +30,11 @@ def stderr_omission(command_name: str, omitted_bytes: int) -> bytes:
     return _complaint(f"{command_name}: standard error truncated: {omitted_bytes} bytes are left out here")
 
 
+def has_failed(answer: Answer) -> bool:
+    """Whether a command did not end well: with another exit status than 0, or with none."""
+    return answer.finished.exit_status != 0 or answer.finished.truncated
+
+
 def answer_problem(answer: Answer) -> str | None:
     """Return what went wrong with a run: of several reasons the one that explains the others; None if nothing did."""
     finished = answer.finished

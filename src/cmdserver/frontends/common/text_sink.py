@@ -29,6 +29,8 @@ class Style(Enum):
     AS_IT_COMES = auto()
     #: Both as they come. The client gets an exit status, and is told only what that does not say.
     APART = auto()
+    #: Standard output byte for byte; behind it, only if the command failed, standard error and how it ended.
+    VERBATIM = auto()
 
 
 class TextSink:
@@ -39,21 +41,23 @@ class TextSink:
         style: How it is told.
     """
 
-    __slots__ = ("_ends_line", "_held", "_is_raw", "_output", "_printable", "_style")
+    __slots__ = ("_ends_line", "_held", "_is_raw", "_output", "_printable", "_style", "omitted_stderr_bytes")
 
     def __init__(self, output: Output, style: Style) -> None:
         self._output = output
         self._style = style
-        self._held = HeldStderr() if style is Style.IN_ONE else None
+        self._held = HeldStderr() if style is Style.IN_ONE or style is Style.VERBATIM else None
         stdout = Printable()
         self._printable = (stdout, stdout if style is Style.IN_ONE else Printable())
-        self._is_raw = False
+        self._is_raw = style is Style.VERBATIM
+        #: How much of standard error is not told, once the run is over.
+        self.omitted_stderr_bytes = 0
         #: Whether a complaint would begin a line.
         self._ends_line = True
 
     def started(self, grant: Grant, producer: Producer) -> None:
         """See `Sink`."""
-        self._is_raw = grant.command.raw
+        self._is_raw |= grant.command.raw
         self._output.follow(producer)
 
     def write(self, stream: Stream, chunk: bytes) -> None:
@@ -66,9 +70,12 @@ class TextSink:
     def finish(self, answer: Answer) -> Answer:
         """Write what was held back, and how the run ended; return the answer."""
         self._output.follow(None)
+        if self._style is Style.VERBATIM and not rendering.has_failed(answer):
+            return answer
         self._flush(Stream.STDOUT)
         if self._held is not None:
             held, self._held = self._held, None
+            self.omitted_stderr_bytes = held.omitted_bytes
             self.write(Stream.STDERR, held.text(answer.grant.command.name))
         self._flush(Stream.STDERR)
         finished = answer.finished

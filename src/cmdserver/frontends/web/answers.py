@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from cmdserver.core.model import Answer
-from cmdserver.frontends.common.rendering import answer_trailer
+from cmdserver.frontends.common.rendering import answer_trailer, has_failed
 from cmdserver.frontends.web.http.headers import Headers
 from cmdserver.frontends.web.http.negotiation import Representation
 
@@ -25,11 +25,6 @@ def status_of(answer: Answer, representation: Representation) -> int:
     return HTTPStatus.OK
 
 
-def has_failed(answer: Answer) -> bool:
-    """Whether a command did not come to a good end: another exit status than 0, or none at all."""
-    return answer.finished.exit_status != 0 or answer.finished.truncated
-
-
 def outcome_headers(answer: Answer) -> Headers:
     """Say how a command ended, for those who look at nothing but headers."""
     finished = answer.finished
@@ -44,15 +39,10 @@ def outcome_headers(answer: Answer) -> Headers:
 
 
 def text_of(answer: Answer) -> bytes:
-    """Say all of it as text: standard output as it is; after a failure also standard error, and what went wrong."""
+    """Render all of an answer, as `Style.VERBATIM` of `TextSink` does."""
     finished = answer.finished
     if not has_failed(answer):
         return finished.stdout
     said = finished.stdout + finished.stderr
-    return said + complaint(answer, ends_line=not said or said.endswith(b"\n"))
-
-
-def complaint(answer: Answer, *, ends_line: bool) -> bytes:
-    """Say what went wrong, on a line of its own."""
     trailer = answer_trailer(answer)
-    return b"\n" + trailer if trailer and not ends_line else trailer
+    return said + (b"" if not said or not trailer or said.endswith(b"\n") else b"\n") + trailer

@@ -14,11 +14,12 @@ from cmdserver.core.errors import Malformed, RequestError
 from cmdserver.core.model import Answer, Caller
 from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.common.rendering import answer_json
+from cmdserver.frontends.common.text_sink import Style, TextSink
 from cmdserver.frontends.web import answers
 from cmdserver.frontends.web.event_streams import LAST_EVENT_ID, EventStreams
 from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.http.request import WebRequest
-from cmdserver.frontends.web.live import HELD_TEXT_BYTES, LivePage, LiveText
+from cmdserver.frontends.web.live import HELD_TEXT_BYTES, HeldText, LivePage
 from cmdserver.frontends.web.pages import pages
 from cmdserver.frontends.web.pages.layout import TOKEN_FIELD
 from cmdserver.frontends.web.site import Leaf, Site
@@ -123,8 +124,10 @@ class CommandResource(Leaf):
             case Representation.PAGE:
                 self._run_for_page(request, granted)
             case Representation.TEXT if granted.grant.command.output_limit_bytes > HELD_TEXT_BYTES:
-                text = LiveText(request)
-                self._await(request, dispatcher.run(granted, text).addCallback(text.finish), text.close)
+                text = HeldText(request)
+                sink = TextSink(text, Style.VERBATIM)
+                running = dispatcher.run(granted, sink).addCallback(sink.finish).addCallback(text.finish, sink)
+                self._await(request, running, lambda: text.follow(None))
             case representation:
                 self._await(request, dispatcher.run(granted).addCallback(_respond, request, representation))
 

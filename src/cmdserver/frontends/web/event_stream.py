@@ -30,9 +30,8 @@ from http import HTTPStatus
 from typing import Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IPushProducer
+from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from cmdserver.core.model import Answer, Grant, Producer, Stream
 from cmdserver.dispatch.output_parsers import Kept
@@ -42,6 +41,7 @@ from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.http.utf8 import Whole
 from cmdserver.frontends.web.pages import picture
 from cmdserver.frontends.web.site import Site
+from cmdserver.net.backpressure import Backpressure
 
 #: How long a run goes on for a reader who is gone and may come back; browsers do after a second or three.
 RESUME_SECONDS: Final = 5.0
@@ -73,8 +73,7 @@ class Streams(Protocol):
         """Put output into JSON."""
 
 
-@implementer(IPushProducer)
-class EventStream:
+class EventStream(Backpressure):
     """One run's events, as one caller is told them; a `Sink`.
 
     Args:
@@ -91,19 +90,17 @@ class EventStream:
         self._streams = streams
         self._request: WebRequest | None = request
         self._asked: Deferred[None] | None = None
-        self._producer: Producer | None = None
         self._whole = {stream: Whole() for stream in Stream}
         #: Number, kind and data of what may have to be told again; output as it is, so that it can be everybody's.
         self._kept: deque[tuple[int, bytes, bytes]] = deque()
         self._kept_bytes = 0
         self._count = 0
         self._kept_output = Kept()
-        self._is_full = False
         self._is_over = False
         self._lingering: IDelayedCall | None = None
 
-    def follow(self, asked: Deferred[Answer]) -> None:
-        """Await the end."""
+    def await_end(self, asked: Deferred[Answer]) -> None:
+        """Tell how the run ends, when it does."""
         self._asked = asked.addCallbacks(self._answered, self._failed)
         self._asked.addErrback(self._broken)
         request = self._request
@@ -114,7 +111,7 @@ class EventStream:
 
     def started(self, grant: Grant, producer: Producer) -> None:
         """See `Sink`."""
-        self._producer = producer
+        self._source = producer
         self._kept_output.begin(grant.command)
         if self._request is not None:
             self._open(self._request)
@@ -128,23 +125,6 @@ class EventStream:
             self._kept_output.add(chunk)
         self._output(_NAMES[stream], self._whole[stream].feed(chunk))
 
-    # IPushProducer
-
-    def pauseProducing(self) -> None:
-        """The reader does not keep up."""
-        self._is_full = True
-        if self._producer is not None:
-            self._producer.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        """It has caught up."""
-        self._is_full = False
-        if self._producer is not None:
-            self._producer.resumeProducing()
-
-    def stopProducing(self) -> None:
-        """The connection is gone; ``when_gone`` sees to that."""
-
     # The reader goes, and perhaps comes back
 
     def resume(self, request: WebRequest, last: int) -> None:
@@ -157,7 +137,7 @@ class EventStream:
         self._stop_lingering()
         self._request = request
         request.when_gone = self._detached
-        self._is_full = False
+        self.is_output_full = False
         self._open(request)
         first = self._kept[0][0] if self._kept else self._count + 1
         if last + 1 < first:
@@ -167,8 +147,8 @@ class EventStream:
                 self._write(number, kind, data)
         if self._is_over:
             self._close()
-        elif self._producer is not None and not self._is_full:
-            self._producer.resumeProducing()
+        elif self._source is not None and not self.is_output_full:
+            self._source.resumeProducing()
 
     def stop(self) -> None:
         """End the run, if nobody else has a share in it: its reader has said that it wants no more."""
@@ -182,10 +162,10 @@ class EventStream:
 
     def _detached(self) -> None:
         self._request = None
-        if self._producer is None or self._is_over or self._streams.lingering >= MOST_LINGERING:
+        if self._source is None or self._is_over or self._streams.lingering >= MOST_LINGERING:
             self._leave()
             return
-        self._producer.pauseProducing()
+        self._source.pauseProducing()
         self._streams.lingering += 1
         self._lingering = self._streams.site.clock.callLater(RESUME_SECONDS, self._lingered)
 
@@ -207,7 +187,7 @@ class EventStream:
 
     def beat(self) -> None:
         """Let the connection be seen to be alive, if nothing else is on its way."""
-        if self._request is not None and self._request.startedWriting and not self._is_full:
+        if self._request is not None and self._request.startedWriting and not self.is_output_full:
             self._request.write(_HEARTBEAT)
 
     # The end
@@ -242,7 +222,7 @@ class EventStream:
 
     def _end(self) -> None:
         self._is_over = True
-        self._producer = None
+        self._source = None
         if self._request is not None:
             self._close()
 

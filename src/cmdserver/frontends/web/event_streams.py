@@ -71,7 +71,7 @@ class EventStreams:
         self._streams[stream.name] = stream
         if not self._heartbeat.running:
             self._heartbeat.start(HEARTBEAT_SECONDS, now=False)
-        stream.follow(self.site.dispatcher.run(granted, stream))
+        stream.await_end(self.site.dispatcher.run(granted, stream))
 
     def forget(self, stream: EventStream) -> None:
         """A stream is over."""

@@ -1,44 +1,41 @@
-"""Answers that are sent while their command runs: held back for a while, so that the status can tell how it ended.
+"""Responses that are sent while their command runs, but held back for a while, so that the status tells how it ended.
 
-An answer that is over soon, and short, goes out whole and with its own status. One that takes long, or grows, is begun
-with 200, and what came of it can only be said at its end: a page says it in words; text breaks off (`WebRequest.cut`),
-so that a script does not take it for a success.
-
-While the client does not read, the run is paused. Rule of this file: bytes of commands to bytes of answers; it asks
-nobody.
+An answer that is over soon, and short, is sent whole and with its own status. One that takes long, or grows, is begun
+with 200, and how it ended can only be told at its end: a page tells it in words; text breaks off (`WebRequest.cut`), so
+that a script does not take it for a success. While the client does not read, the run is paused.
 """
 
 from http import HTTPStatus
 from typing import Final
 
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
-from zope.interface import implementer
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from cmdserver.core.errors import RequestError
 from cmdserver.core.escaping import Printable
 from cmdserver.core.model import Answer, Grant, Producer, Stream
 from cmdserver.dispatch.output_parsers import Kept
-from cmdserver.frontends.common.held_stderr import HeldStderr
+from cmdserver.frontends.common.rendering import has_failed
+from cmdserver.frontends.common.text_sink import TextSink
 from cmdserver.frontends.web import answers
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages import pages
 from cmdserver.frontends.web.pages.layout import Visitor
+from cmdserver.net.backpressure import Backpressure
 
-#: Of text: nothing of it needs to be seen before its end, so it is held back as long as there is room.
+#: The most output that is held back. Of text nothing needs to be seen before its end; for a page somebody waits.
 HELD_TEXT_BYTES: Final = 1 << 20
-#: Of a page, which somebody waits for.
 HELD_PAGE_BYTES: Final = 1 << 16
+#: How long a page is held back.
 PATIENCE_SECONDS: Final = 1.0
 
 
-@implementer(IPushProducer)
-class Live:
-    """What text and pages have in common: a `Sink` that is at its client's pace, and holds back what comes first.
+class HeldResponse(Backpressure):
+    """The response to a request, at its client's pace, of which the beginning is held back.
 
     Args:
         request: To be answered.
-        held_bytes: Of output that may be held back.
+        held_bytes: The most output that is held back while the command runs.
     """
 
     representation: Representation
@@ -48,117 +45,80 @@ class Live:
         self._held_bytes = held_bytes
         self._held: list[tuple[Stream, bytes]] = []
         self._held_length = 0
-        self._is_open = False
-        self._is_full = False
-        self._producer: Producer | None = None
+        self.is_open = False
 
-    # Sink
-
-    def started(self, grant: Grant, producer: Producer) -> None:
-        """See `Sink`."""
-        self._producer = producer
-        self.grant = grant
-        self.request.registerProducer(self, True)
-
-    def write(self, stream: Stream, chunk: bytes) -> None:
-        """See `Sink`."""
-        if self._is_open:
-            self.say(stream, chunk)
-            return
-        self._held.append((stream, chunk))
-        self._held_length += len(chunk)
-        if self._held_length > self._held_bytes:
-            self.open()
+    def follow(self, source: Producer | None) -> None:
+        """See `Backpressure`; the request's producer as long as there is a source. Idempotent."""
+        is_registered = self._source is not None
+        super().follow(source)
+        if source is not None:
+            self.request.registerProducer(self, True)
+        elif is_registered and not self.request.is_gone:
+            self.request.unregisterProducer()
 
     def open(self) -> None:
-        """Begin the answer, though it is not known how it will end; harmless if it was begun."""
-        if not self._is_open and not self.request.is_gone:
-            self._is_open = True
+        """Begin the response, though it is not known how the run will end. Idempotent."""
+        if not self.is_open and not self.request.is_gone:
+            self.is_open = True
             self.request.begin(HTTPStatus.OK, self.representation)
             self.preface()
             for stream, chunk in self._held:
-                self.say(stream, chunk)
+                self.send(stream, chunk)
             self._held.clear()
 
-    def close(self) -> None:
-        """Nothing more will come of the run."""
-        if self._producer is not None:
-            self._producer = None
-            if not self.request.is_gone:
-                self.request.unregisterProducer()
+    def _hold(self, stream: Stream, chunk: bytes) -> None:
+        """Send output, or hold it back; once the run is over, however much it is."""
+        if self.is_open:
+            self.send(stream, chunk)
+            return
+        self._held.append((stream, chunk))
+        self._held_length += len(chunk)
+        if self._held_length > self._held_bytes and self._source is not None:
+            self.open()
 
-    # What differs
+    # For subclasses
 
     def preface(self) -> None:
-        """Write what comes before all output."""
+        """Send what comes before all output."""
 
-    def say(self, stream: Stream, chunk: bytes) -> None:
-        """Write a piece of output."""
+    def send(self, stream: Stream, chunk: bytes) -> None:
+        """Send output."""
         raise NotImplementedError
 
-    # IPushProducer
 
-    def pauseProducing(self) -> None:
-        """The client does not keep up."""
-        if self._producer is not None:
-            self._producer.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        """It has caught up."""
-        if self._producer is not None:
-            self._producer.resumeProducing()
-
-    def stopProducing(self) -> None:
-        """The connection is gone; the request's ``when_gone`` sees to that."""
-
-
-class LiveText(Live):
-    """Standard output as it is."""
+class HeldText(HeldResponse):
+    """Text, as the `Output` of a `TextSink`."""
 
     representation = Representation.TEXT
 
     def __init__(self, request: WebRequest) -> None:
         super().__init__(request, HELD_TEXT_BYTES)
-        self._stderr = HeldStderr()
-        self._ends_line = True
 
-    def write(self, stream: Stream, chunk: bytes) -> None:
-        """Keep standard error for the end."""
-        if stream is Stream.STDERR:
-            self._stderr.add(chunk)
-        else:
-            super().write(stream, chunk)
+    def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:
+        """See `Output`."""
+        self._hold(stream, data)
 
-    def say(self, stream: Stream, chunk: bytes) -> None:
-        """See `Live`."""
+    def send(self, stream: Stream, chunk: bytes) -> None:
+        """See `HeldResponse`."""
         del stream
-        self._ends_line = chunk.endswith(b"\n")
         self.request.write(chunk)
 
-    def finish(self, answer: Answer) -> None:
-        """All is known."""
-        self.close()
-        has_failed = answers.has_failed(answer)
-        stderr = self._stderr.text(answer.grant.command.name) if has_failed else b""
-        if not self._is_open:
-            body = b"".join(chunk for _, chunk in self._held) + stderr
-            if has_failed:
-                body += answers.complaint(answer, ends_line=not body or body.endswith(b"\n"))
+    def finish(self, answer: Answer, sink: TextSink) -> None:
+        """End the response, all of whose text was written."""
+        if not self.is_open:
             headers = answers.outcome_headers(answer)
-            if has_failed and self._stderr.omitted_bytes and not answer.finished.truncated:
+            if sink.omitted_stderr_bytes and not answer.finished.truncated:
                 headers += answers.STDERR_TRUNCATED
+            body = b"".join(chunk for _, chunk in self._held)
             self.request.respond(answers.status_of(answer, self.representation), self.representation, body, headers)
-        elif has_failed:
-            if stderr:
-                self.say(Stream.STDERR, stderr)
-            self.request.write(answers.complaint(answer, ends_line=self._ends_line))
+        elif has_failed(answer):
             self.request.cut()
         else:
             self.request.finish()
 
 
-class LivePage(Live):
-    """A page that grows.
+class LivePage(HeldResponse):
+    """A page that grows; a `Sink`.
 
     Args:
         request: To be answered.
@@ -180,7 +140,8 @@ class LivePage(Live):
 
     def started(self, grant: Grant, producer: Producer) -> None:
         """See `Sink`."""
-        super().started(grant, producer)
+        self.grant = grant
+        self.follow(producer)
         self._kept.begin(grant.command)
         self._patience = self._clock.callLater(PATIENCE_SECONDS, self.open)
 
@@ -188,28 +149,28 @@ class LivePage(Live):
         """See `Sink`."""
         if stream is Stream.STDOUT:
             self._kept.add(chunk)
-        super().write(stream, chunk)
+        self._hold(stream, chunk)
 
     def close(self) -> None:
-        """See `Live`."""
-        super().close()
+        """Stop following the run, which is over or was left. Idempotent."""
+        self.follow(None)
         if self._patience is not None and self._patience.active():
             self._patience.cancel()
         self._patience = None
 
     def preface(self) -> None:
-        """See `Live`."""
+        """See `HeldResponse`."""
         self.request.write(pages.command_head(self._visitor, self.grant.command, self._arguments))
 
-    def say(self, stream: Stream, chunk: bytes) -> None:
-        """See `Live`."""
+    def send(self, stream: Stream, chunk: bytes) -> None:
+        """See `HeldResponse`."""
         self._write(stream, self._printable[stream].feed(chunk))
 
     def finish(self, answer: Answer) -> None:
-        """All is known."""
+        """End the response: the run is over."""
         self.close()
         tail = pages.command_tail(self._visitor, answer, None, self._kept.output())
-        if self._is_open:
+        if self.is_open:
             self._flush()
             self.request.write(tail)
             self.request.finish()
@@ -222,16 +183,11 @@ class LivePage(Live):
         self.request.respond(status, self.representation, body, answers.outcome_headers(answer))
 
     def complain(self, error: RequestError) -> None:
-        """There is no answer, though a page of it was begun."""
+        """End a page that was begun, though there is no answer."""
         self.close()
         self._flush()
         self.request.write(pages.command_tail(self._visitor, None, error))
         self.request.finish()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether something was sent."""
-        return self._is_open
 
     def _flush(self) -> None:
         for stream, printable in self._printable.items():

@@ -13,7 +13,7 @@ from cmdserver.frontends.web.http.connection import LINGER_BYTES
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.proxied_endpoint import ProxyItself
 from cmdserver.net.tcp import LINGER_SECONDS
-from tests.frontends.web.doubles import CLIENT, HOST, WebHouse
+from tests.frontends.web.doubles import CLIENT, HOST, WebComposition
 from tests.running_doubles import command
 
 LIMITS = Limits(login_seconds=10.0, idle_seconds=60.0, request_bytes=100)
@@ -22,7 +22,7 @@ HEAD = f"GET /uptime HTTP/1.1\r\nHost: {HOST}\r\n".encode()
 
 class ConnectionTestCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.composition = WebHouse(self, command(), limits=LIMITS)
+        self.composition = WebComposition(self, command(), limits=LIMITS)
 
     def wait(self, seconds: float) -> None:
         """Let time pass, as the reactor sees it."""
@@ -209,7 +209,7 @@ class EndTests(ConnectionTestCase):
 
 class UnauthenticatedTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.composition = WebHouse(self, command(), login=Login.REQUIRED, limits=LIMITS)
+        self.composition = WebComposition(self, command(), login=Login.REQUIRED, limits=LIMITS)
 
     def test_who_has_said_who_they_are_is_none(self) -> None:
         """Whoever has not logged in counts as unauthenticated until they have, or are gone."""

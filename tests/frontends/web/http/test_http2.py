@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.config.schema import Limits
 from cmdserver.frontends.web.front_end import WebFrontEnd
 from cmdserver.frontends.web.live import HELD_TEXT_BYTES
-from tests.frontends.web.doubles import Client, WebHouse
+from tests.frontends.web.doubles import Client, WebComposition
 from tests.running_doubles import command
 
 h2_connection = pytest.importorskip("h2.connection")
@@ -25,11 +25,11 @@ class HTTP2Client:
     """A client in memory, which opens windows when its test says so.
 
     Args:
-        house: Where it asks.
+        composition: Where it asks.
         window: Of each of its streams, at first.
     """
 
-    def __init__(self, composition: WebHouse, window: int = 65_535) -> None:
+    def __init__(self, composition: WebComposition, window: int = 65_535) -> None:
         self._clock = composition.clock
         front_end = WebFrontEnd(
             composition.listener_auth,
@@ -115,7 +115,7 @@ class HTTP2TestCase(SynchronousTestCase):
     limit = HELD_TEXT_BYTES
 
     def setUp(self) -> None:
-        self.composition = WebHouse(
+        self.composition = WebComposition(
             self,
             command(output_limit_bytes=self.limit),
             limits=Limits(idle_seconds=60.0),

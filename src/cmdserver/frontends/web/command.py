@@ -17,9 +17,9 @@ from cmdserver.frontends.common.rendering import answer_json
 from cmdserver.frontends.common.text_sink import Style, TextSink
 from cmdserver.frontends.web import answers
 from cmdserver.frontends.web.event_streams import LAST_EVENT_ID, EventStreams
+from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES, HeldText, LivePage
 from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.http.request import WebRequest
-from cmdserver.frontends.web.live import HELD_TEXT_BYTES, HeldText, LivePage
 from cmdserver.frontends.web.pages import pages
 from cmdserver.frontends.web.pages.layout import TOKEN_FIELD
 from cmdserver.frontends.web.site import Leaf, Site

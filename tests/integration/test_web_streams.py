@@ -131,7 +131,7 @@ def test_a_run_ends_when_nobody_comes_back(tmp_path: Path) -> None:
     """A reader who is gone has some time to come back; then its run is ended."""
     listener = Listener(protocol="web", login="never")
     commands = {"long": shell("echo began; sleep 1000", read_only=True, share=False)}
-    constants = {"cmdserver.frontends.web.event_stream.RESUME_SECONDS": 0.1}
+    constants = {"cmdserver.frontends.web.event_streams.RESUME_SECONDS": 0.1}
     with running(tmp_path, commands, listeners=[listener], constants=constants) as daemon:
         with Stream("long", listener=listener) as stream:
             stream.begin()

@@ -7,9 +7,9 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import Code
+from cmdserver.frontends.web.held_response import PATIENCE_SECONDS
 from cmdserver.frontends.web.http import access_log
 from cmdserver.frontends.web.http.problems import STATUS
-from cmdserver.frontends.web.live import PATIENCE_SECONDS
 from cmdserver.frontends.web.pages import static
 from tests.frontends.web.doubles import Client, WebComposition
 from tests.frontends.web.reading import Read

@@ -20,10 +20,10 @@ from cmdserver.auth.credentials import BearerToken, Credentials, Password
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import LoginRefused, UnreadableCredentials
 from cmdserver.core.model import Caller, Login, Somebody, Stranger
-from cmdserver.frontends.web.http import guard
-from cmdserver.frontends.web.http.fields import Fields
+from cmdserver.frontends.web.http import cross_site
+from cmdserver.frontends.web.http.form_data import Fields
 from cmdserver.frontends.web.http.request import WebRequest
-from cmdserver.frontends.web.pages.pages import TOKEN_FIELD, TOKEN_HEADER, Visitor
+from cmdserver.frontends.web.pages.layout import TOKEN_FIELD, TOKEN_HEADER, Visitor
 from cmdserver.frontends.web.sessions import SECRET_BYTES, Session, Sessions
 from cmdserver.limits.source_penalties import Offence
 
@@ -118,7 +118,9 @@ class Authentication:
         may_log_in = self._listener_auth.login is not Login.NEVER and (
             caller.name is None or self._session_of(request) is not None
         )
-        return Visitor(name=caller.name, may_log_in=may_log_in, token=self._token(request, caller), root=request.root)
+        return Visitor(
+            name=caller.name, may_log_in=may_log_in, token=self._token(request, caller), root=request.target.root
+        )
 
     def require_meant(self, request: WebRequest, caller: Somebody, fields: Fields) -> None:
         """Refuse what changes something and was not meant by whoever's browser sends it.
@@ -130,11 +132,11 @@ class Authentication:
             Denied: It was not.
         """
         provenance = request.provenance
-        guard.require_own_page(provenance)
+        cross_site.require_own_page(provenance)
         if provenance.is_of_browser or self._session_of(request) is not None:
             field = next((value.encode() for name, value in fields if name == TOKEN_FIELD), None)
             given = request.header(TOKEN_HEADER.lower().encode("ascii")) or field
-            guard.require_token(given, self._token(request, caller))
+            cross_site.require_token(given, self._token(request, caller))
 
     # Sessions
 
@@ -166,7 +168,7 @@ class Authentication:
         by is the port that the browser calls, or the path, or what they are themselves.
         """
         own = b"\0".join(
-            (guard.port_of(request.header(b"host") or b""), request.base_path.encode("ascii"), self._place)
+            (cross_site.port_of(request.header(b"host") or b""), request.target.base_path.encode("ascii"), self._place)
         )
         name = _COOKIE + sha256(own).hexdigest()[:8].encode("ascii")
         return _SECURE_PREFIX + name if request.connection.is_secure else name
@@ -177,7 +179,7 @@ class Authentication:
 
     def _set_cookie(self, request: WebRequest, number: bytes) -> None:
         # The secure prefix wants the whole server as its path.
-        path = b"/" if request.connection.is_secure else request.base_path.encode("ascii") or b"/"
+        path = b"/" if request.connection.is_secure else request.target.base_path.encode("ascii") or b"/"
         rules = b"; Path=" + path + _COOKIE_RULES + (b"; Secure" if request.connection.is_secure else b"")
         if not number:
             rules += b"; Max-Age=0"

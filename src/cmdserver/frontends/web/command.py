@@ -17,10 +17,11 @@ from cmdserver.frontends.common.rendering import answer_json
 from cmdserver.frontends.common.text_sink import Style, TextSink
 from cmdserver.frontends.web import answers
 from cmdserver.frontends.web.event_streams import LAST_EVENT_ID, EventStreams
+from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES, HeldText, LivePage
 from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.http.request import WebRequest
-from cmdserver.frontends.web.live import HELD_TEXT_BYTES, HeldText, LivePage
 from cmdserver.frontends.web.pages import pages
+from cmdserver.frontends.web.pages.layout import TOKEN_FIELD
 from cmdserver.frontends.web.site import Leaf, Site
 
 _ALL_METHODS = b"GET, HEAD, POST"
@@ -44,16 +45,16 @@ class CommandResource(Leaf):
 
     def serve(self, request: WebRequest, caller: Caller) -> None:
         """See `Leaf`; which methods there are depends on the command, and on who asks."""
-        words = [*request.parts]
+        words = [*request.target.parts]
         if len(words) > 1 and not words[-1]:
             words.pop()  # a slash at the end
-        values = request.query
+        values = request.target.query
         if not request.is_read_only and request.method in _METHODS:
             form = request.form()
             self.site.authentication.require_meant(request, caller, form)
             values = [*values, *form]
         if values:
-            words += [f"{name}={value}" for name, value in values if name != pages.TOKEN_FIELD]
+            words += [f"{name}={value}" for name, value in values if name != TOKEN_FIELD]
         if (
             request.requestHeaders.hasHeader(LAST_EVENT_ID)
             and request.representation(OF_COMMANDS) is Representation.EVENTS

@@ -9,11 +9,12 @@ from twisted.python.failure import Failure
 
 from cmdserver.core.errors import LoginRefused
 from cmdserver.core.model import Caller, Login, Somebody, Stranger
-from cmdserver.frontends.web.http import guard
-from cmdserver.frontends.web.http.fields import Fields
+from cmdserver.frontends.web.http import cross_site
+from cmdserver.frontends.web.http.form_data import Fields
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages import pages
+from cmdserver.frontends.web.pages.layout import NAME_FIELD, NEXT_FIELD, PASSWORD_FIELD
 from cmdserver.frontends.web.site import Leaf
 
 
@@ -26,7 +27,7 @@ class LogIn(Leaf):
     def serve(self, request: WebRequest, caller: Somebody) -> None:
         """See `Leaf`."""
         if request.is_read_only:
-            self._show(request, caller, _value(request.query, pages.NEXT_FIELD), None)
+            self._show(request, caller, _value(request.target.query, NEXT_FIELD), None)
         elif self.site.listener_auth.login is Login.NEVER:
             request.redirect_to("/")
         else:
@@ -39,7 +40,7 @@ class LogIn(Leaf):
         self.serve(request, stranger)
 
     def _try(self, request: WebRequest, caller: Somebody, fields: Fields) -> None:
-        following = guard.safe_next(_value(fields, pages.NEXT_FIELD))
+        following = cross_site.safe_next(_value(fields, NEXT_FIELD))
 
         def refused(failure: Failure) -> None:
             if failure.check(LoginRefused) and not request.is_gone:
@@ -52,7 +53,7 @@ class LogIn(Leaf):
             request.connection.pending_login.settle()
             request.redirect_to(following)
 
-        name, password = _value(fields, pages.NAME_FIELD), _value(fields, pages.PASSWORD_FIELD)
+        name, password = _value(fields, NAME_FIELD), _value(fields, PASSWORD_FIELD)
         self.site.authentication.log_in(request, name, password).addCallbacks(made, refused).addErrback(
             lambda failure: self.site.complain(request, failure)
         )
@@ -60,7 +61,7 @@ class LogIn(Leaf):
     def _show(self, request: WebRequest, caller: Somebody, following: str, complaint: str | None) -> None:
         visitor = self.site.authentication.visitor(request, caller)
         status = HTTPStatus.OK if complaint is None else HTTPStatus.FORBIDDEN
-        body = pages.login(visitor, guard.safe_next(following), complaint)
+        body = pages.login(visitor, cross_site.safe_next(following), complaint)
         request.respond(status, Representation.PAGE, body)
 
 

@@ -1,7 +1,4 @@
-"""What a caller may run, as OpenAPI 3.1 describes it to programs; generated from the commands themselves.
-
-Rule of this file: pure; commands in, a document out.
-"""
+"""The OpenAPI 3.1 description of the commands that a caller may run."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -15,79 +12,51 @@ _PAGE: Final = {"text/html": {"schema": {"type": "string"}}}
 _ANSWER: Final = {"$ref": "#/components/schemas/Answer"}
 _ERROR: Final = {"$ref": "#/components/schemas/Error"}
 
-_LIST: Final = {
-    "type": "object",
-    "required": ["commands"],
-    "properties": {
-        "commands": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["name", "help", "read_only"],
-                "properties": {
-                    "name": {"type": "string"},
-                    "help": {"type": "string"},
-                    "read_only": {"type": "boolean"},
-                },
-            },
-        }
-    },
-}
+
+def _object(optional: Mapping[str, Any] | None = None, **required: Any) -> dict[str, Any]:
+    """Return the schema of an object, given those of its members."""
+    return {"type": "object", "required": list(required), "properties": {**required, **(optional or {})}}
+
+
+def _array(items: Any) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+_STRING: Final = {"type": "string"}
+_BOOLEAN: Final = {"type": "boolean"}
+
+_LIST: Final = _object(commands=_array(_object(name=_STRING, help=_STRING, read_only=_BOOLEAN)))
 
 _SCHEMAS: Final = {
-    "Answer": {
-        "type": "object",
-        "required": [
-            "id",
-            "command",
-            "arguments",
-            "exit_status",
-            "signal",
-            "stdout",
-            "stderr",
-            "truncated",
-            "duration_seconds",
-            "shared",
-        ],
-        "properties": {
-            "id": {"type": "string"},
-            "command": {"type": "string"},
-            "arguments": {"type": "array", "items": {"type": "string"}},
-            "exit_status": {"type": ["integer", "null"]},
-            "signal": {"type": ["string", "null"]},
-            "stdout": {"type": "string"},
-            "stderr": {"type": "string"},
-            "truncated": {"type": "boolean"},
-            "duration_seconds": {"type": "number", "minimum": 0},
-            "shared": {"type": "boolean"},
-            "data": {"description": "The output, parsed, if the command has a parser"},
-        },
-    },
-    "Error": {
-        "type": "object",
-        "required": ["error"],
-        "properties": {
-            "error": {
-                "type": "object",
-                "required": ["code", "message"],
-                "properties": {
-                    "code": {"type": "string", "enum": [str(code) for code in errors.Code if code != errors.Code.OK]},
-                    "message": {"type": "string"},
-                    "retry_after_seconds": {"type": "integer", "minimum": 1},
-                    "suggestions": {"type": "array", "items": {"type": "string"}},
-                },
-            }
-        },
-    },
+    "Answer": _object(
+        id=_STRING,
+        command=_STRING,
+        arguments=_array(_STRING),
+        exit_status={"type": ["integer", "null"]},
+        signal={"type": ["string", "null"]},
+        stdout=_STRING,
+        stderr=_STRING,
+        truncated=_BOOLEAN,
+        duration_seconds={"type": "number", "minimum": 0},
+        shared=_BOOLEAN,
+        optional={"data": {"description": "The output, parsed, if the command has a parser"}},
+    ),
+    "Error": _object(
+        error=_object(
+            code={"type": "string", "enum": [str(code) for code in errors.Code if code != errors.Code.OK]},
+            message=_STRING,
+            optional={"retry_after_seconds": {"type": "integer", "minimum": 1}, "suggestions": _array(_STRING)},
+        )
+    ),
 }
 
 
 def describe(commands: Iterable[Command], root: str) -> Mapping[str, Any]:
-    """Describe the addresses of these commands, and the few that everybody has.
+    """Describe the addresses of commands, and of their list.
 
     Args:
         commands: What is described.
-        root: Where they are, without a slash at the end; may be relative to where the description is.
+        root: The address that they are below, without a slash at the end; may be relative to the description's.
     """
     return {
         "openapi": "3.1.0",

@@ -45,7 +45,7 @@ class OpenAPI(Leaf):
         """See `Leaf`."""
         commands = self.site.consult(request, caller, lambda: self.site.dispatcher.help(caller))
         if commands is not None:
-            body = json.dumps(openapi.describe(commands, request.base_path or "..")).encode("ascii") + b"\n"
+            body = json.dumps(openapi.describe(commands, request.target.base_path or "..")).encode("ascii") + b"\n"
             request.respond(HTTPStatus.OK, Representation.JSON, body)
 
 
@@ -86,9 +86,9 @@ class Static(Leaf):
 
     def publish(self, request: WebRequest) -> None:
         """See `Leaf`."""
-        file = self._files.get(request.parts[-1])
-        if file is None or len(request.parts) != len(("-", "static", "name")):
-            self.site.refuse(request, None, UnknownCommand("/".join(request.parts)), HTTPStatus.NOT_FOUND)
+        file = self._files.get(request.target.parts[-1])
+        if file is None or len(request.target.parts) != len(("-", "static", "name")):
+            self.site.refuse(request, None, UnknownCommand("/".join(request.target.parts)), HTTPStatus.NOT_FOUND)
         else:
             _send(request, file)
 
@@ -111,7 +111,7 @@ class Nothing(Leaf):
 
     def serve(self, request: WebRequest, caller: Somebody) -> None:
         """See `Leaf`."""
-        self.site.refuse(request, caller, UnknownCommand("/".join(request.parts)), HTTPStatus.NOT_FOUND)
+        self.site.refuse(request, caller, UnknownCommand("/".join(request.target.parts)), HTTPStatus.NOT_FOUND)
 
     def meet(self, request: WebRequest, stranger: Stranger) -> None:
         """See `Leaf`: everybody is told the same."""

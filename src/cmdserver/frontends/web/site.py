@@ -19,14 +19,16 @@ from cmdserver.core.model import Caller, Somebody, Stranger
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.frontends.common.rendering import error_json, error_text
 from cmdserver.frontends.web.authentication import Authentication
-from cmdserver.frontends.web.http import guard
-from cmdserver.frontends.web.http.fields import TYPES, UnsupportedBody
-from cmdserver.frontends.web.http.guard import Misdirected
+from cmdserver.frontends.web.http import cross_site
+from cmdserver.frontends.web.http.cross_site import Misdirected
+from cmdserver.frontends.web.http.form_data import TYPES, UnsupportedBody
 from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.http.problems import headers_of, representation_of_errors, status_of
 from cmdserver.frontends.web.http.request import WebRequest
+from cmdserver.frontends.web.http.target import parse_target
 from cmdserver.frontends.web.options import WebOptions
 from cmdserver.frontends.web.pages import pages
+from cmdserver.frontends.web.pages.layout import LOGIN_PATH, NEXT_FIELD
 
 T = TypeVar("T")
 
@@ -69,11 +71,16 @@ class Site:
         """
         try:
             options = self.options()
-            request.split(options.base_path)
-            leaf = self.find(request.parts)
+            request.target = parse_target(request.uri, options.base_path)
+            request.provenance = cross_site.provenance_of(
+                request.requestHeaders, is_secure=request.connection.is_secure
+            )
+            leaf = self.find(request.target.parts)
             hosts = request.requestHeaders.getRawHeaders(b"host") or ()
             ours = _ANY_HOST if leaf.is_for_any_host else options.hosts
-            guard.require_host(hosts, request.authority, ours, may_lack_it=request.clientproto == b"HTTP/1.0")
+            cross_site.require_host(
+                hosts, request.target.authority, ours, may_lack_it=request.clientproto == b"HTTP/1.0"
+            )
             if request.is_too_long:
                 self.refuse(request, None, Malformed("the body is too long"), HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
                 return
@@ -84,8 +91,8 @@ class Site:
                 leaf.publish(request)
                 return
             provenance = request.provenance
-            if provenance is not guard.NOWHERE and not (request.is_read_only and request.is_page_to_be_seen):
-                guard.require_own_page(provenance)
+            if provenance is not cross_site.NOWHERE and not (request.is_read_only and request.is_page_to_be_seen):
+                cross_site.require_own_page(provenance)
             caller = self.authentication.caller_of(request)
             if isinstance(caller, Caller) and caller.name is None:
                 request.caller = caller
@@ -187,7 +194,7 @@ class Site:
         """Answer somebody who has to say who they are before anything else."""
         if request.is_read_only and request.representation(OF_COMMANDS) is Representation.PAGE:
             address = quote(_address(request), safe="/")
-            request.redirect_to(f"{pages.LOGIN_PATH}?{pages.NEXT_FIELD}={address}")
+            request.redirect_to(f"{LOGIN_PATH}?{NEXT_FIELD}={address}")
         else:
             self.refuse(request, stranger, LoginRequired(), HTTPStatus.UNAUTHORIZED)
 
@@ -227,4 +234,4 @@ class Leaf:
 
 
 def _address(request: WebRequest) -> str:
-    return guard.safe_next(request.address.decode("latin-1"))
+    return cross_site.safe_next(request.target.address.decode("latin-1"))

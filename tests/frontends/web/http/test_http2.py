@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.config.schema import Limits
 from cmdserver.frontends.web.front_end import WebFrontEnd
-from cmdserver.frontends.web.live import HELD_TEXT_BYTES
+from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES
 from tests.frontends.web.doubles import Client, WebComposition
 from tests.running_doubles import command
 

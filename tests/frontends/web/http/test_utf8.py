@@ -5,7 +5,7 @@ import unittest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdserver.frontends.web.http.utf8 import Whole
+from cmdserver.frontends.web.http.utf8 import CompleteCharacters
 from tests.doubles import LAW
 
 
@@ -14,7 +14,7 @@ class WholeTests(unittest.TestCase):
     @given(st.lists(st.one_of(st.binary(max_size=6), st.text(max_size=4).map(str.encode)), max_size=8))
     def test_nothing_is_lost_or_changed(self, pieces: list[bytes]) -> None:
         """All pieces that come out are all that went in, in whatever bytes."""
-        whole = Whole()
+        whole = CompleteCharacters()
 
         out = [whole.feed(piece) for piece in pieces]
 
@@ -26,7 +26,7 @@ class WholeTests(unittest.TestCase):
         """However UTF-8 is cut into pieces, each piece that comes out is UTF-8."""
         encoded = text.encode()
         cuts = sorted(data.draw(st.lists(st.integers(0, len(encoded)), max_size=5)))
-        whole = Whole()
+        whole = CompleteCharacters()
 
         out = [whole.feed(encoded[start:end]) for start, end in zip([0, *cuts], [*cuts, len(encoded)], strict=True)]
 
@@ -36,4 +36,4 @@ class WholeTests(unittest.TestCase):
     def test_what_needs_no_change_is_not_copied(self) -> None:
         """The readers of a shared run share its bytes."""
         chunk = "fünf\n".encode()
-        self.assertIs(Whole().feed(chunk), chunk)
+        self.assertIs(CompleteCharacters().feed(chunk), chunk)

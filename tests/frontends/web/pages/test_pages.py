@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cmdserver.core.errors import BadArgument, RequestError, UnknownCommand
 from cmdserver.core.escaping import Printable
 from cmdserver.frontends.web.pages import pages
-from cmdserver.frontends.web.pages.pages import Visitor
+from cmdserver.frontends.web.pages.layout import Visitor
 from tests.doubles import LAW, a_command, a_grant, an_answer
 from tests.frontends.web.reading import HOSTILE, Read, shown
 

@@ -1,55 +1,47 @@
-"""HTTP/1.1 on one connection: Twisted's parser, with what it leaves to others.
+"""HTTP/1.1 on one connection: Twisted's parser, and what it leaves to others.
 
-What it leaves: an end to what is read ahead while the client does not read, an answer to what is no request that says
-so, and no second guess at folded headers. How long anything may take is the connection's to say, not ours.
+That is a bound on what is read ahead while the client does not read, an error response to what is not a request, and
+the refusal of folded headers. Deadlines are the connection's.
 
-Rule of this file: it rests on private names of Twisted's, all of `HTTPChannel`; `tests.test_web_wire` says which.
+Rests on private names of `HTTPChannel`; ``tests/integration/test_web_wire.py`` fails where they change.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from twisted.web.http import HTTPChannel
 
-#: Of all header fields of a request together, its first line included.
+from cmdserver.frontends.web.http.request import Connection
+
+#: The most bytes of all header fields of a request together, its first line included.
 MOST_HEADER_BYTES: Final = 16_384
-#: Browsers send some twenty.
+#: The most header fields; browsers send some twenty.
 MOST_HEADERS: Final = 100
-#: Of requests sent ahead, while the client does not take the answers to those before.
+#: The most bytes of requests that are kept while the client does not take the responses before them.
 MOST_AHEAD_BYTES: Final = 65_536
 
 
-class Keeper(Protocol):
-    """The connection, as its channel sees it."""
+class _Input:
+    """The input of a connection, as `HTTPChannel` pauses it."""
 
-    def refuse_bytes(self, complaint: str) -> None:
-        """What came is no request; answer so, and part."""
+    __slots__ = ("_connection",)
 
-    def output_full(self) -> None:
-        """The client does not take what we send."""
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
-    def output_flows(self) -> None:
-        """It does again."""
+    def pauseProducing(self) -> None:
+        self._connection.pause_input()
 
-    def output_over(self) -> None:
-        """Of HTTP/2: every answer has been sent, or was broken off."""
-
-    def watch(self) -> None:
-        """Nothing is read for now."""
-
-    def unwatch(self) -> None:
-        """It is read again."""
-
-    def part(self) -> None:
-        """Nothing more is to be said once all was sent."""
+    def resumeProducing(self) -> None:
+        self._connection.resume_input()
 
 
 class Channel(HTTPChannel):
     """The requests of one connection, one after the other.
 
     Args:
-        keeper: Told of what a channel cannot decide.
-        request_factory: Makes a request for a channel.
+        connection: Told of what a channel cannot decide.
+        request_factory: Makes a request, given its channel.
     """
 
     totalHeadersSize = MOST_HEADER_BYTES
@@ -60,43 +52,49 @@ class Channel(HTTPChannel):
     #: None: nor is its access log wanted.
     factory = None
 
-    #: Header fields of the answer that are the same for all of its kind, as they are sent.
+    #: Header fields of the response that are the same for all of its kind, as they are sent.
     beside = b""
 
     requestFactory: Any
     transport: Any
     _networkProducer: Any
 
-    def __init__(self, keeper: Keeper, request_factory: Callable[..., Any]) -> None:
+    def __init__(self, connection: Connection, request_factory: Callable[..., Any]) -> None:
         super().__init__()
-        self._keeper = keeper
+        self._connection = connection
+        self._networkProducer = _Input(connection)
         self.requestFactory = request_factory
 
     def connectionMade(self) -> None:
-        """Begin; from here on it is known when reading pauses.
-
-        Twisted's would set TCP_NODELAY, which the listening socket has, and a timer.
-        """
-        self._networkProducer = _Intake(self.transport, self._keeper)
-        self.transport.registerProducer(self, True)
+        """Do nothing: Twisted's sets TCP_NODELAY, which the listening socket has, and a timer."""
 
     def getHost(self) -> None:
-        """Nobody asks; to find it out would cost each request a system call."""
+        """Return nothing: nobody asks, and it would cost each request a system call."""
 
     @property
     def is_reading_request(self) -> bool:
-        """Whether a request has begun to come and has not come to its end."""
+        """Whether a request has begun to come and is incomplete."""
         return not self._handlingRequest and bool(self.requests or self._buffer)
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether a request is being answered."""
+        return bool(self._handlingRequest)
+
     def stop(self) -> None:
-        """Look at nothing that has come or will come."""
+        """Ignore what has come or will come."""
         self.paused = True
         self.clearLineBuffer()
         self._dataBuffer.clear()
 
-    def finish_up(self) -> None:
+    def close_when_idle(self) -> None:
         """Answer no request after the one that is being answered."""
         self.persistent = 0
+
+    def cut(self, request: object) -> None:
+        """Break the response to the request that is being answered off, and with it the connection."""
+        del request
+        self.loseConnection()
 
     # HTTPChannel
 
@@ -107,68 +105,41 @@ class Channel(HTTPChannel):
             self._networkProducer.pauseProducing()
 
     def lineReceived(self, line: bytes) -> None:
-        """Take a line of a header; one that continues the line before is refused (RFC 9112, section 5.2)."""
+        """Take a line of a header; refuse one that continues the line before (RFC 9112, section 5.2)."""
         if line[:1] in {b" ", b"\t"}:
             self._respondToBadRequestAndDisconnect()
         else:
             super().lineReceived(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """A line that is longer than all of a header may be."""
+        """Refuse a line that is longer than a whole header may be."""
         del line
-        self._keeper.refuse_bytes(f"the header is longer than {MOST_HEADER_BYTES} bytes")
+        self._connection.refuse_bytes(f"the header is longer than {MOST_HEADER_BYTES} bytes")
 
     def pauseProducing(self) -> None:
-        """The client does not take what we send: requests that were sent ahead wait, too."""
+        """Pause the run, and the requests that were sent ahead: the client does not keep up."""
         self.paused = True
         super().pauseProducing()
-        self._keeper.output_full()
 
     def resumeProducing(self) -> None:
-        """It does again."""
+        """Go on: the client has caught up."""
         self.paused = False
         super().resumeProducing()
-        self._networkProducer.resumeProducing()
-        self._keeper.output_flows()
+        self._connection.resume_input()
         super().dataReceived(b"")
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
-        """Send the head of an answer, in one piece."""
+        """Send the head of a response, in one piece."""
         fields = [b"%s: %s\r\n" % (name, value) for name, values in headers.getAllRawHeaders() for value in values]
         self.transport.write(b"%s %s %s\r\n%s%s\r\n" % (version, code, reason, b"".join(fields), self.beside))
 
     def loseConnection(self) -> None:
-        """All is said."""
-        self._networkProducer.unregisterProducer()
-        self._keeper.part()
+        """Close the connection once all is sent."""
+        self._connection.part()
 
     def _send100Continue(self) -> None:
         if not self.paused:  # it may have been refused already, for its length
             super()._send100Continue()
 
     def _respondToBadRequestAndDisconnect(self) -> None:
-        self._keeper.refuse_bytes("this is no HTTP request")
-
-
-class _Intake:
-    """The transport, as the channel pauses it; while it is paused somebody has to watch whether the client is gone."""
-
-    def __init__(self, transport: Any, keeper: Keeper) -> None:
-        self._transport = transport
-        self._keeper = keeper
-        self._is_paused = False
-
-    def pauseProducing(self) -> None:
-        if not self._is_paused:
-            self._is_paused = True
-            self._transport.pauseProducing()
-            self._keeper.watch()
-
-    def resumeProducing(self) -> None:
-        if self._is_paused:
-            self._is_paused = False
-            self._keeper.unwatch()
-            self._transport.resumeProducing()
-
-    def unregisterProducer(self) -> None:
-        self._transport.unregisterProducer()
+        self._connection.refuse_bytes("this is no HTTP request")

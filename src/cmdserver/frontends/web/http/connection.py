@@ -1,77 +1,78 @@
-"""One connection of a web listener, whatever version of HTTP it speaks: counted, timed, watched, and brought to an end.
+"""One connection of a web listener, whatever version of HTTP it speaks: counted, timed, watched, and closed.
 
-A connection has to ask something within ``login_seconds``, whatever it sends meanwhile; after that each request has to
-be complete so soon after its first byte, and the next one may be ``idle_seconds`` in coming, as may a reader be who
-does not read. A client that ends its input is gone: that is how a browser's tab is closed.
-
-Rule of this file: it knows transports and versions of HTTP; what requests mean is others' business.
+A request has to be complete ``login_seconds`` after its first byte, and the first one ``login_seconds`` after the
+connection was made. The next one may be ``idle_seconds`` in coming, and a client may not read for as long. A client
+that ends its input is gone: that is how browsers close a tab.
 """
 
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Any, Final
 
 from twisted.internet.interfaces import IHandshakeListener
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.auth.pending_login import PendingLogin
-from cmdserver.core.errors import Fault, LoginRefused, Malformed, Refusal, RequestError
+from cmdserver.core.errors import Fault, LoginRefused, Malformed, Refusal
 from cmdserver.core.model import Caller
 from cmdserver.frontends.common.front_end import FrontEnd
+from cmdserver.frontends.web.http import access_log
 from cmdserver.frontends.web.http.channel import Channel
-from cmdserver.frontends.web.http.request import WebRequest
+from cmdserver.frontends.web.http.problems import STATUS, whole_response
+from cmdserver.frontends.web.http.request import Connection, WebRequest
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.tcp import LINGER_SECONDS
 
-#: And how much.
+#: The most bytes that are read, and ignored, from a client that was refused.
 LINGER_BYTES: Final = 1 << 20
 
 _log = Logger()
 
 
+class State(Enum):
+    """What a connection waits for."""
+
+    #: The rest of a request, or the first one.
+    READING = auto()
+    #: Answers; over HTTP/2 also further requests.
+    ANSWERING = auto()
+    #: The next request.
+    IDLE = auto()
+    #: Its end: what is left is sent, and what comes is ignored.
+    CLOSING = auto()
+
+
 class WebListener(FrontEnd):
-    """What connections ask of their listener's front end, besides what every front end has."""
+    """A front end with what its connections ask for."""
 
-    #: Answers requests.
+    #: Answers a request.
     serve: Callable[[WebRequest], None]
-
-    def farewell(self, source: str, error: RequestError, status: int) -> bytes:
-        """Write down what came and was no request; return a whole answer of HTTP/1.1."""
-        raise NotImplementedError
-
-    def note(self, request: WebRequest) -> None:
-        """Log an answered request, or one that will not be."""
-        raise NotImplementedError
+    #: Whether each request is a line of the access log, as the configuration is now.
+    logs_access: Callable[[], bool]
 
 
 @implementer(IHandshakeListener)
-class WebConnection(Protocol):
-    """One client, from accept to the end.
+class WebConnection(Connection):
+    """The connection of one client.
 
     Args:
-        front_end: Its listener's.
+        front_end: What all connections of the listener share.
         source: Where the client calls from.
         pending_login: Settled when the client has logged in, or is gone.
     """
 
-    transport: Any
-
-    # Most connections are idle, and there may be ten thousand: what is as it was at first stays in the class.
-    certified: Caller | None = None
-    is_secure = False
-    #: HTTP/1.1's channel, or HTTP/2's connection.
+    # Most connections are idle, and there may be ten thousand: an attribute is in the instance only once it changes.
+    state = State.READING
+    #: HTTP/1.1's or HTTP/2's; None until that is decided, and when the connection is lost.
     _channel: Any = None
-    _is_http2 = False
-    #: Requests that are being answered.
+    #: How many requests are being answered.
     _active = 0
-    #: A request has begun to come, and has so long to be complete.
-    _is_awaited = True
-    _is_output_full = False
-    _is_parting = False
+    _is_input_paused = False
     _is_leaving = False
-    #: Bytes that came after the client was refused.
+    #: How many bytes came after the client was refused.
     _ignored = 0
 
     def __init__(self, front_end: WebListener, source: str, pending_login: PendingLogin) -> None:
@@ -83,124 +84,140 @@ class WebConnection(Protocol):
     # As called by the transport
 
     def connectionMade(self) -> None:
-        """Wait for the first request; over TLS when it is known which version of HTTP it will be of."""
+        """Await the first request; over TLS, once it is known which version of HTTP it will have."""
         self._connections.opened(self)
-        self._connections.expect_within(self, self._front_end.context.limits().login_seconds)
+        self._expect_within_login_seconds()
         if self._front_end.certificate_of is None:
-            self._speak_http1()
+            self._speak(Channel(self, self._new_request))
 
     def handshakeCompleted(self) -> None:
-        """TLS has its keys: it is known what is spoken, and by whom if the client has a certificate."""
+        """Log in by the client's certificate, and speak what ALPN has chosen."""
         self.is_secure = True
         self._look_at_certificate()
-        (self._speak_http2 if self.transport.negotiatedProtocol == b"h2" else self._speak_http1)()
+        if self.transport.negotiatedProtocol == b"h2":
+            from cmdserver.frontends.web.http.http2 import HTTP2Channel  # noqa: PLC0415 - needs the package h2
+
+            self.is_http2 = True
+            self._speak(HTTP2Channel(self, self._new_request, self._front_end.context.clock))
+        else:
+            self._speak(Channel(self, self._new_request))
 
     def dataReceived(self, data: bytes) -> None:
         """Take what came."""
-        if self._is_parting:
+        if self.state is State.CLOSING:
             self._ignored += len(data)
             if self._ignored > LINGER_BYTES:
                 self.transport.abortConnection()
             return
         self._channel.dataReceived(data)
-        if not (self._active or self._is_awaited or self._is_parting):
+        if self.state is State.IDLE:
             self._expect_more()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone, and with it the wish for answers."""
-        self._is_parting = True
+        """End with the connection what it has asked for."""
+        self.state = State.CLOSING
         self._connections.closed(self)
         self.pending_login.settle()
+        self.follow(None)
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.connectionLost(reason)
 
-    # As seen by requests
+    def pauseProducing(self) -> None:
+        """Pause runs: the client does not read."""
+        super().pauseProducing()
+        self._expect_within_idle_seconds()
+
+    def resumeProducing(self) -> None:
+        """Resume runs: the client has read everything."""
+        if self._active:
+            self._connections.expect_nothing(self)
+        super().resumeProducing()
+
+    # As called by requests
 
     def begun(self, request: WebRequest) -> None:
-        """A request is complete."""
-        self._is_awaited = False
+        """See `Connection`."""
+        if self.state is not State.CLOSING:
+            self.state = State.ANSWERING
         is_first = not self._active
         self._active += 1
         self._front_end.serve(request)
-        # Whatever was answered at once, or could not be sent at once, has set a deadline of its own.
-        if is_first and self._active and not (self._is_output_full or self._is_parting):
+        # An answer that was sent at once, or could not be, has set a deadline of its own.
+        if is_first and self._active and not self.is_output_full and self.state is State.ANSWERING:
             self._connections.expect_nothing(self)
 
     def done(self, request: WebRequest) -> None:
-        """It is answered, or will not be."""
+        """See `Connection`."""
         self._active -= 1
-        self._front_end.note(request)
-        if not (self._is_parting or self._active or self._is_output_full):
-            limits = self._front_end.context.limits()
-            # Who has to log in and has not holds one of the few places of those (MaxStartups).
-            self._connections.expect_within(
-                self, limits.login_seconds if self.pending_login.is_counted else limits.idle_seconds
-            )
+        if self._front_end.logs_access():
+            access_log.log(request)
+        if self._active or self.state is State.CLOSING:
+            return
+        self.state = State.IDLE
+        if self.is_output_full:
+            return
+        if self.pending_login.is_counted:  # it holds one of the few places of the unauthenticated (MaxStartups)
+            self._expect_within_login_seconds()
+        else:
+            self._expect_within_idle_seconds()
+
+    def cut(self, request: WebRequest) -> None:
+        """See `Connection`."""
+        self._channel.cut(request)
 
     def refuse_body(self) -> None:
-        """A body is too long: with HTTP/1.1 the next request could not be found behind it."""
-        if not self._is_http2:
+        """See `Connection`."""
+        if not self.is_http2:
             limit = self._front_end.context.limits().request_bytes
             self._refuse(Malformed(f"the body is longer than {limit} bytes"), 413)
 
-    def cut(self, request: WebRequest) -> None:
-        """An answer breaks off."""
-        if self._is_http2:
-            self._channel.cut(request)
-        else:
-            self._channel.loseConnection()
-
     def seconds(self) -> float:
-        """See `Host`."""
+        """See `Connection`."""
         return self._front_end.context.clock.seconds()
 
-    # As seen by the channel
+    # As called by the channel
 
     def refuse_bytes(self, complaint: str) -> None:
-        """What came is no request."""
+        """See `Connection`."""
         self._refuse(Malformed(complaint), 400)
 
-    def output_full(self) -> None:
-        """The client does not take what we send."""
-        self._is_output_full = True
-        self._connections.expect_within(self, self._front_end.context.limits().idle_seconds)
+    def pause_input(self) -> None:
+        """See `Connection`."""
+        if not self._is_input_paused:
+            self._is_input_paused = True
+            self.transport.pauseProducing()
+            self._connections.watch(self)
 
-    def output_flows(self) -> None:
-        """It does again."""
-        self._is_output_full = False
-        if self._active:
-            self._connections.expect_nothing(self)
+    def resume_input(self) -> None:
+        """See `Connection`."""
+        if self._is_input_paused:
+            self._is_input_paused = False
+            if self.state is not State.CLOSING:
+                self._connections.unwatch(self)
+            self.transport.resumeProducing()
 
-    def output_over(self) -> None:
-        """Of HTTP/2: every answer has been sent, or was broken off."""
-        if self._is_leaving and not self._is_parting:
+    def responses_sent(self) -> None:
+        """See `Connection`."""
+        if self._is_leaving and self.state is not State.CLOSING:
             self.part()
 
-    def watch(self) -> None:
-        """Nothing is read for now."""
-        self._connections.watch(self)
-
-    def unwatch(self) -> None:
-        """It is read again."""
-        if not self._is_parting:
-            self._connections.unwatch(self)
-
     def part(self) -> None:
-        """Send what is left to send, and close."""
-        self._is_parting = True
-        self._connections.expect_within(self, self._front_end.context.limits().idle_seconds)
-        if self._is_http2:
+        """See `Connection`."""
+        self.state = State.CLOSING
+        self._expect_within_idle_seconds()
+        if self.is_http2:
             self._channel.take_leave()
+        self.transport.unregisterProducer()
         self.transport.loseConnection()
 
-    # As seen by `Connections`
+    # As called by `Connections`
 
     def overdue(self) -> None:
-        """What was expected did not come in time."""
-        if self._is_parting or self._is_output_full or self._channel is None or self._is_http2:
+        """Close: what was expected did not come in time."""
+        if self.state is State.CLOSING or self.is_output_full or self._channel is None or self.is_http2:
             self.transport.abortConnection()
-        elif self._is_awaited:
+        elif self.state is State.READING:
             if self.pending_login.is_counted:
                 self.pending_login.charge(Offence.GRACE_EXCEEDED)
             seconds = self._front_end.context.limits().login_seconds
@@ -209,37 +226,34 @@ class WebConnection(Protocol):
             self.part()
 
     def close_when_idle(self) -> None:
-        """Close as soon as what was asked has been answered."""
+        """Close as soon as the requests that have come are answered."""
         self._is_leaving = True
-        if self._is_parting:
+        if self.state is State.CLOSING:
             return
-        if self._is_http2:
-            if not self._channel.is_sending:
-                self.part()
-        elif self._active:
-            self._channel.finish_up()
+        if self._channel is not None and self._channel.is_sending:
+            self._channel.close_when_idle()
         else:
             self.part()
 
     def _expect_more(self) -> None:
-        """Say by when the rest of a request is to be there; or, after a word from the reader of an answer, the next."""
+        """Restart the deadline of a request that is incomplete; over HTTP/2, that of responses that are not read."""
         if self._channel.is_reading_request:
-            self._is_awaited = True
-            self._connections.expect_within(self, self._front_end.context.limits().login_seconds)
-        elif self._is_http2 and self._channel.is_sending:
-            self._connections.expect_within(self, self._front_end.context.limits().idle_seconds)
+            self.state = State.READING
+            self._expect_within_login_seconds()
+        elif self.is_http2 and self._channel.is_sending:
+            self._expect_within_idle_seconds()
 
-    def _speak_http1(self) -> None:
-        self._channel = Channel(self, self._new_request)
-        self._channel.makeConnection(self.transport)
+    def _expect_within_login_seconds(self) -> None:
+        self._connections.expect_within(self, self._front_end.context.limits().login_seconds)
 
-    def _speak_http2(self) -> None:
-        from cmdserver.frontends.web.http.http2 import HTTP2Channel  # noqa: PLC0415 - for those who speak it only
+    def _expect_within_idle_seconds(self) -> None:
+        self._connections.expect_within(self, self._front_end.context.limits().idle_seconds)
 
-        self._is_http2 = True
-        self._channel = HTTP2Channel(self, self._new_request, self._front_end.context.clock)
-        self._channel.makeConnection(self.transport)
-        self.transport.registerProducer(self._channel, True)
+    def _speak(self, channel: Any) -> None:
+        self._channel = channel
+        channel.makeConnection(self.transport)
+        self.transport.registerProducer(self, True)
+        self.follow(channel)
 
     def _new_request(self, channel: Any, queued: object = None) -> WebRequest:
         del queued
@@ -255,7 +269,7 @@ class WebConnection(Protocol):
             self.pending_login.settle()
 
         def refused(failure: Failure) -> None:
-            # It is written down; who holds it may have something better to show, unless it was we who could not see.
+            # The client may have something better to show, unless it was we who could not read the certificate.
             if failure.trap(Refusal, Fault) is Fault:
                 self.transport.abortConnection()
             elif failure.check(LoginRefused):
@@ -263,21 +277,24 @@ class WebConnection(Protocol):
 
         trying.addCallbacks(certified, refused).addErrback(self._broken)
 
-    def _refuse(self, error: RequestError, status: int) -> None:
-        """Answer bytes that are no request, and part, but not before the client can have read why."""
-        if self._is_parting:
+    def _refuse(self, refusal: Refusal, status: int) -> None:
+        """Over HTTP/1.1: write down and answer what is no request, and close once the client can have read why."""
+        if self.state is State.CLOSING:
             return
-        self._is_parting = True
-        if self._is_http2:
-            self.transport.abortConnection()
-            return
+        self.state = State.CLOSING
+        front_end = self._front_end
+        error = front_end.context.dispatcher.refuse(front_end.listener_auth.stranger(self.source), refusal)
+        if error is not refusal:
+            status = STATUS[error.code]
+        if front_end.logs_access():
+            access_log.log_refused(self.source, status)
         self._channel.stop()
         self.transport.unregisterProducer()
-        self.transport.write(self._front_end.farewell(self.source, error, status))
+        self.transport.write(whole_response(error, status))
         self._connections.expect_within(self, LINGER_SECONDS)
         self.transport.loseWriteConnection()
 
     def _broken(self, failure: Failure) -> None:
-        """A mistake of ours."""
+        """Abort over a mistake of ours."""
         _log.failure("web connection from {source}", failure, source=self.source)
         self.transport.abortConnection()

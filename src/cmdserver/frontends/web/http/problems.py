@@ -1,17 +1,18 @@
-"""The one table from errors to HTTP: status, and what belongs beside it.
-
-Rule of this file: pure; how an error looks is for `pages` and `rendering`.
-"""
+"""Errors as HTTP has them: status, header fields, and a whole response where there is no request to respond to."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
+from twisted.web.http import datetimeToString
+
 from cmdserver.core.errors import Code, LoginRefused, RequestError, TryAgain, UnknownCommand, UnreadableCredentials
+from cmdserver.frontends.common.rendering import error_text
+from cmdserver.frontends.web.http import headers
 from cmdserver.frontends.web.http.headers import Headers
 from cmdserver.frontends.web.http.negotiation import Representation
 
-#: ``ok`` is the answer's own.
+#: By code; of ``ok`` the answer decides, see `answers.status_of`.
 STATUS: Final[Mapping[Code, HTTPStatus]] = {
     Code.OK: HTTPStatus.OK,
     Code.MALFORMED: HTTPStatus.BAD_REQUEST,
@@ -24,22 +25,22 @@ STATUS: Final[Mapping[Code, HTTPStatus]] = {
     Code.FAULT: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
-#: How programs can say who they are.
+#: How programs can log in.
 _CHALLENGES: Final[Headers] = (
     (b"WWW-Authenticate", b'Basic realm="cmdserver", charset="UTF-8"'),
     (b"WWW-Authenticate", b'Bearer realm="cmdserver"'),
 )
-#: For pages and their scripts, which have a form for it. A browser that is told of Basic asks in a window of its own.
+#: For pages and their scripts, which have a form. A browser that is told of Basic asks in a window of its own.
 _CHALLENGES_OF_PAGES: Final[Headers] = _CHALLENGES[1:]
 
 
 def status_of(error: RequestError, *, may_log_in: bool) -> int:
-    """Say which status an error has.
+    """Return the status of an error.
 
     Args:
         error: What happened.
-        may_log_in: Whether the caller is anonymous and could log in here: then a command that they do not know of may
-            be one that they need only say who they are for.
+        may_log_in: Whether the caller is anonymous and could log in here: a command that they do not see may be one
+            that a login shows them.
     """
     if isinstance(error, LoginRefused | UnreadableCredentials) or (may_log_in and isinstance(error, UnknownCommand)):
         return HTTPStatus.UNAUTHORIZED
@@ -47,7 +48,7 @@ def status_of(error: RequestError, *, may_log_in: bool) -> int:
 
 
 def headers_of(error: RequestError, status: int, *, is_browser: bool) -> Headers:
-    """Say what belongs beside an error of a status."""
+    """Return the header fields of an error with a status."""
     found: Headers = ()
     if isinstance(error, TryAgain):
         found += ((b"Retry-After", b"%d" % error.retry_after_seconds),)
@@ -57,5 +58,20 @@ def headers_of(error: RequestError, status: int, *, is_browser: bool) -> Headers
 
 
 def representation_of_errors(wanted: Representation) -> Representation:
-    """Say what an error looks like to somebody who wanted something: a stream that never began is told in JSON."""
+    """Return how an error is represented to a client that wanted something: as JSON, if that was an event stream."""
     return Representation.JSON if wanted is Representation.EVENTS else wanted
+
+
+def whole_response(error: RequestError, status: int) -> bytes:
+    """Return a whole response of HTTP/1.1 to something that is not a request; it closes the connection."""
+    body = error_text(error)
+    fields = (
+        (b"Date", datetimeToString()),
+        (b"Connection", b"close"),
+        (b"Content-Type", b"text/plain; charset=utf-8"),
+        (b"Content-Length", b"%d" % len(body)),
+        *headers.PLAIN,
+        *headers_of(error, status, is_browser=True),
+    )
+    head = b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode("ascii"))
+    return head + headers.as_sent(fields) + b"\r\n" + body

@@ -11,7 +11,7 @@ from typing import Final
 _MOST_TO_COME: Final = 3
 
 
-class Whole:
+class CompleteCharacters:
     """Holds an incomplete character back until the rest of it has come."""
 
     __slots__ = ("_rest",)

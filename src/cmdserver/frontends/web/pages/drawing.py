@@ -1,15 +1,27 @@
-"""Pictures as HTML; ``static/app.js`` draws the same ones while a page is open.
+"""Pictures as HTML; ``static/app.js`` draws the same ones while a page is open."""
 
-Rule of this file: pure.
-"""
+from functools import lru_cache
 
+from cmdserver.core.model import Answer
+from cmdserver.dispatch.output_parsers import parse, readable
 from cmdserver.frontends.web.pages.markup import Markup, element
-from cmdserver.frontends.web.pages.picture import Cell, Column, Facts, Kind, Part, Table
+from cmdserver.frontends.web.pages.picture import KEPT_RUNS, Cell, Column, Facts, Kind, Part, Table, picture
 
-#: A text that is longer is no headline.
+#: The longest text that is shown large.
 LONG_FACT = 24
-#: From where on a disk is rather full, and from where on it is.
+#: Percentages from which on a disk is shown as rather full, and as full.
 LOW, HIGH = 80, 90
+
+
+def html_of(answer: Answer, streamed: bytes | None = None) -> Markup | None:
+    """Draw the picture of a run; None if there is nothing to draw. The arguments are those of `picture.json_of`."""
+    found = readable(answer, streamed)
+    return None if found is None else _html(*found)
+
+
+@lru_cache(maxsize=KEPT_RUNS)
+def _html(parser: str, output: bytes) -> Markup | None:
+    return draw(picture(parse(parser, output)))
 
 
 def draw(parts: tuple[Part, ...]) -> Markup | None:
@@ -37,11 +49,11 @@ def _table(part: Table) -> Markup:
         element("thead", head),
         element("tbody", *[_row(part.columns, row) for row in part.rows]),
     )
-    # It may be wider than a phone: then it moves in a frame of its own, which the keyboard can reach.
-    frame = element("div", table, class_="table", tabindex=0, role="region", aria_label=part.caption or "Table")
+    # A table that is wider than the screen scrolls in a box of its own, which the keyboard can reach.
+    box = element("div", table, class_="table", tabindex=0, role="region", aria_label=part.caption or "Table")
     if part.omitted is None:
-        return frame
-    return element("div", frame, element("p", part.omitted, class_="more"))
+        return box
+    return element("div", box, element("p", part.omitted, class_="more"))
 
 
 def _row(columns: tuple[Column, ...], row: tuple[Cell, ...]) -> Markup:
@@ -52,7 +64,7 @@ def _row(columns: tuple[Column, ...], row: tuple[Cell, ...]) -> Markup:
 
 
 def _value(column: Column, cell: Cell, row_name: str | None) -> str:
-    """Draw a value: a percentage as a bar, and in words beside it."""
+    """Draw a value: a percentage as a bar, with its text beside it."""
     if column.kind not in {Kind.PERCENT, Kind.FULL} or cell.number is None:
         return cell.text
     limits = {"low": LOW, "high": HIGH, "optimum": 0} if column.kind is Kind.FULL else {}

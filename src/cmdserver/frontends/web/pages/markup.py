@@ -1,13 +1,11 @@
-"""HTML that cannot be broken by what is put into it.
+"""HTML with escaping by type.
 
-A plain ``str`` is a stranger's: wherever it goes, it is escaped, and its control characters are made visible. Only what
-`element`, `output` and `join` return is `Markup`, and goes into a page as it is; joining the two by other means makes a
-plain string again, which is escaped once more: a mistake is ugly, never dangerous.
+A plain ``str`` is text: wherever it goes, it is escaped, and its control characters are made visible. Only what
+`element`, `output` and `join` return is `Markup`, and goes into a page as it is. To concatenate the two by other means
+makes a plain string again, which is escaped once more: a mistake is ugly, never dangerous.
 
 Why not twisted.web.template: its flattener takes seven times as long, and a table of processes with three thousand
 cells would hold every other caller up for 30 ms.
-
-Rule of this file: pure, and it knows no page.
 """
 
 from collections.abc import Iterable
@@ -20,13 +18,13 @@ _VOID = frozenset({"img", "input", "link", "meta"})
 
 
 class Markup(str):
-    """HTML that is safe as it stands; made in this file alone."""
+    """HTML that is not escaped any more; made in this module only."""
 
     __slots__ = ()
 
 
 Content = str | None
-#: True is an attribute without a value; False and None are none at all.
+#: True is an attribute without a value; False and None leave it out.
 Attribute = str | float | bool | None
 
 
@@ -34,7 +32,7 @@ def element(name: str, /, *children: Content, **attributes: Attribute) -> Markup
     """Make an element.
 
     Args:
-        name: Of the element; ours, never a stranger's.
+        name: The element's; never a client's text.
         children: Markup as it is, text escaped, None left out.
         attributes: By name: a ``_`` at the end is cut off (``class_``), others become ``-`` (``aria_label``).
     """
@@ -43,7 +41,7 @@ def element(name: str, /, *children: Content, **attributes: Attribute) -> Markup
 
 
 def opening(name: str, /, **attributes: Attribute) -> Markup:
-    """Make a start tag alone, for a page that is sent in pieces."""
+    """Make a start tag, for a page that is sent in pieces."""
     return Markup(f"<{name}{''.join(_attribute(key, value) for key, value in attributes.items())}>")
 
 
@@ -53,17 +51,17 @@ def closing(*names: str) -> Markup:
 
 
 def join(parts: Iterable[Content]) -> Markup:
-    """Put parts one after the other; text among them is escaped."""
+    """Concatenate parts; text among them is escaped."""
     return Markup("".join(_safe(part) for part in parts if part is not None))
 
 
 def output(text: str) -> Markup:
-    """Escape what `printable.Printable` has let through: its tabs and ends of lines stay."""
+    """Escape output of `Printable`: its tabs and line ends stay."""
     return Markup(escape(text, quote=True))
 
 
 def encode(markup: Markup) -> bytes:
-    """Make what is sent; a lone surrogate, which UTF-8 has no bytes for, becomes a question mark."""
+    """Encode in UTF-8; a lone surrogate becomes a question mark."""
     return markup.encode(errors="replace")
 
 

@@ -1,11 +1,8 @@
-"""The pages, as bytes: what you may run, one command and what came of it, the login, and everything that went wrong.
+"""The pages, as bytes: the list of commands, one command and its answer, the login, and errors.
 
-A page of a command that runs is sent in pieces, so that its output is seen while it comes: `command_head`, any number
-of `command_output`, `command_tail`. What a browser without JavaScript shows is all there; ``static/app.js`` adds to it,
-and finds what it works on by ``data-`` attributes.
-
-Rules of this file: pure functions; everything of a stranger's goes through `markup`; no script, no style and no address
-of another host stands in a page.
+The page of a command that runs is sent in pieces, so that output is seen while it comes: `command_head`, any number of
+`command_output`, `command_tail`. Pages are complete without JavaScript; ``static/app.js`` adds to them, and finds what
+it works on by ``data-`` attributes. No inline script or style, and no address of another host, stands in a page.
 """
 
 from collections.abc import Sequence
@@ -13,17 +10,13 @@ from urllib.parse import quote
 
 from cmdserver.core.errors import Code, RequestError, UnknownCommand
 from cmdserver.core.model import Answer, Command
-from cmdserver.frontends.web.pages import gallery
-from cmdserver.frontends.web.pages.frame import (
+from cmdserver.frontends.web.pages.drawing import html_of
+from cmdserver.frontends.web.pages.layout import (
     FOOT,
     LOGIN_PATH,
-    LOGOUT_PATH,
     NAME_FIELD,
     NEXT_FIELD,
     PASSWORD_FIELD,
-    STATIC_PATH,
-    TOKEN_FIELD,
-    TOKEN_HEADER,
     Visitor,
     at,
     head,
@@ -35,32 +28,9 @@ from cmdserver.frontends.web.pages.frame import (
 from cmdserver.frontends.web.pages.markup import Markup, closing, element, encode, join, opening, output
 from cmdserver.frontends.web.pages.run_panel import argv, outcome, panel_start, path_of, run_form, title
 
-#: What the rest of the listener uses, wherever it is defined.
-__all__ = [
-    "CHANGES_SOMETHING",
-    "LED_HERE",
-    "LOGIN_PATH",
-    "LOGOUT_PATH",
-    "NAME_FIELD",
-    "NEXT_FIELD",
-    "PASSWORD_FIELD",
-    "STATIC_PATH",
-    "TOKEN_FIELD",
-    "TOKEN_HEADER",
-    "Visitor",
-    "command_form",
-    "command_head",
-    "command_output",
-    "command_tail",
-    "index",
-    "login",
-    "problem",
-    "why_log_in",
-]
-
 
 def index(visitor: Visitor, commands: Sequence[Command]) -> bytes:
-    """What this visitor may run.
+    """Return the list of commands.
 
     Args:
         visitor: Who asks.
@@ -75,7 +45,7 @@ def index(visitor: Visitor, commands: Sequence[Command]) -> bytes:
 
 
 def command_head(visitor: Visitor, command: Command, arguments: Sequence[str]) -> bytes:
-    """The page of a run up to and into its output.
+    """Return the page of a run up to and into its output.
 
     Args:
         visitor: Who asks.
@@ -96,10 +66,10 @@ def command_head(visitor: Visitor, command: Command, arguments: Sequence[str]) -
 
 
 def command_output(chunk: bytes, *, is_error: bool) -> bytes:
-    """A piece of output.
+    """Return a piece of output.
 
     Args:
-        chunk: As `printable.Printable` gives it: control characters visible, characters whole.
+        chunk: As `Printable` gives it: control characters visible, characters whole.
         is_error: Whether it is of standard error.
     """
     text = output(chunk.decode(errors="replace"))
@@ -109,31 +79,31 @@ def command_output(chunk: bytes, *, is_error: bool) -> bytes:
 def command_tail(
     visitor: Visitor, answer: Answer | None, error: RequestError | None, streamed: bytes | None = None
 ) -> bytes:
-    """The end of a page whose beginning was `command_head`: what came of it, and the way to run it again.
+    """Return the end of a page that `command_head` began: how the run ended, and a button to run it again.
 
     Args:
         visitor: Who asked.
-        answer: What came of it; None if there is none.
-        error: Why there is none.
-        streamed: Its standard output, where that was told to a sink; see `structured.Kept`.
+        answer: How the run ended; None if there is no answer.
+        error: Why there is no answer.
+        streamed: Its standard output, where a sink was given that; see `output_parsers.Kept`.
     """
     if answer is None:
         why = "no answer" if error is None else _in_words(error)
         said = element("p", element("span", why, class_="badge"), class_="outcome bad", role="alert")
         return encode(join((closing("pre"), said, closing("section"), FOOT)))
-    drawn = gallery.drawn(answer, streamed)
+    drawn = html_of(answer, streamed)
     again = run_form(visitor, answer.grant.command, answer.grant.arguments, "Run again")
     return encode(join((closing("pre"), outcome(answer), drawn, again, closing("section"), FOOT)))
 
 
 def command_form(visitor: Visitor, command: Command, arguments: Sequence[str], why: str) -> bytes:
-    """The page of a command that is run by a button alone.
+    """Return the page of a command that is run by a button only.
 
     Args:
         visitor: Who asks.
         command: What would be run.
         arguments: What it would be given besides what the configuration says.
-        why: That it is not run without the button.
+        why: Why it is not run at once.
     """
     panel = join(
         (
@@ -147,12 +117,12 @@ def command_form(visitor: Visitor, command: Command, arguments: Sequence[str], w
 
 
 def login(visitor: Visitor, next_path: str, complaint: str | None) -> bytes:
-    """The page that asks who somebody is.
+    """Return the login page.
 
     Args:
         visitor: Who asks.
-        next_path: Where to go when they have logged in.
-        complaint: Why they are asked, or asked again.
+        next_path: Where to go after the login.
+        complaint: Why a login is asked for, or asked for again; None if the visitor has come by themselves.
     """
     form = element(
         "form",
@@ -171,19 +141,19 @@ def login(visitor: Visitor, next_path: str, complaint: str | None) -> bytes:
 
 
 def why_log_in(error: RequestError) -> str:
-    """Say why somebody is asked who they are, who has asked for something else."""
+    """Return why a login is asked for in answer to another request."""
     if isinstance(error, UnknownCommand):
         return f"There is no {error.name} without a login."
     return _in_words(error)
 
 
 def problem(visitor: Visitor, status: int, error: RequestError) -> bytes:
-    """The page of everything that is not answered.
+    """Return the page of an error.
 
     Args:
         visitor: Who asked.
-        status: Of the response.
-        error: Why.
+        status: The status of the response.
+        error: What went wrong.
     """
     heading = _HEADINGS.get(error.code, "That did not work")
     body = element(
@@ -197,7 +167,7 @@ def problem(visitor: Visitor, status: int, error: RequestError) -> bytes:
     return encode(page(visitor, heading, element("h1", heading), body))
 
 
-#: Why a command is run by a button alone.
+#: Why a command is run by a button only.
 CHANGES_SOMETHING = "This command changes something, so it is run by the button alone."
 LED_HERE = "Another site has led you here, so this command is run by the button alone."
 
@@ -212,7 +182,7 @@ _HEADINGS = {
     Code.FAULT: "That is our fault",
 }
 
-#: HTML drops a line break right behind ``<pre>``: this one, so that none of the output's is dropped.
+#: HTML drops a line break right behind ``<pre>``: this one is dropped in place of the output's.
 _KEPT_LINE = Markup("\n")
 
 
@@ -220,7 +190,7 @@ _KEPT_LINE = Markup("\n")
 
 
 def _search() -> Markup:
-    """A search box, for those who have the script that searches."""
+    """Make the search box, which the script shows."""
     label = element("label", "Search ", element("kbd", "/", aria_hidden="true"), for_="search")
     field = element("input", id="search", type="search", autocomplete="off", spellcheck="false")
     return element("search", label, field, class_="search", hidden=True)
@@ -256,7 +226,7 @@ def _nothing_to_run(visitor: Visitor) -> Markup:
 
 
 def _in_words(error: RequestError) -> str:
-    """Say what went wrong, as a sentence; the suggestions of an unknown name become links."""
+    """Render an error as a sentence, without the suggestions for an unknown name, which are links."""
     return f"No command here is called {error.name}." if isinstance(error, UnknownCommand) else str(error)
 
 

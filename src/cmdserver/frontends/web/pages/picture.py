@@ -1,20 +1,24 @@
-"""What data looks like: as facts, as a table, and numbers as bars; decided once, for pages and for scripts alike.
+"""The picture of a command's parsed output: facts, tables, and which numbers are bars; the same for pages and scripts.
 
-Rules of this file: pure; every text is still a stranger's; every cut is visible.
+No text is escaped here, and every cut is visible.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import chain
+from typing import Final, NamedTuple
 
-from cmdserver.dispatch.output_parsers import Json
+from cmdserver.core.model import Answer
+from cmdserver.dispatch.output_parsers import Json, parse, readable
 
-#: A page shows no more rows than this; text and JSON have all of them.
+#: The most rows that a page shows; text and JSON have all of them.
 ROWS = 500
-#: The same for columns: what has more is no table for people.
+#: The most columns that a page shows.
 COLUMNS = 24
+#: How many runs' pictures are kept.
+KEPT_RUNS: Final = 8
 #: A column in which a text is longer than this comes last: it would push the others away.
 _LONG_TEXT = 60
 #: A nested value is shown as JSON, up to this many characters.
@@ -43,8 +47,7 @@ class Kind(StrEnum):
 _PLACES = {Kind.PERCENT: 0, Kind.FULL: 0, Kind.TEXT: 1, Kind.NUMBER: 2, Kind.LONG: 3}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Cell(NamedTuple):
     """One value."""
 
     text: str
@@ -52,27 +55,24 @@ class Cell:
     number: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(NamedTuple):
     """The head of a column, or the name of a fact."""
 
     name: str
     kind: Kind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(NamedTuple):
     """Columns; with a caption if it is one of several."""
 
     caption: str | None
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    #: Says what there is besides; None if this is all.
+    #: Tells which rows and columns are left out; None if there are none.
     omitted: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(NamedTuple):
     """Names and single values."""
 
     facts: tuple[tuple[Column, Cell], ...]
@@ -81,37 +81,41 @@ class Facts:
 Part = Table | Facts
 
 
+def json_of(answer: Answer, streamed: bytes | None = None) -> bytes | None:
+    """Render the picture of a run as JSON, for ``static/app.js``; None if there is nothing to draw.
+
+    Args:
+        answer: How the run ended.
+        streamed: Its standard output, where a sink was given that; see `output_parsers.Kept`.
+    """
+    found = readable(answer, streamed)
+    return None if found is None else _json(*found)
+
+
+#: Kept for those who share a run: each would have its table made anew while everybody else waits.
+@lru_cache(maxsize=KEPT_RUNS)
+def _json(parser: str, output: bytes) -> bytes | None:
+    parts = picture(parse(parser, output))
+    return json.dumps(for_scripts(parts)).encode("ascii") if parts else None
+
+
 def picture(data: Json) -> tuple[Part, ...]:
-    """Say what to draw; nothing for what is neither a table nor facts."""
+    """Return what to draw; nothing for what is neither a table nor facts."""
     if isinstance(data, Mapping):
         return tuple(chain(_facts(data), *(_table(value, _title(key)) for key, value in data.items())))
     return tuple(_table(data, None))
 
 
 def for_scripts(parts: Sequence[Part]) -> Json:
-    """Say the same as JSON, for ``static/app.js``."""
-    return [_facts_record(part) if isinstance(part, Facts) else _table_record(part) for part in parts]
-
-
-def _facts_record(part: Facts) -> Json:
-    return {"facts": [[column.name, column.kind, *_cell_record(cell)] for column, cell in part.facts]}
-
-
-def _table_record(part: Table) -> Json:
-    return {
-        "caption": part.caption,
-        "columns": [[column.name, column.kind] for column in part.columns],
-        "rows": [[_cell_record(cell) for cell in row] for row in part.rows],
-        "omitted": part.omitted,
-    }
-
-
-def _cell_record(cell: Cell) -> list[Json]:
-    return [cell.text, cell.number]
+    """Return the same as `Json`: columns and cells are arrays."""
+    return [
+        {"facts": [(*column, *cell) for column, cell in part.facts]} if isinstance(part, Facts) else part._asdict()
+        for part in parts
+    ]
 
 
 def _facts(data: Mapping[str, Json]) -> list[Part]:
-    """Take the single values of a mapping, without those that only say a part of another (``time_hour``)."""
+    """Take the single values of a mapping, without those that are a part of another (``time_hour``)."""
     texts = tuple(f"{key}_" for key, value in data.items() if isinstance(value, str))
     single = {key: value for key, value in data.items() if not _is_rows(value) and not key.startswith(texts)}
     facts = tuple((_column(key, [value]), _cell(key, value, data)) for key, value in single.items())
@@ -140,7 +144,7 @@ def _is_rows(value: Json) -> bool:
 
 
 def _ordered(keys: Sequence[str], rows: Sequence[Mapping[str, Json]]) -> list[str]:
-    """Put first what names a row, then bars, other texts, numbers, and long texts last."""
+    """Order columns: the row's name, bars, texts, numbers, long texts."""
     first, *rest = keys
     return [first, *sorted(rest, key=lambda key: _PLACES[_column(key, [row.get(key) for row in rows]).kind])]
 
@@ -183,7 +187,7 @@ def _number(key: str, value: float, row: Mapping[str, Json]) -> str:
 
 
 def _bytes(value: float) -> str:
-    """Say a number of bytes as ``df -h`` does, in powers of 1024."""
+    """Render a number of bytes as ``df -h`` does, in powers of 1024."""
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if abs(value) < 1024:  # noqa: PLR2004
             return f"{value:.0f} {unit}" if unit == "B" or abs(value) >= 10 else f"{value:.1f} {unit}"  # noqa: PLR2004

@@ -1,6 +1,6 @@
 """One command on a page: its name, what runs, how it ended, and the button that runs it.
 
-Rule of this file: pure; what the script looks for here (classes and ``data-`` attributes) is said in its `Panel`.
+The classes and ``data-`` attributes here are what `Panel` of ``static/app.js`` looks for.
 """
 
 import shlex
@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 from cmdserver.core.model import Answer, Command
 from cmdserver.frontends.common.rendering import answer_problem
-from cmdserver.frontends.web.pages.frame import Visitor, at, token
+from cmdserver.frontends.web.pages.layout import Visitor, at, token
 from cmdserver.frontends.web.pages.markup import Markup, element, join, opening
 
 
 def title(visitor: Visitor, command: Command, arguments: Sequence[str]) -> Markup:
-    """Name a command, with its help and what runs."""
+    """Make the heading of a command, with its help and what runs."""
     back = element("a", "All commands", href=at(visitor, "/"))
     return join(
         (
@@ -31,12 +31,12 @@ def title(visitor: Visitor, command: Command, arguments: Sequence[str]) -> Marku
 
 
 def argv(command: Command, arguments: Sequence[str]) -> Markup:
-    """What runs, as somebody would type it."""
+    """Render what runs, as a shell would take it."""
     return element("p", element("code", shlex.join((*command.run, *arguments))), class_="argv")
 
 
 def panel_start(visitor: Visitor, command: Command, arguments: Sequence[str]) -> Markup:
-    """Begin what a run is shown in; the script looks here for what to run."""
+    """Make the start tag of a run's section, with what the script needs to run it."""
     return opening(
         "section",
         class_="panel",
@@ -48,7 +48,7 @@ def panel_start(visitor: Visitor, command: Command, arguments: Sequence[str]) ->
 
 
 def run_form(visitor: Visitor, command: Command, arguments: Sequence[str], label: str) -> Markup:
-    """Make the button that runs a command, and what else a script puts beside it."""
+    """Make the form with the button that runs a command."""
     is_get = command.read_only
     return element(
         "form",
@@ -61,7 +61,7 @@ def run_form(visitor: Visitor, command: Command, arguments: Sequence[str], label
 
 
 def outcome(answer: Answer) -> Markup:
-    """Say how a run ended."""
+    """Render how a run ended."""
     problem = answer_problem(answer)
     facts = [f"took {_duration(answer.finished.duration_seconds)}"]
     if answer.shared:
@@ -82,5 +82,5 @@ def _duration(seconds: float) -> str:
 
 
 def path_of(command: Command, arguments: Sequence[str]) -> str:
-    """Say where, from the root, a command is run with these arguments: each is a part of the path."""
+    """Return the path, from the root, that runs a command: each argument is a part of it."""
     return "".join(f"/{quote(word, safe='', errors='replace')}" for word in (command.name, *arguments))

@@ -1,7 +1,7 @@
-"""The files beside the pages: read once, known by name, never looked for on a disk by what a client says.
+"""The static files of pages, by name; no path is ever made of what a client sends.
 
-They are read when this module is imported: where Python is installed below a directory that is root's alone, the user
-whom the daemon becomes could not read them any more.
+They are read when this module is imported: where Python is installed below a directory that only root can read, the
+daemon could not read them after it has dropped privileges.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from hashlib import sha256
 from importlib import resources
 from typing import Final
 
-#: What there is, and of which type; whatever is not listed is not served.
+#: Media types by name; what is not listed is not served.
 TYPES: Final[Mapping[str, bytes]] = {
     "app.css": b"text/css; charset=utf-8",
     "app.js": b"text/javascript; charset=utf-8",
@@ -29,7 +29,7 @@ class StaticFile:
 
 
 def _read() -> Mapping[str, StaticFile]:
-    """Read all files that are there."""
+    """Read the files of `TYPES` that there are."""
     directory = resources.files("cmdserver.frontends.web.pages") / "static"
     found = {}
     for name, content_type in TYPES.items():
@@ -46,7 +46,7 @@ FILES: Final = _read()
 
 
 def is_fresh(if_none_match: bytes | None, etag: bytes) -> bool:
-    """Whether a client has a file already (RFC 9110, section 13.1.2)."""
+    """Whether the client has the file already (RFC 9110, section 13.1.2)."""
     if if_none_match is None:
         return False
     given = [each.strip().removeprefix(b"W/") for each in if_none_match.split(b",")]

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.frontends.common.held_stderr import HELD_BYTES
-from cmdserver.frontends.web.live import HELD_TEXT_BYTES, PATIENCE_SECONDS
+from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES, PATIENCE_SECONDS
 from tests.frontends.web.doubles import WebComposition
 from tests.running_doubles import command
 

@@ -3,21 +3,18 @@
 import unittest
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urljoin
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cmdserver.core.errors import Denied, Malformed
-from cmdserver.frontends.web.http.guard import (
+from cmdserver.frontends.web.http.cross_site import (
     Misdirected,
     Provenance,
-    below,
     require_host,
     require_own_page,
     require_token,
     safe_next,
-    split_target,
 )
 from tests.doubles import LAW
 
@@ -94,17 +91,6 @@ class HostTests(unittest.TestCase):
         self.assertTrue(is_known or not set(name.lower()) - set(b"0123456789abcdef.:[]%"), host)
 
 
-class TargetTests(unittest.TestCase):
-    def test_forms(self) -> None:
-        """A target is a path, or a whole address."""
-        self.assertEqual(split_target(b"/df?a=b"), (None, b"/df?a=b"))
-        self.assertEqual(split_target(b"http://localhost:80/df"), (b"localhost:80", b"/df"))
-        self.assertEqual(split_target(b"HTTPS://localhost"), (b"localhost", b"/"))
-        for target in (b"*", b"", b"df", b"localhost:443", b"ftp://localhost/"):
-            with self.assertRaises(Malformed, msg=target):
-                split_target(target)
-
-
 def provenance(**differences: Any) -> Provenance:
     """What a program that says nothing says, but for these."""
     nothing = Provenance(
@@ -117,27 +103,6 @@ def provenance(**differences: Any) -> Provenance:
         is_secure=False,
     )
     return replace(nothing, **differences)
-
-
-class BelowTests(unittest.TestCase):
-    def test_the_way_to_the_root(self) -> None:
-        """It leads there from every address, as browsers follow it, whether a proxy keeps the path or takes it away."""
-        for base_path, kept in (("", ""), ("/ops", ""), ("/ops", "/ops"), ("/a/b.c", "/a/b.c")):
-            for asked in ("/", "/df", "/df?a=/b", "/-/login", "/df/a%2Fb/", "/opsx", "/ops"):
-                if (base_path, kept, asked) == ("/ops", "", "/ops"):
-                    continue
-                root, target = below(base_path.encode(), f"{kept}{asked}".encode())
-                self.assertEqual(target.decode(), asked)
-                for outside in (kept, f"/elsewhere{kept}"):
-                    there = urljoin(f"http://cmd.example{outside}{asked}", root + "df")
-                    self.assertEqual(there, f"http://cmd.example{outside}/df", (base_path, outside, asked))
-
-    def test_without_a_slash(self) -> None:
-        """A path without its last slash is the root, too, and the way from there is another one."""
-        for base_path in (b"/ops", b"/a/b.c"):
-            root, target = below(base_path, base_path + b"?a=b")
-            self.assertEqual(target, b"/?a=b")
-            self.assertEqual(urljoin(f"http://h{base_path.decode()}?a=b", root), f"http://h{base_path.decode()}/")
 
 
 class OwnPageTests(unittest.TestCase):

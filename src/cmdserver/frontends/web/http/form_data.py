@@ -1,7 +1,7 @@
-"""The fields of a request: those of its query, and those of its body, which is a form or a JSON object.
+"""The form data of a request: fields of its query, and of its body, which is a form or a JSON object.
 
-A JSON object is for programs that can send nothing else: its members are fields, its numbers and booleans are spelled
-as JSON spells them. Rule of this file: pure; any bytes give fields or a clear refusal.
+A JSON object is for programs that can send nothing else: its members are fields, with numbers and booleans as JSON
+spells them.
 """
 
 import json
@@ -15,7 +15,7 @@ from cmdserver.core.errors import Malformed
 #: Names and values, in the order in which they came.
 Fields = Sequence[tuple[str, str]]
 
-#: More fields than this are no form of ours.
+#: The most fields of a query or a body.
 MOST_FIELDS: Final = 50
 
 _FORM: Final = b"application/x-www-form-urlencoded"
@@ -25,21 +25,21 @@ TYPES: Final = b", ".join((_FORM, _JSON))
 
 
 class UnsupportedBody(Malformed):
-    """A body is of a type that is not understood."""
+    """A body has a media type other than `TYPES`."""
 
     #: RFC 9110, section 15.5.16.
     status: ClassVar = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
 class _Object(list[tuple[str, object]]):
-    """A JSON object, as its members came; names may be there twice."""
+    """The members of a JSON object, in order; names may repeat."""
 
 
 def of_query(text: bytes) -> Fields:
-    """Take a query apart, or a form, which is spelled the same.
+    """Read a query, or a form, which is encoded in the same way.
 
     Raises:
-        Malformed: It is not UTF-8, or there are too many fields.
+        Malformed: It is not UTF-8, or has too many fields.
     """
     try:
         return parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
@@ -49,14 +49,14 @@ def of_query(text: bytes) -> Fields:
 
 
 def of_body(content_type: bytes | None, body: bytes) -> Fields:
-    """Take a body apart; none is no fields.
+    """Read a body; an empty one has no fields.
 
     Args:
-        content_type: The header.
-        body: All of it.
+        content_type: The header's value.
+        body: The whole body.
 
     Raises:
-        UnsupportedBody: It is of another type.
+        UnsupportedBody: It has another media type.
         Malformed: It is not what its type says.
     """
     if not body:
@@ -64,7 +64,7 @@ def of_body(content_type: bytes | None, body: bytes) -> Fields:
     media = (content_type or b"").partition(b";")[0].strip().lower()
     if media == _FORM:
         return of_query(body)
-    # RFC 6839, section 3.1: what ends so is JSON, whatever else it is.
+    # RFC 6839, section 3.1: every type that ends in +json is JSON.
     if media == _JSON or (media.startswith(b"application/") and media.endswith(b"+json")):
         return _of_json(body)
     given = media[:100].decode("ascii", "replace") or "no type at all"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmdserver.core.errors import Malformed
-from cmdserver.frontends.web.http.fields import MOST_FIELDS, UnsupportedBody, of_body
+from cmdserver.frontends.web.http.form_data import MOST_FIELDS, UnsupportedBody, of_body
 from tests.doubles import LAW
 
 FORM = b"application/x-www-form-urlencoded"

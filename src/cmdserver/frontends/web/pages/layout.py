@@ -1,31 +1,28 @@
-"""What all pages have: head, top and foot, who looks at them, and where their forms go.
-
-Rule of this file: it knows no command.
-"""
+"""The layout of all pages: head, top and foot, and the addresses and fields of their forms."""
 
 from dataclasses import dataclass
 
 from cmdserver.frontends.web.pages.markup import Markup, closing, element, join, opening
 
-#: Where forms go, and where static files are; seen from the root, see `at`.
+#: The addresses of forms and of static files, from the root; see `at`.
 LOGIN_PATH, LOGOUT_PATH, STATIC_PATH = "/-/login", "/-/logout", "/-/static/"
-#: The fields of forms; `TOKEN_HEADER` is how a script says the same.
+#: The fields of forms; a script sends the token as `TOKEN_HEADER`.
 TOKEN_FIELD, NAME_FIELD, PASSWORD_FIELD, NEXT_FIELD = "token", "name", "password", "next"
 TOKEN_HEADER = "X-Cmdserver-Token"  # noqa: S105 - a name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """Who looks at a page, as far as pages differ by it."""
+    """Who looks at a page, and from where."""
 
     #: None for somebody who has not logged in.
     name: str | None
-    #: Whether there is a login here that would change who they are.
+    #: Whether they can log in, or have logged in with a form and can log out.
     may_log_in: bool
-    #: The anti-forgery token of their session, for forms; None if none is needed.
+    #: The anti-forgery token, for forms; None if none is needed.
     token: str | None
-    #: The way from the page's address to the root: ``./`` or ``../../``. Links are relative, for a proxy may serve the
-    #: root below a path, and take that away.
+    #: The relative reference from the page's address to the root: ``./`` or ``../../``. Links are relative, as a proxy
+    #: may serve the root below a path, and remove that path.
     root: str = "./"
 
 
@@ -34,12 +31,12 @@ FOOT = closing("main", "body", "html")
 
 
 def page(visitor: Visitor, title: str, *body: Markup) -> Markup:
-    """Make a page whole."""
+    """Make a whole page."""
     return join((head(visitor, title), *body, FOOT))
 
 
 def head(visitor: Visitor, title: str) -> Markup:
-    """Begin a page, up to where its own content goes; `FOOT` ends it."""
+    """Make the beginning of a page, up to its content; `FOOT` is the end."""
     about = element(
         "head",
         element("meta", charset="utf-8"),
@@ -48,7 +45,7 @@ def head(visitor: Visitor, title: str) -> Markup:
         element("title", f"{title} - cmdserver"),
         element("link", rel="icon", href=at(visitor, f"{STATIC_PATH}icon.svg"), type="image/svg+xml"),
         element("link", rel="stylesheet", href=at(visitor, f"{STATIC_PATH}app.css")),
-        # async: it is wanted while a page is still coming, for a run may take long.
+        # async: it works while a page is still coming, as a run may take long.
         element("script", type="module", async_=True, src=at(visitor, f"{STATIC_PATH}app.js")),
     )
     skip = element("a", "Skip to the content", href="#main", class_="skip")
@@ -82,11 +79,11 @@ def _who(visitor: Visitor) -> tuple[Markup, ...]:
 
 
 def at(visitor: Visitor, path: str) -> str:
-    """Say how a visitor's page refers to an address of ours.
+    """Return how a visitor's page refers to an address of ours.
 
     Args:
         visitor: Who looks at it.
-        path: From the root, beginning with a slash.
+        path: From the root, with a slash at the beginning.
     """
     return visitor.root + path.removeprefix("/")
 
@@ -97,10 +94,10 @@ def link(text: str, path: str) -> Markup:
 
 
 def hidden(name: str, value: str) -> Markup:
-    """Make a field that is sent and not seen."""
+    """Make a hidden field."""
     return element("input", type="hidden", name=name, value=value)
 
 
 def token(visitor: Visitor) -> Markup | None:
-    """Make the field that proves that a form was on a page of ours."""
+    """Make the field of the anti-forgery token; None if no token is needed."""
     return None if visitor.token is None else hidden(TOKEN_FIELD, visitor.token)

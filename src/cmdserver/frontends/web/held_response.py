@@ -20,7 +20,7 @@ from cmdserver.frontends.web import answers
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages import pages
-from cmdserver.frontends.web.pages.pages import Visitor
+from cmdserver.frontends.web.pages.layout import Visitor
 from cmdserver.net.backpressure import Backpressure
 
 #: The most output that is held back. Of text nothing needs to be seen before its end; for a page somebody waits.

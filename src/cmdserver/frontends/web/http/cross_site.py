@@ -1,14 +1,12 @@
-"""Whether a request is meant for us, and meant at all by whoever's browser sends it.
+"""Defences against pages of other sites: which host a request is for, which page has caused it, and what forms carry.
 
-*Host*: a page of a stranger's can have its own name point to 127.0.0.1 (DNS rebinding), and then reads our answers as
-its own; so a name that is not ours is not served. *Sec-Fetch-Site, Origin and Referer*: browsers say which site a
-request comes from (Fetch Metadata, RFC 6454, RFC 9110). *The token*: what only a page of ours can know, and a form of a
-stranger's cannot send.
+*Host*: another site's page can have its own name resolve to 127.0.0.1 (DNS rebinding), and then reads our answers as
+its own; so only names of ours are served. *Sec-Fetch-Site, Origin and Referer*: browsers say which site a request comes
+from (Fetch Metadata, RFC 6454, RFC 9110). *The anti-forgery token*: only our own pages know it, so another site's form
+cannot send it (CSRF).
 
-Browsers send the first of these over TLS and to localhost alone, Origin with whatever is not read-only, and Referer
-unless the page forbids it; programs send none.
-
-Rule of this file: pure; header values in, an error or nothing out.
+Browsers send Fetch Metadata over TLS and to localhost only, Origin unless a request is read-only, and Referer unless
+the page forbids it; other programs send none of them.
 """
 
 import hmac
@@ -18,6 +16,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar, Final
 
+from twisted.web.http_headers import Headers
+
 from cmdserver.core.errors import Denied, Malformed
 from cmdserver.net.host_names import is_own, normal_host
 
@@ -25,13 +25,12 @@ from cmdserver.net.host_names import is_own, normal_host
 _AUTHORITY = re.compile(
     rb"(\[[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._~%-]{1,32})?\]|[A-Za-z0-9._-]{1,254})(?::([0-9]{0,5}))?"
 )
-_SCHEME = re.compile(rb"https?://", re.IGNORECASE)
 #: RFC 9110, sections 4.2.1 and 4.2.2.
 _DEFAULT_PORTS: Final = {b"http": 80, b"https": 443}
 
 
 class Misdirected(Malformed):
-    """The request is for a host that we are not."""
+    """A request is for a host name that is not ours."""
 
     #: RFC 9110, section 15.5.20.
     status: ClassVar = HTTPStatus.MISDIRECTED_REQUEST
@@ -39,9 +38,9 @@ class Misdirected(Malformed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """What a request says of where it comes from, and of where it goes; no page can forge any of it.
+    """The header values by which a browser says where a request comes from; None where there is no such header.
 
-    Header values, None where there is no such header.
+    No page can forge any of them.
     """
 
     origin: bytes | None
@@ -50,19 +49,19 @@ class Provenance:
     site: bytes | None
     mode: bytes | None
     destination: bytes | None
-    #: ``Host``, which was found to be ours.
+    #: ``Host``, after `require_host`.
     host: bytes
-    #: Whether it came over TLS. If not, there may have been TLS as far as a proxy before us.
+    #: Whether the request came over TLS. If not, a proxy before us may have ended TLS.
     is_secure: bool
 
     @property
     def is_of_browser(self) -> bool:
-        """Whether it says that a page has caused it."""
+        """Whether a page has caused the request."""
         return self.origin is not None or self.site is not None
 
     @property
     def is_of_other_page(self) -> bool:
-        """Whether a page that is not ours has caused it, as far as it says."""
+        """Whether a page of another site has caused the request, as far as the headers say."""
         if self.site is not None and self.site not in {b"same-origin", b"none"}:
             return True
         if self.origin is not None:
@@ -71,17 +70,14 @@ class Provenance:
 
     @property
     def is_top_level(self) -> bool:
-        """Whether its answer becomes a page that somebody sees as one, with its address above it.
-
-        Over plain HTTP browsers do not say; there it may be.
-        """
+        """Whether the answer is, or may be, a page with an address bar; over plain HTTP browsers do not say."""
         return self.mode in {None, b"navigate"} and self.destination in {None, b"document"}
 
     def _is_ours(self, origin: bytes) -> bool:
-        """Whether an origin is that of the address that was asked for.
+        """Whether an origin is that of the host that was asked for.
 
-        A proxy may speak TLS for us, and may leave the port out of Host, or put its own there. So the scheme counts
-        where the TLS is ours, and the port where Host has one and the browser does not vouch for its page.
+        A proxy may end TLS before us, and may leave the port out of Host, or put its own there. So schemes are compared
+        only where TLS is ours, and ports only where Host has one and the browser does not say ``same-origin``.
         """
         scheme, _, authority = origin.lower().partition(b"://")
         given, own = _AUTHORITY.fullmatch(authority), _AUTHORITY.fullmatch(self.host)
@@ -96,65 +92,52 @@ class Provenance:
         return int(own[2]) == _DEFAULT_PORTS[scheme] or (not self.is_secure and int(own[2]) in _DEFAULT_PORTS.values())
 
 
-#: Of a request that says nothing of it, as of curl's and most programs'.
+#: The provenance of a request without any of these headers, such as curl's.
 NOWHERE: Final = Provenance(
     origin=None, referer=None, site=None, mode=None, destination=None, host=b"", is_secure=False
 )
 
 
-def split_target(target: bytes) -> tuple[bytes | None, bytes]:
-    """Split a request target into the authority, if it has one, and path with query.
+def provenance_of(request_headers: Headers, *, is_secure: bool) -> Provenance:
+    """Read the provenance of a request from its headers, which name one of our hosts; `NOWHERE` if they say nothing."""
+    values = request_headers.getRawHeaders
+    origin, referer = values(b"origin"), values(b"referer")
+    site, mode, destination = values(b"sec-fetch-site"), values(b"sec-fetch-mode"), values(b"sec-fetch-dest")
+    if not (origin or referer or site or mode or destination):
+        return NOWHERE
+    return Provenance(
+        origin=_joined(origin),
+        referer=_joined(referer),
+        site=_joined(site),
+        mode=_joined(mode),
+        destination=_joined(destination),
+        host=_joined(values(b"host")) or b"",
+        is_secure=is_secure,
+    )
 
-    Raises:
-        Malformed: It is in none of the forms that a server is sent (RFC 9112, section 3.2).
-    """
-    if target.startswith(b"/"):
-        return None, target
-    scheme = _SCHEME.match(target)
-    if scheme is None:
-        text = "the request target is neither a path nor an http address"
-        raise Malformed(text)
-    authority, slash, path = target[scheme.end() :].partition(b"/")
-    return authority, slash + path if slash else b"/"
 
-
-def below(base_path: bytes, target: bytes) -> tuple[str, bytes]:
-    """Find the root that a target is meant from.
-
-    Args:
-        base_path: Below which a proxy that keeps it may ask; empty if there is none.
-        target: Path and query.
-
-    Returns:
-        The way to the root from the target, as a browser follows it (RFC 3986, section 5.2), never empty, so that what
-        stands behind it cannot be taken for a scheme; and the target from the root.
-    """
-    path, question, query = target.partition(b"?")
-    if base_path and path == base_path:
-        return f"./{base_path.rpartition(b'/')[2].decode('ascii')}/", b"/" + question + query
-    if base_path and path.startswith(base_path + b"/"):
-        path = path[len(base_path) :]
-    return "../" * (path.count(b"/") - 1) or "./", path + question + query
+def _joined(values: Sequence[bytes] | None) -> bytes | None:
+    return b", ".join(values) if values else None
 
 
 def port_of(authority: bytes) -> bytes:
-    """The port of a ``Host`` header, empty if it has none."""
+    """Return the port of a ``Host`` header, empty if it has none."""
     match = _AUTHORITY.fullmatch(authority)
     return b"" if match is None else match[2] or b""
 
 
 def require_host(hosts: Sequence[bytes], authority: bytes | None, ours: Collection[str], *, may_lack_it: bool) -> None:
-    """Refuse a request that is not for us.
+    """Refuse a request that names another host than ours.
 
     Args:
         hosts: The values of all its ``Host`` headers.
-        authority: Of its target, if that is in absolute form.
-        ours: Names that we answer to, in lower case; ``*`` is every one.
-        may_lack_it: Whether it is of a version (HTTP/1.0) that knows no such header.
+        authority: That of its target, if the target is in absolute form.
+        ours: Our names, in lower case; ``*`` stands for every name.
+        may_lack_it: Whether the header may be missing, as in HTTP/1.0.
 
     Raises:
         Misdirected: It names another host.
-        Malformed: It names none, or several, or what is no host.
+        Malformed: It names none, or several, or something that is not a host.
     """
     if len(hosts) > 1 or (not hosts and not may_lack_it):
         raise Malformed(f"a request has one Host header; this one has {len(hosts)}")
@@ -169,10 +152,10 @@ def require_host(hosts: Sequence[bytes], authority: bytes | None, ours: Collecti
 
 
 def require_own_page(provenance: Provenance) -> None:
-    """Refuse a request that a page of somebody else's has caused.
+    """Refuse a request that a page of another site has caused.
 
     Raises:
-        Denied: It was.
+        Denied: It has.
     """
     if provenance.is_of_other_page:
         page = _printable(provenance.origin or provenance.referer or provenance.site or b"")
@@ -181,10 +164,10 @@ def require_own_page(provenance: Provenance) -> None:
 
 
 def require_token(given: bytes | None, expected: str) -> None:
-    """Refuse a request of a browser that does not know what our own pages know.
+    """Refuse a browser's request without the anti-forgery token of our own pages.
 
     Raises:
-        Denied: It does not; the page that it comes from may be older than the session, or than the server.
+        Denied: The token is missing or another one; the page may be older than the session, or than the server.
     """
     if given is None or not hmac.compare_digest(given, expected.encode("ascii")):
         text = "the anti-forgery token is missing or out of date; load the page again"
@@ -192,13 +175,13 @@ def require_token(given: bytes | None, expected: str) -> None:
 
 
 def safe_next(path: str) -> str:
-    """Say where to go after a login: a path on this server, whatever somebody has put into the address."""
+    """Return where to go after a login: ``path`` if that is a path on this server, else the root (no open redirect)."""
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isascii() and path.isprintable()
     return path if is_ours else "/"
 
 
 def _origin_of(address: bytes) -> bytes:
-    """The origin of a page's address."""
+    """Return the origin of a page's address (RFC 6454)."""
     scheme, separator, rest = address.partition(b"://")
     return scheme + separator + rest.partition(b"/")[0].partition(b"?")[0]
 

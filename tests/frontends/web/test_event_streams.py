@@ -9,9 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.core.errors import Code
 from cmdserver.core.model import Role
 from cmdserver.dispatch.policy import Policy
-from cmdserver.frontends.web import event_stream
-from cmdserver.frontends.web.event_stream import KEPT_BYTES, RESUME_SECONDS
-from cmdserver.frontends.web.event_streams import HEARTBEAT_SECONDS
+from cmdserver.frontends.web import event_streams
+from cmdserver.frontends.web.event_streams import HEARTBEAT_SECONDS, KEPT_BYTES, RESUME_SECONDS
 from tests.frontends.web.doubles import Client, WebComposition
 from tests.running_doubles import command
 
@@ -321,7 +320,7 @@ class ResumingTests(SynchronousTestCase):
 
     def test_only_so_many_wait(self) -> None:
         """Beyond a number, runs whose readers are gone end at once."""
-        self.patch(event_stream, "MOST_LINGERING", 1)
+        self.patch(event_streams, "MOST_LINGERING", 1)
         another = self.composition.ask_for("/uptime", accept=EVENTS)
         self.client.gone()
         another.gone()

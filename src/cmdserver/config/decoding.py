@@ -143,10 +143,17 @@ class TomlReader:
             return _MISSING if result is None else result
         table = _table_or_none(arguments[-1]) if arguments else None
         if origin is list and table and isinstance(value, list):
-            return [self._table((*path, index), each, table) for index, each in enumerate(value)]
+            return [self._element((*path, index), each, arguments[0], table) for index, each in enumerate(value)]
         if origin is dict and table and isinstance(value, dict):
             return {key: self._table((*path, key), each, table) for key, each in value.items()}
         return self._converted(path, value, type_)
+
+    def _element(self, path: Path, value: object, type_: Any, table: type[msgspec.Struct]) -> Any:
+        """Read one of a list of tables, or of a list that may have them; None for a table that could not be read."""
+        if isinstance(value, dict) or type_ in {table, table | None}:
+            return self._table(path, value, table)
+        converted = self._converted(path, value, type_)
+        return None if converted is _MISSING else converted
 
     def _converted(self, path: Path, value: object, type_: Any) -> Any:
         try:

@@ -6,18 +6,20 @@ Authorization happens here and nowhere else: rate limit, the words that a key fo
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import BadArgument, Busy, Fault, Refusal, RequestError
 from cmdserver.core.model import Answer, Caller, Command, Grant, Rule, Sink, Somebody
+from cmdserver.dispatch.choice_lists import ChoiceLists
 from cmdserver.dispatch.policy import Policy
 from cmdserver.dispatch.request_log import RequestLog, log_fault, new_id
 from cmdserver.dispatch.requests import Request
 from cmdserver.dispatch.scheduler import Scheduler
 from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.limits.rate_limit import Throttle
+from cmdserver.parameters.parameter_list import Field
 
 T = TypeVar("T")
 
@@ -50,11 +52,12 @@ class Dispatcher:
         self._log = log
         self._connection_limit = connection_limit
         self._clock = clock
+        self._choice_lists = ChoiceLists(scheduler, lambda name: self._policy.grant_source(name))  # noqa: PLW0108 - as it is then
         self._is_closed = False
 
     # What listeners ask
 
-    def authorize(self, caller: Caller, words: Sequence[str]) -> Request:
+    def authorize(self, caller: Caller, words: Sequence[str], fields: Sequence[Field] = ()) -> Request:
         """Decide whether a caller may run a command: counted, and a refusal is written down.
 
         What was granted is to be given to `run`, `describe` or `reject`, once. Arguments that the command does not take
@@ -62,21 +65,24 @@ class Dispatcher:
 
         Args:
             caller: Who asks.
-            words: The command's name and its arguments; at least one.
+            words: The command's name, and words as `ParameterList.bind` reads them; at least one.
+            fields: Named values, as forms have them.
 
         Raises:
             RequestError: A `Refusal`; a `Fault` if that could not be written down.
         """
         request_id = new_id()
-        words = _words_of(caller, words)
+        if caller.forced_words is not None:
+            words, fields = caller.forced_words, ()
         try:
             self._count(caller)
             try:
-                return Request(request_id, caller, words, self._policy.require(caller, words))
+                return Request(request_id, caller, words, self._policy.require(caller, words, fields), None, fields)
             except BadArgument as mistake:
-                return Request(request_id, caller, words, self._policy.require(caller, words[:1]), mistake)
+                grant = self._policy.require_command(caller, words[0])
+                return Request(request_id, caller, words, grant, mistake, fields)
         except Refusal as refusal:
-            raise self._log.refused(request_id, caller, words[0], tuple(words[1:]), refusal) from None
+            raise self._refused(request_id, caller, words, fields, refusal) from None
 
     def run(self, request: Request, sink: Sink | None = None) -> Deferred[Answer]:
         """Run what was granted.
@@ -93,26 +99,63 @@ class Dispatcher:
         try:
             if request.mistake is not None:
                 raise request.mistake
+            if request.grant.command.parameters.has_sources:
+                return Deferred.fromCoroutine(self._run_when_listed(request))
             self._scheduler.enter(request)
         except Refusal as refusal:
             return fail(self.reject(request, refusal))
         return request.answered
 
+    async def _run_when_listed(self, request: Request) -> Answer:
+        """Run what takes choices that another command prints, if they are among them."""
+        try:
+            command = self._policy.narrowed(request.caller, request.grant.command)
+            await self._choice_lists.require(request, command.parameters)
+            if (refusal := self._objection(request, False)) is not None:
+                raise refusal
+            if self._is_closed:
+                raise _closing()
+            self._scheduler.enter(request)
+        except RequestError as error:
+            raise self.reject(request, error) from None
+        except CancelledError:
+            self._log.abandoned(request)
+            raise
+        return await request.answered
+
     def describe(self, request: Request) -> Command:
         """Tell of a command that was granted instead of running it; written down as ``help``."""
         name = request.grant.command.name
         self._log.consulted(request.id, request.caller, "help", (name,))
-        return request.grant.command
+        return self._policy.narrowed(request.caller, request.grant.command)
 
-    def reject(self, request: Request, refusal: Refusal) -> RequestError:
+    def withdraw(self, request: Request) -> None:
+        """Write down that a caller does not want to run what was granted."""
+        self._log.abandoned(request)
+
+    def reject(self, request: Request, error: RequestError) -> RequestError:
         """Write down that what was granted is not run after all; return what to tell the caller."""
-        return self._log.refused(request.id, request.caller, request.words[0], tuple(request.words[1:]), refusal)
+        return self._refused(request.id, request.caller, request.words, request.fields, error)
+
+    def with_choices(self, caller: Caller, command: Command) -> Deferred[Command]:
+        """List the choices that other commands print, for whoever is to choose among them.
+
+        Args:
+            caller: Who asks; counted.
+            command: As `describe` or `help` has returned it.
+
+        Returns:
+            Fires with the same command, all of whose choices are known. Fails with a `RequestError`.
+        """
+        if not command.parameters.has_sources:
+            return succeed(command)
+        return Deferred.fromCoroutine(self._choice_lists.fill(caller, command))
 
     def help(self, caller: Caller, name: str | None = None) -> tuple[Command, ...]:
         """Tell what this caller may run, by name; or tell of one command, refusing what `authorize` would refuse."""
         if name is None:
             return self._consult(caller, "help", (), lambda: self._policy.allowed(caller))
-        return self._consult(caller, "help", (name,), lambda: (self._policy.require(caller, [name]).command,))
+        return self._consult(caller, "help", (name,), lambda: (self._described(caller, name),))
 
     def explain(self, caller: Caller, words: Sequence[str]) -> tuple[Grant, Rule]:
         """Tell what would be run, and by which rule, without running it; refuse what `run` would refuse."""
@@ -122,9 +165,10 @@ class Dispatcher:
                 text = "explain needs a command: explain NAME"
                 raise BadArgument(text)
             grant = self._policy.require(caller, _words_of(caller, words))
-            return grant, self._policy.rule_for(caller, grant.command)
+            return grant, self._policy.rule_for(caller, grant)
 
-        return self._consult(caller, "explain", tuple(words), explanation)
+        shown = (words[0], *self._policy.masked(words)) if words else ()
+        return self._consult(caller, "explain", shown, explanation)
 
     def go_on(self, caller: Caller, words: Sequence[str]) -> None:
         """Let a caller go on hearing what it has asked for before.
@@ -143,11 +187,15 @@ class Dispatcher:
             self._count(caller)
             self._policy.require_leave(caller, words[0])
         except Refusal as refusal:
-            raise self._log.refused(new_id(), caller, words[0], tuple(words[1:]), refusal) from None
+            raise self._refused(new_id(), caller, words, (), refusal) from None
 
     def names(self, caller: Caller) -> frozenset[str]:
         """Tell the names of what this caller may run, to measure or to complete: not counted, and not written down."""
-        return frozenset(command.name for command in self._policy.allowed(caller))
+        return frozenset(command.name for command in self.offered(caller))
+
+    def offered(self, caller: Caller) -> tuple[Command, ...]:
+        """Tell what this caller may run, to complete what they type: not counted, and not written down."""
+        return self._policy.allowed(caller)
 
     def whoami(self, caller: Caller) -> tuple[str, ...]:
         """Tell the caller's roles."""
@@ -200,10 +248,19 @@ class Dispatcher:
             if is_running:
                 self._policy.require_leave(request.caller, request.words[0])
                 return None
-            grant = self._policy.require(request.caller, request.words)
+            grant = self._policy.require(request.caller, request.words, request.fields)
         except Refusal as refusal:
             return refusal
         return None if grant == request.grant else Busy("the configuration of this command has changed", 1)
+
+    def _described(self, caller: Caller, name: str) -> Command:
+        return self._policy.narrowed(caller, self._policy.require_command(caller, name).command)
+
+    def _refused(
+        self, request_id: str, caller: Somebody, words: Sequence[str], fields: Sequence[Field], error: RequestError
+    ) -> RequestError:
+        """Write a refusal down, without what may be a secret."""
+        return self._log.refused(request_id, caller, words[0], self._policy.masked(words, fields), error)
 
     def _consult(self, caller: Caller, word: str, arguments: tuple[str, ...], query: Callable[[], T]) -> T:
         """Answer what needs no process; counted and written down like everything else."""

@@ -10,6 +10,7 @@ from cmdserver.dispatch.broadcast import Broadcast, Subscriber
 from cmdserver.dispatch.coalescing import Group
 from cmdserver.execution.process_run import ProcessRun
 from cmdserver.limits.fair_queue import QueueEntry
+from cmdserver.parameters.parameter_list import Field
 
 
 class Request:
@@ -19,11 +20,12 @@ class Request:
         request_id: Under which it is recorded.
         caller: Who asks.
         words: What they asked for, as the policy was asked.
+        fields: Named values beside the words.
         grant: What may be run.
         mistake: What is wrong with the arguments, if anything is; then it is not run.
     """
 
-    __slots__ = ("answered", "caller", "grant", "id", "job", "mistake", "sink", "subscriber", "words")
+    __slots__ = ("answered", "caller", "fields", "grant", "id", "job", "mistake", "sink", "subscriber", "words")
 
     def __init__(
         self,
@@ -32,10 +34,12 @@ class Request:
         words: Sequence[str],
         grant: Grant,
         mistake: BadArgument | None = None,
+        fields: Sequence[Field] = (),
     ) -> None:
         self.id = request_id
         self.caller = caller
         self.words = words
+        self.fields = fields
         self.grant = grant
         self.mistake = mistake
         #: Where output goes as it comes; None to have it in the answer.

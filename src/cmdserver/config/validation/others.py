@@ -84,7 +84,7 @@ class OtherChecks:
                 if command is not None and getattr(command, key) != getattr(CommandSettings(run=[""]), key):
                     text = "is for the runner process, and [runner] says process = false"
                     self._reader.note(("commands", name, key), text)
-            if command is not None and command.working_directory != "/" and "=" in command.run[0]:
+            if command is not None and command.working_directory != "/" and "=" in str(command.run[0]):
                 # env(1), which goes there, would take it for a variable.
                 text = f"takes the runner process for {command.run[0]}"
                 self._reader.note(("commands", name, "working_directory"), text)

@@ -36,7 +36,7 @@ class Policy:
         self, commands: Iterable[Command], roles: Iterable[Role], login_required_at: Iterable[str] = ()
     ) -> None:
         self._login_required_at = frozenset(login_required_at)
-        self._commands = {command.name: command for command in sorted(commands, key=lambda each: each.name)}
+        self._commands = {command.name: command for command in commands}
         self._roles = tuple(roles)
         #: Of a command without parameters there is one grant.
         self._grants = {name: Grant(command=command) for name, command in self._commands.items()}
@@ -59,7 +59,7 @@ class Policy:
         return tuple(role.name for role in self._roles if caller.name in role.users or role.name == AUTHENTICATED)
 
     def allowed(self, caller: Caller) -> tuple[Command, ...]:
-        """What this caller may run, by name, with what they may give to it."""
+        """What this caller may run, in the order of the configuration, with what they may give to it."""
         return tuple(self.narrowed(caller, self._commands[name]) for name in self._allowed_names(caller))
 
     def narrowed(self, caller: Caller, command: Command) -> Command:

@@ -1,0 +1,71 @@
+"""What Tab completes to: names of commands and words of the protocol, then names of parameters and their values."""
+
+import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+from cmdserver.core.model import Command
+from cmdserver.core.names import RESERVED_WORDS
+from cmdserver.parameters.declaration import Parameter
+from cmdserver.parameters.text_types import FALSE, TRUE, Choice
+
+#: After these words comes a command's name; after `json` a whole line.
+_BEFORE_NAMES: Final = frozenset({"help", "explain"})
+
+
+def command_in(before: str, offered: Iterable[Command]) -> Command | None:
+    """Return the command whose values are typed; None if there is none yet."""
+    words = _words(before)
+    if words[:1] == ["explain"]:
+        words = words[1:]
+    return next((each for each in offered if each.name == words[0]), None) if words else None
+
+
+def completions(before: str, offered: Mapping[str, Command]) -> Collection[str]:
+    """Return the words that could stand where the last word is.
+
+    Args:
+        before: All text before the cursor.
+        offered: The caller's commands, by name, as they are offered to them.
+    """
+    words = _words(before)
+    if not words:
+        return offered.keys() | RESERVED_WORDS
+    if words[0] in _BEFORE_NAMES:
+        if len(words) == 1:
+            return offered.keys()
+        words = words[1:] if words[0] == "explain" else []
+    command = offered.get(words[0]) if words else None
+    return () if command is None else _values(command, words[1:], before.rpartition(" ")[2])
+
+
+def _words(before: str) -> list[str]:
+    """Return the words before the last one, without ``json``."""
+    words = [word for word in before.split(" ")[:-1] if word]
+    return words[1:] if words[:1] == ["json"] else words
+
+
+def _values(command: Command, given: Sequence[str], start: str) -> Collection[str]:
+    """Return values for a word behind a command's name, and names of parameters that have none yet."""
+    parameters = {each.name: each for each in command.parameters}
+    name, equals, _ = start.partition("=")
+    if equals and name in parameters:
+        return [f"{name}={value}" for value in _choices(parameters[name])]
+    named = {name for word in given for name, equals, _ in (word.partition("="),) if equals and name in parameters}
+    positional = [word for word in given if word != "--" and word.partition("=")[0] not in named]
+    places = [each for each in command.parameters for _ in range(each.repeat)]
+    next_one = places[len(positional)] if len(positional) < len(places) else None
+    if "--" in given:
+        return _choices(next_one) if next_one is not None else ()
+    filled = {each.name for each in places[: len(positional)]} | named
+    names = [f"{name}=" for name, each in parameters.items() if name not in filled or each.repeat > 1]
+    return [*names, *(_choices(next_one) if next_one is not None and next_one.name not in named else ())]
+
+
+def _choices(parameter: Parameter) -> Collection[str]:
+    """Return the values that a word may have; those that would need quotes are left out, as Tab knows no quotes."""
+    if parameter.is_flag:
+        return [value for value in (TRUE, FALSE) if parameter.permits((value,))]
+    if not isinstance(parameter.type, Choice):
+        return ()
+    return [value for value in parameter.type.choices if shlex.quote(value) == value]

@@ -22,7 +22,7 @@ SOURCE = Path(cmdserver.__file__).parent
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     package: frozenset(others.split())
     for package, others in {
-"parameters": "",
+        "parameters": "",
         "core": "parameters",
         "files": "core",
         "limits": "core parameters",
@@ -34,10 +34,10 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "observers": "core files",
         "net": "core files limits",
         "frontends": "",
-        "frontends.common": "core limits config auth dispatch net",
+        "frontends.common": "core limits config auth dispatch net parameters",
         "frontends.line": "core limits auth net frontends.common",
         "frontends.web": "core limits config auth dispatch net frontends.common",
-        "frontends.ssh": "core limits sshtransport auth dispatch net frontends.common",
+        "frontends.ssh": "core limits sshtransport auth dispatch net frontends.common parameters",
         "privsep": "core files config execution parameters",
         "app": "core files limits config auth execution dispatch observers net frontends.common privsep",
         "plugin": "core files config dispatch net app",

@@ -4,19 +4,18 @@ The list is as fresh as any answer: its process is started after the question. I
 that allows the command which wants it, and shared like every other run.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from twisted.logger import Logger
 
 from cmdserver.core.errors import BadArgument, Fault
 from cmdserver.core.model import Answer, Caller, Command, Grant
+from cmdserver.dispatch.narrowing import with_choices
 from cmdserver.dispatch.request_log import new_id
 from cmdserver.dispatch.requests import Request
 from cmdserver.dispatch.scheduler import Scheduler
 from cmdserver.parameters.declaration import Parameter
 from cmdserver.parameters.mistakes import ValueMistake
-from cmdserver.parameters.parameter_list import ParameterList
 from cmdserver.parameters.text_types import Choice
 
 #: The most lines of a list that count.
@@ -37,61 +36,66 @@ class ChoiceLists:
         self._scheduler = scheduler
         self._grant = grant
 
-    async def require(self, request: Request, parameters: ParameterList) -> None:
+    async def require(self, request: Request, command: Command) -> None:
         """Look whether the values of a request are in their lists.
 
         Args:
             request: Granted.
-            parameters: Those of its command, as its caller may give them.
+            command: Its command, as its caller may see it.
 
         Raises:
             BadArgument: One is not.
             Fault: A list cannot be made; the log says why.
             Refusal: There is no room for its process.
         """
+        given = dict(request.grant.values)
+        filled = await self.fill(request.caller, command, given.keys())
         mistakes = []
-        for name, values in request.grant.values:
-            parameter = parameters.named(name)
-            if parameter is not None and parameter.source is not None:
-                listed = await self._listed(request.caller, parameter)
-                refusals = [listed.refusal(value) for value in values if value not in listed.choices]
-                mistakes += [ValueMistake(name, str(each), each.suggestions) for each in refusals]
+        for parameter in filled.parameters:
+            if parameter.source is not None and isinstance(parameter.type, Choice):
+                wrong = [each for each in given.get(parameter.name, ()) if each not in parameter.type.choices]
+                refusals = map(parameter.type.refusal, wrong)
+                mistakes += [ValueMistake(parameter.name, str(each), each.suggestions) for each in refusals]
         if mistakes:
             raise BadArgument("; ".join(map(str, mistakes)), tuple(mistakes))
 
-    async def fill(self, caller: Caller, command: Command) -> Command:
-        """Return a command all of whose choices are known.
+    async def fill(self, caller: Caller, command: Command, names: Container[str] | None = None) -> Command:
+        """Return a command whose choices are known.
+
+        Args:
+            caller: Who asks.
+            command: As this caller may see it.
+            names: Of the parameters whose choices are wanted; None: of all.
 
         Raises:
             RequestError: See `require`.
         """
-        parameters = [
-            each if each.source is None else replace(each, type=await self._listed(caller, each))
-            for each in command.parameters
-        ]
-        return replace(command, parameters=ParameterList(parameters))
+        choices = {}
+        for parameter in command.parameters:
+            if parameter.source is not None and (names is None or parameter.name in names):
+                choices[parameter.name] = await self._listed(caller, parameter, parameter.source)
+        return with_choices(command, choices)
 
-    async def _listed(self, caller: Caller, parameter: Parameter) -> Choice:
-        """Return the type of a parameter with the choices that its source prints now, and this caller may give."""
-        assert isinstance(parameter.type, Choice)  # noqa: S101 - it has a source
-        grant = self._grant(parameter.source or "")
-        request = Request(new_id(), caller, (grant.command.name, *grant.arguments), grant)
+    async def _listed(self, caller: Caller, parameter: Parameter, source: str) -> Mapping[str, str]:
+        """Return the choices that a command prints now, and this caller may give."""
+        grant = self._grant(source)
+        request = Request(new_id(), caller, (source, *grant.arguments), grant)
         self._scheduler.enter(request)
-        answer = await request.answered
-        return replace(parameter.type, choices=_choices(answer, parameter, parameter.type))
+        lines = _lines(await request.answered)
+        return {each: each for each in lines if parameter.lists(each) and parameter.permits((each,))}
 
 
-def _choices(answer: Answer, parameter: Parameter, type_: Choice) -> Mapping[str, str]:
-    result, name = answer.finished, answer.grant.command.name
-    if result.exit_status != 0 or result.timed_out or result.truncated:
-        _log.error(
-            "fault {id}: {command} printed no choices: exit status {status}, signal {signal}, timed out: {timed_out}",
-            id=answer.id,
-            command=name,
-            status=result.exit_status,
-            signal=result.signal,
-            timed_out=result.timed_out,
-        )
-        raise Fault(answer.id)
-    lines = result.stdout.decode(errors="replace").splitlines()[:MOST_CHOICES]
-    return {line: line for line in lines if type_.may_be_listed(line) and parameter.permits((line,))}
+def _lines(answer: Answer) -> Sequence[str]:
+    """Return the lines that count; raise a `Fault` if the command has not made a list."""
+    result = answer.finished
+    if result.exit_status == 0 and not result.timed_out and not result.truncated:
+        return result.stdout.decode(errors="replace").splitlines()[:MOST_CHOICES]
+    _log.error(
+        "fault {id}: {command} printed no choices: exit status {status}, signal {signal}, timed out: {timed_out}",
+        id=answer.id,
+        command=answer.grant.command.name,
+        status=result.exit_status,
+        signal=result.signal,
+        timed_out=result.timed_out,
+    )
+    raise Fault(answer.id)

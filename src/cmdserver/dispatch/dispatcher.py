@@ -6,7 +6,7 @@ Authorization happens here and nowhere else: rate limit, the words that a key fo
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -110,7 +110,7 @@ class Dispatcher:
         """Run what takes choices that another command prints, if they are among them."""
         try:
             command = self._policy.narrowed(request.caller, request.grant.command)
-            await self._choice_lists.require(request, command.parameters)
+            await self._choice_lists.require(request, command)
             if (refusal := self._objection(request, False)) is not None:
                 raise refusal
             if self._is_closed:
@@ -147,8 +147,11 @@ class Dispatcher:
         Returns:
             Fires with the same command, all of whose choices are known. Fails with a `RequestError`.
         """
-        if not command.parameters.has_sources:
-            return succeed(command)
+        try:
+            self._count(caller)
+            self._policy.require_command(caller, command.name)
+        except Refusal as refusal:
+            return fail(self._refused(new_id(), caller, [command.name], (), refusal))
         return Deferred.fromCoroutine(self._choice_lists.fill(caller, command))
 
     def help(self, caller: Caller, name: str | None = None) -> tuple[Command, ...]:

@@ -1,6 +1,6 @@
 """The values that roles may give: whether one may give these, and what all of a caller's roles may give together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cmdserver.core.model import Command, Rule
@@ -28,6 +28,17 @@ def narrowed(command: Command, rules: Sequence[Rule]) -> Command:
     if any(not rule.only for rule in rules):
         return command
     return replace(command, parameters=ParameterList(_narrowed(each, rules) for each in command.parameters))
+
+
+def with_choices(command: Command, choices: Mapping[str, Mapping[str, str]]) -> Command:
+    """Return a command with the choices of some of its parameters, by their names."""
+    return replace(command, parameters=ParameterList(_with_choices(each, choices) for each in command.parameters))
+
+
+def _with_choices(parameter: Parameter, choices: Mapping[str, Mapping[str, str]]) -> Parameter:
+    if not isinstance(parameter.type, Choice) or parameter.name not in choices:
+        return parameter
+    return replace(parameter, type=replace(parameter.type, choices=choices[parameter.name]))
 
 
 def _narrowed(parameter: Parameter, rules: Sequence[Rule]) -> Parameter:

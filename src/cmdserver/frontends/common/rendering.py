@@ -7,13 +7,13 @@ A JSON answer is one object on one line of ASCII. A text answer ends, after a fa
 import codecs
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from cmdserver.core.errors import BadArgument, RequestError, TryAgain, UnknownCommand
 from cmdserver.core.escaping import printable_line
 from cmdserver.core.model import Answer, Caller, Command, Grant, Rule
 from cmdserver.dispatch import output_parsers
 from cmdserver.parameters.mistakes import ValueMistake
+from cmdserver.parameters.number_types import span
 
 #: Bytes of output that are made JSON at a time.
 PIECE_BYTES = 1 << 14
@@ -143,7 +143,7 @@ def error_json(error: RequestError) -> bytes:
 
 
 def _mistake(mistake: ValueMistake) -> dict[str, object]:
-    message = str(replace(mistake, suggestions=()))
+    message = str(ValueMistake(mistake.parameter, mistake.message))
     return {"parameter": mistake.parameter, "message": message, "suggestions": mistake.suggestions}
 
 
@@ -195,7 +195,7 @@ def who_json(connected: Mapping[str, int]) -> bytes:
 def _explanation(grant: Grant, rule: Rule) -> dict[str, object]:
     command = grant.command
     return {
-        "run": list(command.run),
+        "run": _what_runs(grant),
         "executable": command.executable,
         "arguments": list(grant.arguments),
         "user": command.user,
@@ -209,9 +209,18 @@ def _explanation(grant: Grant, rule: Rule) -> dict[str, object]:
         "read_only": command.read_only,
         "share": command.share,
         "raw": command.raw,
+        **({"rate_limit": f"{rate.count} in {span(rate.seconds)}"} if (rate := command.rate_limit) else {}),
         "role": rule.role,
         "rule": rule.pattern,
     }
+
+
+def _what_runs(grant: Grant) -> list[str]:
+    """Return the argument list with its values, which no secret is among."""
+    command = grant.command
+    if command.template is None:
+        return list(command.run)
+    return list(command.template.fill(command.run[0], command.parameters, grant.values).argv)
 
 
 def _explained(value: object) -> str:

@@ -1,11 +1,12 @@
 """What Tab completes to: names of commands and words of the protocol, then names of parameters and their values."""
 
 import shlex
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from cmdserver.core.model import Command
+from cmdserver.core.model import Caller, Command
 from cmdserver.core.names import RESERVED_WORDS
+from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.parameters.declaration import Parameter
 from cmdserver.parameters.text_types import FALSE, TRUE, Choice
 
@@ -13,12 +14,44 @@ from cmdserver.parameters.text_types import FALSE, TRUE, Choice
 _BEFORE_NAMES: Final = frozenset({"help", "explain"})
 
 
-def command_in(before: str, offered: Iterable[Command]) -> Command | None:
-    """Return the command whose values are typed; None if there is none yet."""
-    words = _words(before)
-    if words[:1] == ["explain"]:
-        words = words[1:]
-    return next((each for each in offered if each.name == words[0]), None) if words else None
+class Completer:
+    """Completes what one caller types.
+
+    Args:
+        dispatcher: Knows what this caller may run.
+        caller: Who types.
+    """
+
+    __slots__ = ("_caller", "_dispatcher", "_listed")
+
+    def __init__(self, dispatcher: Dispatcher, caller: Caller) -> None:
+        self._dispatcher = dispatcher
+        self._caller = caller
+        #: The command of the line that is typed, after its choices were listed.
+        self._listed: Command | None = None
+
+    def forget(self) -> None:
+        """Begin another line: its choices are listed anew."""
+        self._listed = None
+
+    def words(self, before: str) -> Collection[str] | None:
+        """Return what could come next; None if that has to be listed first, see `list_choices`."""
+        offered = self._offered()
+        command = _command_in(before, offered)
+        if command is not None and command.parameters.has_sources:
+            if self._listed is None or self._listed.name != command.name:
+                return None
+            offered[command.name] = self._listed
+        return completions(before, offered)
+
+    async def list_choices(self, before: str) -> None:
+        """Have the choices listed that other commands print; raises a `RequestError` if they cannot be."""
+        command = _command_in(before, self._offered())
+        if command is not None:
+            self._listed = await self._dispatcher.with_choices(self._caller, command)
+
+    def _offered(self) -> dict[str, Command]:
+        return {command.name: command for command in self._dispatcher.offered(self._caller)}
 
 
 def completions(before: str, offered: Mapping[str, Command]) -> Collection[str]:
@@ -37,6 +70,14 @@ def completions(before: str, offered: Mapping[str, Command]) -> Collection[str]:
         words = words[1:] if words[0] == "explain" else []
     command = offered.get(words[0]) if words else None
     return () if command is None else _values(command, words[1:], before.rpartition(" ")[2])
+
+
+def _command_in(before: str, offered: Mapping[str, Command]) -> Command | None:
+    """Return the command whose values are typed; None if there is none yet."""
+    words = _words(before)
+    if words[:1] == ["explain"]:
+        words = words[1:]
+    return offered.get(words[0]) if words else None
 
 
 def _words(before: str) -> list[str]:

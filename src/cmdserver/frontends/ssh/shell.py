@@ -1,6 +1,5 @@
 """A session at a terminal: a prompt, a line, its answer, and the next prompt. There is no shell behind it."""
 
-from collections.abc import Collection
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -8,11 +7,10 @@ from twisted.python.failure import Failure
 
 from cmdserver.core.errors import RequestError
 from cmdserver.core.escaping import printable_line
-from cmdserver.core.model import Command
 from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.common.text_sink import Style
 from cmdserver.frontends.ssh.channel import Channel, Sending
-from cmdserver.frontends.ssh.completion import command_in, completions
+from cmdserver.frontends.ssh.completion import Completer
 from cmdserver.frontends.ssh.exit_status import ExitStatus
 from cmdserver.frontends.ssh.lines import LineProgram
 from cmdserver.frontends.ssh.programs import CTRL_C, Context, TerminalOutput
@@ -37,7 +35,7 @@ class Shell(LineProgram):
         columns: The terminal's width; 0 if it is not known.
     """
 
-    __slots__ = ("_asked", "_listed", "_screen", "_terminal")
+    __slots__ = ("_asked", "_completer", "_screen", "_terminal")
 
     #: Each line, and each `KEYS_IN_A_ROW`, is a turn of its own.
     lines_in_a_row = 1
@@ -45,11 +43,10 @@ class Shell(LineProgram):
     def __init__(self, context: Context, channel: Channel, columns: int) -> None:
         super().__init__(context, channel)
         self._screen = TerminalOutput(channel)
-        self._terminal = Terminal(PROMPT, context.line_bytes, self._completions)
+        self._completer = Completer(context.dispatcher, context.caller)
+        self._terminal = Terminal(PROMPT, context.line_bytes, self._completer.words)
         #: A question that waits for its answer.
         self._asked: Deferred[bool] | None = None
-        #: Of the line that is typed: its command, whose choices have been listed.
-        self._listed: Command | None = None
         self._terminal.resize(columns)
 
     def start(self) -> None:
@@ -101,9 +98,10 @@ class Shell(LineProgram):
     def _take_line(self) -> bool:
         entered = self._terminal.read()
         self._channel.write(self._terminal.show())
-        if self._asked is not None and entered is not None:
-            self._screen.ends_line = True
-            self._asked.callback(isinstance(entered, str) and entered.strip().lower() in _YES)
+        if self._asked is not None:
+            if entered is not None and entered is not Gesture.COMPLETE:
+                self._screen.ends_line = True
+                self._asked.callback(isinstance(entered, str) and entered.strip().lower() in _YES)
             return self._terminal.has_keys
         match entered:
             case Gesture.COMPLETE:
@@ -145,17 +143,12 @@ class Shell(LineProgram):
 
     def _list_choices(self) -> None:
         """Have the choices listed that other commands print, and complete then."""
-        context, before = self._context, self._terminal.before_cursor
-        command = command_in(before, context.dispatcher.offered(context.caller))
-        if command is None:
-            return
-        self._answering = context.dispatcher.with_choices(context.caller, command)
+        self._answering = Deferred.fromCoroutine(self._completer.list_choices(self._terminal.before_cursor))
         self._channel.link.request_began()
         self._answering.addBoth(self._count_out).addCallbacks(self._complete, self._not_listed).addErrback(self._broken)
 
-    def _complete(self, command: Command) -> None:
+    def _complete(self, _: None) -> None:
         if not self._has_left:
-            self._listed = command
             self._terminal.complete()
             self._channel.write(self._terminal.show())
             self.proceed()
@@ -175,19 +168,6 @@ class Shell(LineProgram):
             self._prompt()
         self.proceed()
 
-    def _completions(self, before: str) -> Collection[str] | None:
-        """Return what could come next; None if that has to be listed first."""
-        if self._asked is not None:
-            return ()
-        dispatcher, caller = self._context.dispatcher, self._context.caller
-        offered = {command.name: command for command in dispatcher.offered(caller)}
-        command = command_in(before, offered.values())
-        if command is not None and command.parameters.has_sources:
-            if self._listed is None or self._listed.name != command.name:
-                return None
-            offered[command.name] = self._listed
-        return completions(before, offered)
-
     def _interrupt_if_typed(self) -> None:
         """While a command runs Ctrl-C is for that, whatever was typed before it."""
         if self._answering is not None and self._terminal.take_interrupt():
@@ -205,7 +185,7 @@ class Shell(LineProgram):
     def _prompt(self) -> None:
         if not self._screen.ends_line:
             self._screen.write(b"\n")
-        self._listed = None
+        self._completer.forget()
         self._terminal.ask()
         self._channel.write(self._terminal.show())
 

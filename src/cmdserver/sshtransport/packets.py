@@ -5,7 +5,7 @@ Rule: whatever is wrong with a packet is the same `PacketCorrupt`, so that no an
 
 import os
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 #: What ``packet_length`` may be at most. RFC 4253 section 6.1 asks for whole packets of 35,000 bytes; nobody sends
 #: longer ones than the channels' maximum, which is 32 KiB in Conch and OpenSSH. OpenSSH takes 256 KiB, and would
@@ -25,21 +25,23 @@ class PacketCorrupt(Exception):  # noqa: N818
     """A packet has an impossible length, a wrong tag or impossible padding; its connection cannot go on."""
 
 
-class Protection(Protocol):
+class Protection:
     """Protects one direction under one key: seals what is sent in it, or opens what is received.
 
-    Attributes:
-        block_bytes: What ``packet_length`` is a multiple of, after `unpadded_bytes` were added.
-        unpadded_bytes: How much of the length field is part of what is padded to blocks: 4 or 0.
-        tag_bytes: What follows the packet.
+    Args:
+        random: Gives that many unforeseeable bytes, for padding.
     """
 
-    @property
-    def block_bytes(self) -> int: ...  # noqa: D102 - see above
-    @property
-    def unpadded_bytes(self) -> int: ...  # noqa: D102 - see above
-    @property
-    def tag_bytes(self) -> int: ...  # noqa: D102 - see above
+    __slots__ = ("_random",)
+    #: What ``packet_length`` is a multiple of, after `unpadded_bytes` were added.
+    block_bytes: int
+    #: How much of the length field is part of what is padded to blocks: 4 or 0.
+    unpadded_bytes = 0
+    #: What follows the packet.
+    tag_bytes: int
+
+    def __init__(self, random: Callable[[int], bytes] = os.urandom) -> None:
+        self._random = random
 
     def seal(self, sequence: int, payload: bytes) -> bytes:
         """Make the next packet, tag included.
@@ -48,14 +50,16 @@ class Protection(Protocol):
             sequence: Its sequence number.
             payload: The message number and the message.
         """
+        raise NotImplementedError
 
-    def length(self, sequence: int, field: bytes) -> int:
-        """Read ``packet_length``, which is not verified yet.
+    def length(self, sequence: int, field: bytes) -> int:  # noqa: ARG002
+        """Read ``packet_length``, which is not verified yet; once a packet, as a key stream goes on.
 
         Args:
             sequence: The packet's sequence number.
             field: Its first four bytes, as received.
         """
+        return int.from_bytes(field, "big")
 
     def open(self, sequence: int, packet: bytes) -> bytes:
         """Verify the packet, whose length has been read, and open it.
@@ -70,29 +74,22 @@ class Protection(Protocol):
         Raises:
             PacketCorrupt: It is not what the peer has sealed.
         """
+        raise NotImplementedError
 
 
-class Plain:
+class Plain(Protection):
     """Packets before the first key exchange: neither secret nor authentic."""
 
+    __slots__ = ()
     block_bytes = PLAIN_BLOCK_BYTES
     unpadded_bytes = LENGTH_BYTES
     tag_bytes = 0
 
-    def __init__(self, random: Callable[[int], bytes] = os.urandom) -> None:
-        self._random = random
-
     def seal(self, sequence: int, payload: bytes) -> bytes:  # noqa: ARG002
-        """Make the next packet."""
         length, body = pad(payload, block=self.block_bytes, counted=LENGTH_BYTES, random=self._random)
         return length + body
 
-    def length(self, sequence: int, field: bytes) -> int:  # noqa: ARG002
-        """Tell ``packet_length``."""
-        return int.from_bytes(field, "big")
-
     def open(self, sequence: int, packet: bytes) -> bytes:  # noqa: ARG002
-        """Take the packet's content as it is."""
         return packet[LENGTH_BYTES:]
 
 

@@ -37,14 +37,12 @@ class DaemonLog(LogFile):
         super().__init__(path.name, str(path.parent))
 
     def _openFile(self) -> None:
-        """Open it, as Twisted asks for it."""
         self.defaultMode = None  # what is there keeps its mode
         self._file = cast("BinaryIO", os.fdopen(self._open(Path(self.path)), "ab", buffering=0))
         self.closed = False
         self.size = self._file.seek(0, os.SEEK_END) if self._file.seekable() else 0
 
     def shouldRotate(self) -> bool:
-        """Say whether it has grown too long, as Twisted asks before each line."""
         return self._may_rotate() and bool(super().shouldRotate())
 
     def reopen(self) -> None:

@@ -27,13 +27,11 @@ class Backpressure:
             source.pauseProducing()
 
     def pauseProducing(self) -> None:
-        """Pause the source: the client does not keep up."""
         self.is_output_full = True
         if self._source is not None:
             self._source.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """Resume the source: the client has taken everything."""
         self.is_output_full = False
         if self._source is not None:
             self._source.resumeProducing()

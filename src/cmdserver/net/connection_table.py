@@ -101,7 +101,6 @@ class Connections(Generic[SomeConnection]):
         self._deadlines.end(connection)
 
     def close_when_idle(self) -> None:
-        """Tell all connections to close when idle."""
         for connection in list(self._open):
             connection.close_when_idle()
 

@@ -81,7 +81,6 @@ class PeerLiveness:
         self.close()
 
     def logPrefix(self) -> str:
-        """Name this in the log."""
         return "hangups"
 
 

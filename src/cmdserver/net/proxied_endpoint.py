@@ -72,14 +72,12 @@ class ProxiedConnection(ProtocolWrapper):
     # Protocol, as called by the transport
 
     def makeConnection(self, transport: Any) -> None:
-        """Wait for the header."""
         directlyProvides(self, providedBy(transport))
         self.transport = transport
         self.connected = True
         self.factory.wait_for(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Read the header, or pass data on."""
         if self.wrappedProtocol is not None:
             self.wrappedProtocol.dataReceived(data)
         elif not self.disconnecting:
@@ -87,7 +85,6 @@ class ProxiedConnection(ProtocolWrapper):
             self._read_header()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone."""
         self.factory.wait_no_longer(self)
         inside, self.wrappedProtocol = self.wrappedProtocol, None
         if inside is not None:
@@ -96,26 +93,22 @@ class ProxiedConnection(ProtocolWrapper):
     # IHalfCloseableProtocol
 
     def readConnectionLost(self) -> None:
-        """The client has ended its input."""
         if IHalfCloseableProtocol.providedBy(self.wrappedProtocol):
             self.wrappedProtocol.readConnectionLost()
         else:
             self.loseConnection()
 
     def writeConnectionLost(self) -> None:
-        """Our output has ended."""
         if IHalfCloseableProtocol.providedBy(self.wrappedProtocol):
             self.wrappedProtocol.writeConnectionLost()
 
     # Transport, as seen by the protocol inside
 
     def getPeer(self) -> IAddress:
-        """Say where the client is."""
         peer: IAddress = self._peer or self.transport.getPeer()
         return peer
 
     def getHost(self) -> IAddress:
-        """Say where the client has connected to."""
         host: IAddress = self._host or self.transport.getHost()
         return host
 

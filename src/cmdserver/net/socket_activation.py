@@ -142,9 +142,7 @@ class ActivatedPorts:
         """Do nothing: the ports listen already."""
 
     def stopListening(self) -> Deferred[Any]:
-        """Stop accepting on all."""
         return DeferredList([maybeDeferred(each.stopListening) for each in self.ports], fireOnOneErrback=True)
 
     def getHost(self) -> IAddress:
-        """Say where one of them listens."""
         return self.ports[0].getHost()

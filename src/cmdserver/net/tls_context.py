@@ -103,7 +103,6 @@ class ServerCredentials:
         self._context = loaded.context
 
     def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: ARG002 - the interface's
-        """Make OpenSSL's end of a connection."""
         return _Connection(self._context)
 
 

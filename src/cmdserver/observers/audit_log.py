@@ -116,7 +116,6 @@ class AuditFile:
         self._seems_writable = True
 
     def append(self, events: Sequence[Event]) -> None:
-        """See `AuditLog`."""
         lines = "".join(_line(event) for event in events).encode("ascii")
         if self._is_torn:
             lines = b"\n" + lines

@@ -75,7 +75,6 @@ class Framing(Dispatching):
             self.sendKexInit()
 
     def connectionLost(self, reason: Failure | None = connectionDone) -> None:  # noqa: ARG002
-        """Stop the service, and log the user out."""
         self._is_over = True
         self._held = []
         if self.service is not None:
@@ -86,7 +85,6 @@ class Framing(Dispatching):
     # Input
 
     def dataReceived(self, data: bytes) -> None:
-        """Take the messages out of what was received; end the connection if something is wrong with it."""
         try:
             self._read(data)
         except Disconnection as disconnection:
@@ -225,7 +223,6 @@ class Framing(Dispatching):
         self._end_connection()
 
     def _end_connection(self) -> None:
-        """End the connection without another word."""
         self._is_over = True
         self._held = []
         self.transport.unregisterProducer()

@@ -154,7 +154,6 @@ class ProtectedTransport(Framing):
         self._release()
 
     def ssh_NEWKEYS(self, packet: bytes) -> None:
-        """Read with the new key from now on."""
         if packet:
             raise Disconnection(DISCONNECT_PROTOCOL_ERROR, b"Malformed message")
         self._opener = self._next_opener

@@ -113,7 +113,6 @@ class AESCTRWithHMAC(Protection):
         return int.from_bytes(self._length, "big")
 
     def open(self, sequence: int, packet: bytes) -> bytes:
-        """Verify the MAC before or after decrypting, as the scheme has it."""
         end = len(packet) - self.tag_bytes
         body = packet[LENGTH_BYTES:end]
         if not self._encrypts_first:

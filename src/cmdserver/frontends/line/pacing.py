@@ -123,13 +123,11 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
     # Protocol
 
     def connectionMade(self) -> None:
-        """Begin, with the clock running."""
         self._connections.opened(self)
         self._connections.expect_within(self, self._limits().login_seconds)
         self.transport.registerProducer(self, True)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take input; after all is said it is dropped."""
         if self._is_closing:
             return
         if self._telnet is None and IAC not in data:
@@ -164,7 +162,6 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
             self.refuse_input(malformed)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it
-        """End: the connection is lost."""
         self._move(Event.LOST)
         self._source = None
         self._connections.closed(self)
@@ -184,7 +181,6 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
             self._connections.watch(self)
 
     def writeConnectionLost(self) -> None:
-        """Wait for the client to close, see `LINGER_SECONDS`."""
         self._connections.expect_within(self, LINGER_SECONDS)
 
     # IPushProducer
@@ -196,7 +192,6 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
             self._connections.expect_within(self, self._limits().idle_seconds)
 
     def resumeProducing(self) -> None:
-        """Go on: the client has caught up."""
         super().resumeProducing()
         if self._is_closing:
             return

@@ -89,7 +89,6 @@ class Channels(SSHService):
             self._link.heard()
 
     def serviceStopped(self) -> None:
-        """Cancel all requests: the connection is gone."""
         for session in list(self._sessions.values()):
             session.program.leave()
         self._sessions.clear()

@@ -38,11 +38,9 @@ class SSHFrontEnd(FrontEnd):
         self.publicKeys = {key.sshType(): key.public() for key in keys}
 
     def connect(self, source: str, pending_login: PendingLogin) -> Any:
-        """See `FrontEnd`."""
         return SSHConnection(self, source, pending_login)
 
     def refusal(self, refusal: Refusal) -> bytes:  # noqa: ARG002 - why is not for strangers
-        """See `FrontEnd`."""
         return NOT_NOW
 
 

@@ -50,12 +50,10 @@ class TerminalOutput:
         self.ends_line = True
 
     def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:  # noqa: ARG002 - see above
-        """Send output; see `Channel.write`."""
         self.ends_line = data.endswith(b"\n")
         self._channel.write(data.replace(b"\n", b"\r\n"))
 
     def follow(self, producer: Producer | None) -> None:
-        """See `Channel.follow`."""
         self._channel.follow(producer)
 
 
@@ -194,7 +192,6 @@ class Command(Program):
         self._interrupted_by: str | None = None
 
     def start(self) -> None:
-        """Answer the command."""
         output = TerminalOutput(self._channel) if self._is_at_terminal else self._channel
         self._perform(self._line.strip(), output)
 

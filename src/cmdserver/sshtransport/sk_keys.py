@@ -30,14 +30,10 @@ _MAX_NUMBER_BYTES: Final = 33
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityKey:
-    """The public half of what a token has.
-
-    Attributes:
-        key: What the token signs with.
-        application: What the key was made for, ``ssh:`` mostly.
-    """
+    """The public half of what a token has."""
 
     key: Ed25519PublicKey | EllipticCurvePublicKey
+    #: What the key was made for, ``ssh:`` mostly.
     application: bytes
 
     @property
@@ -48,18 +44,15 @@ class SecurityKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityKeySignature:
-    """What a token answers with.
+    """What a token answers with."""
 
-    Attributes:
-        type: The type of its key.
-        signature: Of Ed25519 as it is; of ECDSA two numbers.
-        flags: See `PRESENT`.
-        counter: How often the token, or this key of it, has signed; some have none and say 0.
-    """
-
+    #: The type of its key.
     type: bytes
+    #: Of Ed25519 as it is; of ECDSA two numbers.
     signature: bytes
+    #: See `PRESENT`.
     flags: int
+    #: How often the token, or this key of it, has signed; some have none and say 0.
     counter: int
 
 

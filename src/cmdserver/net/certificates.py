@@ -11,10 +11,10 @@ in there.
 
 import re
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -59,12 +59,8 @@ class Names:
     trouble: str | None = None
 
 
-@contextmanager
-def without_warnings() -> Iterator[None]:
-    """Suppress the library's warnings about certificates that it reads all the same."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+#: Suppresses the library's warnings about certificates that it reads all the same.
+without_warnings = partial(warnings.catch_warnings, action="ignore")
 
 
 # Files

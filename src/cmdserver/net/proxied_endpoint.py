@@ -7,7 +7,7 @@ that ends without a header has no consequence, as that is how proxies find out w
 
 from typing import Any, Final
 
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
@@ -126,7 +126,7 @@ class ProxiedConnection(ProtocolWrapper):
         self.factory.wait_no_longer(self)
         header, rest = parsed
         self._received = b""
-        self._peer, self._host = _address(header.client), _address(header.server)
+        self._peer, self._host = header.client, header.server
         own = self.transport.getPeer()
         is_own = self._peer is None or _same(self._peer, own)
         self.wrappedProtocol = self.factory.wrappedFactory.buildProtocol(ProxyItself(own) if is_own else self._peer)
@@ -227,13 +227,3 @@ def _same(one: IAddress, other: IAddress) -> bool:
     if not isinstance(one, IPv4Address | IPv6Address) or not isinstance(other, IPv4Address | IPv6Address):
         return False
     return one.port == other.port and parse_address(one.host) == parse_address(other.host)
-
-
-def _address(end: proxy_protocol.Internet | proxy_protocol.Unix | None) -> IAddress | None:
-    match end:
-        case proxy_protocol.Internet(address, port):
-            return (IPv4Address if address.version == 4 else IPv6Address)("TCP", str(address), port)  # noqa: PLR2004
-        case proxy_protocol.Unix():
-            return UNIXAddress(None)
-        case None:
-            return None

@@ -209,8 +209,3 @@ class TLSFactory(TLSMemoryBIOFactory):
     def buildProtocol(self, addr: IAddress | None) -> TLSTransport | None:  # type: ignore[override] # as IProtocolFactory
         inside = self.wrappedFactory.buildProtocol(addr)
         return None if inside is None else self.protocol(self, inside)
-
-
-def wrap(factory: IProtocolFactory, credentials: IOpenSSLServerConnectionCreator, clock: IReactorTime) -> TLSFactory:
-    """Put TLS around a listener's factory; see `TLSFactory`."""
-    return TLSFactory(factory, credentials, clock)

@@ -20,11 +20,7 @@ _RETRY_SECONDS = 0.01
 
 @contextlib.contextmanager
 def locked(directory: Path, wait_seconds: float) -> Iterator[None]:
-    """Hold the lock of a directory, so that nobody else changes files in it.
-
-    Args:
-        directory: Where the files are.
-        wait_seconds: For the lock; a change takes milliseconds.
+    """Hold the lock of a directory, so that nobody else changes files in it; a change takes milliseconds.
 
     Raises:
         TimeoutError: Somebody else has held it for that long.

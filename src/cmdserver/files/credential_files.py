@@ -19,11 +19,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class CredentialDirectory:
-    """The credential files of one directory.
-
-    Args:
-        directory: The state directory; empty: none is opened.
-    """
+    """The credential files of the state directory; where its name is empty, none is opened."""
 
     def __init__(self, directory: str) -> None:
         self._directory = _open_directory(Path(directory)) if directory else None

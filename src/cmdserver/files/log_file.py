@@ -22,11 +22,8 @@ class DaemonLog(LogFile):
 
     Args:
         path: Absolute.
-        open_file: Opens it.
+        open_file: Raises an OSError if it cannot.
         may_rotate: Whether it may be renamed now: not while we are root and its directory is somebody else's.
-
-    Raises:
-        OSError: It cannot be opened.
     """
 
     _file: BinaryIO

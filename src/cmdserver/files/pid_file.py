@@ -19,12 +19,7 @@ _MODE = 0o644
 
 
 class PidFile:
-    """A file with the number of the daemon's process in it.
-
-    Args:
-        path: Absolute.
-        rights: What we may do.
-    """
+    """A file, named by its absolute path, with the number of the daemon's process in it."""
 
     def __init__(self, path: Path, rights: Rights) -> None:
         self.path = path

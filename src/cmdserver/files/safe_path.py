@@ -143,11 +143,7 @@ def _require_regular(status: os.stat_result, path: Path) -> None:
 
 
 class _Way:
-    """The way to a file, a directory at a time.
-
-    Args:
-        path: Where it leads.
-    """
+    """The way to a file, a directory at a time."""
 
     def __init__(self, path: str) -> None:
         self._path = path

@@ -44,9 +44,6 @@ class ProxyItself:
     """The address of a client that is, for all that is known, the proxy: its header says nothing, or names itself.
 
     Health checks come so. They are not to be charged to anybody.
-
-    Args:
-        address: The proxy's.
     """
 
     def __init__(self, address: IAddress) -> None:
@@ -146,12 +143,7 @@ class ProxiedConnection(ProtocolWrapper):
 
 
 class ProxiedFactory(WrappingFactory):
-    """Makes connections that begin with a header, for a factory that knows nothing of it.
-
-    Args:
-        factory: Makes the protocols inside.
-        clock: Measures how long headers take.
-    """
+    """Makes connections that begin with a header, for a factory that knows nothing of it."""
 
     noisy = False
 
@@ -206,12 +198,7 @@ class ProxiedFactory(WrappingFactory):
 
 @implementer(IStreamServerEndpoint)
 class ProxyEndpoint:
-    """An endpoint whose every connection begins with a PROXY header.
-
-    Args:
-        endpoint: Where the proxy connects to.
-        clock: Measures how long headers take.
-    """
+    """An endpoint whose every connection begins with a PROXY header."""
 
     def __init__(self, endpoint: IStreamServerEndpoint, clock: IReactorTime) -> None:
         self._endpoint = endpoint

@@ -100,13 +100,7 @@ def _duplicate(descriptor: int) -> socket.socket:
 
 
 class ActivatedUNIXPort(unix.Port):
-    """A UNIX socket that somebody else has made: its file, its mode and its queue are left as they are.
-
-    Args:
-        listening: The socket, which is closed at the end.
-        factory: Makes its connections.
-        reactor: Watches it.
-    """
+    """A UNIX socket that somebody else has made: its file, its mode and its queue are left as they are."""
 
     #: Twisted's name: whether the socket itself is shut down at the end, for others who have it as well.
     _shouldShutdown = False
@@ -129,11 +123,7 @@ class ActivatedUNIXPort(unix.Port):
 
 @implementer(IListeningPort)
 class ActivatedPorts:
-    """Several sockets of one listener.
-
-    Args:
-        ports: At least one.
-    """
+    """Several sockets of one listener, at least one."""
 
     def __init__(self, ports: Sequence[IListeningPort]) -> None:
         self.ports = ports

@@ -89,11 +89,7 @@ class PeerCertificate:
 
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerCredentials:
-    """What new connections are opened with; open ones keep what they began with.
-
-    Args:
-        loaded: To begin with.
-    """
+    """What new connections are opened with; open ones keep what they began with."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.reconfigure(loaded)

@@ -191,11 +191,6 @@ class TLSFactory(TLSMemoryBIOFactory):
     """Makes connections that speak TLS for a factory that knows nothing of it.
 
     Its ``acceptableProtocols()``, if it provides IProtocolNegotiationFactory, are what clients can choose from by ALPN.
-
-    Args:
-        factory: Makes the protocols inside.
-        credentials: What each connection is opened with.
-        clock: Measures how long a client may take to part.
     """
 
     protocol = TLSTransport

@@ -32,14 +32,7 @@ _VERSION: Final = version("cmdserver")
 
 
 class Now(Collector):
-    """What is not counted but looked up: how things are at this moment.
-
-    Args:
-        running: Processes.
-        queued: Runs that wait for a slot.
-        connections: Open ones, by protocol.
-        commands: Names of those that there are.
-    """
+    """What is not counted but looked up: how things are at this moment."""
 
     def __init__(
         self,
@@ -67,12 +60,7 @@ class Now(Collector):
 
 
 class Metrics:
-    """Counts events; an `Observer`.
-
-    Args:
-        protocols: All that there are.
-        now: What is looked up.
-    """
+    """Counts events, of all protocols that there are; an `Observer`."""
 
     def __init__(self, protocols: Iterable[str], now: Now) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call] # when a series began is of no use, and half of all there is

@@ -17,10 +17,7 @@ class NotSSH(Exception):  # noqa: N818
 
 
 def read(data: bytes) -> tuple[bytes, int] | None:
-    """Read the identification at the start of what was received.
-
-    Args:
-        data: Everything that was received so far.
+    """Read the identification at the start of what was received so far.
 
     Returns:
         The line without its end, which is hashed in the key exchange, and its size with the end; or None if more is

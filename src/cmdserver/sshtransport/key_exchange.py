@@ -33,11 +33,7 @@ class Exchanged:
 
 
 def curve25519_sha256(theirs: bytes, private: X25519PrivateKey) -> Exchanged:
-    """Exchange keys as in RFC 8731.
-
-    Args:
-        theirs: The client's public key.
-        private: Ours; use each once.
+    """Exchange keys as in RFC 8731, with the client's public key and one of ours, which is used once.
 
     Raises:
         BadPublicKey: It has another length, or is of low order: the secret would be all zeros (section 3).
@@ -46,11 +42,7 @@ def curve25519_sha256(theirs: bytes, private: X25519PrivateKey) -> Exchanged:
 
 
 def mlkem768x25519_sha256(theirs: bytes, private: X25519PrivateKey) -> Exchanged:
-    """Exchange keys as in draft-ietf-sshm-mlkem-hybrid-kex, with ML-KEM-768 and X25519 at once.
-
-    Args:
-        theirs: The client's keys, of ML-KEM first.
-        private: Ours; use each once.
+    """Exchange keys as in draft-ietf-sshm-mlkem-hybrid-kex, with ML-KEM-768, which comes first, and X25519 at once.
 
     Raises:
         BadPublicKey: They have another length, or one of them is no key.
@@ -114,12 +106,7 @@ class KeyMaterial:
     session_id: bytes
 
     def derive(self, letter: bytes, size: int) -> bytes:
-        """Derive a key.
-
-        Args:
-            letter: Which one: A to F.
-            size: In bytes.
-        """
+        """Derive a key of so many bytes; the letter, A to F, says which."""
         seed = self.secret + self.exchange_hash
         key = sha256(seed + letter + self.session_id)
         while len(key) < size:

@@ -57,11 +57,7 @@ class KexInit:
         return cls(*lists, is_followed=is_followed)
 
     def encode(self, cookie: bytes) -> bytes:
-        """Write the message, without its number.
-
-        Args:
-            cookie: 16 unforeseeable bytes.
-        """
+        """Write the message, without its number; the cookie is 16 unforeseeable bytes."""
         *lists, is_followed = astuple(self)
         return b"".join((cookie, *map(name_list, (*lists, (), ())), bytes((is_followed,)), uint32(0)))
 

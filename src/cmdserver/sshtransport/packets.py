@@ -44,29 +44,15 @@ class Protection:
         self._random = random
 
     def seal(self, sequence: int, payload: bytes) -> bytes:
-        """Make the next packet, tag included.
-
-        Args:
-            sequence: Its sequence number.
-            payload: The message number and the message.
-        """
+        """Make the next packet, tag included, of the message number and the message."""
         raise NotImplementedError
 
     def length(self, sequence: int, field: bytes) -> int:  # noqa: ARG002
-        """Read ``packet_length``, which is not verified yet; once a packet, as a key stream goes on.
-
-        Args:
-            sequence: The packet's sequence number.
-            field: Its first four bytes, as received.
-        """
+        """Read ``packet_length``, not yet verified, from a packet's first four bytes; once, as a key stream goes on."""
         return int.from_bytes(field, "big")
 
     def open(self, sequence: int, packet: bytes) -> bytes:
-        """Verify the packet, whose length has been read, and open it.
-
-        Args:
-            sequence: Its sequence number.
-            packet: All of its bytes, length field and tag included.
+        """Verify the whole packet, whose length has been read, and open it.
 
         Returns:
             The padding's length, the payload and the padding.
@@ -113,13 +99,7 @@ def pad(payload: bytes, *, block: int, counted: int, random: Callable[[int], byt
 
 
 def unpad(body: bytes) -> bytes:
-    """Take the padding away.
-
-    Args:
-        body: The padding's length, the payload and the padding; verified.
-
-    Returns:
-        The payload, which has at least the message number.
+    """Take the padding away, of what was verified; the payload has at least the message number.
 
     Raises:
         PacketCorrupt: There is less padding than the RFC asks for, or nothing else.
@@ -136,9 +116,6 @@ class PacketBuffer:
 
     Holds no more than one unfinished packet between two calls of `feed`; each byte is moved a bounded number of times,
     whatever the sizes in which bytes come.
-
-    Args:
-        limit: What ``packet_length`` may be at most.
     """
 
     __slots__ = ("_bytes", "_length", "_limit", "_start")
@@ -157,14 +134,7 @@ class PacketBuffer:
         self._bytes += data
 
     def next(self, opener: Protection, sequence: int) -> bytes | None:
-        """Take the next packet.
-
-        Args:
-            opener: The protection of the packet.
-            sequence: Its sequence number.
-
-        Returns:
-            The payload, or None if the packet is not complete yet.
+        """Take the next packet, protected so and with this number; return its payload, or None if more is needed.
 
         Raises:
             PacketCorrupt: There cannot be such a packet.

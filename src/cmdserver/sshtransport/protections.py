@@ -73,7 +73,6 @@ class AESCTRWithHMAC(Protection):
         counter: The first counter block, 16 bytes.
         mac_key: As long as the hash (RFC 6668 section 2).
         algorithm: The HMAC's hash.
-        random: See `Protection`.
         encrypts_first: Encrypt-then-MAC; else encrypt-and-MAC.
     """
 
@@ -138,7 +137,6 @@ class AESGCMPackets(Protection):
     Args:
         key: 16 or 32 bytes.
         nonce: The first packet's, 12 bytes.
-        random: See `Protection`.
     """
 
     __slots__ = ("_aead", "_counter", "_fixed")
@@ -176,7 +174,6 @@ class ChaCha20Poly1305(Protection):
 
     Args:
         key: 64 bytes: for the content and the tag, and for the length.
-        random: See `Protection`.
     """
 
     __slots__ = ("_content_stream", "_length_stream")

@@ -57,10 +57,7 @@ class SecurityKeySignature:
 
 
 def parse_key(blob: bytes) -> SecurityKey:
-    """Read a public key.
-
-    Args:
-        blob: As in an authorized_keys file, decoded.
+    """Read a public key, as in an authorized_keys file, decoded.
 
     Raises:
         Malformed: It is no security key.

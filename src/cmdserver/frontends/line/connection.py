@@ -49,13 +49,7 @@ _log = Logger()
 
 @implementer(IHandshakeListener)
 class LineConnection(PacedConnection):
-    """One client.
-
-    Args:
-        front_end: What all connections of the listener share.
-        source: Where the client calls from.
-        pending_login: The accounting of its login.
-    """
+    """One client."""
 
     # As in PacedConnection.
     _caller: Caller | None = None

@@ -27,12 +27,7 @@ from cmdserver.net.tcp import LINGER_SECONDS, send_first
 
 @implementer(IHalfCloseableProtocol)
 class PacedConnection(Backpressure, LineLoop, Protocol):
-    """One connection.
-
-    Args:
-        front_end: What all connections of the listener share.
-        source: Where the client calls from.
-    """
+    """One connection."""
 
     #: TCP's, or that of something around it; Twisted's interfaces do not say all that we use of it.
     transport: Any

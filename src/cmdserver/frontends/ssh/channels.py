@@ -44,12 +44,7 @@ _FORWARDING: Final = frozenset({b"direct-tcpip", b"direct-streamlocal@openssh.co
 
 
 class Channels(SSHService):
-    """The channels of one connection, for somebody who has logged in.
-
-    Args:
-        link: Sends packets.
-        context: What the sessions share.
-    """
+    """The channels of one connection, for somebody who has logged in."""
 
     name = b"ssh-connection"
 

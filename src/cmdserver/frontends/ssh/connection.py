@@ -73,13 +73,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
 
 
 class SSHConnection(ServerTransport):
-    """One client.
-
-    Args:
-        front_end: The listener's.
-        source: Where the client calls from.
-        pending_login: Settled when the client has logged in, or is gone.
-    """
+    """One client."""
 
     #: All that a client without a login learns of us: no version.
     ourVersionString = b"SSH-2.0-cmdserver"

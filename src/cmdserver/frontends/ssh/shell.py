@@ -19,13 +19,7 @@ _BEFORE_NAMES: Final = frozenset({"help", "explain"})
 
 
 class Shell(LineProgram):
-    """A person at a terminal.
-
-    Args:
-        context: What it shares with others.
-        channel: Its input and output.
-        columns: The terminal's width; 0 if it is not known.
-    """
+    """A person at a terminal so many columns wide; 0 if that is not known."""
 
     __slots__ = ("_screen", "_terminal")
 

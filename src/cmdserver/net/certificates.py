@@ -100,17 +100,13 @@ def read_key(path: Path, read: ReadFile = read_file) -> PrivateKeyTypes:
         raise BadTLSFiles(f"{path}: {text}; openssl pkey -in {path} decrypts it")
     if not _KEYS.intersection(_labels(pem)):
         raise BadTLSFiles(f"{path}: no private key in PEM format: {_what_else(path, pem)}")
-    for load in (_load_key, _load_key_leniently):
+    for load in (partial(load_pem_private_key, password=None), _load_key_leniently):
         try:
             return load(pem)
         except Exception:  # noqa: BLE001, S112 - see the head of this file; what is to be said is said below
             continue
     text = f"it is damaged, or of a kind that is not known; openssl pkey -in {path} -noout -check says more"
     raise BadTLSFiles(f"{path}: no private key in PEM format: {text}")
-
-
-def _load_key(pem: bytes) -> PrivateKeyTypes:
-    return load_pem_private_key(pem, password=None)
 
 
 def _load_key_leniently(pem: bytes) -> PrivateKeyTypes:

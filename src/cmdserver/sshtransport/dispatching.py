@@ -108,9 +108,6 @@ class Dispatching(SSHTransportBase):
         log = self._log.debug if reasonCode == DISCONNECT_BY_APPLICATION else self._log.info
         log("the peer leaves, reason {code}: {text}", code=reasonCode, text=printable(description))
 
-    def ssh_IGNORE(self, packet: bytes) -> None:
-        """Ignore it."""
-
     def ssh_UNIMPLEMENTED(self, packet: bytes) -> None:
         """Ignore that something is not implemented: nothing that we send needs an answer."""
 

@@ -49,6 +49,16 @@ class Place(NamedTuple):
 
 
 @contextmanager
+def opened(path: str | Path, flags: int, parent: int | None = None) -> Iterator[int]:
+    """Open something, mostly a directory, for a while; a relative path begins at ``parent``, if there is one."""
+    descriptor = os.open(path, flags, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def safe_place(path: Path) -> Iterator[Place]:
     """Go to where a file is, over directories, and links, that are root's alone.
 

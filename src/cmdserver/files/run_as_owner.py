@@ -56,10 +56,7 @@ def acting_as_root() -> Iterator[None]:
 
 @contextlib.contextmanager
 def as_owner_of(directory: Path) -> Iterator[Path]:
-    """Act as the owner of a directory, if we are root and somebody else owns it; else change nothing.
-
-    Args:
-        directory: It must be there.
+    """Act as the owner of a directory that is there, if we are root and somebody else owns it; else change nothing.
 
     Yields:
         By which path to go there meanwhile: as its owner we may not be let through the directories above it, so it is

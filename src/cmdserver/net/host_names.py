@@ -29,12 +29,7 @@ def own_names(host_name: str, endpoints: Iterable[Endpoint], configured: Iterabl
 
 
 def is_own(name: str, ours: Collection[str]) -> bool:
-    """Whether a name, as `normal_host` spells it, means this host.
-
-    Args:
-        name: Of a host, or an IP address.
-        ours: As `own_names` lists them; ``*`` is every name.
-    """
+    """Whether a name or an IP address, as `normal_host` spells it, means this host, whose names are `own_names`."""
     return name in ours or "*" in ours or name.endswith(".localhost") or parse_address(name) is not None
 
 

@@ -32,7 +32,6 @@ class SystemdEndpoint:
     """The sockets of one name, or one by its place.
 
     Args:
-        reactor: Watches them.
         which: Their name, as a socket unit with several addresses has several sockets of one; or the place of one.
         given: What we were started with; None: `inherited`.
     """

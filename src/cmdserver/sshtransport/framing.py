@@ -209,11 +209,7 @@ class Framing(Dispatching):
         """Tell the peer why this ends, and end it: what is received from now on is dropped, unread.
 
         What was sent before is still delivered, if the peer takes it; to wait no longer is the caller's to decide, by
-        ``transport.abortConnection()``.
-
-        Args:
-            reason: Of RFC 4253 section 11.1.
-            desc: For the peer.
+        ``transport.abortConnection()``. The reason is one of RFC 4253 section 11.1.
         """
         if self._is_over:
             return

@@ -17,6 +17,8 @@ LENGTH_BYTES: Final = 4
 PLAIN_BLOCK_BYTES: Final = 8
 #: From section 6: padding has at least four bytes; and OpenSSH's packets have no more than are needed.
 MIN_PADDING_BYTES: Final = 4
+#: The least ``packet_length``: of a padding length, one byte of payload and the padding.
+_SHORTEST: Final = 2 + MIN_PADDING_BYTES
 #: Sequence numbers are uint32 and wrap around (section 6.4).
 SEQUENCE_NUMBERS: Final = 1 << 32
 
@@ -143,7 +145,10 @@ class PacketBuffer:
         if self._length is None:
             if available < LENGTH_BYTES:
                 return None
-            self._length = self._checked(opener, opener.length(sequence, self._slice(LENGTH_BYTES)))
+            length = opener.length(sequence, self._slice(LENGTH_BYTES))
+            if not _SHORTEST <= length <= self._limit or (length + opener.unpadded_bytes) % opener.block_bytes:
+                raise PacketCorrupt
+            self._length = length
         size = LENGTH_BYTES + self._length + opener.tag_bytes
         if available < size:
             return None
@@ -155,10 +160,3 @@ class PacketBuffer:
     def _slice(self, size: int) -> bytes:
         with memoryview(self._bytes) as view:
             return bytes(view[self._start : self._start + size])
-
-    def _checked(self, opener: Protection, length: int) -> int:
-        # The shortest: a padding length, one byte of payload and the padding.
-        shortest = 2 + MIN_PADDING_BYTES
-        if not shortest <= length <= self._limit or (length + opener.unpadded_bytes) % opener.block_bytes:
-            raise PacketCorrupt
-        return length

@@ -99,7 +99,10 @@ def _duplicate(descriptor: int) -> socket.socket:
 
 
 class ActivatedUNIXPort(unix.Port):
-    """A UNIX socket that somebody else has made: its file, its mode and its queue are left as they are."""
+    """A UNIX socket that somebody else has made: its file, its mode and its queue are left as they are.
+
+    The object is ours, and is closed at the end.
+    """
 
     #: Twisted's name: whether the socket itself is shut down at the end, for others who have it as well.
     _shouldShutdown = False

@@ -93,7 +93,10 @@ class Channel(Backpressure):
             self.send_waiting()
 
     def exit(self, exit_status: ExitStatus | None) -> None:
-        """Close the channel when all output, and the exit status of what ran, is sent. Only the first time counts."""
+        """Close the channel when all output is sent, and tell how what ran has ended; None: nothing ran.
+
+        Only the first time counts.
+        """
         if self.sending is Sending.OPEN:
             self.sending, self._exit_status = Sending.EOF_PENDING, exit_status
             self.send_waiting()

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from cmdserver.net.tls_context import ServerCredentials, TLSFiles, load, peer_name
-from cmdserver.net.tls_transport import wrap
+from cmdserver.net.tls_transport import TLSFactory
 from tests.tls_doubles import Client, Composition, Wire, client_context
 
 MAKE = Path(__file__).parent.parent / "certs" / "make"
@@ -110,7 +110,7 @@ def test_they_work(tmp_path: Path) -> None:
         context.set_verify(ssl.CERT_REQUIRED)
         context.use_certificate_file(str(tmp_path / f"{user}.crt"))
         context.use_privatekey_file(str(tmp_path / f"{user}.key"))
-        wire = Wire(wrap(composition, ServerCredentials(loaded), composition.clock), Client(context))
+        wire = Wire(TLSFactory(composition, ServerCredentials(loaded), composition.clock), Client(context))
         peer = peer_name(wire.server, datetime.now(UTC))
         assert peer is not None
         assert peer.names == (user,)

@@ -3,7 +3,7 @@
 import ast
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +221,54 @@ class ArchitectureTests(SynchronousTestCase):
         self.assertGreater(len(mentioned), 30)
 
         self.assertEqual([name for name in sorted(mentioned) if not _is_there(name)], [])
+
+
+class DocstringTests(SynchronousTestCase):
+    """What ruff's rules about docstrings cannot tell."""
+
+    def test_methods_that_are_ours_are_described(self) -> None:
+        """A public method has a docstring, here or in what it overrides; camelCase is Twisted's, which has one."""
+        classes = [
+            node
+            for tree in test_layering.trees().values()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+        ]
+
+        self.assertEqual([], list(undescribed(classes)))
+
+    def test_what_is_not_described_is_found(self) -> None:
+        """Overriding counts, and so does what a protocol asks for; that another class has the name does not."""
+        tree = ast.parse(
+            "class Base:\n  def a(self): 'A.'\n  def b(self): ...\nclass Wish(Protocol):\n  def c(self): 'C.'\n"
+            "class Sub(Base):\n  def a(self): ...\n  def b(self): ...\n  def c(self): ...\n"
+            "class SubSub(Sub):\n  def a(self): ...\n  def dE(self): ...\n  def _f(self): ...\n"
+            "class Other:\n  def a(self): ...\n"
+        )
+        classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+
+        self.assertEqual(["Base.b", "Sub.b", "Other.a"], list(undescribed(classes)))
+
+
+def undescribed(classes: Sequence[ast.ClassDef]) -> Iterator[str]:
+    """Name the public methods without a docstring that override none with one, and implement none of a protocol."""
+    bases = {each.name: {ast.unparse(base).split("[")[0].split(".")[-1] for base in each.bases} for each in classes}
+    described = {
+        (each.name, method.name) for each in classes for method in _methods_of(each) if ast.get_docstring(method)
+    }
+    promised = {method for name, method in described if "Protocol" in bases[name]}
+    for each in classes:
+        above = {each.name}
+        while more := set().union(*(bases.get(name, set()) for name in above)) - above:
+            above |= more
+        for method in _methods_of(each):
+            is_ours = method.name.islower() and not method.name.startswith("_")
+            if is_ours and method.name not in promised and not any((name, method.name) in described for name in above):
+                yield f"{each.name}.{method.name}"
+
+
+def _methods_of(node: ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [each for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
 def _rows_of(transitions: Mapping[Any, Mapping[Any, Any]]) -> list[str]:

@@ -39,7 +39,7 @@ from cmdserver.limits.max_startups import MaxStartups, UnauthenticatedConnection
 from cmdserver.limits.source_penalties import Penalties
 from cmdserver.net import tls_context
 from cmdserver.net.proxied_endpoint import ProxyEndpoint
-from cmdserver.net.tls_transport import wrap
+from cmdserver.net.tls_transport import TLSFactory
 from cmdserver.sshtransport.encoding import string, uint32
 from tests.frontends.line.doubles import FakeLiveness
 from tests.frontends.ssh.doubles import OPEN, REQUEST
@@ -162,7 +162,7 @@ class Setting:
     def secured(self, front_end: Any) -> Any:
         """Put TLS around it."""
         credentials = self.test.load(client_ca=self.test.ca_path)
-        return wrap(front_end, credentials, self.composition.clock)
+        return TLSFactory(front_end, credentials, self.composition.clock)
 
 
 def proxied(factory: Any) -> Any:

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from cmdserver.core.errors import BadTLSFiles
 from cmdserver.net import tls_transport
 from cmdserver.net.tls_context import ServerCredentials, TLSFiles, load, peer_name
-from cmdserver.net.tls_transport import wrap
+from cmdserver.net.tls_transport import TLSFactory
 
 #: Long enough for a client's end of input to arrive before the answer is given.
 LATE_SECONDS = 0.1
@@ -141,7 +141,7 @@ def main(certificate: str, key: str, client_ca: str, minimum_version: Any, linge
         signal.signal(signal.SIGHUP, lambda *_: clock.callFromThread(reload))
         say("listening", port.getHost().port)
 
-    port = clock.listenTCP(0, wrap(Factory.forProtocol(Echo), credentials, clock), interface="127.0.0.1")
+    port = clock.listenTCP(0, TLSFactory(Factory.forProtocol(Echo), credentials, clock), interface="127.0.0.1")
     clock.callWhenRunning(begin)
     clock.run()
 

@@ -170,7 +170,7 @@ class MemoryTests(unittest.TestCase):
             fair_queue.ask(withdrew, f"user w{number}")
             fair_queue.withdraw(withdrew)
             fair_queue.leave(ran, 0.1)
-        self.assertEqual(({}, {}), (fair_queue._lanes, fair_queue._running))
+        self.assertEqual(({}, {}), (fair_queue._lanes, fair_queue._by_command))
 
 
 class JoinTests(unittest.TestCase):

@@ -39,7 +39,7 @@ from cmdserver.net.certificates import (
     without_warnings,
 )
 from cmdserver.net.tls_context import PeerCertificate, TLSFiles, check_authorities, load, peer_name
-from cmdserver.net.tls_transport import wrap
+from cmdserver.net.tls_transport import TLSFactory
 from tests.odd_certificates import BMP, ODD, ODD_KEYS, TELETEX, Odd, name, pem, short_key
 from tests.tls_doubles import NOW, Client, Composition, TLSFilesTestCase, Wire, issue, pem_of, self_signed
 
@@ -75,7 +75,7 @@ class OddClientTests(OddTestCase):
         context.use_certificate(certificate)
         context.use_privatekey(self.holder)
         composition = Composition()
-        wire = Wire(wrap(composition, self.load(client_ca=self.ca_path), composition.clock), Client(context))
+        wire = Wire(TLSFactory(composition, self.load(client_ca=self.ca_path), composition.clock), Client(context))
         if not wire.tcp.is_open:
             self.assertEqual(composition.protocols[0].told, ["made", "lost: Error"])
             return None
@@ -305,7 +305,7 @@ class FormTests(TLSFilesTestCase):
             loaded = load(TLSFiles(certificate=self.certificate, key=self.key), NOW)
             self.assertEqual(loaded.warnings, (), what)
             composition = Composition()
-            Wire(wrap(composition, tls_context.ServerCredentials(loaded), composition.clock), client := Client())
+            Wire(TLSFactory(composition, tls_context.ServerCredentials(loaded), composition.clock), client := Client())
             self.assertTrue(client.is_connected, what)
 
     def test_ed25519(self) -> None:
@@ -340,7 +340,7 @@ class AuthorityTests(TLSFilesTestCase):
             context.add_extra_chain_cert(x509.load_pem_x509_certificate(each.bytes()))
         context.use_privatekey(load_pem_private_key(leaf.private_key_pem.bytes(), None))  # type: ignore[arg-type]
         composition = Composition()
-        wire = Wire(wrap(composition, self.load(client_ca=self.ca_path), composition.clock), Client(context))
+        wire = Wire(TLSFactory(composition, self.load(client_ca=self.ca_path), composition.clock), Client(context))
         peer = peer_name(wire.server, NOW) if wire.tcp.is_open else None
         return peer is not None and "ann" in peer.names
 
@@ -408,7 +408,7 @@ class AuthorityTests(TLSFilesTestCase):
         context.use_privatekey(key)
         composition = Composition()
 
-        wire = Wire(wrap(composition, self.load(client_ca=self.ca_path), composition.clock), Client(context))
+        wire = Wire(TLSFactory(composition, self.load(client_ca=self.ca_path), composition.clock), Client(context))
 
         self.assertFalse(wire.tcp.is_open)
 

@@ -6,13 +6,14 @@ from ipaddress import IPv4Address, IPv6Address
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet import address
 
-from cmdserver.net.proxy_protocol import MAX_BLOCK_BYTES, MAX_LINE_BYTES, Header, Internet, Unix, parse
+from cmdserver.net.proxy_protocol import MAX_BLOCK_BYTES, MAX_LINE_BYTES, UNIX, Header, parse
 from tests.doubles import LAW
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
-V4 = Header(Internet(IPv4Address("203.0.113.9"), 40000), Internet(IPv4Address("192.0.2.1"), 443))
-V6 = Header(Internet(IPv6Address("2001:db8::9"), 40000), Internet(IPv6Address("::1"), 443))
+V4 = Header(address.IPv4Address("TCP", "203.0.113.9", 40000), address.IPv4Address("TCP", "192.0.2.1", 443))
+V6 = Header(address.IPv6Address("TCP", "2001:db8::9", 40000), address.IPv6Address("TCP", "::1", 443))
 NOTHING = Header()
 
 TCP4 = IPv4Address("203.0.113.9").packed + IPv4Address("192.0.2.1").packed + struct.pack("!HH", 40000, 443)
@@ -41,7 +42,7 @@ GOOD = [
     (v2(0x21, 0x21, TCP6), V6),
     (v2(0x21, 0x11, TCP4 + TLVS), V4),
     (v2(0x21, 0x21, TCP6 + bytes(MAX_BLOCK_BYTES - len(TCP6))), V6),
-    (v2(0x21, 0x31, b"/run/a".ljust(108, b"\0") * 2), Header(Unix(), Unix())),
+    (v2(0x21, 0x31, b"/run/a".ljust(108, b"\0") * 2), Header(UNIX, UNIX)),
     (v2(0x21, 0x00, b""), NOTHING),
     (v2(0x21, 0x01, TCP4), NOTHING),
     (v2(0x21, 0x10, TCP4), NOTHING),

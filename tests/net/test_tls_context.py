@@ -17,7 +17,7 @@ from zope.interface.verify import verifyObject
 from cmdserver.app import bootstrap
 from cmdserver.core.errors import BadTLSFiles
 from cmdserver.net.tls_context import PeerCertificate, ServerCredentials, TLSFiles, load, peer_name
-from cmdserver.net.tls_transport import wrap
+from cmdserver.net.tls_transport import TLSFactory
 from tests.tls_doubles import (
     NOW,
     Client,
@@ -159,7 +159,7 @@ class LoadTests(TLSFilesTestCase):
         leaf = issue(root.create_child_ca(key_type=trustme.KeyType.ECDSA), "localhost")
         write_pair(self.directory, leaf)
 
-        wire = Wire(wrap(Composition(), self.load(), Composition().clock), client := Client())
+        wire = Wire(TLSFactory(Composition(), self.load(), Composition().clock), client := Client())
 
         chain = client.connection.get_peer_cert_chain(as_cryptography=True)
         self.assertTrue(wire.client.is_connected)
@@ -167,7 +167,7 @@ class LoadTests(TLSFilesTestCase):
 
     def test_no_other_certificates(self) -> None:
         """An authority of clients is not sent along, even if it has signed the server's certificate too."""
-        Wire(wrap(Composition(), self.load(client_ca=self.ca_path), Composition().clock), client := Client())
+        Wire(TLSFactory(Composition(), self.load(client_ca=self.ca_path), Composition().clock), client := Client())
 
         self.assertEqual(1, len(client.connection.get_peer_cert_chain(as_cryptography=True) or []))
 
@@ -178,7 +178,7 @@ class AgreementTests(TLSFilesTestCase):
     def connect(self, client: Client, factory: Any = None, **others: Any) -> Wire:
         factory = factory or Composition()
         self.credentials = self.load(**others)
-        return Wire(wrap(factory, self.credentials, Composition().clock), client)
+        return Wire(TLSFactory(factory, self.credentials, Composition().clock), client)
 
     def test_interface(self) -> None:
         """Twisted can begin connections with it."""
@@ -224,7 +224,7 @@ class AgreementTests(TLSFilesTestCase):
             context = client_context(maximum=SSL.TLS1_2_VERSION)
             context.set_cipher_list(suites)
             client = Client(context)
-            Wire(wrap(Composition(), credentials, Composition().clock), client)
+            Wire(TLSFactory(Composition(), credentials, Composition().clock), client)
             self.assertEqual(is_good, client.is_connected, suites)
 
     def test_renegotiation(self) -> None:
@@ -280,7 +280,7 @@ class AgreementTests(TLSFilesTestCase):
                 session = client.connection.get_session()
 
                 client = Client(context, session=session)
-                wire = Wire(wrap(Composition(), self.credentials, Composition().clock), client)
+                wire = Wire(TLSFactory(Composition(), self.credentials, Composition().clock), client)
 
                 self.assertTrue(client.is_connected)
                 self.assertTrue(client.is_resumed, (version, leaf))
@@ -302,7 +302,7 @@ class ClientCertificateTests(TLSFilesTestCase):
 
     def _connect(self, leaf: trustme.LeafCert | None, **others: Any) -> Wire:
         credentials = self.load(**({"client_ca": self.ca_path} | others))
-        return Wire(wrap(Composition(), credentials, Composition().clock), Client(client_context(leaf=leaf)))
+        return Wire(TLSFactory(Composition(), credentials, Composition().clock), Client(client_context(leaf=leaf)))
 
     def _peer(self, leaf: trustme.LeafCert | None, **others: Any) -> PeerCertificate | None:
         wire = self._connect(leaf, **others)
@@ -335,7 +335,7 @@ class ClientCertificateTests(TLSFilesTestCase):
         context.use_certificate_file(str(certificate))
         context.use_privatekey_file(str(key))
 
-        wire = Wire(wrap(Composition(), credentials, Composition().clock), Client(context))
+        wire = Wire(TLSFactory(Composition(), credentials, Composition().clock), Client(context))
 
         peer = peer_name(wire.server, NOW)
         assert peer is not None
@@ -367,7 +367,7 @@ class ClientCertificateTests(TLSFilesTestCase):
             composition = Composition()
             client = Client(client_context(leaf=leaf))
             client.send(b"uptime\n")
-            wire = Wire(wrap(composition, credentials, composition.clock), client)
+            wire = Wire(TLSFactory(composition, credentials, composition.clock), client)
             wire.settle()
 
             self.assertFalse(wire.tcp.is_open)
@@ -384,7 +384,7 @@ class ClientCertificateTests(TLSFilesTestCase):
         context.use_certificate(certificate)
         context.use_privatekey(key)
 
-        wire = Wire(wrap(Composition(), self.load(client_ca=self.ca_path), Composition().clock), Client(context))
+        wire = Wire(TLSFactory(Composition(), self.load(client_ca=self.ca_path), Composition().clock), Client(context))
         wire.settle()
 
         self.assertFalse(wire.tcp.is_open)

@@ -10,7 +10,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from cmdserver.net.tcp import LINGER_SECONDS
-from cmdserver.net.tls_transport import FAREWELL_SECONDS, TLSTransport, wrap
+from cmdserver.net.tls_transport import FAREWELL_SECONDS, TLSFactory, TLSTransport
 from tests.tls_doubles import (
     FULL_BYTES,
     Client,
@@ -29,7 +29,7 @@ class TransportTestCase(TLSFilesTestCase):
 
     def connect(self, kind: type[Plain] = Halves, client: Client | None = None) -> Wire:
         self.composition = Composition(kind)
-        wire = Wire(wrap(self.composition, self.load(), self.composition.clock), client or Client())
+        wire = Wire(TLSFactory(self.composition, self.load(), self.composition.clock), client or Client())
         self.inside = self.composition.protocols[0]
         return wire
 
@@ -63,7 +63,7 @@ class PrivateNamesTests(TLSFilesTestCase):
                 super()._shutdownTLS()
 
         composition = Composition()
-        factory = wrap(composition, self.load(), composition.clock)
+        factory = TLSFactory(composition, self.load(), composition.clock)
         factory.protocol = Spy
         wire = Wire(factory, Client())
         called.clear()
@@ -140,7 +140,7 @@ class ClientEndsTests(TransportTestCase):
         """Who goes before the handshake is gone."""
         self.composition = Composition()
         wire = Wire.__new__(Wire)
-        server: Any = wrap(self.composition, self.load(), self.composition.clock).buildProtocol(None)
+        server: Any = TLSFactory(self.composition, self.load(), self.composition.clock).buildProtocol(None)
         wire.client, wire.server, wire.tcp = Client(), server, FakeTCP(server)
         wire.is_client_reading = True
         server.makeConnection(wire.tcp)
@@ -432,7 +432,7 @@ class RaisingTests(TransportTestCase):
         self.composition = Composition(kind)
         client = Hasty()
         client.send(b"uptime\n")
-        wire = ReactorWire(wrap(self.composition, self.load(), self.composition.clock), client)
+        wire = ReactorWire(TLSFactory(self.composition, self.load(), self.composition.clock), client)
         self.assertFalse(wire.tcp.is_open)
         inside: Raising = self.composition.protocols[0]
         return inside
@@ -631,12 +631,12 @@ class SurroundingsTests(TransportTestCase):
             def buildProtocol(self, addr: object) -> None:
                 return None
 
-        self.assertIsNone(wrap(Closed(), self.load(), Closed().clock).buildProtocol(None))
+        self.assertIsNone(TLSFactory(Closed(), self.load(), Closed().clock).buildProtocol(None))
 
     def test_nothing_is_kept(self) -> None:
         """When a connection is lost, the factory and the transport forget it."""
         self.composition = Composition()
-        factory = wrap(self.composition, self.load(), self.composition.clock)
+        factory = TLSFactory(self.composition, self.load(), self.composition.clock)
         wire = Wire(factory, Client())
         self.assertEqual(1, len(factory.protocols))
 
@@ -650,7 +650,7 @@ class SurroundingsTests(TransportTestCase):
         """A wrapper that passes on no half-closing (PROXY's) costs the wait for the client, and nothing else."""
         for end, told in (("loseConnection", ["made"]), ("loseWriteConnection", ["made", "output over"])):
             self.composition = Composition()
-            factory: Any = WrappingFactory(wrap(self.composition, self.load(), self.composition.clock))
+            factory: Any = WrappingFactory(TLSFactory(self.composition, self.load(), self.composition.clock))
             factory.protocol = ProtocolWrapper
             wire = Wire(factory, Client())
             inside = self.composition.protocols[0]

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from cmdserver.sshtransport import strict
 from cmdserver.sshtransport.encoding import Fields, mpint, string
-from cmdserver.sshtransport.key_exchange import Transcript, sha256
+from cmdserver.sshtransport.key_exchange import exchange_hash, sha256
 from cmdserver.sshtransport.negotiation import EXTENSION_INFO_CLIENT, KexInit
 from cmdserver.sshtransport.protected import ProtectedTransport
 from cmdserver.sshtransport.transport import ServerTransport
@@ -60,18 +60,15 @@ class ClientTransport(ProtectedTransport, SSHClientTransport):
         host_key, theirs, signature = fields.string(), fields.string(), fields.string()
         fields.end()
         secret = self._secret(theirs)
-        exchange_hash = Transcript(
-            client_version=self.ourVersionString,
-            server_version=self.otherVersionString,
-            client_kexinit=self.ourKexInitPayload,
-            server_kexinit=self.otherKexInitPayload,
+        hashed = exchange_hash(
+            versions=(self.ourVersionString, self.otherVersionString),
+            kexinits=(self.ourKexInitPayload, self.otherKexInitPayload),
             host_key=host_key,
-            client_public=self._part_sent,
-            server_public=theirs,
+            publics=(self._part_sent, theirs),
             secret=secret,
-        ).hash()
-        assert Key.fromString(host_key).verify(signature, exchange_hash)
-        self._use_secret(secret, exchange_hash)
+        )
+        assert Key.fromString(host_key).verify(signature, hashed)
+        self._use_secret(secret, hashed)
 
     def _secret(self, theirs: bytes) -> bytes:
         if not self._agreed.key_exchange.startswith(b"mlkem"):

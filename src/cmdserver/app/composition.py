@@ -256,7 +256,7 @@ class Composition:
         if self._credentials is None:
             message = "a listener speaks TLS, and no certificate was loaded"
             raise ValueError(message)
-        return tls_transport.wrap(front_end, self._credentials, self._reactor)
+        return tls_transport.TLSFactory(front_end, self._credentials, self._reactor)
 
     def _use_tls(self, loaded: "Loaded") -> None:
         from cmdserver.app import tls  # noqa: PLC0415 - see `tls`

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from cmdserver.files.safe_path import opened
+
 #: Never removed: who waits for the lock of a file that is gone would not see whoever locks the new one.
 LOCK_NAME = ".lock"
 _RETRY_SECONDS = 0.01
@@ -20,11 +22,7 @@ _RETRY_SECONDS = 0.01
 
 @contextlib.contextmanager
 def locked(directory: Path, wait_seconds: float) -> Iterator[None]:
-    """Hold the lock of a directory, so that nobody else changes files in it.
-
-    Args:
-        directory: Where the files are.
-        wait_seconds: For the lock; a change takes milliseconds.
+    """Hold the lock of a directory, so that nobody else changes files in it; a change takes milliseconds.
 
     Raises:
         TimeoutError: Somebody else has held it for that long.
@@ -98,8 +96,5 @@ def make_directory(path: Path) -> None:
 
 def _keep_names(directory: Path) -> None:
     """Write a directory's names to the disk, which fsync of a file does not."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with opened(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,23 +7,18 @@ followed.
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 
 from cmdserver.core.names import is_user_name
-from cmdserver.files.safe_path import UnsafePath, safe_place
+from cmdserver.files.safe_path import UnsafePath, opened, safe_place
 
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class CredentialDirectory:
-    """The credential files of one directory.
-
-    Args:
-        directory: The state directory; empty: none is opened.
-    """
+    """The credential files of the state directory; where its name is empty, none is opened."""
 
     def __init__(self, directory: str) -> None:
         self._directory = _open_directory(Path(directory)) if directory else None
@@ -51,23 +46,12 @@ def open_credential(name: str, directory: int | Path | None) -> int:
     is_known = name in {"passwd", "tokens"} or (parent == "authorized_keys" and is_user_name(file))
     if directory is None or not is_known:
         raise OSError(errno.EPERM, "that is no credential file")
-    with _opened(directory, None) as top:
+    flags = _DIRECTORY | os.O_NOFOLLOW
+    with nullcontext(directory) if isinstance(directory, int) else opened(directory, flags) as top:
         if not parent:
             return _open(file, top)
-        with _opened(parent, top) as below:
+        with opened(parent, flags, top) as below:
             return _open(file, below)
-
-
-@contextmanager
-def _opened(directory: int | str | Path, parent: int | None) -> Iterator[int]:
-    if isinstance(directory, int):
-        yield directory
-        return
-    descriptor = os.open(directory, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _open_directory(path: Path) -> int | None:

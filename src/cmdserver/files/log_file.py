@@ -22,11 +22,8 @@ class DaemonLog(LogFile):
 
     Args:
         path: Absolute.
-        open_file: Opens it.
+        open_file: Raises an OSError if it cannot.
         may_rotate: Whether it may be renamed now: not while we are root and its directory is somebody else's.
-
-    Raises:
-        OSError: It cannot be opened.
     """
 
     _file: BinaryIO
@@ -37,14 +34,12 @@ class DaemonLog(LogFile):
         super().__init__(path.name, str(path.parent))
 
     def _openFile(self) -> None:
-        """Open it, as Twisted asks for it."""
         self.defaultMode = None  # what is there keeps its mode
         self._file = cast("BinaryIO", os.fdopen(self._open(Path(self.path)), "ab", buffering=0))
         self.closed = False
         self.size = self._file.seek(0, os.SEEK_END) if self._file.seekable() else 0
 
     def shouldRotate(self) -> bool:
-        """Say whether it has grown too long, as Twisted asks before each line."""
         return self._may_rotate() and bool(super().shouldRotate())
 
     def reopen(self) -> None:

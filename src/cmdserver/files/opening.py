@@ -30,11 +30,7 @@ ReadFile = Callable[[Path], bytes]
 
 
 def reader_for(target_user: TargetUser | None) -> ReadFile:
-    """Make what reads files for a daemon that is to become, or has become, a user.
-
-    Args:
-        target_user: None if it stays who it is.
-    """
+    """Make what reads files for a daemon that is to become, or has become, a user; None: it stays who it is."""
 
     def read(path: Path) -> bytes:
         if target_user is None or os.getuid() != 0:

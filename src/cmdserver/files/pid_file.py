@@ -5,12 +5,12 @@ It is made, read and removed as root where only root may write, and elsewhere as
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cmdserver.core.errors import CannotStart
 from cmdserver.files.run_as_owner import Rights
-from cmdserver.files.safe_path import read_file, safe_place
+from cmdserver.files.safe_path import opened, read_file, safe_place
 from cmdserver.files.stale_files import NUMBER_BYTES, is_daemon
 
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -19,12 +19,7 @@ _MODE = 0o644
 
 
 class PidFile:
-    """A file with the number of the daemon's process in it.
-
-    Args:
-        path: Absolute.
-        rights: What we may do.
-    """
+    """A file, named by its absolute path, with the number of the daemon's process in it."""
 
     def __init__(self, path: Path, rights: Rights) -> None:
         self.path = path
@@ -68,13 +63,13 @@ class PidFile:
     @contextmanager
     def _place(self) -> Iterator[tuple[int, str]]:
         """Open its directory, as the user who may work there; yield that and its name there."""
-        with self._rights.to_work_at(self.path), ExitStack() as stack:
+        with self._rights.to_work_at(self.path):
             if os.geteuid() == 0:
-                directory, name, _ = stack.enter_context(safe_place(self.path))
+                with safe_place(self.path) as place:
+                    yield place.directory, place.name
             else:
-                directory, name = os.open(self.path.parent, os.O_PATH | os.O_CLOEXEC), self.path.name
-                stack.callback(os.close, directory)
-            yield directory, name
+                with opened(self.path.parent, os.O_PATH | os.O_CLOEXEC) as directory:
+                    yield directory, self.path.name
 
     @contextmanager
     def _telling(self) -> Iterator[None]:

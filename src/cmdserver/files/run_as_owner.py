@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cmdserver.core.model import TargetUser
 from cmdserver.files.credential_files import open_credential
-from cmdserver.files.safe_path import UnsafePath, safe_place
+from cmdserver.files.safe_path import UnsafePath, opened, safe_place
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -56,31 +56,24 @@ def acting_as_root() -> Iterator[None]:
 
 @contextlib.contextmanager
 def as_owner_of(directory: Path) -> Iterator[Path]:
-    """Act as the owner of a directory, if we are root and somebody else owns it; else change nothing.
-
-    Args:
-        directory: It must be there.
+    """Act as the owner of a directory that is there, if we are root and somebody else owns it; else change nothing.
 
     Yields:
         By which path to go there meanwhile: as its owner we may not be let through the directories above it, so it is
         made the current one. Other relative paths have another meaning until the end.
     """
-    descriptor = os.open(directory, _DIRECTORY)
-    try:
+    with opened(directory, _DIRECTORY) as descriptor:
         owner = os.fstat(descriptor)
         if os.geteuid() != 0 or owner.st_uid == 0:
             yield directory
             return
-        before = os.open(".", _DIRECTORY)
-        try:
-            os.fchdir(descriptor)
-            with acting_as(owner.st_uid, owner.st_gid):
-                yield Path()
-        finally:
-            os.fchdir(before)
-            os.close(before)
-    finally:
-        os.close(descriptor)
+        with opened(".", _DIRECTORY) as before:
+            try:
+                os.fchdir(descriptor)
+                with acting_as(owner.st_uid, owner.st_gid):
+                    yield Path()
+            finally:
+                os.fchdir(before)
 
 
 def open_credential_as_root(path: Path, directory: Path) -> int | None:

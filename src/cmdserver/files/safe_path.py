@@ -49,6 +49,16 @@ class Place(NamedTuple):
 
 
 @contextmanager
+def opened(path: str | Path, flags: int, parent: int | None = None) -> Iterator[int]:
+    """Open something, mostly a directory, for a while; a relative path begins at ``parent``, if there is one."""
+    descriptor = os.open(path, flags, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def safe_place(path: Path) -> Iterator[Place]:
     """Go to where a file is, over directories, and links, that are root's alone.
 
@@ -143,11 +153,7 @@ def _require_regular(status: os.stat_result, path: Path) -> None:
 
 
 class _Way:
-    """The way to a file, a directory at a time.
-
-    Args:
-        path: Where it leads.
-    """
+    """The way to a file, a directory at a time."""
 
     def __init__(self, path: str) -> None:
         self._path = path

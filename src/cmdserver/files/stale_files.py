@@ -13,7 +13,7 @@ import stat
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from cmdserver.files.safe_path import read_file, safe_place
+from cmdserver.files.safe_path import opened, read_file, safe_place
 
 #: Of a number and a line break there are fewer.
 NUMBER_BYTES = 32
@@ -41,15 +41,12 @@ def remove_stale_socket(path: Path, owners: Collection[int]) -> None:
         path: The socket's; whoever calls this may work in its directory.
         owners: Whose it may be: nobody else's are removed.
     """
-    with contextlib.suppress(OSError):
-        directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            holder = _lock_holder(path.name, directory)
-            lock = os.stat(f"{path.name}.lock", dir_fd=directory, follow_symlinks=False)
-            if holder is not None and lock.st_uid in owners and not is_daemon(holder):
-                _remove_socket(path.name, directory)
-        finally:
-            os.close(directory)
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+    with contextlib.suppress(OSError), opened(path.parent, flags) as directory:
+        holder = _lock_holder(path.name, directory)
+        lock = os.stat(f"{path.name}.lock", dir_fd=directory, follow_symlinks=False)
+        if holder is not None and lock.st_uid in owners and not is_daemon(holder):
+            _remove_socket(path.name, directory)
 
 
 def is_daemon(number: int) -> bool:

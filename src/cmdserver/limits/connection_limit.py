@@ -21,7 +21,8 @@ class ConnectionLimit:
         self.reconfigure(connections, per_source)
         self._by_source: dict[str, int] = {}
         self._by_protocol: dict[str, int] = {}
-        self._total = 0
+        #: Over all listeners.
+        self.total = 0
 
     def reconfigure(self, connections: int, per_source: int) -> None:
         """Go by other bounds from now on; what is open beyond them stays open."""
@@ -34,28 +35,23 @@ class ConnectionLimit:
         Raises:
             Busy: One of the limits is reached; nothing was counted.
         """
-        if self._total >= self.connections:
-            raise Busy(f"{self._total} connections are open", self.RETRY_SECONDS)
+        if self.total >= self.connections:
+            raise Busy(f"{self.total} connections are open", self.RETRY_SECONDS)
         block = block_of(source)
         if self._by_source.get(block, 0) >= self.per_source:
             raise Busy(f"{self._by_source[block]} connections are open from {block}", self.RETRY_SECONDS)
-        self._total += 1
+        self.total += 1
         self._by_protocol[protocol] = self._by_protocol.get(protocol, 0) + 1
         self._by_source[block] = self._by_source.get(block, 0) + 1
 
     def leave(self, protocol: str, source: str) -> None:
         """Count a connection out that was counted in with the same protocol and source."""
-        self._total -= 1
+        self.total -= 1
         self._by_protocol[protocol] -= 1
         block = block_of(source)
         self._by_source[block] -= 1
         if not self._by_source[block]:
             del self._by_source[block]
-
-    @property
-    def total(self) -> int:
-        """Open connections over all listeners."""
-        return self._total
 
     def counts(self) -> Mapping[str, int]:
         """Open connections by protocol; one stays listed when it has none any more."""

@@ -43,25 +43,15 @@ class FairQueue(Generic[SomeEntry]):
     def __init__(self, running: int, queued: int) -> None:
         self.reconfigure(running, queued)
         self._lanes: dict[str, dict[SomeEntry, None]] = {}
-        self._queued = 0
-        self._running: dict[str, int] = {}
-        self._running_total = 0
+        #: Entries that wait, and those that hold a slot.
+        self.queued = self.running = 0
+        self._by_command: dict[str, int] = {}
         self._mean_seconds = 0.1
 
     def reconfigure(self, running: int, queued: int) -> None:
         """Go by other limits from now on; what runs or waits beyond them goes on."""
         self.running_limit = running
         self.queued_limit = queued
-
-    @property
-    def running(self) -> int:
-        """Entries that hold a slot."""
-        return self._running_total
-
-    @property
-    def queued(self) -> int:
-        """Entries that wait."""
-        return self._queued
 
     def ask(self, entry: SomeEntry, lane: str) -> SomeEntry | None:
         """Let an entry wait in a lane; `grant` says when its turn has come.
@@ -73,13 +63,13 @@ class FairQueue(Generic[SomeEntry]):
             Busy: There is no room, and nobody has at least two entries more waiting than this lane.
         """
         loser = None
-        if self._queued >= self.queued_limit and not self._may_run(entry):
+        if self.queued >= self.queued_limit and not self._may_run(entry):
             loser = self._last_of_longest(lane)
             if loser is None:
-                text = f"{self._running_total} commands are running and {self._queued} are waiting"
+                text = f"{self.running} commands are running and {self.queued} are waiting"
                 raise Busy(text, self.wait_seconds())
             self.withdraw(loser)
-        self._queued += 1
+        self.queued += 1
         self._stand(entry, lane)
         return loser
 
@@ -101,17 +91,17 @@ class FairQueue(Generic[SomeEntry]):
                     if (rest := self._lanes.pop(lane, None)) is not None:
                         self._lanes[lane] = rest  # its turn is over: to the end
                     entry.is_running = True
-                    self._running[entry.command] = self._running.get(entry.command, 0) + 1
-                    self._running_total += 1
+                    self._by_command[entry.command] = self._by_command.get(entry.command, 0) + 1
+                    self.running += 1
                     return entry
-            if self._running_total >= self.running_limit:
+            if self.running >= self.running_limit:
                 return None
         return None
 
     def withdraw(self, entry: SomeEntry) -> None:
         """Take a waiting entry out of the queue; harmless if it does not wait."""
         if entry.lanes:
-            self._queued -= 1
+            self.queued -= 1
             for lane in entry.lanes:
                 entries = self._lanes[lane]
                 del entries[entry]
@@ -127,19 +117,19 @@ class FairQueue(Generic[SomeEntry]):
             duration_seconds: How long it was held, for guessing how long others will have to wait.
         """
         entry.is_running = False
-        self._running_total -= 1
-        self._running[entry.command] -= 1
-        if not self._running[entry.command]:
-            del self._running[entry.command]
+        self.running -= 1
+        self._by_command[entry.command] -= 1
+        if not self._by_command[entry.command]:
+            del self._by_command[entry.command]
         self._mean_seconds += _NEWEST * (duration_seconds - self._mean_seconds)
 
     def wait_seconds(self) -> float:
         """Guess how many seconds it takes until all who wait now are served."""
-        return self._mean_seconds * (self._queued + 1) / self.running_limit
+        return self._mean_seconds * (self.queued + 1) / self.running_limit
 
     def _may_run(self, entry: SomeEntry) -> bool:
-        return self._running_total < self.running_limit and (
-            entry.max_running is None or self._running.get(entry.command, 0) < entry.max_running
+        return self.running < self.running_limit and (
+            entry.max_running is None or self._by_command.get(entry.command, 0) < entry.max_running
         )
 
     def _stand(self, entry: SomeEntry, lane: str) -> None:

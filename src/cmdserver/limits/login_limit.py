@@ -16,14 +16,7 @@ _log = Logger()
 
 
 class LoginLimit:
-    """Who may try to log in.
-
-    Args:
-        unauthenticated_connections: Those who have not logged in yet.
-        penalties: What sources have outstanding.
-        clock: For how long.
-        dice: A number in [0, 1), anew at each call.
-    """
+    """Who may try to log in; ``dice`` gives a number in [0, 1), anew at each call."""
 
     def __init__(
         self,

@@ -58,13 +58,10 @@ class MaxStartups:
         return max(self.start, self.full // 4)
 
     def refused_per_cent(self, unauthenticated: int) -> int:
-        """Say how probable a refusal is.
+        """Say how probable a refusal is, with so many connections that have not logged in, the new one not among them.
 
         In whole per cent, rounded down, as in sshd.c, should_drop_connection: the numbers that administrators know from
         there mean the same here.
-
-        Args:
-            unauthenticated: Connections that have not logged in, the new one not among them.
         """
         if unauthenticated < self.start:
             return 0
@@ -73,12 +70,7 @@ class MaxStartups:
         return self.rate + (100 - self.rate) * (unauthenticated - self.start) // (self.full - self.start)
 
     def admit(self, unauthenticated: int, dice: float) -> bool:
-        """Decide about one more connection.
-
-        Args:
-            unauthenticated: As for `refused_per_cent`.
-            dice: A random number, 0 <= ``dice`` < 1.
-        """
+        """Decide about one more connection than those, with a random number, 0 <= ``dice`` < 1."""
         return dice * 100 >= self.refused_per_cent(unauthenticated)
 
 
@@ -106,12 +98,7 @@ class UnauthenticatedConnections:
         self._per_source = startups.usual_per_source if per_source is None else per_source
 
     def enter(self, listener: str, source: str, dice: float) -> None:
-        """Count a connection in, at a listener that requires login.
-
-        Args:
-            listener: Its endpoint: each has a count of its own.
-            source: Where it calls from.
-            dice: As for `MaxStartups.admit`.
+        """Count a connection in, at a listener that requires login; each listener has a count of its own.
 
         Raises:
             Busy: It is refused; nothing was counted.

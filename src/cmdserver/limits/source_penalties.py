@@ -11,6 +11,7 @@ A source is what `block_of` says: an IPv4 address, but an IPv6 network of 64 bit
 
 import heapq
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 from cmdserver.core.addresses import Address, Network, address_of, block_of
@@ -99,13 +100,11 @@ class Penalties:
         return self._elapsed
 
 
+@dataclass(slots=True)
 class _Penalty:
-    __slots__ = ("expiry", "is_active")
-
-    def __init__(self, expiry: float) -> None:
-        self.expiry = expiry
-        #: Has been above the minimum, and not at zero since.
-        self.is_active = False
+    expiry: float
+    #: Has been above the minimum, and not at zero since.
+    is_active: bool = False
 
 
 class _Table:

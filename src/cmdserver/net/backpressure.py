@@ -11,10 +11,8 @@ class Backpressure:
     """The push producer of a transport: it pauses and resumes one source of output at a time.
 
     A base class, not a component: a component and its owner would form a reference cycle, which only the garbage
-    collector frees. A subclass that has ``__slots__`` names both attributes there, and sets them.
+    collector frees.
     """
-
-    __slots__ = tuple[str, ...]()
 
     #: Whether the transport holds output that the client has not taken.
     is_output_full = False
@@ -27,13 +25,11 @@ class Backpressure:
             source.pauseProducing()
 
     def pauseProducing(self) -> None:
-        """Pause the source: the client does not keep up."""
         self.is_output_full = True
         if self._source is not None:
             self._source.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """Resume the source: the client has taken everything."""
         self.is_output_full = False
         if self._source is not None:
             self._source.resumeProducing()

@@ -11,10 +11,10 @@ in there.
 
 import re
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -59,12 +59,8 @@ class Names:
     trouble: str | None = None
 
 
-@contextmanager
-def without_warnings() -> Iterator[None]:
-    """Suppress the library's warnings about certificates that it reads all the same."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+#: Suppresses the library's warnings about certificates that it reads all the same.
+without_warnings = partial(warnings.catch_warnings, action="ignore")
 
 
 # Files
@@ -104,17 +100,13 @@ def read_key(path: Path, read: ReadFile = read_file) -> PrivateKeyTypes:
         raise BadTLSFiles(f"{path}: {text}; openssl pkey -in {path} decrypts it")
     if not _KEYS.intersection(_labels(pem)):
         raise BadTLSFiles(f"{path}: no private key in PEM format: {_what_else(path, pem)}")
-    for load in (_load_key, _load_key_leniently):
+    for load in (partial(load_pem_private_key, password=None), _load_key_leniently):
         try:
             return load(pem)
         except Exception:  # noqa: BLE001, S112 - see the head of this file; what is to be said is said below
             continue
     text = f"it is damaged, or of a kind that is not known; openssl pkey -in {path} -noout -check says more"
     raise BadTLSFiles(f"{path}: no private key in PEM format: {text}")
-
-
-def _load_key(pem: bytes) -> PrivateKeyTypes:
-    return load_pem_private_key(pem, password=None)
 
 
 def _load_key_leniently(pem: bytes) -> PrivateKeyTypes:

@@ -38,14 +38,7 @@ SomeConnection = TypeVar("SomeConnection", bound=Connection)
 
 
 class Connections(Generic[SomeConnection]):
-    """The open connections of a listener.
-
-    Args:
-        protocol: What it speaks.
-        connection_limit: Counts them.
-        liveness: Notices whose client is gone.
-        clock: Measures deadlines.
-    """
+    """The open connections of a listener."""
 
     def __init__(
         self, protocol: str, connection_limit: ConnectionLimit, liveness: PeerLiveness, clock: IReactorTime
@@ -101,7 +94,6 @@ class Connections(Generic[SomeConnection]):
         self._deadlines.end(connection)
 
     def close_when_idle(self) -> None:
-        """Tell all connections to close when idle."""
         for connection in list(self._open):
             connection.close_when_idle()
 

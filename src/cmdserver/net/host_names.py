@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
+from cmdserver.core.addresses import parse_address
 from cmdserver.core.endpoints import Endpoint
 
 #: Of a resolver's own: they always mean the host that asks.
@@ -28,21 +29,8 @@ def own_names(host_name: str, endpoints: Iterable[Endpoint], configured: Iterabl
 
 
 def is_own(name: str, ours: Collection[str]) -> bool:
-    """Whether a name, as `normal_host` spells it, means this host.
-
-    Args:
-        name: Of a host, or an IP address.
-        ours: As `own_names` lists them; ``*`` is every name.
-    """
-    return name in ours or "*" in ours or name.endswith(".localhost") or _is_address(name)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+    """Whether a name or an IP address, as `normal_host` spells it, means this host, whose names are `own_names`."""
+    return name in ours or "*" in ours or name.endswith(".localhost") or parse_address(name) is not None
 
 
 @lru_cache(maxsize=1024)

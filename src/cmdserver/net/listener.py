@@ -76,7 +76,6 @@ class Listener:
     """One endpoint that is, or will be, open.
 
     Args:
-        reactor: Watches it.
         key: What the configuration says of it; two listeners with the same key are the same listener.
         factory: Makes its connections: the front end, perhaps with TLS around it.
         example_command: Says what a person would type to run a command at an address.

@@ -23,11 +23,7 @@ from cmdserver.net.sock_diag import SockDiag
 
 @implementer(IReadDescriptor)
 class PeerLiveness:
-    """Knows of connections whose clients are gone: calls back, once, for each watched descriptor, and can be asked.
-
-    Args:
-        reactor: Watches the watch.
-    """
+    """Knows of connections whose clients are gone: calls back, once, for each watched descriptor, and can be asked."""
 
     def __init__(self, reactor: IReactorFDSet) -> None:
         self._reactor = reactor
@@ -81,7 +77,6 @@ class PeerLiveness:
         self.close()
 
     def logPrefix(self) -> str:
-        """Name this in the log."""
         return "hangups"
 
 

@@ -7,7 +7,7 @@ that ends without a header has no consequence, as that is how proxies find out w
 
 from typing import Any, Final
 
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
@@ -44,9 +44,6 @@ class ProxyItself:
     """The address of a client that is, for all that is known, the proxy: its header says nothing, or names itself.
 
     Health checks come so. They are not to be charged to anybody.
-
-    Args:
-        address: The proxy's.
     """
 
     def __init__(self, address: IAddress) -> None:
@@ -72,14 +69,12 @@ class ProxiedConnection(ProtocolWrapper):
     # Protocol, as called by the transport
 
     def makeConnection(self, transport: Any) -> None:
-        """Wait for the header."""
         directlyProvides(self, providedBy(transport))
         self.transport = transport
         self.connected = True
         self.factory.wait_for(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Read the header, or pass data on."""
         if self.wrappedProtocol is not None:
             self.wrappedProtocol.dataReceived(data)
         elif not self.disconnecting:
@@ -87,7 +82,6 @@ class ProxiedConnection(ProtocolWrapper):
             self._read_header()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone."""
         self.factory.wait_no_longer(self)
         inside, self.wrappedProtocol = self.wrappedProtocol, None
         if inside is not None:
@@ -96,26 +90,22 @@ class ProxiedConnection(ProtocolWrapper):
     # IHalfCloseableProtocol
 
     def readConnectionLost(self) -> None:
-        """The client has ended its input."""
         if IHalfCloseableProtocol.providedBy(self.wrappedProtocol):
             self.wrappedProtocol.readConnectionLost()
         else:
             self.loseConnection()
 
     def writeConnectionLost(self) -> None:
-        """Our output has ended."""
         if IHalfCloseableProtocol.providedBy(self.wrappedProtocol):
             self.wrappedProtocol.writeConnectionLost()
 
     # Transport, as seen by the protocol inside
 
     def getPeer(self) -> IAddress:
-        """Say where the client is."""
         peer: IAddress = self._peer or self.transport.getPeer()
         return peer
 
     def getHost(self) -> IAddress:
-        """Say where the client has connected to."""
         host: IAddress = self._host or self.transport.getHost()
         return host
 
@@ -133,7 +123,7 @@ class ProxiedConnection(ProtocolWrapper):
         self.factory.wait_no_longer(self)
         header, rest = parsed
         self._received = b""
-        self._peer, self._host = _address(header.client), _address(header.server)
+        self._peer, self._host = header.client, header.server
         own = self.transport.getPeer()
         is_own = self._peer is None or _same(self._peer, own)
         self.wrappedProtocol = self.factory.wrappedFactory.buildProtocol(ProxyItself(own) if is_own else self._peer)
@@ -153,12 +143,7 @@ class ProxiedConnection(ProtocolWrapper):
 
 
 class ProxiedFactory(WrappingFactory):
-    """Makes connections that begin with a header, for a factory that knows nothing of it.
-
-    Args:
-        factory: Makes the protocols inside.
-        clock: Measures how long headers take.
-    """
+    """Makes connections that begin with a header, for a factory that knows nothing of it."""
 
     noisy = False
 
@@ -213,12 +198,7 @@ class ProxiedFactory(WrappingFactory):
 
 @implementer(IStreamServerEndpoint)
 class ProxyEndpoint:
-    """An endpoint whose every connection begins with a PROXY header.
-
-    Args:
-        endpoint: Where the proxy connects to.
-        clock: Measures how long headers take.
-    """
+    """An endpoint whose every connection begins with a PROXY header."""
 
     def __init__(self, endpoint: IStreamServerEndpoint, clock: IReactorTime) -> None:
         self._endpoint = endpoint
@@ -234,13 +214,3 @@ def _same(one: IAddress, other: IAddress) -> bool:
     if not isinstance(one, IPv4Address | IPv6Address) or not isinstance(other, IPv4Address | IPv6Address):
         return False
     return one.port == other.port and parse_address(one.host) == parse_address(other.host)
-
-
-def _address(end: proxy_protocol.Internet | proxy_protocol.Unix | None) -> IAddress | None:
-    match end:
-        case proxy_protocol.Internet(address, port):
-            return (IPv4Address if address.version == 4 else IPv6Address)("TCP", str(address), port)  # noqa: PLR2004
-        case proxy_protocol.Unix():
-            return UNIXAddress(None)
-        case None:
-            return None

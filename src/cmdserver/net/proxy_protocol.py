@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from twisted.internet import address
+from twisted.internet.interfaces import IAddress
+
 #: The longest line of version 1, its CR LF included (section 2.1).
 MAX_LINE_BYTES: Final = 107
 #: The most that may follow the first 16 bytes of version 2. Addresses take 216 at most, what proxies add (TLVs) some
@@ -36,17 +39,8 @@ _BLOCKS: Final = {
 _TRANSPORTS: Final = range(3)
 
 
-@dataclass(frozen=True, slots=True)
-class Internet:
-    """One end of a TCP connection."""
-
-    address: IPv4Address | IPv6Address
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unix:
-    """One end of a UNIX socket's connection; its path is of no use on another host."""
+#: One end of a UNIX socket's connection; its path is of no use on another host.
+UNIX: Final = address.UNIXAddress(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +48,9 @@ class Header:
     """What a proxy says of the connection that it passes on."""
 
     #: None for both: it says nothing, so that the connection is the proxy's own (a health check, say).
-    client: Internet | Unix | None = None
+    client: IAddress | None = None
     #: Where the client has connected to.
-    server: Internet | Unix | None = None
+    server: IAddress | None = None
 
 
 def parse(received: bytes) -> tuple[Header, bytes] | None:
@@ -98,16 +92,16 @@ def _parse_line(received: bytes) -> tuple[Header, bytes] | None:
     return Header(client, server), rest
 
 
-def _internet(kind: type[IPv4Address | IPv6Address], host: bytes, port: bytes) -> Internet:
+def _internet(kind: type[IPv4Address | IPv6Address], host: bytes, port: bytes) -> IAddress:
     try:
-        address = kind(host.decode("ascii"))
+        found = kind(host.decode("ascii")) if b"%" not in host else None  # a scope of the proxy's
     except ValueError:
-        raise ValueError(f"the PROXY line has {ascii(host)[1:]} in the place of an address") from None
-    if getattr(address, "scope_id", None) is not None:
+        found = None
+    if found is None:
         raise ValueError(f"the PROXY line has {ascii(host)[1:]} in the place of an address")
     if not _PORT.fullmatch(port) or int(port) > 0xFFFF:  # noqa: PLR2004 - the last port
         raise ValueError(f"the PROXY line has {ascii(port)[1:]} in the place of a port")
-    return Internet(address, int(port))
+    return _tcp(found, int(port))
 
 
 def _parse_block(received: bytes) -> tuple[Header, bytes] | None:
@@ -138,7 +132,11 @@ def _addresses(family_and_transport: int, block: bytes) -> Header:
     if len(block) < layout.size:
         raise ValueError(f"the PROXY header has {len(block)} bytes in the place of addresses, not {layout.size}")
     if family == _UNIX:
-        return Header(Unix(), Unix())
+        return Header(UNIX, UNIX)
     client, server, client_port, server_port = layout.unpack_from(block)
     kind = IPv4Address if family == _INET else IPv6Address
-    return Header(Internet(kind(client), client_port), Internet(kind(server), server_port))
+    return Header(_tcp(kind(client), client_port), _tcp(kind(server), server_port))
+
+
+def _tcp(host: IPv4Address | IPv6Address, port: int) -> IAddress:
+    return (address.IPv4Address if host.version == 4 else address.IPv6Address)("TCP", str(host), port)  # noqa: PLR2004

@@ -32,7 +32,6 @@ class SystemdEndpoint:
     """The sockets of one name, or one by its place.
 
     Args:
-        reactor: Watches them.
         which: Their name, as a socket unit with several addresses has several sockets of one; or the place of one.
         given: What we were started with; None: `inherited`.
     """
@@ -102,10 +101,7 @@ def _duplicate(descriptor: int) -> socket.socket:
 class ActivatedUNIXPort(unix.Port):
     """A UNIX socket that somebody else has made: its file, its mode and its queue are left as they are.
 
-    Args:
-        listening: The socket, which is closed at the end.
-        factory: Makes its connections.
-        reactor: Watches it.
+    The object is ours, and is closed at the end.
     """
 
     #: Twisted's name: whether the socket itself is shut down at the end, for others who have it as well.
@@ -129,11 +125,7 @@ class ActivatedUNIXPort(unix.Port):
 
 @implementer(IListeningPort)
 class ActivatedPorts:
-    """Several sockets of one listener.
-
-    Args:
-        ports: At least one.
-    """
+    """Several sockets of one listener, at least one."""
 
     def __init__(self, ports: Sequence[IListeningPort]) -> None:
         self.ports = ports
@@ -142,9 +134,7 @@ class ActivatedPorts:
         """Do nothing: the ports listen already."""
 
     def stopListening(self) -> Deferred[Any]:
-        """Stop accepting on all."""
         return DeferredList([maybeDeferred(each.stopListening) for each in self.ports], fireOnOneErrback=True)
 
     def getHost(self) -> IAddress:
-        """Say where one of them listens."""
         return self.ports[0].getHost()

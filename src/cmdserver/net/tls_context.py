@@ -89,11 +89,7 @@ class PeerCertificate:
 
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerCredentials:
-    """What new connections are opened with; open ones keep what they began with.
-
-    Args:
-        loaded: To begin with.
-    """
+    """What new connections are opened with; open ones keep what they began with."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.reconfigure(loaded)
@@ -103,7 +99,6 @@ class ServerCredentials:
         self._context = loaded.context
 
     def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: ARG002 - the interface's
-        """Make OpenSSL's end of a connection."""
         return _Connection(self._context)
 
 

@@ -67,7 +67,6 @@ class TLSTransport(TLSMemoryBIOProtocol):
     # What the protocol inside asks
 
     def write(self, data: bytes) -> None:
-        """Send, unless the output was ended."""
         if not self._is_output_over:
             super().write(data)
 
@@ -112,10 +111,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
             self.wrappedProtocol.writeConnectionLost()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone.
-
-        Bytes may be left that were not given to the protocol inside, as it has raised something: it does not want them.
-        """
+        """Bytes may be left that were not given to the protocol inside, as it has raised something: it wants none."""
         self._is_gone = True
         self._forget_timer()
         self._is_input_over |= self._is_leaving  # that the client did not say goodbye is no news then
@@ -195,11 +191,6 @@ class TLSFactory(TLSMemoryBIOFactory):
     """Makes connections that speak TLS for a factory that knows nothing of it.
 
     Its ``acceptableProtocols()``, if it provides IProtocolNegotiationFactory, are what clients can choose from by ALPN.
-
-    Args:
-        factory: Makes the protocols inside.
-        credentials: What each connection is opened with.
-        clock: Measures how long a client may take to part.
     """
 
     protocol = TLSTransport
@@ -211,11 +202,5 @@ class TLSFactory(TLSMemoryBIOFactory):
         self.clock = clock
 
     def buildProtocol(self, addr: IAddress | None) -> TLSTransport | None:  # type: ignore[override] # as IProtocolFactory
-        """Wrap the protocol of the factory inside, if it makes one."""
         inside = self.wrappedFactory.buildProtocol(addr)
         return None if inside is None else self.protocol(self, inside)
-
-
-def wrap(factory: IProtocolFactory, credentials: IOpenSSLServerConnectionCreator, clock: IReactorTime) -> TLSFactory:
-    """Put TLS around a listener's factory; see `TLSFactory`."""
-    return TLSFactory(factory, credentials, clock)

@@ -116,7 +116,6 @@ class AuditFile:
         self._seems_writable = True
 
     def append(self, events: Sequence[Event]) -> None:
-        """See `AuditLog`."""
         lines = "".join(_line(event) for event in events).encode("ascii")
         if self._is_torn:
             lines = b"\n" + lines
@@ -159,19 +158,18 @@ class AuditFile:
 def _line(event: Event) -> str:
     match event:
         case Started():
-            record = _started(event)
+            record = {"event": "started", **_question(event)}
         case Requested():
             record = _request(event)
         case LoggedIn():
             record = _login(event)
         case _:
             assert_never(event)
-    return json.dumps(record) + "\n"
+    return json.dumps({"time": _utc(event.time), **record}) + "\n"
 
 
 def _login(event: LoggedIn) -> dict[str, object]:
     return {
-        "time": _utc(event.time),
         "event": "login",
         "id": event.id,
         "protocol": event.protocol,
@@ -182,10 +180,6 @@ def _login(event: LoggedIn) -> dict[str, object]:
         "reason": event.reason,
         "fingerprint": event.fingerprint,
     }
-
-
-def _started(event: Started) -> dict[str, object]:
-    return {"time": _utc(event.time), "event": "started", **_question(event)}
 
 
 def _question(event: Started | Requested) -> dict[str, object]:
@@ -203,7 +197,6 @@ def _question(event: Started | Requested) -> dict[str, object]:
 def _request(event: Requested) -> dict[str, object]:
     finished = event.finished
     record: dict[str, object] = {
-        "time": _utc(event.time),
         "event": "request",
         **_question(event),
         "outcome": event.outcome,

@@ -6,6 +6,7 @@ Imported only if there is a web listener.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final, assert_never
 
@@ -31,34 +32,23 @@ _BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 _VERSION: Final = version("cmdserver")
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Now(Collector):
-    """What is not counted but looked up: how things are at this moment.
+    """What is not counted but looked up: how things are at this moment."""
 
-    Args:
-        running: Processes.
-        queued: Runs that wait for a slot.
-        connections: Open ones, by protocol.
-        commands: Names of those that there are.
-    """
-
-    def __init__(
-        self,
-        running: Callable[[], int],
-        queued: Callable[[], int],
-        connections: Callable[[], Mapping[str, int]],
-        commands: Callable[[], Collection[str]],
-    ) -> None:
-        self._running = running
-        self._queued = queued
-        self._connections = connections
-        self.commands = commands
+    running: Callable[[], int]
+    queued: Callable[[], int]
+    #: By protocol.
+    connections: Callable[[], Mapping[str, int]]
+    #: Names of those that there are.
+    commands: Callable[[], Collection[str]]
 
     def collect(self) -> Iterator[Metric]:
         """Collect gauges."""
-        yield GaugeMetricFamily("cmdserver_running", "Processes that are running", self._running())
-        yield GaugeMetricFamily("cmdserver_queued", "Runs that wait for a place", self._queued())
+        yield GaugeMetricFamily("cmdserver_running", "Processes that are running", self.running())
+        yield GaugeMetricFamily("cmdserver_queued", "Runs that wait for a place", self.queued())
         connections = GaugeMetricFamily("cmdserver_connections", "Open connections", labels=["protocol"])
-        for protocol, count in sorted(self._connections().items()):
+        for protocol, count in sorted(self.connections().items()):
             connections.add_metric([protocol], count)
         yield connections
         info = GaugeMetricFamily("cmdserver_build_info", "Which cmdserver this is", labels=["version"])
@@ -67,12 +57,7 @@ class Now(Collector):
 
 
 class Metrics:
-    """Counts events; an `Observer`.
-
-    Args:
-        protocols: All that there are.
-        now: What is looked up.
-    """
+    """Counts events, of all protocols that there are; an `Observer`."""
 
     def __init__(self, protocols: Iterable[str], now: Now) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call] # when a series began is of no use, and half of all there is

@@ -26,15 +26,6 @@ KEY_EXCHANGES: Final = (b"mlkem768x25519-sha256", b"curve25519-sha256", b"curve2
 #: What we sign key exchanges with, if there is such a key.
 HOST_KEYS: Final = (b"ssh-ed25519", b"rsa-sha2-512", b"rsa-sha2-256")
 
-CIPHERS: Final = (
-    b"chacha20-poly1305@openssh.com",
-    b"aes256-gcm@openssh.com",
-    b"aes128-gcm@openssh.com",
-    b"aes256-ctr",
-    b"aes192-ctr",
-    b"aes128-ctr",
-)
-
 #: For the ciphers that do not authenticate.
 MACS: Final = (b"hmac-sha2-256-etm@openssh.com", b"hmac-sha2-512-etm@openssh.com")
 
@@ -51,7 +42,8 @@ _LEGACY_PEER: Final = re.compile(
 
 COMPRESSIONS: Final = (b"none",)
 
-#: What users may sign with, whatever our host keys are; told to clients as ``server-sig-algs``.
+#: What users may sign with, whatever our host keys are; told to clients as ``server-sig-algs``. ``ssh-rsa``, which is
+#: SHA-1, is not among them.
 USER_KEYS: Final = (
     b"ssh-ed25519",
     b"sk-ssh-ed25519@openssh.com",
@@ -66,16 +58,12 @@ USER_KEYS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CipherSizes:
-    """What a cipher needs, in bytes.
-
-    Attributes:
-        key: The key.
-        nonce: The initial counter or nonce; 0 if it is made of sequence numbers.
-        is_authenticated: Whether it needs no MAC beside it.
-    """
+    """What a cipher needs, in bytes."""
 
     key: int
+    #: The initial counter or nonce; 0 if it is made of sequence numbers.
     nonce: int
+    #: Whether it needs no MAC beside it.
     is_authenticated: bool
 
 
@@ -87,6 +75,7 @@ CIPHER_SIZES: Final[Mapping[bytes, CipherSizes]] = {
     b"aes192-ctr": CipherSizes(key=24, nonce=16, is_authenticated=False),
     b"aes128-ctr": CipherSizes(key=16, nonce=16, is_authenticated=False),
 }
+CIPHERS: Final = tuple(CIPHER_SIZES)
 
 MAC_HASHES: Final[Mapping[bytes, type[HashAlgorithm]]] = {
     b"hmac-sha2-256-etm@openssh.com": SHA256,
@@ -94,6 +83,11 @@ MAC_HASHES: Final[Mapping[bytes, type[HashAlgorithm]]] = {
     b"hmac-sha2-256": SHA256,
     b"hmac-sha2-512": SHA512,
 }
+
+
+def key_type(algorithm: bytes) -> bytes:
+    """Name the type of key that an algorithm signs with (RFC 8332 section 3)."""
+    return b"ssh-rsa" if algorithm.startswith(b"rsa-sha2-") else algorithm
 
 
 def is_legacy(identification: bytes) -> bool:

@@ -42,13 +42,11 @@ class Congestion:
             self._source.pauseProducing()
 
     def pauseProducing(self) -> None:
-        """Hear that the peer has not taken what there is."""
         self.is_congested = True
         self._excess = 0
         self._told()
 
     def resumeProducing(self) -> None:
-        """Hear that the peer has taken everything."""
         self.is_congested = False
         if self._is_input_paused:
             self._is_input_paused = False

@@ -95,7 +95,6 @@ class Dispatching(SSHTransportBase):
         self.sendPacket(strict.UNIMPLEMENTED, uint32((self.incomingPacketSequence - 1) % SEQUENCE_NUMBERS))
 
     def ssh_DISCONNECT(self, packet: bytes) -> None:
-        """Hear that the peer leaves, and why."""
         fields = Fields(packet)
         code = fields.uint32()
         self.receiveError(code, fields.string())
@@ -106,12 +105,8 @@ class Dispatching(SSHTransportBase):
         raise NotImplementedError
 
     def receiveError(self, reasonCode: int, description: bytes) -> None:
-        """Log why the peer leaves."""
         log = self._log.debug if reasonCode == DISCONNECT_BY_APPLICATION else self._log.info
         log("the peer leaves, reason {code}: {text}", code=reasonCode, text=printable(description))
-
-    def ssh_IGNORE(self, packet: bytes) -> None:
-        """Ignore it."""
 
     def ssh_UNIMPLEMENTED(self, packet: bytes) -> None:
         """Ignore that something is not implemented: nothing that we send needs an answer."""
@@ -120,7 +115,6 @@ class Dispatching(SSHTransportBase):
         """Ignore what the peer wants to have displayed."""
 
     def ssh_EXT_INFO(self, packet: bytes) -> None:
-        """Remember what the peer can do."""
         self.peerExtensions = parse_extensions(packet)
 
     def _answer_ping(self, packet: bytes) -> None:

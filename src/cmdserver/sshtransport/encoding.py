@@ -14,11 +14,7 @@ class Malformed(ValueError):  # noqa: N818 # as in the rest of this program: wha
 
 
 class Fields:
-    """What a message consists of, taken from its start, one field after the other.
-
-    Args:
-        data: The message, without its number.
-    """
+    """What a message without its number consists of, taken from its start, one field after the other."""
 
     __slots__ = ("_data", "_position")
 

@@ -75,7 +75,6 @@ class Framing(Dispatching):
             self.sendKexInit()
 
     def connectionLost(self, reason: Failure | None = connectionDone) -> None:  # noqa: ARG002
-        """Stop the service, and log the user out."""
         self._is_over = True
         self._held = []
         if self.service is not None:
@@ -86,7 +85,6 @@ class Framing(Dispatching):
     # Input
 
     def dataReceived(self, data: bytes) -> None:
-        """Take the messages out of what was received; end the connection if something is wrong with it."""
         try:
             self._read(data)
         except Disconnection as disconnection:
@@ -211,11 +209,7 @@ class Framing(Dispatching):
         """Tell the peer why this ends, and end it: what is received from now on is dropped, unread.
 
         What was sent before is still delivered, if the peer takes it; to wait no longer is the caller's to decide, by
-        ``transport.abortConnection()``.
-
-        Args:
-            reason: Of RFC 4253 section 11.1.
-            desc: For the peer.
+        ``transport.abortConnection()``. The reason is one of RFC 4253 section 11.1.
         """
         if self._is_over:
             return
@@ -225,7 +219,6 @@ class Framing(Dispatching):
         self._end_connection()
 
     def _end_connection(self) -> None:
-        """End the connection without another word."""
         self._is_over = True
         self._held = []
         self.transport.unregisterProducer()

@@ -17,10 +17,7 @@ class NotSSH(Exception):  # noqa: N818
 
 
 def read(data: bytes) -> tuple[bytes, int] | None:
-    """Read the identification at the start of what was received.
-
-    Args:
-        data: Everything that was received so far.
+    """Read the identification at the start of what was received so far.
 
     Returns:
         The line without its end, which is hashed in the key exchange, and its size with the end; or None if more is
@@ -31,7 +28,8 @@ def read(data: bytes) -> tuple[bytes, int] | None:
     """
     end = data.find(b"\n", 0, MAX_LINE_BYTES)
     if end < 0:
-        if len(data) >= MAX_LINE_BYTES or not _may_start(data):
+        # Nobody waits for a line that will be refused.
+        if len(data) >= MAX_LINE_BYTES or not b"SSH-".startswith(data[:4]):
             raise NotSSH("no identification")
         return None
     line = data[:end].removesuffix(b"\r")  # some end their line with LF alone, and sshd takes it
@@ -42,8 +40,3 @@ def read(data: bytes) -> tuple[bytes, int] | None:
     if version not in _VERSIONS:
         raise NotSSH("another version of the protocol")
     return line, end + 1
-
-
-def _may_start(data: bytes) -> bool:
-    """Tell whether an identification can begin like this, so that nobody waits for a line that will be refused."""
-    return b"SSH-".startswith(data[:4])

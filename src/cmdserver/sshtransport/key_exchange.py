@@ -4,7 +4,7 @@ Rule: a private key lives for one call.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
@@ -24,23 +24,16 @@ class BadPublicKey(Exception):  # noqa: N818
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchanged:
-    """What a method comes to.
+    """What a method comes to."""
 
-    Attributes:
-        answer: Our part, for the client.
-        secret: What only both know, encoded as it is hashed: ``K`` of RFC 4253 section 8.
-    """
-
+    #: Our part, for the client.
     answer: bytes
+    #: What only both know, encoded as it is hashed: ``K`` of RFC 4253 section 8.
     secret: bytes
 
 
 def curve25519_sha256(theirs: bytes, private: X25519PrivateKey) -> Exchanged:
-    """Exchange keys as in RFC 8731.
-
-    Args:
-        theirs: The client's public key.
-        private: Ours; use each once.
+    """Exchange keys as in RFC 8731, with the client's public key and one of ours, which is used once.
 
     Raises:
         BadPublicKey: It has another length, or is of low order: the secret would be all zeros (section 3).
@@ -49,11 +42,7 @@ def curve25519_sha256(theirs: bytes, private: X25519PrivateKey) -> Exchanged:
 
 
 def mlkem768x25519_sha256(theirs: bytes, private: X25519PrivateKey) -> Exchanged:
-    """Exchange keys as in draft-ietf-sshm-mlkem-hybrid-kex, with ML-KEM-768 and X25519 at once.
-
-    Args:
-        theirs: The client's keys, of ML-KEM first.
-        private: Ours; use each once.
+    """Exchange keys as in draft-ietf-sshm-mlkem-hybrid-kex, with ML-KEM-768, which comes first, and X25519 at once.
 
     Raises:
         BadPublicKey: They have another length, or one of them is no key.
@@ -86,57 +75,38 @@ def sha256(data: bytes) -> bytes:
     return digest.finalize()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transcript:
-    """What both sides have seen, in the order in which the exchange hash ``H`` is made of it (RFC 4253 section 8).
+def exchange_hash(
+    versions: tuple[bytes, bytes],
+    kexinits: tuple[bytes, bytes],
+    host_key: bytes,
+    publics: tuple[bytes, bytes],
+    secret: bytes,
+) -> bytes:
+    """Make the hash ``H`` of what both sides have seen (RFC 4253 section 8); of each pair the client's comes first.
 
-    Attributes:
-        client_version: The client's identification, without line end.
-        server_version: The server's.
-        client_kexinit: The client's KEXINIT, with its number.
-        server_kexinit: The server's.
+    Args:
+        versions: The identifications, without line end.
+        kexinits: With their number.
         host_key: The server's public key.
-        client_public: The client's part of the method.
-        server_public: The server's.
+        publics: The parts of the method.
         secret: ``K``, encoded.
     """
-
-    client_version: bytes
-    server_version: bytes
-    client_kexinit: bytes
-    server_kexinit: bytes
-    host_key: bytes
-    client_public: bytes
-    server_public: bytes
-    secret: bytes
-
-    def hash(self) -> bytes:
-        """Hash it; the first hash of a connection is its session's name."""
-        *parts, secret = astuple(self)
-        return sha256(b"".join(map(string, parts)) + secret)
+    return sha256(b"".join(map(string, (*versions, *kexinits, host_key, *publics))) + secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyMaterial:
-    """What keys are derived from (RFC 4253 section 7.2).
+    """What keys are derived from (RFC 4253 section 7.2)."""
 
-    Attributes:
-        secret: ``K``, encoded.
-        exchange_hash: ``H``.
-        session_id: The first ``H`` of this connection.
-    """
-
+    #: ``K``, encoded.
     secret: bytes
+    #: ``H``.
     exchange_hash: bytes
+    #: The first ``H`` of this connection.
     session_id: bytes
 
     def derive(self, letter: bytes, size: int) -> bytes:
-        """Derive a key.
-
-        Args:
-            letter: Which one: A to F.
-            size: In bytes.
-        """
+        """Derive a key of so many bytes; the letter, A to F, says which."""
         seed = self.secret + self.exchange_hash
         key = sha256(seed + letter + self.session_id)
         while len(key) < size:

@@ -1,6 +1,6 @@
 """The messages KEXINIT (RFC 4253 section 7.1) and EXT_INFO (RFC 8308), and the algorithms that both sides agree on."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from typing import Final, Self
 
 from cmdserver.sshtransport.algorithms import CIPHER_SIZES, USER_KEYS
@@ -22,23 +22,13 @@ class NothingInCommon(Exception):  # noqa: N818
     """Client and server have no algorithm of a kind in common; its text names the kind, for the peer to read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class KexInit:
-    """What one side offers, in its order of preference.
+    """What one side offers, in its order of preference; in is from client to server, out from server to client."""
 
-    Attributes:
-        key_exchanges: Methods, and names that are none but announce something (RFC 8308, strict key exchange).
-        host_keys: Signature algorithms of servers.
-        ciphers_in: From client to server.
-        ciphers_out: From server to client.
-        macs_in: From client to server.
-        macs_out: From server to client.
-        compressions_in: From client to server.
-        compressions_out: From server to client.
-        is_followed: Whether the next packet is a guess of what will be agreed on.
-    """
-
+    #: Methods, and names that are none but announce something (RFC 8308, strict key exchange).
     key_exchanges: tuple[bytes, ...]
+    #: Signature algorithms of servers.
     host_keys: tuple[bytes, ...]
     ciphers_in: tuple[bytes, ...]
     ciphers_out: tuple[bytes, ...]
@@ -46,7 +36,8 @@ class KexInit:
     macs_out: tuple[bytes, ...]
     compressions_in: tuple[bytes, ...]
     compressions_out: tuple[bytes, ...]
-    is_followed: bool = False
+    #: Whether the next packet is a guess of what will be agreed on.
+    is_followed: bool = field(default=False, kw_only=True)
 
     @classmethod
     def parse(cls, message: bytes) -> Self:
@@ -63,57 +54,35 @@ class KexInit:
         is_followed = fields.boolean()
         fields.uint32()  # reserved
         fields.end()
-        return cls(
-            key_exchanges=lists[0],
-            host_keys=lists[1],
-            ciphers_in=lists[2],
-            ciphers_out=lists[3],
-            macs_in=lists[4],
-            macs_out=lists[5],
-            compressions_in=lists[6],
-            compressions_out=lists[7],
-            is_followed=is_followed,
-        )
+        return cls(*lists, is_followed=is_followed)
 
     def encode(self, cookie: bytes) -> bytes:
-        """Write the message, without its number.
-
-        Args:
-            cookie: 16 unforeseeable bytes.
-        """
+        """Write the message, without its number; the cookie is 16 unforeseeable bytes."""
         *lists, is_followed = astuple(self)
         return b"".join((cookie, *map(name_list, (*lists, (), ())), bytes((is_followed,)), uint32(0)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """How one direction is protected.
-
-    Attributes:
-        cipher: A name of `cmdserver.sshtransport.algorithms.CIPHERS`.
-        mac: A name of MACS, or None if the cipher needs none.
-    """
+    """How one direction is protected, by names of `cmdserver.sshtransport.algorithms`."""
 
     cipher: bytes
+    #: None if the cipher needs none.
     mac: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreed:
-    """What both sides will do.
-
-    Attributes:
-        key_exchange: The method.
-        host_key: What the server signs with.
-        inward: From client to server.
-        outward: From server to client.
-        is_guess_wrong: Whether a packet that was sent as a guess is to be ignored (RFC 4253 section 7).
-    """
+    """What both sides will do."""
 
     key_exchange: bytes
+    #: What the server signs with.
     host_key: bytes
+    #: From client to server.
     inward: Suite
+    #: From server to client.
     outward: Suite
+    #: Whether a packet that was sent as a guess is to be ignored (RFC 4253 section 7).
     is_guess_wrong: bool
 
 

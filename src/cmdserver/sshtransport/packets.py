@@ -5,7 +5,7 @@ Rule: whatever is wrong with a packet is the same `PacketCorrupt`, so that no an
 
 import os
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 #: What ``packet_length`` may be at most. RFC 4253 section 6.1 asks for whole packets of 35,000 bytes; nobody sends
 #: longer ones than the channels' maximum, which is 32 KiB in Conch and OpenSSH. OpenSSH takes 256 KiB, and would
@@ -17,6 +17,8 @@ LENGTH_BYTES: Final = 4
 PLAIN_BLOCK_BYTES: Final = 8
 #: From section 6: padding has at least four bytes; and OpenSSH's packets have no more than are needed.
 MIN_PADDING_BYTES: Final = 4
+#: The least ``packet_length``: of a padding length, one byte of payload and the padding.
+_SHORTEST: Final = 2 + MIN_PADDING_BYTES
 #: Sequence numbers are uint32 and wrap around (section 6.4).
 SEQUENCE_NUMBERS: Final = 1 << 32
 
@@ -25,44 +27,34 @@ class PacketCorrupt(Exception):  # noqa: N818
     """A packet has an impossible length, a wrong tag or impossible padding; its connection cannot go on."""
 
 
-class Protection(Protocol):
+class Protection:
     """Protects one direction under one key: seals what is sent in it, or opens what is received.
 
-    Attributes:
-        block_bytes: What ``packet_length`` is a multiple of, after `unpadded_bytes` were added.
-        unpadded_bytes: How much of the length field is part of what is padded to blocks: 4 or 0.
-        tag_bytes: What follows the packet.
+    Args:
+        random: Gives that many unforeseeable bytes, for padding.
     """
 
-    @property
-    def block_bytes(self) -> int: ...  # noqa: D102 - see above
-    @property
-    def unpadded_bytes(self) -> int: ...  # noqa: D102 - see above
-    @property
-    def tag_bytes(self) -> int: ...  # noqa: D102 - see above
+    __slots__ = ("_random",)
+    #: What ``packet_length`` is a multiple of, after `unpadded_bytes` were added.
+    block_bytes: int
+    #: How much of the length field is part of what is padded to blocks: 4 or 0.
+    unpadded_bytes = 0
+    #: What follows the packet.
+    tag_bytes: int
+
+    def __init__(self, random: Callable[[int], bytes] = os.urandom) -> None:
+        self._random = random
 
     def seal(self, sequence: int, payload: bytes) -> bytes:
-        """Make the next packet, tag included.
+        """Make the next packet, tag included, of the message number and the message."""
+        raise NotImplementedError
 
-        Args:
-            sequence: Its sequence number.
-            payload: The message number and the message.
-        """
-
-    def length(self, sequence: int, field: bytes) -> int:
-        """Read ``packet_length``, which is not verified yet.
-
-        Args:
-            sequence: The packet's sequence number.
-            field: Its first four bytes, as received.
-        """
+    def length(self, sequence: int, field: bytes) -> int:  # noqa: ARG002
+        """Read ``packet_length``, not yet verified, from a packet's first four bytes; once, as a key stream goes on."""
+        return int.from_bytes(field, "big")
 
     def open(self, sequence: int, packet: bytes) -> bytes:
-        """Verify the packet, whose length has been read, and open it.
-
-        Args:
-            sequence: Its sequence number.
-            packet: All of its bytes, length field and tag included.
+        """Verify the whole packet, whose length has been read, and open it.
 
         Returns:
             The padding's length, the payload and the padding.
@@ -70,29 +62,22 @@ class Protection(Protocol):
         Raises:
             PacketCorrupt: It is not what the peer has sealed.
         """
+        raise NotImplementedError
 
 
-class Plain:
+class Plain(Protection):
     """Packets before the first key exchange: neither secret nor authentic."""
 
+    __slots__ = ()
     block_bytes = PLAIN_BLOCK_BYTES
     unpadded_bytes = LENGTH_BYTES
     tag_bytes = 0
 
-    def __init__(self, random: Callable[[int], bytes] = os.urandom) -> None:
-        self._random = random
-
     def seal(self, sequence: int, payload: bytes) -> bytes:  # noqa: ARG002
-        """Make the next packet."""
         length, body = pad(payload, block=self.block_bytes, counted=LENGTH_BYTES, random=self._random)
         return length + body
 
-    def length(self, sequence: int, field: bytes) -> int:  # noqa: ARG002
-        """Tell ``packet_length``."""
-        return int.from_bytes(field, "big")
-
     def open(self, sequence: int, packet: bytes) -> bytes:  # noqa: ARG002
-        """Take the packet's content as it is."""
         return packet[LENGTH_BYTES:]
 
 
@@ -116,13 +101,7 @@ def pad(payload: bytes, *, block: int, counted: int, random: Callable[[int], byt
 
 
 def unpad(body: bytes) -> bytes:
-    """Take the padding away.
-
-    Args:
-        body: The padding's length, the payload and the padding; verified.
-
-    Returns:
-        The payload, which has at least the message number.
+    """Take the padding away, of what was verified; the payload has at least the message number.
 
     Raises:
         PacketCorrupt: There is less padding than the RFC asks for, or nothing else.
@@ -139,9 +118,6 @@ class PacketBuffer:
 
     Holds no more than one unfinished packet between two calls of `feed`; each byte is moved a bounded number of times,
     whatever the sizes in which bytes come.
-
-    Args:
-        limit: What ``packet_length`` may be at most.
     """
 
     __slots__ = ("_bytes", "_length", "_limit", "_start")
@@ -160,14 +136,7 @@ class PacketBuffer:
         self._bytes += data
 
     def next(self, opener: Protection, sequence: int) -> bytes | None:
-        """Take the next packet.
-
-        Args:
-            opener: The protection of the packet.
-            sequence: Its sequence number.
-
-        Returns:
-            The payload, or None if the packet is not complete yet.
+        """Take the next packet, protected so and with this number; return its payload, or None if more is needed.
 
         Raises:
             PacketCorrupt: There cannot be such a packet.
@@ -176,7 +145,10 @@ class PacketBuffer:
         if self._length is None:
             if available < LENGTH_BYTES:
                 return None
-            self._length = self._checked(opener, opener.length(sequence, self._slice(LENGTH_BYTES)))
+            length = opener.length(sequence, self._slice(LENGTH_BYTES))
+            if not _SHORTEST <= length <= self._limit or (length + opener.unpadded_bytes) % opener.block_bytes:
+                raise PacketCorrupt
+            self._length = length
         size = LENGTH_BYTES + self._length + opener.tag_bytes
         if available < size:
             return None
@@ -188,10 +160,3 @@ class PacketBuffer:
     def _slice(self, size: int) -> bytes:
         with memoryview(self._bytes) as view:
             return bytes(view[self._start : self._start + size])
-
-    def _checked(self, opener: Protection, length: int) -> int:
-        # The shortest: a padding length, one byte of payload and the padding.
-        shortest = 2 + MIN_PADDING_BYTES
-        if not shortest <= length <= self._limit or (length + opener.unpadded_bytes) % opener.block_bytes:
-            raise PacketCorrupt
-        return length

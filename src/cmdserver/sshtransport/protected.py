@@ -84,16 +84,8 @@ class ProtectedTransport(Framing):
         marks = self._markers() if self._is_first else ()
         ciphers, macs = tuple(self.supportedCiphers), (*self.supportedMACs, *self._legacy_macs())
         compressions = tuple(self.supportedCompressions)
-        self._ours = KexInit(
-            key_exchanges=(*self.supportedKeyExchanges, *marks),
-            host_keys=self._host_keys(),
-            ciphers_in=ciphers,
-            ciphers_out=ciphers,
-            macs_in=macs,
-            macs_out=macs,
-            compressions_in=compressions,
-            compressions_out=compressions,
-        )
+        methods, host_keys = (*self.supportedKeyExchanges, *marks), self._host_keys()
+        self._ours = KexInit(methods, host_keys, ciphers, ciphers, macs, macs, compressions, compressions)
         message = self._ours.encode(self.random(COOKIE_BYTES))
         self.ourKexInitPayload = bytes((strict.KEXINIT,)) + message
         self._send(strict.KEXINIT, message)
@@ -154,7 +146,6 @@ class ProtectedTransport(Framing):
         self._release()
 
     def ssh_NEWKEYS(self, packet: bytes) -> None:
-        """Read with the new key from now on."""
         if packet:
             raise Disconnection(DISCONNECT_PROTOCOL_ERROR, b"Malformed message")
         self._opener = self._next_opener

@@ -48,14 +48,7 @@ Random = Callable[[int], bytes]
 def protection(
     suite: Suite, material: KeyMaterial, letters: tuple[bytes, bytes, bytes], random: Random = os.urandom
 ) -> Protection:
-    """Make the protection of one direction.
-
-    Args:
-        suite: What was agreed on.
-        material: What its keys are derived from.
-        letters: `INWARD` or `OUTWARD`.
-        random: Gives that many unforeseeable bytes, for padding.
-    """
+    """Make the protection of one direction, whose letters are `INWARD` or `OUTWARD`."""
     sizes = CIPHER_SIZES[suite.cipher]
     nonce, key = material.derive(letters[0], sizes.nonce), material.derive(letters[1], sizes.key)
     if suite.mac is not None:
@@ -67,7 +60,7 @@ def protection(
     return ChaCha20Poly1305(key, random)
 
 
-class AESCTRWithHMAC:
+class AESCTRWithHMAC(Protection):
     """AES in counter mode (RFC 4344 section 4), and an HMAC.
 
     Encrypt-then-MAC (OpenSSH's PROTOCOL, section 1.5): ``packet_length`` is sent in the clear, and the MAC, of what is
@@ -80,11 +73,10 @@ class AESCTRWithHMAC:
         counter: The first counter block, 16 bytes.
         mac_key: As long as the hash (RFC 6668 section 2).
         algorithm: The HMAC's hash.
-        random: Gives that many unforeseeable bytes, for padding.
         encrypts_first: Encrypt-then-MAC; else encrypt-and-MAC.
     """
 
-    __slots__ = ("_encrypts_first", "_length", "_mac", "_random", "_stream", "tag_bytes", "unpadded_bytes")
+    __slots__ = ("_encrypts_first", "_length", "_mac", "_stream", "tag_bytes", "unpadded_bytes")
     block_bytes = AES_BLOCK_BYTES
 
     def __init__(
@@ -97,17 +89,16 @@ class AESCTRWithHMAC:
         *,
         encrypts_first: bool,
     ) -> None:
+        super().__init__(random)
         self._encrypts_first = encrypts_first
         self.unpadded_bytes = 0 if encrypts_first else LENGTH_BYTES
         self.tag_bytes = algorithm.digest_size
         self._mac = HMAC(mac_key, algorithm)
         # In counter mode, to encrypt and to decrypt are the same operation.
         self._stream: CipherContext = Cipher(AES(key), CTR(counter)).encryptor()
-        self._random = random
         self._length = b""
 
     def seal(self, sequence: int, payload: bytes) -> bytes:
-        """Make the next packet."""
         length, body = pad(payload, block=AES_BLOCK_BYTES, counted=self.unpadded_bytes, random=self._random)
         if self._encrypts_first:
             packet = authenticated = length + self._stream.update(body)
@@ -117,12 +108,10 @@ class AESCTRWithHMAC:
         return packet + self._hmac(sequence, authenticated).finalize()
 
     def length(self, sequence: int, field: bytes) -> int:  # noqa: ARG002
-        """Read ``packet_length``; once a packet, as the key stream goes on."""
         self._length = field if self._encrypts_first else self._stream.update(field)
         return int.from_bytes(self._length, "big")
 
     def open(self, sequence: int, packet: bytes) -> bytes:
-        """Verify the MAC before or after decrypting, as the scheme has it."""
         end = len(packet) - self.tag_bytes
         body = packet[LENGTH_BYTES:end]
         if not self._encrypts_first:
@@ -139,7 +128,7 @@ class AESCTRWithHMAC:
         return mac
 
 
-class AESGCMPackets:
+class AESGCMPackets(Protection):
     """AES-GCM as in RFC 5647, negotiated as OpenSSH does (PROTOCOL, section 1.6).
 
     ``packet_length`` goes in the clear and is authenticated. The nonce is not sent: its last eight bytes count the
@@ -148,28 +137,21 @@ class AESGCMPackets:
     Args:
         key: 16 or 32 bytes.
         nonce: The first packet's, 12 bytes.
-        random: Gives that many unforeseeable bytes, for padding.
     """
 
-    __slots__ = ("_aead", "_counter", "_fixed", "_random")
+    __slots__ = ("_aead", "_counter", "_fixed")
     block_bytes = AES_BLOCK_BYTES
-    unpadded_bytes = 0
     tag_bytes = GCM_TAG_BYTES
 
     def __init__(self, key: bytes, nonce: bytes, random: Random = os.urandom) -> None:
+        super().__init__(random)
         self._aead = AESGCM(key)
         self._fixed = nonce[:GCM_FIXED_BYTES]
         self._counter = int.from_bytes(nonce[GCM_FIXED_BYTES:GCM_NONCE_BYTES], "big")
-        self._random = random
 
     def seal(self, sequence: int, payload: bytes) -> bytes:  # noqa: ARG002
-        """Encrypt the payload and authenticate it with its length."""
         length, body = pad(payload, block=AES_BLOCK_BYTES, counted=0, random=self._random)
         return length + self._aead.encrypt(self._next_nonce(), body, length)
-
-    def length(self, sequence: int, field: bytes) -> int:  # noqa: ARG002
-        """Read ``packet_length``."""
-        return int.from_bytes(field, "big")
 
     def open(self, sequence: int, packet: bytes) -> bytes:  # noqa: ARG002
         """Verify the tag and decrypt; OpenSSL gives nothing out if it is wrong."""
@@ -184,7 +166,7 @@ class AESGCMPackets:
         return nonce
 
 
-class ChaCha20Poly1305:
+class ChaCha20Poly1305(Protection):
     """``chacha20-poly1305@openssh.com``: PROTOCOL.chacha20poly1305, draft-ietf-sshm-chacha20-poly1305.
 
     The nonce is the sequence number. ``packet_length`` is encrypted with a key of its own, because it must be
@@ -192,22 +174,19 @@ class ChaCha20Poly1305:
 
     Args:
         key: 64 bytes: for the content and the tag, and for the length.
-        random: Gives that many unforeseeable bytes, for padding.
     """
 
-    __slots__ = ("_content_stream", "_length_stream", "_random")
+    __slots__ = ("_content_stream", "_length_stream")
     block_bytes = CHACHA_PADDED_BYTES
-    unpadded_bytes = 0
     tag_bytes = POLY1305_TAG_BYTES
 
     def __init__(self, key: bytes, random: Random = os.urandom) -> None:
+        super().__init__(random)
         # A context is set back to another nonce for each packet, which costs a third of making one.
         self._content_stream = _chacha20(key[:CHACHA_KEY_BYTES])
         self._length_stream = _chacha20(key[CHACHA_KEY_BYTES : 2 * CHACHA_KEY_BYTES])
-        self._random = random
 
     def seal(self, sequence: int, payload: bytes) -> bytes:
-        """Encrypt length and payload, and put the tag of both behind them."""
         length, body = pad(payload, block=CHACHA_PADDED_BYTES, counted=0, random=self._random)
         tag = self._tag(sequence)
         packet = self._crypted_length(sequence, length) + self._content_stream.update(body)
@@ -215,11 +194,9 @@ class ChaCha20Poly1305:
         return packet + tag.finalize()
 
     def length(self, sequence: int, field: bytes) -> int:
-        """Decrypt ``packet_length``."""
         return int.from_bytes(self._crypted_length(sequence, field), "big")
 
     def open(self, sequence: int, packet: bytes) -> bytes:
-        """Verify the tag, then decrypt."""
         end = len(packet) - POLY1305_TAG_BYTES
         tag = self._tag(sequence)
         tag.update(packet[:end])

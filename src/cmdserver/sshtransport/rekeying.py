@@ -10,17 +10,14 @@ MOST_PACKETS: Final = (1 << 32) - 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RekeyLimits:
-    """After what a new key exchange is asked for.
+    """After what a new key exchange is asked for."""
 
-    Attributes:
-        size: Bytes in one direction. 1 GiB is what RFC 4253 recommends and what OpenSSH does for ChaCha20; OpenSSH
-            lets AES go on to 64 GiB, as RFC 4344 allows.
-        packets: In one direction; as in OpenSSH, and RFC 4344 section 3.1.
-        seconds: Since the last one. An hour is what RFC 4253 recommends; OpenSSH has no limit.
-    """
-
+    #: Bytes in one direction. 1 GiB is what RFC 4253 recommends and what OpenSSH does for ChaCha20; OpenSSH lets AES go
+    #: on to 64 GiB, as RFC 4344 allows.
     size: int = 1 << 30
+    #: In one direction; as in OpenSSH, and RFC 4344 section 3.1.
     packets: int = 1 << 31
+    #: Since the last one. An hour is what RFC 4253 recommends; OpenSSH has no limit.
     seconds: float = 3600.0
 
 

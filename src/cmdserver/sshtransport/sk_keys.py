@@ -30,14 +30,10 @@ _MAX_NUMBER_BYTES: Final = 33
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityKey:
-    """The public half of what a token has.
-
-    Attributes:
-        key: What the token signs with.
-        application: What the key was made for, ``ssh:`` mostly.
-    """
+    """The public half of what a token has."""
 
     key: Ed25519PublicKey | EllipticCurvePublicKey
+    #: What the key was made for, ``ssh:`` mostly.
     application: bytes
 
     @property
@@ -48,43 +44,38 @@ class SecurityKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityKeySignature:
-    """What a token answers with.
+    """What a token answers with."""
 
-    Attributes:
-        type: The type of its key.
-        signature: Of Ed25519 as it is; of ECDSA two numbers.
-        flags: See `PRESENT`.
-        counter: How often the token, or this key of it, has signed; some have none and say 0.
-    """
-
+    #: The type of its key.
     type: bytes
+    #: Of Ed25519 as it is; of ECDSA two numbers.
     signature: bytes
+    #: See `PRESENT`.
     flags: int
+    #: How often the token, or this key of it, has signed; some have none and say 0.
     counter: int
 
 
 def parse_key(blob: bytes) -> SecurityKey:
-    """Read a public key.
-
-    Args:
-        blob: As in an authorized_keys file, decoded.
+    """Read a public key, as in an authorized_keys file, decoded.
 
     Raises:
         Malformed: It is no security key.
     """
     fields = Fields(blob)
-    key: Ed25519PublicKey | EllipticCurvePublicKey
-    match fields.string():
-        case b"sk-ssh-ed25519@openssh.com":
-            key = _ed25519(fields.string())
-        case b"sk-ecdsa-sha2-nistp256@openssh.com":
-            if fields.string() != b"nistp256":
-                raise Malformed("another curve than the type's")
-            key = _p256(fields.string())
-        case _:
-            raise Malformed("no security key")
-    application = fields.string()
+    kind = fields.string()
+    if kind not in TYPES:
+        raise Malformed("no security key")
+    if kind == ECDSA_P256 and fields.string() != b"nistp256":
+        raise Malformed("another curve than the type's")
+    point, application = fields.string(), fields.string()
     fields.end()
+    try:
+        if kind == ED25519:
+            return SecurityKey(key=Ed25519PublicKey.from_public_bytes(point), application=application)
+        key = EllipticCurvePublicKey.from_encoded_point(SECP256R1(), point)
+    except ValueError:
+        raise Malformed("no point of the curve") from None
     return SecurityKey(key=key, application=application)
 
 
@@ -136,23 +127,7 @@ def _verify(key: SecurityKey, signed: SecurityKeySignature, message: bytes) -> N
 
 
 def _number(digits: bytes) -> int:
-    if not 0 < len(digits) <= _MAX_NUMBER_BYTES:
-        raise Malformed("no number of a signature")
     number = int.from_bytes(digits, "big", signed=True)
-    if number <= 0:
+    if number <= 0 or len(digits) > _MAX_NUMBER_BYTES:
         raise Malformed("no number of a signature")
     return number
-
-
-def _ed25519(point: bytes) -> Ed25519PublicKey:
-    try:
-        return Ed25519PublicKey.from_public_bytes(point)
-    except ValueError:
-        raise Malformed("no point of the curve") from None
-
-
-def _p256(point: bytes) -> EllipticCurvePublicKey:
-    try:
-        return EllipticCurvePublicKey.from_encoded_point(SECP256R1(), point)
-    except ValueError:
-        raise Malformed("no point of the curve") from None

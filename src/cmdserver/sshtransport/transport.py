@@ -15,7 +15,7 @@ from twisted.conch.ssh.transport import (
 from cmdserver.sshtransport import algorithms, strict
 from cmdserver.sshtransport.dispatching import Disconnection
 from cmdserver.sshtransport.encoding import Fields, string
-from cmdserver.sshtransport.key_exchange import METHODS, BadPublicKey, Exchanged, Transcript
+from cmdserver.sshtransport.key_exchange import METHODS, BadPublicKey, Exchanged, exchange_hash
 from cmdserver.sshtransport.negotiation import EXTENSION_INFO_CLIENT, SERVER_EXTENSIONS, KexInit, encode_extensions
 from cmdserver.sshtransport.protected import ProtectedTransport
 
@@ -53,11 +53,7 @@ class ServerTransport(ProtectedTransport, SSHServerTransport):
     def _host_keys(self) -> tuple[bytes, ...]:
         """Name what our keys can sign with; the factory's own choice has SHA-1 and NIST curves in it."""
         formats = self.factory.privateKeys
-        return tuple(name for name in algorithms.HOST_KEYS if _key_format(name) in formats)
-
-    def _getHostKeys(self, keyAlg: bytes) -> Any:
-        name = _key_format(keyAlg)
-        return self.factory.publicKeys[name], self.factory.privateKeys[name]
+        return tuple(name for name in algorithms.HOST_KEYS if algorithms.key_type(name) in formats)
 
     def ssh_KEX_DH_GEX_REQUEST_OLD(self, packet: bytes) -> None:
         """Take the client's part of the method, which shares this number with two others; answer with ours."""
@@ -71,21 +67,18 @@ class ServerTransport(ProtectedTransport, SSHServerTransport):
         self._answer(theirs, exchanged)
 
     def _answer(self, theirs: bytes, exchanged: Exchanged) -> None:
-        public, private = self._getHostKeys(self._agreed.host_key)
-        host_key = public.blob()
-        exchange_hash = Transcript(
-            client_version=self.otherVersionString,
-            server_version=self.ourVersionString,
-            client_kexinit=self.otherKexInitPayload,
-            server_kexinit=self.ourKexInitPayload,
+        key_type = algorithms.key_type(self._agreed.host_key)
+        host_key = self.factory.publicKeys[key_type].blob()
+        hashed = exchange_hash(
+            versions=(self.otherVersionString, self.ourVersionString),
+            kexinits=(self.otherKexInitPayload, self.ourKexInitPayload),
             host_key=host_key,
-            client_public=theirs,
-            server_public=exchanged.answer,
+            publics=(theirs, exchanged.answer),
             secret=exchanged.secret,
-        ).hash()
-        signature = private.sign(exchange_hash, signatureType=self._agreed.host_key)
+        )
+        signature = self.factory.privateKeys[key_type].sign(hashed, signatureType=self._agreed.host_key)
         self._send(strict.KEX_REPLY, string(host_key) + string(exchanged.answer) + string(signature))
-        self._use_secret(exchanged.secret, exchange_hash)
+        self._use_secret(exchanged.secret, hashed)
 
     def _is_sealed_first(self) -> None:
         """Tell what else we can do, as the first packet under a key (RFC 8308 section 2.4)."""
@@ -112,8 +105,3 @@ class ServerTransport(ProtectedTransport, SSHServerTransport):
         self._is_service_asked_for = True
         self.sendPacket(MSG_SERVICE_ACCEPT, string(name))
         self.setService(service())
-
-
-def _key_format(algorithm: bytes) -> bytes:
-    """Name the kind of key that an algorithm signs with (RFC 8332 section 3)."""
-    return b"ssh-rsa" if algorithm.startswith(b"rsa-sha2-") else algorithm

@@ -49,13 +49,7 @@ _log = Logger()
 
 @implementer(IHandshakeListener)
 class LineConnection(PacedConnection):
-    """One client.
-
-    Args:
-        front_end: What all connections of the listener share.
-        source: Where the client calls from.
-        pending_login: The accounting of its login.
-    """
+    """One client."""
 
     # As in PacedConnection.
     _caller: Caller | None = None
@@ -75,13 +69,11 @@ class LineConnection(PacedConnection):
     # Protocol
 
     def connectionMade(self) -> None:
-        """Begin; over TLS when the handshake is completed."""
         super().connectionMade()
         if self._front_end.certificate_of is None:
             self._begin()
 
     def handshakeCompleted(self) -> None:
-        """Log in a client with a certificate; begin with any other."""
         if self.state is not State.HANDSHAKE:
             return
         trying = self._front_end.log_in_by_certificate(self.transport, self.source)
@@ -124,7 +116,6 @@ class LineConnection(PacedConnection):
             login_session.decide(trying)
 
     def let_in(self, caller: Caller) -> None:
-        """Greet a client that has logged in, and answer lines that it has sent ahead."""
         if not self._is_closing:
             self._caller, self._login_session = caller, None
             self._move(Event.LOGGED_IN)
@@ -133,12 +124,10 @@ class LineConnection(PacedConnection):
             self.proceed()
 
     def send_away(self, farewell: bytes) -> None:
-        """Close the connection to a client that has not logged in."""
         self.write(farewell)
         self.close()
 
     def broken(self, failure: Failure) -> None:
-        """Abort the connection over a mistake of ours, and log it."""
         _log.failure("line connection from {source}", failure, source=self.source)
         if not self._is_closing:
             self._move(Event.CLOSE)
@@ -159,14 +148,12 @@ class LineConnection(PacedConnection):
             answering.cancel()
 
     def refuse_input(self, malformed: Malformed) -> None:
-        """Say what is wrong, and close."""
         self._refuse(malformed, as_json=False)
         self.close()
 
     # As called by `Connections`
 
     def overdue(self) -> None:
-        """Close: what was expected did not come in time."""
         if self._is_closing or self.is_output_full:
             self.transport.abortConnection()
             return

@@ -19,15 +19,12 @@ class LineFrontEnd(FrontEnd):
 
     @property
     def examples(self) -> tuple[str, str]:
-        """See `FrontEnd`."""
         return _NETCAT if self.certificate_of is None else _OPENSSL
 
     def connect(self, source: str, pending_login: PendingLogin) -> Protocol:
-        """See `FrontEnd`."""
         return LineConnection(self, source, pending_login)
 
     def refusal(self, refusal: Refusal) -> bytes:
-        """See `FrontEnd`."""
         return error_text(refusal)
 
 

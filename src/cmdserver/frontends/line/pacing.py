@@ -27,12 +27,7 @@ from cmdserver.net.tcp import LINGER_SECONDS, send_first
 
 @implementer(IHalfCloseableProtocol)
 class PacedConnection(Backpressure, LineLoop, Protocol):
-    """One connection.
-
-    Args:
-        front_end: What all connections of the listener share.
-        source: Where the client calls from.
-    """
+    """One connection."""
 
     #: TCP's, or that of something around it; Twisted's interfaces do not say all that we use of it.
     transport: Any
@@ -123,13 +118,11 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
     # Protocol
 
     def connectionMade(self) -> None:
-        """Begin, with the clock running."""
         self._connections.opened(self)
         self._connections.expect_within(self, self._limits().login_seconds)
         self.transport.registerProducer(self, True)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take input; after all is said it is dropped."""
         if self._is_closing:
             return
         if self._telnet is None and IAC not in data:
@@ -164,7 +157,6 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
             self.refuse_input(malformed)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it
-        """End: the connection is lost."""
         self._move(Event.LOST)
         self._source = None
         self._connections.closed(self)
@@ -184,7 +176,6 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
             self._connections.watch(self)
 
     def writeConnectionLost(self) -> None:
-        """Wait for the client to close, see `LINGER_SECONDS`."""
         self._connections.expect_within(self, LINGER_SECONDS)
 
     # IPushProducer
@@ -196,7 +187,6 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
             self._connections.expect_within(self, self._limits().idle_seconds)
 
     def resumeProducing(self) -> None:
-        """Go on: the client has caught up."""
         super().resumeProducing()
         if self._is_closing:
             return

@@ -18,7 +18,7 @@ from cmdserver.core.errors import Malformed
 #: Interpret As Command.
 IAC: Final = b"\xff"
 
-_SE, _BRK, _IP, _AYT, _SB, _WILL, _WONT, _DO, _DONT, _IAC = 240, 243, 244, 246, 250, 251, 252, 253, 254, 255
+_SE, _BRK, _IP, _AYT, _SB, _WILL, _WONT, _DO, _DONT = 240, 243, 244, 246, 250, 251, 252, 253, 254
 #: RFC 884's EOF is the first command; what is below is none, and the byte before it was no IAC.
 _FIRST_COMMAND: Final = 236
 _ABORT: Final = 238
@@ -157,16 +157,14 @@ class Telnet:
         self._commands += 1
         if self._commands > MOST_COMMANDS:
             raise Malformed(f"the line has more than {MOST_COMMANDS} telnet commands in it")
-        if command == IAC:
+        if command in {IAC, IAC + IAC}:
+            self.is_spoken |= command != IAC
             self._follows_cr = False
             yield Text(IAC)
             return
         self.is_spoken = True
         code = command[1] if len(command) > 1 else _IP
-        if code == _IAC:
-            self._follows_cr = False
-            yield Text(IAC)
-        elif code == _SB:
+        if code == _SB:
             self._is_in_subnegotiation = True
         elif code == _AYT:
             yield Reply(_YES)

@@ -6,7 +6,6 @@ connection, which also bounds the time.
 """
 
 from collections import deque
-from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from twisted.conch.ssh.service import SSHService
@@ -17,6 +16,7 @@ from cmdserver.auth.credentials import Credentials, Password, PublicKey
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import LoginRefused, RequestError
 from cmdserver.core.model import Caller
+from cmdserver.sshtransport.algorithms import USER_KEYS, key_type
 from cmdserver.sshtransport.encoding import Fields, Malformed, string, uint32
 
 # RFC 4252, section 6; 60 means one thing or the other, as RFC 4256 has it.
@@ -35,18 +35,6 @@ MOST_BYTES_AHEAD: Final = 65_536
 MOST_REQUESTS: Final = 100
 #: Bytes of a user's name. A longer one is refused, not cut: that could make it another user's.
 LONGEST_NAME: Final = 256
-
-#: Signature algorithms, and the type of key of each. ``ssh-rsa``, which is SHA-1, is not among them.
-KEY_TYPES: Mapping[bytes, bytes] = {
-    b"ssh-ed25519": b"ssh-ed25519",
-    b"ecdsa-sha2-nistp256": b"ecdsa-sha2-nistp256",
-    b"ecdsa-sha2-nistp384": b"ecdsa-sha2-nistp384",
-    b"ecdsa-sha2-nistp521": b"ecdsa-sha2-nistp521",
-    b"rsa-sha2-512": b"ssh-rsa",
-    b"rsa-sha2-256": b"ssh-rsa",
-    b"sk-ssh-ed25519@openssh.com": b"sk-ssh-ed25519@openssh.com",
-    b"sk-ecdsa-sha2-nistp256@openssh.com": b"sk-ecdsa-sha2-nistp256@openssh.com",
-}
 
 
 class Client(Protocol):
@@ -162,7 +150,7 @@ class Authentication(SSHService):
 
     def _show_key(self, name: bytes, user: str, packet: Fields) -> None:
         is_signed, algorithm, blob = packet.boolean(), packet.string(), packet.string()
-        is_known = Fields(blob).string() == KEY_TYPES.get(algorithm)
+        is_known = Fields(blob).string() == key_type(algorithm) and algorithm in USER_KEYS
         source = self._client.source
         if is_known and is_signed:
             signature = packet.string()

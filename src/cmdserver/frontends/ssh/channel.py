@@ -8,7 +8,7 @@ from collections import deque
 from enum import Enum, auto
 from typing import Final, Protocol
 
-from cmdserver.core.model import Producer, Stream
+from cmdserver.core.model import Stream
 from cmdserver.frontends.ssh.exit_status import ExitStatus
 from cmdserver.net.backpressure import Backpressure
 from cmdserver.sshtransport.encoding import Malformed, string, uint32
@@ -68,21 +68,6 @@ class Channel(Backpressure):
         peer_packet: The longest packet of data that the client takes, in bytes.
     """
 
-    __slots__ = (
-        "_exit_status",
-        "_offset",
-        "_peer_packet",
-        "_peer_window",
-        "_source",
-        "_to",
-        "_waiting",
-        "_window",
-        "is_input_over",
-        "is_output_full",
-        "link",
-        "sending",
-    )
-
     def __init__(self, link: Link, peer_number: int, peer_window: int, peer_packet: int) -> None:
         self.link = link
         self._to = uint32(peer_number)
@@ -93,7 +78,6 @@ class Channel(Backpressure):
         self._waiting: deque[tuple[Stream, bytes]] = deque()
         #: How much of the first of them has been sent.
         self._offset = 0
-        self._source: Producer | None = None
         self.is_output_full = link.isOutputHeld
         self._exit_status: ExitStatus | None = None
         self.sending = Sending.OPEN
@@ -109,10 +93,9 @@ class Channel(Backpressure):
             self.send_waiting()
 
     def exit(self, exit_status: ExitStatus | None) -> None:
-        """Close the channel when all output is sent. Only the first time counts.
+        """Close the channel when all output is sent, and tell how what ran has ended; None: nothing ran.
 
-        Args:
-            exit_status: What to tell the client before that; None: nothing ran.
+        Only the first time counts.
         """
         if self.sending is Sending.OPEN:
             self.sending, self._exit_status = Sending.EOF_PENDING, exit_status

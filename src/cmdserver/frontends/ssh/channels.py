@@ -44,12 +44,7 @@ _FORWARDING: Final = frozenset({b"direct-tcpip", b"direct-streamlocal@openssh.co
 
 
 class Channels(SSHService):
-    """The channels of one connection, for somebody who has logged in.
-
-    Args:
-        link: Sends packets.
-        context: What the sessions share.
-    """
+    """The channels of one connection, for somebody who has logged in."""
 
     name = b"ssh-connection"
 
@@ -89,7 +84,6 @@ class Channels(SSHService):
             self._link.heard()
 
     def serviceStopped(self) -> None:
-        """Cancel all requests: the connection is gone."""
         for session in list(self._sessions.values()):
             session.program.leave()
         self._sessions.clear()

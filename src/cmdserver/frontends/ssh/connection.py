@@ -73,13 +73,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
 
 
 class SSHConnection(ServerTransport):
-    """One client.
-
-    Args:
-        front_end: The listener's.
-        source: Where the client calls from.
-        pending_login: Settled when the client has logged in, or is gone.
-    """
+    """One client."""
 
     #: All that a client without a login learns of us: no version.
     ourVersionString = b"SSH-2.0-cmdserver"
@@ -106,7 +100,6 @@ class SSHConnection(ServerTransport):
     # Protocol
 
     def connectionMade(self) -> None:
-        """Begin, with the clock running."""
         self._connections.opened(self)
         self._connections.expect_within(self, self._context.limits().login_seconds)
         super().connectionMade()
@@ -125,7 +118,6 @@ class SSHConnection(ServerTransport):
     # ServerTransport
 
     def serviceFor(self, name: bytes) -> Any:  # noqa: ARG002 - the transport asks for no other
-        """Return what makes the service for authentication."""
         return self._begin_login
 
     def outputHeld(self) -> None:
@@ -135,7 +127,6 @@ class SSHConnection(ServerTransport):
             self.service.hold()
 
     def outputReleased(self) -> None:
-        """Go on with output."""
         if isinstance(self.service, Channels):
             self.service.proceed()
             self._expect()
@@ -149,7 +140,6 @@ class SSHConnection(ServerTransport):
     # As called by the authentication
 
     def let_in(self, caller: Caller) -> None:
-        """Open the connection to a client that has logged in."""
         self._pending_login.settle()
         self._move(Event.LOGGED_IN)
         # The names are Conch's; with these set, keys may be exchanged again.
@@ -163,11 +153,9 @@ class SSHConnection(ServerTransport):
         self._expect()
 
     def send_away(self, why: str) -> None:
-        """Disconnect a client that has not logged in."""
         self.sendDisconnect(DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, why)
 
     def broken(self, failure: Failure) -> None:
-        """Disconnect a client that has broken the protocol, or met a mistake of ours."""
         if failure.check(Malformed):
             self.sendDisconnect(DISCONNECT_PROTOCOL_ERROR, b"Malformed message")
             return
@@ -177,25 +165,21 @@ class SSHConnection(ServerTransport):
     # As called by channels and what runs in them
 
     def request_began(self) -> None:
-        """Count one more request that is being answered."""
         self.active_requests += 1
         if self.active_requests == 1:
             self._expect()
 
     def request_ended(self) -> None:
-        """Count one less."""
         self.active_requests -= 1
         self.heard()
 
     def heard(self) -> None:
-        """Restart the deadline unless a request is being answered."""
         if not self.active_requests:
             self._expect()
 
     # As called by the front end and the deadlines
 
     def overdue(self) -> None:
-        """End the connection: what was expected did not come in time."""
         limits = self._context.limits()
         match self._state:
             case State.KEY_EXCHANGE | State.LOGIN | State.LAST_LOGIN:

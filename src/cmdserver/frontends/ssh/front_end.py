@@ -18,13 +18,7 @@ NOT_NOW = b"Not allowed at this time\r\n"
 
 
 class SSHFrontEnd(FrontEnd):
-    """What all connections of one SSH listener share.
-
-    Args:
-        listener_auth: Makes callers of its clients.
-        context: What all front ends share.
-        host_keys: What it proves itself with, the best first.
-    """
+    """What all connections of one SSH listener share; of its host keys the best comes first."""
 
     examples = (
         "ssh -p {port} admin@{host} {command}",
@@ -38,11 +32,9 @@ class SSHFrontEnd(FrontEnd):
         self.publicKeys = {key.sshType(): key.public() for key in keys}
 
     def connect(self, source: str, pending_login: PendingLogin) -> Any:
-        """See `FrontEnd`."""
         return SSHConnection(self, source, pending_login)
 
     def refusal(self, refusal: Refusal) -> bytes:  # noqa: ARG002 - why is not for strangers
-        """See `FrontEnd`."""
         return NOT_NOW
 
 

@@ -23,7 +23,6 @@ class LineProgram(Program, LineLoop):
         self._is_proceeding = False
 
     def proceed(self) -> None:
-        """Take lines, and let the client send more of them."""
         LineLoop.proceed(self)
         if not self._is_input_full:
             self._channel.read_on()
@@ -49,12 +48,10 @@ class Lines(LineProgram):
         self._last = ExitStatus()
 
     def feed(self, data: bytes) -> None:
-        """Take input."""
         self._buffer.feed(data)
         self.proceed()
 
     def end_input(self) -> None:
-        """Answer what has come, and exit."""
         self.proceed()
 
     def interrupt(self, signal: str = "SIGINT") -> None:
@@ -63,7 +60,6 @@ class Lines(LineProgram):
         self._channel.exit(ExitStatus(signal=signal))
 
     def expire(self, farewell: str) -> None:
-        """Exit, and say why on standard error."""
         self._channel.write(f"{farewell}\n".encode(), Stream.STDERR)
         self._quit()
 

@@ -36,11 +36,7 @@ class Context:
 
 
 class TerminalOutput:
-    """The output of a terminal: both streams are one, and lines end in CR LF (termios(3), ONLCR).
-
-    Args:
-        channel: What the terminal is at the other end of.
-    """
+    """The output of a terminal: both streams are one, and lines end in CR LF (termios(3), ONLCR)."""
 
     __slots__ = ("_channel", "ends_line")
 
@@ -50,21 +46,17 @@ class TerminalOutput:
         self.ends_line = True
 
     def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:  # noqa: ARG002 - see above
-        """Send output; see `Channel.write`."""
         self.ends_line = data.endswith(b"\n")
         self._channel.write(data.replace(b"\n", b"\r\n"))
 
     def follow(self, producer: Producer | None) -> None:
-        """See `Channel.follow`."""
         self._channel.follow(producer)
 
 
 class Program:
-    """A session's program. This class itself is the one of a session that has not asked for any: it does nothing.
+    """A session's program, which counts its requests at the connection.
 
-    Args:
-        context: What it shares with others.
-        channel: Its input and output; counts its requests at the connection.
+    This class itself is the one of a session that has not asked for any: it does nothing.
     """
 
     __slots__ = ("_answering", "_channel", "_context", "_has_left")
@@ -180,14 +172,7 @@ class Program:
 
 
 class Command(Program):
-    """One command, as ``ssh HOST COMMAND`` asks for it.
-
-    Args:
-        context: What it shares with others.
-        channel: Where its output goes.
-        line: What was asked for.
-        is_at_terminal: Whether the client has asked for a terminal.
-    """
+    """One command, as ``ssh HOST COMMAND`` asks for it, perhaps at a terminal (``ssh -t``)."""
 
     __slots__ = ("_interrupted_by", "_is_at_terminal", "_line")
 
@@ -198,7 +183,6 @@ class Command(Program):
         self._interrupted_by: str | None = None
 
     def start(self) -> None:
-        """Answer the command."""
         output = TerminalOutput(self._channel) if self._is_at_terminal else self._channel
         self._perform(self._line.strip(), output)
 

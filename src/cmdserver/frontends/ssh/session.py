@@ -24,12 +24,7 @@ Then = Callable[[], None]
 
 
 class Session:
-    """One session.
-
-    Args:
-        context: What it shares with others.
-        channel: Its input and output.
-    """
+    """One session."""
 
     __slots__ = ("_columns", "_context", "channel", "program")
 

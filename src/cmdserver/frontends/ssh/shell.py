@@ -27,13 +27,7 @@ CONFIRM_SECONDS: Final = 60.0
 
 
 class Shell(LineProgram):
-    """A person at a terminal.
-
-    Args:
-        context: What it shares with others.
-        channel: Its input and output.
-        columns: The terminal's width; 0 if it is not known.
-    """
+    """A person at a terminal so many columns wide; 0 if that is not known."""
 
     __slots__ = ("_asked", "_completer", "_screen", "_terminal")
 
@@ -50,22 +44,18 @@ class Shell(LineProgram):
         self._terminal.resize(columns)
 
     def start(self) -> None:
-        """Greet, and prompt."""
         self._screen.write(GREETING)
         self._prompt()
 
     def feed(self, data: bytes) -> None:
-        """Take what was typed."""
         self._terminal.feed(data)
         self._interrupt_if_typed()
         self.proceed()
 
     def end_input(self) -> None:
-        """Answer what was typed, and leave."""
         self.feed(b"\r\x04")
 
     def resize(self, columns: int) -> None:
-        """Draw by another width."""
         self._terminal.resize(columns)
 
     def interrupt(self, signal: str = "SIGINT") -> None:
@@ -82,7 +72,6 @@ class Shell(LineProgram):
             self.proceed()
 
     def expire(self, farewell: str) -> None:
-        """Exit, and say why."""
         self._exit(farewell)
 
     def close_when_idle(self) -> None:

@@ -114,7 +114,9 @@ def examples(path: Path) -> list[str]:
 
 def _commands(text: str) -> list[str]:
     """Cut the examples of commands, not of roles, out of a document."""
-    return [each for each in re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL) if "[roles" not in each]
+    return [
+        each for each in re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL) if "[roles" not in each
+    ]
 
 
 def warnings_of(text: str) -> list[str]:

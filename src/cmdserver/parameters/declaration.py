@@ -76,9 +76,11 @@ class Parameter:
     @property
     def accepts(self) -> str:
         """What may be given, to go behind ``must be``."""
-        if self.only is None or not (globs := [each for each in self.only if any(c in each for c in "*?[")]):
-            return self.type.accepts if self.only is None else f"one of {', '.join(self.only)}"
-        return f"{self.type.accepts}, and match {' or '.join(dict.fromkeys((*globs, *self.only)))}"
+        if self.only is None or (isinstance(self.type, Choice) and self.type.choices):
+            return self.type.accepts
+        if any(character in glob for glob in self.only for character in "*?["):
+            return f"{self.type.accepts}, and match {' or '.join(self.only)}"
+        return f"one of {', '.join(self.only)}"
 
     def lists(self, line: str) -> bool:
         """Whether a line that its source prints is a choice."""

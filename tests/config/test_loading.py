@@ -113,7 +113,7 @@ class DefaultTests(ConfigurationTestCase):
         admin = Role(name="admin", patterns=("*",), users=frozenset({"admin"}))
         self.assertEqual((anonymous, admin), self.configuration.roles)
         policy = Policy(self.configuration.commands, self.configuration.roles)
-        self.assertEqual(["df", "uptime"], [command.name for command in policy.allowed(a_caller())])
+        self.assertEqual(["uptime", "df"], [command.name for command in policy.allowed(a_caller())])
 
     def test_limits(self) -> None:
         """The limits are those that the contract promises."""

@@ -80,6 +80,8 @@ class WhoeverAsksTests(DispatcherTestCase):
             "explain": lambda: ask.explain(somebody, ["uptime"]),
             "go_on": lambda: ask.go_on(somebody, ["uptime"]),
             "names": lambda: ask.names(somebody),
+            "offered": lambda: ask.offered(somebody),
+            "with_choices": lambda: self.failureResultOf(ask.with_choices(somebody, COMMANDS[0])).raiseException(),
             "whoami": lambda: ask.whoami(somebody),
             "who": lambda: ask.who(somebody),
         }
@@ -106,7 +108,7 @@ class WhoeverAsksTests(DispatcherTestCase):
         self.dispatcher.reconfigure(Policy(COMMANDS, EVERYTHING, ["tcp:2023"]))
         anonymous = Caller(name=None, protocol="line", source="192.0.2.1", method="none", listener="tcp:2023")
         asked = self.asked(anonymous)
-        self.assertEqual(asked.pop("names")(), frozenset())
+        self.assertEqual((asked.pop("names")(), asked.pop("offered")()), (frozenset(), ()))
         for name, query in asked.items():
             self.assertIsInstance(self.consult(query), LoginRequired, name)
         self.assertEqual(self.composition.spawner.processes, [])
@@ -812,12 +814,10 @@ class ConsultTests(DispatcherTestCase):
     """What needs no process."""
 
     def test_help_lists_what_the_caller_may_run(self) -> None:
-        """Everybody is told of their own commands, by name, and of no others."""
+        """Everybody is told of their own commands, in the order of the file, and of no others."""
         listed = {caller.name: [each.name for each in self.dispatcher.help(caller)] for caller in (ADA, GUY, STRANGER)}
 
-        self.assertEqual(
-            listed, {"ada": ["df", "flush", "reboot", "restart", "uptime"], "guy": ["uptime"], None: ["df", "uptime"]}
-        )
+        self.assertEqual(listed, {"ada": [each.name for each in COMMANDS], "guy": ["uptime"], None: ["uptime", "df"]})
 
     def test_help_refuses_what_asking_would_refuse(self) -> None:
         """One command's help is for those who may run it, and refused to others as the command would be."""

@@ -35,11 +35,11 @@ class SiteTestCase(SynchronousTestCase):
 class DocumentTests(SiteTestCase):
     def test_the_list(self) -> None:
         """What this caller may run, as text, JSON and a page."""
-        self.assertEqual(names(self.ask("/")), ["df", "uptime"])
+        self.assertEqual(names(self.ask("/")), ["uptime", "df"])
         listed = self.ask("/", accept=JSON).response.json["commands"]
-        self.assertEqual([each["name"] for each in listed], ["df", "uptime"])
+        self.assertEqual([each["name"] for each in listed], ["uptime", "df"])
         self.assertIn('href="./df"', self.ask("/", accept=PAGE).response.text)
-        self.assertEqual(names(self.ask("/", authorization="Bearer good")), ["df", "reboot", "uptime"])
+        self.assertEqual(names(self.ask("/", authorization="Bearer good")), ["uptime", "df", "reboot"])
 
     def test_openapi(self) -> None:
         """The description is of what this caller may run."""

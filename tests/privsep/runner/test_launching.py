@@ -17,6 +17,7 @@ import pytest
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from cmdserver.core.model import Command, Controls
+from cmdserver.parameters.template import Invocation
 from cmdserver.privsep.process_tags import ProcessTags
 from cmdserver.privsep.runner import launching
 from cmdserver.privsep.runner.launching import Launched, Launcher, has_begun
@@ -55,7 +56,8 @@ class _TestCase(SynchronousTestCase):
 
     def launch(self, asked: Command, *arguments: str) -> Launched:
         """Start a command, and wait until it runs; raises what keeps it from that, and leaves nothing of it then."""
-        launched = self.launcher.launch(asked, arguments, self.tag, is_short_lived=self.is_short_lived)
+        invocation = Invocation((*asked.argv, *arguments), dict(asked.environment), asked.stdin)
+        launched = self.launcher.launch(asked, invocation, self.tag, is_short_lived=self.is_short_lived)
         if launched.complaint is None:
             return launched
         try:
@@ -180,7 +182,7 @@ class ForkTests(_TestCase):
         if self.is_short_lived:
             raise SkipTest("nobody but we could stop it")
         self.patch(launching, "control", lambda *_: os.kill(os.getpid(), signal.SIGSTOP))
-        launched = self.launcher.launch(command(), (), self.tag, is_short_lived=False)
+        launched = self.launcher.launch(command(), command().invocation(()), self.tag, is_short_lived=False)
         assert launched.complaint is not None
         for descriptor in (launched.stdout, launched.stderr, launched.complaint):
             self.addCleanup(os.close, descriptor)

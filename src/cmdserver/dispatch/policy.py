@@ -64,7 +64,7 @@ class Policy:
 
     def narrowed(self, caller: Caller, command: Command) -> Command:
         """Return a command as it is shown to a caller: its parameters accept what the caller may give."""
-        if not command.parameters:
+        if command.template is None:
             return command
         key = (self.roles_of(caller), command.name)
         known = self._narrowed.get(key)
@@ -88,7 +88,7 @@ class Policy:
         """
         grant = self.require_command(caller, words[0])
         command = grant.command
-        if not command.parameters:
+        if command.template is None:
             if len(words) > 1 or fields:
                 given = " ".join((*words[1:], *(f"{name}={value}" for name, value in fields)))
                 raise BadArgument(f"{command.name} takes no arguments, but got: {visible(given)}")

@@ -40,7 +40,7 @@ class Host(ParameterType):
         if address is not None:
             return self._address(address)
         name = text.lower()
-        found = _NAME.fullmatch(name) if len(name) <= _MOST_CHARACTERS and name.isascii() else None
+        found = _NAME.fullmatch(name) if len(name) <= _MOST_CHARACTERS and text.isascii() else None
         if found is None or _NUMBER.fullmatch(found["last"]) is not None:
             raise NotAccepted(f"must be {self.accepts}")
         if self.names and not any(fnmatchcase(name, pattern) for pattern in self.names):

@@ -66,7 +66,8 @@ class DateTime(ParameterType):
         if _DATETIME.fullmatch(text) is not None:
             try:
                 moment = datetime.fromisoformat(text)
-            except ValueError:
+                self._formatted(moment)  # the calendar of the host's zone ends earlier than ISO 8601's
+            except (ValueError, OverflowError, OSError):
                 pass
             else:
                 return moment.isoformat()
@@ -74,8 +75,10 @@ class DateTime(ParameterType):
 
     def words(self, canonical: str) -> tuple[str, ...]:
         """See `ParameterType`."""
-        moment = datetime.fromisoformat(canonical)
-        return (canonical if self.format is None else moment.astimezone().strftime(self.format),)
+        return (self._formatted(datetime.fromisoformat(canonical)),)
+
+    def _formatted(self, moment: datetime) -> str:
+        return moment.isoformat() if self.format is None else moment.astimezone().strftime(self.format)
 
     @property
     def accepts(self) -> str:

@@ -1,73 +1,39 @@
-"""Gather the output of a run instead of streaming it, with Twisted's `getProcessOutputAndValue`."""
+"""Gather the output of a run instead of streaming it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
-
-from twisted.internet.error import ProcessDone
-from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorProcess
-from twisted.internet.utils import getProcessOutputAndValue
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from cmdserver.core.model import Grant, ProcessResult, Producer, Sink, Stream
 from cmdserver.execution.process_run import ProcessRun
 
 
-def gather(grant: Grant, start: Callable[[Sink], ProcessRun]) -> ProcessRun:
+def gather(start: Callable[[Sink], ProcessRun]) -> ProcessRun:
     """Start a run whose result has all that it wrote.
 
     Args:
-        grant: What to run.
         start: Starts it with a sink.
 
     Raises:
         OSError: The process cannot be started.
     """
-    gathering = _Gathering(start)
-    # Its reactor is whatever can spawn a process; if that raises, so does this.
-    output = getProcessOutputAndValue(grant.command.name, grant.arguments, reactor=cast("Any", gathering))
-    run = gathering.run
-    del gathering.run  # which has us as its sink
-    run.finished = run.finished.addBoth(gathering.end).addCallback(lambda result: output.addCallback(_with, result))
+    gathering = _Gathering()
+    run = start(gathering)
+    run.finished.addCallback(gathering.add_output)
     return run
 
 
-def _with(output: tuple[bytes, bytes, int], result: ProcessResult) -> ProcessResult:
-    return replace(result, stdout=output[0], stderr=output[1])
-
-
-@implementer(IReactorProcess)
 class _Gathering:
-    """What `getProcessOutputAndValue` has for a reactor; a `Sink` for the run, whose output its protocol collects."""
+    """The `Sink` of a run that keeps what it is given."""
 
-    run: ProcessRun
-    _protocol: IProcessProtocol
-
-    def __init__(self, start: Callable[[Sink], ProcessRun]) -> None:
-        self._start = start
-
-    def spawnProcess(
-        self,
-        processProtocol: IProcessProtocol,
-        executable: bytes | str,  # noqa: ARG002 - the run knows
-        args: Sequence[bytes | str] = (),  # noqa: ARG002
-        *_unused: object,
-        **_also_unused: object,
-    ) -> IProcessTransport:
-        """Start the run."""
-        self._protocol = processProtocol
-        self.run = self._start(self)
-        return cast("IProcessTransport", self.run)
+    def __init__(self) -> None:
+        self._chunks: dict[Stream, list[bytes]] = {stream: [] for stream in Stream}
 
     def started(self, grant: Grant, producer: Producer) -> None:
-        """See `Sink`."""
+        pass
 
     def write(self, stream: Stream, chunk: bytes) -> None:
-        """See `Sink`."""
-        self._protocol.childDataReceived(stream.value, chunk)
+        self._chunks[stream].append(chunk)
 
-    def end(self, outcome: ProcessResult | Failure) -> ProcessResult | Failure:
-        """The run is over; its status is in the outcome, so that the protocol is told of none."""
-        self._protocol.processEnded(Failure(ProcessDone(0)))
-        return outcome
+    def add_output(self, result: ProcessResult) -> ProcessResult:
+        stdout, stderr = (b"".join(chunks) for chunks in self._chunks.values())
+        return replace(result, stdout=stdout, stderr=stderr)

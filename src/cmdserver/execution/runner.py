@@ -42,7 +42,7 @@ class Runner:
             run.start()
             return run
 
-        run = gather(grant, start) if sink is None else start(sink)
+        run = gather(start) if sink is None else start(sink)
         self._under_way.add(run)
         run.finished.addBoth(self._forget, run)
         return run

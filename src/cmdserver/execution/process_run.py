@@ -7,10 +7,9 @@ sink that gathers (`gather`).
 
 import errno
 import signal
-from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum, auto
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IProcessProtocol, IProcessTransport, IReactorProcess, IReactorTime
@@ -20,6 +19,7 @@ from zope.interface import implementer
 
 from cmdserver.config.executables import trouble_with_start
 from cmdserver.core.model import Grant, ProcessResult, Sink, Stream
+from cmdserver.execution.pipes import Piped
 
 #: Between asking a process group to end and making it: time for a shell script's trap.
 KILL_AFTER_SECONDS = 2.0
@@ -45,19 +45,6 @@ class _Ending(Enum):
     TRUNCATED = auto()
     ABANDONED = auto()
     STOPPED = auto()
-
-
-class _ProcessTransport(Protocol):
-    """What we use of Twisted's process transport; its interfaces do not say all that it can do."""
-
-    pid: int | None
-    pipes: Mapping[int, object]
-
-    def pauseProducing(self) -> None: ...
-    def resumeProducing(self) -> None: ...
-    def loseConnection(self) -> None: ...
-    def signal_group(self, number: int) -> None: ...
-    def look_at_group(self) -> None: ...
 
 
 @implementer(IProcessProtocol)
@@ -154,7 +141,7 @@ class ProcessRun:
 
     def makeConnection(self, process: IProcessTransport) -> None:
         """The process runs, or will in a moment."""
-        self._transport = cast("_ProcessTransport", process)
+        self._transport = cast("Piped", process)
         self._timer = self._clock.callLater(self._command.timeout_seconds, self._end, _Ending.TIMED_OUT)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:

@@ -3,7 +3,7 @@
 import errno
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorProcess, IReadWriteDescriptor
@@ -109,9 +109,10 @@ class RemoteBackend:
             raise OSError(errno.E2BIG, "the arguments are too long")
         child = RemoteChild(self._reactor, processProtocol, self._last_id, self._signal)
         self._children[child.id] = child
-        processProtocol.makeConnection(child)
+        transport = cast("IProcessTransport", child)
+        processProtocol.makeConnection(transport)
         self._send(packet)
-        return child
+        return transport
 
     # Other requests
 

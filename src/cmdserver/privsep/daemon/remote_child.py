@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IProcessProtocol
 from twisted.python.failure import Failure
 
@@ -78,10 +77,6 @@ class RemoteChild(Piped):
         """Close the pipes, from the reactor's next round on; or as soon as we have them."""
         self._is_unwanted = True
         super().loseConnection()
-
-    def signalProcess(self, signalID: str | int) -> None:  # noqa: ARG002 - IProcessTransport has it
-        """Refuse: the runner signals whole runs, see `signal_group`."""
-        raise ProcessExitedAlready
 
     def signal_group(self, number: int) -> None:
         """Have everybody signalled who is left of the run; after SIGKILL nobody will be."""

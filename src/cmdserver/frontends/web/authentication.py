@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from cmdserver.auth.callers import from_elsewhere
 from cmdserver.auth.credentials import BearerToken, Credentials, Password
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import LoginRefused, UnreadableCredentials
@@ -82,7 +83,7 @@ class Authentication:
         if request.connection.certified is not None:
             return request.connection.certified
         if request.received_cookies and (session := self._session_of(request)) is not None:
-            return self._listener_auth.again(session.caller, source)
+            return from_elsewhere(session.caller, source)
         return (
             self._listener_auth.stranger(source)
             if self._listener_auth.login is Login.REQUIRED

@@ -53,9 +53,6 @@ def require_tls_pair(directory: Path, now: datetime, host_name: str | None = Non
         now: With a time zone.
         host_name: To name in the certificate; None is the host's own.
 
-    Returns:
-        Where certificate and key are.
-
     Raises:
         CannotStart: The key is missing and the certificate is not, or one of them cannot be read or written.
     """

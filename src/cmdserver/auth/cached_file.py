@@ -61,7 +61,6 @@ class CachedFile(Generic[Value]):
     Args:
         path: It need not be there; one that is not says what an empty one says.
         parse: Makes sense of any text.
-        open_file: Opens it, to be read.
     """
 
     def __init__(
@@ -90,10 +89,7 @@ class CachedFile(Generic[Value]):
         return self._read_from(descriptor)
 
     async def read_or_fetch(self, fetch: Fetch | None) -> Parsed[Value]:
-        """Look at the file as it is now; what we may not open ourselves is opened by somebody else.
-
-        Args:
-            fetch: Has it opened; None: nobody does.
+        """Look at the file as it is now; what we may not open ourselves is opened by somebody else, unless by nobody.
 
         Raises:
             Unavailable: That cannot be done at the moment; what was known of the file is kept.
@@ -152,11 +148,7 @@ class CachedFile(Generic[Value]):
 
 
 def read_trusted(descriptor: int, path: Path) -> tuple[str, os.stat_result]:
-    """Read a file that nobody else may have written to, and close it.
-
-    Args:
-        descriptor: The file, open.
-        path: Where it is.
+    """Read an open file that nobody else may have written to, and close it.
 
     Returns:
         Its text, without a byte order mark before it, in which bytes that are no UTF-8 survive as lone surrogates, and

@@ -74,8 +74,7 @@ class ListenerAuth:
     def arrive(self, source: str) -> PendingLogin:
         """Begin the accounting of a connection that was accepted; raises `Throttled` or `Busy` to refuse it.
 
-        Args:
-            source: Who is charged, as `cmdserver.net.listener.charged_source_of` says it.
+        Its ``source`` is as `cmdserver.net.listener.charged_source_of` says it.
         """
         if self.login is Login.NEVER:
             return NO_LOGIN

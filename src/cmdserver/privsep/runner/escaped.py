@@ -25,10 +25,7 @@ class EscapedProcesses:
     """
 
     def __init__(
-        self,
-        tags: ProcessTags,
-        spared: Container[int] = (),
-        is_grouped: Callable[[int], bool] = lambda _: False,
+        self, tags: ProcessTags, spared: Container[int] = (), is_grouped: Callable[[int], bool] = lambda _: False
     ) -> None:
         self._tags = tags
         self._spared = spared

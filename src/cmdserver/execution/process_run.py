@@ -1,8 +1,7 @@
 """One process from start to end, whatever it does.
 
 A `ProcessRun` is the protocol of the process: it counts and cuts output, keeps the time limit, ends the whole process
-group, and does not wait for a grandchild that keeps a pipe. Every run passes through it; what is to be gathered has a
-sink that gathers (`gather`).
+group, and does not wait for a grandchild that keeps a pipe.
 """
 
 import errno
@@ -12,6 +11,7 @@ from enum import Enum, auto
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessTerminated
 from twisted.internet.interfaces import IDelayedCall, IProcessProtocol, IProcessTransport, IReactorProcess, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -55,7 +55,6 @@ class ProcessRun:
         grant: What to run.
         sink: Where its output goes as it comes.
         spawner: Starts processes by the names of their commands.
-        clock: Measures limits and durations.
     """
 
     #: Fires once, when the process is gone and its output is complete. Fails with an OSError if it could not be
@@ -180,7 +179,6 @@ class ProcessRun:
         self._is_over = True
         if isinstance(reason.value, OSError):
             self._trouble = self._trouble or Failure(self._explained(reason.value))
-            reason = Failure(_NoStatus())
         self._exit = reason
         self._ended_at = self._clock.seconds()
         if self._timer is not None:
@@ -241,7 +239,7 @@ class ProcessRun:
                 command=self._command.name,
                 pid=self._transport.pid,
             )
-        self.processEnded(self._exit or Failure(_Unkillable()))
+        self.processEnded(self._exit or Failure(ProcessTerminated(signal=signal.SIGKILL)))
 
     def _reset_timer(self, seconds: float, call: Any) -> None:
         if self._timer is not None and self._timer.active():
@@ -262,20 +260,6 @@ class ProcessRun:
                 timed_out=self._ending is _Ending.TIMED_OUT,
             )
         )
-
-
-class _NoStatus(Exception):  # noqa: N818 - it says what the process has
-    """The status of a process that was not reaped by us, in the shape of Twisted's own."""
-
-    exitCode: int | None = None
-    signal: int | None = None
-    status: int | None = None
-
-
-class _Unkillable(_NoStatus):
-    """The status of a process that could not be reaped."""
-
-    signal = int(signal.SIGKILL)
 
 
 def _signal_name(number: int) -> str:

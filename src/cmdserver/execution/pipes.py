@@ -19,10 +19,6 @@ class Piped:
     """What a run has for the transport of its process; subclasses signal it, and say when it has exited.
 
     Of Twisted's `IProcessTransport` it has what runs use: standard input is /dev/null, and a group is signalled as one.
-
-    Args:
-        reactor: Watches the pipes.
-        protocol: Is told what happens.
     """
 
     def __init__(self, reactor: Any, protocol: IProcessProtocol) -> None:

@@ -65,16 +65,8 @@ def spawn(
 ) -> int:
     """Start a program by posix_spawn(3), as the leader of a session of its own and with no signal blocked.
 
-    Args:
-        path: The program's file.
-        argv: What it is called, and its arguments.
-        environment: All of it.
-        descriptors: Ours, by the numbers that they get there. All others must be close-on-exec; and none of ours may be
-            a number that was given before it.
-        defaults: Signals to be set back to their default actions.
-
-    Returns:
-        The process's number.
+    The descriptors are ours, by the numbers that they get there. All others must be close-on-exec; and none of ours may
+    be a number that was given before it. ``defaults`` are signals to be set back to their default actions.
 
     Raises:
         OSError: Whatever the kernel said: no such file, no permission, too many processes.
@@ -86,11 +78,7 @@ def spawn(
 
 
 def become(uid: int, gid: int) -> None:
-    """Become a user for good, with this group and no other.
-
-    Raises:
-        OSError: The kernel refuses.
-    """
+    """Become a user for good, with this group and no other; raises an OSError if the kernel refuses."""
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)

@@ -45,8 +45,6 @@ class Authentication:
     """One listener's way from requests to callers.
 
     Args:
-        listener: Finds out who somebody is.
-        clock: For sessions.
         place: What tells this listener from others, on this host and elsewhere, and stays the same after a restart.
         random: So many random bytes, anew at each call.
     """
@@ -209,8 +207,7 @@ def _credentials(authorization: bytes, source: str) -> Credentials:
     if _scheme(authorization) == _BASIC:
         return _basic(rest, source)
     if not rest:
-        text = "the Authorization header has no token"
-        raise UnreadableCredentials(text)
+        raise UnreadableCredentials("the Authorization header has no token")
     return BearerToken(secret=rest.decode("latin-1"), source=source)
 
 
@@ -222,6 +219,5 @@ def _basic(encoded: bytes, source: str) -> Password:
     except ValueError:
         colon = b""
     if not colon:
-        text = "the Authorization header is not Basic as RFC 7617 has it"
-        raise UnreadableCredentials(text)
+        raise UnreadableCredentials("the Authorization header is not Basic as RFC 7617 has it")
     return Password(name=user, password=password, source=source, is_repeated=True)

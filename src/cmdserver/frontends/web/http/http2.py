@@ -32,11 +32,7 @@ MOST_WAITING_PIECES: Final = 64
 
 
 class SendableStreams(PriorityTree):
-    """The streams of a connection, of which its sending loop takes the next one; one that cannot send is blocked.
-
-    Args:
-        can_send: Whether the stream of a number can send what it has.
-    """
+    """The streams of a connection, of which its sending loop takes the next one; one that cannot send is blocked."""
 
     #: The number of the stream that was taken last.
     taken = 0
@@ -46,11 +42,7 @@ class SendableStreams(PriorityTree):
         self._can_send = can_send
 
     def __next__(self) -> int:
-        """Return the number of a stream that can send.
-
-        Raises:
-            DeadlockError: There is none.
-        """
+        """Return the number of a stream that can send; raises a DeadlockError if there is none."""
         while True:
             self.taken = super().__next__()
             if self._can_send(self.taken):

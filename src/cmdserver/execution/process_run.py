@@ -7,7 +7,6 @@ group, and does not wait for a grandchild that keeps a pipe.
 import errno
 import signal
 from dataclasses import replace
-from enum import Enum, auto
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -38,15 +37,6 @@ _OF_A_FILE = frozenset(
 _log = Logger()
 
 
-class _Ending(Enum):
-    """Why we ended a run that would have gone on."""
-
-    TIMED_OUT = auto()
-    TRUNCATED = auto()
-    ABANDONED = auto()
-    STOPPED = auto()
-
-
 @implementer(IProcessProtocol)
 class ProcessRun:
     """One process from start to end, and the `Producer` of its output.
@@ -69,7 +59,8 @@ class ProcessRun:
         self._clock = clock
         self._room = grant.command.output_limit_bytes
         self._counted = {1: 0, 2: 0}
-        self._ending: _Ending | None = None
+        #: Whether we have ended a run that would have gone on, and whether for its time limit.
+        self._is_ending = self._has_timed_out = False
         self._exit: Failure | None = None
         self._is_wanted = True
         self._is_truncated = False
@@ -95,12 +86,12 @@ class ProcessRun:
 
     def end(self) -> None:
         """End the whole process group; what it still says counts. Twice is the same as once."""
-        self._end(_Ending.STOPPED)
+        self._end()
 
     def abandon(self) -> None:
         """Nobody wants the answer any more: the same, and no more output goes anywhere."""
         self._is_wanted = False
-        self._end(_Ending.ABANDONED)
+        self._end()
 
     def _sink_failed(self, failure: Failure) -> None:
         """The sink has raised something: what it has not heard, nobody will; and the caller may not think it has."""
@@ -132,7 +123,7 @@ class ProcessRun:
         if self._is_paused and not self._is_over:
             self._is_paused = False
             self._transport.resumeProducing()
-            if self._exit is not None and self._ending is None:
+            if self._exit is not None and not self._is_ending:
                 # A moment for what is in the pipe; pauses do not add up to more than the time limit.
                 self._reset_timer(max(0.0, min(LINGER_SECONDS, self._seconds_left())), self._linger)
 
@@ -141,7 +132,7 @@ class ProcessRun:
     def makeConnection(self, process: IProcessTransport) -> None:
         """The process runs, or will in a moment."""
         self._transport = cast("Piped", process)
-        self._timer = self._clock.callLater(self._command.timeout_seconds, self._end, _Ending.TIMED_OUT)
+        self._timer = self._clock.callLater(self._command.timeout_seconds, self._end, has_timed_out=True)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """Count, cut, pass on."""
@@ -157,7 +148,7 @@ class ProcessRun:
                 self._sink_failed(Failure())
         if len(chunk) < len(data):
             self._is_truncated = True
-            self._end(_Ending.TRUNCATED)
+            self._end()
 
     def childConnectionLost(self, childFD: int) -> None:
         """A pipe was closed, by the process or by us."""
@@ -165,7 +156,7 @@ class ProcessRun:
     def processExited(self, reason: Failure) -> None:
         """The command itself is gone; others in its group, and output in its pipes, may not be."""
         self._exit = reason
-        if self._ending is not None:
+        if self._is_ending:
             self._transport.signal_group(signal.SIGKILL)
             return
         self._transport.look_at_group()  # now, while the number is surely still the group's
@@ -198,10 +189,10 @@ class ProcessRun:
 
     # The end
 
-    def _end(self, why: _Ending) -> None:
-        if self._ending is not None or self._is_over:
+    def _end(self, *, has_timed_out: bool = False) -> None:
+        if self._is_ending or self._is_over:
             return
-        self._ending = why
+        self._is_ending, self._has_timed_out = True, has_timed_out
         if self._exit is None:
             self._transport.signal_group(signal.SIGTERM)
             self._reset_timer(KILL_AFTER_SECONDS, self._kill)
@@ -222,7 +213,7 @@ class ProcessRun:
             # What is in the pipe is still wanted, by a reader who is slow.
             self._reset_timer(LINGER_SECONDS, self._linger)
         else:
-            self._end(_Ending.TIMED_OUT)
+            self._end(has_timed_out=True)
 
     def _seconds_left(self) -> float:
         return self._started_at + self._command.timeout_seconds - self._clock.seconds()
@@ -257,7 +248,7 @@ class ProcessRun:
                 self.so_far(),
                 exit_status=None if number else getattr(reason, "exitCode", None),
                 signal=_signal_name(number) if number else None,
-                timed_out=self._ending is _Ending.TIMED_OUT,
+                timed_out=self._has_timed_out,
             )
         )
 

@@ -75,12 +75,8 @@ class Composition:
     """All parts, put together.
 
     Args:
-        reactor: The real one.
-        configuration: To begin with.
         state_directory: Prepared.
         remote: Starts commands, by their names; None: this process does.
-        open_file: For credential files.
-        open_audit: For the audit file.
         fetch: Has a credential file opened that we may not open; None: nobody does.
 
     Raises:

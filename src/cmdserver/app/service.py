@@ -43,13 +43,7 @@ class CmdserverService(Service):
     """The daemon.
 
     Args:
-        reactor: The real one.
-        source: The configuration's text.
-        configuration: What it says.
-        state_directory: Where state is kept.
         target_user: Whom we become when the listeners are open; None if we stay who we are.
-        rereading: How the configuration is read again.
-        pid_file: To be written and removed.
         terminal: Where a person watches.
     """
 

@@ -56,12 +56,7 @@ def open_in(directory: Path, path: Path) -> int:
 
 
 class CachedFile(Generic[Value]):
-    """A file and what it says.
-
-    Args:
-        path: It need not be there; one that is not says what an empty one says.
-        parse: Makes sense of any text.
-    """
+    """A file and what it says; one that is not there says what an empty one says."""
 
     def __init__(
         self, path: Path, parse: Callable[[str], Parsed[Value]], open_file: Callable[[Path], int] = open_to_read

@@ -47,8 +47,7 @@ class PasswordChecker:
     """Checks passwords against the file ``passwd``, as it is at that moment.
 
     Args:
-        files: Has the hashes.
-        verifier: Computes them, elsewhere.
+        verifier: Computes hashes, elsewhere.
         remembered: Knows those that need not be computed again, of clients that send theirs with every request.
         clock: In seconds.
     """

@@ -113,9 +113,6 @@ class ProcessGroup:
 
     Its number is its leader's process id, which the kernel gives to no other process as long as the group has a member,
     and no longer. So once the group has been seen to be empty it is not signalled any more.
-
-    Args:
-        group_id: The leader's process id.
     """
 
     __slots__ = ("id", "is_gone")

@@ -39,13 +39,7 @@ _log = Logger()
 
 @implementer(IProcessProtocol)
 class ProcessRun:
-    """One process from start to end, and the `Producer` of its output.
-
-    Args:
-        grant: What to run.
-        sink: Where its output goes as it comes.
-        spawner: Starts processes by the names of their commands.
-    """
+    """One process from start to end, and the `Producer` of its output, which goes to the sink as it comes."""
 
     #: Fires once, when the process is gone and its output is complete. Fails with an OSError if it could not be
     #: started, with a `RunnerLost` if whoever ran it is gone, and with what the sink has raised.

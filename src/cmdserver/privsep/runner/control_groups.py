@@ -168,9 +168,7 @@ def find_place() -> str | None:
 def own_place(mounts: str, membership: str) -> str | None:
     """Say where our control group is, as a directory; None if it is not ours to divide.
 
-    Args:
-        mounts: Of /proc/self/mountinfo.
-        membership: Of /proc/self/cgroup.
+    The texts are those of /proc/self/mountinfo and /proc/self/cgroup.
     """
     path = next((line[3:] for line in membership.splitlines() if line.startswith("0::/")), None)
     if path is None:

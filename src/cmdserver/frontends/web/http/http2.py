@@ -51,13 +51,7 @@ class SendableStreams(PriorityTree):
 
 
 class HTTP2Channel(H2Connection):
-    """The requests of one connection, side by side.
-
-    Args:
-        connection: Told of what a channel cannot decide.
-        request_factory: Makes a request, given its stream.
-        clock: Calls the sending loop in the next turn of the reactor.
-    """
+    """The requests of one connection, side by side; the clock calls the sending loop in the reactor's next turn."""
 
     #: None: Twisted's own timers are off.
     timeOut = None

@@ -84,7 +84,7 @@ class CachedFile(Generic[Value]):
         return self._read_from(descriptor)
 
     async def read_or_fetch(self, fetch: Fetch | None) -> Parsed[Value]:
-        """Look at the file as it is now; what we may not open ourselves is opened by somebody else, unless by nobody.
+        """Look at the file as it is now; what we may not open ourselves ``fetch`` has opened, if there is one.
 
         Raises:
             Unavailable: That cannot be done at the moment; what was known of the file is kept.

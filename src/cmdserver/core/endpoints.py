@@ -36,7 +36,6 @@ class Endpoint:
     behind_proxy: "Endpoint | None" = field(default=None, compare=False)
 
     def __str__(self) -> str:
-        """Return the description."""
         return self.text
 
     @property

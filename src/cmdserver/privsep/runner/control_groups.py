@@ -149,7 +149,7 @@ class ControlGroups:
     def end(self, *, with_directory: bool = True) -> bool:
         """Kill all that are in any of them, and remove them; False if somebody is still in one.
 
-        The directory of them all goes too, unless there are to be others.
+        With ``with_directory`` the directory of them all goes too, and there are to be no others.
         """
         with contextlib.suppress(OSError):
             _write("cgroup.kill", b"1", self._directory)

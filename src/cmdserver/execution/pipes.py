@@ -18,7 +18,7 @@ _CLOSED = ConnectionDone()
 class Piped:
     """What a run has for the transport of its process; subclasses signal it, and say when it has exited.
 
-    Of Twisted's `IProcessTransport` it has what runs use: standard input is /dev/null, and a group is signalled as one.
+    Of Twisted's `IProcessTransport` it has what runs use: nothing is written, and a group is signalled as one.
     """
 
     def __init__(self, reactor: Any, protocol: IProcessProtocol) -> None:

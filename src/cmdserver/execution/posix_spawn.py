@@ -39,7 +39,11 @@ class Spawner:
         self._ignored = ignored_signals()
 
     def start(
-        self, protocol: IProcessProtocol, path: str, argv: Sequence[str | bytes], environment: Mapping[str, str]
+        self,
+        protocol: IProcessProtocol,
+        path: str,
+        argv: Sequence[str | bytes],
+        environment: Mapping[str, str],
     ) -> IProcessTransport:
         """Start a program with exactly this environment.
 

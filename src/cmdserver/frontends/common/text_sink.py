@@ -34,12 +34,7 @@ class Style(Enum):
 
 
 class TextSink:
-    """The `Sink` of one run.
-
-    Args:
-        output: Where the text goes.
-        style: How it is told.
-    """
+    """The `Sink` of one run."""
 
     __slots__ = ("_ends_line", "_held", "_is_raw", "_output", "_printable", "_style", "omitted_stderr_bytes")
 

@@ -82,13 +82,7 @@ class Launcher:
         self._ignored = ignored_signals()
 
     def launch(self, command: Command, arguments: Sequence[str], tag: int, *, is_short_lived: bool) -> Launched:
-        """Start a command.
-
-        Args:
-            command: What, and as whom, where, with which limits.
-            arguments: Words that come behind those of the command.
-            tag: For it and its descendants, see `cmdserver.privsep.process_tags`.
-            is_short_lived: Whether it was over quickly the last time, and left nobody behind.
+        """Start a command; ``is_short_lived``: it was over quickly the last time, and left nobody behind.
 
         Raises:
             OSError: Whatever the kernel said: too many processes or descriptors. What keeps a forked process from
@@ -97,8 +91,7 @@ class Launcher:
         """
         argv = [os.fsencode(word) for word in (*command.argv, *arguments)]
         if any(b"\0" in word for word in argv):
-            text = "an argument has a NUL character in it"
-            raise ValueError(text)
+            raise ValueError("an argument has a NUL character in it")
         is_plain = _is_plain(command) and self._descriptor_limit is None
         start = self._spawn if is_short_lived and is_plain else self._fork
         with output_pipes() as pipes:

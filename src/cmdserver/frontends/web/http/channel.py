@@ -37,12 +37,7 @@ class _Input:
 
 
 class Channel(HTTPChannel):
-    """The requests of one connection, one after the other.
-
-    Args:
-        connection: Told of what a channel cannot decide.
-        request_factory: Makes a request, given its channel.
-    """
+    """The requests of one connection, one after the other; the connection is told of what a channel cannot decide."""
 
     totalHeadersSize = MOST_HEADER_BYTES
     MAX_LENGTH = MOST_HEADER_BYTES

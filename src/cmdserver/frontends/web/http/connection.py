@@ -56,13 +56,7 @@ class WebListener(FrontEnd):
 
 @implementer(IHandshakeListener)
 class WebConnection(Connection):
-    """The connection of one client.
-
-    Args:
-        front_end: What all connections of the listener share.
-        source: Where the client calls from.
-        pending_login: Settled when the client has logged in, or is gone.
-    """
+    """The connection of one client."""
 
     # Most connections are idle, and there may be ten thousand: an attribute is in the instance only once it changes.
     state = State.READING

@@ -88,13 +88,7 @@ class Connection(Backpressure, Protocol):
 
 
 class WebRequest(http.Request):
-    """A request, and its response.
-
-    Args:
-        channel: HTTP/1.1's channel, or HTTP/2's stream.
-        connection: Where it came from.
-        most_body_bytes: The longest body that is read.
-    """
+    """A request, and its response; the channel is HTTP/1.1's, or HTTP/2's stream."""
 
     #: Who asks, once that is known; for the access log.
     caller: Somebody | None = None

@@ -28,7 +28,7 @@ KILL_AFTER, LINGER, GIVE_UP = (
 
 @pytest.mark.slow
 class GatheredTests(contracts.RunnerContract):
-    """The contract, with the output gathered."""
+    """The contract, with the output gathered by getProcessOutputAndValue."""
 
     def make_sink(self) -> RecordingSink | None:
         return None

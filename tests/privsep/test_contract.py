@@ -120,7 +120,7 @@ class _RemoteRunner(contracts.RunnerContract):
 
 @pytest.mark.slow
 class GatheredTests(_RemoteRunner):
-    """The contract, with the output gathered."""
+    """The contract, with the output gathered by getProcessOutputAndValue."""
 
     def make_sink(self) -> RecordingSink | None:
         return None

@@ -92,7 +92,6 @@ class TokenChecker:
         self._now = now
 
     def requestAvatarId(self, credentials: BearerToken) -> Deferred[Any]:
-        """Prove whoever the token was made for."""
         return Deferred.fromCoroutine(self._check(credentials))
 
     async def _check(self, credentials: BearerToken) -> Proof:
@@ -123,7 +122,6 @@ class PublicKeyChecker:
         return finding.addCallback(lambda found: isinstance(found, AuthorizedKey))
 
     def requestAvatarId(self, credentials: PublicKey) -> Deferred[Any]:
-        """Prove a name by a signature of one of its keys."""
         return Deferred.fromCoroutine(self._check(credentials))
 
     async def _check(self, credentials: PublicKey) -> Proof:
@@ -178,7 +176,6 @@ class CertificateChecker:
     credentialInterfaces = (ICertificate,)
 
     def requestAvatarId(self, credentials: Certificate) -> Deferred[Any]:
-        """Prove the certificate's first name."""
         if credentials.name is None:
             return fail(UnauthorizedLogin(_nobody_in(credentials)))
         return succeed(Proof(name=credentials.name, method=credentials.method))

@@ -80,7 +80,6 @@ class Piped:
             self._reactor.removeReader(pipe)
 
     def resumeProducing(self) -> None:
-        """Read on."""
         self._is_paused = False
         for pipe in self.pipes.values():
             if not pipe.is_closing:

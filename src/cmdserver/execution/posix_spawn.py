@@ -79,7 +79,6 @@ class Child(Piped):
     # As Twisted's reaper calls it, after a SIGCHLD
 
     def reapProcess(self) -> None:
-        """Look whether the process is dead."""
         pid, status = os.waitpid(cast("int", self.pid), os.WNOHANG)
         if pid:
             process.unregisterReapProcessHandler(pid, self)
@@ -91,17 +90,14 @@ class Child(Piped):
         self.exited(Failure(reason_of(status)))
 
     def closed(self, number: int) -> None:
-        """See `Piped`."""
         super().closed(number)
         if not self.pipes and self.pid is not None:
             self.reapProcess()  # the signal may come later, and then finds nothing to do
 
     def signal_group(self, number: int) -> None:
-        """See `Piped`."""
         signal_or_log(self._group, number)
 
     def look_at_group(self) -> None:
-        """See `Piped`."""
         self._group.look()
 
 

@@ -1,7 +1,8 @@
 """One process from start to end, whatever it does.
 
 A `ProcessRun` is the protocol of the process: it counts and cuts output, keeps the time limit, ends the whole process
-group, and does not wait for a grandchild that keeps a pipe.
+group, and does not wait for a grandchild that keeps a pipe. Every run passes through it; what is to be gathered has a
+sink that gathers (`gather`).
 """
 
 import errno
@@ -113,7 +114,6 @@ class ProcessRun:
             self._transport.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """Read on."""
         if self._is_paused and not self._is_over:
             self._is_paused = False
             self._transport.resumeProducing()
@@ -124,12 +124,10 @@ class ProcessRun:
     # IProcessProtocol, as called by Twisted's process
 
     def makeConnection(self, process: IProcessTransport) -> None:
-        """The process runs, or will in a moment."""
         self._transport = cast("Piped", process)
         self._timer = self._clock.callLater(self._command.timeout_seconds, self._end, has_timed_out=True)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """Count, cut, pass on."""
         if self._is_truncated or self._is_over or not self._is_wanted:
             return
         chunk = data if len(data) <= self._room else data[: self._room]

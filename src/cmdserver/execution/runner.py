@@ -1,12 +1,12 @@
 """Start granted commands, and know which are under way."""
 
-from dataclasses import replace
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorProcess, IReactorTime
 
-from cmdserver.core.model import Grant, ProcessResult, Producer, Sink, Stream
+from cmdserver.core.model import Grant, Sink
+from cmdserver.execution.gather import gather
 from cmdserver.execution.process_run import ProcessRun
 
 Outcome = TypeVar("Outcome")
@@ -31,13 +31,13 @@ class Runner:
         Raises:
             OSError: The process cannot be started; nothing was. It may turn out later, too: see `ProcessRun.finished`.
         """
-        gathering = None
-        if sink is None:
-            sink = gathering = _Gathering()
-        run = ProcessRun(grant, sink, self._spawner, self._clock)
-        run.start()
-        if gathering is not None:
-            run.finished.addCallback(gathering.add_output)
+
+        def start(sink: Sink) -> ProcessRun:
+            run = ProcessRun(grant, sink, self._spawner, self._clock)
+            run.start()
+            return run
+
+        run = gather(grant, start) if sink is None else start(sink)
         self._under_way.add(run)
         run.finished.addBoth(self._forget, run)
         return run
@@ -71,20 +71,3 @@ class Runner:
         """Ask every process group to end; `wait_idle` tells when they have."""
         for run in list(self._under_way):
             run.end()
-
-
-class _Gathering:
-    """The `Sink` of a run that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self._chunks: dict[Stream, list[bytes]] = {stream: [] for stream in Stream}
-
-    def started(self, grant: Grant, producer: Producer) -> None:
-        pass
-
-    def write(self, stream: Stream, chunk: bytes) -> None:
-        self._chunks[stream].append(chunk)
-
-    def add_output(self, result: ProcessResult) -> ProcessResult:
-        stdout, stderr = (b"".join(chunks) for chunks in self._chunks.values())
-        return replace(result, stdout=stdout, stderr=stderr)

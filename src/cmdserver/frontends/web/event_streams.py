@@ -150,7 +150,6 @@ class EventStream(Backpressure):
     # Sink
 
     def started(self, grant: Grant, producer: Producer) -> None:
-        """See `Sink`."""
         self._source = producer
         self._kept_output.begin(grant.command)
         if self._request is not None:
@@ -159,7 +158,6 @@ class EventStream(Backpressure):
         self._tell(b"started", json.dumps(started).encode("ascii"))
 
     def write(self, stream: Stream, chunk: bytes) -> None:
-        """See `Sink`."""
         if stream is Stream.STDOUT:
             self._kept_output.add(chunk)
         self._output(stream, self._characters[stream].feed(chunk))

@@ -90,11 +90,9 @@ class HeldText(HeldResponse):
         super().__init__(request, HELD_TEXT_BYTES)
 
     def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:
-        """See `Output`."""
         self._hold(stream, data)
 
     def send(self, stream: Stream, chunk: bytes) -> None:
-        """See `HeldResponse`."""
         del stream
         self.request.write(chunk)
 
@@ -127,14 +125,12 @@ class LivePage(HeldResponse):
         self._kept = Kept()
 
     def started(self, grant: Grant, producer: Producer) -> None:
-        """See `Sink`."""
         self.grant = grant
         self.follow(producer)
         self._kept.begin(grant.command)
         self._patience = self._clock.callLater(PATIENCE_SECONDS, self.open)
 
     def write(self, stream: Stream, chunk: bytes) -> None:
-        """See `Sink`."""
         if stream is Stream.STDOUT:
             self._kept.add(chunk)
         self._hold(stream, chunk)
@@ -147,11 +143,9 @@ class LivePage(HeldResponse):
         self._patience = None
 
     def preface(self) -> None:
-        """See `HeldResponse`."""
         self.request.write(pages.command_head(self._visitor, self.grant.command, self._arguments))
 
     def send(self, stream: Stream, chunk: bytes) -> None:
-        """See `HeldResponse`."""
         self._write(stream, self._printable[stream].feed(chunk))
 
     def finish(self, answer: Answer) -> None:

@@ -147,11 +147,9 @@ class RemoteBackend:
         return self._channel.fileno() if self._channel is not None else -1
 
     def logPrefix(self) -> str:
-        """Return the name for a log."""
         return "runner"
 
     def doRead(self) -> None:
-        """Receive reports."""
         for _ in range(_REPORTS_IN_A_ROW):
             if self._channel is None or (received := self._channel.receive_with_descriptors()) is None:
                 return
@@ -164,7 +162,6 @@ class RemoteBackend:
             self.take(report, descriptors)
 
     def doWrite(self) -> None:
-        """Send what waits."""
         self._reactor.removeWriter(self)
         if self._channel is not None:
             self._channel.flush()

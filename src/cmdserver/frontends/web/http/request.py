@@ -119,7 +119,6 @@ class WebRequest(http.Request):
             self._refuse_body()
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Keep a piece of the body."""
         if self.is_too_long:
             return
         if self.content.tell() + len(data) > self._most_body_bytes:

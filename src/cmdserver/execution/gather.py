@@ -1,0 +1,63 @@
+"""Gather the output of a run instead of streaming it, with Twisted's `getProcessOutputAndValue`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from twisted.internet.error import ProcessDone
+from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorProcess
+from twisted.internet.utils import getProcessOutputAndValue
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from cmdserver.core.model import Grant, ProcessResult, Producer, Sink, Stream
+from cmdserver.execution.process_run import ProcessRun
+
+
+def gather(grant: Grant, start: Callable[[Sink], ProcessRun]) -> ProcessRun:
+    """Start a run, with a sink, whose result has all that it wrote; raises what ``start`` raises."""
+    gathering = _Gathering(start)
+    # Its reactor is whatever can spawn a process; if that raises, so does this.
+    output = getProcessOutputAndValue(grant.command.name, grant.arguments, reactor=cast("Any", gathering))
+    run = gathering.run
+    del gathering.run  # which has us as its sink
+    run.finished = run.finished.addBoth(gathering.end).addCallback(lambda result: output.addCallback(_with, result))
+    return run
+
+
+def _with(output: tuple[bytes, bytes, int], result: ProcessResult) -> ProcessResult:
+    return replace(result, stdout=output[0], stderr=output[1])
+
+
+@implementer(IReactorProcess)
+class _Gathering:
+    """What `getProcessOutputAndValue` has for a reactor; a `Sink` for the run, whose output its protocol collects."""
+
+    run: ProcessRun
+    _protocol: IProcessProtocol
+
+    def __init__(self, start: Callable[[Sink], ProcessRun]) -> None:
+        self._start = start
+
+    def spawnProcess(
+        self,
+        processProtocol: IProcessProtocol,
+        executable: bytes | str,  # noqa: ARG002 - the run knows
+        args: Sequence[bytes | str] = (),  # noqa: ARG002
+        *_unused: object,
+        **_also_unused: object,
+    ) -> IProcessTransport:
+        self._protocol = processProtocol
+        self.run = self._start(self)
+        return cast("IProcessTransport", self.run)
+
+    def started(self, grant: Grant, producer: Producer) -> None:
+        pass
+
+    def write(self, stream: Stream, chunk: bytes) -> None:
+        self._protocol.childDataReceived(stream.value, chunk)
+
+    def end(self, outcome: ProcessResult | Failure) -> ProcessResult | Failure:
+        """The run is over; its status is in the outcome, so that the protocol is told of none."""
+        self._protocol.processEnded(Failure(ProcessDone(0)))
+        return outcome

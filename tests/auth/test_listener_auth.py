@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import Any
 from unittest.mock import Mock
 
+from cmdserver.auth.callers import from_elsewhere
 from cmdserver.auth.credentials import Certificate
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import (
@@ -99,10 +100,10 @@ class ListenerAuthTests(IdentityTestCase):
         for each in fields(Caller):
             self.assertNotEqual(getattr(before, each.name), each.default, "a default would not show")
 
-        after = ListenerAuth("web", Login.OPTIONAL, self.authenticator).again(before, "192.0.2.9")
+        after = from_elsewhere(before, "192.0.2.9")
 
         self.assertEqual(after, Caller(**values | {"source": "192.0.2.9"}))
-        self.assertIs(ListenerAuth("web", Login.OPTIONAL, self.authenticator).again(before, "192.0.2.1"), before)
+        self.assertIs(from_elsewhere(before, "192.0.2.1"), before)
 
     def test_certificates(self) -> None:
         """Who has shown one is logged in by it; who has not, or is not asked, is not."""

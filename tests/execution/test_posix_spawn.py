@@ -9,8 +9,7 @@ from typing import Any, cast
 
 import pytest
 from twisted.internet import process as twisted_process
-from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.interfaces import IAddress, IProcessTransport, IReactorProcess
+from twisted.internet.interfaces import IProcessTransport, IReactorProcess
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
@@ -179,37 +178,6 @@ class SpawnerTests(TestCase):
         await self.ended()
 
         self.assertEqual([*watched, len(watcher.readers)], [2, 0, 0])
-
-    async def test_a_child_is_a_process_transport(self) -> None:
-        """A child provides what Twisted asks of one: its outputs can be closed apart, and nothing can be written."""
-        transport = self.spawn("/bin/sleep", "60")
-        self.assertTrue(verifyObject(IProcessTransport, transport))
-        for write in (transport.write, lambda data: transport.writeSequence([data])):
-            self.assertRaises(KeyError, write, b"x")
-        self.assertRaises(KeyError, transport.writeToChild, 0, b"x")
-        self.assertTrue(verifyObject(IAddress, transport.getHost()))
-        self.assertTrue(verifyObject(IAddress, transport.getPeer()))
-
-        transport.closeStdin()
-        transport.closeStdout()
-        await until(lambda: "lost 1" in self.protocol.events)
-        self.assertEqual(self.protocol.events, ["made", "lost 1"])
-        transport.closeStderr()
-        await until(lambda: "lost 2" in self.protocol.events)
-        transport.signalProcess("TERM")
-        await self.ended()
-
-        self.assertEqual([cast("Any", each.value).signal for each in self.protocol.reasons], [signal.SIGTERM] * 2)
-
-    async def test_a_signal_may_be_a_number(self) -> None:
-        """What is sent to the process alone has a name or a number; who has been reaped cannot be sent anything."""
-        transport = self.spawn("/bin/sleep", "60")
-
-        transport.signalProcess(signal.SIGKILL)
-        await self.ended()
-
-        self.assertEqual(cast("Any", self.protocol.reasons[-1].value).signal, signal.SIGKILL)
-        self.assertRaises(ProcessExitedAlready, transport.signalProcess, "KILL")
 
     async def test_a_closed_output_does_not_end_the_run(self) -> None:
         """A process that closes both of its outputs, and goes on, is not over before it exits."""

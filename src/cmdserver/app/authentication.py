@@ -34,13 +34,6 @@ def build_authentication(
 ) -> Authentication:
     """Read the users' credentials; where there are none, make the first user.
 
-    Args:
-        reactor: The real one.
-        files: The credentials.
-        state_directory: Where the first user's password is left.
-        login_limit: Who may try.
-        events: Told of every login.
-
     Raises:
         CannotStart: The first user cannot be made.
     """

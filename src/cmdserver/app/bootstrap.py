@@ -48,13 +48,7 @@ _log = Logger()
 def require_tls_pair(directory: Path, now: datetime, host_name: str | None = None) -> tuple[Path, Path]:
     """Make ``tls.key`` and ``tls.crt`` if they are missing, and renew a certificate of ours that is near its end.
 
-    Args:
-        directory: The state directory.
-        now: With a time zone.
-        host_name: To name in the certificate; None is the host's own.
-
-    Returns:
-        Where certificate and key are.
+    The certificate is for a host name; None is the host's own. The time has its zone.
 
     Raises:
         CannotStart: The key is missing and the certificate is not, or one of them cannot be read or written.

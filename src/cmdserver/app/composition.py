@@ -75,12 +75,8 @@ class Composition:
     """All parts, put together.
 
     Args:
-        reactor: The real one.
-        configuration: To begin with.
         state_directory: Prepared.
         remote: Starts commands, by their names; None: this process does.
-        open_file: Opens a credential file to be read.
-        open_audit: Opens the audit file to append to.
         fetch: Has a credential file opened that we may not open; None: nobody does.
 
     Raises:
@@ -117,7 +113,13 @@ class Composition:
             clock=reactor,
         )
         self._liveness = PeerLiveness(reactor)
-        self._context = self._make_context()
+        self._context = FrontEndContext(
+            dispatcher=self.dispatcher,
+            connection_limit=self.limiters.connections,
+            liveness=self._liveness,
+            clock=reactor,
+            limits=lambda: self.configuration.limits,
+        )
         self._resources = FrontEndResources(
             configuration=lambda: self.configuration, state_directory=state_directory, exposition=self._exposition
         )
@@ -148,12 +150,7 @@ class Composition:
     # Listeners
 
     def listener(self, listening: Listening, tls: "Loaded | None") -> Listener:
-        """Make, but do not open, a listener.
-
-        Args:
-            listening: What the configuration says of it.
-            tls: As `load_tls` returns it.
-        """
+        """Make, but do not open, a listener."""
         front_end = self._front_ends.get(listening)
         if front_end is None:
             front_end = self._front_ends[listening] = self._make_front_end(listening)
@@ -162,10 +159,6 @@ class Composition:
 
     def load_tls(self, configuration: Configuration, read: ReadFile = read_file) -> "Loaded | None":
         """Read certificate and key as they are now; None if no listener of a configuration needs them.
-
-        Args:
-            configuration: Which names them.
-            read: Reads a file.
 
         Raises:
             BadTLSFiles: They are no good.
@@ -177,12 +170,7 @@ class Composition:
         return tls.load(configuration.settings.tls, self._state_directory, read)
 
     def reconfigure(self, configuration: Configuration, tls: "Loaded | None") -> None:
-        """Go by another configuration from now on; its listeners and its audit file are for others to see to.
-
-        Args:
-            configuration: The new one.
-            tls: What `load_tls` has read for it, for new connections.
-        """
+        """Go by another configuration from now on; its listeners and its audit file are for others to see to."""
         self._go_by(configuration)
         if self._credentials is not None and tls is not None:
             self._use_tls(tls)
@@ -222,19 +210,8 @@ class Composition:
         authenticator = None if listening.login is Login.NEVER else self._require_authenticator()
         auth = ListenerAuth(listening.protocol, listening.login, authenticator, place=str(listening.endpoint))
         certificate_of = import_module("cmdserver.app.tls").certificate_of if listening.tls else None
-        front_end: FrontEnd = import_module(listening.protocol.front_end).make(
-            auth, self._context, self._resources, certificate_of
-        )
-        return front_end
-
-    def _make_context(self) -> FrontEndContext:
-        return FrontEndContext(
-            dispatcher=self.dispatcher,
-            connection_limit=self.limiters.connections,
-            liveness=self._liveness,
-            clock=self._reactor,
-            limits=lambda: self.configuration.limits,
-        )
+        make: Callable[..., FrontEnd] = import_module(listening.protocol.front_end).make
+        return make(auth, self._context, self._resources, certificate_of)
 
     def _require_authenticator(self) -> Authenticator:
         if self._authentication is None:
@@ -254,8 +231,7 @@ class Composition:
         if loaded is not None and self._credentials is None:
             self._use_tls(loaded)
         if self._credentials is None:
-            message = "a listener speaks TLS, and no certificate was loaded"
-            raise ValueError(message)
+            raise ValueError("a listener speaks TLS, and no certificate was loaded")
         return tls_transport.TLSFactory(front_end, self._credentials, self._reactor)
 
     def _use_tls(self, loaded: "Loaded") -> None:

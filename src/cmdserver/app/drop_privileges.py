@@ -32,21 +32,13 @@ def find_target_user(settings: Runner, state_directory: Path) -> TargetUser | No
 
 
 def load_ahead(target_user: TargetUser | None, protocols: Collection[Protocol]) -> None:
-    """Import what may be needed and could not be imported any more, before root is given up even for a moment.
-
-    Args:
-        target_user: Whom to become; None if we are to stay who we are.
-        protocols: Of the listeners.
-    """
+    """Import what may be needed and could not be imported any more, before root is given up even for a moment."""
     if target_user is not None and is_out_of_reach(target_user.uid, target_user.gid):
         load_everything(protocols)
 
 
 def drop_privileges(target_user: TargetUser | None) -> None:
-    """Be nobody in particular from here on, who can start nothing.
-
-    Args:
-        target_user: Whom to become; None if we are to stay who we are.
+    """Be nobody in particular from here on, who can start nothing; without a target user we stay who we are.
 
     Raises:
         CannotStart: It does not work, and we are who we were, or worse.
@@ -66,5 +58,4 @@ def drop_privileges(target_user: TargetUser | None) -> None:
 def _become(target_user: TargetUser) -> None:
     posix.become(target_user.uid, target_user.gid)
     if 0 in {*os.getresuid(), *os.getresgid(), *os.getgroups()}:
-        text = f"still root after becoming {target_user.name}"
-        raise OSError(text)
+        raise OSError(f"still root after becoming {target_user.name}")

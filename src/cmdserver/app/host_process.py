@@ -47,14 +47,10 @@ def isolate_descriptors() -> None:
 
 
 def allow_connections(descriptors: int) -> tuple[int, int] | None:
-    """Raise our limit of open descriptors (RLIMIT_NOFILE) if it is too low for what is configured.
+    """Raise our limit of open descriptors if it is too low for what is configured; see `raise_descriptor_limit`.
 
     Args:
         descriptors: For connections and for the pipes of running commands.
-
-    Returns:
-        The limits, soft and hard, that we had, if they were changed: commands get those, as programs that use select()
-        must not have more.
     """
     needed = descriptors + _OTHER_DESCRIPTORS
     before = raise_descriptor_limit(needed)

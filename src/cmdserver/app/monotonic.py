@@ -14,7 +14,7 @@ def use_clock(reactor: Any, seconds: Callable[[], float]) -> None:
 
     Args:
         reactor: A `ReactorBase`; what is scheduled already keeps the time that it has left.
-        seconds: The clock, in seconds from any origin.
+        seconds: From any origin.
     """
     left = [(call, call.getTime() - reactor.seconds()) for call in reactor.getDelayedCalls()]
     reactor.seconds = seconds

@@ -1,12 +1,11 @@
 """SIGHUP: read the configuration again. A good one takes effect without dropping a connection; a bad one does not.
 
-A reload is all or nothing: all that can fail is done by `Reloader.prepare`, and by the exchange of the listeners, which
-undoes itself. What follows in `Reloader.commit` must not fail.
+A reload is all or nothing: what can fail is done first, and the exchange of the listeners, which undoes itself, is the
+last of it. What follows must not fail.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -19,13 +18,8 @@ from cmdserver.config.loading import Source, changes
 from cmdserver.core.errors import AuditError, BadTLSFiles, CannotListen, CannotStart
 from cmdserver.files.opening import ReadFile
 from cmdserver.files.safe_path import read_file
-from cmdserver.net.listener import Listener
 from cmdserver.net.listeners import Listeners
-from cmdserver.observers.audit_log import Prepared
 from cmdserver.privsep.daemon.runner_process import RunnerProcess
-
-if TYPE_CHECKING:  # the type of what is imported late, see `cmdserver.app.tls`
-    from cmdserver.net.tls_context import Loaded
 
 NO_RELOAD = "a reload is under way or the daemon is stopping; this SIGHUP is ignored"
 
@@ -44,29 +38,8 @@ class Rereading:
     believe: Callable[[Source, ReadFile], Configuration]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Another configuration, for which everything is read and opened; nothing has changed yet."""
-
-    source: Source
-    configuration: Configuration
-    audit: Prepared
-    tls: "Loaded | None"
-    #: Open listeners that stay, and those to be opened.
-    kept: list[Listener]
-    wanted: list[Listener]
-
-
 class Reloader:
-    """Replaces the configuration of a running daemon.
-
-    Args:
-        rereading: How it is read again.
-        source: The text that the daemon goes by.
-        composition: All parts.
-        listeners: The open ones.
-        runner_process: Which must go by the same text; None if there is none.
-    """
+    """Replaces the configuration of a running daemon, and of its runner process if there is one."""
 
     def __init__(
         self,
@@ -124,13 +97,13 @@ class Reloader:
                 return
             source, read = Source(path=self._source.path, text=reading.text), reading.read
             configuration = self._rereading.believe(source, read)
-        await self.commit(self.prepare(source, configuration, read))
+        await self._replace(source, configuration, read)
 
-    def prepare(self, source: Source, configuration: Configuration, read: ReadFile) -> Plan:
-        """Open the audit file, read TLS's files, and make the listeners.
+    async def _replace(self, source: Source, configuration: Configuration, read: ReadFile) -> None:
+        """Open the audit file, read TLS's files, exchange the listeners; and then everything else.
 
         Raises:
-            AuditError, BadTLSFiles, CannotStart: It does not work; nothing has changed.
+            AuditError, BadTLSFiles, CannotListen, CannotStart: It does not work; nothing has changed.
         """
         composition = self._composition
         audit = composition.audit.prepare(composition.audit_path(configuration))
@@ -139,32 +112,20 @@ class Reloader:
             kept = [each for each in self._listeners if each.key in configuration.listening]
             known = [each.key for each in kept]
             wanted = [composition.listener(key, tls) for key in configuration.listening if key not in known]
+            await self._listeners.replace(kept, wanted)
         except BaseException:
             audit.discard()
             raise
-        return Plan(source=source, configuration=configuration, audit=audit, tls=tls, kept=kept, wanted=wanted)
-
-    async def commit(self, plan: Plan) -> None:
-        """Exchange the listeners, and then everything else.
-
-        Raises:
-            CannotListen: A listener cannot be opened; nothing has changed.
-        """
-        try:
-            await self._listeners.replace(plan.kept, plan.wanted)
-        except BaseException:
-            plan.audit.discard()
-            raise
-        old = self._composition.configuration.settings
-        self._source = plan.source
-        self._composition.audit.adopt(plan.audit)
+        # From here on nothing may fail.
+        old, new = composition.configuration.settings, configuration.settings
+        self._source = source
+        composition.audit.adopt(audit)
         if self._runner_process is not None:
-            self._runner_process.adopt(plan.source.text)
-        self._composition.reconfigure(plan.configuration, plan.tls)
-        new = plan.configuration.settings
+            self._runner_process.adopt(source.text)
+        composition.reconfigure(configuration, tls)
         for change in changes(old, new) or ["nothing differs"]:
             _log.info("configuration read again: {change}", change=change)
-        log_warnings(plan.configuration)
+        log_warnings(configuration)
         if old.state_dir != new.state_dir:
             _log.warn("state_dir takes effect at the next start")
 

@@ -10,7 +10,6 @@ from typing import Any, TextIO
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, fail
-from twisted.internet.interfaces import IReactorProcess
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -44,14 +43,8 @@ class CmdserverService(Service):
     """The daemon.
 
     Args:
-        reactor: The real one.
-        source: The configuration's text.
-        configuration: What it says.
-        state_directory: Where state is kept.
         target_user: Whom we become when the listeners are open; None if we stay who we are.
-        rereading: How the configuration is read again.
-        pid_file: To be written and removed, if there is to be one.
-        terminal: Where a person watches, if one does.
+        terminal: Where a person watches.
     """
 
     def __init__(
@@ -123,7 +116,7 @@ class CmdserverService(Service):
                     self._reactor,
                     self._configuration,
                     self._state_directory,
-                    self._remote(),
+                    self._runner_process.remote if self._runner_process is not None else None,
                     functools.partial(open_in, self._state_directory),
                     opener_for(self._target_user),
                     self._fetch,
@@ -156,9 +149,6 @@ class CmdserverService(Service):
                 )
             except OSError as error:
                 raise CannotStart(f"cmdserver: the runner process cannot be started: {error}") from error
-
-    def _remote(self) -> IReactorProcess | None:
-        return self._runner_process.remote if self._runner_process is not None else None
 
     def _fetch(self, path: Path) -> Deferred[int]:
         """Have the runner process open a credential file that only root may read."""

@@ -98,13 +98,7 @@ def prepare_directory_for(
     """Make the directory if it is not there, and see to it that it is the daemon's user's; for root alone.
 
     Only a directory of root's own is handed over, or one of a number that nobody has: nobody else could have put
-    anything in it meanwhile. What is handed over in it is what has a name of ours.
-
-    Args:
-        path: The directory.
-        target_user: Whose it is to be.
-        more: Names in it that are ours besides the usual ones.
-        numbers: Of this host.
+    anything in it meanwhile. What is handed over in it is what has a name of ours, or one of ``more``.
 
     Returns:
         The directory, opened.

@@ -29,9 +29,6 @@ class Authenticator:
     """What all listeners share that ask for a login.
 
     Args:
-        checkers: What is believed.
-        login_limit: Who may try.
-        events: Told of every login.
         time_of_day: Seconds since the epoch.
         is_acceptable_key: Whether a signature by a key would let somebody in, given a name, the key and the source.
     """

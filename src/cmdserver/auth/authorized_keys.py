@@ -86,9 +86,7 @@ class AuthorizedKey:
 def parse_authorized_keys(text: str, zone: tzinfo | None = None) -> Parsed[tuple[AuthorizedKey, ...]]:
     """Read a file of keys. A key may be there more than once: each line lets it in by itself, as with sshd.
 
-    Args:
-        text: The file.
-        zone: Where an ``expiry-time`` without ``Z`` is meant; None is the host's own, as with sshd.
+    An ``expiry-time`` without ``Z`` is meant in ``zone``; None is the host's own, as with sshd.
     """
     keys, complaints = [], []
     for number, line in meaningful_lines(text):
@@ -106,10 +104,10 @@ def parse_authorized_keys(text: str, zone: tzinfo | None = None) -> Parsed[tuple
 
 def _key(line: str, zone: tzinfo | None) -> AuthorizedKey:
     options = _Options(zone)
-    kind, _, rest = _cut(line)
+    kind, rest = _cut(line)
     if kind not in KINDS:
-        kind, _, rest = _cut(options.read(line))
-    encoded, _, comment = _cut(rest)
+        kind, rest = _cut(options.read(line))
+    encoded, comment = _cut(rest)
     if kind not in KINDS:
         raise ValueError(f"no type of key that is accepted: {kind[:64]!a}")
     return AuthorizedKey(
@@ -123,9 +121,9 @@ def _key(line: str, zone: tzinfo | None) -> AuthorizedKey:
     )
 
 
-def _cut(line: str) -> tuple[str, str, str]:
-    match = re.search(r"[ \t]+", line)
-    return (line, "", "") if match is None else (line[: match.start()], match[0], line[match.end() :])
+def _cut(line: str) -> tuple[str, str]:
+    first, *rest = re.split(r"[ \t]+", line, maxsplit=1)
+    return first, "".join(rest)
 
 
 class _Options:

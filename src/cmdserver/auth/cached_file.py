@@ -56,13 +56,7 @@ def open_in(directory: Path, path: Path) -> int:
 
 
 class CachedFile(Generic[Value]):
-    """A file and what it says.
-
-    Args:
-        path: It need not be there; one that is not says what an empty one says.
-        parse: Makes sense of any text.
-        open_file: Opens it, to be read.
-    """
+    """A file and what it says; one that is not there says what an empty one says."""
 
     def __init__(
         self, path: Path, parse: Callable[[str], Parsed[Value]], open_file: Callable[[Path], int] = open_to_read
@@ -90,10 +84,7 @@ class CachedFile(Generic[Value]):
         return self._read_from(descriptor)
 
     async def read_or_fetch(self, fetch: Fetch | None) -> Parsed[Value]:
-        """Look at the file as it is now; what we may not open ourselves is opened by somebody else.
-
-        Args:
-            fetch: Has it opened; None: nobody does.
+        """Look at the file as it is now; what we may not open ourselves ``fetch`` has opened, if there is one.
 
         Raises:
             Unavailable: That cannot be done at the moment; what was known of the file is kept.
@@ -152,11 +143,7 @@ class CachedFile(Generic[Value]):
 
 
 def read_trusted(descriptor: int, path: Path) -> tuple[str, os.stat_result]:
-    """Read a file that nobody else may have written to, and close it.
-
-    Args:
-        descriptor: The file, open.
-        path: Where it is.
+    """Read an open file that nobody else may have written to, and close it.
 
     Returns:
         Its text, without a byte order mark before it, in which bytes that are no UTF-8 survive as lone surrogates, and

@@ -5,7 +5,7 @@ Whoever has a Caller may have commands run, so none is made or copied elsewhere;
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, assert_never, cast
+from typing import Any, cast
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
@@ -78,26 +78,14 @@ def prover(checkers: Iterable[ICredentialsChecker]) -> Callable[[Credentials, Ar
 def anonymous(arrival: Arrival, login: Login) -> Caller:
     """Make a caller of somebody who was asked nothing.
 
-    Args:
-        arrival: Where.
-        login: Whether callers log in there.
-
     Raises:
-        LoginRequired: They must, whatever has become of their login.
+        LoginRequired: Callers must log in there, whatever has become of their login.
     """
-    match login:
-        case Login.NEVER | Login.OPTIONAL:
-            return Caller(
-                name=None,
-                protocol=arrival.protocol,
-                source=arrival.source,
-                method=NO_METHOD,
-                listener=arrival.listener,
-            )
-        case Login.REQUIRED:
-            raise LoginRequired
-        case _:
-            assert_never(login)
+    if login not in {Login.NEVER, Login.OPTIONAL}:
+        raise LoginRequired
+    return Caller(
+        name=None, protocol=arrival.protocol, source=arrival.source, method=NO_METHOD, listener=arrival.listener
+    )
 
 
 def from_elsewhere(caller: Caller, source: str) -> Caller:

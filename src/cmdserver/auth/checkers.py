@@ -47,10 +47,9 @@ class PasswordChecker:
     """Checks passwords against the file ``passwd``, as it is at that moment.
 
     Args:
-        files: Has the hashes.
-        verifier: Computes them, elsewhere.
+        verifier: Computes hashes, elsewhere.
         remembered: Knows those that need not be computed again, of clients that send theirs with every request.
-        clock: For how long; in seconds.
+        clock: In seconds.
     """
 
     credentialInterfaces = (IPassword,)
@@ -84,12 +83,7 @@ class PasswordChecker:
 
 @implementer(ICredentialsChecker)
 class TokenChecker:
-    """Checks bearer tokens against the file ``tokens``.
-
-    Args:
-        files: Has their digests; the tokens themselves are nowhere.
-        now: The time of day.
-    """
+    """Checks bearer tokens against the file ``tokens``, which has their digests; the tokens themselves are nowhere."""
 
     credentialInterfaces = (IToken,)
 
@@ -98,7 +92,6 @@ class TokenChecker:
         self._now = now
 
     def requestAvatarId(self, credentials: BearerToken) -> Deferred[Any]:
-        """Prove whoever the token was made for."""
         return Deferred.fromCoroutine(self._check(credentials))
 
     async def _check(self, credentials: BearerToken) -> Proof:
@@ -115,12 +108,7 @@ class TokenChecker:
 
 @implementer(ICredentialsChecker)
 class PublicKeyChecker:
-    """Checks SSH keys against the files ``authorized_keys/NAME``.
-
-    Args:
-        files: Has the keys.
-        now: The time of day.
-    """
+    """Checks SSH keys against the files ``authorized_keys/NAME``."""
 
     credentialInterfaces = (IPublicKey,)
 
@@ -130,13 +118,10 @@ class PublicKeyChecker:
 
     def is_acceptable(self, name: str, blob: bytes, source: str) -> Deferred[bool]:
         """Whether a signature by a key would let somebody in: only if it is listed, and may be used now from there."""
-        return Deferred.fromCoroutine(self._is_acceptable(name, blob, source))
-
-    async def _is_acceptable(self, name: str, blob: bytes, source: str) -> bool:
-        return isinstance(await self._find(name, blob, source), AuthorizedKey)
+        finding = Deferred.fromCoroutine(self._find(name, blob, source))
+        return finding.addCallback(lambda found: isinstance(found, AuthorizedKey))
 
     def requestAvatarId(self, credentials: PublicKey) -> Deferred[Any]:
-        """Prove a name by a signature of one of its keys."""
         return Deferred.fromCoroutine(self._check(credentials))
 
     async def _check(self, credentials: PublicKey) -> Proof:
@@ -149,12 +134,7 @@ class PublicKeyChecker:
             forced = tuple(shlex.split(key.command)) if key.command is not None else None
         except ValueError as error:
             raise UnauthorizedLogin(f"the key's command= cannot be split into words: {error}") from error
-        return Proof(
-            name=credentials.name,
-            method=credentials.method,
-            forced_words=forced,
-            permits_pty=key.permits_pty,
-        )
+        return Proof(name=credentials.name, method=credentials.method, forced_words=forced, permits_pty=key.permits_pty)
 
     async def _find(self, name: str, blob: bytes, source: str) -> AuthorizedKey | str:
         """Find a line that lets the key in; or say why none does. A key may have several."""
@@ -196,7 +176,6 @@ class CertificateChecker:
     credentialInterfaces = (ICertificate,)
 
     def requestAvatarId(self, credentials: Certificate) -> Deferred[Any]:
-        """Prove the certificate's first name."""
         if credentials.name is None:
             return fail(UnauthorizedLogin(_nobody_in(credentials)))
         return succeed(Proof(name=credentials.name, method=credentials.method))

@@ -41,12 +41,10 @@ class CredentialError(Exception):
 
 
 class CredentialStore:
-    """The credentials that lie in one directory.
+    """The credentials that lie in a state directory.
 
     Args:
-        directory: The state directory.
         lock_seconds: How long a change waits for another one; then it is a TimeoutError.
-        open_file: Opens a file to be read, by its path.
         fetch: Has a file opened that we may not open; None: nobody does.
     """
 
@@ -187,14 +185,9 @@ class CredentialStore:
             self._forget_initial_password(name)
 
     def add_keys(self, name: str, text: str) -> tuple[AuthorizedKey, ...]:
-        """Let the holders of keys in as a user, whether or not the user has a password.
+        """Let the holders of keys in as a user, whether or not the user has a password; return the keys.
 
-        Args:
-            name: The user's.
-            text: Lines as in ``authorized_keys``; most often one, the content of a ``.pub`` file.
-
-        Returns:
-            The keys, as they are understood.
+        The text is lines as in ``authorized_keys``; most often one, the content of a ``.pub`` file.
 
         Raises:
             CredentialError: A line is no key, or a key is there already; no key was added.

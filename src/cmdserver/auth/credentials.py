@@ -1,33 +1,16 @@
-"""Credentials that clients present, and what they prove: values, which do not import what checks them."""
+"""Credentials that clients present, and what they prove: values, which do not import what checks them.
+
+All have a ``source``, the ``name`` of a user, if they say one, and for the audit file a ``method``, and a
+``fingerprint`` if there is a key or a certificate.
+"""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from twisted.cred.credentials import ICredentials
 from zope.interface import implementer
 
 from cmdserver.core.fingerprints import fingerprint_of
 from cmdserver.core.names import is_user_name
-
-
-class Credentials(Protocol):
-    """What all credentials have, whatever else proves them."""
-
-    @property
-    def name(self) -> str | None:
-        """The user's name, if the credentials say one."""
-
-    @property
-    def method(self) -> str:
-        """The method, as the audit file says it."""
-
-    @property
-    def fingerprint(self) -> str | None:
-        """Of the key or certificate."""
-
-    @property
-    def source(self) -> str:
-        """Where they came from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,3 +112,6 @@ class PublicKey:
     def fingerprint(self) -> str:
         """The key's, as ``ssh-keygen -l`` says it."""
         return fingerprint_of(self.blob)
+
+
+Credentials = Password | BearerToken | Certificate | PublicKey

@@ -14,7 +14,7 @@ from cmdserver.core.model import Caller, Login, Stranger
 
 
 class ListenerAuth:
-    """Authentication at one listener.
+    """Authentication at one listener, whose callers' ``source`` is as `cmdserver.net.listener.source_of` says it.
 
     Args:
         name: The listener's protocol, as the audit file and ``whoami`` say it.
@@ -30,11 +30,7 @@ class ListenerAuth:
         self._authenticator = authenticator
 
     def stranger(self, source: str) -> Stranger:
-        """Name somebody who is not authenticated, to audit what they get wrong.
-
-        Args:
-            source: Where they call from, as `cmdserver.net.listener.source_of` says it.
-        """
+        """Name somebody who is not authenticated, to audit what they get wrong."""
         return Stranger(protocol=self.name, source=source)
 
     def anonymous(self, source: str) -> Caller:
@@ -50,10 +46,7 @@ class ListenerAuth:
     ) -> Deferred[Caller] | None:
         """Log in whoever has shown a certificate.
 
-        Args:
-            source: Where they call from.
-            certificate: Reads what a client's verified certificate says; None if it has shown none. Clients decide what
-                it reads: should it raise anything, that is a login that failed.
+        Clients decide what ``certificate`` reads: should it raise anything, that is a login that failed.
 
         Returns:
             As `log_in`; None if there is no certificate, or nobody logs in here.
@@ -78,15 +71,10 @@ class ListenerAuth:
         if self._authenticator is not None:
             self._authenticator.refused_in_handshake(self._arrival(source), reason)
 
-    def again(self, caller: Caller, source: str) -> Caller:
-        """Return the caller of a session, calling from ``source`` now."""
-        return callers.from_elsewhere(caller, source)
-
     def arrive(self, source: str) -> PendingLogin:
         """Begin the accounting of a connection that was accepted; raises `Throttled` or `Busy` to refuse it.
 
-        Args:
-            source: Who is charged, as `cmdserver.net.listener.charged_source_of` says it.
+        Its ``source`` is as `cmdserver.net.listener.charged_source_of` says it.
         """
         if self.login is Login.NEVER:
             return NO_LOGIN
@@ -98,6 +86,5 @@ class ListenerAuth:
 
     def _require_authenticator(self) -> Authenticator:
         if self._authenticator is None:
-            message = "nobody logs in at this listener"
-            raise ValueError(message)
+            raise ValueError("nobody logs in at this listener")
         return self._authenticator

@@ -15,13 +15,7 @@ MOST: Final = 1000
 
 
 class PasswordCache:
-    """The passwords.
-
-    Args:
-        key: Random, of 32 bytes, used for nothing else.
-        seconds: How long each is known.
-        most: How many are.
-    """
+    """The passwords; the key is random, of 32 bytes, and used for nothing else."""
 
     def __init__(self, key: bytes, seconds: float = SECONDS, most: int = MOST) -> None:
         self._key = key

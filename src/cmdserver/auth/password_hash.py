@@ -25,8 +25,7 @@ def hash_password(password: str) -> bytes:
     Raises:
         ValueError: It cannot be one; the text says why.
     """
-    trouble = trouble_with_password(password)
-    if trouble:
+    if trouble := trouble_with_password(password):
         raise ValueError(trouble)
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(COST))
 

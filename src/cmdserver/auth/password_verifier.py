@@ -9,12 +9,13 @@ How long a check takes must not tell why it failed; no password outlives its che
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 import bcrypt
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
@@ -36,11 +37,7 @@ _NOBODYS_HASH = b"$2b$%02d$" + b"." * 53
 
 
 def highest_cost(hashes: Iterable[bytes]) -> int:
-    """Find the highest cost of all hashes: what every wrong password is made to cost.
-
-    Args:
-        hashes: All that there are; those that are no bcrypt hashes do not count.
-    """
+    """Find the highest cost of all bcrypt hashes: what every wrong password is made to cost."""
     return max((cost for hashed in hashes if (cost := _cost_of(hashed)) is not None), default=COST)
 
 
@@ -140,12 +137,6 @@ class PasswordVerifier:
 
         What cancels the Deferred gives up: a check that waits leaves the queue; one that runs is not heard of again.
 
-        Args:
-            password: As it came, of any length.
-            hashed: None if there is no such user.
-            source: Where it came from, as `cmdserver.net.listener.source_of` says it.
-            cost: `highest_cost` of all hashes.
-
         Returns:
             The answer; or Busy, at once or later, when others need the place more.
         """
@@ -191,12 +182,9 @@ class PasswordVerifier:
                 self._is_started = True
                 self._threads.start()
             check.began_at = self._reactor.seconds()
-            self._threads.callInThreadWithCallback(self._deliverer(check), is_match, *check.question)
+            deferToThreadPool(self._reactor, self._threads, is_match, *check.question).addBoth(self._finished, check)
 
-    def _deliverer(self, check: _Check) -> Callable[[bool, Any], object]:
-        return lambda _, result: self._reactor.callFromThread(self._finished, check, result)
-
-    def _finished(self, check: _Check, result: bool | Failure) -> None:  # noqa: FBT001 - it is the answer
+    def _finished(self, result: bool | Failure, check: _Check) -> None:  # noqa: FBT001 - it is the answer
         self._fair_queue.leave(check, self._reactor.seconds() - check.began_at)
         self._forget(check)
         if self._stopping is None:

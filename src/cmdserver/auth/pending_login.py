@@ -11,7 +11,7 @@ class PendingLogin:
     counts and later ones do nothing.
 
     Args:
-        login_limit: Counts and charges; None at a listener where nobody logs in.
+        login_limit: None at a listener where nobody logs in.
         listener: The listener's endpoint: each has a count of its own.
         source: Who is charged, as `cmdserver.net.listener.charged_source_of` says it.
         is_required: Whether the listener requires a login; else nothing is counted.

@@ -35,11 +35,7 @@ class Sources:
     host_names: tuple[str, ...] = ()
 
     def include(self, source: str) -> bool:
-        """Whether a caller from ``source`` is among them; one negated match outweighs all others.
-
-        Args:
-            source: An IP address, or ``unix``, which is in no network.
-        """
+        """Whether an address, or ``unix``, which is in no network, is among them; one negated match outweighs all."""
         address = parse_address(source)
         matching = [each for each in self.patterns if _matches(each.what, source.lower(), address)]
         return bool(matching) and not any(each.is_negated for each in matching)

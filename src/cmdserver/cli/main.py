@@ -18,15 +18,7 @@ from cmdserver.auth.credential_store import CredentialError
 from cmdserver.auth.password_hash import hash_password
 from cmdserver.auth.source_restrictions import Sources, parse_networks
 from cmdserver.cli.access import open_files, read_configuration, read_settings
-from cmdserver.cli.parameters import (
-    NAME,
-    NEW_NAME,
-    CommandLine,
-    Reads,
-    Trouble,
-    common_options,
-    future,
-)
+from cmdserver.cli.parameters import NAME, NEW_NAME, CommandLine, Reads, Trouble, common_options, future
 from cmdserver.config.schema import Settings
 from cmdserver.core.errors import Refusal
 from cmdserver.core.escaping import printable_line
@@ -154,8 +146,7 @@ def key_add(ctx: click.Context, name: str, file: BinaryIO) -> None:
         raise Trouble(f"the key {error}") from error
     with open_files(ctx) as files:
         for each in files.add_keys(name, text):
-            said = f"{name}: {each.kind} {each.fingerprint} {printable_line(each.comment)}".rstrip()
-            click.echo(said)
+            click.echo(f"{name}: {each.kind} {each.fingerprint} {printable_line(each.comment)}".rstrip())
     _note_missing_role(ctx, name)
 
 

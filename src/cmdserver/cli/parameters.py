@@ -12,7 +12,7 @@ from cmdserver.auth.credential_store import CredentialError
 from cmdserver.core.names import ANONYMOUS, is_user_name
 
 #: Where click keeps what the common options said.
-CONFIG, STATE_DIRECTORY = "cmdserver.config", "cmdserver.state_directory"
+CONFIG, STATE_DIRECTORY = "cmdserver.config", "cmdserver.state_dir"
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
@@ -93,20 +93,17 @@ NAME = Reads("name", _user_name)
 NEW_NAME = Reads("name", _new_user_name)
 
 
-def _note_option(key: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
-    def note(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
-        if value is not None:
-            ctx.meta[key] = value
-
-    return note
+def _note_option(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.meta[f"cmdserver.{option.name}"] = value
 
 
 def common_options(command: Callback) -> Callback:
     """Take ``--config`` and ``--state-dir``, which may stand behind any word of the command."""
-    for name, key, text in (
-        ("--state-dir", STATE_DIRECTORY, "Where state is kept; else where the daemon looks."),
-        ("--config", CONFIG, "The configuration file; else where the daemon looks."),
+    for name, text in (
+        ("--state-dir", "Where state is kept; else where the daemon looks."),
+        ("--config", "The configuration file; else where the daemon looks."),
     ):
-        take = click.option(name, expose_value=False, callback=_note_option(key), metavar="PATH", help=text)
+        take = click.option(name, expose_value=False, callback=_note_option, metavar="PATH", help=text)
         command = take(command)
     return command

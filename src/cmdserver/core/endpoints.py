@@ -17,6 +17,7 @@ from pathlib import Path
 PROXY = "haproxy:"
 
 _MOST_PORT = 65535
+_NUMBER = "[0-9]{1,9}"
 _HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _EXAMPLE = "tcp:2022:interface=127.0.0.1"
 
@@ -35,7 +36,6 @@ class Endpoint:
     behind_proxy: "Endpoint | None" = field(default=None, compare=False)
 
     def __str__(self) -> str:
-        """Return the description."""
         return self.text
 
     @property
@@ -165,9 +165,8 @@ def _arguments(signature: _Signature, values: Sequence[str], named: Mapping[str,
 
 
 def _port(value: str) -> str | None:
-    if _is_number(value) and int(value) <= _MOST_PORT:
-        return None
-    return f"it is a number from 0 to {_MOST_PORT}"
+    is_port = re.fullmatch(_NUMBER, value) and int(value) <= _MOST_PORT
+    return None if is_port else f"it is a number from 0 to {_MOST_PORT}"
 
 
 def _interface(value: str) -> str | None:
@@ -178,29 +177,16 @@ def _interface(value: str) -> str | None:
     return "it is an IP address of this host"
 
 
-def _backlog(value: str) -> str | None:
-    return None if _is_number(value) else "it is the length of the listen queue, a number"
+def _matching(pattern: str, complaint: str) -> _Check:
+    return lambda value: None if re.fullmatch(pattern, value) else complaint
 
 
-def _mode(value: str) -> str | None:
-    return None if re.fullmatch("(0o?)?[0-7]{1,4}", value) else "it is octal, as chmod takes it: 660"
-
-
-def _lockfile(value: str) -> str | None:
-    return None if value in {"0", "1"} else "it is 0 or 1"
-
-
-def _domain(value: str) -> str | None:
-    return None if value in {"INET", "INET6", "UNIX"} else "it is INET, INET6 or UNIX"
-
-
-def _index(value: str) -> str | None:
-    return None if _is_number(value) else "it is a number; better give the socket a name (FileDescriptorName=)"
-
-
-def _anything(value: str) -> str | None:
-    return None if value else "it may not be empty"
-
+_backlog = _matching(_NUMBER, "it is the length of the listen queue, a number")
+_mode = _matching("(0o?)?[0-7]{1,4}", "it is octal, as chmod takes it: 660")
+_lockfile = _matching("[01]", "it is 0 or 1")
+_domain = _matching("INET|INET6|UNIX", "it is INET, INET6 or UNIX")
+_index = _matching(_NUMBER, "it is a number; better give the socket a name (FileDescriptorName=)")
+_anything = _matching("(?s:.+)", "it may not be empty")
 
 _TCP = {"port": _port, "interface": _interface, "backlog": _backlog}
 
@@ -223,10 +209,6 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch("[0-9]{1,9}", text) is not None
 
 
 _IPV6 = r"\[?(?P<address>[0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*(%[A-Za-z0-9._-]+)?)\]?"

@@ -15,15 +15,7 @@ from cmdserver.execution.process_run import ProcessRun
 
 
 def gather(grant: Grant, start: Callable[[Sink], ProcessRun]) -> ProcessRun:
-    """Start a run whose result has all that it wrote.
-
-    Args:
-        grant: What to run.
-        start: Starts it with a sink.
-
-    Raises:
-        OSError: The process cannot be started.
-    """
+    """Start a run, with a sink, whose result has all that it wrote; raises what ``start`` raises."""
     gathering = _Gathering(start)
     # Its reactor is whatever can spawn a process; if that raises, so does this.
     output = getProcessOutputAndValue(grant.command.name, grant.arguments, reactor=cast("Any", gathering))
@@ -55,16 +47,14 @@ class _Gathering:
         *_unused: object,
         **_also_unused: object,
     ) -> IProcessTransport:
-        """Start the run."""
         self._protocol = processProtocol
         self.run = self._start(self)
         return cast("IProcessTransport", self.run)
 
     def started(self, grant: Grant, producer: Producer) -> None:
-        """See `Sink`."""
+        pass
 
     def write(self, stream: Stream, chunk: bytes) -> None:
-        """See `Sink`."""
         self._protocol.childDataReceived(stream.value, chunk)
 
     def end(self, outcome: ProcessResult | Failure) -> ProcessResult | Failure:

@@ -33,11 +33,6 @@ class LocalBackend:
     ) -> IProcessTransport:
         """Start a command.
 
-        Args:
-            processProtocol: Is told what happens.
-            executable: The command's name.
-            args: The name again, and then the words of canonical values.
-
         Raises:
             OSError: The process cannot be started.
             BadValues: The words are no values of the command's.

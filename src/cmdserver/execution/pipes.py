@@ -1,12 +1,11 @@
 """The pipes of a process's output, whoever has started it: the daemon or the runner process."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.error import ConnectionDone, ProcessDone, ProcessTerminated
-from twisted.internet.interfaces import IAddress, IProcessProtocol, IProcessTransport, IReadDescriptor
-from twisted.internet.stdio import PipeAddress
+from twisted.internet.interfaces import IProcessProtocol, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -16,13 +15,10 @@ _READ_BYTES = 65536
 _CLOSED = ConnectionDone()
 
 
-@implementer(IProcessTransport)
 class Piped:
-    """A process transport, but for what takes the process itself: subclasses signal it, and say when it has exited.
+    """What a run has for the transport of its process; subclasses signal it, and say when it has exited.
 
-    Args:
-        reactor: Watches the pipes.
-        protocol: Is told what happens.
+    Of Twisted's `IProcessTransport` it has what runs use: nothing is written, and a group is signalled as one.
     """
 
     def __init__(self, reactor: Any, protocol: IProcessProtocol) -> None:
@@ -75,7 +71,7 @@ class Piped:
             self.protocol.childConnectionLost(number)
         self._end_if_over()
 
-    # IProcessTransport, and back-pressure
+    # As the run calls it
 
     def pauseProducing(self) -> None:
         """Read no more for now; the process blocks when its pipes are full."""
@@ -84,62 +80,29 @@ class Piped:
             self._reactor.removeReader(pipe)
 
     def resumeProducing(self) -> None:
-        """Read on."""
         self._is_paused = False
         for pipe in self.pipes.values():
             if not pipe.is_closing:
                 self._reactor.addReader(pipe)
 
     def loseConnection(self) -> None:
-        """Close the pipes, from the reactor's next round on."""
-        for number in list(self.pipes):
-            self.closeChildFD(number)
+        """Close the pipes, from the reactor's next round on.
 
-    def closeChildFD(self, descriptor: int) -> None:
-        """Close one pipe.
-
-        Not at once: the reactor may hold an event for it in this round, and the number, given to another descriptor in
+        Not at once: the reactor may hold an event for one in this round, and the number, given to another descriptor in
         between, would make that one suffer the event.
         """
-        pipe = self.pipes.get(descriptor)
-        if pipe is not None and not pipe.is_closing:
-            pipe.is_closing = True
-            self._reactor.removeReader(pipe)
-            self._reactor.callLater(0, pipe.connectionLost, None)
+        for pipe in self.pipes.values():
+            if not pipe.is_closing:
+                pipe.is_closing = True
+                self._reactor.removeReader(pipe)
+                self._reactor.callLater(0, pipe.connectionLost, None)
 
-    def closeStdin(self) -> None:
-        """There is none."""
+    def signal_group(self, number: int) -> None:
+        """Signal everybody who is in the process's group."""
+        raise NotImplementedError
 
-    def closeStdout(self) -> None:
-        """Close the pipe of standard output."""
-        self.closeChildFD(1)
-
-    def closeStderr(self) -> None:
-        """Close the pipe of standard error."""
-        self.closeChildFD(2)
-
-    def writeToChild(self, childFD: int, data: bytes) -> None:
-        """Refuse: there is nothing to write to, standard input is /dev/null."""
-        raise KeyError(childFD, data)
-
-    def write(self, data: bytes) -> None:
-        """Refuse, as `writeToChild` does."""
-        self.writeToChild(0, data)
-
-    def writeSequence(self, iovec: Iterable[bytes]) -> None:
-        """Refuse, as `writeToChild` does."""
-        self.writeToChild(0, b"".join(iovec))
-
-    def getPeer(self) -> IAddress:
-        """Return the address of a pipe."""
-        return PipeAddress()
-
-    def getHost(self) -> IAddress:
-        """Return the same: a pipe has no other address."""
-        return PipeAddress()
-
-    def signalProcess(self, signalID: str | int) -> None:
-        """Signal the process; for subclasses."""
+    def look_at_group(self) -> None:
+        """Note whether nobody is left in the group: its number may be another's then."""
         raise NotImplementedError
 
 

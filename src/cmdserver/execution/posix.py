@@ -98,16 +98,8 @@ def spawn(
 ) -> int:
     """Start a program by posix_spawn(3), as the leader of a session of its own and with no signal blocked.
 
-    Args:
-        path: The program's file.
-        argv: What it is called, and its arguments.
-        environment: All of it.
-        descriptors: Ours, by the numbers that they get there. All others must be close-on-exec; and none of ours may be
-            a number that was given before it.
-        defaults: Signals to be set back to their default actions.
-
-    Returns:
-        The process's number.
+    The descriptors are ours, by the numbers that they get there. All others must be close-on-exec; and none of ours may
+    be a number that was given before it. ``defaults`` are signals to be set back to their default actions.
 
     Raises:
         OSError: Whatever the kernel said: no such file, no permission, too many processes.
@@ -119,11 +111,7 @@ def spawn(
 
 
 def become(uid: int, gid: int) -> None:
-    """Become a user for good, with this group and no other.
-
-    Raises:
-        OSError: The kernel refuses.
-    """
+    """Become a user for good, with this group and no other; raises an OSError if the kernel refuses."""
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
@@ -158,9 +146,6 @@ class ProcessGroup:
 
     Its number is its leader's process id, which the kernel gives to no other process as long as the group has a member,
     and no longer. So once the group has been seen to be empty it is not signalled any more.
-
-    Args:
-        group_id: The leader's process id.
     """
 
     __slots__ = ("id", "is_gone")

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from twisted.internet import process
-from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorFDSet
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -60,17 +59,11 @@ class Spawner:
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, self._descriptor_limit)
         child = Child(self._reactor, protocol, pid)
         child.begin({1: pipes.stdout, 2: pipes.stderr})
-        return child
+        return cast("IProcessTransport", child)
 
 
 class Child(Piped):
-    """A process of ours; leader of its own session and process group.
-
-    Args:
-        reactor: Watches the pipes.
-        protocol: Is told what happens.
-        pid: The process.
-    """
+    """A process of ours; leader of its own session and process group."""
 
     def __init__(self, reactor: Any, protocol: IProcessProtocol, pid: int) -> None:
         super().__init__(reactor, protocol)
@@ -81,13 +74,12 @@ class Child(Piped):
         """Connect the protocol, and begin to read and to wait."""
         self.open(pipes)
         if self.protocol is not None:
-            self.protocol.makeConnection(self)
+            self.protocol.makeConnection(cast("IProcessTransport", self))
         process.registerReapProcessHandler(self.pid, self)
 
     # As Twisted's reaper calls it, after a SIGCHLD
 
     def reapProcess(self) -> None:
-        """Look whether the process is dead."""
         pid, status = os.waitpid(cast("int", self.pid), os.WNOHANG)
         if pid:
             process.unregisterReapProcessHandler(pid, self)
@@ -99,27 +91,14 @@ class Child(Piped):
         self.exited(Failure(reason_of(status)))
 
     def closed(self, number: int) -> None:
-        """Note that one of the pipes is closed."""
         super().closed(number)
         if not self.pipes and self.pid is not None:
             self.reapProcess()  # the signal may come later, and then finds nothing to do
 
-    def signalProcess(self, signalID: str | int) -> None:
-        """Signal the process alone, not its group.
-
-        Raises:
-            ProcessExitedAlready: It has been reaped.
-        """
-        if self.pid is None:
-            raise ProcessExitedAlready
-        os.kill(self.pid, signal.Signals[f"SIG{signalID}"] if isinstance(signalID, str) else signalID)
-
     def signal_group(self, number: int) -> None:
-        """Signal everybody who is in its process group."""
         signal_or_log(self._group, number)
 
     def look_at_group(self) -> None:
-        """Note whether nobody is left in the group: its number may be another's then."""
         self._group.look()
 
 

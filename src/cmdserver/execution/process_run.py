@@ -7,12 +7,11 @@ sink that gathers (`gather`).
 
 import errno
 import signal
-from collections.abc import Mapping
 from dataclasses import replace
-from enum import Enum, auto
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessTerminated
 from twisted.internet.interfaces import IDelayedCall, IProcessProtocol, IProcessTransport, IReactorProcess, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -20,6 +19,7 @@ from zope.interface import implementer
 
 from cmdserver.config.executables import trouble_with_start
 from cmdserver.core.model import Grant, ProcessResult, Sink, Stream
+from cmdserver.execution.pipes import Piped
 from cmdserver.parameters.parameter_list import words_of
 
 #: Between asking a process group to end and making it: time for a shell script's trap.
@@ -39,38 +39,9 @@ _OF_A_FILE = frozenset(
 _log = Logger()
 
 
-class _Ending(Enum):
-    """Why we ended a run that would have gone on."""
-
-    TIMED_OUT = auto()
-    TRUNCATED = auto()
-    ABANDONED = auto()
-    STOPPED = auto()
-
-
-class _ProcessTransport(Protocol):
-    """What we use of Twisted's process transport; its interfaces do not say all that it can do."""
-
-    pid: int | None
-    pipes: Mapping[int, object]
-
-    def pauseProducing(self) -> None: ...
-    def resumeProducing(self) -> None: ...
-    def loseConnection(self) -> None: ...
-    def signal_group(self, number: int) -> None: ...
-    def look_at_group(self) -> None: ...
-
-
 @implementer(IProcessProtocol)
 class ProcessRun:
-    """One process from start to end, and the `Producer` of its output.
-
-    Args:
-        grant: What to run.
-        sink: Where its output goes as it comes.
-        spawner: Starts processes by the names of their commands.
-        clock: Measures limits and durations.
-    """
+    """One process from start to end, and the `Producer` of its output, which goes to the sink as it comes."""
 
     #: Fires once, when the process is gone and its output is complete. Fails with an OSError if it could not be
     #: started, with a `RunnerLost` if whoever ran it is gone, and with what the sink has raised.
@@ -84,7 +55,8 @@ class ProcessRun:
         self._clock = clock
         self._room = grant.command.output_limit_bytes
         self._counted = {1: 0, 2: 0}
-        self._ending: _Ending | None = None
+        #: Whether we have ended a run that would have gone on, and whether for its time limit.
+        self._is_ending = self._has_timed_out = False
         self._exit: Failure | None = None
         self._is_wanted = True
         self._is_truncated = False
@@ -110,12 +82,12 @@ class ProcessRun:
 
     def end(self) -> None:
         """End the whole process group; what it still says counts. Twice is the same as once."""
-        self._end(_Ending.STOPPED)
+        self._end()
 
     def abandon(self) -> None:
         """Nobody wants the answer any more: the same, and no more output goes anywhere."""
         self._is_wanted = False
-        self._end(_Ending.ABANDONED)
+        self._end()
 
     def _sink_failed(self, failure: Failure) -> None:
         """The sink has raised something: what it has not heard, nobody will; and the caller may not think it has."""
@@ -143,23 +115,20 @@ class ProcessRun:
             self._transport.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """Read on."""
         if self._is_paused and not self._is_over:
             self._is_paused = False
             self._transport.resumeProducing()
-            if self._exit is not None and self._ending is None:
+            if self._exit is not None and not self._is_ending:
                 # A moment for what is in the pipe; pauses do not add up to more than the time limit.
                 self._reset_timer(max(0.0, min(LINGER_SECONDS, self._seconds_left())), self._linger)
 
     # IProcessProtocol, as called by Twisted's process
 
     def makeConnection(self, process: IProcessTransport) -> None:
-        """The process runs, or will in a moment."""
-        self._transport = cast("_ProcessTransport", process)
-        self._timer = self._clock.callLater(self._command.timeout_seconds, self._end, _Ending.TIMED_OUT)
+        self._transport = cast("Piped", process)
+        self._timer = self._clock.callLater(self._command.timeout_seconds, self._end, has_timed_out=True)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """Count, cut, pass on."""
         if self._is_truncated or self._is_over or not self._is_wanted:
             return
         chunk = data if len(data) <= self._room else data[: self._room]
@@ -172,7 +141,7 @@ class ProcessRun:
                 self._sink_failed(Failure())
         if len(chunk) < len(data):
             self._is_truncated = True
-            self._end(_Ending.TRUNCATED)
+            self._end()
 
     def childConnectionLost(self, childFD: int) -> None:
         """A pipe was closed, by the process or by us."""
@@ -180,7 +149,7 @@ class ProcessRun:
     def processExited(self, reason: Failure) -> None:
         """The command itself is gone; others in its group, and output in its pipes, may not be."""
         self._exit = reason
-        if self._ending is not None:
+        if self._is_ending:
             self._transport.signal_group(signal.SIGKILL)
             return
         self._transport.look_at_group()  # now, while the number is surely still the group's
@@ -194,7 +163,6 @@ class ProcessRun:
         self._is_over = True
         if isinstance(reason.value, OSError):
             self._trouble = self._trouble or Failure(self._explained(reason.value))
-            reason = Failure(_NoStatus())
         self._exit = reason
         self._ended_at = self._clock.seconds()
         if self._timer is not None:
@@ -214,10 +182,10 @@ class ProcessRun:
 
     # The end
 
-    def _end(self, why: _Ending) -> None:
-        if self._ending is not None or self._is_over:
+    def _end(self, *, has_timed_out: bool = False) -> None:
+        if self._is_ending or self._is_over:
             return
-        self._ending = why
+        self._is_ending, self._has_timed_out = True, has_timed_out
         if self._exit is None:
             self._transport.signal_group(signal.SIGTERM)
             self._reset_timer(KILL_AFTER_SECONDS, self._kill)
@@ -238,7 +206,7 @@ class ProcessRun:
             # What is in the pipe is still wanted, by a reader who is slow.
             self._reset_timer(LINGER_SECONDS, self._linger)
         else:
-            self._end(_Ending.TIMED_OUT)
+            self._end(has_timed_out=True)
 
     def _seconds_left(self) -> float:
         return self._started_at + self._command.timeout_seconds - self._clock.seconds()
@@ -255,7 +223,7 @@ class ProcessRun:
                 command=self._command.name,
                 pid=self._transport.pid,
             )
-        self.processEnded(self._exit or Failure(_Unkillable()))
+        self.processEnded(self._exit or Failure(ProcessTerminated(signal=signal.SIGKILL)))
 
     def _reset_timer(self, seconds: float, call: Any) -> None:
         if self._timer is not None and self._timer.active():
@@ -273,23 +241,9 @@ class ProcessRun:
                 self.so_far(),
                 exit_status=None if number else getattr(reason, "exitCode", None),
                 signal=_signal_name(number) if number else None,
-                timed_out=self._ending is _Ending.TIMED_OUT,
+                timed_out=self._has_timed_out,
             )
         )
-
-
-class _NoStatus(Exception):  # noqa: N818 - it says what the process has
-    """The status of a process that was not reaped by us, in the shape of Twisted's own."""
-
-    exitCode: int | None = None
-    signal: int | None = None
-    status: int | None = None
-
-
-class _Unkillable(_NoStatus):
-    """The status of a process that could not be reaped."""
-
-    signal = int(signal.SIGKILL)
 
 
 def _signal_name(number: int) -> str:

@@ -17,7 +17,6 @@ class Runner:
 
     Args:
         spawner: Starts processes by the names of their commands: the runner process, or ourselves.
-        clock: Measures limits and durations.
     """
 
     def __init__(self, spawner: IReactorProcess, clock: IReactorTime) -> None:
@@ -27,11 +26,7 @@ class Runner:
         self._idle: list[Deferred[None]] = []
 
     def run(self, grant: Grant, sink: Sink | None = None) -> ProcessRun:
-        """Start a granted command.
-
-        Args:
-            grant: What to run.
-            sink: Where its output goes as it comes; None to gather it.
+        """Start a granted command, whose output goes to the sink as it comes; without one it is gathered.
 
         Raises:
             OSError: The process cannot be started; nothing was. It may turn out later, too: see `ProcessRun.finished`.

@@ -22,11 +22,7 @@ _NO_ROOM = frozenset({errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM})
 
 
 class Channel:
-    """A message channel over a SOCK_SEQPACKET socket.
-
-    Args:
-        connection: The socket; ours from now on, and non-blocking.
-    """
+    """A message channel over a SOCK_SEQPACKET socket, which is ours from now on, and non-blocking."""
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -72,7 +68,7 @@ class Channel:
                     return
                 # The other end is gone, as the next attempt to receive will show.
             self._waiting.popleft()
-            _close_all(descriptors)
+            close_all(descriptors)
 
     def receive(self) -> bytes | None:
         """Receive one packet, and no descriptors; None if there is none, empty if the other end is gone."""
@@ -105,7 +101,7 @@ class Channel:
     def drop_waiting(self) -> None:
         """Forget the packets that wait, and close their descriptors; in a process that has copies of them, say."""
         for _, descriptors in self._waiting:
-            _close_all(descriptors)
+            close_all(descriptors)
         self._waiting.clear()
 
     def close(self) -> None:
@@ -113,6 +109,7 @@ class Channel:
         self._connection.close()
 
 
-def _close_all(descriptors: tuple[int, ...]) -> None:
+def close_all(descriptors: tuple[int, ...]) -> None:
+    """Close descriptors that nobody waits for any more."""
     for descriptor in descriptors:
         os.close(descriptor)

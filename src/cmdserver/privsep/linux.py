@@ -53,11 +53,8 @@ def adopt_orphans() -> None:
 def die_with_parent(number: signal.Signals, parent: int) -> None:
     """Be sent a signal when the parent dies; at once if it has died already.
 
-    Forgotten by a fork, and when the process changes its user: to be called last of all.
-
-    Args:
-        number: Which signal.
-        parent: Whom we take for our parent.
+    Forgotten by a fork, and when the process changes its user: to be called last of all. ``parent`` is whom we take for
+    ours.
     """
     _prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:

@@ -107,9 +107,7 @@ def kill_with_group(pid: int) -> None:
 def end_tagged(tags: ProcessTags, end_others: Callable[[], bool] | None = None) -> None:
     """Kill every process of this host that carries one of a runner's tags, until none is left, but not for ever.
 
-    Args:
-        tags: The runner's.
-        end_others: Kills what is found by other means; returns whether nobody is left of that.
+    ``end_others`` kills what is found by other means; it returns whether nobody is left of that.
     """
     deadline = time.monotonic() + _DEATH_SECONDS
     quiet = 0

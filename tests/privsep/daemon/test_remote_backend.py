@@ -6,8 +6,7 @@ import signal
 import socket
 from typing import Any, cast
 
-from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.interfaces import IProcessTransport, IReactorProcess
+from twisted.internet.interfaces import IReactorProcess
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
@@ -171,9 +170,8 @@ class RemoteTests(_TestCase):
     # Starting
 
     def test_it_is_what_twisted_asks_for(self) -> None:
-        """Runner and process provide Twisted's interfaces."""
+        """The runner provides Twisted's interface."""
         self.assertTrue(verifyObject(IReactorProcess, self.remote))
-        self.assertTrue(verifyObject(IProcessTransport, self.spawn().transport))
 
     def test_a_command_is_asked_for_by_its_name(self) -> None:
         """Name and arguments go to the runner, with an id greater than any before; the connection is made at once."""
@@ -296,10 +294,6 @@ class RemoteTests(_TestCase):
             protocol.transport.signal_group(SIGKILL)
 
             self.assertEqual(self.heard(), [] if is_alone else [Signal(0, number, SIGKILL)])
-
-    def test_the_process_alone_cannot_be_signalled(self) -> None:
-        """Only whole runs are, by the runner."""
-        self.assertRaises(ProcessExitedAlready, self.spawn().transport.signalProcess, "TERM")
 
     # Trouble
 

@@ -25,13 +25,7 @@ MOST_REFUSED: Final = 100
 
 
 class FrontEnd(Factory):
-    """The factory of one listener's connections.
-
-    Args:
-        listener_auth: Authenticates clients.
-        context: What every front end is given.
-        certificate_of: Reads client certificates; None without TLS.
-    """
+    """The factory of one listener's connections; without TLS there is no ``certificate_of``."""
 
     noisy = False
     #: Whether a client reads nothing before it has sent something, as in HTTP.
@@ -91,9 +85,7 @@ class FrontEnd(Factory):
     def connect(self, source: str, pending_login: PendingLogin) -> Protocol:
         """Return the protocol of a connection that was accepted and counted.
 
-        Args:
-            source: Where the client calls from.
-            pending_login: To be settled, at the latest when the connection is lost.
+        Its login is to be settled, at the latest when the connection is lost.
         """
         raise NotImplementedError
 

@@ -79,10 +79,7 @@ def wants_json(line: bytes) -> bool:
 
 
 def parse(line: bytes) -> Line:
-    """Read one line.
-
-    Args:
-        line: Without its LF, not blank.
+    """Read one line, without its LF, not blank.
 
     Raises:
         Malformed: Not UTF-8, a control character, or unbalanced quotes.
@@ -93,8 +90,7 @@ def parse(line: bytes) -> Line:
     if as_json:
         words = words[1:]
         if not words:
-            text = "json needs a line after it: json LINE"
-            raise BadArgument(text)
+            raise BadArgument("json needs a line after it: json LINE")
     return Line(_request(words, as_json=as_json), as_json)
 
 
@@ -120,8 +116,7 @@ def split(line: bytes) -> tuple[str, ...]:
     else:
         words = [word for word in text.replace("\t", " ").split(" ") if word]
     if not words:
-        empty = "the line has no words"
-        raise Malformed(empty)
+        raise Malformed("the line has no words")
     return tuple(words)
 
 
@@ -158,10 +153,7 @@ _MISPLACED = {
 class LineBuffer:
     """Bytes that have come, until they are lines. A byte order mark before the first one is dropped.
 
-    Whoever feeds it stops while `is_full`.
-
-    Args:
-        limit: The longest line, in bytes, without its end.
+    Whoever feeds it stops while `is_full`. The limit is that of a line, in bytes, without its end.
     """
 
     __slots__ = ("_bytes", "_is_at_start", "_searched", "limit")

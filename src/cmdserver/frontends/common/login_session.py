@@ -64,12 +64,7 @@ class Phase(Enum):
 
 
 class LoginSession:
-    """One login.
-
-    Args:
-        listener_auth: Decides it.
-        client: Who is asked.
-    """
+    """One login."""
 
     __slots__ = ("_client", "_deciding", "_listener_auth", "_name", "_phase")
 

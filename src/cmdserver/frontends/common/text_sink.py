@@ -34,12 +34,7 @@ class Style(Enum):
 
 
 class TextSink:
-    """The `Sink` of one run.
-
-    Args:
-        output: Where the text goes.
-        style: How it is told.
-    """
+    """The `Sink` of one run."""
 
     __slots__ = ("_ends_line", "_held", "_is_raw", "_output", "_printable", "_style", "omitted_stderr_bytes")
 
@@ -56,12 +51,10 @@ class TextSink:
         self._ends_line = True
 
     def started(self, grant: Grant, producer: Producer) -> None:
-        """See `Sink`."""
         self._is_raw |= grant.command.raw
         self._output.follow(producer)
 
     def write(self, stream: Stream, chunk: bytes) -> None:
-        """See `Sink`."""
         if self._held is not None and stream is Stream.STDERR:
             self._held.add(chunk)
         else:

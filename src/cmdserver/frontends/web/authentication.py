@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from cmdserver.auth.callers import from_elsewhere
 from cmdserver.auth.credentials import BearerToken, Credentials, Password
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import LoginRefused, UnreadableCredentials
@@ -44,8 +45,6 @@ class Authentication:
     """One listener's way from requests to callers.
 
     Args:
-        listener: Finds out who somebody is.
-        clock: For sessions.
         place: What tells this listener from others, on this host and elsewhere, and stays the same after a restart.
         random: So many random bytes, anew at each call.
     """
@@ -82,7 +81,7 @@ class Authentication:
         if request.connection.certified is not None:
             return request.connection.certified
         if request.received_cookies and (session := self._session_of(request)) is not None:
-            return self._listener_auth.again(session.caller, source)
+            return from_elsewhere(session.caller, source)
         return (
             self._listener_auth.stranger(source)
             if self._listener_auth.login is Login.REQUIRED
@@ -208,8 +207,7 @@ def _credentials(authorization: bytes, source: str) -> Credentials:
     if _scheme(authorization) == _BASIC:
         return _basic(rest, source)
     if not rest:
-        text = "the Authorization header has no token"
-        raise UnreadableCredentials(text)
+        raise UnreadableCredentials("the Authorization header has no token")
     return BearerToken(secret=rest.decode("latin-1"), source=source)
 
 
@@ -221,6 +219,5 @@ def _basic(encoded: bytes, source: str) -> Password:
     except ValueError:
         colon = b""
     if not colon:
-        text = "the Authorization header is not Basic as RFC 7617 has it"
-        raise UnreadableCredentials(text)
+        raise UnreadableCredentials("the Authorization header is not Basic as RFC 7617 has it")
     return Password(name=user, password=password, source=source, is_repeated=True)

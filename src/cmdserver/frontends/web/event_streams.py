@@ -69,11 +69,7 @@ _OUTPUT: Final = frozenset(_KINDS.values())
 
 
 class EventStreams:
-    """The event streams of one listener.
-
-    Args:
-        site: What resources share.
-    """
+    """The event streams of one listener."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -126,13 +122,7 @@ class EventStreams:
 
 
 class EventStream(Backpressure):
-    """The events of one run, as one client is told them; a `Sink`.
-
-    Args:
-        streams: What the stream belongs to.
-        request: Whom it answers at first.
-        granted: What is run; only its caller may resume the stream.
-    """
+    """The events of one run, as one client is told them; a `Sink`. Only the run's caller may resume it."""
 
     def __init__(self, streams: EventStreams, request: WebRequest, granted: Request) -> None:
         self.name = os.urandom(8).hex()
@@ -160,7 +150,6 @@ class EventStream(Backpressure):
     # Sink
 
     def started(self, grant: Grant, producer: Producer) -> None:
-        """See `Sink`."""
         self._source = producer
         self._kept_output.begin(grant.command)
         if self._request is not None:
@@ -169,7 +158,6 @@ class EventStream(Backpressure):
         self._tell(b"started", json.dumps(started).encode("ascii"))
 
     def write(self, stream: Stream, chunk: bytes) -> None:
-        """See `Sink`."""
         if stream is Stream.STDOUT:
             self._kept_output.add(chunk)
         self._output(stream, self._characters[stream].feed(chunk))
@@ -240,8 +228,7 @@ class EventStream(Backpressure):
         for stream, characters in self._characters.items():
             self._output(stream, characters.finish())
         streamed = self._kept_output.output()
-        drawn = picture.json_of(answer, streamed)
-        if drawn is not None:
+        if (drawn := picture.json_of(answer, streamed)) is not None:
             self._tell(b"picture", drawn)
         self._tell(b"outcome", outcome_json(answer, streamed).strip())
         self._end()

@@ -31,12 +31,7 @@ PATIENCE_SECONDS: Final = 1.0
 
 
 class HeldResponse(Backpressure):
-    """The response to a request, at its client's pace, of which the beginning is held back.
-
-    Args:
-        request: To be answered.
-        held_bytes: The most output that is held back while the command runs.
-    """
+    """The response to a request, at its client's pace, of which up to ``held_bytes`` are held back."""
 
     representation: Representation
 
@@ -95,11 +90,9 @@ class HeldText(HeldResponse):
         super().__init__(request, HELD_TEXT_BYTES)
 
     def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:
-        """See `Output`."""
         self._hold(stream, data)
 
     def send(self, stream: Stream, chunk: bytes) -> None:
-        """See `HeldResponse`."""
         del stream
         self.request.write(chunk)
 
@@ -118,14 +111,7 @@ class HeldText(HeldResponse):
 
 
 class LivePage(HeldResponse):
-    """A page that grows; a `Sink`.
-
-    Args:
-        request: To be answered.
-        visitor: Who looks at it.
-        arguments: The command's.
-        clock: Measures patience.
-    """
+    """A page that grows; a `Sink`."""
 
     representation = Representation.PAGE
 
@@ -139,14 +125,12 @@ class LivePage(HeldResponse):
         self._kept = Kept()
 
     def started(self, grant: Grant, producer: Producer) -> None:
-        """See `Sink`."""
         self.grant = grant
         self.follow(producer)
         self._kept.begin(grant.command)
         self._patience = self._clock.callLater(PATIENCE_SECONDS, self.open)
 
     def write(self, stream: Stream, chunk: bytes) -> None:
-        """See `Sink`."""
         if stream is Stream.STDOUT:
             self._kept.add(chunk)
         self._hold(stream, chunk)
@@ -159,11 +143,9 @@ class LivePage(HeldResponse):
         self._patience = None
 
     def preface(self) -> None:
-        """See `HeldResponse`."""
         self.request.write(pages.command_head(self._visitor, self.grant.command, self._arguments))
 
     def send(self, stream: Stream, chunk: bytes) -> None:
-        """See `HeldResponse`."""
         self._write(stream, self._printable[stream].feed(chunk))
 
     def finish(self, answer: Answer) -> None:
@@ -171,9 +153,7 @@ class LivePage(HeldResponse):
         self.close()
         tail = pages.command_tail(self._visitor, answer, None, self._kept.output())
         if self.is_open:
-            self._flush()
-            self.request.write(tail)
-            self.request.finish()
+            self._end_with(tail)
             return
         head = pages.command_head(self._visitor, answer.grant.command, self._arguments)
         said = [self._piece(stream, self._printable[stream].feed(chunk)) for stream, chunk in self._held]
@@ -185,13 +165,13 @@ class LivePage(HeldResponse):
     def complain(self, error: RequestError) -> None:
         """End a page that was begun, though there is no answer."""
         self.close()
-        self._flush()
-        self.request.write(pages.command_tail(self._visitor, None, error))
-        self.request.finish()
+        self._end_with(pages.command_tail(self._visitor, None, error))
 
-    def _flush(self) -> None:
+    def _end_with(self, tail: bytes) -> None:
         for stream, printable in self._printable.items():
             self._write(stream, printable.finish())
+        self.request.write(tail)
+        self.request.finish()
 
     def _write(self, stream: Stream, text: bytes) -> None:
         if text:

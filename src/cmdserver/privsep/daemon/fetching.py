@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from cmdserver.core.errors import Unavailable
+from cmdserver.privsep.channel import close_all
 from cmdserver.privsep.messages import Fetched
 
 #: For the runner to answer: it opens a file and waits for nobody, but a machine may be busy.
@@ -35,12 +36,7 @@ class _Question:
 
 
 class Fetches:
-    """What the runner was asked to open.
-
-    Args:
-        clock: Measures how long it takes.
-        send: Asks it for a name.
-    """
+    """What the runner was asked to open."""
 
     def __init__(self, clock: IReactorTime, send: Callable[[str], None]) -> None:
         self._clock = clock
@@ -49,10 +45,7 @@ class Fetches:
         self._is_unresponsive = False
 
     def fetch(self, name: str) -> Deferred[int]:
-        """Have a file opened.
-
-        Args:
-            name: ``passwd``, ``tokens`` or ``authorized_keys/NAME``.
+        """Have ``passwd``, ``tokens`` or ``authorized_keys/NAME`` opened.
 
         Returns:
             Fires with a descriptor to read from, the caller's; its offset is shared with others who wait for the same
@@ -80,8 +73,7 @@ class Fetches:
                 _hand_out(descriptors[0], question.waiting)
             else:
                 _tell(question.waiting, _trouble(fetched.errno))
-        for descriptor in descriptors:
-            os.close(descriptor)
+        close_all(descriptors)
 
     def heard(self) -> None:
         """Note that the runner has said something."""

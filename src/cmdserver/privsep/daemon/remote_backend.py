@@ -3,7 +3,7 @@
 import errno
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorProcess, IReadWriteDescriptor
@@ -12,9 +12,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.core.errors import Unavailable
-from cmdserver.privsep.channel import RETRY_SECONDS, Channel
+from cmdserver.privsep.channel import RETRY_SECONDS, Channel, close_all
 from cmdserver.privsep.daemon.fetching import Fetches
-from cmdserver.privsep.daemon.remote_child import RemoteChild, close_all
+from cmdserver.privsep.daemon.remote_child import RemoteChild
 from cmdserver.privsep.messages import (
     REQUEST_BYTES,
     Exited,
@@ -49,7 +49,6 @@ class RemoteBackend:
     """The runner process: what it is asked, and what it reports.
 
     Args:
-        reactor: Watches the socket and the pipes.
         met: Called when a runner is ready, with the process whose place it has taken, if any.
         lost: Called when there is no runner any more, nor one to take its place.
     """
@@ -93,11 +92,6 @@ class RemoteBackend:
         Its protocol knows its transport at once; what keeps the process from being started, an OSError, is told later,
         as the reason of its end.
 
-        Args:
-            processProtocol: Is told what happens.
-            executable: The command's name.
-            args: The name again, and then arguments.
-
         Raises:
             OSError: There is no runner at the moment, or the arguments are too long.
         """
@@ -109,19 +103,15 @@ class RemoteBackend:
             raise OSError(errno.E2BIG, "the arguments are too long")
         child = RemoteChild(self._reactor, processProtocol, self._last_id, self._signal)
         self._children[child.id] = child
-        processProtocol.makeConnection(child)
+        transport = cast("IProcessTransport", child)
+        processProtocol.makeConnection(transport)
         self._send(packet)
-        return child
+        return transport
 
     # Other requests
 
     def ask(self, request: Request, read: Callable[[Read, tuple[int, ...]], None] | None = None) -> None:
-        """Send a request that is about no run.
-
-        Args:
-            request: What.
-            read: Is given the answer to a `Reread`, and the descriptors that came with it.
-        """
+        """Send a request that is about no run; ``read`` gets the answer to a `Reread`, and the descriptors with it."""
         if read is not None:
             self._read = read
         self._send(encode(request))
@@ -157,11 +147,9 @@ class RemoteBackend:
         return self._channel.fileno() if self._channel is not None else -1
 
     def logPrefix(self) -> str:
-        """Return the name for a log."""
         return "runner"
 
     def doRead(self) -> None:
-        """Receive reports."""
         for _ in range(_REPORTS_IN_A_ROW):
             if self._channel is None or (received := self._channel.receive_with_descriptors()) is None:
                 return
@@ -174,7 +162,6 @@ class RemoteBackend:
             self.take(report, descriptors)
 
     def doWrite(self) -> None:
-        """Send what waits."""
         self._reactor.removeWriter(self)
         if self._channel is not None:
             self._channel.flush()
@@ -214,8 +201,11 @@ class RemoteBackend:
             case Ready():
                 self._meet(report)
             case Read():
-                read, self._read = self._read or close_all, None
-                read(report, descriptors)
+                read, self._read = self._read, None
+                if read is not None:
+                    read(report, descriptors)
+                else:
+                    close_all(descriptors)
             case Fetched():
                 self._fetches.answered(report, descriptors)
             case Trouble():
@@ -227,7 +217,7 @@ class RemoteBackend:
         is_begun = isinstance(report, Started)
         child = self._children.get(report.id) if is_begun else self._children.pop(report.id, None)
         if child is None:  # we have given it up
-            close_all(report, descriptors)
+            close_all(descriptors)
             return
         match report:
             case Started():

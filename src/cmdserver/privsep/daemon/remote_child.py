@@ -1,30 +1,21 @@
 """A process of the runner's, as its protocol in the daemon sees it."""
 
 import errno
-import os
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IProcessProtocol
 from twisted.python.failure import Failure
 
 from cmdserver.execution.pipes import Piped, reason_of
+from cmdserver.privsep.channel import close_all
 from cmdserver.privsep.messages import SIGKILL, Ran
-
-
-def close_all(_: object, descriptors: tuple[int, ...]) -> None:
-    """Close the descriptors of a report that nobody waits for any more."""
-    for descriptor in descriptors:
-        os.close(descriptor)
 
 
 class RemoteChild(Piped):
     """A process of the runner's.
 
     Args:
-        reactor: Watches the pipes.
-        protocol: Is told what happens.
         run_id: By which the runner knows it.
         signal: Has the runner signal everything that is left of a run, given its id.
     """
@@ -48,7 +39,7 @@ class RemoteChild(Piped):
                 self.loseConnection()
             return True
         # We have no room for more descriptors, so the kernel has left some out.
-        close_all(None, descriptors)
+        close_all(descriptors)
         self.signal_group(SIGKILL)
         self.refused(OSError(errno.EMFILE, "too many open files"))
         return False
@@ -78,10 +69,6 @@ class RemoteChild(Piped):
         """Close the pipes, from the reactor's next round on; or as soon as we have them."""
         self._is_unwanted = True
         super().loseConnection()
-
-    def signalProcess(self, signalID: str | int) -> None:  # noqa: ARG002 - IProcessTransport has it
-        """Refuse: the runner signals whole runs, see `signal_group`."""
-        raise ProcessExitedAlready
 
     def signal_group(self, number: int) -> None:
         """Have everybody signalled who is left of the run; after SIGKILL nobody will be."""

@@ -47,7 +47,6 @@ class RunnerProcess:
     """The runner process.
 
     Args:
-        reactor: Watches it.
         file: The configuration, as an absolute path; None for the one that is built in.
         pid_file: See `RunnerArguments`.
         state_directory: See `RunnerArguments`.
@@ -90,10 +89,7 @@ class RunnerProcess:
     # The beginning
 
     def wait_until_ready(self, text: str) -> None:
-        """Block until it is ready.
-
-        Args:
-            text: The configuration that we use.
+        """Block until it is ready; ``text`` is the configuration that we use.
 
         Raises:
             CannotStart: It cannot, or the file was changed since we have read it.

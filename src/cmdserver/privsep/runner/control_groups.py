@@ -35,11 +35,7 @@ _GLANCE_SECONDS = 0.005
 
 
 class ControlGroup:
-    """The group of one run.
-
-    Args:
-        family: The directory that it is in.
-        name: Its own.
+    """The group of one run, in the directory of its family.
 
     Raises:
         OSError: It cannot be made.
@@ -77,13 +73,7 @@ class ControlGroup:
 
 
 class ControlGroups:
-    """The control groups of one runner and of those who take its place.
-
-    Args:
-        directory: Of them all, locked.
-        parent: The directory that it is in.
-        name: Its name there.
-    """
+    """The control groups of one runner and of those who take its place; their directory is locked."""
 
     def __init__(self, directory: int, parent: int, name: str) -> None:
         self._directory = directory
@@ -99,9 +89,7 @@ class ControlGroups:
         write to, without them. For the same reason the directory, empty, may be left there at our end; the next runner
         removes it.
 
-        Args:
-            place: A directory, see `own_place`.
-            family: Tells ours from other runners' on this host; taken modulo 2^24.
+        ``place`` is as `own_place` says; the family, modulo 2^24, tells ours from other runners' on this host.
         """
         if place is None:
             return None
@@ -161,8 +149,7 @@ class ControlGroups:
     def end(self, *, with_directory: bool = True) -> bool:
         """Kill all that are in any of them, and remove them; False if somebody is still in one.
 
-        Args:
-            with_directory: Whether there are to be no others, either.
+        With ``with_directory`` the directory of them all goes too, and there are to be no others.
         """
         with contextlib.suppress(OSError):
             _write("cgroup.kill", b"1", self._directory)
@@ -181,9 +168,7 @@ def find_place() -> str | None:
 def own_place(mounts: str, membership: str) -> str | None:
     """Say where our control group is, as a directory; None if it is not ours to divide.
 
-    Args:
-        mounts: Of /proc/self/mountinfo.
-        membership: Of /proc/self/cgroup.
+    The texts are those of /proc/self/mountinfo and /proc/self/cgroup.
     """
     path = next((line[3:] for line in membership.splitlines() if line.startswith("0::/")), None)
     if path is None:

@@ -19,16 +19,12 @@ class EscapedProcesses:
     """Our children that we did not start ourselves.
 
     Args:
-        tags: Tell whose they are.
         spared: Children that are no command's: standbys.
         is_grouped: Whether a control group sees to a process.
     """
 
     def __init__(
-        self,
-        tags: ProcessTags,
-        spared: Container[int] = (),
-        is_grouped: Callable[[int], bool] = lambda _: False,
+        self, tags: ProcessTags, spared: Container[int] = (), is_grouped: Callable[[int], bool] = lambda _: False
     ) -> None:
         self._tags = tags
         self._spared = spared
@@ -46,10 +42,7 @@ class EscapedProcesses:
         self._killed: set[int] = set()
 
     def look(self, known: Container[int]) -> Mapping[int | None, list[int]]:
-        """Find those that are there now.
-
-        Args:
-            known: Children that we did start.
+        """Find those that are there now, but for the known, whom we did start.
 
         Returns:
             Their numbers by their tags; None for who carries none of ours any more, and is seen to by no control

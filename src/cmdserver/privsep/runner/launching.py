@@ -86,13 +86,7 @@ class Launcher:
         self._ignored = ignored_signals()
 
     def launch(self, command: Command, invocation: Invocation, tag: int, *, is_short_lived: bool) -> Launched:
-        """Start a command.
-
-        Args:
-            command: As whom, where, with which limits.
-            invocation: What.
-            tag: For it and its descendants, see `cmdserver.privsep.process_tags`.
-            is_short_lived: Whether it was over quickly the last time, and left nobody behind.
+        """Start a command; ``is_short_lived``: it was over quickly the last time, and left nobody behind.
 
         Raises:
             OSError: Whatever the kernel said: too many processes or descriptors. What keeps a forked process from

@@ -41,9 +41,6 @@ class ProcessTable:
     """All processes that were started for runs and are not over.
 
     Args:
-        launcher: Starts processes.
-        tags: Tells whose they are.
-        post: Takes our reports.
         groups: The launcher's; None if it makes none.
         spared: Children of ours that are no command's.
     """
@@ -77,12 +74,7 @@ class ProcessTable:
         self._has_complained = False
 
     def allow(self, commands: Sequence[Command], most: int) -> None:
-        """Use this allow-list from now on.
-
-        Args:
-            commands: All that may be run.
-            most: ProcessTable at once, those included that are being ended.
-        """
+        """Use this allow-list from now on; ``most`` processes at once, those included that are being ended."""
         self._commands = {each.name: each for each in commands}
         self._most = most
         self._was_short_lived = {name: was for name, was in self._was_short_lived.items() if name in self._commands}

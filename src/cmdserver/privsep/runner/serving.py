@@ -36,16 +36,7 @@ _MOST_CHARACTERS = 256
 
 
 class Server:
-    """Serves the daemon.
-
-    Args:
-        channel: To the daemon.
-        processes: What was started.
-        allow_list: What may be run.
-        credentials: What the daemon may have opened.
-        standby: Takes our place.
-        deaths: Readable when a child may have died.
-    """
+    """Serves the daemon; the descriptor ``deaths`` is readable when a child may have died."""
 
     def __init__(
         self,

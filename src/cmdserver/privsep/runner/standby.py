@@ -34,11 +34,7 @@ class Forked(BaseException):
 
 
 class MissedHeartbeats:
-    """Counts the checks in a row that found no heartbeat.
-
-    Args:
-        most: After how many the runner is taken for dead.
-    """
+    """Counts the checks in a row that found no heartbeat, after so many of which the runner is taken for dead."""
 
     def __init__(self, most: int = MOST_MISSED) -> None:
         self._most = most

@@ -19,8 +19,8 @@ _log = Logger(namespace="cmdserver.web.access")
 def log(request: WebRequest) -> None:
     """Note a request; one whose client was gone before its answer was complete has ``cut`` in place of ``done``."""
     caller = request.caller
-    user = quoted(caller.name) if caller is not None and caller.name is not None else "-"
-    line = quoted(first_line(request.method, request.uri, request.clientproto))
+    user = json.dumps(caller.name) if caller is not None and caller.name is not None else "-"
+    line = json.dumps(first_line(request.method, request.uri, request.clientproto))
     seconds = max(0.0, request.connection.seconds() - request.began_at)
     end = "done" if request.finished else "cut"
     # One field, for the logger takes its time over each.
@@ -38,8 +38,3 @@ def first_line(method: bytes, target: bytes, version: bytes) -> str:
     shown = target[:LONGEST_TARGET].decode("latin-1")
     cut = "..." if len(target) > LONGEST_TARGET else ""
     return f"{method.decode('latin-1')} {shown}{cut} {version.decode('latin-1')}"
-
-
-def quoted(text: str) -> str:
-    """Quote somebody's text, so that it cannot be taken for anything else."""
-    return json.dumps(text)

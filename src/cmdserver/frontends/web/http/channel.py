@@ -37,12 +37,7 @@ class _Input:
 
 
 class Channel(HTTPChannel):
-    """The requests of one connection, one after the other.
-
-    Args:
-        connection: Told of what a channel cannot decide.
-        request_factory: Makes a request, given its channel.
-    """
+    """The requests of one connection, one after the other; the connection is told of what a channel cannot decide."""
 
     totalHeadersSize = MOST_HEADER_BYTES
     MAX_LENGTH = MOST_HEADER_BYTES
@@ -112,7 +107,6 @@ class Channel(HTTPChannel):
             super().lineReceived(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """Refuse a line that is longer than a whole header may be."""
         del line
         self._connection.refuse_bytes(f"the header is longer than {MOST_HEADER_BYTES} bytes")
 
@@ -129,12 +123,10 @@ class Channel(HTTPChannel):
         super().dataReceived(b"")
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
-        """Send the head of a response, in one piece."""
         fields = [b"%s: %s\r\n" % (name, value) for name, values in headers.getAllRawHeaders() for value in values]
         self.transport.write(b"%s %s %s\r\n%s%s\r\n" % (version, code, reason, b"".join(fields), self.beside))
 
     def loseConnection(self) -> None:
-        """Close the connection once all is sent."""
         self._connection.part()
 
     def _send100Continue(self) -> None:

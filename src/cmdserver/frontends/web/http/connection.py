@@ -56,13 +56,7 @@ class WebListener(FrontEnd):
 
 @implementer(IHandshakeListener)
 class WebConnection(Connection):
-    """The connection of one client.
-
-    Args:
-        front_end: What all connections of the listener share.
-        source: Where the client calls from.
-        pending_login: Settled when the client has logged in, or is gone.
-    """
+    """The connection of one client."""
 
     # Most connections are idle, and there may be ten thousand: an attribute is in the instance only once it changes.
     state = State.READING
@@ -103,7 +97,6 @@ class WebConnection(Connection):
             self._speak(Channel(self, self._new_request))
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what came."""
         if self.state is State.CLOSING:
             self._ignored += len(data)
             if self._ignored > LINGER_BYTES:
@@ -114,7 +107,6 @@ class WebConnection(Connection):
             self._expect_more()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End with the connection what it has asked for."""
         self.state = State.CLOSING
         self._connections.closed(self)
         self.pending_login.settle()
@@ -124,12 +116,10 @@ class WebConnection(Connection):
             channel.connectionLost(reason)
 
     def pauseProducing(self) -> None:
-        """Pause runs: the client does not read."""
         super().pauseProducing()
         self._expect_within_idle_seconds()
 
     def resumeProducing(self) -> None:
-        """Resume runs: the client has read everything."""
         if self._active:
             self._connections.expect_nothing(self)
         super().resumeProducing()
@@ -137,7 +127,6 @@ class WebConnection(Connection):
     # As called by requests
 
     def begun(self, request: WebRequest) -> None:
-        """See `Connection`."""
         if self.state is not State.CLOSING:
             self.state = State.ANSWERING
         is_first = not self._active
@@ -148,7 +137,6 @@ class WebConnection(Connection):
             self._connections.expect_nothing(self)
 
     def done(self, request: WebRequest) -> None:
-        """See `Connection`."""
         self._active -= 1
         if self._front_end.logs_access():
             access_log.log(request)
@@ -163,34 +151,28 @@ class WebConnection(Connection):
             self._expect_within_idle_seconds()
 
     def cut(self, request: WebRequest) -> None:
-        """See `Connection`."""
         self._channel.cut(request)
 
     def refuse_body(self) -> None:
-        """See `Connection`."""
         if not self.is_http2:
             limit = self._front_end.context.limits().request_bytes
             self._refuse(Malformed(f"the body is longer than {limit} bytes"), 413)
 
     def seconds(self) -> float:
-        """See `Connection`."""
         return self._front_end.context.clock.seconds()
 
     # As called by the channel
 
     def refuse_bytes(self, complaint: str) -> None:
-        """See `Connection`."""
         self._refuse(Malformed(complaint), 400)
 
     def pause_input(self) -> None:
-        """See `Connection`."""
         if not self._is_input_paused:
             self._is_input_paused = True
             self.transport.pauseProducing()
             self._connections.watch(self)
 
     def resume_input(self) -> None:
-        """See `Connection`."""
         if self._is_input_paused:
             self._is_input_paused = False
             if self.state is not State.CLOSING:
@@ -198,12 +180,10 @@ class WebConnection(Connection):
             self.transport.resumeProducing()
 
     def responses_sent(self) -> None:
-        """See `Connection`."""
         if self._is_leaving and self.state is not State.CLOSING:
             self.part()
 
     def part(self) -> None:
-        """See `Connection`."""
         self.state = State.CLOSING
         self._expect_within_idle_seconds()
         if self.is_http2:
@@ -214,7 +194,6 @@ class WebConnection(Connection):
     # As called by `Connections`
 
     def overdue(self) -> None:
-        """Close: what was expected did not come in time."""
         if self.state is State.CLOSING or self.is_output_full or self._channel is None or self.is_http2:
             self.transport.abortConnection()
         elif self.state is State.READING:

@@ -144,8 +144,7 @@ def require_host(hosts: Sequence[bytes], authority: bytes | None, ours: Collecti
     for value in (*hosts, *(() if authority is None else (authority,))):
         match = _AUTHORITY.fullmatch(value)
         if match is None:
-            text = "the Host header names no host"
-            raise Malformed(text)
+            raise Malformed("the Host header names no host")
         name = normal_host(match[1].decode("ascii"))
         if name not in ours and not is_own(name, ours):
             raise Misdirected(f"this server does not go by the name {name}; add it to hosts in [web] if it should")
@@ -170,8 +169,7 @@ def require_token(given: bytes | None, expected: str) -> None:
         Denied: The token is missing or another one; the page may be older than the session, or than the server.
     """
     if given is None or not hmac.compare_digest(given, expected.encode("ascii")):
-        text = "the anti-forgery token is missing or out of date; load the page again"
-        raise Denied(text)
+        raise Denied("the anti-forgery token is missing or out of date; load the page again")
 
 
 def safe_next(path: str) -> str:

@@ -44,16 +44,11 @@ def of_query(text: bytes) -> Fields:
     try:
         return parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except ValueError as error:
-        complaint = f"the fields are not UTF-8, or more than {MOST_FIELDS}"
-        raise Malformed(complaint) from error
+        raise Malformed(f"the fields are not UTF-8, or more than {MOST_FIELDS}") from error
 
 
 def of_body(content_type: bytes | None, body: bytes) -> Fields:
-    """Read a body; an empty one has no fields.
-
-    Args:
-        content_type: The header's value.
-        body: The whole body.
+    """Read a whole body; an empty one has no fields.
 
     Raises:
         UnsupportedBody: It has another media type.
@@ -77,11 +72,9 @@ def _of_json(body: bytes) -> Fields:
     try:
         read = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_Object, parse_int=str, parse_float=str)
     except (ValueError, RecursionError) as error:
-        text = "the body is not JSON in UTF-8"
-        raise Malformed(text) from error
+        raise Malformed("the body is not JSON in UTF-8") from error
     if not isinstance(read, _Object):
-        text = 'a JSON body is an object, such as {"name": "value"}'
-        raise Malformed(text)
+        raise Malformed('a JSON body is an object, such as {"name": "value"}')
     if len(read) > MOST_FIELDS:
         raise Malformed(f"the body has more than {MOST_FIELDS} members")
     return [(name, _value(name, value)) for name, value in read]

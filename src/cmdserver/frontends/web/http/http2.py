@@ -32,11 +32,7 @@ MOST_WAITING_PIECES: Final = 64
 
 
 class SendableStreams(PriorityTree):
-    """The streams of a connection, of which its sending loop takes the next one; one that cannot send is blocked.
-
-    Args:
-        can_send: Whether the stream of a number can send what it has.
-    """
+    """The streams of a connection, of which its sending loop takes the next one; one that cannot send is blocked."""
 
     #: The number of the stream that was taken last.
     taken = 0
@@ -46,11 +42,7 @@ class SendableStreams(PriorityTree):
         self._can_send = can_send
 
     def __next__(self) -> int:
-        """Return the number of a stream that can send.
-
-        Raises:
-            DeadlockError: There is none.
-        """
+        """Return the number of a stream that can send; raises a DeadlockError if there is none."""
         while True:
             self.taken = super().__next__()
             if self._can_send(self.taken):
@@ -59,13 +51,7 @@ class SendableStreams(PriorityTree):
 
 
 class HTTP2Channel(H2Connection):
-    """The requests of one connection, side by side.
-
-    Args:
-        connection: Told of what a channel cannot decide.
-        request_factory: Makes a request, given its stream.
-        clock: Calls the sending loop in the next turn of the reactor.
-    """
+    """The requests of one connection, side by side; the clock calls the sending loop in the reactor's next turn."""
 
     #: None: Twisted's own timers are off.
     timeOut = None

@@ -37,10 +37,7 @@ _CHALLENGES_OF_PAGES: Final[Headers] = _CHALLENGES[1:]
 def status_of(error: RequestError, *, may_log_in: bool) -> int:
     """Return the status of an error.
 
-    Args:
-        error: What happened.
-        may_log_in: Whether the caller is anonymous and could log in here: a command that they do not see may be one
-            that a login shows them.
+    To an anonymous caller who could log in here, a command that they do not see may be one that a login shows them.
     """
     if isinstance(error, LoginRefused | UnreadableCredentials) or (may_log_in and isinstance(error, UnknownCommand)):
         return HTTPStatus.UNAUTHORIZED

@@ -88,13 +88,7 @@ class Connection(Backpressure, Protocol):
 
 
 class WebRequest(http.Request):
-    """A request, and its response.
-
-    Args:
-        channel: HTTP/1.1's channel, or HTTP/2's stream.
-        connection: Where it came from.
-        most_body_bytes: The longest body that is read.
-    """
+    """A request, and its response; the channel is HTTP/1.1's, or HTTP/2's stream."""
 
     #: Who asks, once that is known; for the access log.
     caller: Somebody | None = None
@@ -125,7 +119,6 @@ class WebRequest(http.Request):
             self._refuse_body()
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Keep a piece of the body."""
         if self.is_too_long:
             return
         if self.content.tell() + len(data) > self._most_body_bytes:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -13,11 +13,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import cmdserver
 from cmdserver.execution.pipes import Piped
+from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES
 from tests.frontends.line.doubles import LineComposition
 from tests.frontends.ssh.doubles import Client as SSHClient
 from tests.frontends.web.doubles import WebComposition
-from tests.running_doubles import command
+from tests.running_doubles import FakeSpawner, command
 
+_MUCH = b"x" * (1 << 15)
 SOURCE = str(Path(cmdserver.__file__).parent)
 
 
@@ -61,48 +63,76 @@ class RealPipe(Piped):
 class ChunkTests(SynchronousTestCase):
     """A chunk of output, from the pipe to the transport of the client who asked for it."""
 
-    def start(self, *, share: bool) -> tuple[LineComposition, Any, Callable[[bytes], None], RealPipe]:
-        """Ask for a command whose output comes through a real pipe."""
-        composition = LineComposition(self, command(share=share))
-        reading, writing = os.pipe2(os.O_NONBLOCK)
-        self.addCleanup(os.close, reading)
-        self.addCleanup(os.close, writing)
-        begun: list[RealPipe] = []
+    def pipe_into(self, spawner: FakeSpawner) -> None:
+        """Let the next process write into a real pipe."""
+        self.reading, self.writing = os.pipe2(os.O_NONBLOCK)
+        self.addCleanup(os.close, self.reading)
+        self.addCleanup(os.close, self.writing)
 
         def spawnProcess(protocol: IProcessProtocol, *_: object) -> RealPipe:
-            pipe = RealPipe(PipeReactor(), protocol)
-            pipe.pid = 4711
-            pipe.open({1: reading})
-            protocol.makeConnection(cast("Any", pipe))
-            begun.append(pipe)
-            return pipe
+            self.pipe = RealPipe(PipeReactor(), protocol)
+            self.pipe.pid = 4711
+            self.pipe.open({1: self.reading})
+            protocol.makeConnection(cast("Any", self.pipe))
+            return self.pipe
 
-        composition.spawner.spawnProcess = spawnProcess  # type: ignore[method-assign, assignment]
+        self.patch(spawner, "spawnProcess", spawnProcess)
+
+    def writes(self, data: bytes) -> None:
+        """Write, and read the pipe."""
+        os.write(self.writing, data)
+        self.pipe.pipes[1].doRead()
+
+    def calls(self) -> list[str]:
+        """Count for the second chunk: the first may have more to do."""
+        self.writes(b"one\n")
+        with counting() as names:
+            self.writes(b"two\n")
+        return names
+
+    def on_a_line(self, *, share: bool) -> list[str]:
+        """Count for an answer to a line."""
+        composition = LineComposition(self, command(share=share))
+        self.pipe_into(composition.spawner)
         client = composition.connect()
         client.says(b"uptime\n")
-        return composition, client, lambda data: cast("None", os.write(writing, data)), begun[0]
-
-    def calls(self, *, share: bool) -> list[str]:
-        """Count for the second chunk: the first may have more to do."""
-        _, client, write, pipe = self.start(share=share)
-        write(b"one\n")
-        pipe.pipes[1].doRead()
-        write(b"two\n")
-        with counting() as names:
-            pipe.pipes[1].doRead()
+        names = self.calls()
         self.assertTrue(client.got.endswith(b"one\ntwo\n"), client.got)
         return names
 
     def test_a_chunk_of_an_answer_of_its_own(self) -> None:
         """From the pipe to the transport in at most eight calls."""
-        names = self.calls(share=False)
+        names = self.on_a_line(share=False)
 
         self.assertLessEqual(len(names), 8, names)
 
     def test_a_chunk_of_a_shared_answer(self) -> None:
         """Likewise."""
-        names = self.calls(share=True)
+        names = self.on_a_line(share=True)
 
+        self.assertLessEqual(len(names), 8, names)
+
+    def test_a_chunk_over_ssh(self) -> None:
+        """Likewise, up to what encrypts."""
+        client = SSHClient(self)
+        self.pipe_into(client.composition.spawner)
+        session = client.asks("uptime")
+        client.connection.when_sent = lambda: sys.setprofile(None)
+        names = self.calls()
+
+        self.assertEqual(session.stdout, b"one\ntwo\n")
+        self.assertLessEqual(len(names), 8, names)
+
+    def test_a_chunk_of_a_text_on_the_web(self) -> None:
+        """Likewise, where it is too long to be gathered."""
+        composition = WebComposition(self, command(output_limit_bytes=1 << 30))
+        self.pipe_into(composition.spawner)
+        client = composition.ask_for("/uptime")
+        for _ in range(HELD_TEXT_BYTES // len(_MUCH) + 1):
+            self.writes(_MUCH)
+        names = self.calls()
+
+        self.assertTrue(client.response.body.endswith(b"xone\ntwo\n"), client.value()[-40:])
         self.assertLessEqual(len(names), 8, names)
 
 
@@ -118,16 +148,3 @@ class RequestTests(SynchronousTestCase):
 
         complete = names.index("request.WebRequest.requestReceived")
         self.assertLessEqual(names.index("dispatcher.Dispatcher.authorize") - complete, 12, names[complete:])
-
-    def test_a_chunk_over_ssh(self) -> None:
-        """From the process's protocol to the SSH transport in at most eight calls."""
-        client = SSHClient(self)
-        session = client.asks("uptime")
-        process = client.composition.spawner.last
-        process.says(b"one\n")
-        client.connection.when_sent = lambda: sys.setprofile(None)
-        with counting() as names:
-            process.says(b"two\n")
-
-        self.assertEqual(session.stdout, b"one\ntwo\n")
-        self.assertLessEqual(len(names), 8, names)

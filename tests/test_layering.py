@@ -22,7 +22,7 @@ SOURCE = Path(cmdserver.__file__).parent
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     package: frozenset(others.split())
     for package, others in {
-"parameters": "",
+        "parameters": "",
         "core": "parameters",
         "files": "core",
         "limits": "core parameters",

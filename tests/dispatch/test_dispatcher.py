@@ -80,6 +80,8 @@ class WhoeverAsksTests(DispatcherTestCase):
             "explain": lambda: ask.explain(somebody, ["uptime"]),
             "go_on": lambda: ask.go_on(somebody, ["uptime"]),
             "names": lambda: ask.names(somebody),
+            "offered": lambda: ask.offered(somebody),
+            "with_choices": lambda: ask.with_choices(somebody, command("uptime")),
             "whoami": lambda: ask.whoami(somebody),
             "who": lambda: ask.who(somebody),
         }
@@ -106,7 +108,11 @@ class WhoeverAsksTests(DispatcherTestCase):
         self.dispatcher.reconfigure(Policy(COMMANDS, EVERYTHING, ["tcp:2023"]))
         anonymous = Caller(name=None, protocol="line", source="192.0.2.1", method="none", listener="tcp:2023")
         asked = self.asked(anonymous)
-        self.assertEqual(asked.pop("names")(), frozenset())
+        self.assertEqual((asked.pop("names")(), asked.pop("offered")()), (frozenset(), ()))
+        self.assertIsInstance(
+            self.failureResultOf(self.dispatcher.with_choices(anonymous, COMMANDS[0])).value, LoginRequired
+        )
+        del asked["with_choices"]
         for name, query in asked.items():
             self.assertIsInstance(self.consult(query), LoginRequired, name)
         self.assertEqual(self.composition.spawner.processes, [])

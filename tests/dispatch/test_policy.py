@@ -201,7 +201,7 @@ class PolicyTests(unittest.TestCase):
             ("eve", 1, Rule(role="authenticated", pattern="d?")),
         ):
             with self.subTest(rule):
-                self.assertEqual(rule, self.policy.rule_for(a_caller(name), _COMMANDS[command]))
+                self.assertEqual(rule, self.policy.rule_for(a_caller(name), Grant(command=_COMMANDS[command])))
 
     @given(
         st.sets(_NAMES),
@@ -237,7 +237,7 @@ class PolicyTests(unittest.TestCase):
             self.assertIn(asked, names)
         else:
             self.assertIn(asked, listed)
-            rule = policy.rule_for(caller, grant.command)
+            rule = policy.rule_for(caller, grant)
             self.assertIn(rule.role, policy.roles_of(caller))
             (patterns,) = [patterns for role, patterns, _ in roles if role == rule.role]
             self.assertIn(rule.pattern, patterns)

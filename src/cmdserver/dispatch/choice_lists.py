@@ -4,23 +4,20 @@ The list is as fresh as any answer: its process is started after the question. I
 that allows the command which wants it, and shared like every other run.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 
 from twisted.logger import Logger
 
-from cmdserver.core.errors import BadArgument, Fault
+from cmdserver.core.errors import Fault
 from cmdserver.core.model import Answer, Caller, Command, Grant
+from cmdserver.dispatch.narrowing import listed, with_parameters
+from cmdserver.dispatch.policy import bad_argument
 from cmdserver.dispatch.request_log import new_id
 from cmdserver.dispatch.requests import Request
 from cmdserver.dispatch.scheduler import Scheduler
 from cmdserver.parameters.declaration import Parameter
-from cmdserver.parameters.mistakes import ValueMistake
-from cmdserver.parameters.parameter_list import ParameterList
+from cmdserver.parameters.mistakes import NotAccepted, ValueMistake
 from cmdserver.parameters.text_types import Choice
-
-#: The most lines of a list that count.
-MOST_CHOICES = 1000
 
 _log = Logger()
 
@@ -37,12 +34,12 @@ class ChoiceLists:
         self._scheduler = scheduler
         self._grant = grant
 
-    async def require(self, request: Request, parameters: ParameterList) -> None:
+    async def require(self, request: Request, command: Command) -> None:
         """Look whether the values of a request are in their lists.
 
         Args:
             request: Granted.
-            parameters: Those of its command, as its caller may give them.
+            command: Its command, as its caller may have it.
 
         Raises:
             BadArgument: One is not.
@@ -51,13 +48,16 @@ class ChoiceLists:
         """
         mistakes = []
         for name, values in request.grant.values:
-            parameter = parameters.named(name)
+            parameter = command.parameters.named(name)
             if parameter is not None and parameter.source is not None:
-                listed = await self._listed(request.caller, parameter)
-                refusals = [listed.refusal(value) for value in values if value not in listed.choices]
-                mistakes += [ValueMistake(name, str(each), each.suggestions) for each in refusals]
+                accepting = await self._listed(request.caller, command, parameter)
+                try:
+                    for value in values:
+                        _require_choice(accepting, value)
+                except NotAccepted as error:
+                    mistakes.append(ValueMistake(name, str(error), error.suggestions))
         if mistakes:
-            raise BadArgument("; ".join(map(str, mistakes)), tuple(mistakes))
+            raise bad_argument(mistakes)
 
     async def fill(self, caller: Caller, command: Command) -> Command:
         """Return a command all of whose choices are known.
@@ -66,32 +66,38 @@ class ChoiceLists:
             RequestError: See `require`.
         """
         parameters = [
-            each if each.source is None else replace(each, type=await self._listed(caller, each))
-            for each in command.parameters
+            each if each.source is None else await self._listed(caller, command, each) for each in command.parameters
         ]
-        return replace(command, parameters=ParameterList(parameters))
+        return with_parameters(command, parameters)
 
-    async def _listed(self, caller: Caller, parameter: Parameter) -> Choice:
-        """Return the type of a parameter with the choices that its source prints now, and this caller may give."""
-        assert isinstance(parameter.type, Choice)  # noqa: S101 - it has a source
+    async def _listed(self, caller: Caller, command: Command, parameter: Parameter) -> Parameter:
+        """Return a parameter with the choices that its source prints now, and this caller may give."""
         grant = self._grant(parameter.source or "")
-        request = Request(new_id(), caller, (grant.command.name, *grant.arguments), grant)
+        words = (grant.command.name, *grant.arguments)
+        request = Request(new_id(), caller, words, grant, wanted_for=command.name)
         self._scheduler.enter(request)
-        answer = await request.answered
-        return replace(parameter.type, choices=_choices(answer, parameter, parameter.type))
+        return listed(parameter, _printed(await request.answered))
 
 
-def _choices(answer: Answer, parameter: Parameter, type_: Choice) -> Mapping[str, str]:
-    result, name = answer.finished, answer.grant.command.name
+def _require_choice(parameter: Parameter, value: str) -> None:
+    """Raise a `NotAccepted` for a value that its list has not, though it matches the pattern."""
+    assert isinstance(parameter.type, Choice)  # noqa: S101 - it has a source
+    if value not in parameter.type.choices:
+        raise parameter.type.refusal(value)
+
+
+def _printed(answer: Answer) -> bytes:
+    result = answer.finished
     if result.exit_status != 0 or result.timed_out or result.truncated:
         _log.error(
-            "fault {id}: {command} printed no choices: exit status {status}, signal {signal}, timed out: {timed_out}",
+            "fault {id}: {command} printed no choices: exit status {status}, signal {signal}, timed out: {timed_out}, "
+            "truncated: {truncated}",
             id=answer.id,
-            command=name,
+            command=answer.grant.command.name,
             status=result.exit_status,
             signal=result.signal,
             timed_out=result.timed_out,
+            truncated=result.truncated,
         )
         raise Fault(answer.id)
-    lines = result.stdout.decode(errors="replace").splitlines()[:MOST_CHOICES]
-    return {line: line for line in lines if type_.may_be_listed(line) and parameter.permits((line,))}
+    return result.stdout

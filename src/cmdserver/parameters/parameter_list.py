@@ -183,7 +183,8 @@ class ParameterList(Sequence[Parameter]):
         for index, parameter in enumerate(self._parameters):
             end = start + 1
             if parameter.repeat > 1:
-                needed = sum(each.is_required for each in self._parameters[index + 1 :])
+                following = self._parameters[index + 1 :]
+                needed = sum(each.is_required and each.name not in given for each in following)
                 end = start + max(1, min(parameter.repeat, len(positional) - start - needed))
             if taken := positional[start:end]:
                 given.setdefault(parameter.name, []).extend(taken)

@@ -81,7 +81,7 @@ class WhoeverAsksTests(DispatcherTestCase):
             "go_on": lambda: ask.go_on(somebody, ["uptime"]),
             "names": lambda: ask.names(somebody),
             "offered": lambda: ask.offered(somebody),
-            "with_choices": lambda: self.failureResultOf(ask.with_choices(somebody, COMMANDS[0])).raiseException(),
+            "with_choices": lambda: ask.with_choices(somebody, command("uptime")),
             "whoami": lambda: ask.whoami(somebody),
             "who": lambda: ask.who(somebody),
         }
@@ -109,6 +109,10 @@ class WhoeverAsksTests(DispatcherTestCase):
         anonymous = Caller(name=None, protocol="line", source="192.0.2.1", method="none", listener="tcp:2023")
         asked = self.asked(anonymous)
         self.assertEqual((asked.pop("names")(), asked.pop("offered")()), (frozenset(), ()))
+        self.assertIsInstance(
+            self.failureResultOf(self.dispatcher.with_choices(anonymous, COMMANDS[0])).value, LoginRequired
+        )
+        del asked["with_choices"]
         for name, query in asked.items():
             self.assertIsInstance(self.consult(query), LoginRequired, name)
         self.assertEqual(self.composition.spawner.processes, [])

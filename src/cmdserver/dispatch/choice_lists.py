@@ -4,22 +4,20 @@ The list is as fresh as any answer: its process is started after the question. I
 that allows the command which wants it, and shared like every other run.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable
 
 from twisted.logger import Logger
 
-from cmdserver.core.errors import BadArgument, Fault
+from cmdserver.core.errors import Fault
 from cmdserver.core.model import Answer, Caller, Command, Grant
-from cmdserver.dispatch.narrowing import with_choices
+from cmdserver.dispatch.narrowing import listed, with_parameters
+from cmdserver.dispatch.policy import bad_argument
 from cmdserver.dispatch.request_log import new_id
 from cmdserver.dispatch.requests import Request
 from cmdserver.dispatch.scheduler import Scheduler
 from cmdserver.parameters.declaration import Parameter
-from cmdserver.parameters.mistakes import ValueMistake
+from cmdserver.parameters.mistakes import NotAccepted, ValueMistake
 from cmdserver.parameters.text_types import Choice
-
-#: The most lines of a list that count.
-MOST_CHOICES = 1000
 
 _log = Logger()
 
@@ -41,61 +39,65 @@ class ChoiceLists:
 
         Args:
             request: Granted.
-            command: Its command, as its caller may see it.
+            command: Its command, as its caller may have it.
 
         Raises:
             BadArgument: One is not.
             Fault: A list cannot be made; the log says why.
             Refusal: There is no room for its process.
         """
-        given = dict(request.grant.values)
-        filled = await self.fill(request.caller, command, given.keys())
         mistakes = []
-        for parameter in filled.parameters:
-            if parameter.source is not None and isinstance(parameter.type, Choice):
-                wrong = [each for each in given.get(parameter.name, ()) if each not in parameter.type.choices]
-                refusals = map(parameter.type.refusal, wrong)
-                mistakes += [ValueMistake(parameter.name, str(each), each.suggestions) for each in refusals]
+        for name, values in request.grant.values:
+            parameter = command.parameters.named(name)
+            if parameter is not None and parameter.source is not None:
+                accepting = await self._listed(request.caller, command, parameter)
+                try:
+                    for value in values:
+                        _require_choice(accepting, value)
+                except NotAccepted as error:
+                    mistakes.append(ValueMistake(name, str(error), error.suggestions))
         if mistakes:
-            raise BadArgument("; ".join(map(str, mistakes)), tuple(mistakes))
+            raise bad_argument(mistakes)
 
-    async def fill(self, caller: Caller, command: Command, names: Container[str] | None = None) -> Command:
-        """Return a command whose choices are known.
-
-        Args:
-            caller: Who asks.
-            command: As this caller may see it.
-            names: Of the parameters whose choices are wanted; None: of all.
+    async def fill(self, caller: Caller, command: Command) -> Command:
+        """Return a command all of whose choices are known.
 
         Raises:
             RequestError: See `require`.
         """
-        choices = {}
-        for parameter in command.parameters:
-            if parameter.source is not None and (names is None or parameter.name in names):
-                choices[parameter.name] = await self._listed(caller, parameter, parameter.source)
-        return with_choices(command, choices)
+        parameters = [
+            each if each.source is None else await self._listed(caller, command, each) for each in command.parameters
+        ]
+        return with_parameters(command, parameters)
 
-    async def _listed(self, caller: Caller, parameter: Parameter, source: str) -> Mapping[str, str]:
-        """Return the choices that a command prints now, and this caller may give."""
-        grant = self._grant(source)
-        request = Request(new_id(), caller, (source, *grant.arguments), grant)
+    async def _listed(self, caller: Caller, command: Command, parameter: Parameter) -> Parameter:
+        """Return a parameter with the choices that its source prints now, and this caller may give."""
+        grant = self._grant(parameter.source or "")
+        words = (grant.command.name, *grant.arguments)
+        request = Request(new_id(), caller, words, grant, wanted_for=command.name)
         self._scheduler.enter(request)
-        lines = _lines(await request.answered)
-        return {each: each for each in lines if parameter.lists(each) and parameter.permits((each,))}
+        return listed(parameter, _printed(await request.answered))
 
 
-def _lines(answer: Answer) -> Sequence[str]:
-    """Return the lines that count; raise a `Fault` if the command has not made a list."""
+def _require_choice(parameter: Parameter, value: str) -> None:
+    """Raise a `NotAccepted` for a value that its list has not, though it matches the pattern."""
+    assert isinstance(parameter.type, Choice)  # noqa: S101 - it has a source
+    if value not in parameter.type.choices:
+        raise parameter.type.refusal(value)
+
+
+def _printed(answer: Answer) -> bytes:
     result = answer.finished
-    if result.exit_status == 0 and not result.timed_out and not result.truncated:
-        return result.stdout.decode(errors="replace").splitlines()[:MOST_CHOICES]
-    _log.error(
-        "fault {id}: {command} printed no choices: exit status {status}, signal {signal}, timed out: {timed_out}",
-        id=answer.id,
-        command=answer.grant.command.name,
-        status=result.exit_status,
-        signal=result.signal,
-        timed_out=result.timed_out,
-    )
-    raise Fault(answer.id)
+    if result.exit_status != 0 or result.timed_out or result.truncated:
+        _log.error(
+            "fault {id}: {command} printed no choices: exit status {status}, signal {signal}, timed out: {timed_out}, "
+            "truncated: {truncated}",
+            id=answer.id,
+            command=answer.grant.command.name,
+            status=result.exit_status,
+            signal=result.signal,
+            timed_out=result.timed_out,
+            truncated=result.truncated,
+        )
+        raise Fault(answer.id)
+    return result.stdout

@@ -6,14 +6,14 @@ Authorization happens here and nowhere else: rate limit, the words that a key fo
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import BadArgument, Busy, Fault, Refusal, RequestError
 from cmdserver.core.model import Answer, Caller, Command, Grant, Rule, Sink, Somebody
 from cmdserver.dispatch.choice_lists import ChoiceLists
-from cmdserver.dispatch.policy import Policy
+from cmdserver.dispatch.policy import Policy, changed
 from cmdserver.dispatch.request_log import RequestLog, log_fault, new_id
 from cmdserver.dispatch.requests import Request
 from cmdserver.dispatch.scheduler import Scheduler
@@ -77,10 +77,11 @@ class Dispatcher:
         try:
             self._count(caller)
             try:
-                return Request(request_id, caller, words, self._policy.require(caller, words, fields), None, fields)
+                grant = self._policy.require(caller, words, fields)
+                return Request(request_id, caller, words, grant, None, fields, self._policy)
             except BadArgument as mistake:
                 grant = self._policy.require_command(caller, words[0])
-                return Request(request_id, caller, words, grant, mistake, fields)
+                return Request(request_id, caller, words, grant, mistake, fields, self._policy)
         except Refusal as refusal:
             raise self._refused(request_id, caller, words, fields, refusal) from None
 
@@ -97,6 +98,8 @@ class Dispatcher:
         """
         request.sink = sink
         try:
+            if self._is_closed or request.policy is not self._policy:
+                self._require(request)  # a person may have been asked in the meantime whether they mean it
             if request.mistake is not None:
                 raise request.mistake
             if request.grant.command.parameters.has_sources:
@@ -111,16 +114,15 @@ class Dispatcher:
         try:
             command = self._policy.narrowed(request.caller, request.grant.command)
             await self._choice_lists.require(request, command)
-            if (refusal := self._objection(request, False)) is not None:
-                raise refusal
-            if self._is_closed:
-                raise _closing()
+            self._require(request)
             self._scheduler.enter(request)
         except RequestError as error:
             raise self.reject(request, error) from None
         except CancelledError:
             self._log.abandoned(request)
             raise
+        except Exception:  # noqa: BLE001 - whatever it is, it is written down and its caller is told
+            raise self.reject(request, self.fault(Failure())) from None
         return await request.answered
 
     def describe(self, request: Request) -> Command:
@@ -138,20 +140,20 @@ class Dispatcher:
         return self._refused(request.id, request.caller, request.words, request.fields, error)
 
     def with_choices(self, caller: Caller, command: Command) -> Deferred[Command]:
-        """List the choices that other commands print, for whoever is to choose among them.
+        """List the choices that other commands print; fires with the command as it is now, and they are known.
 
         Args:
-            caller: Who asks; counted.
-            command: As `describe` or `help` has returned it.
-
-        Returns:
-            Fires with the same command, all of whose choices are known. Fails with a `RequestError`.
+            caller: Who asks; counted, if there is anything to be listed.
+            command: As `describe`, `help` or `offered` has returned it.
         """
         try:
-            self._count(caller)
-            self._policy.require_command(caller, command.name)
+            if command.parameters.has_sources:
+                self._count(caller)
+            command = self._described(caller, command.name)
         except Refusal as refusal:
-            return fail(self._refused(new_id(), caller, [command.name], (), refusal))
+            return fail(self._refused(new_id(), caller, (command.name,), (), refusal))
+        if not command.parameters.has_sources:
+            return succeed(command)
         return Deferred.fromCoroutine(self._choice_lists.fill(caller, command))
 
     def help(self, caller: Caller, name: str | None = None) -> tuple[Command, ...]:
@@ -209,10 +211,7 @@ class Dispatcher:
         return self._consult(caller, "who", (), self._connection_limit.counts)
 
     def refuse(self, somebody: Somebody, refusal: Refusal) -> RequestError:
-        """Count and record bytes that a listener could make no request of; return what to tell their sender.
-
-        The one thing here that is for strangers too.
-        """
+        """Count and record bytes that a listener could make no request of; return what to tell them: strangers too."""
         try:
             self._count(somebody)
         except Refusal as another:
@@ -246,15 +245,26 @@ class Dispatcher:
             raise _closing()
         self._throttle.spend(somebody.key, self._clock.seconds())
 
+    def _require(self, request: Request) -> None:
+        """Judge again what was granted before; raise why it may not run."""
+        if self._is_closed:
+            raise _closing()
+        if (refusal := self._objection(request, False)) is not None:
+            raise refusal
+
     def _objection(self, request: Request, is_running: bool) -> Refusal | None:  # noqa: FBT001 - a `Judge`
         try:
+            if is_running or request.wanted_for is not None:
+                self._policy.require_leave(request.caller, request.wanted_for or request.words[0])
             if is_running:
-                self._policy.require_leave(request.caller, request.words[0])
                 return None
-            grant = self._policy.require(request.caller, request.words, request.fields)
+            if request.wanted_for is not None:  # nobody has asked for it, so whether the caller may is not the question
+                grant = self._policy.grant_source(request.grant.command.name)
+            else:
+                grant = self._policy.require(request.caller, request.words, request.fields)
         except Refusal as refusal:
             return refusal
-        return None if grant == request.grant else Busy("the configuration of this command has changed", 1)
+        return None if grant == request.grant else changed()
 
     def _described(self, caller: Caller, name: str) -> Command:
         return self._policy.narrowed(caller, self._policy.require_command(caller, name).command)

@@ -1,13 +1,17 @@
 """The values that roles may give: whether one may give these, and what all of a caller's roles may give together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from cmdserver.core.model import Command, Rule
 from cmdserver.parameters.declaration import Parameter, Values, matches_any
 from cmdserver.parameters.mistakes import NotAccepted, ValueMistake
 from cmdserver.parameters.parameter_list import ParameterList
 from cmdserver.parameters.text_types import Choice
+
+#: The most lines of a printed list that count.
+MOST_CHOICES: Final = 1000
 
 
 def permits(rule: Rule, command: Command, values: Values) -> bool:
@@ -27,18 +31,7 @@ def narrowed(command: Command, rules: Sequence[Rule]) -> Command:
     """Return a command whose parameters accept what at least one of the rules may give."""
     if any(not rule.only for rule in rules):
         return command
-    return replace(command, parameters=ParameterList(_narrowed(each, rules) for each in command.parameters))
-
-
-def with_choices(command: Command, choices: Mapping[str, Mapping[str, str]]) -> Command:
-    """Return a command with the choices of some of its parameters, by their names."""
-    return replace(command, parameters=ParameterList(_with_choices(each, choices) for each in command.parameters))
-
-
-def _with_choices(parameter: Parameter, choices: Mapping[str, Mapping[str, str]]) -> Parameter:
-    if not isinstance(parameter.type, Choice) or parameter.name not in choices:
-        return parameter
-    return replace(parameter, type=replace(parameter.type, choices=choices[parameter.name]))
+    return with_parameters(command, (_narrowed(each, rules) for each in command.parameters))
 
 
 def _narrowed(parameter: Parameter, rules: Sequence[Rule]) -> Parameter:
@@ -61,6 +54,21 @@ def _narrowed(parameter: Parameter, rules: Sequence[Rule]) -> Parameter:
         is_required=parameter.is_required or (default is None and parameter.has_always_value),
         example=parameter.example if _may_be_shown(parameter, only) else "",
     )
+
+
+def listed(parameter: Parameter, output: bytes) -> Parameter:
+    """Return a parameter, as narrowed, with the choices that its source has printed, a line each."""
+    assert isinstance(parameter.type, Choice)  # noqa: S101 - it has a source
+    type_ = parameter.type
+    # What is no UTF-8 nobody can ask for; as surrogates it matches no pattern.
+    lines = output.decode(errors="surrogateescape").split("\n")[:MOST_CHOICES]
+    choices = {line: line for line in lines if type_.may_be_listed(line) and parameter.permits((line,))}
+    return replace(parameter, type=replace(type_, choices=choices))
+
+
+def with_parameters(command: Command, parameters: Iterable[Parameter]) -> Command:
+    """Return a command with other parameters."""
+    return replace(command, parameters=ParameterList(parameters))
 
 
 def _may_be_shown(parameter: Parameter, only: Sequence[str]) -> bool:

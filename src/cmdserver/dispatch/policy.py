@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NoReturn
 
-from cmdserver.core.errors import BadArgument, Denied, LoginRequired, Refusal, UnknownCommand
+from cmdserver.core.errors import BadArgument, Busy, Denied, LoginRequired, Refusal, UnknownCommand
 from cmdserver.core.escaping import visible
 from cmdserver.core.model import Caller, Command, Grant, Role, Rule
 from cmdserver.core.names import ANONYMOUS, AUTHENTICATED
@@ -96,7 +96,7 @@ class Policy:
         try:
             values = command.parameters.bind(words[1:], fields)
         except BadValues:
-            raise _bad_argument(self._mistakes(caller, command, words, fields)) from None
+            raise bad_argument(self._mistakes(caller, command, words, fields)) from None
         rules = self._rules_for(caller).get(command.name, ())
         if not any(permits(rule, command, values) for rule in rules):
             self._forbid(caller, command, values)
@@ -114,13 +114,21 @@ class Policy:
         grant = self._grants.get(name)
         if grant is None:
             raise UnknownCommand(name, self._nearest(caller, name))
-        self.require_leave(caller, name)
+        if not self._is_permitted(caller, name):
+            raise self._refusal(caller, name)
         return grant
 
     def grant_source(self, name: str) -> Grant:
-        """Give leave to run what prints the choices of a command that was granted, whatever the caller's roles."""
-        command = self._commands[name]
-        values = command.parameters.bind(())
+        """Give leave to run what prints the choices of a command that was granted, whatever the caller's roles.
+
+        Raises:
+            Busy: It cannot be run so any more: a reload has changed it since.
+        """
+        try:
+            command = self._commands[name]
+            values = command.parameters.bind(())
+        except (KeyError, BadValues):
+            raise changed() from None
         return Grant(command=command, arguments=command.parameters.shown(values), values=values)
 
     def masked(self, words: Sequence[str], fields: Sequence[Field] = ()) -> tuple[str, ...]:
@@ -144,7 +152,7 @@ class Policy:
         """Refuse values that no role of the caller's may give: to a stranger, as if there were no such choice."""
         mistakes = objections(self.narrowed(caller, command), values)
         if caller.is_anonymous:
-            raise _bad_argument(mistakes)
+            raise bad_argument(mistakes)
         why = visible("; ".join(map(str, mistakes)))
         raise Denied(f"no role of {caller.name} may give that to {command.name}: {why}")
 
@@ -208,7 +216,13 @@ class Policy:
         return [role for role in self._roles if role.name in names]
 
 
-def _bad_argument(mistakes: Sequence[ValueMistake]) -> BadArgument:
+def changed() -> Busy:
+    """Say that what was granted is not what it was."""
+    return Busy("the configuration of this command has changed", 1)
+
+
+def bad_argument(mistakes: Sequence[ValueMistake]) -> BadArgument:
+    """Say all that is wrong with values."""
     return BadArgument("; ".join(visible(str(each)) for each in mistakes), tuple(mistakes))
 
 

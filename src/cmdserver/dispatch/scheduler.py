@@ -130,9 +130,11 @@ class Scheduler:
     def _start(self, job: Job) -> None:
         self._jobs.start(job)
         first = next(iter(job.requests))
+        rate_limit = first.grant.command.rate_limit
         try:
-            if first.grant.command.rate_limit is not None:
-                self._rates.spend(job.command, first.grant.command.rate_limit, self._clock.seconds())
+            if rate_limit is not None:
+                self._rates.spend(job.command, rate_limit, self._clock.seconds())
+                job.is_counted = True
             self._log.starting(list(job.requests))  # now, and not before: it may have waited for long
             sink = self._broadcast(job) if first.grant.command.share else first.sink
             job.run = self._runner.run(first.grant, sink)
@@ -173,6 +175,8 @@ class Scheduler:
 
     def _not_started(self, job: Job, failure: Failure) -> None:
         error = failure.value
+        if job.is_counted and not job.has_begun(error):
+            self._rates.give_back(job.command)
         requests = self._end(job, 0.0)
         self._stop_telling(requests)
         for request in requests:

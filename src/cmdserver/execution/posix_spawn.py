@@ -51,9 +51,11 @@ class Spawner:
         Raises:
             OSError: At once, whatever the kernel said: no such file, no permission, too many processes or descriptors.
         """
+        words = [word.encode() if isinstance(word, str) else word for word in argv]  # UTF-8, whatever our locale is
+        variables = {name.encode(): value.encode() for name, value in environment.items()}
         with standard_input(stdin, self._null) as to_read, output_pipes() as pipes:
             descriptors = {0: to_read, 1: pipes.stdout_end, 2: pipes.stderr_end}
-            pid = spawn(path, argv, environment, descriptors, self._ignored)
+            pid = spawn(path, words, variables, descriptors, self._ignored)
         if self._descriptor_limit is not None:
             with contextlib.suppress(OSError):  # it is gone already
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, self._descriptor_limit)

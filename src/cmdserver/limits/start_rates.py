@@ -27,3 +27,8 @@ class StartRates:
         if starts is None or starts.maxlen != rate.count:  # a reload has changed the rate
             starts = self._starts[command] = deque(starts or (), maxlen=rate.count)
         starts.append(now)
+
+    def give_back(self, command: str) -> None:
+        """Forget the last start of a command: it was none."""
+        if starts := self._starts.get(command):
+            starts.pop()

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
@@ -35,10 +35,10 @@ class Parameter:
     label: str
     help: str = ""
     is_required: bool = True
-    #: Canonical; None: there is none.
-    default: tuple[str, ...] | None = None
+    #: Canonical; None: there is none. Not in its `repr`, as a secret may have one.
+    default: tuple[str, ...] | None = field(default=None, repr=False)
     #: As somebody would give it; empty: there is none.
-    example: str = ""
+    example: str = field(default="", repr=False)
     #: The most values.
     repeat: int = 1
     #: Of one caller's view: globs of which each value must match one (``only`` of a role); None: any value.

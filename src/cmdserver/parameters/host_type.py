@@ -39,8 +39,9 @@ class Host(ParameterType):
             address = None
         if address is not None:
             return self._address(address)
-        name = text.lower()
-        found = _NAME.fullmatch(name) if len(name) <= _MOST_CHARACTERS and text.isascii() else None
+        # U+212A, the sign of Kelvin, is a k in lower case, and no letter of a host's name.
+        name = text.lower() if text.isascii() else ""
+        found = _NAME.fullmatch(name) if len(name) <= _MOST_CHARACTERS else None
         if found is None or _NUMBER.fullmatch(found["last"]) is not None:
             raise NotAccepted(f"must be {self.accepts}")
         if self.names and not any(fnmatchcase(name, pattern) for pattern in self.names):

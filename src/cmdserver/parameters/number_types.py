@@ -15,6 +15,8 @@ _DURATION: Final = re.compile(
     r"(?P<seconds>[0-9]{1,12})s?|(?=[0-9])(?:(?P<d>[0-9]{1,12})d)?(?:(?P<h>[0-9]{1,12})h)?(?:(?P<m>[0-9]{1,12})m)?"
     r"(?:(?P<s>[0-9]{1,12})s)?"
 )
+#: Of twelve digits, as what is written in seconds alone: 30,000 years.
+_MOST_SECONDS: Final = 999_999_999_999
 _UNITS: Final = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
@@ -132,14 +134,17 @@ def seconds_of(text: str) -> int:
     """Read ``90``, ``90s``, ``15m``, ``2h``, ``1d``, ``1h30m``.
 
     Raises:
-        ValueError: It is none of these.
+        ValueError: It is none of these, or longer than can be written in seconds.
     """
     found = _DURATION.fullmatch(text)
     if found is None:
         raise ValueError(f"{text[:40]!a} is no time span such as 90, 90s, 15m, 2h, 1d or 1h30m")
     if found["seconds"] is not None:
         return int(found["seconds"])
-    return sum(int(found[unit] or 0) * seconds for unit, seconds in _UNITS.items())
+    seconds = sum(int(found[unit] or 0) * size for unit, size in _UNITS.items())
+    if seconds > _MOST_SECONDS:
+        raise ValueError(f"{text[:40]!a} is more than {_MOST_SECONDS} s")
+    return seconds
 
 
 def span(seconds: int) -> str:

@@ -81,18 +81,19 @@ class ParameterList(Sequence[Parameter]):
             name = parameter.name
             texts = given.get(name)
             if texts is None:
-                if parameter.default is not None:
-                    values.append((name, parameter.default))
-                elif parameter.is_required:
-                    mistakes.append(ValueMistake(name, f"is missing: it must be {parameter.accepts}"))
-                continue
-            try:
-                canonical = _canonical(parameter, texts)
-            except NotAccepted as error:
-                mistakes.append(ValueMistake(name, str(error), error.suggestions))
+                canonical = parameter.default
+                if canonical is None:
+                    if parameter.is_required:
+                        mistakes.append(ValueMistake(name, f"is missing: it must be {parameter.accepts}"))
+                    continue
             else:
-                if canonical != _FALSE or name not in self._flags:
-                    values.append((name, canonical))
+                try:
+                    canonical = _canonical(parameter, texts)
+                except NotAccepted as error:
+                    mistakes.append(ValueMistake(name, str(error), error.suggestions))
+                    continue
+            if canonical != _FALSE or name not in self._flags:
+                values.append((name, canonical))
         if mistakes:
             raise BadValues(_bounded(mistakes))
         return tuple(values)
@@ -105,7 +106,9 @@ class ParameterList(Sequence[Parameter]):
         """
         given: dict[str, list[str]] = {}
         for word in words:
-            name, _, text = word.partition("=")
+            name, sign, text = word.partition("=")
+            if not sign:
+                raise BadValues([ValueMistake(None, "a word has no name")])
             given.setdefault(name, []).append(text)
         values = []
         for parameter in self._parameters:
@@ -121,7 +124,7 @@ class ParameterList(Sequence[Parameter]):
             if texts:
                 values.append((parameter.name, canonical))
         if given:
-            raise BadValues([self._unknown(next(iter(given)))])
+            raise BadValues([self._unknown(next(iter(given)), ())])
         return tuple(values)
 
     def shown(self, values: Values) -> tuple[str, ...]:
@@ -136,11 +139,14 @@ class ParameterList(Sequence[Parameter]):
         if not self.secrets:
             return (*words, *(f"{name}={value}" for name, value in fields))
         public = self._by_name.keys() - self.secrets
-        named = ((word, _NAMED.fullmatch(word)) for word in words)
-        return (
-            *(word if found is not None and found[1] in public else MASK for word, found in named),
-            *(f"{name}={value if name in public else MASK}" for name, value in fields),
-        )
+        shown = []
+        for index, word in enumerate(words):
+            if word == "--":  # what is behind it is positional, though it may look like a name and a value
+                shown += [word, *[MASK] * (len(words) - index - 1)]
+                break
+            found = _NAMED.fullmatch(word)
+            shown.append(word if found is not None and found[1] in public else MASK)
+        return (*shown, *(f"{name}={value if name in public else MASK}" for name, value in fields))
 
     # Which texts are whose
 
@@ -160,11 +166,11 @@ class ParameterList(Sequence[Parameter]):
             elif named[1] in known:
                 given.setdefault(named[1], []).append(named[2])
             else:
-                mistakes.append(self._unknown(named[1]))
+                mistakes.append(self._unknown(named[1], mistakes))
         for name, value in fields:
             parameter = known.get(name)
             if parameter is None:
-                mistakes.append(self._unknown(name))
+                mistakes.append(self._unknown(name, mistakes))
             elif value or parameter.is_required:
                 given.setdefault(name, []).append(value)
         if positional:
@@ -177,7 +183,8 @@ class ParameterList(Sequence[Parameter]):
         for index, parameter in enumerate(self._parameters):
             end = start + 1
             if parameter.repeat > 1:
-                needed = sum(each.is_required for each in self._parameters[index + 1 :])
+                following = self._parameters[index + 1 :]
+                needed = sum(each.is_required and each.name not in given for each in following)
                 end = start + max(1, min(parameter.repeat, len(positional) - start - needed))
             if taken := positional[start:end]:
                 given.setdefault(parameter.name, []).extend(taken)
@@ -187,9 +194,10 @@ class ParameterList(Sequence[Parameter]):
             takes = f"{most} value{'' if most == 1 else 's'} at most" if most else "no values"
             mistakes.append(ValueMistake(None, f"too many values: the command takes {takes}"))
 
-    def _unknown(self, name: str) -> ValueMistake:
+    def _unknown(self, name: str, before: Sequence[ValueMistake]) -> ValueMistake:
+        """Say that a name is no parameter's; near ones are looked for only if that is told: it takes its time."""
         name = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
-        near = get_close_matches(name, list(self._by_name), n=1)
+        near = get_close_matches(name, list(self._by_name), n=1) if len(before) < MOST_MISTAKES else ()
         return ValueMistake(name, "is no parameter of this command", tuple(near))
 
 

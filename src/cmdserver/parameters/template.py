@@ -98,18 +98,6 @@ def parse_pieces(text: str) -> Pieces:
     return tuple(pieces)
 
 
-def parse_run(run: Sequence[str | Sequence[str]]) -> tuple[Element, ...]:
-    """Read the elements of ``run`` behind its first.
-
-    Raises:
-        ValueError: See `parse_pieces`.
-    """
-    return tuple(
-        Element((parse_pieces(each),)) if isinstance(each, str) else Element(tuple(map(parse_pieces, each)), True)
-        for each in run
-    )
-
-
 def names_in(pieces: Pieces) -> Iterator[str]:
     """Name the parameters in a text."""
     return (piece.name for piece in pieces if isinstance(piece, Place))

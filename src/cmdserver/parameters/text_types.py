@@ -63,10 +63,14 @@ class Choice(ParameterType):
         raise self.refusal(text)
 
     def may_be_listed(self, text: str) -> bool:
-        """Whether a line that the source prints is a choice."""
+        """Whether a line that the source prints is a choice.
+
+        One that would be an option is none, whatever the pattern: files, say, may be named by others than the
+        administrator.
+        """
         if self.pattern is None:
             return _LISTED_CHOICE.fullmatch(text) is not None
-        return is_one_line(text) and self.pattern.matches(text)
+        return text[:1] not in {"", "-"} and is_one_line(text) and self.pattern.matches(text)
 
     def refusal(self, text: str) -> NotAccepted:
         """Return why a text is not accepted that is no choice, with the nearest ones."""

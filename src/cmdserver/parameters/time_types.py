@@ -65,20 +65,19 @@ class DateTime(ParameterType):
         """See `ParameterType`: what has no zone has none."""
         if _DATETIME.fullmatch(text) is not None:
             try:
-                moment = datetime.fromisoformat(text)
-                self._formatted(moment)  # the calendar of the host's zone ends earlier than ISO 8601's
+                canonical = datetime.fromisoformat(text).isoformat()
+                self.words(canonical)  # the first and the last day of the calendar may be in no year by our clock
             except (ValueError, OverflowError, OSError):
                 pass
             else:
-                return moment.isoformat()
+                return canonical
         raise NotAccepted(f"must be {self.accepts}")
 
     def words(self, canonical: str) -> tuple[str, ...]:
         """See `ParameterType`."""
-        return (self._formatted(datetime.fromisoformat(canonical)),)
-
-    def _formatted(self, moment: datetime) -> str:
-        return moment.isoformat() if self.format is None else moment.astimezone().strftime(self.format)
+        if self.format is None:
+            return (canonical,)
+        return (datetime.fromisoformat(canonical).astimezone().strftime(self.format),)
 
     @property
     def accepts(self) -> str:

@@ -92,17 +92,17 @@ class Launcher:
             OSError: Whatever the kernel said: too many processes or descriptors. What keeps a forked process from
                 becoming the program is told by `has_begun`.
         """
-        argv = [os.fsencode(word) for word in invocation.argv]
+        argv = [os.fsencode(invocation.argv[0]), *map(str.encode, invocation.argv[1:])]  # whatever our locale is
         is_plain = _is_plain(command) and self._descriptor_limit is None
         start = self._spawn if is_short_lived and is_plain else self._fork
-        environment = invocation.environment
+        environment = {name.encode(): value.encode() for name, value in invocation.environment.items()}
         with standard_input(invocation.stdin, self._null) as to_read, output_pipes() as pipes:
             descriptors = (to_read, pipes.stdout_end, pipes.stderr_end)
             pid, complaint, group = start(command, argv, environment, descriptors, tag)
         return Launched(pid, pipes.stdout, pipes.stderr, complaint, group)
 
     def _spawn(
-        self, _: Command, argv: list[bytes], environment: Mapping[str, str], descriptors: Descriptors, tag: int
+        self, _: Command, argv: list[bytes], environment: Mapping[bytes, bytes], descriptors: Descriptors, tag: int
     ) -> tuple[int, None, None]:
         process_tags.tag_self(tag)
         try:
@@ -112,7 +112,12 @@ class Launcher:
         return pid, None, None
 
     def _fork(
-        self, command: Command, argv: list[bytes], environment: Mapping[str, str], descriptors: Descriptors, tag: int
+        self,
+        command: Command,
+        argv: list[bytes],
+        environment: Mapping[bytes, bytes],
+        descriptors: Descriptors,
+        tag: int,
     ) -> tuple[int, int, ControlGroup | None]:
         # Close-on-exec: the end of it, without a word, is the program's beginning.
         complaint, complaint_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -141,7 +146,7 @@ class Launcher:
         self,
         command: Command,
         argv: list[bytes],
-        environment: Mapping[str, str],
+        environment: Mapping[bytes, bytes],
         descriptors: Descriptors,
         tag: int,
         parent: int,

@@ -37,6 +37,8 @@ class Policy:
     ) -> None:
         self._login_required_at = frozenset(login_required_at)
         self._commands = {command.name: command for command in sorted(commands, key=lambda each: each.name)}
+        #: The names of commands that take secrets.
+        self.with_secrets = frozenset(name for name, each in self._commands.items() if each.parameters.secrets)
         self._roles = tuple(roles)
         #: Of a command without parameters there is one grant.
         self._grants = {name: Grant(command=command) for name, command in self._commands.items()}

@@ -1,7 +1,7 @@
 """The form data of a request: fields of its query, and of its body, which is a form or a JSON object.
 
-A JSON object is for programs that can send nothing else: its members are fields, with numbers and booleans as JSON
-spells them.
+A JSON object is for programs: its members are fields, with numbers and booleans as JSON spells them. An array is
+several fields of one name, and ``null`` is none.
 """
 
 import json
@@ -82,9 +82,18 @@ def _of_json(body: bytes) -> Fields:
     if not isinstance(read, _Object):
         text = 'a JSON body is an object, such as {"name": "value"}'
         raise Malformed(text)
-    if len(read) > MOST_FIELDS:
-        raise Malformed(f"the body has more than {MOST_FIELDS} members")
-    return [(name, _value(name, value)) for name, value in read]
+    fields = [(name, text) for name, value in read for text in _values(name, value)]
+    if len(fields) > MOST_FIELDS:
+        raise Malformed(f"the body has more than {MOST_FIELDS} values")
+    return fields
+
+
+def _values(name: str, value: object) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, list) and not isinstance(value, _Object):
+        return [_value(name, each) for each in value]
+    return [_value(name, value)]
 
 
 def _value(name: str, value: object) -> str:
@@ -96,4 +105,4 @@ def _value(name: str, value: object) -> str:
         case False:
             return "false"
         case _:
-            raise Malformed(f'"{name}" is neither a string, nor a number, nor a boolean')
+            raise Malformed(f'"{name}" is neither a string, nor a number, nor a boolean, nor an array of these')

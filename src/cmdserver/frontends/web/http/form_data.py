@@ -18,10 +18,10 @@ Fields = Sequence[tuple[str, str]]
 #: The most fields of a query or a body.
 MOST_FIELDS: Final = 50
 
-_FORM: Final = b"application/x-www-form-urlencoded"
-_JSON: Final = b"application/json"
+FORM: Final = b"application/x-www-form-urlencoded"
+JSON: Final = b"application/json"
 #: Media types of bodies, as the header Accept-Post lists them (W3C Linked Data Platform 1.0, section 7.1).
-TYPES: Final = b", ".join((_FORM, _JSON))
+TYPES: Final = b", ".join((FORM, JSON))
 
 
 class UnsupportedBody(Malformed):
@@ -62,15 +62,13 @@ def of_body(content_type: bytes | None, body: bytes) -> Fields:
     if not body:
         return []
     media = (content_type or b"").partition(b";")[0].strip().lower()
-    if media == _FORM:
+    if media == FORM:
         return of_query(body)
     # RFC 6839, section 3.1: every type that ends in +json is JSON.
-    if media == _JSON or (media.startswith(b"application/") and media.endswith(b"+json")):
+    if media == JSON or (media.startswith(b"application/") and media.endswith(b"+json")):
         return _of_json(body)
     given = media[:100].decode("ascii", "replace") or "no type at all"
-    raise UnsupportedBody(
-        f"a body is a form ({_FORM.decode()}) or a JSON object ({_JSON.decode()}); this one is {given}"
-    )
+    raise UnsupportedBody(f"a body is a form ({FORM.decode()}) or a JSON object ({JSON.decode()}); this one is {given}")
 
 
 def _of_json(body: bytes) -> Fields:

@@ -13,7 +13,7 @@ from cmdserver.frontends.web.pages.markup import Attribute, Markup, element, joi
 from cmdserver.parameters.declaration import Parameter
 from cmdserver.parameters.host_type import Host
 from cmdserver.parameters.mistakes import NotAccepted, ValueMistake
-from cmdserver.parameters.number_types import Duration, Integer, Number, Port
+from cmdserver.parameters.number_types import Duration, Integer, Number, Port, span
 from cmdserver.parameters.text_types import FALSE, TRUE, Choice, Flag, Secret, String, Text
 from cmdserver.parameters.time_types import Date, DateTime
 
@@ -211,7 +211,7 @@ def _below(parameter: Parameter) -> str:
         case Host(networks=networks, names=names) if networks or names:
             said.append(f"Accepted: {parameter.accepts}.")
         case Duration(minimum=least, maximum=most) if least is not None or most is not None:
-            said.append(f"Accepted: {parameter.accepts}.")
+            said.append(f"{_range(_span(least), _span(most))}.")
         case _ if parameter.only is not None and not choices_of(parameter):
             said.append(f"Accepted: {parameter.accepts}.")
     if parameter.repeat > 1:
@@ -239,6 +239,10 @@ def _kind(parameter: Parameter) -> str | None:
             return "later"
         case _:
             return None
+
+
+def _span(seconds: int | None) -> str | None:
+    return None if seconds is None else span(seconds)
 
 
 def _text(limit: object) -> str | None:

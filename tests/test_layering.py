@@ -36,7 +36,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends": "",
         "frontends.common": "core limits config auth dispatch net parameters",
         "frontends.line": "core limits auth net frontends.common",
-        "frontends.web": "core limits config auth dispatch net frontends.common",
+        "frontends.web": "core limits config auth dispatch net frontends.common parameters",
         "frontends.ssh": "core limits sshtransport auth dispatch net frontends.common parameters",
         "privsep": "core files config execution parameters",
         "app": "core files limits config auth execution dispatch observers net frontends.common privsep",

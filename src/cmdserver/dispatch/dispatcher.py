@@ -127,8 +127,11 @@ class Dispatcher:
 
     def describe(self, request: Request) -> Command:
         """Tell of a command that was granted instead of running it; written down as ``help``."""
-        name = request.grant.command.name
-        self._log.consulted(request.id, request.caller, "help", (name,))
+        self._log.consulted(request.id, request.caller, "help", (request.grant.command.name,))
+        return self.as_seen(request)
+
+    def as_seen(self, request: Request) -> Command:
+        """Tell of a command that was granted beside its answer; what becomes of it is written down in another way."""
         return self._policy.narrowed(request.caller, request.grant.command)
 
     def withdraw(self, request: Request) -> None:
@@ -201,6 +204,11 @@ class Dispatcher:
     def offered(self, caller: Caller) -> tuple[Command, ...]:
         """Tell what this caller may run, to complete what they type: not counted, and not written down."""
         return self._policy.allowed(caller)
+
+    @property
+    def commands_with_secrets(self) -> frozenset[str]:
+        """Name the commands that take secrets, so that nobody writes down what is sent to them."""
+        return self._policy.with_secrets
 
     def whoami(self, caller: Caller) -> tuple[str, ...]:
         """Tell the caller's roles."""

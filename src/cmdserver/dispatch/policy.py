@@ -17,7 +17,7 @@ from cmdserver.core.names import ANONYMOUS, AUTHENTICATED
 from cmdserver.dispatch.narrowing import narrowed, objections, permits
 from cmdserver.parameters.declaration import Values
 from cmdserver.parameters.mistakes import BadValues, ValueMistake
-from cmdserver.parameters.parameter_list import Field
+from cmdserver.parameters.parameter_list import MASK, Field
 
 #: Longer names than a command's can be are not compared: a stranger's megabyte would cost seconds.
 _LONGEST_NAME = 64
@@ -37,6 +37,9 @@ class Policy:
     ) -> None:
         self._login_required_at = frozenset(login_required_at)
         self._commands = {command.name: command for command in commands}
+        #: The names of commands that take secrets.
+        self.with_secrets = frozenset(name for name, each in self._commands.items() if each.parameters.secrets)
+        self._secrets = frozenset(name for each in self._commands.values() for name in each.parameters.secrets)
         self._roles = tuple(roles)
         #: Of a command without parameters there is one grant.
         self._grants = {name: Grant(command=command) for name, command in self._commands.items()}
@@ -134,9 +137,12 @@ class Policy:
     def masked(self, words: Sequence[str], fields: Sequence[Field] = ()) -> tuple[str, ...]:
         """Return what a caller gave to a command, to be written down: without what may be a secret."""
         command = self._commands.get(words[0])
-        if command is None:
-            return (*words[1:], *(f"{name}={value}" for name, value in fields))
-        return command.parameters.masked(words[1:], fields)
+        if command is not None:
+            return command.parameters.masked(words[1:], fields)
+        # A name that is spelled wrong: what it was meant for may take secrets.
+        behind = next((index for index, word in enumerate(words) if word in self.with_secrets), len(words))
+        shown = (*words[1 : behind + 1], *(MASK for _ in words[behind + 1 :]))
+        return (*shown, *(f"{name}={MASK if name in self._secrets else value}" for name, value in fields))
 
     def _mistakes(
         self, caller: Caller, command: Command, words: Sequence[str], fields: Sequence[Field]

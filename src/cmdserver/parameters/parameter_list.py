@@ -69,7 +69,8 @@ class ParameterList(Sequence[Parameter]):
         Args:
             words: Positional values in the order of the parameters, and ``name=value``; behind ``--`` all are
                 positional.
-            fields: Names and values, as forms have them: an empty one of a parameter that may be left out is none.
+            fields: Names and values, as forms have them: an empty one of a parameter that may be left out, or takes
+                several values, is none.
 
         Raises:
             BadValues: All that is wrong.
@@ -97,6 +98,10 @@ class ParameterList(Sequence[Parameter]):
         if mistakes:
             raise BadValues(_bounded(mistakes))
         return tuple(values)
+
+    def given(self, words: Sequence[str], fields: Iterable[Field] = ()) -> Mapping[str, Sequence[str]]:
+        """Return which texts a caller gave to which parameter, be they accepted or not; see `bind`."""
+        return self._given(words, fields, [])
 
     def bind_canonical(self, words: Iterable[str]) -> Values:
         """Read the words of `words_of` from somebody who is not trusted to have made them of `bind`'s values.
@@ -171,7 +176,7 @@ class ParameterList(Sequence[Parameter]):
             parameter = known.get(name)
             if parameter is None:
                 mistakes.append(self._unknown(name, mistakes))
-            elif value or parameter.is_required:
+            elif value or (parameter.is_required and parameter.repeat == 1):
                 given.setdefault(name, []).append(value)
         if positional:
             self._fill(positional, given, mistakes)

@@ -205,8 +205,8 @@ class BelowAPathTests(SiteTestCase):
         for base_path, asked, path in (("", "", "/"), ("/ops", "/ops", "/ops"), ("/ops", "", "/")):
             self.composition.base_path = base_path
             text = self.ask(f"{asked}/-/login", accept=PAGE).response.text
-            token = text.partition('name="token" value="')[2].partition('"')[0]
-            form = f"name=ada&password=right&token={token}".encode()
+            token = text.partition('name="csrf-token" value="')[2].partition('"')[0]
+            form = f"name=ada&password=right&csrf-token={token}".encode()
             made = self.composition.ask_for(f"{asked}/-/login", "POST", body=form).response
             self.assertIn(f"; Path={path};", made["set-cookie"])
             self.assertEqual(made["location"], "../")

@@ -67,14 +67,20 @@ class WordTests(BindTestCase):
         self.assert_values(
             {"unit": "nginx", "lines": "5", "since": "x=y"}, ["lines=5", "unit=nginx", "since=x=y", "--"]
         )
-        self.assertEqual(['since must not begin with "-"'], self.mistakes(["nginx", "5", "--", "--"]))
+        self.assertEqual(
+            ['since must not begin with "-"; accepted is a line of 1 to 256 characters'],
+            self.mistakes(["nginx", "5", "--", "--"]),
+        )
         self.assertEqual(["x is no parameter of this command"], self.mistakes(["nginx", "5", "x=y"]))
 
     def test_what_looks_like_a_name(self) -> None:
         """Is one only if a parameter could be called so."""
         self.assert_values({"unit": "nginx", "lines": "5", "since": "A=1"}, ["nginx", "5", "A=1"])
         self.assert_values({"unit": "nginx", "lines": "5", "since": "=1"}, ["nginx", "5", "=1"])
-        self.assertEqual(['since must not begin with "-"'], self.mistakes(["nginx", "5", "--x=1"]))
+        self.assertEqual(
+            ['since must not begin with "-"; accepted is a line of 1 to 256 characters'],
+            self.mistakes(["nginx", "5", "--x=1"]),
+        )
         self.assertEqual(["a is no parameter of this command"], self.mistakes(["nginx", "a=\n"]))
 
     def test_twice(self) -> None:
@@ -101,7 +107,7 @@ class WordTests(BindTestCase):
     def test_empty_words(self) -> None:
         """Who gives an empty word has given one."""
         self.assertEqual(["lines must be a whole number from 1 to 500"], self.mistakes(["nginx", ""]))
-        self.assertEqual(["since must have 1 to 256 characters"], self.mistakes(["nginx", "since="]))
+        self.assertEqual(["since must be a line of 1 to 256 characters"], self.mistakes(["nginx", "since="]))
         may_be_empty = ParameterList([optional("a", String(min_length=0))])
         self.assert_values({"a": ""}, [""], (), may_be_empty)
         self.assert_values({"a": ""}, ["a="], (), may_be_empty)
@@ -222,9 +228,9 @@ class CanonicalTests(BindTestCase):
             ([*good, "lines=50"], "lines was given twice"),
             ([*good, "utc=yes"], "utc is not in its canonical form"),
             ([*good, "utc=false"], "utc is not in its canonical form"),
-            ([*good, "since=-rf"], 'since must not begin with "-"'),
-            ([*good, "since=a\nb"], "since must be one line without control characters"),
-            ([*good, "since=a\0b"], "since must be one line without control characters"),
+            ([*good, "since=-rf"], 'since must not begin with "-"; accepted is a line of 1 to 256 characters'),
+            ([*good, "since=a\nb"], "since must have no control characters; accepted is a line of 1 to 256 characters"),
+            ([*good, "since=a\0b"], "since must have no control characters; accepted is a line of 1 to 256 characters"),
             ([*good, "other=x"], "other is no parameter of this command"),
             ([*good, "=x"], " is no parameter of this command"),
             ([*good, "--=x"], "-- is no parameter of this command"),

@@ -61,12 +61,16 @@ class StringTests(TypeTestCase):
 
     def test_messages(self) -> None:
         """They say what is wrong, and never repeat the text."""
-        self.assert_refusal('must not begin with "-"', String(), "-rf")
-        self.assert_refusal("must have 1 to 256 characters", String(), "")
-        self.assert_refusal("must have 3 characters", String(min_length=3, max_length=3), "abcd")
-        self.assert_refusal("must have 1 character", String(min_length=1, max_length=1), "ab")
-        self.assert_refusal("must be one line without control characters", String(), "a\nb")
-        self.assert_refusal("must match [a-z]+", String(pattern=Pattern("[a-z]+")), "A")
+        self.assert_refusal('must not begin with "-"; accepted is a line of 1 to 256 characters', String(), "-rf")
+        self.assert_refusal("must be a line of 1 to 256 characters", String(), "")
+        self.assert_refusal("must be a line of 3 characters", String(min_length=3, max_length=3), "abcd")
+        self.assert_refusal("must be a line of 1 character", String(min_length=1, max_length=1), "ab")
+        self.assert_refusal(
+            "must have no control characters; accepted is a line of 1 to 256 characters", String(), "a\nb"
+        )
+        self.assert_refusal(
+            "must be a line of 1 to 256 characters that matches [a-z]+", String(pattern=Pattern("[a-z]+")), "A"
+        )
         self.assertEqual("a line of 1 to 256 characters that matches x", String(pattern=Pattern("x")).accepts)
 
     def test_dashes(self) -> None:
@@ -123,7 +127,7 @@ class TextTests(TypeTestCase):
         """They count when it is as the command reads it."""
         self.assert_forms(Text(max_bytes=3), {"ab": "ab\n", "ab\r\n": "ab\n", "abc": None, "ä": "ä\n", "ää": None})
         self.assert_forms(Text(), {"a" * 65535: "a" * 65535 + "\n", "a" * 65536: None})
-        self.assert_refusal("must have 3 bytes at most", Text(max_bytes=3), "abc")
+        self.assert_refusal("must be lines of 3 bytes at most", Text(max_bytes=3), "abc")
         self.assertEqual("lines of 3 bytes at most", Text(max_bytes=3).accepts)
 
 

@@ -110,13 +110,13 @@ class String(ParameterType):
     def canonical(self, text: str) -> str:
         """See `ParameterType`."""
         if text[:1] == "-" and not self.may_begin_with_dash:
-            raise NotAccepted('must not begin with "-"')
-        if not self.min_length <= len(text) <= self.max_length:
-            raise NotAccepted(f"must have {_lengths(self.min_length, self.max_length)}")
+            raise NotAccepted(f'must not begin with "-"; accepted is {self.accepts}')
         if _NOT_IN_LINE.search(text) is not None:
-            raise NotAccepted("must be one line without control characters")
-        if self.pattern is not None and not self.pattern.matches(text):
-            raise NotAccepted(f"must match {self.pattern.text}")
+            raise NotAccepted(f"must have no control characters; accepted is {self.accepts}")
+        if not self.min_length <= len(text) <= self.max_length or (
+            self.pattern is not None and not self.pattern.matches(text)
+        ):
+            raise NotAccepted(f"must be {self.accepts}")
         return text
 
     @property
@@ -156,11 +156,11 @@ class Text(ParameterType):
         """See `ParameterType`: lines end in LF, the last one too."""
         lines = text.replace("\r\n", "\n")
         if not is_lines(lines):
-            raise NotAccepted("must be lines of UTF-8 without control characters")
+            raise NotAccepted(f"must have no control characters; accepted are {self.accepts}")
         if not lines.endswith("\n"):
             lines += "\n"
         if len(lines.encode()) > self.max_bytes:
-            raise NotAccepted(f"must have {self.max_bytes} bytes at most")
+            raise NotAccepted(f"must be {self.accepts}")
         return lines
 
     @property

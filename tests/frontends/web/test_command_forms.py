@@ -153,7 +153,7 @@ class PageTests(FormTestCase):
         self.assertIn("checked", fields["utc"])
         text = "".join(page.text)
         self.assertIn("2 values are not accepted: Lines, Only lines with. Nothing has run.", text)
-        self.assertIn('Must not begin with "-".', text)
+        self.assertIn('Must not begin with "-"; accepted is a line of 1 to 60 characters.', text)
         self.assertLess({"#value-lines", "#value-grep"}, {each["href"] for each in page.all("a")})
         self.assert_nothing_ran()
         self.assertEqual(self.composition.outcomes, [Code.BAD_ARGUMENT])

@@ -113,8 +113,10 @@ def configure(
     listening = ListenerChecks(reader, host, check_endpoint).listening(settings.listen)
     programs = CommandChecks(reader, host, load_parser, may_gain_rights=not settings.runner.process)
     commands = [programs.command(name, each) for name, each in settings.commands.items() if each]
-    check_sources(reader, commands)
-    permissions = RoleChecks(reader, settings.commands, {command.name: command for command in commands})
+    check_sources(reader, commands, settings.commands)
+    mistaken = {each.path[1] for each in reader.mistakes if each.path[0:1] == ("commands",) and each.path[1:]}
+    good = {command.name: command for command in commands if command.name not in mistaken}
+    permissions = RoleChecks(reader, settings.commands, good)
     roles = [permissions.role(name, each) for name, each in settings.roles.items() if each]
     others = OtherChecks(reader, host)
     others.rest(settings)

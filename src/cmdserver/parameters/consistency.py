@@ -1,6 +1,6 @@
 """What can be wrong between the parameters of a command and the template that their values go into."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from cmdserver.parameters.declaration import Parameter
@@ -18,29 +18,38 @@ _WHERE: Final = {
 
 
 def inconsistencies(
-    parameters: Iterable[Parameter], template: Template, confirm: Pieces = ()
+    parameters: Iterable[Parameter], template: Template, confirm: Pieces = (), excused: Container[str] = ()
 ) -> Iterator[Inconsistency]:
-    """Find all that is wrong; nothing if the template can be filled with whatever the parameters accept."""
+    """Find all that is wrong; nothing if the template can be filled with whatever the parameters accept.
+
+    Args:
+        parameters: Those without mistakes.
+        template: What they go into.
+        confirm: The question.
+        excused: Names of parameters with mistakes, of which no more is to be said.
+    """
     known = {each.name: each for each in parameters}
     used: set[str] = set()
     for element in template.elements:
         for pieces in element.words:
             used.update(names_in(pieces))
-            yield from ((("run",), text) for text in _in_run(pieces, known, is_nested=element.is_nested))
+            yield from ((("run",), text) for text in _in_run(pieces, known, excused, is_nested=element.is_nested))
     for variable, pieces in template.environment:
         used.update(names_in(pieces))
-        yield from ((("environment", variable), text) for text in _in_text(pieces, known, "environment"))
+        yield from ((("environment", variable), text) for text in _in_text(pieces, known, excused, "environment"))
     if template.stdin is not None:
         used.update(names_in(template.stdin))
-        yield from ((("stdin",), text) for text in _in_text(template.stdin, known, "stdin"))
-    yield from ((("confirm",), text) for text in _placed(confirm, known, "confirm"))
+        yield from ((("stdin",), text) for text in _in_text(template.stdin, known, excused, "stdin"))
+    yield from ((("confirm",), text) for text in _placed(confirm, known, excused, "confirm"))
     for index, name in enumerate(known):
         if name not in used:
             yield ("parameters", index), f"{name} is used nowhere: neither in run, nor in environment, nor in stdin"
 
 
-def _in_run(pieces: Pieces, known: Mapping[str, Parameter], *, is_nested: bool) -> Iterator[str]:
-    yield from _placed(pieces, known, "run")
+def _in_run(
+    pieces: Pieces, known: Mapping[str, Parameter], excused: Container[str], *, is_nested: bool
+) -> Iterator[str]:
+    yield from _placed(pieces, known, excused, "run")
     for parameter in _of(pieces, known):
         place = f"{{{parameter.name}}}"
         if parameter.is_flag and len(pieces) > 1:
@@ -51,8 +60,8 @@ def _in_run(pieces: Pieces, known: Mapping[str, Parameter], *, is_nested: bool) 
             yield f'{place} may be left out, so it must stand in a nested list, such as ["--option", "{place}"]'
 
 
-def _in_text(pieces: Pieces, known: Mapping[str, Parameter], key: str) -> Iterator[str]:
-    yield from _placed(pieces, known, key)
+def _in_text(pieces: Pieces, known: Mapping[str, Parameter], excused: Container[str], key: str) -> Iterator[str]:
+    yield from _placed(pieces, known, excused, key)
     for parameter in _of(pieces, known):
         place = f"{{{parameter.name}}}"
         if parameter.repeat > 1:
@@ -61,12 +70,13 @@ def _in_text(pieces: Pieces, known: Mapping[str, Parameter], key: str) -> Iterat
             yield f"{place} may be left out, and nothing can be left out here: give it a default, or make it required"
 
 
-def _placed(pieces: Pieces, known: Mapping[str, Parameter], key: str) -> Iterator[str]:
+def _placed(pieces: Pieces, known: Mapping[str, Parameter], excused: Container[str], key: str) -> Iterator[str]:
     """Find names that are no parameters, and parameters that may not be there."""
     for name in dict.fromkeys(names_in(pieces)):
         parameter = known.get(name)
         if parameter is None:
-            yield f"{{{name}}} is no parameter; braces are written {{{{ and }}}}"
+            if name not in excused:
+                yield f"{{{name}}} is no parameter; braces are written {{{{ and }}}}"
         elif key not in parameter.type.places:
             yield f"{{{name}}} is a {parameter.type.name}, and may not stand {_WHERE[key]}"
 

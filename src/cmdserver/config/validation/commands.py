@@ -12,7 +12,7 @@ from cmdserver.config.validation.templates import TemplateChecks
 from cmdserver.core.model import Command, Controls, Rate
 from cmdserver.core.names import RESERVED_WORDS, is_command_name
 from cmdserver.parameters.number_types import seconds_of
-from cmdserver.parameters.text_types import Choice, is_one_line
+from cmdserver.parameters.text_types import is_one_line
 
 #: What a shared answer may weigh: it is kept until the slowest of those who asked has read it.
 SHARED_OUTPUT_BYTES = 1 << 20
@@ -53,8 +53,8 @@ class CommandChecks:
             self._note(path, "a command's name is a lower-case letter, then up to 63 of a-z, 0-9, _ and -")
         elif name in _RESERVED:
             self._note(path, f"{name} is a word with a meaning of its own and no name for a command")
-        for key in ("help", "title", "section"):
-            if not is_one_line(getattr(settings, key)):
+        for key in ("help", "title", "section", "confirm"):
+            if not is_one_line(getattr(settings, key) or ""):
                 self._note((*path, key), "must be one line without control characters")
         run = _flat(settings.run)
         for index, word in enumerate(run):
@@ -70,7 +70,8 @@ class CommandChecks:
         controls = self._controls(name, settings, user, group)
         environment = _environment(settings.environment)
         parameters = self._parameters.parameters(path, settings.parameters)
-        template = self._templates.template(path, settings, environment, parameters)
+        confirm = self._templates.confirm(path, settings)
+        template = self._templates.template(path, settings, environment, parameters, confirm)
         return Command(
             name=name,
             title=settings.title,
@@ -78,7 +79,7 @@ class CommandChecks:
             parameters=parameters,
             template=template,
             stdin=settings.stdin.encode() if settings.stdin is not None and template is None else None,
-            confirm=self._templates.confirm(path, settings),
+            confirm=confirm,
             rate_limit=self._reader.attempt((*path, "rate_limit"), parse_rate, settings.rate_limit)
             if settings.rate_limit
             else None,
@@ -168,15 +169,18 @@ class CommandChecks:
         return user, group
 
 
-def check_sources(reader: TomlReader, commands: Iterable[Command]) -> None:
+def check_sources(
+    reader: TomlReader, commands: Iterable[Command], settings: Mapping[str, CommandSettings | None]
+) -> None:
     """Look at what ``choices_from`` names: a command that can print a list for everybody who asks for it."""
     known = {command.name: command for command in commands}
-    for command in known.values():
-        for index, parameter in enumerate(command.parameters):
-            if isinstance(parameter.type, Choice) and parameter.type.source is not None:
-                why = _no_source(parameter.type.source, known)
+    for name, each in settings.items():
+        for index, parameter in enumerate(each.parameters if each is not None else ()):
+            source = parameter.choices_from if parameter is not None and parameter.type == "choice" else None
+            if source is not None and (source in known or source not in settings):
+                why = _no_source(source, known)
                 if why is not None:
-                    reader.note(("commands", command.name, "parameters", index, "choices_from"), why)
+                    reader.note(("commands", name, "parameters", index, "choices_from"), why)
 
 
 def _no_source(name: str, known: Mapping[str, Command]) -> str | None:
@@ -188,7 +192,7 @@ def _no_source(name: str, known: Mapping[str, Command]) -> str | None:
         return f"{name} is not read_only, and would be run for whoever looks at a form"
     if any(parameter.is_required for parameter in source.parameters):
         return f"{name} has a required parameter, and nobody to give it"
-    if any(each.default is not None and getattr(each.type, "source", None) for each in source.parameters):
+    if any(each.default is not None and each.source is not None for each in source.parameters):
         return f"{name} needs choices from another command itself"
     return None
 

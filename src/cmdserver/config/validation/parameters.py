@@ -78,14 +78,21 @@ class ParameterChecks:
         for key in _OWN_KEYS - _KEYS[settings.type]:
             if getattr(settings, key) is not None:
                 self._reader.note((*place, key), f"is no key of a parameter of type {settings.type}")
+        for key in ("label", "help"):
+            if not is_one_line(getattr(settings, key) or ""):
+                self._reader.note((*place, key), "must be one line without control characters")
         type_ = self._type(place, settings)
         if type_ is None or len(self._reader.mistakes) > before:
             return None
         is_flag = isinstance(type_, Flag)
+        if is_flag and settings.repeat > 1:
+            self._reader.note((*place, "repeat"), "is not for a flag, which is true or false")
         if settings.required and (is_flag or settings.default is not None):
             why = "a flag that is not given is false" if is_flag else "there is a default"
             self._reader.note((*place, "required"), f"is without effect: {why}")
         default = None if settings.default is None else self._canonical((*place, "default"), type_, settings)
+        if default is None and settings.default is not None:
+            return None
         return Parameter(
             name=name,
             type=type_,
@@ -119,7 +126,9 @@ class ParameterChecks:
 
     def _choice(self, place: Path, settings: ParameterSettings) -> Choice | None:
         if (settings.choices is None) == (settings.choices_from is None):
-            self._reader.note(place, "a choice has either choices or choices_from")
+            keys = [(*place, key) for key in ("choices", "choices_from")]
+            if not any(each.path[: len(place) + 1] in keys for each in self._reader.mistakes):
+                self._reader.note(place, "a choice has either choices or choices_from")
             return None
         if settings.pattern is not None and settings.choices is not None:
             self._reader.note((*place, "pattern"), "is for choices_from; what choices has is accepted as it is")
@@ -130,8 +139,9 @@ class ParameterChecks:
             value, label = (each.value, each.label) if isinstance(each, ChoiceSettings) else (each, None)
             if value in choices:
                 self._reader.note((*place, "choices"), f"has {value} twice")
-            if not is_one_line(value):
-                self._reader.note((*place, "choices"), f"{value!a} is not one line without control characters")
+            for text in (value, label or ""):
+                if not is_one_line(text):
+                    self._reader.note((*place, "choices"), f"{text!a} is not one line without control characters")
             choices[value] = label or value
         return Choice(choices=choices, source=settings.choices_from, pattern=self._pattern(place, settings))
 
@@ -265,6 +275,6 @@ def _seconds(value: Any) -> int | None:
 
 def _require_format(text: str) -> None:
     """Raise a ValueError for a format that makes what can be no word."""
-    made = datetime(2026, 11, 28, 9, 30).astimezone().strftime(text)
+    made = datetime(2026, 11, 28, 9, 30).astimezone().strftime(text) if is_one_line(text) else ""
     if not made or not is_one_line(made):
         raise ValueError("must make one line without control characters")

@@ -26,6 +26,7 @@ class TemplateChecks:
         settings: CommandSettings,
         environment: Iterable[tuple[str, str]],
         parameters: ParameterList,
+        confirm: Pieces,
     ) -> Template | None:
         """Read a command's template; None for a command without parameters.
 
@@ -34,15 +35,17 @@ class TemplateChecks:
             settings: As the file has them.
             environment: The whole environment.
             parameters: Those that are none are left out.
+            confirm: As `confirm` has read it.
         """
+        before = len(self._reader.mistakes)
         if isinstance(settings.run[0], list):
             self._reader.note((*path, "run"), "begins with the program, which is in no nested list")
         if not settings.parameters:
             if any(isinstance(each, list) for each in settings.run):
                 self._reader.note((*path, "run"), "has a nested list, which is for parameters, and there are none")
             return None
-        before = len(self._reader.mistakes)
-        if any(names_in(self._pieces((*path, "run"), str(settings.run[0])))):
+        program = settings.run[0]
+        if isinstance(program, str) and any(names_in(self._pieces((*path, "run"), program))):
             self._reader.note((*path, "run"), "begins with the program, which no value can be")
         own = settings.environment
         template = Template(
@@ -53,9 +56,13 @@ class TemplateChecks:
             ),
             stdin=None if settings.stdin is None else self._pieces((*path, "stdin"), settings.stdin),
         )
-        if len(parameters) == len(settings.parameters) and len(self._reader.mistakes) == before:
-            for place, text in inconsistencies(parameters, template, self.confirm(path, settings)):
-                self._reader.note((*path, *place), text)
+        is_read = len(self._reader.mistakes) == before
+        names = [each.name for each in settings.parameters if each is not None]
+        if len(names) == len(settings.parameters):
+            excused = frozenset(names) - {each.name for each in parameters}
+            for place, text in inconsistencies(parameters, template, confirm, excused):
+                if is_read or place[0] != "parameters":  # what is used nowhere may be where it could not be read
+                    self._reader.note((*path, *place), text)
         return template
 
     def confirm(self, path: Path, settings: CommandSettings) -> Pieces:

@@ -63,8 +63,8 @@ class ConsistencyTests(unittest.TestCase):
         secret, text = a_parameter("s", Secret()), a_parameter("t", Text())
         self.assert_found(
             [
-                "run: {s} is a secret, and may not stand on an argument list, which everybody on the host can read",
-                "confirm: {s} is a secret, and may not stand in a question",
+                "run: {s} is a secret, which may stand in environment and stdin only",
+                "confirm: {s} is a secret, which may stand in environment and stdin only",
             ],
             [secret],
             template(["x{s}"]),
@@ -72,9 +72,9 @@ class ConsistencyTests(unittest.TestCase):
         )
         self.assert_found(
             [
-                "run: {t} is a text, and may not stand on an argument list, which everybody on the host can read",
-                "environment.T: {t} is a text, and may not stand in the environment",
-                "confirm: {t} is a text, and may not stand in a question",
+                "run: {t} is a text, which may stand in stdin only",
+                "environment.T: {t} is a text, which may stand in stdin only",
+                "confirm: {t} is a text, which may stand in stdin only",
             ],
             [text],
             template("{t}", environment={"T": "{t}"}, stdin="{t}"),

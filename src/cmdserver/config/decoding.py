@@ -10,8 +10,9 @@ import re
 import tomllib
 import typing
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -159,6 +160,9 @@ class TomlReader:
         try:
             return msgspec.convert(value, type_)
         except msgspec.ValidationError as error:
+            if (names := _names_of(type_)) and isinstance(value, str):
+                self.note(path, f"must be one of {', '.join(names)}{_shown(value)}")
+                return _MISSING
             text, _, place = str(error).partition(" - at `$")
             self.note(path, text + (f" at {place.rstrip('`')}" if place else "") + _shown(value))
             return _MISSING
@@ -200,6 +204,13 @@ def _not_toml(text: str, complaint: str) -> Mistake:
 
 def _default(info: FieldInfo) -> Any:
     return info.default if info.default is not _MISSING else info.default_factory()
+
+
+def _names_of(type_: Any) -> Sequence[str]:
+    """List the names that an enumeration, or a ``Literal``, has; nothing for any other type."""
+    if isinstance(type_, type) and issubclass(type_, Enum):
+        return [str(each.value) for each in type_]
+    return typing.get_args(type_) if typing.get_origin(type_) is typing.Literal else ()
 
 
 def _table_or_none(type_: Any) -> type[msgspec.Struct] | None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from cmdserver.core.model import Login
+from cmdserver.core.listening import Login
 from cmdserver.core.protocols import Protocol
 
 NonEmpty = Annotated[str, Meta(min_length=1)]

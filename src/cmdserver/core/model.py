@@ -9,9 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from cmdserver.core import protocols
 from cmdserver.core.addresses import block_of
-from cmdserver.core.endpoints import Endpoint
 from cmdserver.core.errors import Code
 from cmdserver.parameters.declaration import NO_VALUES, Values
 from cmdserver.parameters.mistakes import BadValues, ValueMistake
@@ -20,14 +18,6 @@ from cmdserver.parameters.template import Invocation, Pieces, Template, filled
 
 #: RFC 4252, section 5.2: the name of the authentication method that is none.
 NO_METHOD = "none"
-
-
-class Login(enum.StrEnum):
-    """Whether a listener asks its callers to log in."""
-
-    NEVER = "never"
-    OPTIONAL = "optional"
-    REQUIRED = "required"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,16 +171,6 @@ class Command:
         if words:
             raise BadValues([ValueMistake(None, "the command takes no values")])
         return Invocation(self.argv, dict(self.environment), self.stdin)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listening:
-    """One listener of the configuration: a ``[[listen]]`` and one of its endpoints."""
-
-    protocol: protocols.Protocol
-    endpoint: Endpoint
-    tls: bool
-    login: Login
 
 
 @dataclass(frozen=True, slots=True)

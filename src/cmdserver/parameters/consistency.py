@@ -1,20 +1,13 @@
 """What can be wrong between the parameters of a command and the template that their values go into."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from cmdserver.parameters.declaration import Parameter
 from cmdserver.parameters.template import Pieces, Template, names_in
 
 #: Keys and indices below the command's table, and what is wrong there.
 Inconsistency: TypeAlias = tuple[tuple[str | int, ...], str]
-
-_WHERE: Final = {
-    "run": "on an argument list, which everybody on the host can read",
-    "environment": "in the environment",
-    "stdin": "on standard input",
-    "confirm": "in a question",
-}
 
 
 def inconsistencies(
@@ -78,7 +71,8 @@ def _placed(pieces: Pieces, known: Mapping[str, Parameter], excused: Container[s
             if name not in excused:
                 yield f"{{{name}}} is no parameter; braces are written {{{{ and }}}}"
         elif key not in parameter.type.places:
-            yield f"{{{name}}} is a {parameter.type.name}, and may not stand {_WHERE[key]}"
+            places = " and ".join(sorted(parameter.type.places))
+            yield f"{{{name}}} is a {parameter.type.name}, which may stand in {places} only"
 
 
 def _of(pieces: Pieces, known: Mapping[str, Parameter]) -> Iterator[Parameter]:

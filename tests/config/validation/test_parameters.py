@@ -161,7 +161,7 @@ class MistakeTests(ParametersTestCase):
                 self.assert_mistake(f"{shown} {whole}", *lines)
             for value in ("{a = 1}", "[[1]]", "[1]" if key == "example" else "[{}]", "09:30:00"):
                 self.assert_mistake("must be a single value", 'type = "integer"', f"{key} = {value}")
-            accepted = "is not accepted: must have 1 to 256 characters"
+            accepted = "is not accepted: must be a line of 1 to 256 characters"
             self.assert_mistake(f"'' {accepted}", 'type = "string"', f'{key} = ""')
             self.assert_mistake(
                 "'c' is not accepted: must be one of a, b", 'type = "choice"', 'choices = ["a", "b"]', f'{key} = "c"'
@@ -186,7 +186,7 @@ class MistakeTests(ParametersTestCase):
     def test_a_secret_is_not_shown(self) -> None:
         """Not even to the administrator's terminal."""
         self.assert_mistakes(
-            ['7: commands.x.parameters[0].default: must not begin with "-"'],
+            ['7: commands.x.parameters[0].default: must not begin with "-"; accepted is a line of 1 to 256 characters'],
             '[commands.x]\nrun = ["df"]\nstdin = "{a}"\n[[commands.x.parameters]]\nname = "a"\ntype = "secret"\n'
             'default = "-hunter2"\n',
         )

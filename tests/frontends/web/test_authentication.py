@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.auth.credentials import BearerToken, Password
 from cmdserver.core.errors import Code
-from cmdserver.core.model import Login
+from cmdserver.core.listening import Login
 from cmdserver.frontends.web.sessions import IDLE_SECONDS
 from cmdserver.limits.source_penalties import Offence
 from tests.frontends.web.doubles import HOST, Client, WebComposition

@@ -49,21 +49,9 @@ class CommandChecks:
     def command(self, name: str, settings: CommandSettings) -> Command:
         """Look at an entry of the allow-list, and resolve it for this host."""
         path = ("commands", name)
-        if not is_command_name(name):
-            self._note(path, "a command's name is a lower-case letter, then up to 63 of a-z, 0-9, _ and -")
-        elif name in _RESERVED:
-            self._note(path, f"{name} is a word with a meaning of its own and no name for a command")
-        for key in ("help", "title", "section", "confirm"):
-            if not is_one_line(getattr(settings, key) or ""):
-                self._note((*path, key), "must be one line without control characters")
-        run = _flat(settings.run)
-        for index, word in enumerate(run):
-            if "\0" in word:
-                self._note((*path, "run"), f"word {index} has a NUL character in it")
-        for variable, value in settings.environment.items():
-            if not _VARIABLE_NAME.fullmatch(variable) or "\0" in value:
-                self._note((*path, "environment", variable), "is no environment variable")
+        self._texts(name, settings)
         user, group = self._user_and_group(name, settings)
+        run = _flat(settings.run)
         executable = self._reader.attempt((*path, "run"), self._host.executable, run[0])
         if settings.working_directory != "/":
             self._reader.attempt((*path, "working_directory"), self._host.require_directory, settings.working_directory)
@@ -103,6 +91,23 @@ class CommandChecks:
             controls=controls,
             warnings=self._warnings(name, settings, executable, controls),
         )
+
+    def _texts(self, name: str, settings: CommandSettings) -> None:
+        """Look at what a command is called and says, and whether a process can be given its words and variables."""
+        path = ("commands", name)
+        if not is_command_name(name):
+            self._note(path, "a command's name is a lower-case letter, then up to 63 of a-z, 0-9, _ and -")
+        elif name in _RESERVED:
+            self._note(path, f"{name} is a word with a meaning of its own and no name for a command")
+        for key in ("help", "title", "section", "confirm"):
+            if not is_one_line(getattr(settings, key) or ""):
+                self._note((*path, key), "must be one line without control characters")
+        for index, word in enumerate(_flat(settings.run)):
+            if "\0" in word:
+                self._note((*path, "run"), f"word {index} has a NUL character in it")
+        for variable, value in settings.environment.items():
+            if not _VARIABLE_NAME.fullmatch(variable) or "\0" in value:
+                self._note((*path, "environment", variable), "is no environment variable")
 
     def _warnings(
         self, name: str, settings: CommandSettings, executable: str | None, controls: Controls

@@ -9,7 +9,7 @@ from cmdserver.config.decoding import TomlReader
 from cmdserver.config.host import Host
 from cmdserver.config.schema import TLS, CommandSettings, Limits, Settings, Web
 from cmdserver.core.addresses import Network, parse_network
-from cmdserver.core.model import Listening, Login
+from cmdserver.core.listening import Listening, Login
 from cmdserver.core.protocols import Protocol
 from cmdserver.limits.max_startups import MaxStartups
 

@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 from cmdserver.config.decoding import TomlReader
 from cmdserver.config.schema import RoleSettings
 from cmdserver.config.source_map import Path
-from cmdserver.core.model import Command, Listening, Login, Role
+from cmdserver.core.listening import Listening, Login
+from cmdserver.core.model import Command, Role
 from cmdserver.core.names import ANONYMOUS, AUTHENTICATED, is_glob, is_user_name
 from cmdserver.parameters.declaration import Parameter
 from cmdserver.parameters.text_types import Choice

@@ -412,3 +412,14 @@ class SecretTests(FormTestCase):
         self.assertEqual(client.response.status, 401)
         self.assertNotIn("hunter2", client.response.text)
         self.assertIn('name="next" value="/setpw"', client.response.text)
+
+    def test_a_name_that_is_spelled_wrong(self) -> None:
+        """The audit file has no value that is called as a secret, nor what stands behind a name that takes one."""
+        for target, fields in (
+            ("/setpww", {"user": "ann", "password": "hunter2"}),
+            ("//setpw/hunter2", {}),
+            ("/x/setpw/ann/hunter2", {"pin": "hunter2"}),
+        ):
+            said = self.everything(lambda: self.post(target, "*/*", **fields))  # noqa: B023
+            self.assertNotIn("hunter2", said)
+        self.assertEqual(self.composition.ledger.requests[0].arguments, ("user=ann", "password=***"))

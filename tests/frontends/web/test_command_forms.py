@@ -198,6 +198,18 @@ class PageTests(FormTestCase):
             self.assertNotIn("The database", client.response.text)
             self.assertNotIn('value="pg"', client.response.text)
 
+    def test_what_others_may_give_is_denied_at_its_field(self) -> None:
+        """As every mistake is, with what was typed."""
+        only = {"journal": {"grep": ("up*",)}}
+        roles = [Role(name="web", patterns=("journal",), users=frozenset({"ada"}), only=only)]
+        self.composition.dispatcher.reconfigure(Policy(COMMANDS, roles))
+        client = self.get("/journal?unit=nginx&grep=down")
+        (field,) = [each for each in Read(client.response.body).all("input") if each.get("name") == "grep"]
+        self.assertEqual((client.response.status, field["value"], field["aria-invalid"]), (403, "down", "true"))
+        self.assertEqual(self.get("/restart?unit=nginx").response.status, 403)
+        self.assertEqual(self.composition.outcomes, [Code.DENIED] * 2)
+        self.assert_nothing_ran()
+
 
 class ChoicesTests(FormTestCase):
     """Choices that another command prints."""
@@ -400,3 +412,14 @@ class SecretTests(FormTestCase):
         self.assertEqual(client.response.status, 401)
         self.assertNotIn("hunter2", client.response.text)
         self.assertIn('name="next" value="/setpw"', client.response.text)
+
+    def test_a_name_that_is_spelled_wrong(self) -> None:
+        """The audit file has no value that is called as a secret, nor what stands behind a name that takes one."""
+        for target, fields in (
+            ("/setpww", {"user": "ann", "password": "hunter2"}),
+            ("//setpw/hunter2", {}),
+            ("/x/setpw/ann/hunter2", {"pin": "hunter2"}),
+        ):
+            said = self.everything(lambda: self.post(target, "*/*", **fields))  # noqa: B023
+            self.assertNotIn("hunter2", said)
+        self.assertEqual(self.composition.ledger.requests[0].arguments, ("user=ann", "password=***"))

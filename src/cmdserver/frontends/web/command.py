@@ -10,7 +10,7 @@ from http import HTTPStatus
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from cmdserver.core.errors import BadArgument, Malformed, RequestError
+from cmdserver.core.errors import BadArgument, Denied, Malformed, RequestError
 from cmdserver.core.model import Answer, Caller, Command
 from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.common.rendering import answer_json
@@ -70,6 +70,12 @@ class CommandResource(Leaf):
             if request.method not in _METHODS:
                 request.responseHeaders.setRawHeaders(b"Allow", [_ALL_METHODS])
                 status = HTTPStatus.METHOD_NOT_ALLOWED
+            elif (
+                isinstance(error, Denied)
+                and request.representation(OF_COMMANDS) is Representation.PAGE
+                and self._forms.deny(request, caller, asked)
+            ):
+                return
             self.site.answer_error(request, caller, error, status)
 
     def _serve(self, request: WebRequest, granted: Request, asked: Asked) -> None:
@@ -155,7 +161,7 @@ class CommandResource(Leaf):
         def finish(answer: Answer) -> Deferred[None]:
             page.close()
             listing = self._forms.listed(granted.caller, self.site.dispatcher.as_seen(granted))
-            return listing.addCallback(lambda command: page.finish(answer, self._forms.filled(granted, asked, command)))
+            return listing.addCallback(lambda command: page.finish(answer, self._forms.filled(asked, command)))
 
         def complain(failure: Failure) -> None:
             if page.is_open and not failure.check(CancelledError):

@@ -4,9 +4,10 @@ What a caller has typed is given back to them, but no secret.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import BadArgument, RequestError
@@ -46,54 +47,63 @@ class CommandForms:
         """
         command = self._site.dispatcher.describe(granted)
         mistakes = granted.mistake.mistakes if granted.mistake is not None else ()
-        given = granted.grant.command.parameters.given(asked.words[1:], asked.fields)
+        given = command.parameters.given(asked.words[1:], asked.fields)
         # Nobody has done wrong who has not yet begun.
         begun = [each for each in mistakes if each.parameter is None or each.parameter in given]
-        self._answer(request, granted, asked, command, status, why, begun if not asked.is_empty else ())
+        filled = self.filled(asked, command, begun if not asked.is_empty else ())
+        self._answer(request, granted.caller, filled, status, why)
 
     def refuse(self, request: WebRequest, granted: Request, asked: Asked, mistake: BadArgument) -> None:
         """Show what is wrong with values, each at its field; it is written down already."""
-        command = self._site.dispatcher.as_seen(granted)
-        self._answer(request, granted, asked, command, HTTPStatus.UNPROCESSABLE_ENTITY, "", mistake.mistakes)
+        filled = self.filled(asked, self._site.dispatcher.as_seen(granted), mistake.mistakes)
+        self._answer(request, granted.caller, filled, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def deny(self, request: WebRequest, caller: Caller, asked: Asked) -> bool:
+        """Show which values a caller may not give; it is written down already.
+
+        Returns:
+            Whether it was that which was denied, and not the command.
+        """
+        offered = self._site.dispatcher.offered(caller)
+        command = next((each for each in offered if each.name == asked.words[0] and each.parameters), None)
+        if command is None:
+            return False
+        filled = self.filled(asked, command)
+        mistakes = [
+            ValueMistake(each.name, f"must be {each.accepts}")
+            for each in command.parameters
+            if not each.permits(filled.values.get(each.name, each.unset))
+        ] or [ValueMistake(None, "each of the values may be given, but not all of them together")]
+        self._answer(request, caller, replace(filled, mistakes=tuple(mistakes)), HTTPStatus.FORBIDDEN)
+        return True
 
     def confirm(self, request: WebRequest, granted: Request, asked: Asked) -> None:
         """Ask whether to run what was granted; whoever says yes sends the same values again.
 
         No secret is put into a page: of a command that takes some, the form itself has a box for the yes.
         """
-        if granted.grant.command.parameters.secrets:
-            mistake = BadArgument(_NO_YES, (ValueMistake(None, _NO_YES),))
-            error = self._site.dispatcher.reject(granted, mistake)
-            if error is mistake:
-                command = self._site.dispatcher.as_seen(granted)
-                self._answer(request, granted, asked, command, HTTPStatus.UNPROCESSABLE_ENTITY, "", (), lacks_yes=True)
-            else:
-                self._site.answer_error(request, granted.caller, error)
+        dispatcher = self._site.dispatcher
+        if not granted.grant.command.parameters.secrets:
+            filled = self.filled(asked, dispatcher.describe(granted))
+            visitor = self._site.authentication.visitor(request, granted.caller)
+            body = command_pages.confirmation(visitor, filled, granted.grant)
+            request.respond(HTTPStatus.OK, Representation.PAGE, body)
             return
-        command = self._site.dispatcher.describe(granted)
-        visitor = self._site.authentication.visitor(request, granted.caller)
-        body = command_pages.confirmation(visitor, self.filled(granted, asked, command), granted.grant)
-        request.respond(HTTPStatus.OK, Representation.PAGE, body)
+        mistake = BadArgument(_NO_YES, (ValueMistake(None, _NO_YES),))
+        error = dispatcher.reject(granted, mistake)
+        if error is mistake:
+            filled = replace(self.filled(asked, dispatcher.as_seen(granted)), lacks_yes=True)
+            self._answer(request, granted.caller, filled, HTTPStatus.UNPROCESSABLE_ENTITY)
+        else:
+            self._site.answer_error(request, granted.caller, error)
 
-    def filled(
-        self,
-        granted: Request,
-        asked: Asked,
-        command: Command,
-        mistakes: Sequence[ValueMistake] = (),
-        *,
-        lacks_yes: bool = False,
-    ) -> FilledForm:
-        """Return the form of a command with what a caller has typed."""
-        parameters = granted.grant.command.parameters
+    def filled(self, asked: Asked, command: Command, mistakes: Sequence[ValueMistake] = ()) -> FilledForm:
+        """Return the form of a command, as its caller may see it, with what they have typed."""
+        parameters = command.parameters
         given = parameters.given(asked.words[1:], asked.fields)
-        return FilledForm(
-            command=command,
-            texts={name: tuple(texts) for name, texts in given.items() if name not in parameters.secrets},
-            mistakes=tuple(mistakes),
-            lacks_yes=lacks_yes,
-            host=self._site.options().host_name,
-        )
+        texts = {name: tuple(texts) for name, texts in given.items() if name not in parameters.secrets}
+        host = self._site.options().host_name
+        return FilledForm(command=command, texts=texts, mistakes=tuple(mistakes), host=host)
 
     def listed(self, caller: Caller, command: Command) -> Deferred[Command]:
         """Have the choices listed that other commands print; where that fails, people type what they know."""
@@ -107,28 +117,15 @@ class CommandForms:
         return self._site.dispatcher.with_choices(caller, command).addErrback(unlisted)
 
     def _answer(
-        self,
-        request: WebRequest,
-        granted: Request,
-        asked: Asked,
-        command: Command,
-        status: HTTPStatus,
-        why: str,
-        mistakes: Sequence[ValueMistake],
-        *,
-        lacks_yes: bool = False,
+        self, request: WebRequest, caller: Caller, filled: FilledForm, status: HTTPStatus, why: str = ""
     ) -> None:
         def answer(command: Command) -> None:
             request.when_gone = None
-            visitor = self._site.authentication.visitor(request, granted.caller)
-            filled = self.filled(granted, asked, command, mistakes, lacks_yes=lacks_yes)
-            request.respond(status, Representation.PAGE, command_pages.form(visitor, filled, why))
+            visitor = self._site.authentication.visitor(request, caller)
+            body = command_pages.form(visitor, replace(filled, command=command), why)
+            request.respond(status, Representation.PAGE, body)
 
-        def complain(failure: Failure) -> None:
-            if not failure.check(CancelledError):
-                self._site.complain(request, failure)
-
-        listing = self.listed(granted.caller, command)
+        listing = self.listed(caller, filled.command)
         if not listing.called:
             request.when_gone = listing.cancel
-        listing.addCallback(answer).addErrback(complain)
+        listing.addCallback(answer).addErrback(lambda failure: self._site.complain(request, failure))

@@ -46,8 +46,7 @@ def form(visitor: Visitor, filled: FilledForm) -> Markup:
         class_="values-form",
         data_form=True,
     )
-    body = element("section", made, class_="sheet", aria_label=f"Values of {command.title or command.name}")
-    return element("div", body, _beside(visitor, filled), class_="columns")
+    return element("div", element("div", made, class_="sheet"), _beside(visitor, filled), class_="columns")
 
 
 def question(visitor: Visitor, filled: FilledForm, grant: Grant) -> Markup:

@@ -76,6 +76,8 @@ class Parameter:
     @property
     def accepts(self) -> str:
         """What may be given, to go behind ``must be``."""
+        if isinstance(self.type, Choice) and self.type.choices:
+            return self.type.accepts  # which are those that `only` has
         if self.only is None or not (globs := [each for each in self.only if any(c in each for c in "*?[")]):
             return self.type.accepts if self.only is None else f"one of {', '.join(self.only)}"
         return f"{self.type.accepts}, and match {' or '.join(dict.fromkeys((*globs, *self.only)))}"

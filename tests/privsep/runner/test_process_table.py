@@ -9,6 +9,7 @@ from typing import Any, Literal
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.model import Command
+from cmdserver.parameters.template import Invocation
 from cmdserver.privsep.messages import SIGKILL, SIGTERM, Exited, Ran, Refused, Report, Signal, Start, Started, Trouble
 from cmdserver.privsep.process_tags import ProcessTags
 from cmdserver.privsep.runner import process_table as table_module
@@ -75,7 +76,7 @@ class _Host:
         leaders = [leader for leader, members in self.groups.items() if leader in members]
         return [_STANDBY, *leaders, *self.escaped]
 
-    def launch(self, asked: Command, arguments: Sequence[str], tag: int, *, is_short_lived: bool) -> Launched:
+    def launch(self, asked: Command, invocation: Invocation, tag: int, *, is_short_lived: bool) -> Launched:
         if self.trouble is not None:
             raise self.trouble
         pid = _FIRST_PID + len(self.launched)

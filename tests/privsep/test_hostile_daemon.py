@@ -42,7 +42,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.slow
 
 COMMANDS = {
-    "word": shell("echo word"),
+    "word": shell("echo word", read_only=True),
     "true": {"run": ["true"]},
     "long": {"run": ["sleep", "60"]},
     "taking": {
@@ -97,8 +97,6 @@ def runner(tmp_path: Path) -> Iterator[Played]:
         own = table.get("environment", {})
         assert isinstance(own, dict)
         tagged[name] = {**table, "environment": {**own, "MARKER": str(tmp_path)}}
-    # Printed choices are for what changes nothing.
-    tagged["word"]["read_only"] = True
     with played(tmp_path, tagged, running=RUNNING) as runner:
         yield runner
     assert not list(marked_processes(f"MARKER={tmp_path}")), "somebody is left behind"

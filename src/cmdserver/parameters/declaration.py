@@ -82,10 +82,6 @@ class Parameter:
             return f"{self.type.accepts}, and match {' or '.join(self.only)}"
         return f"one of {', '.join(self.only)}"
 
-    def lists(self, line: str) -> bool:
-        """Whether a line that its source prints is a choice."""
-        return isinstance(self.type, Choice) and self.type.may_be_listed(line)
-
     def canonical(self, text: str) -> str:
         """Return the canonical form of one value.
 

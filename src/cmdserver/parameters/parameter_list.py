@@ -210,15 +210,17 @@ class ParameterList(Sequence[Parameter]):
 NO_PARAMETERS: Final = ParameterList()
 
 
-def words_of(values: Values) -> Iterator[str]:
+def words_of(values: Values) -> Sequence[str]:
     """Return the words that `ParameterList.bind_canonical` reads."""
-    return (f"{name}={value}" for name, each in values for value in each)
+    return [f"{name}={value}" for name, each in values for value in each]
 
 
 def _canonical(parameter: Parameter, texts: Sequence[str]) -> tuple[str, ...]:
     if len(texts) > parameter.repeat:
         times = "was given twice" if parameter.repeat == 1 else f"takes {parameter.repeat} values at most"
         raise NotAccepted(times)
+    if len(texts) == 1:
+        return (parameter.type.canonical(texts[0]),)
     return tuple([parameter.type.canonical(text) for text in texts])
 
 

@@ -5,7 +5,7 @@ A value fills a place as it is: it is one word, or a part of one, and nothing lo
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
 from cmdserver.parameters.declaration import Parameter, Values
@@ -38,11 +38,12 @@ class Element:
 
     words: tuple[Pieces, ...]
     is_nested: bool = False
+    #: The parameters in it.
+    names: frozenset[str] = field(init=False, repr=False, compare=False)
 
-    @property
-    def names(self) -> frozenset[str]:
-        """The parameters in it."""
-        return frozenset(name for pieces in self.words for name in names_in(pieces))
+    def __post_init__(self) -> None:
+        names = frozenset(name for pieces in self.words for name in names_in(pieces))
+        object.__setattr__(self, "names", names)  # once: each run asks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +63,16 @@ class Template:
             values: Canonical, of `ParameterList.bind` or `ParameterList.bind_canonical`.
         """
         given = dict(values)
-        words = {
-            each.name: tuple(word for value in given[each.name] for word in each.type.words(value))
-            for each in parameters
-            if each.name in given
-        }
+        words: dict[str, list[str]] = {}
+        for each in parameters:
+            if each.name in given:
+                found: list[str] = []
+                words[each.name] = found
+                for value in given[each.name]:
+                    found += each.type.words(value)
         argv = [program]
         for element in self.elements:
-            if not element.is_nested or all(name in words for name in element.names):
+            if not element.is_nested or element.names <= words.keys():
                 for pieces in element.words:
                     argv += _words(pieces, words)
         environment = {name: _text(pieces, words) for name, pieces in self.environment}

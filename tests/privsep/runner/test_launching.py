@@ -121,6 +121,26 @@ class ForkTests(_TestCase):
 
         self.assertEqual(stdout.decode(), "".join(f"{word}|" for word in words))
 
+    def test_words_are_utf_8_in_every_locale(self) -> None:
+        """A character that the locale lacks is nobody's mistake; and no other bytes are given instead."""
+        self.patch(os, "fsencode", lambda word: word.encode("ascii"))
+        environment = (("NAME", "€"),)
+
+        stdout, _, _ = self.result(
+            command(argv=("/bin/sh", "-c", 'echo "$NAME$1"', "sh"), environment=environment), "ü€"
+        )
+
+        self.assertEqual(stdout, "€ü€\n".encode())
+
+    def test_standard_input(self) -> None:
+        """What is to be read, from its beginning and to its end, by each process anew; nothing of it stays open."""
+        before = open_descriptors()
+        for text in ("", "a\nb\n", "x" * 1_000_000):
+            self.assertEqual(self.said(command(argv=("/bin/cat",), stdin=text.encode())), text)
+            self.assertEqual(self.said(command(argv=("/bin/cat",), stdin=text.encode())), text)
+        self.assertEqual(self.said(command(argv=("/bin/cat",))), "")
+        self.assertEqual(open_descriptors(), before)
+
     def test_the_environment_is_exactly_as_given(self) -> None:
         """A command has the variables of its configuration, and none of ours."""
         environment = (("LANG", "C.UTF-8"), ("NAME", "a b=c"))

@@ -3,10 +3,12 @@
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeVar
 
 from cmdserver.parameters.mistakes import NotAccepted
 from cmdserver.parameters.parameter_type import ParameterType
+
+Limit = TypeVar("Limit", int, Decimal)
 
 #: The most digits: more than any program counts with.
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,40}")
@@ -38,11 +40,7 @@ class Integer(ParameterType):
         """See `ParameterType`: decimal, without leading zeros and plus sign."""
         if _INTEGER.fullmatch(text) is not None:
             number = int(text)
-            if (
-                (self.minimum is None or number >= self.minimum)
-                and (self.maximum is None or number <= self.maximum)
-                and (number or text[0] != "-" or self.minimum is None or self.minimum < 0)
-            ):
+            if _is_within(number, self.minimum, self.maximum, has_minus=text[0] == "-"):
                 return str(number)
         raise NotAccepted(f"must be {self.accepts}")
 
@@ -70,14 +68,9 @@ class Number(ParameterType):
         """See `ParameterType`: decimal, without leading zeros and plus sign."""
         found = _NUMBER.fullmatch(text)
         if found is not None:
-            number = Decimal(text)
-            may_be_negative = self.minimum is None or self.minimum < 0
-            if (
-                (self.minimum is None or number >= self.minimum)
-                and (self.maximum is None or number <= self.maximum)
-                and (found[1] != "-" or may_be_negative)
-            ):
-                sign = "-" if found[1] == "-" and number else ""
+            number, has_minus = Decimal(text), found[1] == "-"
+            if _is_within(number, self.minimum, self.maximum, has_minus=has_minus):
+                sign = "-" if has_minus and number else ""
                 return f"{sign}{found[2].lstrip('0') or '0'}{found[3] or ''}"
         raise NotAccepted(f"must be {self.accepts}")
 
@@ -154,6 +147,13 @@ def span(seconds: int) -> str:
         count, seconds = divmod(seconds, size)
         parts += [f"{count}{unit}"] if count else []
     return "".join(parts) or "0"
+
+
+def _is_within(number: Limit, least: Limit | None, most: Limit | None, *, has_minus: bool) -> bool:
+    """Whether a number lies in a range, and has a minus sign, even -0, only where the range has negative numbers."""
+    if has_minus and least is not None and least >= 0:
+        return False
+    return (least is None or number >= least) and (most is None or number <= most)
 
 
 def _range(least: object, most: object) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from cmdserver.config.decoding import TomlReader
 from cmdserver.config.schema import ChoiceSettings, ParameterSettings
@@ -12,14 +12,12 @@ from cmdserver.core.addresses import parse_network
 from cmdserver.parameters.declaration import Parameter, is_parameter_name
 from cmdserver.parameters.host_type import Host
 from cmdserver.parameters.mistakes import NotAccepted
-from cmdserver.parameters.number_types import Duration, Integer, Number, Port, seconds_of
+from cmdserver.parameters.number_types import Duration, Integer, Limit, Number, Port, seconds_of
 from cmdserver.parameters.parameter_list import ParameterList
 from cmdserver.parameters.parameter_type import ParameterType
 from cmdserver.parameters.patterns import Pattern
 from cmdserver.parameters.text_types import Choice, Flag, Secret, String, Text, is_one_line
 from cmdserver.parameters.time_types import Date, DateTime
-
-Limit = TypeVar("Limit", int, Decimal)
 
 _STRING_KEYS: Final = frozenset({"pattern", "min_length", "max_length", "may_begin_with_dash"})
 #: The keys of each type beside those of every parameter.

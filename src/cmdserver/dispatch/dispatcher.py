@@ -86,11 +86,7 @@ class Dispatcher:
             raise self._refused(request_id, caller, words, fields, refusal) from None
 
     def run(self, request: Request, sink: Sink | None = None) -> Deferred[Answer]:
-        """Run what was granted.
-
-        Args:
-            request: As `authorize` has returned it.
-            sink: Where output goes as it comes; None to have it in the answer.
+        """Run what was granted; its output goes to the sink as it comes, or else into the answer.
 
         Returns:
             Fires with the answer, after the audit file has been told. Fails with a `Refusal` or a `Fault`. To cancel it
@@ -170,8 +166,7 @@ class Dispatcher:
 
         def explanation() -> tuple[Grant, Rule]:
             if not words:
-                text = "explain needs a command: explain NAME"
-                raise BadArgument(text)
+                raise BadArgument("explain needs a command: explain NAME")
             grant = self._policy.require(caller, _words_of(caller, words))
             return grant, self._policy.rule_for(caller, grant)
 

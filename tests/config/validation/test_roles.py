@@ -1,7 +1,9 @@
 """The roles of a configuration, and the values that they may give."""
 
 from cmdserver.config.decoding import Mistakes
+from cmdserver.config.loading import configure
 from tests.config.validation.doubles import BEGINNING, ParametersTestCase, configured
+from tests.doubles import FakeHost
 
 _X = """[commands.x]
 run = ["df", "{unit}", ["{lines}"], ["{since}"], "{utc}", "{listed}"]
@@ -99,6 +101,15 @@ class OnlyTests(ParametersTestCase):
         self.assert_said(
             [], ["4:x: is without effect: the role does not include x"], 'only.x.unit = ["nginx"]', '["list"]'
         )
+
+    def test_a_command_that_only_prints_choices(self) -> None:
+        """Is in no role, and runs all the same for who may have the command that wants it."""
+        text = BEGINNING.replace('"*"', '"x"') + _X
+        found = configure(text, FakeHost(), lambda _: None).warnings
+        self.assertEqual([], [str(each) for each in found])
+        text += '[commands.other]\nrun = ["df"]\n'
+        (warning,) = configure(text, FakeHost(), lambda _: None).warnings
+        self.assertIn("commands.other: is in no role, so nobody may run it", str(warning))
 
     def test_no_mistake_follows_from_another(self) -> None:
         """Of a command with mistakes nothing more is said here."""

@@ -108,8 +108,9 @@ class RoleChecks:
                 if users is not None and user not in users:
                     self._reader.warn(("roles", name, "users"), f"there is no user {user}; cmdserver user add {user}")
         patterns = [pattern for role in good.values() for pattern in role.commands]
+        sources = {parameter.source for command in self._good_commands.values() for parameter in command.parameters}
         for command in self._commands:
-            if not any(fnmatchcase(command, pattern) for pattern in patterns):
+            if command not in sources and not any(fnmatchcase(command, pattern) for pattern in patterns):
                 self._reader.warn(("commands", command), "is in no role, so nobody may run it")
 
 

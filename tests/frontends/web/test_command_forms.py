@@ -10,6 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.core.errors import Code
 from cmdserver.core.model import Role
 from cmdserver.dispatch.policy import Policy
+from cmdserver.frontends.web.asked import Asked
+from cmdserver.frontends.web.command_forms import CommandForms
+from cmdserver.frontends.web.pages.filled_form import FilledForm
 from tests.frontends.web.doubles import Client, WebComposition
 from tests.frontends.web.reading import Read
 from tests.frontends.web.samples import EVERY, JOURNAL, PEEK, PICK, RESTART, SERVICES, SETPW, taking
@@ -75,8 +78,8 @@ class SourcesTests(FormTestCase):
         body = b'{"hosts": ["a", "b"], "note": "x"}'
         self.get("/every", JSON, method="POST", body=body, content_type=JSON)
         self.assertEqual(self.argv, ["a", "b", "-v"])
-        self.get("/every", "*/*", method="POST", body=b"hosts=a&hosts=&hosts=b&hosts=&note=x&port=")
-        self.assertEqual(self.argv, ["a", "b", "-v"])
+        self.get("/every", "*/*", method="POST", body=b"hosts=c&hosts=&hosts=d&hosts=&note=x&port=")
+        self.assertEqual(self.argv, ["c", "d", "-v"])
 
     def test_twice(self) -> None:
         """What is given twice where one is meant is an error, wherever it was given."""
@@ -376,6 +379,13 @@ class SecretTests(FormTestCase):
         self.assertEqual((field["type"], field["autocomplete"], "value" in field), ("password", "off", False))
         self.assertNotIn("0000", self.get("/peek").response.text)
         self.assertEqual(page.all("form")[-1]["method"], "post", "an address would have it")
+
+    def test_no_form_knows_one(self) -> None:
+        """What was typed is kept without it from the beginning."""
+        asked = Asked(("setpw", "ann"), (), [("password", "hunter2")])
+        filled = CommandForms(self.composition.front_end.site).filled(asked, SETPW)
+        self.assertEqual((filled.texts, filled.values), ({"user": ("ann",)}, {"user": ["ann"]}))
+        self.assertNotIn("pin", FilledForm(command=PEEK).values)
 
     def test_the_access_log(self) -> None:
         """Whatever is wrong with a request, its line has neither query nor path of such a command."""

@@ -49,6 +49,11 @@ def changes(command: Command) -> Markup | None:
     return None if command.read_only else element("span", "changes something", class_="tag")
 
 
+def button_class(command: Command) -> str:
+    """Return the class of the one button of a page that runs a command: another colour if that changes something."""
+    return "primary" if command.read_only else "primary change"
+
+
 def argv(command: Command) -> Markup:
     """Render what runs, as a shell would take it."""
     return element("p", element("code", shlex.join(command.run)), class_="argv")
@@ -73,7 +78,7 @@ def run_form(visitor: Visitor, command: Command, label: str) -> Markup:
     return element(
         "form",
         None if is_get else token(visitor),  # in an address it would be in histories and logs
-        element("button", label, class_="primary"),
+        element("button", label, class_=button_class(command)),
         method="get" if is_get else "post",
         action=at(visitor, path_of(command)),
         class_="actions",

@@ -18,6 +18,7 @@ from cmdserver.frontends.web.pages.filled_form import (
 )
 from cmdserver.frontends.web.pages.layout import SENT_FIELD, YES_FIELD, Visitor, at, hidden, token
 from cmdserver.frontends.web.pages.markup import Content, Markup, element, lines
+from cmdserver.frontends.web.pages.run_panel import button_class
 from cmdserver.frontends.web.pages.what_runs import command_line, standard_input
 from cmdserver.parameters.declaration import Parameter, Values
 from cmdserver.parameters.text_types import Text
@@ -40,7 +41,7 @@ def form(visitor: Visitor, filled: FilledForm) -> Markup:
         _complaint(filled, mistaken),
         *[field(filled, each, has_focus=each.name == first) for each in command.parameters],
         _yes(filled) if command.confirm and command.parameters.secrets else None,
-        element("div", element("button", "Run", class_=_button(command)), _keys(has_text=has_text), class_="send"),
+        element("div", element("button", "Run", class_=button_class(command)), _keys(has_text=has_text), class_="send"),
         method="get" if is_get else "post",
         action=at(visitor, address_of(command, {})),
         class_="values-form",
@@ -73,7 +74,7 @@ def question(visitor: Visitor, filled: FilledForm, grant: Grant) -> Markup:
         token(visitor),
         hidden(YES_FIELD, "yes"),
         *_kept(command, filled.texts),
-        element("button", command.title or "Run", class_=_button(command)),
+        element("button", command.title or "Run", class_=button_class(command)),
         element("a", "Cancel", href=change, class_="button", data_cancel=True),
         element("span", element("kbd", "Esc"), " cancels", class_="keys", hidden=True, data_keys=True),
         method="post",
@@ -186,10 +187,6 @@ def _address(visitor: Visitor, filled: FilledForm) -> Markup | None:
     link = element("a", "This address", href=at(visitor, address or address_of(filled.command, {})), data_address=True)
     does = "runs it with these values" if is_sent_by_get(filled.command) else "opens the form with these values"
     return element("p", link, f" {does}.", class_="quiet", hidden=address is None)
-
-
-def _button(command: Command) -> str:
-    return "primary" if command.read_only else "primary change"
 
 
 def _keys(*, has_text: bool) -> Markup:

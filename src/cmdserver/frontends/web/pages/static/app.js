@@ -294,6 +294,7 @@ class Panel {
 
   equip() {
     this.runner = this.path === undefined ? null : this.actions.querySelector("button");
+    this.colour = this.runner?.className;
     this.actions.addEventListener("submit", (event) => {
       if (!this.runner) return;
       event.preventDefault();
@@ -425,7 +426,7 @@ class Panel {
     this.output.flush();
     clearInterval(this.ticking);
     this.section.classList.remove("busy");
-    this.offer("Run again", "primary");
+    this.offer("Run again", this.colour);
     this.watched(wait);
   }
 
@@ -660,7 +661,7 @@ function equipComing() {
     stopper.parentElement.remove();
     equip();
     const panel = panels.get(section);
-    panel.offer("Run again", "primary");
+    panel.offer("Run again", panel.colour);
     panel.tell("", "Stopped");
   }, { class: "stop" });
   section.append(make("div", { class: "actions" }, stopper));

@@ -4,7 +4,6 @@ What a caller has typed is given back to them, but no secret.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from http import HTTPStatus
 
 from twisted.internet.defer import Deferred, succeed
@@ -74,7 +73,7 @@ class CommandForms:
             for each in command.parameters
             if not each.permits(filled.values.get(each.name, each.unset))
         ] or [ValueMistake(None, "each of the values may be given, but not all of them together")]
-        self._answer(request, caller, replace(filled, mistakes=tuple(mistakes)), HTTPStatus.FORBIDDEN)
+        self._answer(request, caller, self.filled(asked, command, mistakes), HTTPStatus.FORBIDDEN)
         return True
 
     def confirm(self, request: WebRequest, granted: Request, asked: Asked) -> None:
@@ -92,7 +91,7 @@ class CommandForms:
         mistake = BadArgument(_NO_YES, (ValueMistake(None, _NO_YES),))
         error = dispatcher.reject(granted, mistake)
         if error is mistake:
-            filled = replace(self.filled(asked, dispatcher.as_seen(granted)), lacks_yes=True)
+            filled = self.filled(asked, dispatcher.as_seen(granted)).without_yes()
             self._answer(request, granted.caller, filled, HTTPStatus.UNPROCESSABLE_ENTITY)
         else:
             self._site.answer_error(request, granted.caller, error)
@@ -122,7 +121,7 @@ class CommandForms:
         def answer(command: Command) -> None:
             request.when_gone = None
             visitor = self._site.authentication.visitor(request, caller)
-            body = command_pages.form(visitor, replace(filled, command=command), why)
+            body = command_pages.form(visitor, filled.of(command), why)
             request.respond(status, Representation.PAGE, body)
 
         listing = self.listed(caller, filled.command)

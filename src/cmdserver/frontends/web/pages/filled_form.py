@@ -4,7 +4,7 @@ Rule of this file: pure, and no markup.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -36,6 +36,14 @@ class FilledForm:
     lacks_yes: bool = False
     #: What people call this host; empty: nothing.
     host: str = ""
+
+    def of(self, command: Command) -> "FilledForm":
+        """Return the same for the command with more of its choices known."""
+        return replace(self, command=command)
+
+    def without_yes(self) -> "FilledForm":
+        """Return the same, sent without the yes that it asks for."""
+        return replace(self, lacks_yes=True)
 
     def shown(self, parameter: Parameter) -> Sequence[str]:
         """Return what is in the field of a parameter: what was typed, or else its default."""

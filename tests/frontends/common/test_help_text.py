@@ -99,24 +99,13 @@ example: journal unit=nginx lines=50 'names=a b'
 
 class JSONTests(unittest.TestCase):
     def test_what_programs_get(self) -> None:
-        """What a command is called and does, and what it takes."""
-        record = json.loads(help_json(iter([a_command(help="\u00e9", title="T", section="S")])))
-
+        """Name, help, and whether a command only reads; title and section where it has them."""
         self.assertEqual(
-            record,
-            {
-                "commands": [
-                    {
-                        "name": "df",
-                        "title": "T",
-                        "section": "S",
-                        "help": "\u00e9",
-                        "read_only": True,
-                        "parameters": [],
-                    }
-                ]
-            },
+            b'{"commands": [{"name": "df", "help": "\\u00e9", "read_only": true}]}\n',
+            help_json(iter([a_command(help="\u00e9")])),
         )
+        (record,) = json.loads(help_json([a_command(title="T", section="S")]))["commands"]
+        self.assertEqual((record["title"], record["section"], record.get("parameters")), ("T", "S", None))
 
     def test_parameters(self) -> None:
         """Each with what it accepts."""

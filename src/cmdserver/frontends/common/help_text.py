@@ -51,19 +51,19 @@ def command_text(command: Command) -> bytes:
 
 
 def help_json(commands: Iterable[Command]) -> bytes:
-    """List commands for programs."""
-    listed = [
-        {
-            "name": command.name,
-            "title": command.title or command.name,
-            "section": command.section,
-            "help": command.help,
-            "read_only": command.read_only,
-            "parameters": [_parameter(each) for each in command.parameters],
-        }
-        for command in commands
-    ]
-    return json.dumps({"commands": listed}).encode("ascii") + b"\n"
+    """List commands for programs; a title, a section and parameters only where there are any."""
+    return json.dumps({"commands": [_record(command) for command in commands]}).encode("ascii") + b"\n"
+
+
+def _record(command: Command) -> dict[str, object]:
+    record: dict[str, object] = {"name": command.name, "help": command.help, "read_only": command.read_only}
+    if command.title:
+        record["title"] = command.title
+    if command.section:
+        record["section"] = command.section
+    if command.parameters:
+        record["parameters"] = [_parameter(each) for each in command.parameters]
+    return record
 
 
 def by_section(commands: Iterable[Command]) -> Sequence[tuple[str, Sequence[Command]]]:

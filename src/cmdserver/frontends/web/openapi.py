@@ -28,7 +28,8 @@ def _array(items: Any) -> dict[str, Any]:
 _STRING: Final = {"type": "string"}
 _BOOLEAN: Final = {"type": "boolean"}
 
-_LIST: Final = _object(commands=_array(_object(name=_STRING, help=_STRING, read_only=_BOOLEAN)))
+_LISTED: Final = {"title": _STRING, "section": _STRING, "parameters": _array({"type": "object"})}
+_LIST: Final = _object(commands=_array(_object(_LISTED, name=_STRING, help=_STRING, read_only=_BOOLEAN)))
 
 _SUGGESTIONS: Final = _array(_STRING)
 #: What is no single parameter's mistake has none.

@@ -83,11 +83,15 @@ class CommandResource(Leaf):
         command = granted.grant.command
         if request.method not in _METHODS:
             self._refuse_method(request, granted, _ALL_METHODS if command.read_only else b"POST")
-        elif (secrets := asked.secrets_in_address(command)) is not None:
+        elif command.parameters.secrets and (secrets := asked.secrets_in_address(command)) is not None:
             self._refuse_values(request, granted, asked, secrets)
         elif request.is_read_only and not command.read_only:
             self._ask_for_post(request, granted, asked)
-        elif request.is_read_only and _asks_for_values(request, command, asked):
+        elif (
+            (command.template is not None or command.confirm)  # others cost no calls for this
+            and request.is_read_only
+            and _asks_for_values(request, command, asked)
+        ):
             self._forms.show(request, granted, asked, HTTPStatus.OK, "")
         elif request.method == b"HEAD" and granted.mistake is None:
             # What cannot be known without running it is left out (RFC 9110, section 9.3.2).

@@ -14,6 +14,11 @@ from cmdserver.core.model import Answer, Caller, Command, Grant, ProcessResult, 
 from cmdserver.dispatch import output_parsers
 from cmdserver.limits.login_limit import LoginLimit
 from cmdserver.limits.source_penalties import Offence
+from cmdserver.parameters.declaration import Parameter
+from cmdserver.parameters.parameter_list import ParameterList
+from cmdserver.parameters.parameter_type import ParameterType
+from cmdserver.parameters.template import Element, Place, Template
+from cmdserver.parameters.text_types import String
 
 #: How properties are tried: the same examples every time, nothing written to disk, no clock.
 LAW = settings(
@@ -74,6 +79,21 @@ def a_command(**overrides: Any) -> Command:
         "parser": None,
     }
     return Command(**values | overrides)
+
+
+def a_parameter(name: str, type_: ParameterType | None = None, **overrides: Any) -> Parameter:
+    """Make a parameter; a required line unless told otherwise."""
+    return Parameter(name=name, type=type_ or String(), label=name.capitalize(), **overrides)
+
+
+def with_parameters(*parameters: Parameter, **overrides: Any) -> dict[str, Any]:
+    """Make the fields of a command that prints its values, each as an element ``NAME=VALUE`` of its own."""
+    words = [
+        (Place(each.name),) if each.is_flag or each.repeat > 1 else (f"{each.name}=", Place(each.name))
+        for each in parameters
+    ]
+    template = Template(elements=tuple(Element((pieces,), is_nested=True) for pieces in words))
+    return {"parameters": ParameterList(parameters), "template": template, **overrides}
 
 
 def a_caller(name: str | None = None, **overrides: Any) -> Caller:

@@ -12,12 +12,17 @@ from twisted.internet.interfaces import IProcessProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
 import cmdserver
+from cmdserver.core.model import Command
 from cmdserver.execution.pipes import Piped
 from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES
+from cmdserver.parameters.number_types import Integer
+from cmdserver.parameters.text_types import Choice, Flag
+from tests.dispatch.doubles import taking
 from tests.frontends.line.doubles import LineComposition
 from tests.frontends.ssh.doubles import Client as SSHClient
 from tests.frontends.web.doubles import WebComposition
-from tests.running_doubles import FakeSpawner, command
+from tests.parameters.doubles import a_parameter, optional
+from tests.running_doubles import Composition, FakeSpawner, command, user
 
 _MUCH = b"x" * (1 << 15)
 SOURCE = str(Path(cmdserver.__file__).parent)
@@ -134,6 +139,36 @@ class ChunkTests(SynchronousTestCase):
 
         self.assertTrue(client.response.body.endswith(b"xone\ntwo\n"), client.value()[-40:])
         self.assertLessEqual(len(names), 8, names)
+
+
+class ValueTests(SynchronousTestCase):
+    """From who asks to the process: what it costs that commands can take values."""
+
+    def calls(self, asked: Command, *words: str) -> list[str]:
+        """Count for the second time: the first may have more to do."""
+        composition = Composition(self, asked)
+        for _ in range(2):
+            with counting() as names:
+                request = composition.dispatcher.authorize(user("ada"), [asked.name, *words])
+                composition.dispatcher.run(request)
+            composition.spawner.last.ends()
+        return names
+
+    def test_a_command_without_parameters(self) -> None:
+        """As many as there were when no command took any."""
+        self.assertLessEqual(len(names := self.calls(command())), 53, names)
+        self.assertLessEqual(len(names := self.calls(command(share=True))), 55, names)
+
+    def test_a_command_with_three(self) -> None:
+        """At most sixty more."""
+        parameters = [
+            a_parameter("unit", Choice(choices={"nginx": "", "sshd": ""})),
+            a_parameter("lines", Integer(minimum=1, maximum=500)),
+            optional("utc", Flag(gives=("--utc",))),
+        ]
+        plain, taking_three = self.calls(command()), self.calls(taking("journal", *parameters), "nginx", "50", "yes")
+
+        self.assertLessEqual(len(taking_three) - len(plain), 60, taking_three)
 
 
 class RequestTests(SynchronousTestCase):

@@ -3,9 +3,10 @@
 import ast
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from msgspec import Struct
 from msgspec.structs import fields
@@ -17,12 +18,15 @@ from cmdserver.config.host import Host
 from cmdserver.config.loading import Source, configure
 from cmdserver.core import names
 from cmdserver.core.errors import Code
+from cmdserver.dispatch.policy import Policy
+from cmdserver.frontends.common import line_protocol
 from cmdserver.frontends.line import states
 from cmdserver.frontends.ssh import connection as ssh_connection
 from cmdserver.observers.audit_log import _line
+from cmdserver.parameters.parameter_list import words_of
 from cmdserver.sshtransport import algorithms
 from tests import package_diagram, test_layering
-from tests.running_doubles import requested
+from tests.running_doubles import STRANGER, requested
 
 DOCS = Path(__file__).parent.parent / "docs"
 README = DOCS.parent / "README.md"
@@ -108,6 +112,13 @@ def examples(path: Path) -> list[str]:
     return re.findall(r"^```toml\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
+def _commands(text: str) -> list[str]:
+    """Cut the examples of commands, not of roles, out of a document."""
+    return [
+        each for each in re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL) if "[roles" not in each
+    ]
+
+
 def warnings_of(text: str) -> list[str]:
     """Read a configuration, which may have no mistake, and list what is doubtful in it."""
     return [str(each) for each in configure(text, AnyHost(), lambda _: None).warnings]
@@ -120,9 +131,10 @@ class DocumentTests(SynchronousTestCase):
             raise SkipTest(text)
 
     def test_the_readmes_examples(self) -> None:
-        """The first is a whole file, and the second goes on after it: without a mistake, and nothing without effect."""
-        whole, more = examples(README)
+        """One is a whole file, and the next goes on after it: without a mistake, and nothing without effect."""
+        command, whole, more = examples(README)
 
+        self.assertEqual([], warnings_of(BEGINNING + command))
         self.assertEqual([], warnings_of(whole))
         self.assertEqual([], warnings_of(f"{whole}\n{more}"))
 
@@ -146,6 +158,33 @@ class DocumentTests(SynchronousTestCase):
             if table is schema.Settings:
                 keys -= TABLES
             self.assertEqual(sorted(keys), sorted(first_column(section(name, "configuration.md"))), name)
+
+    def test_every_key_of_a_parameter(self) -> None:
+        """docs/parameters.md has them all, and every type."""
+        text = (DOCS / "parameters.md").read_text(encoding="utf-8")
+        keys, types = (part.partition("\n## ")[0] for part in text.partition("### `[[")[2].split("### Types"))
+        declared = {info.encode_name: info.type for info in fields(schema.ParameterSettings)}
+
+        self.assertEqual(sorted(first_column(keys)), sorted(declared))
+        self.assertEqual(sorted(first_column(types)), sorted(get_args(declared["type"])))
+
+    def test_what_the_examples_of_parameters_run(self) -> None:
+        """Each line of a caller becomes the argument list, and the standard input, that the document says."""
+        text = (DOCS / "parameters.md").read_text(encoding="utf-8")
+        configuration = configure(BEGINNING + "".join(_commands(text)), AnyHost(), lambda _: None)
+        policy = Policy(configuration.commands, configuration.roles)
+        runs = "".join(re.findall(r"^```runs\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+        pairs = re.findall(r"^(\w.*)\n→ (.*)\n(?:< (.*)\n)?", runs, re.MULTILINE)
+
+        self.assertEqual(len(pairs), runs.count("→"))
+        for line, argv, stdin in pairs:
+            with self.subTest(line):
+                grant = policy.require(STRANGER, line_protocol.split(line.encode()))
+                invocation = grant.command.invocation(list(words_of(grant.values)))
+                self.assertEqual((grant.command.run[0], *invocation.argv[1:]), tuple(shlex.split(argv)))
+                self.assertEqual(invocation.stdin, f"{stdin}\n".encode() if stdin else None)
+        asked = {line.split()[0] for line, _, _ in pairs}
+        self.assertEqual(asked, {each.name for each in configuration.commands} - {"units"})
 
     def test_every_algorithm(self) -> None:
         """docs/ssh-transport.md has each algorithm of SSH that is offered, in the order of preference of its kind."""

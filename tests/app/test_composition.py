@@ -10,7 +10,7 @@ from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.config.configuration import Configuration
 from cmdserver.config.loading import configure
 from cmdserver.core.errors import BadTLSFiles, Busy
-from cmdserver.core.model import Login
+from cmdserver.core.listening import Login
 from cmdserver.net.proxied_endpoint import MOST_PENDING
 from tests.doubles import FakeHost
 from tests.tls_doubles import Client, TLSFilesTestCase, Wire, client_context, issue, self_signed, write_pair

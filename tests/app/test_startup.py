@@ -9,7 +9,7 @@ from cmdserver.app.startup import open_listener, prepare_state, warn_about_users
 from cmdserver.config.schema import CommandSettings, Runner, Settings
 from cmdserver.core.endpoints import parse
 from cmdserver.core.errors import CannotListen
-from cmdserver.core.model import Listening, Login
+from cmdserver.core.listening import Listening, Login
 from cmdserver.core.protocols import Protocol
 from cmdserver.files.run_as_owner import Rights
 from tests.files.doubles import DAEMON, STRANGER, RootTestCase

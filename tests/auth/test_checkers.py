@@ -29,7 +29,8 @@ from cmdserver.core.errors import (
     Unavailable,
 )
 from cmdserver.core.events import EventLog, LoggedIn
-from cmdserver.core.model import Caller, Login
+from cmdserver.core.listening import Login
+from cmdserver.core.model import Caller
 from tests.auth.doubles import ADA, HERE, NOON, IdentityTestCase, password
 
 

@@ -15,7 +15,8 @@ from cmdserver.core.errors import (
     LoginRequired,
     Throttled,
 )
-from cmdserver.core.model import Caller, Login
+from cmdserver.core.listening import Login
+from cmdserver.core.model import Caller
 from cmdserver.limits.source_penalties import Offence
 from tests.auth.doubles import IdentityTestCase, password
 

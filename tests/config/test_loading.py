@@ -17,7 +17,8 @@ from cmdserver.config.loading import Source, changes, configure, load
 from cmdserver.config.schema import Limits, Listen
 from cmdserver.core import names
 from cmdserver.core.endpoints import Endpoint, parse
-from cmdserver.core.model import Command, Controls, Listening, Login, Role
+from cmdserver.core.listening import Listening, Login
+from cmdserver.core.model import Command, Controls, Role
 from cmdserver.core.protocols import Protocol
 from cmdserver.dispatch import output_parsers
 from cmdserver.dispatch.policy import Policy
@@ -113,7 +114,7 @@ class DefaultTests(ConfigurationTestCase):
         admin = Role(name="admin", patterns=("*",), users=frozenset({"admin"}))
         self.assertEqual((anonymous, admin), self.configuration.roles)
         policy = Policy(self.configuration.commands, self.configuration.roles)
-        self.assertEqual(["df", "uptime"], [command.name for command in policy.allowed(a_caller())])
+        self.assertEqual(["uptime", "df"], [command.name for command in policy.allowed(a_caller())])
 
     def test_limits(self) -> None:
         """The limits are those that the contract promises."""
@@ -347,7 +348,8 @@ class ListeningTests(ConfigurationTestCase):
     def test_unknown_protocol(self) -> None:
         """A protocol that nobody speaks is no listener."""
         self.assert_one_mistake(
-            "6: listen[1].protocol: Invalid enum value 'telnet'", _LISTEN + _LISTEN.replace('"line"', '"telnet"')
+            "6: listen[1].protocol: must be one of line, web, ssh, not 'telnet'",
+            _LISTEN + _LISTEN.replace('"line"', '"telnet"'),
         )
 
     def test_a_broken_listener_does_not_move_the_others(self) -> None:

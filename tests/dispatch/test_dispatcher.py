@@ -28,7 +28,11 @@ from cmdserver.core.events import Event
 from cmdserver.core.model import Caller, Command, Role, Rule, Stranger
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
+from cmdserver.parameters.template import Place
+from cmdserver.parameters.text_types import Secret
+from tests.dispatch.doubles import taking
 from tests.doubles import a_caller
+from tests.parameters.doubles import a_parameter
 from tests.running_doubles import EVERYTHING, STRANGER, Asked, Composition, RecordingSink, command, run_words, user
 
 ADA, GUY = user("ada"), user("guy")
@@ -80,6 +84,8 @@ class WhoeverAsksTests(DispatcherTestCase):
             "explain": lambda: ask.explain(somebody, ["uptime"]),
             "go_on": lambda: ask.go_on(somebody, ["uptime"]),
             "names": lambda: ask.names(somebody),
+            "offered": lambda: ask.offered(somebody),
+            "with_choices": lambda: ask.with_choices(somebody, command("uptime")),
             "whoami": lambda: ask.whoami(somebody),
             "who": lambda: ask.who(somebody),
         }
@@ -106,7 +112,11 @@ class WhoeverAsksTests(DispatcherTestCase):
         self.dispatcher.reconfigure(Policy(COMMANDS, EVERYTHING, ["tcp:2023"]))
         anonymous = Caller(name=None, protocol="line", source="192.0.2.1", method="none", listener="tcp:2023")
         asked = self.asked(anonymous)
-        self.assertEqual(asked.pop("names")(), frozenset())
+        self.assertEqual((asked.pop("names")(), asked.pop("offered")()), (frozenset(), ()))
+        self.assertIsInstance(
+            self.failureResultOf(self.dispatcher.with_choices(anonymous, COMMANDS[0])).value, LoginRequired
+        )
+        del asked["with_choices"]
         for name, query in asked.items():
             self.assertIsInstance(self.consult(query), LoginRequired, name)
         self.assertEqual(self.composition.spawner.processes, [])
@@ -812,12 +822,10 @@ class ConsultTests(DispatcherTestCase):
     """What needs no process."""
 
     def test_help_lists_what_the_caller_may_run(self) -> None:
-        """Everybody is told of their own commands, by name, and of no others."""
+        """Everybody is told of their own commands, in the order of the file, and of no others."""
         listed = {caller.name: [each.name for each in self.dispatcher.help(caller)] for caller in (ADA, GUY, STRANGER)}
 
-        self.assertEqual(
-            listed, {"ada": ["df", "flush", "reboot", "restart", "uptime"], "guy": ["uptime"], None: ["df", "uptime"]}
-        )
+        self.assertEqual(listed, {"ada": [each.name for each in COMMANDS], "guy": ["uptime"], None: ["uptime", "df"]})
 
     def test_help_refuses_what_asking_would_refuse(self) -> None:
         """One command's help is for those who may run it, and refused to others as the command would be."""
@@ -938,6 +946,216 @@ class CloseTests(DispatcherTestCase):
 
         self.assertIsInstance(again[0].error, Busy)
         self.assertEqual(self.composition.outcomes, [Code.BUSY, Code.BUSY])
+
+
+RESTART = taking("restart", a_parameter("unit"), read_only=False, confirm=("Restart ", Place("unit"), "?"))
+LOGIN = taking("login", a_parameter("name"), a_parameter("password", Secret()), read_only=False)
+
+
+class ConfirmTests(DispatcherTestCase):
+    """Between leave and run a person may have been asked; in the meantime things change."""
+
+    def setUp(self) -> None:
+        self.composition = Composition(self, RESTART, command("uptime"))
+        self.dispatcher = self.composition.dispatcher
+        self.request = self.dispatcher.authorize(ADA, ["restart", "nginx"])
+
+    def answered(self) -> Asked:
+        """Let the person mean it."""
+        return Asked(self.dispatcher.run(self.request), self.composition.happened)
+
+    def reload(self, *commands: Command, roles: Sequence[Role] = EVERYTHING) -> None:
+        """Go by another configuration."""
+        self.dispatcher.reconfigure(Policy(commands or (RESTART,), roles))
+
+    def test_the_question(self) -> None:
+        """With the values in it."""
+        self.assertEqual("Restart nginx?", self.request.grant.question)
+        self.assertEqual("", self.dispatcher.authorize(ADA, ["uptime"]).grant.question)
+
+    def test_nothing_has_changed(self) -> None:
+        """It is run, also by a policy that is another and says the same."""
+        self.answered()
+        self.request = self.dispatcher.authorize(ADA, ["restart", "nginx"])
+        self.reload()
+        self.answered()
+        self.assertEqual(2, len(self.composition.spawner.processes))
+
+    def test_a_right_that_is_lost(self) -> None:
+        """It is denied, and that is written down."""
+        self.reload(roles=())
+        self.assertIsInstance(self.answered().error, Denied)
+        self.assertEqual(([Code.DENIED], []), (self.composition.outcomes, self.composition.spawner.processes))
+
+    def test_values_that_may_not_be_given_any_more(self) -> None:
+        """Likewise."""
+        only = {"restart": {"unit": ("web-*",)}}
+        self.reload(roles=[Role(name="admin", patterns=("*",), users=frozenset({"ada"}), only=only)])
+        self.assertIsInstance(self.answered().error, Denied)
+        self.assertEqual([], self.composition.spawner.processes)
+
+    def test_another_command(self) -> None:
+        """What would run is not what was asked: try again."""
+        self.reload(replace(RESTART, timeout_seconds=7.0))
+        self.assertIsInstance(self.answered().error, Busy)
+        self.reload(command("uptime"))
+        self.assertIsInstance(self.answered().error, UnknownCommand)
+        self.assertEqual([], self.composition.spawner.processes)
+
+    def test_mistakes_are_judged_anew(self) -> None:
+        """Who may not have the command any more does not learn of its parameters."""
+        self.request = self.dispatcher.authorize(ADA, ["restart", "-rf"])
+        self.reload(roles=())
+        self.assertIsInstance(self.answered().error, Denied)
+
+    def test_the_end_of_the_daemon(self) -> None:
+        """Busy."""
+        self.dispatcher.close()
+        self.assertIsInstance(self.answered().error, Busy)
+        self.assertEqual([], self.composition.spawner.processes)
+
+    def test_who_does_not_mean_it(self) -> None:
+        """It is written down, and nothing is run."""
+        self.dispatcher.withdraw(self.request)
+        (event,) = self.composition.ledger.requests
+        self.assertEqual(
+            ("restart", ("unit=nginx",), True, None), (event.command, event.arguments, event.abandoned, event.finished)
+        )
+        self.assertEqual([], self.composition.spawner.processes)
+
+
+class ValuesTests(DispatcherTestCase):
+    """Commands that take values."""
+
+    def setUp(self) -> None:
+        self.composition = Composition(self, RESTART, LOGIN)
+        self.dispatcher = self.composition.dispatcher
+
+    def test_what_runs(self) -> None:
+        """The canonical values, and nothing of what was typed around them; they are written down by name."""
+        self.dispatcher.run(self.dispatcher.authorize(ADA, ["restart"], [("unit", "a b;$(id)")]))
+        self.composition.spawner.last.ends()
+        self.assertEqual(["/usr/bin/uptime", "a b;$(id)"], list(self.composition.spawner.last.argv))
+        self.assertEqual(("unit=a b;$(id)",), self.composition.ledger.requests[0].arguments)
+
+    def test_mistakes(self) -> None:
+        """They are told by parameter when it is to be run; what was typed is written down."""
+        request = self.dispatcher.authorize(ADA, ["restart", "-rf", "x"])
+        assert request.mistake is not None
+        self.assertEqual(["unit", None], [each.parameter for each in request.mistake.mistakes][::-1])
+        self.assertIs(request.mistake, self.failureResultOf(self.dispatcher.run(request)).value)
+        (event,) = self.composition.ledger.requests
+        self.assertEqual((("-rf", "x"), Code.BAD_ARGUMENT), (event.arguments, event.outcome))
+
+    def test_forced_words(self) -> None:
+        """What a key is good for has its values, whatever fields come with a request."""
+        forced = replace(ADA, forced_words=("restart", "nginx"))
+        request = self.dispatcher.authorize(forced, ["restart", "x"], [("unit", "y")])
+        self.assertEqual((("unit", ("nginx",)),), request.grant.values)
+
+    def test_too_much_for_one_process(self) -> None:
+        """Is a bad argument: whoever has given it can give less."""
+        self.composition.spawner.trouble = OSError(errno.E2BIG, "Argument list too long")
+        asked = Asked(self.dispatcher.run(self.dispatcher.authorize(ADA, ["restart", "x"])), [])
+        self.assertEqual("the values are too long together", str(asked.error))
+        self.assertIsInstance(asked.error, BadArgument)
+
+    def test_it_is_told_with_what_the_caller_may_give(self) -> None:
+        """Whether it is described, listed or looked up."""
+        only = {"restart": {"unit": ("web-*",)}}
+        role = Role(name="admin", patterns=("restart",), users=frozenset({"ada"}), only=only)
+        self.dispatcher.reconfigure(Policy([RESTART], [role]))
+        described = self.dispatcher.describe(self.dispatcher.authorize(ADA, ["restart"]))
+        for told in (
+            described,
+            *self.dispatcher.help(ADA),
+            *self.dispatcher.help(ADA, "restart"),
+            *self.dispatcher.offered(ADA),
+        ):
+            self.assertEqual(("web-*",), told.parameters[0].only)
+
+
+class SecretTests(DispatcherTestCase):
+    """A secret is nowhere but where its command reads it."""
+
+    def setUp(self) -> None:
+        self.composition = Composition(self, LOGIN)
+        self.dispatcher = self.composition.dispatcher
+
+    def written(self) -> str:
+        """Everything that is written down."""
+        return repr(self.composition.ledger.events)
+
+    def test_what_runs(self) -> None:
+        """It has it in its environment, and not on its command line."""
+        asked = self.ask_for("ada", "hunter2")
+        process = self.composition.spawner.last
+        process.ends()
+        self.assertEqual({"password": "hunter2"}, process.environment)
+        self.assertNotIn(
+            "hunter2", repr([process.argv, asked.answer, asked.answer.grant, str(asked.answer), self.written()])
+        )
+        self.assertEqual(("name=ada", "password=***"), asked.answer.grant.arguments)
+
+    def ask_for(self, *words: str) -> Asked:
+        """Log somebody in."""
+        return Asked(run_words(self.dispatcher, ADA, ["login", *words]), self.composition.happened)
+
+    def test_refusals(self) -> None:
+        """Whatever is wrong with what was typed, and with whoever has typed it."""
+        for caller in (ADA, GUY, STRANGER):
+            for words in (
+                ["ada", "-hunter2"],
+                ["hunter2"],
+                ["ada", "hunter2", "x"],
+                ["password=hunter2"],
+                ["--", "ada", "-hunter2"],
+                ["--", "name=hunter2"],
+                ["name=ada", "pasword=hunter2"],
+                ["name=ada", "password=hunter2\n"],
+            ):
+                error = Asked(run_words(self.dispatcher, caller, ["login", *words]), []).error
+                self.assertNotIn("hunter2", f"{error} {error!r} {vars(error)}")
+                self.consult(lambda words=words, caller=caller: self.dispatcher.explain(caller, ["login", *words]))  # type: ignore[misc]
+        request = self.dispatcher.authorize(
+            ADA, ["login"], [("name", "ada"), ("pasword", "hunter2"), ("password", "-hunter2")]
+        )
+        self.dispatcher.reject(request, Malformed("x"))
+        self.assertNotIn("hunter2", self.written())
+        self.assertNotIn("hunter2", repr(request))
+
+    def test_explanations(self) -> None:
+        """What would run is told without it, and so is what was asked."""
+        grant, rule = self.dispatcher.explain(ADA, ["login", "ada", "hunter2"])
+        self.assertNotIn("hunter2", repr([grant.arguments, grant, rule, self.written()]))
+
+    def test_faults(self) -> None:
+        """Neither the log nor a traceback has it, wherever we fail."""
+        trouble: list[Exception] = [
+            OSError(errno.EIO, "no"),
+            FileNotFoundError(errno.ENOENT, "no"),
+            ZeroDivisionError("no"),
+        ]
+        with capturedLogs() as events:
+            for each in trouble:
+                self.composition.spawner.trouble = each  # type: ignore[assignment]
+                self.assertIsInstance(self.ask_for("ada", "hunter2").error, Fault)
+            self.composition.spawner.trouble = None
+            for each in trouble[:2]:
+                asked = self.ask_for("ada", "hunter2")
+                self.composition.spawner.last.is_lost(each)  # type: ignore[arg-type]
+                self.assertIsInstance(asked.error, Fault)
+            self.composition.ledger.is_full = True
+            self.assertIsInstance(self.ask_for("ada", "hunter2").error, Fault)
+            self.assertIsInstance(self.ask_for("ada", "-hunter2").error, Fault)
+        self.flushLoggedErrors()
+        for event in events:
+            self.assertNotIn("hunter2", formatEvent(event))
+            self.assertNotIn("hunter2", repr({key: value for key, value in event.items() if key != "log_failure"}))
+            if "log_failure" in event:
+                self.assertNotIn("hunter2", event["log_failure"].getTraceback())
+                self.assertNotIn("hunter2", event["log_failure"].getTraceback(detail="verbose"))
+        self.assertNotIn("hunter2", self.written())
 
 
 class ReentrancyTests(DispatcherTestCase):

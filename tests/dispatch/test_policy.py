@@ -7,10 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmdserver.core.errors import BadArgument, Denied, LoginRequired, RequestError, UnknownCommand
-from cmdserver.core.model import Caller, Grant, Rule
+from cmdserver.core.model import Caller, Grant, Role, Rule
 from cmdserver.core.names import is_glob
 from cmdserver.dispatch.policy import Policy
+from cmdserver.parameters.number_types import Integer
+from cmdserver.parameters.text_types import Choice, Flag, Secret
+from tests.dispatch.doubles import taking
 from tests.doubles import LAW, a_caller, a_command, a_role
+from tests.parameters.doubles import a_parameter, optional
 
 _COMMANDS = tuple(a_command(name=name) for name in ("uptime", "df", "net-if", "net-stat", "reboot"))
 _ROLES = (
@@ -51,10 +55,10 @@ class PolicyTests(unittest.TestCase):
                 self.assertEqual(("authenticated",), self.policy.roles_of(a_caller(name)))
 
     def test_allowed(self) -> None:
-        """Names and globs of all of a caller's roles count; commands come by name."""
-        self.assertEqual(["df", "uptime"], self.names(a_caller()))
+        """Names and globs of all of a caller's roles count; commands come in the order of the file."""
+        self.assertEqual(["uptime", "df"], self.names(a_caller()))
         self.assertEqual(["df", "net-if", "net-stat"], self.names(a_caller("ann")))
-        self.assertEqual(["df", "net-if", "net-stat", "reboot", "uptime"], self.names(a_caller("bob")))
+        self.assertEqual(["uptime", "df", "net-if", "net-stat", "reboot"], self.names(a_caller("bob")))
         self.assertEqual(["df"], self.names(a_caller("eve")))
 
     def test_a_login_is_required(self) -> None:
@@ -201,7 +205,7 @@ class PolicyTests(unittest.TestCase):
             ("eve", 1, Rule(role="authenticated", pattern="d?")),
         ):
             with self.subTest(rule):
-                self.assertEqual(rule, self.policy.rule_for(a_caller(name), _COMMANDS[command]))
+                self.assertEqual(rule, self.policy.rule_for(a_caller(name), Grant(command=_COMMANDS[command])))
 
     @given(
         st.sets(_NAMES),
@@ -237,10 +241,174 @@ class PolicyTests(unittest.TestCase):
             self.assertIn(asked, names)
         else:
             self.assertIn(asked, listed)
-            rule = policy.rule_for(caller, grant.command)
+            rule = policy.rule_for(caller, grant)
             self.assertIn(rule.role, policy.roles_of(caller))
             (patterns,) = [patterns for role, patterns, _ in roles if role == rule.role]
             self.assertIn(rule.pattern, patterns)
+
+
+_UNIT = a_parameter("unit", Choice(choices=dict.fromkeys(("nginx", "web-1", "web-2", "db"), "")))
+_LINES = optional("lines", Integer(minimum=1), default=("50",))
+_UTC = optional("utc", Flag())
+_JOURNAL = taking("journal", _UNIT, _LINES, _UTC)
+
+
+def _narrow(name: str, users: Sequence[str] = (), **only: Sequence[str]) -> Role:
+    narrowed = {"journal": {parameter: tuple(globs) for parameter, globs in only.items()}}
+    return Role(name=name, patterns=("journal",), users=frozenset(users), only=narrowed)
+
+
+class ValueTests(unittest.TestCase):
+    """Commands that take values, and roles that narrow them."""
+
+    def setUp(self) -> None:
+        self.policy = Policy(
+            [_JOURNAL],
+            [
+                _narrow("anonymous", unit=["web-*"]),
+                _narrow("web", ["ann", "both"], unit=["web-*"], lines=["5*"]),
+                _narrow("db", ["both", "dan"], unit=["db"], lines=["7", "50"], utc=["false"]),
+                _narrow("loud", ["lou"], utc=["true"]),
+                a_role("admin", ["*"], ["ada"]),
+            ],
+        )
+
+    def outcome(self, name: str | None, *words: str) -> str:
+        """Say what is granted, or what is said instead."""
+        try:
+            return " ".join(self.policy.require(a_caller(name), ["journal", *words]).arguments)
+        except (Denied, BadArgument) as error:
+            return f"{error.code}: {error}"
+
+    def test_one_role(self) -> None:
+        """What it may give, and nothing else; for who has logged in that is denied."""
+        self.assertEqual("unit=web-1 lines=50", self.outcome("ann", "web-1"))
+        self.assertEqual("unit=web-1 lines=5", self.outcome("ann", "web-1", "5"))
+        denied = "denied: no role of ann may give that to journal:"
+        self.assertEqual(f"{denied} unit must be one of web-1, web-2", self.outcome("ann", "db"))
+        self.assertEqual(
+            f"{denied} lines must be a whole number, 1 or more, and match 5*", self.outcome("ann", "web-1", "7")
+        )
+        self.assertEqual("unit=db lines=7", self.outcome("ada", "db", "7"))
+
+    def test_several_roles(self) -> None:
+        """One of them must allow all; what each may give is not to be mixed."""
+        self.assertEqual("unit=web-1 lines=5", self.outcome("both", "web-1", "5"))
+        self.assertEqual("unit=db lines=7", self.outcome("both", "db", "7"))
+        for words in (("web-1", "7"), ("db", "5")):
+            why = "each of the values may be given, but not all of them together"
+            expected = f"denied: no role of both may give that to journal: {why}"
+            self.assertEqual(expected, self.outcome("both", *words))
+        self.assertIn("denied", self.outcome("both", "nginx"))
+
+    def test_defaults_and_flags(self) -> None:
+        """They are judged as if they had been given; a flag that is not given is false."""
+        self.assertEqual(
+            "denied: no role of lou may give that to journal: utc must be one of true", self.outcome("lou", "db")
+        )
+        self.assertEqual("unit=db lines=50 utc=true", self.outcome("lou", "db", "utc=1"))
+        self.assertIn("denied", self.outcome("dan", "db", "50", "yes"))
+        self.assertEqual("unit=db lines=50", self.outcome("dan", "db", "utc=no"))
+        policy = Policy([_JOURNAL], [_narrow("web", ["ann"], lines=["7"])])
+        with self.assertRaises(Denied):
+            policy.require(a_caller("ann"), ["journal", "db"])
+
+    def test_the_anonymous(self) -> None:
+        """For them what they may not give is no choice, and there is no difference to see."""
+        self.assertEqual("unit=web-1 lines=50", self.outcome(None, "web-1"))
+        forbidden, none = self.outcome(None, "web-db"), self.outcome(None, "db")
+        self.assertEqual("bad_argument: unit must be one of web-1, web-2", none)
+        self.assertTrue(forbidden.startswith("bad_argument: unit must be one of web-1, web-2"))
+        without = taking("journal", a_parameter("unit", Choice(choices={"web-1": "", "web-2": ""})), _LINES, _UTC)
+        other = Policy([without], [a_role("anonymous", ["journal"])])
+        for words in (
+            ["db"],
+            ["nginx"],
+            ["web"],
+            [],
+            ["ngin"],
+            ["nginx", "0"],
+            ["db", "x", "y", "z"],
+            ["unit=db", "u=1"],
+        ):
+            told = []
+            for policy in (self.policy, other):
+                with self.assertRaises(BadArgument) as raised:
+                    policy.require(a_caller(), ["journal", *words])
+                told.append((str(raised.exception), raised.exception.mistakes))
+            self.assertEqual(told[1], told[0], words)
+
+    def test_what_is_listed(self) -> None:
+        """The choices that are in a list are those that are granted, for everybody."""
+        for name in (None, "ann", "both", "dan", "lou", "ada"):
+            (command,) = self.policy.allowed(a_caller(name))
+            type_ = command.parameters[0].type
+            assert isinstance(type_, Choice)
+            granted = {
+                unit
+                for unit in ("nginx", "web-1", "web-2", "db")
+                for lines in ("5", "7", "50")
+                for utc in ("0", "1")
+                if self.outcome(name, unit, lines, utc).startswith("unit=")
+            }
+            self.assertEqual(set(type_.choices), granted, name)
+            self.assertEqual(command, self.policy.narrowed(a_caller(name), _JOURNAL))
+
+    def test_the_rule(self) -> None:
+        """It is the first that allows these values."""
+        for words, role in ((["web-1", "5"], "web"), (["db", "7"], "db")):
+            grant = self.policy.require(a_caller("both"), ["journal", *words])
+            self.assertEqual(role, self.policy.rule_for(a_caller("both"), grant).role)
+
+    def test_suggestions(self) -> None:
+        """Of what the caller may give."""
+        for name, suggested in (("ann", ("web-2", "web-1")), ("dan", ()), ("ada", ("web-2", "web-1"))):
+            with self.assertRaises(BadArgument) as raised:
+                self.policy.require(a_caller(name), ["journal", "web-3"])
+            self.assertEqual(suggested, raised.exception.mistakes[0].suggestions, name)
+
+    def test_credentials_good_for_other_commands(self) -> None:
+        """No value helps; and the list of what they are good for is not looked at for its choices either."""
+        for commands, is_denied in (
+            (frozenset({"df"}), True),
+            (frozenset[str](), True),
+            (frozenset({"journal"}), False),
+        ):
+            caller = a_caller("ada", commands=commands, method="token")
+            self.assertEqual([] if is_denied else ["journal"], [each.name for each in self.policy.allowed(caller)])
+            if is_denied:
+                why = "the token that you have logged in with is not good for journal"
+                with self.assertRaisesRegex(Denied, why):
+                    self.policy.require(caller, ["journal", "db"])
+                for ask in (self.policy.require_command, self.policy.require_leave):
+                    with self.assertRaisesRegex(Denied, why):
+                        ask(caller, "journal")
+            else:
+                self.assertEqual(("db",), self.policy.require(caller, ["journal", "db"]).values[0][1])
+
+    def test_grants(self) -> None:
+        """Equal for the same values, however they were given, and whoever gave them; different otherwise."""
+        one = self.policy.require(a_caller("ada"), ["journal", "web-1", "05"])
+        two = self.policy.require(a_caller("ann"), ["journal"], [("unit", "web-1"), ("lines", "5"), ("utc", "no")])
+        self.assertEqual((one, hash(one)), (two, hash(two)))
+        self.assertNotEqual(one, self.policy.require(a_caller("ann"), ["journal", "web-1", "50"]))
+
+    def test_fields_for_a_command_without_parameters(self) -> None:
+        """It takes none."""
+        with self.assertRaisesRegex(BadArgument, "df takes no arguments, but got: x a=b"):
+            Policy(_COMMANDS, _ROLES).require(a_caller(), ["df", "x"], [("a", "b")])
+
+    def test_secrets(self) -> None:
+        """Two that differ are two questions; none is in what is shown."""
+        login = taking("login", a_parameter("user"), a_parameter("password", Secret()))
+        policy = Policy([login], [a_role("anonymous", ["login"])])
+        one, two = (policy.require(a_caller(), ["login", "ada", each]) for each in ("hunter2", "hunter3"))
+        self.assertNotEqual(one, two)
+        self.assertEqual(("user=ada", "password=***"), one.arguments)
+        self.assertNotIn("hunter", f"{one!r} {one}")
+        self.assertEqual(("user=ada", "***"), policy.masked(["login", "user=ada", "hunter2"]))
+        self.assertEqual(("password=***",), policy.masked(["login"], [("password", "hunter2")]))
+        self.assertEqual(("a", "b=c"), policy.masked(["nothing", "a"], [("b", "c")]))
 
 
 class GlobTests(unittest.TestCase):

@@ -4,12 +4,12 @@ import errno
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, fail
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.core.errors import AuditError, Busy, Denied, Refusal
-from cmdserver.core.model import Answer, Caller, ProcessResult
+from cmdserver.core.errors import AuditError, Busy, Denied, Refusal, Throttled
+from cmdserver.core.model import Answer, Caller, ProcessResult, Rate
 from cmdserver.dispatch import scheduler
 from cmdserver.dispatch.broadcast import PIECE_BYTES, READERS_A_TURN
 from cmdserver.dispatch.request_log import RequestLog
@@ -1060,6 +1060,113 @@ class FailureTests(SchedulerTestCase):
 
         self.assertIsInstance(asked[0].error, ValueError)
         self.assertFalse(asked[1].is_open)
+
+
+class RateTests(SchedulerTestCase):
+    """``rate_limit``: how many processes of a command are started, whoever asks."""
+
+    RATE = Rate(2, 600)
+
+    def limited(self, name: str, caller: Caller = ADA, **differences: Any) -> Asked:
+        """Ask for a command that may run twice in ten minutes."""
+        try:
+            return self.ask(name, caller, None, rate_limit=self.RATE, **differences)
+        except Refusal as refusal:
+            return Asked(fail(refusal), self.happened)
+
+    def test_over_all_callers(self) -> None:
+        """Who comes too late is told how long to wait, to the second."""
+        self.limited("a")
+        self.clock.advance(100)
+        self.limited("b", GUY)
+        self.clock.advance(99.5)
+
+        error = self.limited("c", BOB).error
+        assert isinstance(error, Throttled)
+        self.assertEqual((401, 2), (error.retry_after_seconds, len(self.processes)))
+        self.assertEqual("uptime may run 2 times in 10m, and has; try again in 401 s", str(error))
+
+        self.clock.advance(401)
+        self.assertTrue(self.limited("d", BOB).is_open)
+        self.assertEqual(3, len(self.processes))
+
+    def test_who_joins_costs_nothing(self) -> None:
+        """What counts are processes."""
+        self.let(running=1, queued=10)
+        self.ask("x")
+        asked = [self.limited(name, share=True) for name in "abcd"]
+        self.processes[0].ends()
+        self.processes[1].ends()
+        self.assertEqual([True] * 4, [each.answer.shared for each in asked])
+
+        self.assertTrue(self.limited("e", share=True).is_open)
+        self.assertIsInstance(self.limited("f", share=True).error, Throttled)
+
+    def test_who_waits(self) -> None:
+        """Those whose turn comes when it is too late are refused then, and others have their places."""
+        self.let(running=1, queued=10)
+        self.ask("x")
+        asked = [self.limited(name) for name in "abc"]
+        other = self.ask("y")
+        for number in range(3):
+            self.processes[number].ends()
+        self.assertIsInstance(asked[2].error, Throttled)
+        self.assertIn("turned away c", self.log.reports)
+        self.processes[3].ends()
+        self.assertEqual(0, other.answer.finished.exit_status)
+        self.assertEqual(4, len(self.processes))
+
+    def test_what_did_not_run(self) -> None:
+        """Is not counted: there was no room, nothing could be written, or the host could not."""
+        self.let(running=1, queued=0)
+        self.ask("x")
+        for name in "ab":
+            self.assertIsInstance(self.limited(name).error, Busy)
+        self.let(running=4, queued=0)
+        for trouble in (FileNotFoundError(errno.ENOENT, "no"), OSError(errno.E2BIG, "no"), OSError(errno.EAGAIN, "no")):
+            self.host.trouble = trouble
+            self.assertFalse(self.limited("c").is_open)
+        self.host.trouble = None
+        self.log.trouble = AuditError("no")
+        self.assertFalse(self.limited("d").is_open)
+        self.log.trouble = None
+        for _ in range(3):
+            asked = self.limited("e")
+            self.processes[-1].is_lost(FileNotFoundError(errno.ENOENT, "no"))
+            self.assertFalse(asked.is_open)
+        for name in "fg":
+            self.assertTrue(self.limited(name).is_open)
+        self.assertIsInstance(self.limited("h").error, Throttled)
+
+    def test_what_ran_and_was_lost(self) -> None:
+        """Is counted: it may have done what it does."""
+        for name in "ab":
+            self.limited(name)
+            self.processes[-1].is_lost(OSError(errno.EPIPE, "the process that ran it died"))
+        self.assertIsInstance(self.limited("c").error, Throttled)
+
+    def test_who_left(self) -> None:
+        """Nothing is counted for who left the line, and what was begun is."""
+        self.let(running=1, queued=10)
+        self.ask("x")
+        for name in "abc":
+            self.limited(name).leave()
+        self.processes[0].ends()
+        for _ in range(2):
+            self.limited("d").leave()
+            self.clock.advance(1)
+            self.turn()
+        self.assertIsInstance(self.limited("e").error, Throttled)
+
+    def test_another_rate(self) -> None:
+        """After a reload what was started before counts too."""
+        self.limited("a")
+        self.RATE = Rate(1, 600)
+        self.assertIsInstance(self.limited("b").error, Throttled)
+        self.RATE = Rate(3, 600)
+        for name in "cd":
+            self.assertTrue(self.limited(name).is_open)
+        self.assertIsInstance(self.limited("e").error, Throttled)
 
 
 class AnswerTests(SynchronousTestCase):

@@ -12,6 +12,38 @@ from cmdserver.execution.posix import ProcessGroup
 from tests.contracts import open_descriptors
 
 
+class StandardInputTests(SynchronousTestCase):
+    """What a process reads."""
+
+    def test_a_text(self) -> None:
+        """A file in memory, at its beginning, close-on-exec, and closed afterwards."""
+        before = open_descriptors()
+        with posix.standard_input(b"a\n" * 100_000, 0) as descriptor:
+            self.assertFalse(os.get_inheritable(descriptor))
+            self.assertEqual(os.read(descriptor, 1_000_000), b"a\n" * 100_000)
+        self.assertEqual(open_descriptors(), before)
+
+    def test_none(self) -> None:
+        """It is what is given for that; an empty text is another matter."""
+        with posix.standard_input(None, 4711) as descriptor:
+            self.assertEqual(descriptor, 4711)
+        with posix.standard_input(b"", 4711) as descriptor:
+            self.assertEqual((descriptor == 4711, os.read(descriptor, 1)), (False, b""))
+
+    def test_what_goes_wrong(self) -> None:
+        """Leaves nothing open, whether it is ours or that of whoever starts the process."""
+        before = open_descriptors()
+
+        def fail() -> None:
+            with posix.standard_input(b"x", 0):
+                raise ZeroDivisionError
+
+        self.assertRaises(ZeroDivisionError, fail)
+        self.patch(os, "lseek", lambda *_: os.close(-1))
+        self.assertRaises(OSError, posix.in_memory, b"x")
+        self.assertEqual(open_descriptors(), before)
+
+
 class ProcessGroupTests(SynchronousTestCase):
     """Signals, and to whom they go."""
 

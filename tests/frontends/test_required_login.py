@@ -25,7 +25,8 @@ from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import AuditError, Code, Throttled
 from cmdserver.core.events import EventLog, LoggedIn, Requested
-from cmdserver.core.model import Caller, Login
+from cmdserver.core.listening import Login
+from cmdserver.core.model import Caller
 from cmdserver.dispatch.policy import Policy
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.line.connection import LineConnection

@@ -33,6 +33,15 @@ COMMANDS: Mapping[str, Mapping[str, object]] = {
     "forever": shell("echo begun; exec sleep 60"),
     "endless": shell("exec yes", output_limit_bytes=10**9),
     "fails": shell("echo oh >&2; exit 3"),
+    "services": {**shell("printf 'nginx\\nphp-fpm\\n'"), "read_only": True},
+    "restart": {
+        "run": ["echo", "restarted", "{unit}", ["after {seconds} s"]],
+        "confirm": "Restart {unit}?",
+        "parameters": [
+            {"name": "unit", "type": "choice", "choices_from": "services"},
+            {"name": "seconds", "type": "duration", "required": False, "maximum": "1h"},
+        ],
+    },
 }
 
 
@@ -276,3 +285,22 @@ def test_a_dead_terminal(daemon: Daemon, window: Window) -> None:
     window.client.kill()
 
     wait_until(lambda: not daemon.processes(), "it is ended")
+
+
+def test_values(window: Window) -> None:
+    """Tab completes names, parameters and choices that another command lists; a question comes before it runs."""
+    window.types("rest\tu\tp\t")
+    window.waits_for(f"{PROMPT} restart unit=php-fpm")
+    window.types("sec\t2m\r")
+    window.waits_for(f"{PROMPT} restart unit=php-fpm seconds=2m", "Restart php-fpm?", "[y/N]")
+    window.types("y\r")
+    window.waits_for("[y/N] y", "restarted php-fpm after 120 s", PROMPT)
+    window.types("restart nginx 2h\r")
+    window.waits_for(
+        f"{PROMPT} restart nginx 2h",
+        "cmdserver: bad_argument: seconds must be a time span such as",
+        " 90, 90s, 15m, 2h, 1d or 1h30m, 1h at most",
+        PROMPT,
+    )
+    window.types("restart nginx\r\r")
+    window.waits_for(f"{PROMPT} restart nginx", "Restart nginx?", "[y/N]", "Not run.", PROMPT)

@@ -225,11 +225,17 @@ def test_the_form(daemon: Daemon, believing: tuple[str, ...], listener: Listener
     trust = believing if listener.tls else ()
     jar, stolen = str(tmp_path / "jar"), str(tmp_path / "stolen")
     form = curl(listener, "/-/login?next=/df", *trust).stdout
-    fields = dict(re.findall(r'<input[^>]*name="(\w+)"[^>]*value="([^"]*)"', form))
+    fields = dict(re.findall(r'<input[^>]*name="([\w-]+)"[^>]*value="([^"]*)"', form))
     assert fields["next"] == "/df"
 
     def log_in(**changes: str) -> str:
-        data = {"name": "alice", "password": USERS["alice"], "next": "/df", "token": fields["token"], **changes}
+        data = {
+            "name": "alice",
+            "password": USERS["alice"],
+            "next": "/df",
+            "csrf-token": fields["csrf-token"],
+            **changes,
+        }
         options = [option for name, value in data.items() for option in ("--data-urlencode", f"{name}={value}")]
         return curl(listener, "/-/login", *trust, "--include", "--cookie-jar", jar, *options).stdout
 
@@ -245,12 +251,12 @@ def test_the_form(daemon: Daemon, believing: tuple[str, ...], listener: Listener
 
     assert curl(listener, "/df", *trust, "--cookie", jar).stdout == "full\n"
     page = curl(listener, "/", *trust, "--cookie", jar, "--header", "Accept: text/html").stdout
-    own = re.findall(r'name="token"[^>]*value="(\w+)"', page)[0]
-    assert own != fields["token"]
+    own = re.findall(r'name="csrf-token"[^>]*value="(\w+)"', page)[0]
+    assert own != fields["csrf-token"]
     shutil.copy(jar, stolen)
     assert status(listener, "/-/logout", *trust, "--cookie", jar, "--request", "POST") == 403
-    assert status(listener, "/-/logout", *trust, "--cookie", jar, "--data", f"token={fields['token']}") == 403
-    assert status(listener, "/-/logout", *trust, "--cookie", jar, "--data", f"token={own}") == 303
+    assert status(listener, "/-/logout", *trust, "--cookie", jar, "--data", f"csrf-token={fields['csrf-token']}") == 403
+    assert status(listener, "/-/logout", *trust, "--cookie", jar, "--data", f"csrf-token={own}") == 303
     assert status(listener, "/df", *trust, "--cookie", stolen) == 401
     assert daemon.log().count("Traceback") == 0
 
@@ -265,8 +271,8 @@ def test_other_sites_pages_change_nothing() -> None:
     own = f"Origin: http://localhost:{PLAIN.port}"
     assert status(PLAIN, "/restart", *post, "--header", own) == 403, "our own page knows the token"
     page = curl(PLAIN, "/restart", "--header", "Accept: text/html").stdout
-    token = re.findall(r'name="token"[^>]*value="(\w+)"', page)[0]
-    assert status(PLAIN, "/restart", "--header", own, "--data", f"token={token}") == 200
+    token = re.findall(r'name="csrf-token"[^>]*value="(\w+)"', page)[0]
+    assert status(PLAIN, "/restart", "--header", own, "--data", f"csrf-token={token}") == 200
     assert status(PLAIN, "/restart", *post, "--header", own, "--header", f"X-Cmdserver-Token: {token}") == 200
 
 
@@ -310,9 +316,9 @@ def test_a_reload(tmp_path: Path) -> None:
         write_passwords(daemon)
         assert (status(listener, "/say"), status(listener, "/say", *renamed)) == (200, 421)
         form = curl(listener, "/-/login").stdout
-        given = re.findall(r'name="token"[^>]*value="(\w+)"', form)[0]
+        given = re.findall(r'name="csrf-token"[^>]*value="(\w+)"', form)[0]
         jar = str(tmp_path / "jar")
-        data = f"name=alice&password={USERS['alice']}&token={given}"
+        data = f"name=alice&password={USERS['alice']}&csrf-token={given}"
         assert status(listener, "/-/login", "--cookie-jar", jar, "--data", data) == 303
         daemon.configure(commands, listeners=[listener], web={"hosts": ["ops.example"], "access_log": False})
         daemon.reload()

@@ -104,7 +104,7 @@ def test_a_visit(browser: Browser, go: Path) -> None:
 
         page.get_by_role("link", name="Log in").click()
         log_in(page)
-        page.get_by_role("link", name="Open report").click()
+        page.get_by_role("link", name="Run… report").click()
         page.get_by_role("button", name="Run").click()
         output = page.get_by_role("region", name="Output of report")
         expect(output).to_have_text("first line\n")
@@ -185,7 +185,7 @@ def test_without_javascript(browser: Browser, go: Path) -> None:
 
         page.get_by_role("link", name="Log in").click()
         log_in(page)
-        page.get_by_role("link", name="Open report").click()
+        page.get_by_role("link", name="Run… report").click()
         page.get_by_role("button", name="Run").click()
         expect(page.get_by_role("status")).to_contain_text("exit status 3")
         page.get_by_role("button", name="Log out").click()

@@ -128,7 +128,7 @@ def _look_around(page: Page) -> None:
     page.get_by_role("button", name="Run").click()
     expect(page.locator("pre")).to_contain_text("touched")
     page.get_by_role("link", name="All commands").click()
-    expect(page.get_by_role("link", name="Open touch")).to_be_visible()
+    expect(page.get_by_role("link", name="Run… touch")).to_be_visible()
     page.get_by_role("button", name="Log out").click()
     expect(page).to_have_url(f"{ADDRESS}/")
 

@@ -15,7 +15,7 @@ from twisted.python.systemd import ListenFDs
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from cmdserver.core import endpoints, protocols
-from cmdserver.core.model import Listening, Login
+from cmdserver.core.listening import Listening, Login
 from cmdserver.net import socket_activation
 from cmdserver.net.listener import Listener, server_endpoint, source_of
 from cmdserver.net.proxied_endpoint import ProxyEndpoint

@@ -1,5 +1,6 @@
 """A real runner process, and a test in the place of its daemon, which may say to it whatever it likes."""
 
+import json
 import os
 import select
 import signal
@@ -26,7 +27,7 @@ from cmdserver.privsep.messages import (
     decode_report,
     encode,
 )
-from tests.integration.daemon import _toml, is_alive
+from tests.integration.daemon import is_alive
 from tests.waiting import LIMIT_SECONDS, wait_until
 
 _END = (Exited, Ran, Refused)
@@ -37,8 +38,17 @@ def configuration(commands: Mapping[str, Mapping[str, object]], running: int = 3
     lines = ["[[listen]]", 'protocol = "line"', 'endpoint = "tcp:1:interface=127.0.0.1"', 'login = "never"', more]
     lines += ["[limits]", f"running = {running}"]
     for name, table in commands.items():
-        lines += [f"[commands.{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+        lines += [f"[commands.{name}]", *(f"{key} = {_spelled(value)}" for key, value in table.items())]
     return "\n".join([*lines, ""])
+
+
+def _spelled(value: object) -> str:
+    """Spell a value as TOML does, on one line."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_spelled(each)}" for key, each in value.items()) + " }"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_spelled, value))}]"
+    return json.dumps(value)
 
 
 def children(pid: int) -> list[int]:

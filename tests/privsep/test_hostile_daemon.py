@@ -42,9 +42,45 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.slow
 
 COMMANDS = {
-    "word": shell("echo word"),
+    "word": shell("echo word", read_only=True),
     "true": {"run": ["true"]},
     "long": {"run": ["sleep", "60"]},
+    "taking": {
+        "run": [
+            "sh",
+            "-c",
+            'printf "%s\\n" "$#" "$@"; cat',
+            "sh",
+            "--unit={unit}",
+            ["-n", "{lines}"],
+            ["-s", "{since}"],
+            "{utc}",
+            "{files}",
+        ],
+        "stdin": "{body}",
+        "parameters": [
+            {"name": "unit", "type": "choice", "choices": ["nginx", "-v", "a b"]},
+            {"name": "lines", "type": "integer", "minimum": -5, "maximum": 500, "required": False},
+            {"name": "since", "type": "datetime", "format": "%Y", "required": False},
+            {"name": "utc", "type": "flag", "gives": ["--utc"]},
+            {"name": "files", "type": "string", "repeat": 3},
+            {"name": "body", "type": "text", "default": "x"},
+        ],
+    },
+    "listed": {
+        "run": ["printf", "%s", "{unit}"],
+        "parameters": [{"name": "unit", "type": "choice", "choices_from": "word"}],
+    },
+    "matched": {
+        "run": ["printf", "%s", "{name}"],
+        "parameters": [{"name": "name", "type": "string", "pattern": "(a+)+b"}],
+    },
+    "secret": {
+        "run": ["sh", "-c", 'read -r line; echo "$line"; exec sleep 60'],
+        "environment": {"PASSWORD": "{password}"},
+        "stdin": "{password}\n",
+        "parameters": [{"name": "password", "type": "secret"}],
+    },
     "escaping": shell("setsid sh -c 'echo $$; exec sleep 60 >/dev/null 2>&1' & wait"),
 }
 
@@ -56,7 +92,11 @@ MOST = RUNNING + 64
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[Played]:
     """A runner whose every process carries the test's directory in its environment."""
-    tagged = {name: {**table, "environment": {"MARKER": str(tmp_path)}} for name, table in COMMANDS.items()}
+    tagged: dict[str, dict[str, object]] = {}
+    for name, table in COMMANDS.items():
+        own = table.get("environment", {})
+        assert isinstance(own, dict)
+        tagged[name] = {**table, "environment": {**own, "MARKER": str(tmp_path)}}
     with played(tmp_path, tagged, running=RUNNING) as runner:
         yield runner
     assert not list(marked_processes(f"MARKER={tmp_path}")), "somebody is left behind"
@@ -129,6 +169,185 @@ def test_nobody_is_given_arguments(runner: Played) -> None:
     for arguments in (("-c", "id"), ("",), ("x" * 60_000,), ("\0",), ("a",) * 10_000):
         output, report = runner.run("word", *arguments)
         assert (output, type(report)) == (b"", Refused)
+
+
+GOOD = ("unit=nginx", "files=f", "body=x\n")
+
+
+def test_values_are_given_as_they_are(runner: Played) -> None:
+    """Each is one word, or a part of one, byte for byte; what reads is given the text."""
+    words = [
+        "unit=a b",
+        "lines=-5",
+        "since=2026-11-28T09:30:00",
+        "utc=true",
+        "files=$(id) ; *",
+        "files=\u20ac='\"",
+        "body=l1\n{x}\n",
+    ]
+    output, _ = runner.run("taking", *words)
+    assert output.decode().split("\n") == [
+        "8",
+        "--unit=a b",
+        "-n",
+        "-5",
+        "-s",
+        "2026",
+        "--utc",
+        "$(id) ; *",
+        "\u20ac='\"",
+        "l1",
+        "{x}",
+        "",
+    ]
+    assert runner.run("taking", *GOOD)[0] == b"2\n--unit=nginx\nf\nx\n"
+    assert runner.run("listed", "unit=any-word")[0] == b"any-word"
+    assert runner.run("matched", "name=aab")[0] == b"aab"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        # Missing, and too many.
+        (),
+        ("unit=nginx",),
+        GOOD[:2],
+        GOOD[1:],
+        (*GOOD, "unit=nginx"),
+        (*GOOD, "files=a", "files=b", "files=c"),
+        (*GOOD, "lines=5", "lines=5"),
+        (*GOOD, "utc=true", "utc=true"),
+        ("files=a",) * 10_000,
+        # Not by name, or by none that there is.
+        ("nginx", "f", "x\n"),
+        ("nginx", *GOOD),
+        (*GOOD, ""),
+        (*GOOD, "="),
+        (*GOOD, "=x"),
+        (*GOOD, "unit"),
+        (*GOOD, "-n"),
+        (*GOOD, "--"),
+        (*GOOD, "other=x"),
+        (*GOOD, "UNIT=nginx"),
+        (*GOOD, " unit=nginx"),
+        (*GOOD, "unit\0=nginx"),
+        # What the types do not accept.
+        ("unit=other", *GOOD[1:]),
+        ("unit=", *GOOD[1:]),
+        ("unit=nginx\n", *GOOD[1:]),
+        ("unit=nginx\0", *GOOD[1:]),
+        ("unit=-x", *GOOD[1:]),
+        ("unit=--help", *GOOD[1:]),
+        ("unit=*", *GOOD[1:]),
+        (*GOOD, "lines=501"),
+        (*GOOD, "lines=-6"),
+        (*GOOD, "lines=x"),
+        (*GOOD, "lines="),
+        (*GOOD, "lines=5 5"),
+        (*GOOD, "lines=5\n"),
+        (*GOOD, "lines=\u0665"),
+        (*GOOD, "lines=5.0"),
+        (*GOOD, "lines=1e2"),
+        (*GOOD, f"lines={'9' * 60_000}"),
+        (*GOOD, "since=now"),
+        (*GOOD, "since=0001-01-01T00:00:00+14:00"),
+        (*GOOD, "since=9999-12-31T23:59:59-14:00"),
+        (*GOOD, "files=-rf"),
+        (*GOOD, "files=--"),
+        (*GOOD, "files="),
+        (*GOOD, "files=a\nb"),
+        (*GOOD, "files=a\0b"),
+        (*GOOD, "files=\u2028"),
+        (*GOOD, f"files={'x' * 257}"),
+        (*GOOD[:2], "body=a\0\n"),
+        (*GOOD[:2], "body=\x1b\n"),
+        (*GOOD[:2], f"body={'x' * 65_536}\n"),
+        # Not in their canonical forms.
+        (*GOOD, "lines=05"),
+        (*GOOD, "lines=+5"),
+        (*GOOD, "lines=-0"),
+        (*GOOD, "utc=yes"),
+        (*GOOD, "utc=false"),
+        (*GOOD, "utc=TRUE"),
+        (*GOOD, "since=2026-11-28T09:30"),
+        (*GOOD, "since=20261128T093000"),
+        (*GOOD[:2], "body=x"),
+        (*GOOD[:2], "body=x\r\n"),
+    ],
+    ids=lambda words: ascii(words)[:60],
+)
+def test_smuggled_values(runner: Played, words: tuple[str, ...]) -> None:
+    """Nothing but canonical values of the parameters that there are is started; it is said why, in a few words."""
+    output, report = runner.run("taking", *words)
+
+    assert (output, type(report)) == (b"", Refused)
+    assert isinstance(report, Refused)
+    assert report.errno == errno.EINVAL
+    assert 0 < len(report.text) <= 1000
+    assert runner.works()
+
+
+def test_smuggled_choices_and_patterns(runner: Played) -> None:
+    """What the runner cannot list must be a word all the same, and what cannot be decided in time does not match."""
+    for unit in ("", "-rf", "--x", "a b", "a\n", "a\0", "\u00e9", "a" * 129, "=", ".x", "a;b"):
+        assert isinstance(runner.run("listed", f"unit={unit}")[1], Refused), unit
+    for name in ("", "b", "aab\n", "a" * 200, "a" * 256, "-aab"):
+        assert isinstance(runner.run("matched", f"name={name}")[1], Refused), name
+    assert runner.works()
+
+
+def test_no_words_for_who_takes_none(runner: Played) -> None:
+    """Named ones neither."""
+    for words in (("a=b",), ("=",), ("",), GOOD, ("--",)):
+        output, report = runner.run("word", *words)
+        assert (output, type(report)) == (b"", Refused)
+
+
+def test_any_words_at_all(runner: Played) -> None:
+    """Thousands of changed requests start nothing that the types do not accept, and leave the runner as it was."""
+    chance = random.Random(7)  # noqa: S311 - the same each time
+    before = _in_peace(runner)
+    good = [*GOOD, "lines=5", "since=2026-11-28T09:30:00", "utc=true"]
+    for _ in range(1500):
+        words = [*good]
+        for _ in range(chance.randrange(1, 4)):
+            index = chance.randrange(len(words))
+            word, cut = words[index], chance.randrange(len(words[index]) + 1)
+            junk = chance.choice(["", "=", "-", "\0", "\n", "x", "0", " ", "\ud7ff", "9" * 300, "--"])
+            words[index] = chance.choice([word[:cut] + junk + word[cut:], junk, word[:cut], word + junk])
+        output, report = runner.run("taking", *words)
+        if isinstance(report, Refused):
+            assert output == b""
+        else:
+            assert output.startswith((b"2\n", b"3\n", b"4\n", b"5\n", b"6\n", b"7\n", b"8\n", b"9\n"))
+            assert b"\0" not in output
+    after = _in_peace(runner)
+    assert after[0] == before[0]
+    assert after[1] < before[1] + (8 << 20)
+
+
+def test_a_secret_is_on_no_command_line(runner: Played) -> None:
+    """It is in the environment, and in what the process reads; neither the runner's line nor the process's has it."""
+    run_id = runner.start("secret", "password=hunter2 x")
+    report, pipes = runner.hear()
+    pid = started_pid(report)
+    try:
+        assert pid in children(runner.pid)
+        wait_until(lambda: b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes(), "it has read its secret")
+        assert os.read(pipes[0], 100) == b"hunter2 x\n"
+        for each in (pid, runner.pid, runner.standby, os.getpid()):
+            assert b"hunter2" not in Path(f"/proc/{each}/cmdline").read_bytes()
+        assert b"PASSWORD=hunter2 x\0" in Path(f"/proc/{pid}/environ").read_bytes()
+        for each in (runner.pid, runner.standby):
+            assert b"hunter2" not in Path(f"/proc/{each}/environ").read_bytes()
+        # Of the text in memory nothing is open in the runner.
+        open_files = [str(each.readlink()) for each in Path(f"/proc/{runner.pid}/fd").iterdir()]
+        assert not [each for each in open_files if "memfd" in each]
+    finally:
+        for each in pipes:
+            os.close(each)
+        runner.signal(run_id, SIGKILL)
+    assert isinstance(runner.hear_of(run_id)[-1], Exited)
 
 
 def test_an_id_is_good_once(runner: Played) -> None:

@@ -89,7 +89,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_the_largest_request_is_one(self) -> None:
         """A packet of as many bytes as are allowed is read, one of a byte more is not."""
-        spare = REQUEST_BYTES - len(encode(Start(0, 0, "x" * 40_000, ()))) + 40_000
+        spare = REQUEST_BYTES - len(encode(Start(0, 0, "x" * 70_000, ()))) + 70_000
         largest = encode(Start(0, 0, "x" * spare, ()))
 
         self.assertEqual(len(largest), REQUEST_BYTES)

@@ -19,7 +19,7 @@ from cmdserver.auth.cached_file import Fetch, open_to_read
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.config.configuration import Configuration
 from cmdserver.core.events import EventLog
-from cmdserver.core.model import Listening, Login
+from cmdserver.core.listening import Listening, Login
 from cmdserver.core.protocols import Protocol
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy

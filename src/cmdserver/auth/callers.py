@@ -15,7 +15,8 @@ from zope.interface import Interface, implementer
 
 from cmdserver.auth.credentials import Credentials, Proof
 from cmdserver.core.errors import LoginRequired
-from cmdserver.core.model import NO_METHOD, Caller, Login
+from cmdserver.core.listening import Login
+from cmdserver.core.model import NO_METHOD, Caller
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.callers import Arrival
 from cmdserver.auth.credentials import Credentials
 from cmdserver.auth.pending_login import NO_LOGIN, PendingLogin
-from cmdserver.core.model import Caller, Login, Stranger
+from cmdserver.core.listening import Login
+from cmdserver.core.model import Caller, Stranger
 
 
 class ListenerAuth:

@@ -206,7 +206,7 @@ def explain(ctx: click.Context, name: str, command: tuple[str, ...]) -> None:
         _note(f"the roles of {name}: {' '.join(policy.roles_of(caller)) or '(none)'}")
         _note(f"{name} may run: {' '.join(each.name for each in policy.allowed(caller)) or '(nothing)'}")
         ctx.exit(1)
-    click.echo(rendering.explanation_text(grant, policy.rule_for(caller, grant.command)).decode(), nl=False)
+    click.echo(rendering.explanation_text(grant, policy.rule_for(caller, grant)).decode(), nl=False)
 
 
 def _ask_password(is_on_stdin: bool) -> bytes:  # noqa: FBT001 - a flag of the command line

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from cmdserver.config.decoding import Finding
 from cmdserver.config.schema import Limits, Settings
 from cmdserver.core.addresses import Network
-from cmdserver.core.model import Command, Listening, Role
+from cmdserver.core.listening import Listening
+from cmdserver.core.model import Command, Role
 from cmdserver.limits.max_startups import MaxStartups
 
 

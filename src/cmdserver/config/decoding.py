@@ -10,8 +10,9 @@ import re
 import tomllib
 import typing
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -143,15 +144,25 @@ class TomlReader:
             return _MISSING if result is None else result
         table = _table_or_none(arguments[-1]) if arguments else None
         if origin is list and table and isinstance(value, list):
-            return [self._table((*path, index), each, table) for index, each in enumerate(value)]
+            return [self._element((*path, index), each, arguments[0], table) for index, each in enumerate(value)]
         if origin is dict and table and isinstance(value, dict):
             return {key: self._table((*path, key), each, table) for key, each in value.items()}
         return self._converted(path, value, type_)
+
+    def _element(self, path: Path, value: object, type_: Any, table: type[msgspec.Struct]) -> Any:
+        """Read one of a list of tables, or of a list that may have them; None for a table that could not be read."""
+        if isinstance(value, dict) or type_ in {table, table | None}:
+            return self._table(path, value, table)
+        converted = self._converted(path, value, type_)
+        return None if converted is _MISSING else converted
 
     def _converted(self, path: Path, value: object, type_: Any) -> Any:
         try:
             return msgspec.convert(value, type_)
         except msgspec.ValidationError as error:
+            if (names := _names_of(type_)) and isinstance(value, str):
+                self.note(path, f"must be one of {', '.join(names)}{_shown(value)}")
+                return _MISSING
             text, _, place = str(error).partition(" - at `$")
             self.note(path, text + (f" at {place.rstrip('`')}" if place else "") + _shown(value))
             return _MISSING
@@ -193,6 +204,13 @@ def _not_toml(text: str, complaint: str) -> Mistake:
 
 def _default(info: FieldInfo) -> Any:
     return info.default if info.default is not _MISSING else info.default_factory()
+
+
+def _names_of(type_: Any) -> Sequence[str]:
+    """List the names that an enumeration, or a ``Literal``, has; nothing for any other type."""
+    if isinstance(type_, type) and issubclass(type_, Enum):
+        return [str(each.value) for each in type_]
+    return typing.get_args(type_) if typing.get_origin(type_) is typing.Literal else ()
 
 
 def _table_or_none(type_: Any) -> type[msgspec.Struct] | None:

@@ -16,7 +16,7 @@ from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistake, Mistakes, TomlReader, dotted
 from cmdserver.config.host import Host
 from cmdserver.config.schema import TLS, Settings
-from cmdserver.config.validation.commands import CommandChecks
+from cmdserver.config.validation.commands import CommandChecks, check_sources
 from cmdserver.config.validation.listeners import CheckEndpoint, ListenerChecks
 from cmdserver.config.validation.others import OtherChecks, State
 from cmdserver.config.validation.roles import RoleChecks
@@ -113,7 +113,10 @@ def configure(
     listening = ListenerChecks(reader, host, check_endpoint).listening(settings.listen)
     programs = CommandChecks(reader, host, load_parser, may_gain_rights=not settings.runner.process)
     commands = [programs.command(name, each) for name, each in settings.commands.items() if each]
-    permissions = RoleChecks(reader, settings.commands)
+    check_sources(reader, commands, settings.commands)
+    mistaken = {each.path[1] for each in reader.mistakes if each.path[0:1] == ("commands",) and each.path[1:]}
+    good = {command.name: command for command in commands if command.name not in mistaken}
+    permissions = RoleChecks(reader, settings.commands, good)
     roles = [permissions.role(name, each) for name, each in settings.roles.items() if each]
     others = OtherChecks(reader, host)
     others.rest(settings)

@@ -4,11 +4,11 @@ Shape only: whether an executable exists, or a role names a command that there i
 """
 
 import os
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from cmdserver.core.model import Login
+from cmdserver.core.listening import Login
 from cmdserver.core.protocols import Protocol
 
 NonEmpty = Annotated[str, Meta(min_length=1)]
@@ -46,11 +46,68 @@ class ProcessLimits(Struct, frozen=True, kw_only=True):
     file_bytes: Annotated[int, Meta(ge=0, le=1 << 50)] | None = None
 
 
+class ChoiceSettings(Struct, frozen=True, kw_only=True):
+    """One of ``choices``: a value, and what people read instead of it."""
+
+    value: NonEmpty
+    label: NonEmpty | None = None
+
+
+class ParameterSettings(Struct, frozen=True, kw_only=True):
+    """``[[commands.NAME.parameters]]``: one value that a command takes; which keys there are depends on the type."""
+
+    name: str
+    type: Literal[
+        "choice",
+        "string",
+        "integer",
+        "number",
+        "flag",
+        "host",
+        "port",
+        "date",
+        "datetime",
+        "duration",
+        "text",
+        "secret",
+    ]
+    label: NonEmpty | None = None
+    help: str = ""
+    required: bool | None = None
+    #: A value, or an array of them; for `validation.parameters` to make texts of.
+    default: Any = None
+    example: Any = None
+    repeat: Annotated[int, Meta(ge=1, le=100)] = 1
+    choices: Annotated[list[NonEmpty | ChoiceSettings | None], Meta(min_length=1)] | None = None
+    choices_from: NonEmpty | None = None
+    pattern: NonEmpty | None = None
+    min_length: Annotated[int, Meta(ge=0, le=8192)] | None = None
+    max_length: Annotated[int, Meta(ge=1, le=8192)] | None = None
+    may_begin_with_dash: bool | None = None
+    #: A number; of a duration, a time span such as ``1h30m``.
+    minimum: int | float | str | None = None
+    maximum: int | float | str | None = None
+    gives: list[NonEmpty] | None = None
+    networks: Annotated[list[NonEmpty], Meta(min_length=1)] | None = None
+    names: Annotated[list[NonEmpty], Meta(min_length=1)] | None = None
+    format: NonEmpty | None = None
+    #: More would not fit into a message to the runner process.
+    max_bytes: Annotated[int, Meta(ge=1, le=65536)] | None = None
+
+
 class CommandSettings(Struct, frozen=True, kw_only=True):
     """``[commands.NAME]``: one entry of the allow-list."""
 
-    run: Annotated[list[str], Meta(min_length=1)]
+    #: A nested list is left out where a parameter in it has no value.
+    run: Annotated[list[str | Annotated[list[str], Meta(min_length=1)]], Meta(min_length=1)]
     help: str = ""
+    title: str = ""
+    section: str = ""
+    parameters: list[ParameterSettings | None] = field(default_factory=list)
+    stdin: str | None = None
+    confirm: NonEmpty | None = None
+    #: ``3/10m``: how many processes in how long.
+    rate_limit: NonEmpty | None = None
     read_only: bool = False
     timeout_seconds: Seconds = 30.0
     output_limit_bytes: Annotated[int, Meta(ge=1, le=1 << 40)] = 1 << 20
@@ -73,6 +130,8 @@ class RoleSettings(Struct, frozen=True, kw_only=True):
 
     commands: list[NonEmpty] = field(default_factory=list)
     users: list[NonEmpty] = field(default_factory=list)
+    #: Globs of values, by command and parameter.
+    only: dict[str, dict[str, Annotated[list[NonEmpty], Meta(min_length=1)]]] = field(default_factory=dict)
 
 
 class Limits(Struct, frozen=True, kw_only=True):

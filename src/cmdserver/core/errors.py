@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from cmdserver.core.escaping import visible
+from cmdserver.parameters.mistakes import ValueMistake
 
 
 class Code(StrEnum):
@@ -95,9 +96,18 @@ class UnreadableCredentials(Refusal):
 
 
 class BadArgument(Refusal):
-    """An argument that the command does not take."""
+    """An argument that the command does not take.
+
+    Args:
+        text: For people.
+        mistakes: What is wrong with which value, if that is what it is about.
+    """
 
     code = Code.BAD_ARGUMENT
+
+    def __init__(self, text: str, mistakes: tuple[ValueMistake, ...] = ()) -> None:
+        super().__init__(text)
+        self.mistakes = mistakes
 
 
 class TryAgain(Refusal):

@@ -5,24 +5,19 @@ signature means that somebody has been let in; somebody who has not (yet) is a `
 """
 
 import enum
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from cmdserver.core import protocols
 from cmdserver.core.addresses import block_of
-from cmdserver.core.endpoints import Endpoint
 from cmdserver.core.errors import Code
+from cmdserver.parameters.declaration import NO_VALUES, Values
+from cmdserver.parameters.mistakes import BadValues, ValueMistake
+from cmdserver.parameters.parameter_list import NO_PARAMETERS, ParameterList
+from cmdserver.parameters.template import Invocation, Pieces, Template, filled
 
 #: RFC 4252, section 5.2: the name of the authentication method that is none.
 NO_METHOD = "none"
-
-
-class Login(enum.StrEnum):
-    """Whether a listener asks its callers to log in."""
-
-    NEVER = "never"
-    OPTIONAL = "optional"
-    REQUIRED = "required"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +100,14 @@ class Controls:
     limits: tuple[tuple[str, int], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many processes may be started in how long."""
+
+    count: int
+    seconds: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """One entry of the allow-list, resolved: ready to run as it stands."""
@@ -136,18 +139,38 @@ class Command:
     #: What makes data of its output: a parser of the jc library, loaded by `structured`; None: nothing does.
     parser: str | None
     controls: Controls = Controls()
+    #: What people read instead of its name; empty: nothing.
+    title: str = ""
+    #: Under which it is listed; empty: under none.
+    section: str = ""
+    #: What it takes from its caller. Not hashed, as each request looks for its like.
+    parameters: ParameterList = field(default=NO_PARAMETERS, hash=False)
+    #: What the values go into; None for a command without parameters, which is run by ``argv`` and ``environment``.
+    template: Template | None = field(default=None, hash=False)
+    #: What a command without parameters reads; None: /dev/null.
+    stdin: bytes | None = None
+    #: What people are asked before it runs; empty: nothing.
+    confirm: Pieces = ()
+    #: Over all callers; None is no limit.
+    rate_limit: Rate | None = None
     #: What it is perhaps meant to have and will not have, for whoever asks what would run; no part of what it is.
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
+    def invocation(self, words: Sequence[str]) -> Invocation:
+        """Say what is run for values.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listening:
-    """One listener of the configuration: a ``[[listen]]`` and one of its endpoints."""
+        Args:
+            words: Canonical values, as `cmdserver.parameters.parameter_list.words_of` spells them; whoever has sent
+                them is not believed.
 
-    protocol: protocols.Protocol
-    endpoint: Endpoint
-    tls: bool
-    login: Login
+        Raises:
+            BadValues: They are not what the parameters accept.
+        """
+        if self.template is not None:
+            return self.template.fill(self.argv[0], self.parameters, self.parameters.bind_canonical(words))
+        if words:
+            raise BadValues([ValueMistake(None, "the command takes no values")])
+        return Invocation(self.argv, dict(self.environment), self.stdin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +191,8 @@ class Role:
     #: Names of commands, or globs such as ``net-*``.
     patterns: tuple[str, ...]
     users: frozenset[str]
+    #: Globs of the values that it may give, by command and parameter; what is not named may have any.
+    only: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,14 +201,23 @@ class Rule:
 
     role: str
     pattern: str
+    #: What the role may give, by parameter; see `Role.only`.
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """Leave to run a command with these arguments; equal grants may share a process."""
+    """Leave to run a command with these values; equal grants may share a process."""
 
     command: Command
-    arguments: tuple[str, ...]
+    #: The values as words that give them again, for people, programs and the audit file: no secret is in them.
+    arguments: tuple[str, ...] = ()
+    values: Values = field(default=NO_VALUES, repr=False)
+
+    @property
+    def question(self) -> str:
+        """What people are asked before it runs; empty: nothing."""
+        return filled(self.command.confirm, {name: ", ".join(values) for name, values in self.values})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

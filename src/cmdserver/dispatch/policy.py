@@ -1,4 +1,4 @@
-"""The one answer to "may they?": roles, globs, and which names a caller is told of.
+"""The one answer to "may they?": roles, globs, values, and which names a caller is told of.
 
 Order of refusals: first whether the caller may have the command at all, then its arguments; limits come later and
 elsewhere, so that a stranger learns nothing from them. For the anonymous a command that they may not run does not
@@ -8,11 +8,16 @@ exist. Rule of this file: pure; it knows no processes and no listeners.
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import NoReturn
 
-from cmdserver.core.errors import BadArgument, Denied, LoginRequired, Refusal, UnknownCommand
+from cmdserver.core.errors import BadArgument, Busy, Denied, LoginRequired, Refusal, UnknownCommand
 from cmdserver.core.escaping import visible
 from cmdserver.core.model import Caller, Command, Grant, Role, Rule
 from cmdserver.core.names import ANONYMOUS, AUTHENTICATED
+from cmdserver.dispatch.narrowing import narrowed, objections, permits
+from cmdserver.parameters.declaration import Values
+from cmdserver.parameters.mistakes import BadValues, ValueMistake
+from cmdserver.parameters.parameter_list import MASK, Field
 
 #: Longer names than a command's can be are not compared: a stranger's megabyte would cost seconds.
 _LONGEST_NAME = 64
@@ -31,9 +36,15 @@ class Policy:
         self, commands: Iterable[Command], roles: Iterable[Role], login_required_at: Iterable[str] = ()
     ) -> None:
         self._login_required_at = frozenset(login_required_at)
-        self._commands = {command.name: command for command in sorted(commands, key=lambda each: each.name)}
+        self._commands = {command.name: command for command in commands}
+        #: The names of commands that take secrets.
+        self.with_secrets = frozenset(name for name, each in self._commands.items() if each.parameters.secrets)
+        self._secrets = frozenset(name for each in self._commands.values() for name in each.parameters.secrets)
         self._roles = tuple(roles)
-        self._rules: dict[tuple[str, ...], Mapping[str, Rule]] = {}
+        #: Of a command without parameters there is one grant.
+        self._grants = {name: Grant(command=command) for name, command in self._commands.items()}
+        self._rules: dict[tuple[str, ...], Mapping[str, tuple[Rule, ...]]] = {}
+        self._narrowed: dict[tuple[tuple[str, ...], str], Command] = {}
 
     def admit(self, caller: Caller) -> None:
         """Raise `LoginRequired` for the anonymous of a listener that requires a login.
@@ -51,30 +62,105 @@ class Policy:
         return tuple(role.name for role in self._roles if caller.name in role.users or role.name == AUTHENTICATED)
 
     def allowed(self, caller: Caller) -> tuple[Command, ...]:
-        """What this caller may run, by name."""
-        return tuple(self._commands[name] for name in self._allowed_names(caller))
+        """What this caller may run, in the order of the configuration, with what they may give to it."""
+        return tuple(self.narrowed(caller, self._commands[name]) for name in self._allowed_names(caller))
 
-    def require(self, caller: Caller, words: Sequence[str]) -> Grant:
-        """Give leave to run ``words``, or say why not.
+    def narrowed(self, caller: Caller, command: Command) -> Command:
+        """Return a command as it is shown to a caller: its parameters accept what the caller may give."""
+        if command.template is None:
+            return command
+        key = (self.roles_of(caller), command.name)
+        known = self._narrowed.get(key)
+        if known is None:
+            known = self._narrowed[key] = narrowed(command, self._rules_for(caller).get(command.name, ()))
+        return known
+
+    def require(self, caller: Caller, words: Sequence[str], fields: Sequence[Field] = ()) -> Grant:
+        """Give leave to run a command with the values that a caller gives, or say why not.
 
         Args:
             caller: Who asks.
-            words: A command's name and its arguments; at least one.
+            words: A command's name, and words as `ParameterList.bind` reads them; at least one.
+            fields: Named values, as forms have them.
+
+        Raises:
+            LoginRequired: See `admit`.
+            UnknownCommand: There is none, or none that a stranger may know of.
+            Denied: A logged-in caller's roles do not include it, or may not give these values.
+            BadArgument: The command takes no such values.
+        """
+        grant = self.require_command(caller, words[0])
+        command = grant.command
+        if command.template is None:
+            if len(words) > 1 or fields:
+                given = " ".join((*words[1:], *(f"{name}={value}" for name, value in fields)))
+                raise BadArgument(f"{command.name} takes no arguments, but got: {visible(given)}")
+            return grant
+        try:
+            values = command.parameters.bind(words[1:], fields)
+        except BadValues:
+            raise bad_argument(self._mistakes(caller, command, words, fields)) from None
+        rules = self._rules_for(caller).get(command.name, ())
+        if not any(permits(rule, command, values) for rule in rules):
+            self._forbid(caller, command, values)
+        return Grant(command=command, arguments=command.parameters.shown(values), values=values)
+
+    def require_command(self, caller: Caller, name: str) -> Grant:
+        """Give leave to have to do with a command; it has no values yet, and is not to be run if it takes some.
 
         Raises:
             LoginRequired: See `admit`.
             UnknownCommand: There is none, or none that a stranger may know of.
             Denied: A logged-in caller's roles do not include it.
-            BadArgument: The command takes no such argument.
         """
         self.admit(caller)
+        grant = self._grants.get(name)
+        if grant is None:
+            raise UnknownCommand(name, self._nearest(caller, name))
+        if not self._is_permitted(caller, name):
+            raise self._refusal(caller, name)
+        return grant
+
+    def grant_source(self, name: str) -> Grant:
+        """Give leave to run what prints the choices of a command that was granted, whatever the caller's roles.
+
+        Raises:
+            Busy: It cannot be run so any more: a reload has changed it since.
+        """
+        try:
+            command = self._commands[name]
+            values = command.parameters.bind(())
+        except (KeyError, BadValues):
+            raise changed() from None
+        return Grant(command=command, arguments=command.parameters.shown(values), values=values)
+
+    def masked(self, words: Sequence[str], fields: Sequence[Field] = ()) -> tuple[str, ...]:
+        """Return what a caller gave to a command, to be written down: without what may be a secret."""
         command = self._commands.get(words[0])
-        if command is None:
-            raise UnknownCommand(words[0], self._nearest(caller, words[0]))
-        self.require_leave(caller, command.name)
-        if len(words) > 1:
-            raise BadArgument(f"{command.name} takes no arguments, but got: {visible(' '.join(words[1:]))}")
-        return Grant(command=command, arguments=())
+        if command is not None:
+            return command.parameters.masked(words[1:], fields)
+        # A name that is spelled wrong: what it was meant for may take secrets.
+        behind = next((index for index, word in enumerate(words) if word in self.with_secrets), len(words))
+        shown = (*words[1 : behind + 1], *(MASK for _ in words[behind + 1 :]))
+        return (*shown, *(f"{name}={MASK if name in self._secrets else value}" for name, value in fields))
+
+    def _mistakes(
+        self, caller: Caller, command: Command, words: Sequence[str], fields: Sequence[Field]
+    ) -> Sequence[ValueMistake]:
+        """Say what is wrong with values, and name nothing that the caller may not give."""
+        try:
+            self.narrowed(caller, command).parameters.bind(words[1:], fields)
+        except BadValues as error:
+            return error.mistakes
+        return (ValueMistake(None, "these values do not go together"),)
+
+    def _forbid(self, caller: Caller, command: Command, values: Values) -> NoReturn:
+        """Refuse values that no role of the caller's may give: to a stranger, as if there were no such choice."""
+        mistakes = objections(self.narrowed(caller, command), values)
+        if caller.is_anonymous:
+            raise bad_argument(mistakes)
+        why = visible("; ".join(map(str, mistakes)))
+        raise Denied(f"no role of {caller.name} may give that to {command.name}: {why}")
 
     def require_leave(self, caller: Caller, name: str) -> None:
         """Ask whether a caller may have to do with a command at all, whatever its arguments.
@@ -90,9 +176,10 @@ class Policy:
         if not self._is_permitted(caller, name):
             raise self._refusal(caller, name)
 
-    def rule_for(self, caller: Caller, command: Command) -> Rule:
-        """Why the caller may run a command that `require` granted: the first rule that says so."""
-        return self._rules_for(caller)[command.name]
+    def rule_for(self, caller: Caller, grant: Grant) -> Rule:
+        """Why the caller may run what `require` granted: the first rule that says so."""
+        rules = self._rules_for(caller)[grant.command.name]
+        return next(rule for rule in rules if permits(rule, grant.command, grant.values))
 
     def _is_permitted(self, caller: Caller, name: str) -> bool:
         """Whether the caller's roles include the name, and what it has logged in with is good for it."""
@@ -101,7 +188,7 @@ class Policy:
     def _has_role_for(self, caller: Caller, name: str) -> bool:
         if name in self._commands:
             return name in self._rules_for(caller)
-        return _first_rule(self._its_roles(self.roles_of(caller)), name) is not None
+        return bool(_rules(self._its_roles(self.roles_of(caller)), name))
 
     def _refusal(self, caller: Caller, name: str) -> Refusal:
         """Say why a name is not permitted."""
@@ -120,14 +207,14 @@ class Policy:
         names = self._rules_for(caller)
         return names if caller.commands is None else [name for name in names if name in caller.commands]
 
-    def _rules_for(self, caller: Caller) -> Mapping[str, Rule]:
-        """The first rule for each command that the caller may run; worked out once for each set of roles."""
+    def _rules_for(self, caller: Caller) -> Mapping[str, tuple[Rule, ...]]:
+        """Each role's rule for each command that the caller may run; worked out once for each set of roles."""
         names = self.roles_of(caller)
         rules = self._rules.get(names)
         if rules is None:
             roles = self._its_roles(names)
             rules = self._rules[names] = {
-                command: rule for command in self._commands if (rule := _first_rule(roles, command))
+                command: found for command in self._commands if (found := _rules(roles, command))
             }
         return rules
 
@@ -135,9 +222,21 @@ class Policy:
         return [role for role in self._roles if role.name in names]
 
 
-def _first_rule(roles: Iterable[Role], command: str) -> Rule | None:
-    for role in roles:
-        for pattern in role.patterns:
-            if fnmatchcase(command, pattern):
-                return Rule(role=role.name, pattern=pattern)
-    return None
+def changed() -> Busy:
+    """Say that what was granted is not what it was."""
+    return Busy("the configuration of this command has changed", 1)
+
+
+def bad_argument(mistakes: Sequence[ValueMistake]) -> BadArgument:
+    """Say all that is wrong with values."""
+    return BadArgument("; ".join(visible(str(each)) for each in mistakes), tuple(mistakes))
+
+
+def _rules(roles: Iterable[Role], command: str) -> tuple[Rule, ...]:
+    """Return the first rule of each role that includes a command."""
+    found = ((role, next((each for each in role.patterns if fnmatchcase(command, each)), None)) for role in roles)
+    return tuple(
+        Rule(role=role.name, pattern=pattern, only=role.only.get(command, {}))
+        for role, pattern in found
+        if pattern is not None
+    )

@@ -40,9 +40,9 @@ class RequestLog:
             raise _fault(request_id, error) from error
 
     def refused(
-        self, request_id: str, caller: Somebody, command: str | None, arguments: tuple[str, ...], refusal: Refusal
+        self, request_id: str, caller: Somebody, command: str | None, arguments: tuple[str, ...], refusal: RequestError
     ) -> RequestError:
-        """Write a refusal down; return it, or a fault if it cannot be written."""
+        """Write a refusal, or a fault, down; return it, or another fault if it cannot be written."""
         try:
             self._events.publish([self._ended(request_id, caller, command, arguments, refusal.code)])
         except AuditError as error:

@@ -1,5 +1,6 @@
 """A request on its way to an answer, and the job that answers it."""
 
+import errno
 from collections.abc import Hashable, Sequence
 
 from twisted.internet.defer import Deferred
@@ -10,6 +11,7 @@ from cmdserver.dispatch.broadcast import Broadcast, Subscriber
 from cmdserver.dispatch.coalescing import Group
 from cmdserver.execution.process_run import ProcessRun
 from cmdserver.limits.fair_queue import QueueEntry
+from cmdserver.parameters.parameter_list import Field
 
 
 class Request:
@@ -21,9 +23,25 @@ class Request:
         words: What they asked for, as the policy was asked.
         grant: What may be run.
         mistake: What is wrong with the arguments, if anything is; then it is not run.
+        fields: Named values beside the words.
+        policy: Who has granted it: if that is no more asked, it is judged again before it runs.
+        wanted_for: The command whose choices this is to list; None: the caller has asked for it.
     """
 
-    __slots__ = ("answered", "caller", "grant", "id", "job", "mistake", "sink", "subscriber", "words")
+    __slots__ = (
+        "answered",
+        "caller",
+        "fields",
+        "grant",
+        "id",
+        "job",
+        "mistake",
+        "policy",
+        "sink",
+        "subscriber",
+        "wanted_for",
+        "words",
+    )
 
     def __init__(
         self,
@@ -32,12 +50,18 @@ class Request:
         words: Sequence[str],
         grant: Grant,
         mistake: BadArgument | None = None,
+        fields: Sequence[Field] = (),
+        policy: object = None,
+        wanted_for: str | None = None,
     ) -> None:
         self.id = request_id
         self.caller = caller
         self.words = words
+        self.fields = fields
         self.grant = grant
         self.mistake = mistake
+        self.policy = policy
+        self.wanted_for = wanted_for
         #: Where output goes as it comes; None to have it in the answer.
         self.sink: Sink | None = None
         #: Its place in the output of a shared run.
@@ -59,9 +83,17 @@ class Job(Group[Hashable, Request], QueueEntry):
         Group.__init__(self, key)
         QueueEntry.__init__(self, command.name, command.max_running)
         self.run: ProcessRun | None = None
+        #: Whether its start was counted (``rate_limit``).
+        self.is_counted = False
         #: Of a shared run that somebody listens to.
         self.broadcast: Broadcast | None = None
         #: Those who left while the process was running.
         self.departed: list[Request] = []
         #: Those who stayed until it had ended.
         self.asked: list[Request] = []
+
+    def has_begun(self, error: BaseException | None) -> bool:
+        """Say, of a job that ends with an error, whether its process had begun, as far as that is known."""
+        if self.run is None:
+            return False
+        return not isinstance(error, OSError) or error.errno == errno.EPIPE  # else whoever ran it is gone

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from cmdserver.core.errors import Busy, Refusal
+from cmdserver.core.errors import BadArgument, Busy, Refusal
 from cmdserver.core.model import Answer, ProcessResult
 from cmdserver.dispatch.broadcast import READERS_A_TURN, Broadcast
 from cmdserver.dispatch.coalescing import Coalescing
@@ -24,6 +24,7 @@ from cmdserver.dispatch.request_log import RequestLog
 from cmdserver.dispatch.requests import Job, Request
 from cmdserver.execution.runner import Runner
 from cmdserver.limits.fair_queue import FairQueue
+from cmdserver.limits.start_rates import StartRates
 
 #: What the kernel says when it is the host that has no room: worth another try, so `busy`, not `fault`.
 _NO_ROOM = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
@@ -49,6 +50,7 @@ class Scheduler:
         self._runner = runner
         self._clock = clock
         self._log = log
+        self._rates = StartRates()
         self._jobs: Coalescing[Job] = Coalescing()
         #: Those whose process has ended and who have no answer yet, as they are many or slow; and how it ended.
         self._settled: dict[Request, ProcessResult] = {}
@@ -60,9 +62,12 @@ class Scheduler:
 
         Raises:
             Busy: There is no room; the request is forgotten.
+            Throttled: The command was started as often as it may be.
         """
-        request.answered = Deferred(lambda _: self._leave(request))
         command = request.grant.command
+        if command.rate_limit is not None:
+            self._rates.require(command.name, command.rate_limit, self._clock.seconds())
+        request.answered = Deferred(lambda _: self._leave(request))
         key: Hashable = request.grant if command.share else request.id
         job = request.job = self._jobs.ask(key, request, lambda key: Job(key, command))
         if len(job.requests) > 1:
@@ -125,7 +130,11 @@ class Scheduler:
     def _start(self, job: Job) -> None:
         self._jobs.start(job)
         first = next(iter(job.requests))
+        rate_limit = first.grant.command.rate_limit
         try:
+            if rate_limit is not None:
+                self._rates.spend(job.command, rate_limit, self._clock.seconds())
+                job.is_counted = True
             self._log.starting(list(job.requests))  # now, and not before: it may have waited for long
             sink = self._broadcast(job) if first.grant.command.share else first.sink
             job.run = self._runner.run(first.grant, sink)
@@ -166,10 +175,16 @@ class Scheduler:
 
     def _not_started(self, job: Job, failure: Failure) -> None:
         error = failure.value
+        if job.is_counted and not job.has_begun(error):
+            self._rates.give_back(job.command)
         requests = self._end(job, 0.0)
         self._stop_telling(requests)
         for request in requests:
-            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            if isinstance(error, Refusal):
+                self._refuse(request, error)
+            elif isinstance(error, OSError) and error.errno == errno.E2BIG:
+                self._refuse(request, BadArgument("the values are too long together"))
+            elif isinstance(error, OSError) and error.errno in _NO_ROOM:
                 self._refuse(request, Busy(f"no process can be started: {error.strerror}", 1))
             elif request.answered.called:
                 self._log.abandoned(request)

@@ -1,4 +1,4 @@
 """One process from start to end, whoever starts it.
 
-May import: core, config.
+May import: parameters, core, config.
 """

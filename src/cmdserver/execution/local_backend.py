@@ -7,7 +7,7 @@ from zope.interface import implementer
 
 from cmdserver.core.model import Command
 
-Start = Callable[[IProcessProtocol, str, Sequence[str | bytes], Mapping[str, str]], IProcessTransport]
+Start = Callable[[IProcessProtocol, str, Sequence[str | bytes], Mapping[str, str], bytes | None], IProcessTransport]
 
 
 @implementer(IReactorProcess)
@@ -35,13 +35,15 @@ class LocalBackend:
 
         Raises:
             OSError: The process cannot be started.
+            BadValues: The words are no values of the command's.
         """
         command = self._commands()[str(executable)]
-        wrapped = _wrapped(command)
-        return self._start(processProtocol, wrapped[0], [*wrapped, *args[1:]], dict(command.environment))
+        argv, environment, stdin = command.invocation(list(map(str, args[1:])))
+        wrapped = (*_wrapper(command), *argv)
+        return self._start(processProtocol, wrapped[0], wrapped, environment, stdin)
 
 
-def _wrapped(command: Command) -> tuple[str, ...]:
+def _wrapper(command: Command) -> tuple[str, ...]:
     """Put before a command what becomes its user and goes to its directory: we could only do that after a fork."""
     prefix: tuple[str, ...] = ()
     if command.controls.uid is not None:
@@ -49,4 +51,4 @@ def _wrapped(command: Command) -> tuple[str, ...]:
         prefix = ("/usr/bin/setpriv", *become, "--")
     if command.working_directory != "/":
         prefix += ("/usr/bin/env", f"--chdir={command.working_directory}", "--")
-    return (*prefix, *command.argv)
+    return prefix

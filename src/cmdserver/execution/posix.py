@@ -51,6 +51,39 @@ def open_null() -> int:
     return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 
+def in_memory(content: bytes) -> int:
+    """Put bytes into a file that has no name; return its descriptor, at the beginning, and close-on-exec.
+
+    Raises:
+        OSError: There is no room for more descriptors, or no memory.
+    """
+    descriptor = os.memfd_create("cmdserver", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+@contextlib.contextmanager
+def standard_input(content: bytes | None, null: int) -> Iterator[int]:
+    """Give the descriptor of what a process reads, for the time of its start: a text, or /dev/null, which is ``null``.
+
+    A file in memory, and no pipe: nobody has to write while the process reads, or to be told that it does not.
+    """
+    if content is None:
+        yield null
+        return
+    descriptor = in_memory(content)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def ignored_signals() -> list[int]:
     """List the signals that we ignore (Python ignores SIGPIPE, nohup SIGHUP), and that a program must not ignore."""
     return [each for each in signal.valid_signals() if signal.getsignal(each) == signal.SIG_IGN]

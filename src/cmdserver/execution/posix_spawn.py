@@ -19,13 +19,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cmdserver.execution.pipes import Piped, reason_of
-from cmdserver.execution.posix import ProcessGroup, ignored_signals, open_null, output_pipes, spawn
+from cmdserver.execution.posix import ProcessGroup, ignored_signals, open_null, output_pipes, spawn, standard_input
 
 _log = Logger()
 
 
 class Spawner:
-    """Starts processes that get /dev/null as standard input and two pipes.
+    """Starts processes that get a standard input and two pipes.
 
     Args:
         reactor: Watches the pipes, and calls Twisted's reaper when a child has died.
@@ -44,15 +44,18 @@ class Spawner:
         path: str,
         argv: Sequence[str | bytes],
         environment: Mapping[str, str],
+        stdin: bytes | None = None,
     ) -> IProcessTransport:
-        """Start a program with exactly this environment.
+        """Start a program with exactly this environment, and this to read; None is /dev/null.
 
         Raises:
             OSError: At once, whatever the kernel said: no such file, no permission, too many processes or descriptors.
         """
-        with output_pipes() as pipes:
-            descriptors = {0: self._null, 1: pipes.stdout_end, 2: pipes.stderr_end}
-            pid = spawn(path, argv, environment, descriptors, self._ignored)
+        words = [word.encode() if isinstance(word, str) else word for word in argv]  # UTF-8, whatever our locale is
+        variables = {name.encode(): value.encode() for name, value in environment.items()}
+        with standard_input(stdin, self._null) as to_read, output_pipes() as pipes:
+            descriptors = {0: to_read, 1: pipes.stdout_end, 2: pipes.stderr_end}
+            pid = spawn(path, words, variables, descriptors, self._ignored)
         if self._descriptor_limit is not None:
             with contextlib.suppress(OSError):  # it is gone already
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, self._descriptor_limit)

@@ -20,6 +20,7 @@ from zope.interface import implementer
 from cmdserver.config.executables import trouble_with_start
 from cmdserver.core.model import Grant, ProcessResult, Sink, Stream
 from cmdserver.execution.pipes import Piped
+from cmdserver.parameters.parameter_list import words_of
 
 #: Between asking a process group to end and making it: time for a shell script's trap.
 KILL_AFTER_SECONDS = 2.0
@@ -69,9 +70,9 @@ class ProcessRun:
     def start(self) -> None:
         """Start the process, and the clock; see `Runner.run`."""
         self._started_at = self._clock.seconds()
-        name, arguments = self._command.name, self._grant.arguments
+        name, values = self._command.name, self._grant.values
         try:
-            self._spawner.spawnProcess(self, name, (name, *arguments))
+            self._spawner.spawnProcess(self, name, (name, *words_of(values)) if values else (name,))
         except OSError as error:
             raise self._explained(error) from None
         try:

@@ -1,4 +1,4 @@
 """Every bound on what callers may use: counters, queues and deadlines. Pure; the time is an argument.
 
-May import: core.
+May import: parameters, core.
 """

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from cmdserver.core.addresses import parse_address
 from cmdserver.core.endpoints import Endpoint
 from cmdserver.core.errors import CannotListen
-from cmdserver.core.model import Listening
+from cmdserver.core.listening import Listening
 from cmdserver.net.proxied_endpoint import ProxyEndpoint, ProxyItself
 from cmdserver.net.socket_activation import SystemdEndpoint
 

@@ -16,8 +16,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-#: A command's name and arguments; more than `[limits] line_bytes` may be asks for more than is ever granted.
-REQUEST_BYTES = 65_536
+#: A command's name and values: a text for standard input has 65,536 bytes at most. Below 128 KiB, as more would be
+#: mapped and unmapped by the C library for each packet.
+REQUEST_BYTES = 98_304
 #: Reports are short: the long ones carry a descriptor instead.
 REPORT_BYTES = 65_536
 
@@ -34,7 +35,7 @@ class Start(Struct, tag="start", array_like=True, frozen=True, forbid_unknown_fi
         generation: Of the runner that this is meant for: its replacement knows nothing of it.
         id: Greater than any before it.
         command: Its name.
-        arguments: Validated by the daemon; here they are words that no shell will see.
+        arguments: Canonical values, ``name=value``; the runner looks at them again, see `Command.invocation`.
     """
 
     generation: Number

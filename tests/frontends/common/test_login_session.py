@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Fault, LoginRefused
-from cmdserver.core.model import Caller, Login
+from cmdserver.core.listening import Login
+from cmdserver.core.model import Caller
 from cmdserver.frontends.common.login_session import LOGIN_FAILED, PASSWORD_PROMPT, USER_PROMPT, LoginSession
 from cmdserver.limits.source_penalties import Offence
 from tests.doubles import FakeLoginLimit

@@ -19,14 +19,13 @@ from cmdserver.frontends.common.rendering import (
     error_text,
     explanation_json,
     explanation_text,
-    help_json,
-    help_text,
     who_json,
     who_text,
     whoami_json,
     whoami_text,
 )
-from tests.doubles import LAW, a_caller, a_command, a_grant, an_answer
+from cmdserver.parameters.mistakes import ValueMistake
+from tests.doubles import LAW, a_caller, a_grant, an_answer
 
 
 class AnswerTests(unittest.TestCase):
@@ -136,6 +135,27 @@ class ErrorTests(unittest.TestCase):
         self.assertEqual(["a"], json.loads(error_json(UnknownCommand("x", ("a",))))["error"]["suggestions"])
         self.assertEqual({"code", "message"}, json.loads(error_json(Denied("x")))["error"].keys())
 
+    def test_json_tells_of_each_value(self) -> None:
+        """The first mistake is the error's, and all stand beside it."""
+        unit = ValueMistake("unit", "must be one of a, b", ("a",))
+        lines = ValueMistake("lines", "must be a whole number")
+
+        self.assertEqual(
+            json.loads(error_json(BadArgument("all of it", (unit, lines)))),
+            {
+                "error": {
+                    "code": "bad_argument",
+                    "message": "all of it",
+                    "parameter": "unit",
+                    "suggestions": ["a"],
+                },
+                "errors": [
+                    {"parameter": "unit", "message": "unit must be one of a, b", "suggestions": ["a"]},
+                    {"parameter": "lines", "message": "lines must be a whole number", "suggestions": []},
+                ],
+            },
+        )
+
     @given(st.text())
     @LAW
     def test_a_stranger_forges_no_line(self, name: str) -> None:
@@ -150,33 +170,6 @@ class ErrorTests(unittest.TestCase):
     def test_a_lone_surrogate(self) -> None:
         """Text that has no UTF-8 is told nevertheless."""
         self.assertEqual(b'cmdserver: malformed: "?"\n', error_text(Malformed('"\ud800"')))
-
-
-class HelpTests(unittest.TestCase):
-    def test_text(self) -> None:
-        """Commands and words stand in one table, with their help in line."""
-        commands = [a_command(name="df", help="How full"), a_command(name="a-rather-long-name", help="")]
-        lines = help_text(commands).decode().splitlines()
-        self.assertEqual(
-            ["Commands:", "  df                  How full", "  a-rather-long-name", "Words:"],
-            lines[:4],
-        )
-        self.assertEqual("  quit                leave", lines[-1])
-
-    def test_text_without_commands(self) -> None:
-        """Who may run nothing is told so."""
-        self.assertTrue(help_text([]).startswith(b"Commands:\n  (none)\nWords:\n  help             this list"))
-
-    def test_help_of_several_lines(self) -> None:
-        """A help text cannot forge another line of the table."""
-        self.assertIn(b"  df               a^Jb\n", help_text([a_command(help="a\nb")]))
-
-    def test_json(self) -> None:
-        """Programs get name, help, and whether a command only reads."""
-        self.assertEqual(
-            b'{"commands": [{"name": "df", "help": "\\u00e9", "read_only": true}]}\n',
-            help_json(iter([a_command(help="\u00e9")])),
-        )
 
 
 class ExplanationTests(unittest.TestCase):

@@ -14,7 +14,8 @@ from cmdserver.auth.credentials import Credentials
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import NO_LOGIN, PendingLogin
 from cmdserver.config.schema import Limits
-from cmdserver.core.model import Caller, Login
+from cmdserver.core.listening import Login
+from cmdserver.core.model import Caller
 from cmdserver.frontends.common.interface import CertificateOf, FrontEndContext
 from cmdserver.frontends.line.connection import GREETING
 from cmdserver.frontends.line.front_end import LineFrontEnd

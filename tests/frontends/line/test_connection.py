@@ -13,7 +13,8 @@ from zope.interface.verify import verifyObject
 from cmdserver.auth.credentials import Certificate
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import Code, LoginRefused
-from cmdserver.core.model import Caller, Login
+from cmdserver.core.listening import Login
+from cmdserver.core.model import Caller
 from cmdserver.frontends.common.held_stderr import HELD_BYTES
 from cmdserver.frontends.common.login_session import LOGIN_FAILED
 from cmdserver.frontends.line.connection import GREETING, LineConnection

@@ -5,7 +5,7 @@ import json
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.core.model import Login
+from cmdserver.core.listening import Login
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.proxied_endpoint import ProxyItself
 from tests.frontends.line.doubles import LineComposition

@@ -4,7 +4,7 @@ from twisted.internet.address import IPv4Address
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import Code
-from cmdserver.core.model import Login
+from cmdserver.core.listening import Login
 from cmdserver.frontends.line.connection import INTERRUPTED
 from cmdserver.limits.source_penalties import Offence
 from tests.frontends.line.doubles import LineComposition

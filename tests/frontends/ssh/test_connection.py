@@ -17,7 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Busy, LoginRefused, Throttled
-from cmdserver.core.model import Caller, Login
+from cmdserver.core.listening import Login
+from cmdserver.core.model import Caller
 from cmdserver.frontends.common.front_end import MOST_REFUSED
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.ssh.connection import TRANSITIONS, Event, State

@@ -5,9 +5,12 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.frontends.ssh.channel import PACKET_BYTES
-from cmdserver.frontends.ssh.shell import GREETING, PROMPT
+from cmdserver.frontends.ssh.shell import CONFIRM_SECONDS, GREETING, PROMPT
 from cmdserver.frontends.ssh.terminal.terminal import KEYS_IN_A_ROW
-from cmdserver.sshtransport.encoding import uint32
+from cmdserver.parameters.template import Place
+from cmdserver.parameters.text_types import Choice
+from cmdserver.sshtransport.encoding import string, uint32
+from tests.doubles import a_parameter, with_parameters
 from tests.frontends.ssh.doubles import Client, Session, pty
 from tests.running_doubles import command
 
@@ -156,6 +159,130 @@ class CompletionTests(ShellTestCase):
         self.shown_for("d\t\t")
 
         self.assertEqual(self.asked, [])
+
+
+class ValuesTests(ShellTestCase):
+    """Commands that take values: their choices, and the question before they run."""
+
+    def begin_with(self, **how: Any) -> Session:
+        """Log in where a command is asked about, and another prints the choices for it."""
+        unit = a_parameter("unit", Choice(source="units"))
+        pick = command("pick", confirm=("Pick ", Place("unit"), "?"), **with_parameters(unit))
+        return self.begin(pick, command("units"), **how)
+
+    def lists(self, printed: bytes = b"a.service\nb.service\n", status: int = 0) -> None:
+        """Print the choices."""
+        self.client.composition.spawner.last.says(printed)
+        self.ends(status)
+
+    def test_choices_that_a_command_prints(self) -> None:
+        """Tab has them listed, and completes when they are; Tab once more shows those of this line."""
+        session = self.begin_with()
+        session.types("pick \t")
+        self.assertEqual(len(self.client.composition.spawner.processes), 1)
+        self.lists()
+        session.types("\t")
+        self.client.turn()
+        self.assertIn(b"a.service  b.service  unit=", self.shown)
+        session.types("a\t")
+
+        self.assertTrue(self.shown.endswith(b"pick a.service "), self.shown)
+        self.assertEqual(len(self.client.composition.spawner.processes), 1)
+
+    def test_a_list_for_each_line(self) -> None:
+        """The next line has a list of its own."""
+        session = self.begin_with()
+        session.types("pick \t")
+        self.lists()
+        session.types("\x03pick \t")
+        self.client.turn()
+
+        self.assertEqual(len(self.client.composition.spawner.processes), 2)
+
+    def test_no_choices(self) -> None:
+        """Why there are none is said, and the line is there again."""
+        session = self.begin_with()
+        session.types("pick a\t")
+        self.lists(status=1)
+
+        self.assertRegex(self.shown, rb"\r\ncmdserver: fault: [^\r]*\r\ncmdserver> pick a\Z")
+        self.flushLoggedErrors()
+
+    def test_to_give_up_waiting_for_choices(self) -> None:
+        """Ctrl-C does."""
+        session = self.begin_with()
+        session.types("pick a\t")
+        session.types("\x03")
+        self.client.turn()
+
+        self.assertEqual(self.client.composition.running, 0)
+        self.assertTrue(self.shown.endswith(PROMPT.encode()))
+
+    def ask(self, answer: str, line: str = "pick a.service") -> bytes:
+        """Ask for the command, answer the question; return what was shown since."""
+        session = self.begin_with()
+        session.types(f"{line}\r")
+        self.assertEqual(self.client.composition.spawner.processes, [])
+        self.assertTrue(self.shown.endswith(b"Pick a.service?\r\n[y/N] "), self.shown)
+        length = len(self.shown)
+        session.types(answer)
+        self.client.turn()
+        return self.shown[length:]
+
+    def test_yes(self) -> None:
+        """It runs, after its choices were looked at."""
+        for answer in ("y\r", "yes\r", "YES \r"):
+            self.ask(answer)
+            self.lists()
+            self.assertEqual(self.client.composition.spawner.last.argv[-1], "unit=a.service")
+
+    def test_everything_else_is_no(self) -> None:
+        """Nothing runs, which is said and written down, and the next line is asked for."""
+        for answer in ("\r", "n\r", "yess\r", "\x03", "\x04", "\t\r"):
+            shown = self.ask(answer)
+            self.assertTrue(shown.endswith(b"Not run.\r\n" + PROMPT.encode()), (answer, shown))
+            self.assertEqual(self.client.composition.spawner.processes, [])
+            self.assertEqual(self.asked, ["pick"])
+            self.assertTrue(self.client.composition.ledger.requests[-1].abandoned)
+
+    def test_nothing_is_no_as_well(self) -> None:
+        """Who says nothing for a minute is not waited for any longer."""
+        self.ask("")
+        self.client.composition.clock.advance(CONFIRM_SECONDS)
+        self.client.turn()
+
+        self.assertTrue(self.shown.endswith(b"Not run.\r\n" + PROMPT.encode()), self.shown)
+
+    def test_json_is_asked_for_too(self) -> None:
+        """It is a person who types it."""
+        self.ask("n\r", "json pick a.service")
+
+    def test_who_hangs_up_instead(self) -> None:
+        """It is not run."""
+        self.ask("")
+        self.session.closes()
+        self.client.turn()
+
+        self.assertEqual(self.client.composition.spawner.processes, [])
+        self.assertTrue(self.client.composition.ledger.requests[-1].abandoned)
+
+    def test_bad_values(self) -> None:
+        """They are refused without a question."""
+        session = self.begin_with()
+        session.types("pick -x\r")
+        self.client.turn()
+
+        self.assertIn(b"cmdserver: bad_argument: unit must be", self.shown)
+        self.assertNotIn(b"[y/N]", self.shown)
+
+    def test_programs_are_not_asked(self) -> None:
+        """``ssh HOST pick a.service`` runs it."""
+        self.client = Client(self, command("pick", confirm=("Really?",)))
+        session = self.client.opens()
+        session.requests(b"exec", string(b"pick"))
+        self.client.turn()
+
+        self.assertEqual(len(self.client.composition.spawner.processes), 1)
 
 
 class InterruptTests(ShellTestCase):

@@ -17,7 +17,8 @@ from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import LoginRefused, Throttled
-from cmdserver.core.model import Caller, Login
+from cmdserver.core.listening import Login
+from cmdserver.core.model import Caller
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.web.front_end import WebFrontEnd
 from cmdserver.frontends.web.options import WebOptions

@@ -35,11 +35,11 @@ class SiteTestCase(SynchronousTestCase):
 class DocumentTests(SiteTestCase):
     def test_the_list(self) -> None:
         """What this caller may run, as text, JSON and a page."""
-        self.assertEqual(names(self.ask("/")), ["df", "uptime"])
+        self.assertEqual(names(self.ask("/")), ["uptime", "df"])
         listed = self.ask("/", accept=JSON).response.json["commands"]
-        self.assertEqual([each["name"] for each in listed], ["df", "uptime"])
+        self.assertEqual([each["name"] for each in listed], ["uptime", "df"])
         self.assertIn('href="./df"', self.ask("/", accept=PAGE).response.text)
-        self.assertEqual(names(self.ask("/", authorization="Bearer good")), ["df", "reboot", "uptime"])
+        self.assertEqual(names(self.ask("/", authorization="Bearer good")), ["uptime", "df", "reboot"])
 
     def test_openapi(self) -> None:
         """The description is of what this caller may run."""
@@ -205,8 +205,8 @@ class BelowAPathTests(SiteTestCase):
         for base_path, asked, path in (("", "", "/"), ("/ops", "/ops", "/ops"), ("/ops", "", "/")):
             self.composition.base_path = base_path
             text = self.ask(f"{asked}/-/login", accept=PAGE).response.text
-            token = text.partition('name="token" value="')[2].partition('"')[0]
-            form = f"name=ada&password=right&token={token}".encode()
+            token = text.partition('name="csrf-token" value="')[2].partition('"')[0]
+            form = f"name=ada&password=right&csrf-token={token}".encode()
             made = self.composition.ask_for(f"{asked}/-/login", "POST", body=form).response
             self.assertIn(f"; Path={path};", made["set-cookie"])
             self.assertEqual(made["location"], "../")

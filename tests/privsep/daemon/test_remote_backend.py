@@ -18,6 +18,7 @@ from cmdserver.privsep.channel import RETRY_SECONDS
 from cmdserver.privsep.daemon.fetching import FETCH_SECONDS
 from cmdserver.privsep.daemon.remote_backend import RemoteBackend, RunnerLost
 from cmdserver.privsep.messages import (
+    REQUEST_BYTES,
     SIGKILL,
     SIGTERM,
     Adopt,
@@ -183,7 +184,7 @@ class RemoteTests(_TestCase):
     def test_too_much_is_an_error_at_once(self) -> None:
         """Arguments that no request has room for are E2BIG, and the runner hears nothing of them."""
         with self.assertRaises(OSError) as caught:
-            self.spawn("x" * 70_000)
+            self.spawn("x" * REQUEST_BYTES)
 
         self.assertEqual((caught.exception.errno, self.heard()), (errno.E2BIG, []))
 

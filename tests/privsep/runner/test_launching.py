@@ -55,7 +55,9 @@ class _TestCase(SynchronousTestCase):
 
     def launch(self, asked: Command, *arguments: str) -> Launched:
         """Start a command, and wait until it runs; raises what keeps it from that, and leaves nothing of it then."""
-        launched = self.launcher.launch(asked, arguments, self.tag, is_short_lived=self.is_short_lived)
+        plain = asked.invocation(())
+        invocation = plain._replace(argv=(*plain.argv, *arguments))
+        launched = self.launcher.launch(asked, invocation, self.tag, is_short_lived=self.is_short_lived)
         if launched.complaint is None:
             return launched
         try:
@@ -119,6 +121,26 @@ class ForkTests(_TestCase):
 
         self.assertEqual(stdout.decode(), "".join(f"{word}|" for word in words))
 
+    def test_words_are_utf_8_in_every_locale(self) -> None:
+        """A character that the locale lacks is nobody's mistake; and no other bytes are given instead."""
+        self.patch(os, "fsencode", lambda word: word.encode("ascii"))
+        environment = (("NAME", "€"),)
+
+        stdout, _, _ = self.result(
+            command(argv=("/bin/sh", "-c", 'echo "$NAME$1"', "sh"), environment=environment), "ü€"
+        )
+
+        self.assertEqual(stdout, "€ü€\n".encode())
+
+    def test_standard_input(self) -> None:
+        """What is to be read, from its beginning and to its end, by each process anew; nothing of it stays open."""
+        before = open_descriptors()
+        for text in ("", "a\nb\n", "x" * 1_000_000):
+            self.assertEqual(self.said(command(argv=("/bin/cat",), stdin=text.encode())), text)
+            self.assertEqual(self.said(command(argv=("/bin/cat",), stdin=text.encode())), text)
+        self.assertEqual(self.said(command(argv=("/bin/cat",))), "")
+        self.assertEqual(open_descriptors(), before)
+
     def test_the_environment_is_exactly_as_given(self) -> None:
         """A command has the variables of its configuration, and none of ours."""
         environment = (("LANG", "C.UTF-8"), ("NAME", "a b=c"))
@@ -180,7 +202,7 @@ class ForkTests(_TestCase):
         if self.is_short_lived:
             raise SkipTest("nobody but we could stop it")
         self.patch(launching, "control", lambda *_: os.kill(os.getpid(), signal.SIGSTOP))
-        launched = self.launcher.launch(command(), (), self.tag, is_short_lived=False)
+        launched = self.launcher.launch(command(), command().invocation(()), self.tag, is_short_lived=False)
         assert launched.complaint is not None
         for descriptor in (launched.stdout, launched.stderr, launched.complaint):
             self.addCleanup(os.close, descriptor)
@@ -224,10 +246,10 @@ class ForkTests(_TestCase):
         self.assertEqual(caught.exception.errno, errno.E2BIG)
 
     def test_a_word_with_a_nul_character_is_an_error(self) -> None:
-        """The kernel would cut it there."""
+        """The kernel would cut it there; no type of parameter lets one through."""
         before = open_descriptors()
 
-        self.assertRaises(ValueError, self.launch, command(argv=("/bin/echo",)), "a\0b")
+        self.assertRaises((ValueError, OSError), self.launch, command(argv=("/bin/echo",)), "a\0b")
 
         self.assertEqual(open_descriptors(), before)
 

@@ -9,6 +9,8 @@ from typing import Any, Literal
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.model import Command
+from cmdserver.parameters.template import Invocation
+from cmdserver.parameters.text_types import Choice, Secret
 from cmdserver.privsep.messages import SIGKILL, SIGTERM, Exited, Ran, Refused, Report, Signal, Start, Started, Trouble
 from cmdserver.privsep.process_tags import ProcessTags
 from cmdserver.privsep.runner import process_table as table_module
@@ -17,6 +19,8 @@ from cmdserver.privsep.runner.escaped import EscapedProcesses
 from cmdserver.privsep.runner.launching import Launched
 from cmdserver.privsep.runner.process_table import GRACE_SECONDS, START_SECONDS, ProcessTable
 from tests.contracts import open_descriptors
+from tests.dispatch.doubles import taking
+from tests.parameters.doubles import a_parameter
 from tests.running_doubles import command
 
 #: Beyond what a kernel gives (2^22), so that nobody is hit.
@@ -54,6 +58,7 @@ class _Host:
         self.ends: tuple[int, int] | None = None
         self.group: _Group | None = None
         self.launched: list[tuple[str, bool]] = []
+        self.invocations: list[Invocation] = []
         self.tags: dict[int, int] = {}
         #: How often each was asked for.
         self.reads: list[int] = []
@@ -75,11 +80,12 @@ class _Host:
         leaders = [leader for leader, members in self.groups.items() if leader in members]
         return [_STANDBY, *leaders, *self.escaped]
 
-    def launch(self, asked: Command, arguments: Sequence[str], tag: int, *, is_short_lived: bool) -> Launched:
+    def launch(self, asked: Command, invocation: Invocation, tag: int, *, is_short_lived: bool) -> Launched:
         if self.trouble is not None:
             raise self.trouble
         pid = _FIRST_PID + len(self.launched)
         self.launched.append((asked.name, is_short_lived))
+        self.invocations.append(invocation)
         self.tags[pid] = tag
         self.groups[pid] = {pid}
         group: Any = self.group
@@ -213,6 +219,32 @@ class RunsTests(SynchronousTestCase):
             [(each.id, each.errno) for each in self.taken() if isinstance(each, Refused)],
             [(0, errno.ENOENT), (1, errno.ENOENT), (2, errno.ENOENT), (3, errno.EINVAL)],
         )
+
+    def test_values_are_looked_at_again(self) -> None:
+        """What the daemon should have refused is refused, in a few words; what it should have sent is started."""
+        self.runs.allow(
+            [taking("a", a_parameter("unit", Choice(choices={"x y": ""})), a_parameter("secret", Secret()))], 3
+        )
+        for number, words in enumerate(
+            [
+                (),
+                ("x y",),
+                ("unit=x y",),
+                ("unit=z", "secret=s"),
+                ("unit=x y", "secret=-hunter2"),
+                ("unit=x y", "secret=s", "a" * 5000),
+            ]
+        ):
+            self.start(number, "a", 0.0, *words)
+        refused = self.taken()
+        self.assertEqual({errno.EINVAL}, {each.errno for each in refused if isinstance(each, Refused)})
+        self.assertEqual((6, []), (len(refused), self.host.launched))
+        self.assertNotIn("hunter2", repr(refused))
+        self.assertLess(max(len(each.text) for each in refused if isinstance(each, Refused)), 1001)
+
+        self.start(9, "a", 0.0, "secret=hunter2", "unit=x y")
+        (invocation,) = self.host.invocations
+        self.assertEqual((("/usr/bin/uptime", "x y"), {"secret": "hunter2"}, None), tuple(invocation))
 
     def test_an_id_is_good_for_one_run(self) -> None:
         """An id that is not greater than all before it is not even answered."""

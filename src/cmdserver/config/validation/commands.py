@@ -1,19 +1,25 @@
 """The allow-list: whether its programs are there and can be run as they are meant to be."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from cmdserver.config.decoding import TomlReader
 from cmdserver.config.host import SEARCH_PATH, Host
 from cmdserver.config.schema import CommandSettings
+from cmdserver.config.validation.parameters import ParameterChecks
 from cmdserver.config.validation.rights import missing_rights
-from cmdserver.core.model import Command, Controls
+from cmdserver.config.validation.templates import TemplateChecks
+from cmdserver.core.model import Command, Controls, Rate
 from cmdserver.core.names import RESERVED_WORDS, is_command_name
+from cmdserver.parameters.number_types import seconds_of
+from cmdserver.parameters.text_types import is_one_line
 
 #: What a shared answer may weigh: it is kept until the slowest of those who asked has read it.
 SHARED_OUTPUT_BYTES = 1 << 20
 
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: ``3/10m``; no more are counted than these.
+_RATE = re.compile(r"([0-9]{1,4})/(.+)")
 
 #: ``metrics`` has an address of its own on the web.
 _RESERVED = RESERVED_WORDS | {"metrics"}
@@ -37,36 +43,43 @@ class CommandChecks:
         self._host = host
         self._load_parser = load_parser
         self._may_gain_rights = may_gain_rights
+        self._parameters = ParameterChecks(reader)
+        self._templates = TemplateChecks(reader)
 
     def command(self, name: str, settings: CommandSettings) -> Command:
         """Look at an entry of the allow-list, and resolve it for this host."""
         path = ("commands", name)
-        if not is_command_name(name):
-            self._note(path, "a command's name is a lower-case letter, then up to 63 of a-z, 0-9, _ and -")
-        elif name in _RESERVED:
-            self._note(path, f"{name} is a word with a meaning of its own and no name for a command")
-        for index, word in enumerate(settings.run):
-            if "\0" in word:
-                self._note((*path, "run"), f"word {index} has a NUL character in it")
-        for variable, value in settings.environment.items():
-            if not _VARIABLE_NAME.fullmatch(variable) or "\0" in value:
-                self._note((*path, "environment", variable), "is no environment variable")
+        self._texts(name, settings)
         user, group = self._user_and_group(name, settings)
-        executable = self._reader.attempt((*path, "run"), self._host.executable, settings.run[0])
+        run = _flat(settings.run)
+        executable = self._reader.attempt((*path, "run"), self._host.executable, run[0])
         if settings.working_directory != "/":
             self._reader.attempt((*path, "working_directory"), self._host.require_directory, settings.working_directory)
         controls = self._controls(name, settings, user, group)
+        environment = _environment(settings.environment)
+        parameters = self._parameters.parameters(path, settings.parameters)
+        confirm = self._templates.confirm(path, settings)
+        template = self._templates.template(path, settings, environment, parameters, confirm)
         return Command(
             name=name,
-            argv=(executable or "", *settings.run[1:]),
-            run=tuple(settings.run),
+            title=settings.title,
+            section=settings.section,
+            parameters=parameters,
+            template=template,
+            stdin=settings.stdin.encode() if settings.stdin is not None and template is None else None,
+            confirm=confirm,
+            rate_limit=self._reader.attempt((*path, "rate_limit"), parse_rate, settings.rate_limit)
+            if settings.rate_limit
+            else None,
+            argv=(executable or "", *(run[1:] if template is None else ())),
+            run=run,
             executable=executable or "",
             help=settings.help,
             read_only=settings.read_only,
             timeout_seconds=settings.timeout_seconds,
             output_limit_bytes=settings.output_limit_bytes,
             working_directory=settings.working_directory,
-            environment=_environment(settings.environment),
+            environment=environment,
             user=user,
             group=group,
             share=self._share(name, settings),
@@ -79,6 +92,23 @@ class CommandChecks:
             warnings=self._warnings(name, settings, executable, controls),
         )
 
+    def _texts(self, name: str, settings: CommandSettings) -> None:
+        """Look at what a command is called and says, and whether a process can be given its words and variables."""
+        path = ("commands", name)
+        if not is_command_name(name):
+            self._note(path, "a command's name is a lower-case letter, then up to 63 of a-z, 0-9, _ and -")
+        elif name in _RESERVED:
+            self._note(path, f"{name} is a word with a meaning of its own and no name for a command")
+        for key in ("help", "title", "section", "confirm"):
+            if not is_one_line(getattr(settings, key) or ""):
+                self._note((*path, key), "must be one line without control characters")
+        for index, word in enumerate(_flat(settings.run)):
+            if "\0" in word:
+                self._note((*path, "run"), f"word {index} has a NUL character in it")
+        for variable, value in settings.environment.items():
+            if not _VARIABLE_NAME.fullmatch(variable) or "\0" in value:
+                self._note((*path, "environment", variable), "is no environment variable")
+
     def _warnings(
         self, name: str, settings: CommandSettings, executable: str | None, controls: Controls
     ) -> tuple[str, ...]:
@@ -86,7 +116,7 @@ class CommandChecks:
         path = ("commands", name)
         if executable is None:
             return ()
-        rights = [] if self._may_gain_rights else missing_rights(settings.run, executable, controls, self._host)
+        rights = [] if self._may_gain_rights else missing_rights(_flat(settings.run), executable, controls, self._host)
         for each in rights:
             self._reader.warn((*path, "run"), each)
         search_path = settings.environment.get("PATH", SEARCH_PATH)
@@ -142,6 +172,54 @@ class CommandChecks:
             which = "user" if settings.user else "group"
             self._note((*path, which), "to run as somebody else the daemon must be started as root")
         return user, group
+
+
+def check_sources(
+    reader: TomlReader, commands: Iterable[Command], settings: Mapping[str, CommandSettings | None]
+) -> None:
+    """Look at what ``choices_from`` names: a command that can print a list for everybody who asks for it."""
+    known = {command.name: command for command in commands}
+    for name, each in settings.items():
+        for index, parameter in enumerate(each.parameters if each is not None else ()):
+            source = parameter.choices_from if parameter is not None and parameter.type == "choice" else None
+            if source is not None and (source in known or source not in settings):
+                why = _no_source(source, known)
+                if why is not None:
+                    reader.note(("commands", name, "parameters", index, "choices_from"), why)
+
+
+def _no_source(name: str, known: Mapping[str, Command]) -> str | None:
+    """Say why a command cannot print choices; None if it can."""
+    source = known.get(name)
+    if source is None:
+        return f"there is no command {name}"
+    if not source.read_only:
+        return f"{name} is not read_only, and would be run for whoever looks at a form"
+    if any(parameter.is_required for parameter in source.parameters):
+        return f"{name} has a required parameter, and nobody to give it"
+    if any(each.default is not None and each.source is not None for each in source.parameters):
+        return f"{name} needs choices from another command itself"
+    return None
+
+
+def parse_rate(text: str) -> Rate:
+    """Read a rate: ``3/10m`` is three in ten minutes.
+
+    Raises:
+        ValueError: It is none.
+    """
+    found = _RATE.fullmatch(text)
+    if found is None or not int(found[1]):
+        raise ValueError(f"{text[:40]!a} is no rate such as 3/10m: a number from 1 to 9999, a slash and a time span")
+    seconds = seconds_of(found[2])
+    if not seconds:
+        raise ValueError("the time span is 0")
+    return Rate(int(found[1]), seconds)
+
+
+def _flat(run: Iterable[str | list[str]]) -> tuple[str, ...]:
+    """Return all words of ``run``, those of nested lists as well."""
+    return tuple(word for each in run for word in ((each,) if isinstance(each, str) else each))
 
 
 def _environment(own: dict[str, str]) -> tuple[tuple[str, str], ...]:

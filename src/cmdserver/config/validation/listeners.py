@@ -8,7 +8,7 @@ from cmdserver.config.schema import Listen
 from cmdserver.config.source_map import Path
 from cmdserver.core import endpoints
 from cmdserver.core.endpoints import Endpoint
-from cmdserver.core.model import Listening, Login
+from cmdserver.core.listening import Listening, Login
 
 #: Raises a ValueError for an endpoint that cannot be.
 CheckEndpoint = Callable[[Endpoint], object]

@@ -9,7 +9,7 @@ from cmdserver.config.decoding import TomlReader
 from cmdserver.config.host import Host
 from cmdserver.config.schema import TLS, CommandSettings, Limits, Settings, Web
 from cmdserver.core.addresses import Network, parse_network
-from cmdserver.core.model import Listening, Login
+from cmdserver.core.listening import Listening, Login
 from cmdserver.core.protocols import Protocol
 from cmdserver.limits.max_startups import MaxStartups
 
@@ -84,7 +84,7 @@ class OtherChecks:
                 if command is not None and getattr(command, key) != getattr(CommandSettings(run=[""]), key):
                     text = "is for the runner process, and [runner] says process = false"
                     self._reader.note(("commands", name, key), text)
-            if command is not None and command.working_directory != "/" and "=" in command.run[0]:
+            if command is not None and command.working_directory != "/" and "=" in str(command.run[0]):
                 # env(1), which goes there, would take it for a variable.
                 text = f"takes the runner process for {command.run[0]}"
                 self._reader.note(("commands", name, "working_directory"), text)

@@ -6,8 +6,12 @@ from fnmatch import fnmatchcase
 
 from cmdserver.config.decoding import TomlReader
 from cmdserver.config.schema import RoleSettings
-from cmdserver.core.model import Listening, Login, Role
+from cmdserver.config.source_map import Path
+from cmdserver.core.listening import Listening, Login
+from cmdserver.core.model import Command, Role
 from cmdserver.core.names import ANONYMOUS, AUTHENTICATED, is_glob, is_user_name
+from cmdserver.parameters.declaration import Parameter
+from cmdserver.parameters.text_types import Choice
 
 _ROLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
@@ -18,11 +22,15 @@ class RoleChecks:
     Args:
         reader: Takes the notes.
         commands: All names of ``[commands]``, also of those with mistakes.
+        good_commands: Those without, by name.
     """
 
-    def __init__(self, reader: TomlReader, commands: Collection[str]) -> None:
+    def __init__(
+        self, reader: TomlReader, commands: Collection[str], good_commands: Mapping[str, Command] | None = None
+    ) -> None:
         self._reader = reader
         self._commands = commands
+        self._good_commands = good_commands or {}
 
     def role(self, name: str, settings: RoleSettings) -> Role:
         """Look at a role: are its commands there, and can its users be?"""
@@ -41,7 +49,45 @@ class RoleChecks:
         for user in settings.users:
             if not is_user_name(user):
                 self._reader.note((*path, "users"), f"{user!r} can be no user's name")
-        return Role(name=name, patterns=tuple(settings.commands), users=frozenset(settings.users))
+        for command, values in settings.only.items():
+            self._only((*path, "only", command), settings, command, values)
+        return Role(
+            name=name,
+            patterns=tuple(settings.commands),
+            users=frozenset(settings.users),
+            only={
+                command: {parameter: tuple(globs) for parameter, globs in values.items()}
+                for command, values in settings.only.items()
+            },
+        )
+
+    def _only(self, path: Path, settings: RoleSettings, name: str, values: Mapping[str, list[str]]) -> None:
+        """Look at the values that a role may give to a command."""
+        if name not in self._commands:
+            self._reader.note(path, f"there is no command {name}")
+        elif not any(fnmatchcase(name, pattern) for pattern in settings.commands):
+            self._reader.warn(path, f"is without effect: the role does not include {name}")
+        command = self._good_commands.get(name)
+        for parameter_name, globs in values.items() if command is not None else ():
+            parameter = command.parameters.named(parameter_name) if command is not None else None
+            place = (*path, parameter_name)
+            if parameter is None:
+                self._reader.note(place, f"{name} has no parameter {parameter_name}")
+            elif "confirm" not in parameter.type.places:
+                self._reader.note(place, f"a {parameter.type.name} is no value that a role can narrow")
+            else:
+                for glob in globs:
+                    self._glob(place, parameter, glob)
+
+    def _glob(self, place: Path, parameter: Parameter, glob: str) -> None:
+        """Look whether there can be a value that a glob matches."""
+        if isinstance(parameter.type, Choice) and parameter.type.choices:
+            if not any(fnmatchcase(value, glob) for value in parameter.type.choices):
+                self._reader.warn(place, f"{glob} matches no choice")
+        elif not is_glob(glob):
+            canonical = self._reader.attempt(place, parameter.canonical, glob)
+            if canonical is not None and canonical != glob:
+                self._reader.note(place, f"{glob} is never given to the command: its canonical form is {canonical}")
 
     def without_effect(
         self, roles: Mapping[str, RoleSettings | None], listening: Iterable[Listening], users: Collection[str] | None
@@ -62,8 +108,9 @@ class RoleChecks:
                 if users is not None and user not in users:
                     self._reader.warn(("roles", name, "users"), f"there is no user {user}; cmdserver user add {user}")
         patterns = [pattern for role in good.values() for pattern in role.commands]
+        sources = {parameter.source for command in self._good_commands.values() for parameter in command.parameters}
         for command in self._commands:
-            if not any(fnmatchcase(command, pattern) for pattern in patterns):
+            if command not in sources and not any(fnmatchcase(command, pattern) for pattern in patterns):
                 self._reader.warn(("commands", command), "is in no role, so nobody may run it")
 
 

@@ -3,6 +3,7 @@
 Listeners that speak lines (plain, TLS, SSH) differ in how bytes travel, not in what is said.
 """
 
+from collections.abc import Callable
 from typing import Any, assert_never
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -11,12 +12,17 @@ from twisted.python.failure import Failure
 from cmdserver.core.errors import Code, Refusal, RequestError
 from cmdserver.core.model import Answer, Caller, Somebody, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
-from cmdserver.frontends.common import line_protocol, rendering
+from cmdserver.dispatch.requests import Request
+from cmdserver.frontends.common import help_text, line_protocol, rendering
 from cmdserver.frontends.common.text_sink import Output, Style, TextSink
 
 #: How a request ended: with the answer of a process, or with why there is none; `Code.OK` if none was needed, or if the
 #: request was cancelled. Not the error itself: kept in a local, it would be a cycle with the frames of its traceback.
 Ending = Answer | Code
+
+
+#: Asks a person a question; fires with whether they say yes.
+Confirm = Callable[[str], Deferred[bool]]
 
 
 class Interpreter:
@@ -37,6 +43,7 @@ class Interpreter:
         *,
         as_json: bool,
         style: Style = Style.IN_ONE,
+        confirm: Confirm | None = None,
     ) -> Deferred[Ending] | Ending:
         """Answer one question.
 
@@ -46,6 +53,7 @@ class Interpreter:
             output: Where the answer goes, its errors included.
             as_json: Whether it is to be one JSON object on one line.
             style: How the output of a run is told otherwise.
+            confirm: Asks a person whether a command is to be run that says so; None: programs are not asked.
 
         Returns:
             How it ended, if the answer has been written already; else what fires with that, and never fails. To cancel
@@ -53,7 +61,8 @@ class Interpreter:
         """
         try:
             if isinstance(question, line_protocol.Run):
-                return self._run(caller, question.words, output, None if as_json else TextSink(output, style))
+                sink = None if as_json else TextSink(output, style)
+                return self._run(caller, question.words, output, sink, confirm)
             output.write(self._consult(caller, question, as_json=as_json))
         except RequestError as error:
             return _write_error(error, output, as_json=as_json)
@@ -63,14 +72,32 @@ class Interpreter:
         """Answer bytes that were no request."""
         return _write_error(self._dispatcher.refuse(somebody, refusal), output, as_json=as_json)
 
-    def _run(self, caller: Caller, words: tuple[str, ...], output: Output, sink: TextSink | None) -> Deferred[Ending]:
+    def _run(
+        self, caller: Caller, words: tuple[str, ...], output: Output, sink: TextSink | None, confirm: Confirm | None
+    ) -> Deferred[Ending]:
         """Run a command; without a sink, its answer is written as JSON."""
-        running: Deferred[Any] = self._dispatcher.run(self._dispatcher.authorize(caller, words), sink)
+        request = self._dispatcher.authorize(caller, words)
+        running: Deferred[Any]
+        if confirm is not None and request.mistake is None and (question := request.grant.question):
+            running = Deferred.fromCoroutine(self._run_if_wanted(request, sink, confirm(question)))
+        else:
+            running = self._dispatcher.run(request, sink)
         if sink is None:
             running.addCallback(_write_json, output)
         else:
             running.addCallback(sink.finish)
         return running.addErrback(self._failed, output, sink)
+
+    async def _run_if_wanted(self, request: Request, sink: TextSink | None, asked: Deferred[bool]) -> Answer:
+        is_wanted = False
+        try:
+            is_wanted = await asked
+        finally:
+            if not is_wanted:
+                self._dispatcher.withdraw(request)
+        if not is_wanted:
+            raise CancelledError
+        return await self._dispatcher.run(request, sink)
 
     def _failed(self, failure: Failure, output: Output, sink: TextSink | None) -> Ending:
         output.follow(None)
@@ -93,7 +120,9 @@ class Interpreter:
         match question:
             case line_protocol.Help(name):
                 commands = self._dispatcher.help(caller, name)
-                return rendering.help_json(commands) if as_json else rendering.help_text(commands)
+                if as_json:
+                    return help_text.help_json(commands)
+                return help_text.list_text(commands) if name is None else help_text.command_text(commands[0])
             case line_protocol.Explain(words):
                 grant, rule = self._dispatcher.explain(caller, words)
                 render = rendering.explanation_json if as_json else rendering.explanation_text

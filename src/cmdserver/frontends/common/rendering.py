@@ -8,10 +8,12 @@ import codecs
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
-from cmdserver.core.errors import RequestError, TryAgain, UnknownCommand
+from cmdserver.core.errors import BadArgument, RequestError, TryAgain, UnknownCommand
 from cmdserver.core.escaping import printable_line
 from cmdserver.core.model import Answer, Caller, Command, Grant, Rule
 from cmdserver.dispatch import output_parsers
+from cmdserver.parameters.mistakes import ValueMistake
+from cmdserver.parameters.number_types import span
 
 #: Bytes of output that are made JSON at a time.
 PIECE_BYTES = 1 << 14
@@ -134,30 +136,15 @@ def error_json(error: RequestError) -> bytes:
         record["retry_after_seconds"] = error.retry_after_seconds
     if isinstance(error, UnknownCommand):
         record["suggestions"] = error.suggestions
+    if isinstance(error, BadArgument) and error.mistakes:
+        mistakes = [_mistake(each) for each in error.mistakes]
+        return _json_line({"error": record | mistakes[0] | {"message": str(error)}, "errors": mistakes})
     return _json_line({"error": record})
 
 
-def help_text(commands: Iterable[Command]) -> bytes:
-    """List commands with their help, and the words that every line may use."""
-    rows = [(command.name, command.help) for command in commands]
-    words = [
-        ("help", "this list; help COMMAND for one of them"),
-        ("explain COMMAND", "what would run, as whom, with which limits, by which rule"),
-        ("whoami", "who you are here"),
-        ("who", "how many are connected, by protocol"),
-        ("session", "keep the connection for any number of lines"),
-        ("json LINE", "the answer as one JSON object on one line"),
-        ("quit", "leave"),
-    ]
-    width = max(len(name) for name, _ in rows + words)
-    commands_part = _table(rows, width) or "  (none)\n"
-    return f"Commands:\n{commands_part}Words:\n{_table(words, width)}".encode()
-
-
-def help_json(commands: Iterable[Command]) -> bytes:
-    """List commands for programs."""
-    listed = [{"name": command.name, "help": command.help, "read_only": command.read_only} for command in commands]
-    return _json_line({"commands": listed})
+def _mistake(mistake: ValueMistake) -> dict[str, object]:
+    message = str(ValueMistake(mistake.parameter, mistake.message))
+    return {"parameter": mistake.parameter, "message": message, "suggestions": mistake.suggestions}
 
 
 def explanation_text(grant: Grant, rule: Rule) -> bytes:
@@ -208,7 +195,7 @@ def who_json(connected: Mapping[str, int]) -> bytes:
 def _explanation(grant: Grant, rule: Rule) -> dict[str, object]:
     command = grant.command
     return {
-        "run": list(command.run),
+        "run": _what_runs(grant),
         "executable": command.executable,
         "arguments": list(grant.arguments),
         "user": command.user,
@@ -222,9 +209,18 @@ def _explanation(grant: Grant, rule: Rule) -> dict[str, object]:
         "read_only": command.read_only,
         "share": command.share,
         "raw": command.raw,
+        **({"rate_limit": f"{rate.count} in {span(rate.seconds)}"} if (rate := command.rate_limit) else {}),
         "role": rule.role,
         "rule": rule.pattern,
     }
+
+
+def _what_runs(grant: Grant) -> list[str]:
+    """Return the argument list with its values, which no secret is among."""
+    command = grant.command
+    if command.template is None:
+        return list(command.run)
+    return list(command.template.fill(command.run[0], command.parameters, grant.values).argv)
 
 
 def _explained(value: object) -> str:

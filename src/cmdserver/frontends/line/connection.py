@@ -27,7 +27,8 @@ from zope.interface import implementer
 
 from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import BadArgument, Busy, Code, Malformed, Refusal
-from cmdserver.core.model import Caller, Login
+from cmdserver.core.listening import Login
+from cmdserver.core.model import Caller
 from cmdserver.frontends.common import line_protocol
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.common.interpreter import Ending

@@ -12,7 +12,7 @@ from cmdserver.core.errors import BadArgument, Code, Malformed, Refusal
 from cmdserver.core.model import Caller, Producer, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.frontends.common import line_protocol
-from cmdserver.frontends.common.interpreter import Ending, Interpreter
+from cmdserver.frontends.common.interpreter import Confirm, Ending, Interpreter
 from cmdserver.frontends.common.text_sink import Output, Style
 from cmdserver.frontends.ssh.channel import Channel, Sending
 from cmdserver.frontends.ssh.exit_status import STATUS, ExitStatus, of_ending
@@ -102,6 +102,9 @@ class Program:
 
     # For subclasses
 
+    #: Asks a person; None: there is none.
+    _confirm: Confirm | None = None
+
     @property
     def _may_proceed(self) -> bool:
         """Whether the next request may be taken."""
@@ -125,7 +128,8 @@ class Program:
                 self._refuse(BadArgument("you have logged in"), output)
             case question:
                 perform = context.interpreter.perform
-                ending = perform(context.caller, question, output, as_json=parsed.as_json, style=style)
+                as_json, confirm = parsed.as_json, self._confirm
+                ending = perform(context.caller, question, output, as_json=as_json, style=style, confirm=confirm)
                 if isinstance(ending, Deferred):
                     self._answering = ending
                     self._channel.link.request_began()

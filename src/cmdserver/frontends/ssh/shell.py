@@ -1,11 +1,16 @@
 """A session at a terminal: a prompt, a line, its answer, and the next prompt. There is no shell behind it."""
 
-from collections.abc import Collection
-from typing import Final
+from typing import Any, Final
 
-from cmdserver.core.names import RESERVED_WORDS
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from cmdserver.core.errors import RequestError
+from cmdserver.core.escaping import printable_line
+from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.common.text_sink import Style
 from cmdserver.frontends.ssh.channel import Channel, Sending
+from cmdserver.frontends.ssh.completion import Completer
 from cmdserver.frontends.ssh.exit_status import ExitStatus
 from cmdserver.frontends.ssh.lines import LineProgram
 from cmdserver.frontends.ssh.programs import CTRL_C, Context, TerminalOutput
@@ -14,14 +19,17 @@ from cmdserver.frontends.ssh.terminal.terminal import Gesture, Terminal
 PROMPT: Final = "cmdserver> "
 GREETING: Final = b"What can I do for you? (Try help; Ctrl-D leaves.)\n"
 
-#: After these words comes a command's name, after `json` a whole line.
-_BEFORE_NAMES: Final = frozenset({"help", "explain"})
+#: Behind a question; everything but yes is no.
+YES_OR_NO: Final = "[y/N] "
+_YES: Final = frozenset({"y", "yes"})
+#: How long a question waits for its answer.
+CONFIRM_SECONDS: Final = 60.0
 
 
 class Shell(LineProgram):
     """A person at a terminal so many columns wide; 0 if that is not known."""
 
-    __slots__ = ("_screen", "_terminal")
+    __slots__ = ("_asked", "_completer", "_screen", "_terminal")
 
     #: Each line, and each `KEYS_IN_A_ROW`, is a turn of its own.
     lines_in_a_row = 1
@@ -29,7 +37,10 @@ class Shell(LineProgram):
     def __init__(self, context: Context, channel: Channel, columns: int) -> None:
         super().__init__(context, channel)
         self._screen = TerminalOutput(channel)
-        self._terminal = Terminal(PROMPT, context.line_bytes, lambda before: _completions(context, before))
+        self._completer = Completer(context.dispatcher, context.caller)
+        self._terminal = Terminal(PROMPT, context.line_bytes, self._completer.words)
+        #: A question that waits for its answer.
+        self._asked: Deferred[bool] | None = None
         self._terminal.resize(columns)
 
     def start(self) -> None:
@@ -76,7 +87,14 @@ class Shell(LineProgram):
     def _take_line(self) -> bool:
         entered = self._terminal.read()
         self._channel.write(self._terminal.show())
+        if self._asked is not None:
+            if entered is not None and entered is not Gesture.COMPLETE:
+                self._screen.ends_line = True
+                self._asked.callback(isinstance(entered, str) and entered.strip().lower() in _YES)
+            return self._terminal.has_keys
         match entered:
+            case Gesture.COMPLETE:
+                self._list_choices()
             case Gesture.INTERRUPT:
                 self._prompt()
             case Gesture.LEAVE:
@@ -88,6 +106,56 @@ class Shell(LineProgram):
                 self._prompt()
         self._interrupt_if_typed()
         return self._terminal.has_keys
+
+    @property
+    def _may_proceed(self) -> bool:
+        if self._asked is not None:
+            return not (self._channel.is_full or self._has_left) and self._channel.sending is Sending.OPEN
+        return super()._may_proceed
+
+    def _confirm(self, question: str) -> Deferred[bool]:
+        """Ask a person; who says nothing says no."""
+        asked: Deferred[bool] = Deferred()
+        asked.addTimeout(CONFIRM_SECONDS, self._context.clock, lambda *_: False)
+        asked.addBoth(self._confirmed)
+        self._asked = asked
+        self._screen.write(printable_line(question).encode(errors="replace") + b"\n")
+        self._terminal.ask(YES_OR_NO)
+        self._channel.write(self._terminal.show())
+        return asked
+
+    def _confirmed(self, is_wanted: Any) -> Any:
+        self._asked = None
+        if is_wanted is not True:
+            self._screen.write(b"Not run.\n" if self._screen.ends_line else b"\nNot run.\n")
+        return is_wanted
+
+    def _list_choices(self) -> None:
+        """Have the choices listed that other commands print, and complete then."""
+        self._answering = Deferred.fromCoroutine(self._completer.list_choices(self._terminal.before_cursor))
+        self._channel.link.request_began()
+        self._answering.addBoth(self._count_out).addCallbacks(self._complete, self._not_listed).addErrback(self._broken)
+
+    def _complete(self, _: None) -> None:
+        if not self._has_left:
+            self._terminal.complete()
+            self._channel.write(self._terminal.show())
+            self.proceed()
+
+    def _not_listed(self, failure: Failure) -> None:
+        """Say why there are no choices, and begin the line again as it was."""
+        error = failure.value
+        if not isinstance(error, RequestError):
+            failure.trap(CancelledError)
+        if self._has_left:
+            return
+        if isinstance(error, RequestError):
+            self._screen.write(b"\n" + error_text(error))
+            self._terminal.ask_again()
+            self._channel.write(self._terminal.show())
+        else:
+            self._prompt()
+        self.proceed()
 
     def _interrupt_if_typed(self) -> None:
         """While a command runs Ctrl-C is for that, whatever was typed before it."""
@@ -106,19 +174,10 @@ class Shell(LineProgram):
     def _prompt(self) -> None:
         if not self._screen.ends_line:
             self._screen.write(b"\n")
+        self._completer.forget()
         self._terminal.ask()
         self._channel.write(self._terminal.show())
 
     def _exit(self, farewell: str) -> None:
         self._screen.write(f"\n{farewell}\n".encode())
         self._quit()
-
-
-def _completions(context: Context, before: str) -> Collection[str]:
-    """Return what could come next: names of commands first of all, and the words of the protocol."""
-    words = [word for word in before.split(" ")[:-1] if word]
-    if words[:1] == ["json"]:
-        words = words[1:]
-    if not words:
-        return context.dispatcher.names(context.caller) | RESERVED_WORDS
-    return context.dispatcher.names(context.caller) if len(words) == 1 and words[0] in _BEFORE_NAMES else ()

@@ -20,7 +20,8 @@ from cmdserver.auth.callers import from_elsewhere
 from cmdserver.auth.credentials import BearerToken, Credentials, Password
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import LoginRefused, UnreadableCredentials
-from cmdserver.core.model import Caller, Login, Somebody, Stranger
+from cmdserver.core.listening import Login
+from cmdserver.core.model import Caller, Somebody, Stranger
 from cmdserver.frontends.web.http import cross_site
 from cmdserver.frontends.web.http.form_data import Fields
 from cmdserver.frontends.web.http.request import WebRequest

@@ -1,7 +1,7 @@
 """One resource for all commands: GET runs what only reads, POST runs anything, and ``Accept`` says what comes back.
 
-Whatever is asked, the dispatcher is asked once. What stands in the path behind the name, in the query, and in a form
-beside the anti-forgery token, are arguments.
+Whatever is asked, the dispatcher is asked once. People are asked for values that they have not given, and whether they
+mean it where the command says so; programs are not.
 """
 
 from collections.abc import Callable
@@ -10,18 +10,21 @@ from http import HTTPStatus
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from cmdserver.core.errors import Malformed, RequestError
-from cmdserver.core.model import Answer, Caller
+from cmdserver.core.errors import BadArgument, Denied, Malformed, RequestError
+from cmdserver.core.model import Answer, Caller, Command
 from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.common.rendering import answer_json
 from cmdserver.frontends.common.text_sink import Style, TextSink
 from cmdserver.frontends.web import answers
+from cmdserver.frontends.web.asked import Asked, asked_of
+from cmdserver.frontends.web.command_forms import CommandForms
 from cmdserver.frontends.web.event_streams import LAST_EVENT_ID, EventStreams
 from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES, HeldText, LivePage
+from cmdserver.frontends.web.http.form_data import Fields
 from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.http.request import WebRequest
-from cmdserver.frontends.web.pages import pages
-from cmdserver.frontends.web.pages.layout import TOKEN_FIELD
+from cmdserver.frontends.web.pages import command_pages
+from cmdserver.frontends.web.pages.filled_form import is_sent_by_get
 from cmdserver.frontends.web.site import Leaf, Site
 
 _ALL_METHODS = b"GET, HEAD, POST"
@@ -42,19 +45,17 @@ class CommandResource(Leaf):
     def __init__(self, site: Site, streams: EventStreams) -> None:
         super().__init__(site)
         self._streams = streams
+        self._forms = CommandForms(site)
 
     def serve(self, request: WebRequest, caller: Caller) -> None:
         """See `Leaf`; which methods there are depends on the command, and on who asks."""
-        words = [*request.target.parts]
-        if len(words) > 1 and not words[-1]:
-            words.pop()  # a slash at the end
-        values = request.target.query
+        form: Fields = ()
         if not request.is_read_only and request.method in _METHODS:
             form = request.form()
             self.site.authentication.require_meant(request, caller, form)
-            values = [*values, *form]
-        if values:
-            words += [f"{name}={value}" for name, value in values if name != TOKEN_FIELD]
+        target = request.target
+        # Most requests have no values, and one call less each.
+        asked = asked_of(target, form) if form or target.query or len(target.parts) > 1 else Asked(target.parts)
         if (
             request.requestHeaders.hasHeader(LAST_EVENT_ID)
             and request.representation(OF_COMMANDS) is Representation.EVENTS
@@ -62,31 +63,52 @@ class CommandResource(Leaf):
             self._streams.resume(request, caller)
             return
         try:
-            granted = self.site.dispatcher.authorize(caller, words)
-            self._serve(request, granted)
+            granted = self.site.dispatcher.authorize(caller, asked.words, asked.fields)
+            self._serve(request, granted, asked)
         except RequestError as error:
             status = None
             if request.method not in _METHODS:
                 request.responseHeaders.setRawHeaders(b"Allow", [_ALL_METHODS])
                 status = HTTPStatus.METHOD_NOT_ALLOWED
+            elif (
+                isinstance(error, Denied)
+                and request.representation(OF_COMMANDS) is Representation.PAGE
+                and self._forms.deny(request, caller, asked)
+            ):
+                return
             self.site.answer_error(request, caller, error, status)
 
-    def _serve(self, request: WebRequest, granted: Request) -> None:
+    def _serve(self, request: WebRequest, granted: Request, asked: Asked) -> None:
         """Run what was granted, or say how it is to be asked for."""
         command = granted.grant.command
         if request.method not in _METHODS:
             self._refuse_method(request, granted, _ALL_METHODS if command.read_only else b"POST")
+        elif command.parameters.secrets and (secrets := asked.secrets_in_address(command)) is not None:
+            self._refuse_values(request, granted, asked, secrets)
         elif request.is_read_only and not command.read_only:
-            self._ask_for_post(request, granted)
-        elif request.method == b"HEAD":
+            self._ask_for_post(request, granted, asked)
+        elif (
+            (command.template is not None or command.confirm)  # others cost no calls for this
+            and request.is_read_only
+            and _asks_for_values(request, command, asked)
+        ):
+            self._forms.show(request, granted, asked, HTTPStatus.OK, "")
+        elif request.method == b"HEAD" and granted.mistake is None:
             # What cannot be known without running it is left out (RFC 9110, section 9.3.2).
             self.site.dispatcher.describe(granted)
             request.begin(HTTPStatus.OK, request.representation(OF_COMMANDS))
             request.finish()
+        elif granted.mistake is not None and not command.parameters:
+            self._refuse_values(request, granted, asked, granted.mistake)
         elif request.provenance.is_of_other_page:
-            self._ask_for_click(request, granted)
+            # It may be that site's wish alone.
+            self._forms.show(request, granted, asked, HTTPStatus.OK, command_pages.LED_HERE)
+        elif granted.mistake is not None:
+            self._refuse_values(request, granted, asked, granted.mistake)
+        elif command.confirm and _is_unanswered(request, asked):
+            self._forms.confirm(request, granted, asked)
         else:
-            self._run(request, granted)
+            self._run(request, granted, asked)
 
     def _refuse_method(self, request: WebRequest, granted: Request, allowed: bytes) -> None:
         request.responseHeaders.setRawHeaders(b"Allow", [allowed])
@@ -95,34 +117,39 @@ class CommandResource(Leaf):
         status = HTTPStatus.METHOD_NOT_ALLOWED if error is refusal else None
         self.site.answer_error(request, granted.caller, error, status)
 
-    def _ask_for_post(self, request: WebRequest, granted: Request) -> None:
+    def _refuse_values(self, request: WebRequest, granted: Request, asked: Asked, mistake: BadArgument) -> None:
+        error = self.site.dispatcher.reject(granted, mistake)
+        if (
+            error is mistake
+            and granted.grant.command.parameters
+            and request.representation(OF_COMMANDS) is Representation.PAGE
+        ):
+            self._forms.refuse(request, granted, asked, mistake)
+        else:
+            self.site.answer_error(request, granted.caller, error)
+
+    def _ask_for_post(self, request: WebRequest, granted: Request, asked: Asked) -> None:
         """Show somebody who only looks at a command that changes something how to run it."""
         request.responseHeaders.setRawHeaders(b"Allow", [b"POST"])
         representation = request.representation()
-        command = self.site.dispatcher.describe(granted)
         if representation is Representation.PAGE:
-            visitor = self.site.authentication.visitor(request, granted.caller)
-            body = pages.command_form(visitor, command, (), pages.CHANGES_SOMETHING)
-        elif representation is Representation.JSON:
+            why = "" if granted.grant.command.parameters else command_pages.CHANGES_SOMETHING
+            self._forms.show(request, granted, asked, HTTPStatus.METHOD_NOT_ALLOWED, why)
+            return
+        self.site.dispatcher.describe(granted)
+        if representation is Representation.JSON:
             body = b'{"error": {"code": "malformed", "message": "this command is run with POST"}}\n'
         else:
             body = b"cmdserver: malformed: this command is run with POST\n"
         request.respond(HTTPStatus.METHOD_NOT_ALLOWED, representation, body)
 
-    def _ask_for_click(self, request: WebRequest, granted: Request) -> None:
-        """Show somebody whom another site has led to a command how to run it: it may be that site's wish alone."""
-        command = self.site.dispatcher.describe(granted)
-        visitor = self.site.authentication.visitor(request, granted.caller)
-        body = pages.command_form(visitor, command, list(granted.words[1:]), pages.LED_HERE)
-        request.respond(HTTPStatus.OK, Representation.PAGE, body)
-
-    def _run(self, request: WebRequest, granted: Request) -> None:
+    def _run(self, request: WebRequest, granted: Request, asked: Asked) -> None:
         dispatcher = self.site.dispatcher
         match request.representation(OF_COMMANDS):
             case Representation.EVENTS:
                 self._streams.begin(request, granted)
             case Representation.PAGE:
-                self._run_for_page(request, granted)
+                self._run_for_page(request, granted, asked)
             case Representation.TEXT if granted.grant.command.output_limit_bytes > HELD_TEXT_BYTES:
                 text = HeldText(request)
                 sink = TextSink(text, Style.VERBATIM)
@@ -131,19 +158,28 @@ class CommandResource(Leaf):
             case representation:
                 self._await(request, dispatcher.run(granted).addCallback(_respond, request, representation))
 
-    def _run_for_page(self, request: WebRequest, granted: Request) -> None:
+    def _run_for_page(self, request: WebRequest, granted: Request, asked: Asked) -> None:
         visitor = self.site.authentication.visitor(request, granted.caller)
-        page = LivePage(request, visitor, list(granted.words[1:]), self.site.clock)
+        page = LivePage(request, visitor, self.site.clock)
+
+        def finish(answer: Answer) -> Deferred[None]:
+            page.close()
+            listing = self._forms.listed(granted.caller, self.site.dispatcher.as_seen(granted))
+            return listing.addCallback(lambda command: page.finish(answer, self._forms.filled(asked, command)))
 
         def complain(failure: Failure) -> None:
             if page.is_open and not failure.check(CancelledError):
                 page.complain(self.site.error_of(failure))
                 return
             page.close()
-            failure.raiseException()
+            error = failure.value
+            if isinstance(error, BadArgument) and granted.grant.command.parameters:
+                self._forms.refuse(request, granted, asked, error)
+            else:
+                failure.raiseException()
 
-        asked = self.site.dispatcher.run(granted, page)
-        self._await(request, asked.addCallback(page.finish).addErrback(complain))
+        asked_for = self.site.dispatcher.run(granted, page)
+        self._await(request, asked_for.addCallback(finish).addErrback(complain))
 
     def _await(self, request: WebRequest, asked: Deferred[None], close: Callable[[], object] = lambda: None) -> None:
         """Leave when the client does; tell it what went wrong."""
@@ -155,6 +191,17 @@ class CommandResource(Leaf):
         if not asked.called:
             request.when_gone = asked.cancel
         asked.addErrback(complain)
+
+
+def _asks_for_values(request: WebRequest, command: Command, asked: Asked) -> bool:
+    """Whether somebody looks at a command with a browser who is to be asked for its values first, or for a yes."""
+    is_asked = (command.parameters and asked.is_empty) or not is_sent_by_get(command)
+    return bool(is_asked) and request.representation(OF_COMMANDS) is Representation.PAGE
+
+
+def _is_unanswered(request: WebRequest, asked: Asked) -> bool:
+    """Whether somebody has sent a form and was not asked yet whether they mean it."""
+    return not asked.is_confirmed and request.representation(OF_COMMANDS) is Representation.PAGE
 
 
 def _respond(answer: Answer, request: WebRequest, representation: Representation) -> None:

@@ -19,7 +19,8 @@ from cmdserver.frontends.common.text_sink import TextSink
 from cmdserver.frontends.web import answers
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
-from cmdserver.frontends.web.pages import pages
+from cmdserver.frontends.web.pages import command_pages
+from cmdserver.frontends.web.pages.filled_form import FilledForm
 from cmdserver.frontends.web.pages.layout import Visitor
 from cmdserver.net.backpressure import Backpressure
 
@@ -115,10 +116,9 @@ class LivePage(HeldResponse):
 
     representation = Representation.PAGE
 
-    def __init__(self, request: WebRequest, visitor: Visitor, arguments: list[str], clock: IReactorTime) -> None:
+    def __init__(self, request: WebRequest, visitor: Visitor, clock: IReactorTime) -> None:
         super().__init__(request, HELD_PAGE_BYTES)
         self._visitor = visitor
-        self._arguments = arguments
         self._clock = clock
         self._patience: IDelayedCall | None = None
         self._printable = {stream: Printable() for stream in Stream}
@@ -143,19 +143,24 @@ class LivePage(HeldResponse):
         self._patience = None
 
     def preface(self) -> None:
-        self.request.write(pages.command_head(self._visitor, self.grant.command, self._arguments))
+        self.request.write(command_pages.head(self._visitor, self.grant))
 
     def send(self, stream: Stream, chunk: bytes) -> None:
         self._write(stream, self._printable[stream].feed(chunk))
 
-    def finish(self, answer: Answer) -> None:
-        """End the response: the run is over."""
+    def finish(self, answer: Answer, filled: FilledForm) -> None:
+        """End the response: the run is over, and the form of its command comes below.
+
+        Args:
+            answer: How it ended.
+            filled: With the values of the run.
+        """
         self.close()
-        tail = pages.command_tail(self._visitor, answer, None, self._kept.output())
+        tail = command_pages.tail(self._visitor, answer, filled, self._kept.output())
         if self.is_open:
             self._end_with(tail)
             return
-        head = pages.command_head(self._visitor, answer.grant.command, self._arguments)
+        head = command_pages.head(self._visitor, answer.grant)
         said = [self._piece(stream, self._printable[stream].feed(chunk)) for stream, chunk in self._held]
         rest = [self._piece(stream, printable.finish()) for stream, printable in self._printable.items()]
         body = b"".join((head, *said, *rest, tail))
@@ -165,7 +170,7 @@ class LivePage(HeldResponse):
     def complain(self, error: RequestError) -> None:
         """End a page that was begun, though there is no answer."""
         self.close()
-        self._end_with(pages.command_tail(self._visitor, None, error))
+        self._end_with(command_pages.failure(error))
 
     def _end_with(self, tail: bytes) -> None:
         for stream, printable in self._printable.items():
@@ -178,4 +183,4 @@ class LivePage(HeldResponse):
             self.request.write(self._piece(stream, text))
 
     def _piece(self, stream: Stream, text: bytes) -> bytes:
-        return pages.command_output(text, is_error=stream is Stream.STDERR) if text else b""
+        return command_pages.output_piece(text, is_error=stream is Stream.STDERR) if text else b""

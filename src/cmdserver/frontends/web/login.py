@@ -8,7 +8,8 @@ from http import HTTPStatus
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import LoginRefused
-from cmdserver.core.model import Caller, Login, Somebody, Stranger
+from cmdserver.core.listening import Login
+from cmdserver.core.model import Caller, Somebody, Stranger
 from cmdserver.frontends.web.http import cross_site
 from cmdserver.frontends.web.http.form_data import Fields
 from cmdserver.frontends.web.http.negotiation import Representation

@@ -5,7 +5,10 @@ from typing import Any, Final
 
 from cmdserver.core import errors
 from cmdserver.core.model import Command
+from cmdserver.frontends.web.http.form_data import FORM, JSON
 from cmdserver.frontends.web.http.problems import STATUS
+from cmdserver.parameters.declaration import Parameter
+from cmdserver.parameters.json_schema import schema_of
 
 _TEXT: Final = {"text/plain": {"schema": {"type": "string"}}}
 _PAGE: Final = {"text/html": {"schema": {"type": "string"}}}
@@ -25,7 +28,12 @@ def _array(items: Any) -> dict[str, Any]:
 _STRING: Final = {"type": "string"}
 _BOOLEAN: Final = {"type": "boolean"}
 
-_LIST: Final = _object(commands=_array(_object(name=_STRING, help=_STRING, read_only=_BOOLEAN)))
+_LISTED: Final = {"title": _STRING, "section": _STRING, "parameters": _array({"type": "object"})}
+_LIST: Final = _object(commands=_array(_object(_LISTED, name=_STRING, help=_STRING, read_only=_BOOLEAN)))
+
+_SUGGESTIONS: Final = _array(_STRING)
+#: What is no single parameter's mistake has none.
+_PARAMETER: Final = {"type": ["string", "null"]}
 
 _SCHEMAS: Final = {
     "Answer": _object(
@@ -45,8 +53,13 @@ _SCHEMAS: Final = {
         error=_object(
             code={"type": "string", "enum": [str(code) for code in errors.Code if code != errors.Code.OK]},
             message=_STRING,
-            optional={"retry_after_seconds": {"type": "integer", "minimum": 1}, "suggestions": _array(_STRING)},
-        )
+            optional={
+                "retry_after_seconds": {"type": "integer", "minimum": 1},
+                "parameter": _PARAMETER,
+                "suggestions": _SUGGESTIONS,
+            },
+        ),
+        optional={"errors": _array(_object(parameter=_PARAMETER, message=_STRING, suggestions=_SUGGESTIONS))},
     ),
 }
 
@@ -83,9 +96,35 @@ def describe(commands: Iterable[Command], root: str) -> Mapping[str, Any]:
 
 def _path(command: Command) -> dict[str, Any]:
     operations = {"post": _run(command, f"run_{command.name}")}
-    if command.read_only:
+    if command.parameters:
+        operations["post"]["requestBody"] = _body(command)
+    if command.read_only and not any(each.is_secret and each.is_required for each in command.parameters):
         operations["get"] = _run(command, command.name)
+        in_query = [_in_query(each) for each in command.parameters if not each.is_secret]
+        operations["get"] |= {"parameters": in_query} if in_query else {}
     return operations
+
+
+def _in_query(parameter: Parameter) -> dict[str, Any]:
+    """Describe a field of a query; there is none of a secret, which browsers and logs would keep."""
+    return {
+        "name": parameter.name,
+        "in": "query",
+        "required": parameter.is_required,
+        "schema": schema_of(parameter),
+    }
+
+
+def _body(command: Command) -> dict[str, Any]:
+    """Describe a body, which is a form or JSON."""
+    required = [each.name for each in command.parameters if each.is_required]
+    schema = {
+        "type": "object",
+        "properties": {each.name: schema_of(each) for each in command.parameters},
+        "additionalProperties": False,
+        **({"required": required} if required else {}),
+    }
+    return {"required": bool(required), "content": {media.decode(): {"schema": schema} for media in (JSON, FORM)}}
 
 
 def _run(command: Command, name: str) -> dict[str, Any]:

@@ -17,6 +17,8 @@ class WebOptions:
     hosts: frozenset[str]
     #: Below which path a proxy serves the web; empty if it does not, or takes that away.
     base_path: str = ""
+    #: What people call this host.
+    host_name: str = ""
     #: Whether each request is a line of the log.
     access_log: bool = True
 
@@ -25,5 +27,6 @@ class WebOptions:
         """Read the options of a configuration."""
         web = configuration.settings.web
         endpoints = [each.endpoint for each in configuration.listening if each.protocol is Protocol.WEB]
-        hosts = own_names(socket.gethostname(), endpoints, web.hosts)
-        return cls(hosts=hosts, base_path=web.base_path, access_log=web.access_log)
+        host_name = socket.gethostname()
+        hosts = own_names(host_name, endpoints, web.hosts)
+        return cls(hosts=hosts, base_path=web.base_path, host_name=host_name, access_log=web.access_log)

@@ -9,7 +9,7 @@ from typing import Final
 
 from cmdserver.core.errors import UnknownCommand
 from cmdserver.core.model import Caller, Somebody, Stranger
-from cmdserver.frontends.common.rendering import help_json
+from cmdserver.frontends.common.help_text import help_json
 from cmdserver.frontends.web import openapi
 from cmdserver.frontends.web.http import headers
 from cmdserver.frontends.web.http.negotiation import Representation

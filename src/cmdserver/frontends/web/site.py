@@ -25,7 +25,7 @@ from cmdserver.frontends.web.http.form_data import TYPES, UnsupportedBody
 from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.http.problems import headers_of, representation_of_errors, status_of
 from cmdserver.frontends.web.http.request import WebRequest
-from cmdserver.frontends.web.http.target import parse_target
+from cmdserver.frontends.web.http.target import cut_behind, parse_target
 from cmdserver.frontends.web.options import WebOptions
 from cmdserver.frontends.web.pages import pages
 from cmdserver.frontends.web.pages.layout import LOGIN_PATH, NEXT_FIELD
@@ -187,16 +187,21 @@ class Site:
             return error_text(error)
         visitor = self.authentication.visitor(request, caller)
         if status == HTTPStatus.UNAUTHORIZED and request.is_read_only:
-            return pages.login(visitor, _address(request), pages.why_log_in(error))
+            return pages.login(visitor, self._address(request), pages.why_log_in(error))
         return pages.problem(visitor, status, error)
 
     def _require_login(self, request: WebRequest, stranger: Stranger) -> None:
         """Answer somebody who has to say who they are before anything else."""
         if request.is_read_only and request.representation(OF_COMMANDS) is Representation.PAGE:
-            address = quote(_address(request), safe="/")
+            address = quote(self._address(request), safe="/")
             request.redirect_to(f"{LOGIN_PATH}?{NEXT_FIELD}={address}")
         else:
             self.refuse(request, stranger, LoginRequired(), HTTPStatus.UNAUTHORIZED)
+
+    def _address(self, request: WebRequest) -> str:
+        """Return where to go after a login, without what may be a secret."""
+        address = cut_behind(request.target.address, self.dispatcher.commands_with_secrets)
+        return cross_site.safe_next(address.decode("latin-1"))
 
 
 class Leaf:
@@ -231,7 +236,3 @@ class Leaf:
     def meet(self, request: WebRequest, stranger: Stranger) -> None:
         """Answer somebody who has not logged in where that is required, if it is for strangers."""
         raise NotImplementedError
-
-
-def _address(request: WebRequest) -> str:
-    return cross_site.safe_next(request.target.address.decode("latin-1"))

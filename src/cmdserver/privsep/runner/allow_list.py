@@ -14,6 +14,7 @@ from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistakes
 from cmdserver.config.loading import Source
 from cmdserver.core.model import Command
+from cmdserver.execution.posix import in_memory
 from cmdserver.files.safe_path import UnsafePath, read_file
 from cmdserver.privsep.messages import Read, Report, checksum_of
 
@@ -126,15 +127,11 @@ def _read_safely(files: Iterable[str]) -> Iterator[tuple[str, bytes]]:
 
 
 def _in_memory(contents: Iterable[bytes]) -> tuple[int, ...]:
-    """Put bytes into files that have no name, to be read from their beginnings by whoever gets the descriptors."""
+    """Put bytes into files that have no name, to be read by whoever gets the descriptors."""
     descriptors: list[int] = []
     try:
         for content in contents:
-            descriptor = os.memfd_create("configuration", os.MFD_CLOEXEC)
-            descriptors.append(descriptor)
-            with os.fdopen(descriptor, "wb", closefd=False) as file:
-                file.write(content)
-            os.lseek(descriptor, 0, os.SEEK_SET)
+            descriptors.append(in_memory(content))  # noqa: PERF401 - what was made is to be closed
     except BaseException:
         for descriptor in descriptors:
             os.close(descriptor)

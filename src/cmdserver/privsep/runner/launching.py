@@ -15,12 +15,13 @@ import errno
 import os
 import resource
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from cmdserver.core.model import Command, Controls
-from cmdserver.execution.posix import become, ignored_signals, open_null, output_pipes, spawn
+from cmdserver.execution.posix import become, ignored_signals, open_null, output_pipes, spawn, standard_input
+from cmdserver.parameters.template import Invocation
 from cmdserver.privsep import linux, process_tags
 from cmdserver.privsep.runner.control_groups import ControlGroup, ControlGroups
 
@@ -36,6 +37,9 @@ _RESOURCES = {
 }
 
 _PLAIN = Controls()
+
+#: What is to be standard input, standard output and standard error.
+Descriptors: TypeAlias = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def has_begun(complaint: int) -> bool:
 
 
 class Launcher:
-    """Starts processes whose standard input is /dev/null.
+    """Starts processes whose standard input is what the command says, or /dev/null.
 
     Args:
         descriptor_limit: RLIMIT_NOFILE for them, soft and hard; None for our own.
@@ -81,34 +85,39 @@ class Launcher:
         self._null = open_null()
         self._ignored = ignored_signals()
 
-    def launch(self, command: Command, arguments: Sequence[str], tag: int, *, is_short_lived: bool) -> Launched:
+    def launch(self, command: Command, invocation: Invocation, tag: int, *, is_short_lived: bool) -> Launched:
         """Start a command; ``is_short_lived``: it was over quickly the last time, and left nobody behind.
 
         Raises:
             OSError: Whatever the kernel said: too many processes or descriptors. What keeps a forked process from
                 becoming the program is told by `has_begun`.
-            ValueError: An argument cannot be one: it has a NUL character in it.
         """
-        argv = [os.fsencode(word) for word in (*command.argv, *arguments)]
-        if any(b"\0" in word for word in argv):
-            raise ValueError("an argument has a NUL character in it")
+        argv = [os.fsencode(invocation.argv[0]), *map(str.encode, invocation.argv[1:])]  # whatever our locale is
         is_plain = _is_plain(command) and self._descriptor_limit is None
         start = self._spawn if is_short_lived and is_plain else self._fork
-        with output_pipes() as pipes:
-            pid, complaint, group = start(command, argv, (pipes.stdout_end, pipes.stderr_end), tag)
+        environment = {name.encode(): value.encode() for name, value in invocation.environment.items()}
+        with standard_input(invocation.stdin, self._null) as to_read, output_pipes() as pipes:
+            descriptors = (to_read, pipes.stdout_end, pipes.stderr_end)
+            pid, complaint, group = start(command, argv, environment, descriptors, tag)
         return Launched(pid, pipes.stdout, pipes.stderr, complaint, group)
 
-    def _spawn(self, command: Command, argv: list[bytes], ends: tuple[int, int], tag: int) -> tuple[int, None, None]:
+    def _spawn(
+        self, _: Command, argv: list[bytes], environment: Mapping[bytes, bytes], descriptors: Descriptors, tag: int
+    ) -> tuple[int, None, None]:
         process_tags.tag_self(tag)
         try:
-            descriptors = {0: self._null, 1: ends[0], 2: ends[1]}
-            pid = spawn(argv[0], argv, dict(command.environment), descriptors, self._ignored)
+            pid = spawn(argv[0], argv, environment, dict(enumerate(descriptors)), self._ignored)
         finally:
             process_tags.untag_self()
         return pid, None, None
 
     def _fork(
-        self, command: Command, argv: list[bytes], ends: tuple[int, int], tag: int
+        self,
+        command: Command,
+        argv: list[bytes],
+        environment: Mapping[bytes, bytes],
+        descriptors: Descriptors,
+        tag: int,
     ) -> tuple[int, int, ControlGroup | None]:
         # Close-on-exec: the end of it, without a word, is the program's beginning.
         complaint, complaint_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -120,7 +129,7 @@ class Launcher:
             parent = os.getpid()
             pid = os.fork()
             if not pid:
-                self._become(command, argv, ends, tag, parent, complaint_end, group)
+                self._become(command, argv, environment, descriptors, tag, parent, complaint_end, group)
         except BaseException:
             os.close(complaint)
             if group is not None:
@@ -137,7 +146,8 @@ class Launcher:
         self,
         command: Command,
         argv: list[bytes],
-        ends: tuple[int, int],
+        environment: Mapping[bytes, bytes],
+        descriptors: Descriptors,
         tag: int,
         parent: int,
         complaint: int,
@@ -149,7 +159,7 @@ class Launcher:
             os.setsid()
             if group is not None:
                 group.enter()  # while we are still who may
-            for target, source in enumerate((self._null, *ends)):
+            for target, source in enumerate(descriptors):
                 os.dup2(source, target)
             for each in self._ignored:
                 signal.signal(each, signal.SIG_DFL)
@@ -159,7 +169,7 @@ class Launcher:
             os.chdir(command.working_directory)  # as whoever we are by now
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
             linux.die_with_parent(signal.SIGKILL, parent)
-            os.execve(argv[0], argv, dict(command.environment))  # noqa: S606 - without a shell is how we want it
+            os.execve(argv[0], argv, environment)  # noqa: S606 - without a shell is how we want it
         except OSError as error:
             number = error.errno or number
         except MemoryError:  # its own limit keeps it from beginning

@@ -9,6 +9,8 @@ from collections.abc import Callable, Container, Mapping, Sequence
 
 from cmdserver.core.model import Command
 from cmdserver.execution.posix import next_death
+from cmdserver.parameters.mistakes import BadValues
+from cmdserver.parameters.template import Invocation
 from cmdserver.privsep.messages import SIGKILL, Exited, Ran, Refused, Report, Signal, Start, Started, Trouble
 from cmdserver.privsep.process_tags import ProcessTags, end_tagged
 from cmdserver.privsep.runner.command_process import HOLD_SECONDS, CommandProcess
@@ -26,6 +28,8 @@ _QUIET_LOOKS = 2
 #: Until the next ones, and until those that should only confirm a death that we are told of.
 _LOOK_AGAIN_SECONDS = 0.05
 _LOOK_LATER_SECONDS = 0.5
+#: Of what is wrong with values, as a report has to fit into a packet.
+_MOST_CHARACTERS = 1000
 #: What the daemon has to end a run that has met its time limit; then we do.
 GRACE_SECONDS = 15.0
 
@@ -85,21 +89,24 @@ class ProcessTable:
         command = self._commands.get(request.command)
         if command is None:
             self._post(Refused(request.id, errno.ENOENT, "there is no such command"), ())
-        elif request.arguments:
-            self._post(Refused(request.id, errno.EINVAL, "the command takes no arguments"), ())
         elif len(self._by_id) >= self._most:
             self._post(Refused(request.id, errno.EAGAIN, "too many commands are running"), ())
         elif any(each.command.name == command.name for each in self._hanging):
             # They would take all the places that there are, one by one.
             self._post(Refused(request.id, errno.EAGAIN, "the program could not be started before, and hangs"), ())
         else:
-            self._launch(request, command, now)
+            try:
+                invocation = command.invocation(request.arguments)
+            except BadValues as error:
+                self._post(Refused(request.id, errno.EINVAL, str(error)[:_MOST_CHARACTERS]), ())
+            else:
+                self._launch(request, command, invocation, now)
 
-    def _launch(self, request: Start, command: Command, now: float) -> None:
+    def _launch(self, request: Start, command: Command, invocation: Invocation, now: float) -> None:
         tag = self._tags.of(request.id)
         is_short_lived = self._was_short_lived.get(command.name, False)
         try:
-            launched = self._launcher.launch(command, request.arguments, tag, is_short_lived=is_short_lived)
+            launched = self._launcher.launch(command, invocation, tag, is_short_lived=is_short_lived)
         except OSError as error:
             self._post(Refused(request.id, error.errno or errno.EIO, error.strerror or str(error)), ())
             return

@@ -25,7 +25,7 @@ class Person:
         words: What Tab completes to.
     """
 
-    def __init__(self, columns: int = COLUMNS, line_bytes: int = 1000, words: Sequence[str] = WORDS) -> None:
+    def __init__(self, columns: int = COLUMNS, line_bytes: int = 1000, words: Sequence[str] | None = WORDS) -> None:
         self.asked: list[str] = []
         self.shown = b""
         self._screen = pyte.Screen(columns, ROWS)
@@ -36,7 +36,7 @@ class Person:
         self.lines: list[str | Gesture] = []
         self.prompt()
 
-    def _complete(self, before: str) -> Sequence[str]:
+    def _complete(self, before: str) -> Sequence[str] | None:
         self.asked.append(before)
         return self.words
 
@@ -52,7 +52,11 @@ class Person:
             while self.terminal.has_keys:
                 line = self.terminal.read()
                 self.look()
-                if line is not None:
+                if line is Gesture.COMPLETE:
+                    self.words = WORDS
+                    self.terminal.complete()
+                    self.look()
+                elif line is not None:
                     self.lines.append(line)
                     self.prompt()
         return self
@@ -252,6 +256,28 @@ class CompletionTests(SynchronousTestCase):
         person = Person(20, words=["a1", "a2", "a3", "a4", "a5", "a6", "a7"]).types("\t\t")
 
         self.assertEqual(person.rows, ["> a", "a1  a3  a5  a7", "a2  a4  a6", "> a"])
+
+    def test_behind_an_equals_sign(self) -> None:
+        """There comes a value, and no blank."""
+        self.assertEqual(Person(words=["unit="]).types("u\tnginx\r").lines, ["unit=nginx"])
+
+    def test_what_is_not_known_yet(self) -> None:
+        """It is completed when it is; what was typed ahead waits for that."""
+        person = Person(words=None).types("dm\tx\r")
+
+        self.assertEqual((person.lines, person.asked), (["dmesg x"], ["dm", "dm"]))
+
+    def test_another_prompt(self) -> None:
+        """Its answer is not remembered, and the next prompt is the usual one."""
+        person = Person().types("df\r")
+        person.terminal.ask("[y/N] ")
+        person.look()
+        self.assertEqual(person.rows[-1].strip()[-5:], "[y/N]")
+        person.types("y\r")
+        self.assertEqual(person.rows[-1], ">")
+        person.types(UP, "\r")
+
+        self.assertEqual(person.lines, ["df", "y", "df"])
 
 
 class GestureTests(SynchronousTestCase):

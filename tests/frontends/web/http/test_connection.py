@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.auth.credentials import Certificate
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Code
-from cmdserver.core.model import Login
+from cmdserver.core.listening import Login
 from cmdserver.frontends.web.http.channel import MOST_AHEAD_BYTES
 from cmdserver.frontends.web.http.connection import LINGER_BYTES
 from cmdserver.limits.source_penalties import Offence

@@ -30,6 +30,11 @@ class FieldsTests(unittest.TestCase):
         self.assertEqual(of_body(JSON, b"{}"), [])
         self.assertEqual(of_body(JSON, b'{"a": "1", "a": "2"}'), [("a", "1"), ("a", "2")], "none is lost")
 
+    def test_arrays_and_null(self) -> None:
+        """An array is several fields of its name, and null none, nor is an empty array."""
+        body = b'{"a": ["x", 1, true], "b": null, "c": [], "a": "y"}'
+        self.assertEqual(of_body(JSON, body), [("a", "x"), ("a", "1"), ("a", "true"), ("a", "y")])
+
     def test_no_body(self) -> None:
         """Nothing is no fields, whatever it calls itself."""
         for media in (None, FORM, JSON, b"text/plain"):
@@ -44,8 +49,8 @@ class FieldsTests(unittest.TestCase):
 
     def test_what_is_no_value(self) -> None:
         """Members that are no single value are refused by name."""
-        for value in ("null", "[]", '["x"]', "{}", "NaN", "Infinity"):
-            with self.assertRaisesRegex(Malformed, '"labels" is neither a string, nor a number, nor a boolean'):
+        for value in ("{}", "NaN", "Infinity", "[[]]", '["x", {}]', "[null]", '[{"a": 1}]'):
+            with self.assertRaisesRegex(Malformed, '"labels" is neither a string, nor a number, nor a boolean, nor an'):
                 of_body(JSON, b'{"labels": %s}' % value.encode())
 
     def test_too_many(self) -> None:
@@ -54,6 +59,8 @@ class FieldsTests(unittest.TestCase):
         for media, body in ((JSON, json.dumps(many).encode()), (FORM, b"&".join([b"a=b"] * (MOST_FIELDS + 1)))):
             with self.assertRaises(Malformed):
                 of_body(media, body)
+        with self.assertRaises(Malformed):
+            of_body(JSON, json.dumps({"a": ["x"] * (MOST_FIELDS + 1)}).encode())
         del many["0"]
         self.assertEqual(len(of_body(JSON, json.dumps(many).encode())), MOST_FIELDS)
 

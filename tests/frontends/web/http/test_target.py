@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmdserver.core.errors import Malformed
-from cmdserver.frontends.web.http.target import Target, parse_target
+from cmdserver.frontends.web.http.target import Target, cut_behind, parse_target
 from tests.doubles import LAW
 
 
@@ -60,3 +60,32 @@ class RootTests(unittest.TestCase):
             target = parse_target(base_path.encode() + b"?a=b", base_path)
             self.assertEqual((target.address, target.parts), (b"/?a=b", ("",)))
             self.assertEqual(urljoin(f"http://h{base_path}?a=b", target.root), f"http://h{base_path}/")
+
+
+class CutTests(unittest.TestCase):
+    """Targets without what may be a secret."""
+
+    def test_behind_a_name(self) -> None:
+        """Wherever the name is, and however it is spelled; what is not there is not cut."""
+        for target, cut in (
+            (b"/setpw", b"/setpw"),
+            (b"/setpw?password=x", b"/setpw"),
+            (b"/setpw/x", b"/setpw"),
+            (b"/%73etp%77/x", b"/%73etp%77"),
+            (b"/ops/setpw/x", b"/ops/setpw"),
+            (b"//setpw?x", b"//setpw"),
+            (b"http://h/setpw?x", b"http://h/setpw"),
+            (b"setpw?x", b"setpw"),
+            (b"/\xff/%00/setpw/x", b"/\xff/%00/setpw"),
+            (b"/-/login?next=/setpw?x", b"/-/login?next=/setpw"),
+            (b"/-/login?next=%2Fsetpw%3Fx", b"/-/login?next="),
+            (b"/setpwd?x", b"/setpwd?x"),
+            (b"/df?x", b"/df?x"),
+        ):
+            self.assertEqual(cut_behind(target, {"setpw", "other"}), cut)
+
+    @given(st.binary(max_size=40))
+    @LAW
+    def test_any_bytes(self, target: bytes) -> None:
+        """What is cut is a beginning."""
+        self.assertTrue(target.startswith(cut_behind(target, {"a", "b"})))

@@ -12,8 +12,9 @@ LINE_BYTES: Final = 4096
 HISTORY_LINES: Final = 100
 HISTORY_LINE_BYTES: Final = 512
 
-#: Given all text before the cursor, returns the whole words that the last one may be completed to.
-Complete = Callable[[str], Collection[str]]
+#: Given all text before the cursor, returns the whole words that the last one may be completed to; None if they are
+#: not known yet.
+Complete = Callable[[str], Collection[str] | None]
 
 
 class Editor:
@@ -46,10 +47,10 @@ class Editor:
         self._back, self._kept = 0, []
         self._replace([])
 
-    def accept(self) -> str:
-        """Return the line, add it to the history, and begin an empty one."""
+    def accept(self, *, is_remembered: bool = True) -> str:
+        """Return the line, add it to the history if it is to be remembered, and begin an empty one."""
         line = self.text
-        is_news = not self._history or self._history[-1] != line
+        is_news = is_remembered and (not self._history or self._history[-1] != line)
         if line.strip() and is_news and len(line.encode()) <= HISTORY_LINE_BYTES:
             self._history.append(line)
         self.clear()
@@ -114,18 +115,22 @@ class Editor:
         self._back = back
         return True
 
-    def complete(self) -> Sequence[str]:
+    def complete(self) -> Sequence[str] | None:
         """Complete the word before the cursor, as far as all possible words agree.
 
         Returns:
-            The possible words, if there is more than one and nothing was inserted.
+            The possible words, if there is more than one and nothing was inserted; None if they are not known yet.
         """
         before = "".join(self.clusters[: self.cursor])
         start = before.rpartition(" ")[2]
-        words = sorted({word for word in self._complete(before) if word.startswith(start)})
+        known = self._complete(before)
+        if known is None:
+            return None
+        words = sorted({word for word in known if word.startswith(start)})
         if not words:
             return ()
-        certain = words[0] + " " if len(words) == 1 else _common(words)
+        # A value comes behind an equals sign, and no blank.
+        certain = words[0] + ("" if words[0].endswith("=") else " ") if len(words) == 1 else _common(words)
         if certain == start:
             return words
         self.insert(certain[len(start) :])

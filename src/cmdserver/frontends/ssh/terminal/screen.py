@@ -26,7 +26,7 @@ class Screen:
 
     def __init__(self, prompt: str) -> None:
         self.columns = COLUMNS
-        self._prompt = prompt
+        self.prompt = prompt
         self._drawn: Sequence[str] = ()
         self._cursor = 0
 
@@ -37,7 +37,7 @@ class Screen:
     def start(self, clusters: Sequence[str] = (), cursor: int = 0) -> bytes:
         """Return what draws a prompt, and a line behind it, where the cursor is."""
         self._drawn, self._cursor = (), 0
-        return self._prompt.encode() + self._draw(clusters, cursor)
+        return self.prompt.encode() + self._draw(clusters, cursor)
 
     def draw(self, clusters: Sequence[str], cursor: int) -> bytes:
         """Return what draws the line in place of what was drawn before."""
@@ -46,7 +46,7 @@ class Screen:
             self._drawn, self._cursor = list(clusters), cursor
             return more.encode()
         row, _ = self._position(self._drawn, self._cursor)
-        return _move(-row) + b"\r\x1b[J" + self._prompt.encode() + self._draw(clusters, cursor)
+        return _move(-row) + b"\r\x1b[J" + self.prompt.encode() + self._draw(clusters, cursor)
 
     def leave(self) -> bytes:
         """Return what moves the cursor to the row below the line."""
@@ -75,7 +75,7 @@ class Screen:
 
     def _position(self, clusters: Sequence[str], index: int) -> tuple[int, int]:
         """Return the row and column, from 0 on, of the cluster at an index, or of the end of the line."""
-        row, column = divmod(len(self._prompt), self.columns)
+        row, column = divmod(len(self.prompt), self.columns)
         for cluster in clusters[:index]:
             width = width_of(cluster)
             if column + width > self.columns:

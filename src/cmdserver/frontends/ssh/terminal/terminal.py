@@ -25,6 +25,8 @@ class Gesture(Enum):
     INTERRUPT = auto()
     #: Ctrl-D on an empty line.
     LEAVE = auto()
+    #: Tab, and it is not known yet what could be completed; see `Terminal.complete`.
+    COMPLETE = auto()
 
 
 class Terminal:
@@ -33,7 +35,7 @@ class Terminal:
     Args:
         prompt: Shown where a line is expected.
         line_bytes: The longest line.
-        complete: Returns the words that Tab completes to.
+        complete: Returns the words that Tab completes to; see `Complete`.
     """
 
     def __init__(self, prompt: str, line_bytes: int, complete: Complete) -> None:
@@ -42,6 +44,7 @@ class Terminal:
         #: Characters in `_keys`.
         self._ahead = 0
         self._editor = Editor(line_bytes, complete)
+        self._prompt = prompt
         self._screen = Screen(prompt)
         #: To be shown, and not yet taken by `show`.
         self._shown = bytearray()
@@ -84,10 +87,20 @@ class Terminal:
         self._shown.clear()
         return shown
 
-    def ask(self) -> None:
-        """Show a prompt, at the beginning of a row."""
+    def ask(self, prompt: str | None = None) -> None:
+        """Show a prompt, or another one than usual, at the beginning of a row; its answer is not remembered."""
+        self._screen.prompt = self._prompt if prompt is None else prompt
         self._editor.clear()
         self._shown += self._screen.start()
+
+    def ask_again(self) -> None:
+        """Show the line that is typed again, at the beginning of a row."""
+        self._shown += self._screen.start(self._editor.clusters, self._editor.cursor)
+
+    @property
+    def before_cursor(self) -> str:
+        """What is typed before the cursor."""
+        return "".join(self._editor.clusters[: self._editor.cursor])
 
     def read(self) -> str | Gesture | None:
         """Act on keys up to the end of the next line, if that is among the next `KEYS_IN_A_ROW`."""
@@ -115,7 +128,7 @@ class Terminal:
         match key:
             case Key.ENTER:
                 self._leave_line()
-                return self._editor.accept()
+                return self._editor.accept(is_remembered=self._screen.prompt == self._prompt)
             case Key.INTERRUPT:
                 self._leave_line(b"^C")
                 self._editor.clear()
@@ -124,7 +137,7 @@ class Terminal:
                 self._leave_line()
                 return Gesture.LEAVE
             case Key.TAB:
-                self._complete(is_again=was_tab)
+                return self._complete(is_again=was_tab)
             case Key.CLEAR_SCREEN:
                 self._shown += CLEAR + self._screen.start(self._editor.clusters, self._editor.cursor)
             case _:
@@ -159,17 +172,25 @@ class Terminal:
             case _:
                 assert_never(key)
 
-    def _complete(self, *, is_again: bool) -> None:
+    def complete(self) -> None:
+        """Complete after `Gesture.COMPLETE`, if it is known by now what could be."""
+        self._complete(is_again=False)
+        self._shown += self._screen.draw(self._editor.clusters, self._editor.cursor)
+
+    def _complete(self, *, is_again: bool) -> Gesture | None:
         """Complete the word before the cursor; show its possible endings when Tab is pressed again."""
         words = self._editor.complete()
+        if words is None:
+            return Gesture.COMPLETE
         if not words:
-            return
+            return None
         if not is_again:
             self._shown += BELL
-            return
+            return None
         self._leave_line()
         self._shown += _table(words, self._screen.columns)
         self._shown += self._screen.start(self._editor.clusters, self._editor.cursor)
+        return None
 
     def _leave_line(self, last_words: bytes = b"") -> None:
         self._shown += self._screen.draw(self._editor.clusters, len(self._editor.clusters))

@@ -2,13 +2,16 @@
 
 Whatever a client has sent is quoted as JSON quotes a string, in ASCII: nothing in it can end the line, or look like the
 end of a field. What is in the audit file is not repeated: there it is *who ran what*, here *what came over the wire*.
+Of what is sent to a command that takes secrets, query and path are left out, be it a good request or not.
 """
 
 import json
+from collections.abc import Collection
 
 from twisted.logger import Logger
 
 from cmdserver.frontends.web.http.request import WebRequest
+from cmdserver.frontends.web.http.target import cut_behind
 
 #: Of a request target; what comes after it is left out, visibly.
 LONGEST_TARGET = 500
@@ -16,11 +19,16 @@ LONGEST_TARGET = 500
 _log = Logger(namespace="cmdserver.web.access")
 
 
-def log(request: WebRequest) -> None:
-    """Note a request; one whose client was gone before its answer was complete has ``cut`` in place of ``done``."""
+def log(request: WebRequest, with_secrets: Collection[str] = ()) -> None:
+    """Note a request; one whose client was gone before its answer was complete has ``cut`` in place of ``done``.
+
+    Args:
+        request: Answered.
+        with_secrets: The names of commands that take secrets.
+    """
     caller = request.caller
     user = json.dumps(caller.name) if caller is not None and caller.name is not None else "-"
-    line = json.dumps(first_line(request.method, request.uri, request.clientproto))
+    line = json.dumps(first_line(request.method, request.uri, request.clientproto, with_secrets))
     seconds = max(0.0, request.connection.seconds() - request.began_at)
     end = "done" if request.finished else "cut"
     # One field, for the logger takes its time over each.
@@ -33,8 +41,9 @@ def log_refused(source: str, status: int) -> None:
     _log.info("{said}", said=f"{source} - - {status} 0 0.000 done")
 
 
-def first_line(method: bytes, target: bytes, version: bytes) -> str:
-    """Put a request line together again, shortened if it is long."""
-    shown = target[:LONGEST_TARGET].decode("latin-1")
-    cut = "..." if len(target) > LONGEST_TARGET else ""
+def first_line(method: bytes, target: bytes, version: bytes, with_secrets: Collection[str] = ()) -> str:
+    """Put a request line together again, shortened if it is long, or may hold a secret."""
+    bounded = cut_behind(target, with_secrets)[:LONGEST_TARGET] if with_secrets else target[:LONGEST_TARGET]
+    shown = bounded.decode("latin-1")
+    cut = "..." if len(target) > len(bounded) else ""
     return f"{method.decode('latin-1')} {shown}{cut} {version.decode('latin-1')}"

@@ -139,7 +139,7 @@ class WebConnection(Connection):
     def done(self, request: WebRequest) -> None:
         self._active -= 1
         if self._front_end.logs_access():
-            access_log.log(request)
+            access_log.log(request, self._front_end.context.dispatcher.commands_with_secrets)
         if self._active or self.state is State.CLOSING:
             return
         self.state = State.IDLE

@@ -1,7 +1,7 @@
 """The form data of a request: fields of its query, and of its body, which is a form or a JSON object.
 
-A JSON object is for programs that can send nothing else: its members are fields, with numbers and booleans as JSON
-spells them.
+A JSON object is for programs: its members are fields, with numbers and booleans as JSON spells them. An array is
+several fields of one name, and ``null`` is none.
 """
 
 import json
@@ -18,10 +18,10 @@ Fields = Sequence[tuple[str, str]]
 #: The most fields of a query or a body.
 MOST_FIELDS: Final = 50
 
-_FORM: Final = b"application/x-www-form-urlencoded"
-_JSON: Final = b"application/json"
+FORM: Final = b"application/x-www-form-urlencoded"
+JSON: Final = b"application/json"
 #: Media types of bodies, as the header Accept-Post lists them (W3C Linked Data Platform 1.0, section 7.1).
-TYPES: Final = b", ".join((_FORM, _JSON))
+TYPES: Final = b", ".join((FORM, JSON))
 
 
 class UnsupportedBody(Malformed):
@@ -57,15 +57,13 @@ def of_body(content_type: bytes | None, body: bytes) -> Fields:
     if not body:
         return []
     media = (content_type or b"").partition(b";")[0].strip().lower()
-    if media == _FORM:
+    if media == FORM:
         return of_query(body)
     # RFC 6839, section 3.1: every type that ends in +json is JSON.
-    if media == _JSON or (media.startswith(b"application/") and media.endswith(b"+json")):
+    if media == JSON or (media.startswith(b"application/") and media.endswith(b"+json")):
         return _of_json(body)
     given = media[:100].decode("ascii", "replace") or "no type at all"
-    raise UnsupportedBody(
-        f"a body is a form ({_FORM.decode()}) or a JSON object ({_JSON.decode()}); this one is {given}"
-    )
+    raise UnsupportedBody(f"a body is a form ({FORM.decode()}) or a JSON object ({JSON.decode()}); this one is {given}")
 
 
 def _of_json(body: bytes) -> Fields:
@@ -75,9 +73,18 @@ def _of_json(body: bytes) -> Fields:
         raise Malformed("the body is not JSON in UTF-8") from error
     if not isinstance(read, _Object):
         raise Malformed('a JSON body is an object, such as {"name": "value"}')
-    if len(read) > MOST_FIELDS:
-        raise Malformed(f"the body has more than {MOST_FIELDS} members")
-    return [(name, _value(name, value)) for name, value in read]
+    fields = [(name, text) for name, value in read for text in _values(name, value)]
+    if len(fields) > MOST_FIELDS:
+        raise Malformed(f"the body has more than {MOST_FIELDS} values")
+    return fields
+
+
+def _values(name: str, value: object) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, list) and not isinstance(value, _Object):
+        return [_value(name, each) for each in value]
+    return [_value(name, value)]
 
 
 def _value(name: str, value: object) -> str:
@@ -89,4 +96,4 @@ def _value(name: str, value: object) -> str:
         case False:
             return "false"
         case _:
-            raise Malformed(f'"{name}" is neither a string, nor a number, nor a boolean')
+            raise Malformed(f'"{name}" is neither a string, nor a number, nor a boolean, nor an array of these')

@@ -1,6 +1,7 @@
 """Request targets (RFC 9112, section 3.2): the host that they may name, path and query, and the root they are below."""
 
 import re
+from collections.abc import Collection
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -61,6 +62,21 @@ def parse_target(target: bytes, base_path: str = "") -> Target:
     )
 
 
+def cut_behind(target: bytes, names: Collection[str]) -> bytes:
+    """Return a request target as far as the first of some names in it, wherever and however that is spelled.
+
+    It need not be a good one, and may hold another one, as that of a login does which says where to go afterwards.
+    """
+    for word in _WORD.finditer(target):
+        text = unquote_to_bytes(word[0])
+        found = [each for each in _WORD.findall(text) if each.decode(errors="replace") in names]
+        if found:
+            return target[: word.end() if found == [text] else word.start()]
+    return target
+
+
+#: What stands between the separators of a target.
+_WORD: Final = re.compile(rb"[^/?&=;#+ ]+")
 #: A path that needs no decoding.
 _PLAIN: Final = re.compile(rb"[!-$&-~]*")
 

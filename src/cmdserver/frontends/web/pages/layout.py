@@ -6,8 +6,13 @@ from cmdserver.frontends.web.pages.markup import Markup, closing, element, join,
 
 #: The addresses of forms and of static files, from the root; see `at`.
 LOGIN_PATH, LOGOUT_PATH, STATIC_PATH = "/-/login", "/-/logout", "/-/static/"
-#: The fields of forms; a script sends the token as `TOKEN_HEADER`.
-TOKEN_FIELD, NAME_FIELD, PASSWORD_FIELD, NEXT_FIELD = "token", "name", "password", "next"
+#: The fields of the login.
+NAME_FIELD, PASSWORD_FIELD, NEXT_FIELD = "name", "password", "next"
+#: Our own fields beside a command's values; no parameter can be called so, as a name has no dash. The anti-forgery
+#: token, which a script sends as `TOKEN_HEADER`; that a form was sent, if only with empty fields; that somebody who was
+#: asked has said yes.
+TOKEN_FIELD, SENT_FIELD, YES_FIELD = "csrf-token", "form-sent", "run-confirmed"
+OWN_FIELDS = frozenset({TOKEN_FIELD, SENT_FIELD, YES_FIELD})
 TOKEN_HEADER = "X-Cmdserver-Token"  # noqa: S105 - a name
 
 

@@ -11,7 +11,7 @@ cells would hold every other caller up for 30 ms.
 from collections.abc import Iterable
 from html import escape
 
-from cmdserver.core.escaping import printable_line
+from cmdserver.core.escaping import Printable, printable_line
 
 #: HTML Living Standard, section 13.1.2: these have no end tag.
 _VOID = frozenset({"img", "input", "link", "meta"})
@@ -58,6 +58,13 @@ def join(parts: Iterable[Content]) -> Markup:
 def output(text: str) -> Markup:
     """Escape output of `Printable`: its tabs and line ends stay."""
     return Markup(escape(text, quote=True))
+
+
+def lines(text: str) -> Markup:
+    """Escape a text of several lines: tabs and line ends stay, other control characters become visible."""
+    printable = Printable()
+    said = printable.feed(text.encode(errors="replace")) + printable.finish()
+    return output(said.decode(errors="replace"))
 
 
 def encode(markup: Markup) -> bytes:

@@ -1,32 +1,29 @@
-"""The pages, as bytes: the list of commands, one command and its answer, the login, and errors.
+"""The pages that are of no single command, as bytes: the list of commands, the login, and errors.
 
-The page of a command that runs is sent in pieces, so that output is seen while it comes: `command_head`, any number of
-`command_output`, `command_tail`. Pages are complete without JavaScript; ``static/app.js`` adds to them, and finds what
-it works on by ``data-`` attributes. No inline script or style, and no address of another host, stands in a page.
+Pages are complete without JavaScript; ``static/app.js`` adds to them, and finds what it works on by ``data-``
+attributes. No inline script or style, and no address of another host, stands in a page.
 """
 
 from collections.abc import Sequence
 from urllib.parse import quote
 
 from cmdserver.core.errors import Code, RequestError, UnknownCommand
-from cmdserver.core.model import Answer, Command
-from cmdserver.frontends.web.pages.drawing import html_of
+from cmdserver.core.model import Command
+from cmdserver.frontends.web.pages.filled_form import is_sent_by_get
 from cmdserver.frontends.web.pages.layout import (
-    FOOT,
     LOGIN_PATH,
     NAME_FIELD,
     NEXT_FIELD,
     PASSWORD_FIELD,
     Visitor,
     at,
-    head,
     hidden,
     link,
     page,
     token,
 )
-from cmdserver.frontends.web.pages.markup import Markup, closing, element, encode, join, opening, output
-from cmdserver.frontends.web.pages.run_panel import argv, outcome, panel_start, path_of, run_form, title
+from cmdserver.frontends.web.pages.markup import Markup, element, encode
+from cmdserver.frontends.web.pages.run_panel import argv, changes, heading, name_of, path_of
 
 
 def index(visitor: Visitor, commands: Sequence[Command]) -> bytes:
@@ -34,86 +31,16 @@ def index(visitor: Visitor, commands: Sequence[Command]) -> bytes:
 
     Args:
         visitor: Who asks.
-        commands: What they may run, in the order in which it is shown.
+        commands: What they may run, in the order in which it is shown; those without a section come first.
     """
     heading = element("h1", "What can I do for you?")
     if not commands:
         return encode(page(visitor, "Commands", heading, _nothing_to_run(visitor)))
-    cards = element("ul", *[_card(visitor, command) for command in commands], class_="cards", data_cards=True)
+    names = dict.fromkeys(["", *(each.section for each in commands)])
+    sections = {name: [each for each in commands if each.section == name] for name in names}
+    listed = [_section(visitor, name, each) for name, each in sections.items() if each]
     nothing = element("p", "No command matches that.", class_="empty", hidden=True, data_nothing=True, role="status")
-    return encode(page(visitor, "Commands", heading, _search(), cards, nothing))
-
-
-def command_head(visitor: Visitor, command: Command, arguments: Sequence[str]) -> bytes:
-    """Return the page of a run up to and into its output.
-
-    Args:
-        visitor: Who asks.
-        command: What is run.
-        arguments: What it is given besides what the configuration says.
-    """
-    start = join(
-        (
-            head(visitor, command.name),
-            title(visitor, command, arguments),
-            panel_start(visitor, command, arguments),
-            element("p", element("span", "Running…", class_="badge"), class_="running"),
-            opening("pre", class_="output", tabindex=0, role="region", aria_label=f"Output of {command.name}"),
-            _KEPT_LINE,
-        )
-    )
-    return encode(start)
-
-
-def command_output(chunk: bytes, *, is_error: bool) -> bytes:
-    """Return a piece of output.
-
-    Args:
-        chunk: As `Printable` gives it: control characters visible, characters whole.
-        is_error: Whether it is of standard error.
-    """
-    text = output(chunk.decode(errors="replace"))
-    return encode(element("span", text, class_="err") if is_error else text)
-
-
-def command_tail(
-    visitor: Visitor, answer: Answer | None, error: RequestError | None, streamed: bytes | None = None
-) -> bytes:
-    """Return the end of a page that `command_head` began: how the run ended, and a button to run it again.
-
-    Args:
-        visitor: Who asked.
-        answer: How the run ended; None if there is no answer.
-        error: Why there is no answer.
-        streamed: Its standard output, where a sink was given that; see `output_parsers.Kept`.
-    """
-    if answer is None:
-        why = "no answer" if error is None else _in_words(error)
-        said = element("p", element("span", why, class_="badge"), class_="outcome bad", role="alert")
-        return encode(join((closing("pre"), said, closing("section"), FOOT)))
-    drawn = html_of(answer, streamed)
-    again = run_form(visitor, answer.grant.command, answer.grant.arguments, "Run again")
-    return encode(join((closing("pre"), outcome(answer), drawn, again, closing("section"), FOOT)))
-
-
-def command_form(visitor: Visitor, command: Command, arguments: Sequence[str], why: str) -> bytes:
-    """Return the page of a command that is run by a button only.
-
-    Args:
-        visitor: Who asks.
-        command: What would be run.
-        arguments: What it would be given besides what the configuration says.
-        why: Why it is not run at once.
-    """
-    panel = join(
-        (
-            panel_start(visitor, command, arguments),
-            element("p", why, class_="outcome"),
-            run_form(visitor, command, arguments, "Run"),
-            closing("section"),
-        )
-    )
-    return encode(page(visitor, command.name, title(visitor, command, arguments), panel))
+    return encode(page(visitor, "Commands", heading, _search(), *listed, nothing))
 
 
 def login(visitor: Visitor, next_path: str, complaint: str | None) -> bytes:
@@ -144,7 +71,7 @@ def why_log_in(error: RequestError) -> str:
     """Return why a login is asked for in answer to another request."""
     if isinstance(error, UnknownCommand):
         return f"There is no {error.name} without a login."
-    return _in_words(error)
+    return in_words(error)
 
 
 def problem(visitor: Visitor, status: int, error: RequestError) -> bytes:
@@ -158,7 +85,7 @@ def problem(visitor: Visitor, status: int, error: RequestError) -> bytes:
     heading = _HEADINGS.get(error.code, "That did not work")
     body = element(
         "section",
-        element("p", _in_words(error), class_="complaint", role="alert"),
+        element("p", in_words(error), class_="complaint", role="alert"),
         _ways_on(visitor, error),
         element("p", f"{status} {error.code}", class_="quiet mono"),
         class_="sheet problem",
@@ -166,10 +93,6 @@ def problem(visitor: Visitor, status: int, error: RequestError) -> bytes:
     )
     return encode(page(visitor, heading, element("h1", heading), body))
 
-
-#: Why a command is run by a button only.
-CHANGES_SOMETHING = "This command changes something, so it is run by the button alone."
-LED_HERE = "Another site has led you here, so this command is run by the button alone."
 
 _HEADINGS = {
     Code.MALFORMED: "That is no request",
@@ -182,10 +105,6 @@ _HEADINGS = {
     Code.FAULT: "That is our fault",
 }
 
-#: HTML drops a line break right behind ``<pre>``: this one is dropped in place of the output's.
-_KEPT_LINE = Markup("\n")
-
-
 # The commands
 
 
@@ -196,21 +115,33 @@ def _search() -> Markup:
     return element("search", label, field, class_="search", hidden=True)
 
 
-def _card(visitor: Visitor, command: Command) -> Markup:
-    changes = None if command.read_only else element("span", "changes something", class_="tag")
+def _section(visitor: Visitor, name: str, commands: Sequence[Command]) -> Markup:
+    level = "h3" if name else "h2"
+    cards = element("ul", *[_card(visitor, each, level) for each in commands], class_="cards")
+    if not name:
+        return cards
+    count = element("span", str(len(commands)), class_="quiet")
+    summary = element("summary", element("h2", name), " ", count)
+    return element("details", summary, cards, open=True, class_="section", data_section=True)
+
+
+def _card(visitor: Visitor, command: Command, level: str) -> Markup:
+    """Make the card of a command; what asks for something first, or changes something, has an ellipsis."""
+    runs_at_once = is_sent_by_get(command) and not command.parameters
+    address = at(visitor, path_of(command))
     run = element(
         "a",
-        "Run" if command.read_only else "Open",
-        element("span", f" {command.name}", class_="visually-hidden"),
-        href=at(visitor, path_of(command, ())),
-        class_="button primary" if command.read_only else "button",
-        data_here=command.read_only,
+        "Run" if runs_at_once else "Run…",
+        element("span", f" {name_of(command)}", class_="visually-hidden"),
+        href=address,
+        class_="button primary" if runs_at_once else "button",
+        data_here=runs_at_once,
     )
     return element(
         "li",
-        element("h2", element("a", command.name, href=at(visitor, path_of(command, ())))),
+        element("div", heading(command, level, address), class_="names"),
         element("p", command.help, class_="help") if command.help else None,
-        element("div", argv(command, ()), changes, run, class_="foot"),
+        element("div", argv(command), changes(command), run, class_="foot"),
         class_="card",
         data_name=command.name,
     )
@@ -225,8 +156,8 @@ def _nothing_to_run(visitor: Visitor) -> Markup:
 # What went wrong
 
 
-def _in_words(error: RequestError) -> str:
-    """Render an error as a sentence, without the suggestions for an unknown name, which are links."""
+def in_words(error: RequestError) -> str:
+    """Return an error as a sentence, without the suggestions for an unknown name, which are links."""
     return f"No command here is called {error.name}." if isinstance(error, UnknownCommand) else str(error)
 
 

@@ -4,58 +4,83 @@ The classes and ``data-`` attributes here are what `Panel` of ``static/app.js`` 
 """
 
 import shlex
-from collections.abc import Sequence
 from urllib.parse import quote
 
 from cmdserver.core.model import Answer, Command
 from cmdserver.frontends.common.rendering import answer_problem
+from cmdserver.frontends.web.pages.filled_form import is_sent_by_get
 from cmdserver.frontends.web.pages.layout import Visitor, at, token
 from cmdserver.frontends.web.pages.markup import Markup, element, join, opening
 
 
-def title(visitor: Visitor, command: Command, arguments: Sequence[str]) -> Markup:
-    """Make the heading of a command, with its help and what runs."""
+def title(visitor: Visitor, command: Command, *more: Markup | None) -> Markup:
+    """Make the heading of a command, with its help and whatever else there is to say."""
     back = element("a", "All commands", href=at(visitor, "/"))
+    section = element("span", f" / {command.section}") if command.section else None
     return join(
         (
-            element("nav", back, class_="crumbs", aria_label="Breadcrumb"),
+            element("nav", back, section, class_="crumbs", aria_label="Breadcrumb"),
             element(
                 "div",
-                element("h1", " ".join((command.name, *arguments))),
+                element("div", heading(command, "h1"), changes(command), class_="names"),
                 element("p", command.help, class_="help") if command.help else None,
-                argv(command, arguments),
+                *more,
                 class_="title",
             ),
         )
     )
 
 
-def argv(command: Command, arguments: Sequence[str]) -> Markup:
+def heading(command: Command, level: str, address: str | None = None) -> Markup:
+    """Make a heading: the title, and the name beside it; perhaps as a link."""
+    text = element("a", name_of(command), href=address) if address else name_of(command)
+    if not command.title:
+        return element(level, text, class_="mono")
+    return join((element(level, text), element("span", command.name, class_="mono quiet")))
+
+
+def name_of(command: Command) -> str:
+    """Return what people call a command."""
+    return command.title or command.name
+
+
+def changes(command: Command) -> Markup | None:
+    """Make the mark of a command that changes something."""
+    return None if command.read_only else element("span", "changes something", class_="tag")
+
+
+def button_class(command: Command) -> str:
+    """Return the class of the one button of a page that runs a command: another colour if that changes something."""
+    return "primary" if command.read_only else "primary change"
+
+
+def argv(command: Command) -> Markup:
     """Render what runs, as a shell would take it."""
-    return element("p", element("code", shlex.join((*command.run, *arguments))), class_="argv")
+    return element("p", element("code", shlex.join(command.run)), class_="argv")
 
 
-def panel_start(visitor: Visitor, command: Command, arguments: Sequence[str]) -> Markup:
-    """Make the start tag of a run's section, with what the script needs to run it."""
+def panel_start(visitor: Visitor, command: Command) -> Markup:
+    """Make the start tag of a run's section; the script runs what is asked for neither values nor a yes."""
+    is_plain = not command.parameters and not command.confirm
     return opening(
         "section",
         class_="panel",
         aria_label=command.name,
         data_name=command.name,
-        data_path=at(visitor, path_of(command, arguments)),
+        data_path=at(visitor, path_of(command)) if is_plain else None,
         data_method="GET" if command.read_only else "POST",
     )
 
 
-def run_form(visitor: Visitor, command: Command, arguments: Sequence[str], label: str) -> Markup:
-    """Make the form with the button that runs a command."""
-    is_get = command.read_only
+def run_form(visitor: Visitor, command: Command, label: str) -> Markup:
+    """Make the form with the button that runs a command without parameters."""
+    is_get = is_sent_by_get(command)
     return element(
         "form",
         None if is_get else token(visitor),  # in an address it would be in histories and logs
-        element("button", label, class_="primary"),
+        element("button", label, class_=button_class(command)),
         method="get" if is_get else "post",
-        action=at(visitor, path_of(command, arguments)),
+        action=at(visitor, path_of(command)),
         class_="actions",
     )
 
@@ -81,6 +106,6 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"  # noqa: PLR2004
 
 
-def path_of(command: Command, arguments: Sequence[str]) -> str:
-    """Return the path, from the root, that runs a command: each argument is a part of it."""
-    return "".join(f"/{quote(word, safe='', errors='replace')}" for word in (command.name, *arguments))
+def path_of(command: Command) -> str:
+    """Return the path of a command, from the root."""
+    return f"/{quote(command.name, safe='', errors='replace')}"

@@ -1,5 +1,5 @@
 // What pages do beside being read: commands run in place, their output comes as it is made, data is drawn and kept up
-// to date, cards are searched. Every page works without.
+// to date, cards are searched, what runs follows a form while somebody types. Every page works without.
 //
 // What comes from the server reaches the page as text, never as markup; nothing is loaded from elsewhere.
 
@@ -77,7 +77,7 @@ async function problemOf(response) {
 }
 
 function headersOf(method) {
-  const token = document.querySelector("input[name=token]")?.value;
+  const token = document.querySelector("input[name=csrf-token]")?.value;
   return { Accept: "text/event-stream", ...(token && method === "POST" && { [TOKEN_HEADER]: token }) };
 }
 
@@ -268,7 +268,8 @@ class Output {
   }
 }
 
-// A panel: one command, how its last run ended, what can be done
+// A panel: one command, how its last run ended, what can be done. What is asked for values, or for a yes, has no path
+// here: its form is sent by the browser.
 
 class Panel {
   constructor(section) {
@@ -277,7 +278,8 @@ class Panel {
     this.part("p", "running")?.remove();
     this.outcome = this.part("p", "outcome") ?? make("p", { class: "outcome" });
     this.outcome.setAttribute("role", "status");
-    this.actions = this.part("form", "actions") ?? make("form", { class: "actions" }, make("button", { class: "primary" }, "Run"));
+    this.actions = this.part("form", "actions") ?? (path === undefined ? make("div", { class: "actions" })
+      : make("form", { class: "actions" }, make("button", { class: "primary" }, "Run")));
     this.picture = this.part("div", "picture") ?? make("div", { class: "picture", hidden: true });
     this.pre = this.part("pre", "output")
       ?? make("pre", { class: "output", tabindex: 0, role: "region", "aria-label": `Output of ${name}`, hidden: true });
@@ -291,8 +293,10 @@ class Panel {
   }
 
   equip() {
-    this.runner = this.actions.querySelector("button");
+    this.runner = this.path === undefined ? null : this.actions.querySelector("button");
+    this.colour = this.runner?.className;
     this.actions.addEventListener("submit", (event) => {
+      if (!this.runner) return;
       event.preventDefault();
       if (this.controller) this.stop();
       else this.run();
@@ -302,7 +306,7 @@ class Panel {
     this.tools = [this.copier, this.saver];
     this.watch = make("input", { type: "checkbox" });
     this.watch.addEventListener("change", () => this.watched());
-    if (this.method === "GET") this.tools.unshift(make("label", {}, this.watch, `Every ${PERIOD_SECONDS} s`));
+    if (this.runner && this.method === "GET") this.tools.unshift(make("label", {}, this.watch, `Every ${PERIOD_SECONDS} s`));
     this.actions.prepend(...this.tools);
     for (const tool of this.tools) tool.hidden = this.pre.hidden;
     this.leaving = new AbortController();
@@ -364,6 +368,7 @@ class Panel {
 
   offer(text, kind) {
     clearTimeout(this.offering);
+    if (!this.runner) return;
     this.runner.textContent = text;
     this.runner.className = kind;
   }
@@ -421,7 +426,7 @@ class Panel {
     this.output.flush();
     clearInterval(this.ticking);
     this.section.classList.remove("busy");
-    this.offer("Run again", "primary");
+    this.offer("Run again", this.colour);
     this.watched(wait);
   }
 
@@ -496,8 +501,13 @@ function openHere(card, link) {
 function search(cards, field, nothing) {
   const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
   for (const card of cards) {
-    const text = `${card.dataset.name} ${card.querySelector(".help")?.textContent ?? ""}`.toLowerCase();
+    const texts = [...card.querySelectorAll(".names, .help")].map((each) => each.textContent);
+    const text = [card.dataset.name, ...texts].join(" ").toLowerCase();
     card.hidden = !words.every((word) => text.includes(word));
+  }
+  for (const section of document.querySelectorAll("[data-section]")) {
+    section.hidden = !section.querySelector(".card:not([hidden])");
+    section.open ||= words.length > 0;
   }
   nothing.hidden = cards.some((card) => !card.hidden);
 }
@@ -528,6 +538,75 @@ function equipList() {
     event.preventDefault();
     field.focus();
   });
+}
+
+// Forms: what runs follows what is typed, as what_runs.py draws it
+
+const LONGEST_ADDRESS = 4000;
+const NEEDS_QUOTES = /[^\w@%+=:,./-]/;
+
+// A field's values as they are given to the command, as far as the script can tell; null: it cannot.
+function valuesIn(form, field) {
+  const { name, kind, default: preset } = field.dataset;
+  const typed = new FormData(form).getAll(name).filter(Boolean);
+  const values = typed.length || preset === undefined ? typed : [preset];
+  if (kind === "later") return null;
+  return kind === "duration" ? values.map(inSeconds) : values;
+}
+
+function inSeconds(text) {
+  const [whole, days, hours, minutes, count] = /^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?$/.exec(text) ?? [];
+  if (!whole) return text;
+  return String((days ?? 0) * 86400 + (hours ?? 0) * 3600 + (minutes ?? 0) * 60 + Number(count ?? 0));
+}
+
+function wordOf(text, isSet) {
+  return make("span", { class: NEEDS_QUOTES.test(text) && isSet ? "word quoted" : "word" }, make("b", { class: isSet ? null : "unset" }, text));
+}
+
+function followForm(form, beside) {
+  const fields = [...form.querySelectorAll("[data-name]")];
+  const known = new Map(fields.map((field) => [field.dataset.name, valuesIn(form, field)]));
+  const labels = new Map(fields.map((field) => [field.dataset.name, field.dataset.label]));
+  for (const place of beside.querySelectorAll("[data-each]")) {
+    const name = place.dataset.each;
+    const values = known.get(name) ?? [];
+    const words = values.length ? values.map((value) => wordOf(value, true)) : [wordOf(labels.get(name), false)];
+    place.replaceChildren(...words.flatMap((word, index) => (index ? [" ", word] : [word])));
+  }
+  for (const place of beside.querySelectorAll("[data-value]")) {
+    const values = known.get(place.dataset.value) ?? [];
+    place.textContent = values.length ? values.join(" ") : labels.get(place.dataset.value);
+    place.classList.toggle("unset", !values.length);
+    place.closest(".word")?.classList.toggle("quoted", values.length > 0 && NEEDS_QUOTES.test(place.closest(".word").textContent));
+  }
+  for (const place of beside.querySelectorAll("[data-flag]")) {
+    place.hidden = known.get(place.dataset.flag)?.[0] !== "true";
+  }
+  for (const place of beside.querySelectorAll("[data-needs]")) {
+    const needed = place.dataset.needs.split(" ").map((name) => known.get(name));
+    place.hidden = needed.some((values) => values !== null && (!values?.length || values[0] === "false"));
+  }
+  const address = beside.querySelector("[data-address]");
+  if (!address) return;
+  const given = fields.flatMap(({ dataset: { name } }) => new FormData(form).getAll(name).filter(Boolean).map((value) => [name, value]));
+  address.href = `${form.getAttribute("action")}?${new URLSearchParams(given)}`;
+  address.parentElement.hidden = !given.length || address.href.length > LONGEST_ADDRESS;
+}
+
+function equipForms() {
+  for (const form of document.querySelectorAll("form[data-form]")) {
+    const beside = form.closest(".columns").querySelector(".beside-form");
+    form.addEventListener("input", () => followForm(form, beside));
+    form.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+    });
+  }
+  const cancel = document.querySelector("[data-cancel]");
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") cancel?.click();
+  });
+  for (const keys of document.querySelectorAll("[data-keys]")) keys.hidden = false;
 }
 
 // Every page
@@ -582,7 +661,7 @@ function equipComing() {
     stopper.parentElement.remove();
     equip();
     const panel = panels.get(section);
-    panel.offer("Run again", "primary");
+    panel.offer("Run again", panel.colour);
     panel.tell("", "Stopped");
   }, { class: "stop" });
   section.append(make("div", { class: "actions" }, stopper));
@@ -603,6 +682,7 @@ function equip() {
   watcher.disconnect();
   equipTop();
   equipList();
+  equipForms();
   for (const section of document.querySelectorAll("section.panel")) panels.set(section, new Panel(section));
 }
 

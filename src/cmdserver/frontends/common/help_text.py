@@ -1,0 +1,150 @@
+"""What ``help`` says: the list of commands, or how one of them is asked for; as text and as JSON.
+
+Commands come as the dispatcher gives them to a caller, so that nothing is told that this caller may not give.
+"""
+
+import json
+import shlex
+from collections.abc import Iterable, Sequence
+
+from cmdserver.core.escaping import printable_line
+from cmdserver.core.model import Command
+from cmdserver.parameters.declaration import Parameter
+from cmdserver.parameters.number_types import Integer, Number
+from cmdserver.parameters.parameter_list import MASK
+from cmdserver.parameters.text_types import TRUE, Choice
+
+_WORDS = (
+    ("help", "this list; help COMMAND for one of them"),
+    ("explain COMMAND", "what would run, as whom, with which limits, by which rule"),
+    ("whoami", "who you are here"),
+    ("who", "how many are connected, by protocol"),
+    ("session", "keep the connection for any number of lines"),
+    ("json LINE", "the answer as one JSON object on one line"),
+    ("quit", "leave"),
+)
+#: The most choices that are listed; an error lists some, and the nearest.
+_LISTED = 100
+
+
+def list_text(commands: Sequence[Command]) -> bytes:
+    """List commands with their help by sections, and the words that every line may use."""
+    width = max(len(name) for name, _ in (*((each.name, "") for each in commands), *_WORDS))
+    text = "" if commands else "Commands:\n  (none)\n"
+    for section, members in by_section(commands):
+        heading = section or "Commands"
+        text += f"{printable_line(heading)}:\n{_table(((each.name, _summary(each)) for each in members), width)}"
+    return f"{text}Words:\n{_table(_WORDS, width)}".encode(errors="replace")
+
+
+def command_text(command: Command) -> bytes:
+    """Say how a command is asked for: usage, what it does, each parameter, an example."""
+    parts = [f"usage: {usage(command)}\n"]
+    if summary := _summary(command):
+        parts.append(f"{printable_line(summary)}\n")
+    if command.parameters:
+        width = max(len(each.name) for each in command.parameters)
+        parts.append(_table(((each.name, _described(each)) for each in command.parameters), width))
+    if words := example(command):
+        parts.append(f"example: {printable_line(shlex.join(words))}\n")
+    return "\n".join(parts).encode(errors="replace")
+
+
+def help_json(commands: Iterable[Command]) -> bytes:
+    """List commands for programs; a title, a section and parameters only where there are any."""
+    return json.dumps({"commands": [_record(command) for command in commands]}).encode("ascii") + b"\n"
+
+
+def _record(command: Command) -> dict[str, object]:
+    record: dict[str, object] = {"name": command.name, "help": command.help, "read_only": command.read_only}
+    if command.title:
+        record["title"] = command.title
+    if command.section:
+        record["section"] = command.section
+    if command.parameters:
+        record["parameters"] = [_parameter(each) for each in command.parameters]
+    return record
+
+
+def by_section(commands: Iterable[Command]) -> Sequence[tuple[str, Sequence[Command]]]:
+    """Group commands by their sections, those without one first."""
+    sections: dict[str, list[Command]] = {"": []}
+    for command in commands:
+        sections.setdefault(command.section, []).append(command)
+    return [(section, members) for section, members in sections.items() if members]
+
+
+def usage(command: Command) -> str:
+    """Return a command with its parameters, as manual pages write them: what may be left out is in brackets."""
+    words = [_usage_of(each) for each in command.parameters]
+    named = "  (or NAME=VALUE, in any order)" if words else ""
+    return " ".join((command.name, *words)) + named
+
+
+def example(command: Command) -> Sequence[str]:
+    """Return words that run a command; nothing for one without parameters, or if no value is known for one of them."""
+    words = []
+    for parameter in command.parameters:
+        value = _example_of(parameter)
+        if value is None and parameter.is_required:
+            return ()
+        if value is not None and not parameter.is_flag:
+            words.append(f"{parameter.name}={value}")
+    return (command.name, *words) if words else ()
+
+
+def _usage_of(parameter: Parameter) -> str:
+    word = parameter.name.upper() + ("..." if parameter.repeat > 1 else "")
+    return word if parameter.is_required else f"[{word}]"
+
+
+def _summary(command: Command) -> str:
+    if command.title and command.help:
+        return f"{command.title}: {command.help}"
+    return command.title or command.help
+
+
+def _described(parameter: Parameter) -> str:
+    accepts = parameter.accepts[:1].upper() + parameter.accepts[1:]
+    several = f", up to {parameter.repeat} values" if parameter.repeat > 1 else ""
+    if parameter.default is not None:
+        left_out = f" (default: {MASK if parameter.is_secret else ' '.join(parameter.default)})"
+    else:
+        left_out = "" if parameter.is_required else " (optional)"
+    says = f"{parameter.help}. " if parameter.help else ""
+    return f"{says}{accepts}{several}{left_out}"
+
+
+def _example_of(parameter: Parameter) -> str | None:
+    if parameter.example or parameter.is_secret:
+        return parameter.example or None
+    if parameter.default is not None:
+        return parameter.default[0]
+    if isinstance(parameter.type, Choice) and parameter.type.choices:
+        return next(iter(parameter.type.choices))
+    return TRUE if parameter.is_flag else None
+
+
+def _parameter(parameter: Parameter) -> dict[str, object]:
+    record: dict[str, object] = {
+        "name": parameter.name,
+        "type": parameter.type.name,
+        "label": parameter.label,
+        "help": parameter.help,
+        "accepts": parameter.accepts,
+        "required": parameter.is_required,
+        "default": None if parameter.default is None or parameter.is_secret else list(parameter.default),
+        "example": parameter.example or None,
+        "repeat": parameter.repeat,
+    }
+    type_ = parameter.type
+    if isinstance(type_, Choice) and type_.choices:
+        record["choices"] = [{"value": value, "label": label} for value, label in type_.choices.items()]
+    if isinstance(type_, Integer | Number):
+        record["minimum"] = None if type_.minimum is None else float(type_.minimum)
+        record["maximum"] = None if type_.maximum is None else float(type_.maximum)
+    return record
+
+
+def _table(rows: Iterable[tuple[str, str]], width: int) -> str:
+    return "".join(f"  {name:<{width}}  {printable_line(text)}".rstrip() + "\n" for name, text in rows)

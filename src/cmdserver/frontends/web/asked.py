@@ -1,0 +1,62 @@
+"""What a request gives to a command: the values in its path, query and body, and our own fields beside them.
+
+What stands in the path behind the name are values in the order of the parameters, and never ``name=value``. Queries and
+bodies have fields. Rule of this file: pure.
+"""
+
+from typing import NamedTuple
+
+from cmdserver.core.errors import BadArgument
+from cmdserver.core.model import Command
+from cmdserver.frontends.web.http.form_data import Fields
+from cmdserver.frontends.web.http.target import Target
+from cmdserver.frontends.web.pages.layout import OWN_FIELDS, SENT_FIELD, YES_FIELD
+from cmdserver.parameters.mistakes import ValueMistake
+
+_IN_ADDRESS = "must not be in an address, which browsers and logs keep: send it in the body of a POST"
+
+
+class Asked(NamedTuple):
+    """The values that a request gives to a command."""
+
+    #: The command's name, and what stands behind it in the path.
+    words: tuple[str, ...]
+    #: Named values of the query, without our own fields.
+    query: Fields = ()
+    #: All named values: those of the body too.
+    fields: Fields = ()
+    #: Our own that there are.
+    own: frozenset[str] = frozenset()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no values, nor a form that was sent without any."""
+        return len(self.words) == 1 and not self.fields and SENT_FIELD not in self.own
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether somebody was asked whether to run it, and has said yes."""
+        return YES_FIELD in self.own
+
+    def secrets_in_address(self, command: Command) -> BadArgument | None:
+        """Say which secrets are in the path or in the query; None if there are none."""
+        secrets = command.parameters.secrets
+        if not secrets:
+            return None
+        names = command.parameters.given(self.words[1:], self.query)
+        mistakes = tuple(ValueMistake(name, _IN_ADDRESS) for name in names if name in secrets)
+        return BadArgument("; ".join(map(str, mistakes)), mistakes) if mistakes else None
+
+
+def asked_of(target: Target, form: Fields) -> Asked:
+    """Take the values of a request apart."""
+    parts = target.parts
+    if len(parts) > 1:
+        parts = parts if parts[-1] else parts[:-1]  # a slash at the end
+        if any("=" in part or part == "--" for part in parts[1:]):
+            parts = (parts[0], "--", *parts[1:])
+    query = [field for field in target.query if field[0] not in OWN_FIELDS]
+    own = {name for fields in (target.query, form) for name, _ in fields if name in OWN_FIELDS}
+    if not any(name == YES_FIELD for name, _ in form):
+        own.discard(YES_FIELD)  # who was asked has answered with a form: no link can say yes for them
+    return Asked(parts, query, [*query, *(field for field in form if field[0] not in OWN_FIELDS)], frozenset(own))

@@ -1,0 +1,130 @@
+"""Pages that ask before a command is run: for its values, for better ones, or whether it is to be run at all.
+
+What a caller has typed is given back to them, but no secret.
+"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
+
+from cmdserver.core.errors import BadArgument, RequestError
+from cmdserver.core.model import Caller, Command
+from cmdserver.dispatch.requests import Request
+from cmdserver.frontends.web.asked import Asked
+from cmdserver.frontends.web.http.negotiation import Representation
+from cmdserver.frontends.web.http.request import WebRequest
+from cmdserver.frontends.web.pages import command_pages
+from cmdserver.frontends.web.pages.filled_form import FilledForm
+from cmdserver.frontends.web.site import Site
+from cmdserver.parameters.mistakes import ValueMistake
+
+#: What is wrong with a form that asks whether to run it, and was sent without a yes.
+_NO_YES = "must be confirmed before it runs"
+
+
+class CommandForms:
+    """The forms of one listener's commands.
+
+    Args:
+        site: What resources share.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def show(self, request: WebRequest, granted: Request, asked: Asked, status: HTTPStatus, why: str) -> None:
+        """Ask for values instead of running what was granted; it is written down as ``help``.
+
+        Args:
+            request: To be answered.
+            granted: As the dispatcher has granted it.
+            asked: The values that there are already.
+            status: Of the answer.
+            why: Why it is not run at once; may be empty.
+        """
+        command = self._site.dispatcher.describe(granted)
+        mistakes = granted.mistake.mistakes if granted.mistake is not None else ()
+        given = command.parameters.given(asked.words[1:], asked.fields)
+        # Nobody has done wrong who has not yet begun.
+        begun = [each for each in mistakes if each.parameter is None or each.parameter in given]
+        filled = self.filled(asked, command, begun if not asked.is_empty else ())
+        self._answer(request, granted.caller, filled, status, why)
+
+    def refuse(self, request: WebRequest, granted: Request, asked: Asked, mistake: BadArgument) -> None:
+        """Show what is wrong with values, each at its field; it is written down already."""
+        filled = self.filled(asked, self._site.dispatcher.as_seen(granted), mistake.mistakes)
+        self._answer(request, granted.caller, filled, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def deny(self, request: WebRequest, caller: Caller, asked: Asked) -> bool:
+        """Show which values a caller may not give; it is written down already.
+
+        Returns:
+            Whether it was that which was denied, and not the command.
+        """
+        offered = self._site.dispatcher.offered(caller)
+        command = next((each for each in offered if each.name == asked.words[0] and each.parameters), None)
+        if command is None:
+            return False
+        filled = self.filled(asked, command)
+        mistakes = [
+            ValueMistake(each.name, f"must be {each.accepts}")
+            for each in command.parameters
+            if not each.permits(filled.values.get(each.name, each.unset))
+        ] or [ValueMistake(None, "each of the values may be given, but not all of them together")]
+        self._answer(request, caller, self.filled(asked, command, mistakes), HTTPStatus.FORBIDDEN)
+        return True
+
+    def confirm(self, request: WebRequest, granted: Request, asked: Asked) -> None:
+        """Ask whether to run what was granted; whoever says yes sends the same values again.
+
+        No secret is put into a page: of a command that takes some, the form itself has a box for the yes.
+        """
+        dispatcher = self._site.dispatcher
+        if not granted.grant.command.parameters.secrets:
+            filled = self.filled(asked, dispatcher.describe(granted))
+            visitor = self._site.authentication.visitor(request, granted.caller)
+            body = command_pages.confirmation(visitor, filled, granted.grant)
+            request.respond(HTTPStatus.OK, Representation.PAGE, body)
+            return
+        mistake = BadArgument(_NO_YES, (ValueMistake(None, _NO_YES),))
+        error = dispatcher.reject(granted, mistake)
+        if error is mistake:
+            filled = self.filled(asked, dispatcher.as_seen(granted)).without_yes()
+            self._answer(request, granted.caller, filled, HTTPStatus.UNPROCESSABLE_ENTITY)
+        else:
+            self._site.answer_error(request, granted.caller, error)
+
+    def filled(self, asked: Asked, command: Command, mistakes: Sequence[ValueMistake] = ()) -> FilledForm:
+        """Return the form of a command, as its caller may see it, with what they have typed."""
+        parameters = command.parameters
+        given = parameters.given(asked.words[1:], asked.fields)
+        texts = {name: tuple(texts) for name, texts in given.items() if name not in parameters.secrets}
+        host = self._site.options().host_name
+        return FilledForm(command=command, texts=texts, mistakes=tuple(mistakes), host=host)
+
+    def listed(self, caller: Caller, command: Command) -> Deferred[Command]:
+        """Have the choices listed that other commands print; where that fails, people type what they know."""
+        if not command.parameters.has_sources:
+            return succeed(command)
+
+        def unlisted(failure: Failure) -> Command:
+            failure.trap(RequestError)
+            return command
+
+        return self._site.dispatcher.with_choices(caller, command).addErrback(unlisted)
+
+    def _answer(
+        self, request: WebRequest, caller: Caller, filled: FilledForm, status: HTTPStatus, why: str = ""
+    ) -> None:
+        def answer(command: Command) -> None:
+            request.when_gone = None
+            visitor = self._site.authentication.visitor(request, caller)
+            body = command_pages.form(visitor, filled.of(command), why)
+            request.respond(status, Representation.PAGE, body)
+
+        listing = self.listed(caller, filled.command)
+        if not listing.called:
+            request.when_gone = listing.cancel
+        listing.addCallback(answer).addErrback(lambda failure: self._site.complain(request, failure))

@@ -1,0 +1,131 @@
+"""Tests of what ``help`` says."""
+
+import json
+import unittest
+
+from cmdserver.frontends.common.help_text import command_text, example, help_json, list_text, usage
+from cmdserver.parameters.number_types import Integer
+from cmdserver.parameters.text_types import Choice, Flag, Secret
+from tests.doubles import a_command, a_parameter, with_parameters
+
+UNIT = a_parameter("unit", Choice(choices={"nginx": "The web server", "db": "db"}), help="Which service")
+LINES = a_parameter("lines", Integer(minimum=1, maximum=500), is_required=False, default=("50",))
+NAMES = a_parameter("names", is_required=False, repeat=3, example="a b")
+UTC = a_parameter("utc", Flag(gives=("-u",)), is_required=False)
+KEY = a_parameter("key", Secret(), is_required=False, default=("hunter2",))
+
+
+class ListTests(unittest.TestCase):
+    def test_text(self) -> None:
+        """Commands and words stand in one table, with their help in line."""
+        commands = [a_command(name="df", help="How full"), a_command(name="a-rather-long-name", help="")]
+        lines = list_text(commands).decode().splitlines()
+        self.assertEqual(
+            ["Commands:", "  df                  How full", "  a-rather-long-name", "Words:"],
+            lines[:4],
+        )
+        self.assertEqual("  quit                leave", lines[-1])
+
+    def test_sections(self) -> None:
+        """They come in the order in which they are begun, what has none before them; titles stand before the help."""
+        commands = [
+            a_command(name="b", section="Services", title="Restart", help="at once"),
+            a_command(name="c", section="Logs", title="Journal", help=""),
+            a_command(name="d", help="H"),
+            a_command(name="e", section="Services", help=""),
+        ]
+        lines = [line.split() for line in list_text(commands).decode().splitlines()]
+
+        self.assertEqual(
+            lines[: lines.index(["Words:"])],
+            [
+                *(["Commands:"], ["d", "H"]),
+                *(["Services:"], ["b", "Restart:", "at", "once"], ["e"]),
+                *(["Logs:"], ["c", "Journal"]),
+            ],
+        )
+
+    def test_text_without_commands(self) -> None:
+        """Who may run nothing is told so."""
+        self.assertTrue(list_text([]).startswith(b"Commands:\n  (none)\nWords:\n  help             this list"))
+
+    def test_help_of_several_lines(self) -> None:
+        """A help text cannot forge another line of the table."""
+        self.assertIn(b"  df               a^Jb\n", list_text([a_command(help="a\nb")]))
+        self.assertIn(b"a^Jb:\n", list_text([a_command(section="a\nb")]))
+
+
+class CommandTests(unittest.TestCase):
+    def test_without_parameters(self) -> None:
+        """There is little to say."""
+        self.assertEqual(command_text(a_command(help="How full")), b"usage: df\n\nHow full\n")
+
+    def test_with_parameters(self) -> None:
+        """Usage, what it does, each parameter with what it accepts, an example."""
+        command = a_command(name="journal", help="The log", **with_parameters(UNIT, LINES, NAMES, UTC))
+
+        self.assertEqual(
+            command_text(command).decode(),
+            """\
+usage: journal UNIT [LINES] [NAMES...] [UTC]  (or NAME=VALUE, in any order)
+
+The log
+
+  unit   Which service. One of nginx, db
+  lines  A whole number from 1 to 500 (default: 50)
+  names  A line of 1 to 256 characters, up to 3 values (optional)
+  utc    True or false (optional)
+
+example: journal unit=nginx lines=50 'names=a b'
+""",
+        )
+
+    def test_secrets(self) -> None:
+        """Nobody is told the default of one, nor shown how it is given."""
+        command = a_command(**with_parameters(UNIT, KEY))
+
+        self.assertNotIn(b"hunter2", command_text(command) + help_json([command]))
+        self.assertIn(b"(default: ***)", command_text(command))
+        self.assertEqual(list(example(command)), ["df", "unit=nginx"])
+
+    def test_no_example(self) -> None:
+        """Where no value is known for what is required there is none."""
+        self.assertEqual(example(a_command(**with_parameters(a_parameter("x"), UNIT))), ())
+
+    def test_usage_of_what_takes_nothing(self) -> None:
+        """It is the name."""
+        self.assertEqual(usage(a_command()), "df")
+
+
+class JSONTests(unittest.TestCase):
+    def test_what_programs_get(self) -> None:
+        """Name, help, and whether a command only reads; title and section where it has them."""
+        self.assertEqual(
+            b'{"commands": [{"name": "df", "help": "\\u00e9", "read_only": true}]}\n',
+            help_json(iter([a_command(help="\u00e9")])),
+        )
+        (record,) = json.loads(help_json([a_command(title="T", section="S")]))["commands"]
+        self.assertEqual((record["title"], record["section"], record.get("parameters")), ("T", "S", None))
+
+    def test_parameters(self) -> None:
+        """Each with what it accepts."""
+        command = a_command(**with_parameters(UNIT, LINES, UTC))
+        unit, lines, utc = json.loads(help_json([command]))["commands"][0]["parameters"]
+
+        self.assertEqual(
+            unit,
+            {
+                "name": "unit",
+                "type": "choice",
+                "label": "Unit",
+                "help": "Which service",
+                "accepts": "one of nginx, db",
+                "required": True,
+                "default": None,
+                "example": None,
+                "repeat": 1,
+                "choices": [{"value": "nginx", "label": "The web server"}, {"value": "db", "label": "db"}],
+            },
+        )
+        self.assertEqual((lines["default"], lines["minimum"], lines["maximum"]), (["50"], 1, 500))
+        self.assertEqual((utc["type"], utc["required"]), ("flag", False))

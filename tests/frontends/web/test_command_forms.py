@@ -432,4 +432,4 @@ class SecretTests(FormTestCase):
         ):
             said = self.everything(lambda: self.post(target, "*/*", **fields))  # noqa: B023
             self.assertNotIn("hunter2", said)
-        self.assertEqual(self.composition.ledger.requests[0].arguments, ("user=ann", "password=***"))
+        self.assertEqual(self.composition.ledger.requests[0].arguments, ("user=***", "password=***"))

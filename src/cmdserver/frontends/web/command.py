@@ -75,7 +75,7 @@ class CommandResource(Leaf):
             elif (
                 isinstance(error, Denied)
                 and request.representation(OF_COMMANDS) is Representation.PAGE
-                and self._forms.deny(request, caller, asked)
+                and self._forms.deny(request, caller, asked, error)
             ):
                 return
             self.site.answer_error(request, caller, error, status)

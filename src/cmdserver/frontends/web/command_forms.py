@@ -9,7 +9,7 @@ from http import HTTPStatus
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
-from cmdserver.core.errors import BadArgument, RequestError
+from cmdserver.core.errors import BadArgument, Denied, RequestError
 from cmdserver.core.model import Caller, Command
 from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.web.http.negotiation import Representation
@@ -57,23 +57,17 @@ class CommandForms:
         filled = self.filled(asked, self._site.dispatcher.as_seen(granted), mistake.mistakes)
         self._answer(request, granted.caller, filled, HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def deny(self, request: WebRequest, caller: Caller, asked: RequestValues) -> bool:
+    def deny(self, request: WebRequest, caller: Caller, asked: RequestValues, denied: Denied) -> bool:
         """Show which values a caller may not give; it is written down already.
 
         Returns:
             Whether it was that which was denied, and not the command.
         """
         offered = self._site.dispatcher.offered(caller)
-        command = next((each for each in offered if each.name == asked.words[0] and each.parameters), None)
-        if command is None:
+        command = next((each for each in offered if each.name == asked.words[0]), None)
+        if command is None or not denied.mistakes:
             return False
-        filled = self.filled(asked, command)
-        mistakes = [
-            ValueMistake(each.name, f"must be {each.accepts}")
-            for each in command.parameters
-            if not each.permits(filled.values.get(each.name, each.unset))
-        ] or [ValueMistake(None, "each of the values may be given, but not all of them together")]
-        self._answer(request, caller, self.filled(asked, command, mistakes), HTTPStatus.FORBIDDEN)
+        self._answer(request, caller, self.filled(asked, command, denied.mistakes), HTTPStatus.FORBIDDEN)
         return True
 
     def confirm(self, request: WebRequest, granted: Request, asked: RequestValues) -> None:

@@ -1086,6 +1086,16 @@ class SecretTests(DispatcherTestCase):
         """Everything that is written down."""
         return repr(self.composition.ledger.events)
 
+    def test_a_command_that_is_gone(self) -> None:
+        """What was granted by a policy that knew its secrets is written down as that would have it."""
+        granted = self.dispatcher.authorize(ADA, ["login", "ada", "hunter2"])
+        self.dispatcher.reconfigure(Policy([command("df")], EVERYTHING))
+        error = self.failureResultOf(self.dispatcher.run(granted)).value
+
+        self.assertIsInstance(error, UnknownCommand)
+        self.assertNotIn("hunter2", self.written())
+        self.assertEqual(("***", "***"), self.composition.ledger.requests[-1].arguments)
+
     def test_what_runs(self) -> None:
         """It has it in its environment, and not on its command line."""
         asked = self.ask_for("ada", "hunter2")

@@ -109,6 +109,15 @@ class NarrowedTests(unittest.TestCase):
                 self.assertNotIn(secret, str(raised.exception), words)
 
 
+class FlagTests(unittest.TestCase):
+    def test_a_default_that_may_not_be_given(self) -> None:
+        """Left out, the flag would be that, so it must be given."""
+        deep = optional("deep", Flag(), default=("true",))
+        (parameter,) = narrowed(taking("wipe", deep), [rule(deep=("false",))]).parameters
+
+        self.assertEqual((parameter.default, parameter.is_required), (None, True))
+
+
 class ObjectionTests(unittest.TestCase):
     def said(self, command: list[Rule], *words: str) -> list[str]:
         """Say what is objected to."""

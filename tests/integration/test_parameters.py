@@ -1,7 +1,9 @@
 """Commands that take values, with the clients that give them: nc and ssh; the web's are in `test_web_parameters`."""
 
 import json
+import re
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,9 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.slow
 
 LISTENER = Listener(protocol="ssh")
+DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "parameters.md"
+#: The examples there that change nothing.
+HARMLESS = {"journal", "ping", "log", "units", "status", "changed", "disks"}
 SECRET = "correct-horse-battery"  # noqa: S105 - nobody's
 
 UNIT = {"name": "unit", "type": "choice", "choices": ["nginx", "web-1", "db"], "example": "web-1"}
@@ -247,3 +252,33 @@ def test_a_reload(daemon: Daemon) -> None:
     daemon.reload()
     assert asked(daemon, "show mail").startswith("cmdserver: bad_argument: ")
     wait_until(lambda: not daemon.processes(), "nothing is left")
+
+
+def fenced(kind: str) -> list[str]:
+    """Cut the blocks of a kind out of docs/parameters.md."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", DOCUMENT.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_examples_of_the_document(daemon_to_be: Daemon) -> None:
+    """Those that change nothing are run as they stand there, if this host has their programs."""
+    if not DOCUMENT.exists():
+        pytest.skip("the documents are not here")
+    blocks = {block: set(re.findall(r"^\[commands\.([\w-]+)\]", block, re.MULTILINE)) for block in fenced("toml")}
+    programs = {block: re.findall(r'^run = \["([^"]+)"', block, re.MULTILINE) for block in blocks}
+    here = [block for block, names in blocks.items() if names <= HARMLESS and all(map(shutil.which, programs[block]))]
+    daemon_to_be.configure({})
+    with daemon_to_be.config_file.open("a", encoding="utf-8") as file:
+        file.writelines(here)
+    daemon_to_be.start()
+    known = {name for block in here for name in blocks[block]}
+    asked = [
+        line for line in re.findall(r"^(\w.*)\n→ ", "".join(fenced("runs")), re.MULTILINE) if line.split()[0] in known
+    ]
+    answers = {line: daemon_to_be.ask_json(line) for line in asked}
+
+    # systemctl lists no units where systemd does not run, and then there is nothing to choose from.
+    without_list = [line for line, answer in answers.items() if "error" in answer]
+    assert [line for line in without_list if not line.startswith("status ")] == []
+    for name in ("log dpkg.log", "changed 2026-11-27T22:00", "disks inodes=yes remote=on"):
+        assert answers[name]["stdout"] or answers[name]["stderr"], answers[name]
+    daemon_to_be.stop()

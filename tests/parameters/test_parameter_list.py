@@ -140,6 +140,15 @@ class WordTests(BindTestCase):
         self.assertEqual(1, len(self.mistakes(["nginx", *["x=1"] * 100])), "the same again is the same")
 
 
+class FillingTests(unittest.TestCase):
+    def test_what_may_be_left_out_leaves_a_word_for_what_may_not(self) -> None:
+        """One that takes several values, and none of them is needed."""
+        parameters = ParameterList([optional("files", repeat=5), a_parameter("target")])
+
+        self.assertEqual((("target", ("x",)),), parameters.bind(["x"]))
+        self.assertEqual((("files", ("a", "b")), ("target", ("x",))), parameters.bind(["a", "b", "x"]))
+
+
 class RepeatTests(BindTestCase):
     COPY = ParameterList([a_parameter("files", repeat=3), a_parameter("to")])
 

@@ -33,6 +33,27 @@ class PatternTests(unittest.TestCase):
             with self.subTest(text), self.assertRaisesRegex(ValueError, "is no regular expression: "):
                 Pattern(text)
 
+    def test_syntax_that_is_not_pythons(self) -> None:
+        """A brace that is no count would be leave to match anything (fuzzy matching)."""
+        for text in ("img{i}", "x{e}", "[a-z]{s<=2}", "a{", "a{}", r"\K", "(?R)", r"\pL"):
+            with self.subTest(text), self.assertRaises(ValueError):
+                Pattern(text)
+        for text, matched in ((r"a\{i\}", "a{i}"), ("[{]a", "{a"), ("[]{]b", "{b"), ("a{2}", "aa"), ("a{1,}", "aaa")):
+            self.assertTrue(Pattern(text).matches(matched), text)
+
+    def test_what_would_take_long_to_compile(self) -> None:
+        """It is refused before: the runner process reads the file, too."""
+        for text in (
+            "(" * 3000 + ")" * 3000,
+            "a" * 1001,
+            "a{2147483648}",
+            "((a{1000}){1000}){1000}",
+            "a{99999999999999}",
+        ):
+            with self.subTest(text[:20]), self.assertRaises(ValueError):
+                Pattern(text)
+        self.assertTrue(Pattern("[a-z]{0,63}(-[a-z]{0,63}){0,10}").matches("a-b"))
+
     def test_bounded_time(self) -> None:
         """A pattern that goes astray is given up, and does not match."""
         for text in ("(a+)+b", "(a|a)*b", "(a|aa)+$b"):

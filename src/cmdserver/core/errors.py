@@ -68,9 +68,18 @@ class UnknownCommand(Refusal):
 
 
 class Denied(Refusal):
-    """The command exists, and none of the caller's roles includes it."""
+    """The command exists, and none of the caller's roles includes it, or may give it these values.
+
+    Args:
+        text: For people.
+        mistakes: The values that may not be given, if that is what it is about.
+    """
 
     code = Code.DENIED
+
+    def __init__(self, text: str, mistakes: tuple[ValueMistake, ...] = ()) -> None:
+        super().__init__(text)
+        self.mistakes = mistakes
 
 
 class LoginRequired(Denied):

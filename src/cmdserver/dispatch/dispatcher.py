@@ -136,7 +136,9 @@ class Dispatcher:
 
     def reject(self, request: Request, error: RequestError) -> RequestError:
         """Write down that what was granted is not run after all; return what to tell the caller."""
-        return self._refused(request.id, request.caller, request.words, request.fields, error)
+        policy = request.policy or self._policy  # which knew the command, and its secrets
+        shown = policy.masked(request.words, request.fields)
+        return self._log.refused(request.id, request.caller, request.words[0], shown, error)
 
     def with_choices(self, caller: Caller, command: Command) -> Deferred[Command]:
         """List the choices that other commands print; fires with the command as it is now, and they are known.
@@ -190,7 +192,7 @@ class Dispatcher:
             self._count(caller)
             self._policy.require_leave(caller, words[0])
         except Refusal as refusal:
-            raise self._refused(new_id(), caller, words, (), refusal) from None
+            raise self._refused(new_id(), caller, words[:1], (), refusal) from None
 
     def names(self, caller: Caller) -> frozenset[str]:
         """Tell the names of what this caller may run, to measure or to complete: not counted, and not written down."""

@@ -51,7 +51,8 @@ def _narrowed(parameter: Parameter, rules: Sequence[Rule]) -> Parameter:
         type=type_,
         only=only,
         default=default,
-        is_required=parameter.is_required or (default is None and parameter.has_always_value),
+        # A flag whose default may not be given is one as well: left out, it would be that.
+        is_required=parameter.is_required or (default is None and parameter.default is not None),
         example=parameter.example if _may_be_shown(parameter, only) else "",
     )
 

@@ -39,7 +39,6 @@ class Policy:
         self._commands = {command.name: command for command in commands}
         #: The names of commands that take secrets.
         self.with_secrets = frozenset(name for name, each in self._commands.items() if each.parameters.secrets)
-        self._secrets = frozenset(name for each in self._commands.values() for name in each.parameters.secrets)
         self._roles = tuple(roles)
         #: Of a command without parameters there is one grant.
         self._grants = {name: Grant(command=command) for name, command in self._commands.items()}
@@ -140,9 +139,9 @@ class Policy:
         if command is not None:
             return command.parameters.masked(words[1:], fields)
         # A name that is spelled wrong: what it was meant for may take secrets.
-        behind = next((index for index, word in enumerate(words) if word in self.with_secrets), len(words))
-        shown = (*words[1 : behind + 1], *(MASK for _ in words[behind + 1 :]))
-        return (*shown, *(f"{name}={MASK if name in self._secrets else value}" for name, value in fields))
+        if self.with_secrets:
+            return (*(MASK for _ in words[1:]), *(f"{name}={MASK}" for name, _ in fields))
+        return (*words[1:], *(f"{name}={value}" for name, value in fields))
 
     def _mistakes(
         self, caller: Caller, command: Command, words: Sequence[str], fields: Sequence[Field]
@@ -160,7 +159,7 @@ class Policy:
         if caller.is_anonymous:
             raise bad_argument(mistakes)
         why = visible("; ".join(map(str, mistakes)))
-        raise Denied(f"no role of {caller.name} may give that to {command.name}: {why}")
+        raise Denied(f"no role of {caller.name} may give that to {command.name}: {why}", tuple(mistakes))
 
     def require_leave(self, caller: Caller, name: str) -> None:
         """Ask whether a caller may have to do with a command at all, whatever its arguments.

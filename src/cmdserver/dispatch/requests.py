@@ -9,6 +9,7 @@ from cmdserver.core.errors import BadArgument
 from cmdserver.core.model import Answer, Caller, Command, Grant, Sink
 from cmdserver.dispatch.broadcast import Broadcast, Subscriber
 from cmdserver.dispatch.coalescing import Group
+from cmdserver.dispatch.policy import Policy
 from cmdserver.execution.process_run import ProcessRun
 from cmdserver.limits.fair_queue import QueueEntry
 from cmdserver.parameters.parameter_list import Field
@@ -51,7 +52,7 @@ class Request:
         grant: Grant,
         mistake: BadArgument | None = None,
         fields: Sequence[Field] = (),
-        policy: object = None,
+        policy: Policy | None = None,
         wanted_for: str | None = None,
     ) -> None:
         self.id = request_id

@@ -190,7 +190,7 @@ class ParameterList(Sequence[Parameter]):
             if parameter.repeat > 1:
                 following = self._parameters[index + 1 :]
                 needed = sum(each.is_required and each.name not in given for each in following)
-                end = start + max(1, min(parameter.repeat, len(positional) - start - needed))
+                end = start + max(int(parameter.is_required), min(parameter.repeat, len(positional) - start - needed))
             if taken := positional[start:end]:
                 given.setdefault(parameter.name, []).extend(taken)
             start = end

@@ -66,7 +66,10 @@ class SourceTests(ParametersTestCase):
     def test_a_pattern(self) -> None:
         """What is printed must match it."""
         self.assert_mistakes(
-            ["7: commands.x.parameters[0].pattern: is no regular expression: missing ) at position 1"],
+            [
+                "7: commands.x.parameters[0].pattern: is no regular expression: "
+                "missing ), unterminated subpattern at position 0"
+            ],
             f'{_X}pattern = "("\n[commands.list]\nrun = ["df"]\nread_only = true\n',
         )
 

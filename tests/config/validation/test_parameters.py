@@ -240,7 +240,7 @@ class MistakeTests(ParametersTestCase):
         """Patterns, networks, formats, words of a flag; what people read is one line."""
         control = "must be one line without control characters"
         for type_, line, why in (
-            ("string", 'pattern = "("', "is no regular expression: missing ) at position 1"),
+            ("string", 'pattern = "("', "is no regular expression: missing ), unterminated subpattern at position 0"),
             ("secret", 'pattern = "*"', "is no regular expression: nothing to repeat at position 0"),
             ("host", 'networks = ["10.0.0.1/8"]', "'10.0.0.1/8' is no network: 10.0.0.1/8 has host bits set"),
             ("date", 'format = "%n"', "must make one line without control characters"),
@@ -277,7 +277,8 @@ class MistakeTests(ParametersTestCase):
                 "4: commands.x.confirm: {b} is no parameter; braces are written {{ and }}",
                 f"5: commands.x.rate_limit: 'often' {_NO_RATE}",
                 "9: commands.x.parameters[0].minimum: is no key of a parameter of type string",
-                "10: commands.x.parameters[0].pattern: is no regular expression: missing ) at position 1",
+                "10: commands.x.parameters[0].pattern: is no regular expression: "
+                "missing ), unterminated subpattern at position 0",
                 "14: commands.x.parameters[1].maximum: must be a whole number",
                 "15: commands.x.parameters[1].lable: unknown key; did you mean label?",
                 "18: commands.x.parameters[2].choices_from: there is no command y",

@@ -129,3 +129,10 @@ class JSONTests(unittest.TestCase):
         )
         self.assertEqual((lines["default"], lines["minimum"], lines["maximum"]), (["50"], 1, 500))
         self.assertEqual((utc["type"], utc["required"]), ("flag", False))
+
+    def test_numbers_beyond_a_float(self) -> None:
+        """A whole number is told as it is."""
+        wide = a_parameter("n", Integer(maximum=10**39))
+        (record,) = json.loads(help_json([a_command(**with_parameters(wide))]))["commands"]
+
+        self.assertEqual(record["parameters"][0]["maximum"], 10**39)

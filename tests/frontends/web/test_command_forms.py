@@ -10,9 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.core.errors import Code
 from cmdserver.core.model import Role
 from cmdserver.dispatch.policy import Policy
-from cmdserver.frontends.web.asked import Asked
 from cmdserver.frontends.web.command_forms import CommandForms
 from cmdserver.frontends.web.pages.filled_form import FilledForm
+from cmdserver.frontends.web.request_values import RequestValues
 from tests.frontends.web.doubles import Client, WebComposition
 from tests.frontends.web.reading import Read
 from tests.frontends.web.samples import EVERY, JOURNAL, PEEK, PICK, RESTART, SERVICES, SETPW, taking
@@ -382,7 +382,7 @@ class SecretTests(FormTestCase):
 
     def test_no_form_knows_one(self) -> None:
         """What was typed is kept without it from the beginning."""
-        asked = Asked(("setpw", "ann"), (), [("password", "hunter2")])
+        asked = RequestValues(("setpw", "ann"), (), [("password", "hunter2")])
         filled = CommandForms(self.composition.front_end.site).filled(asked, SETPW)
         self.assertEqual((filled.texts, filled.values), ({"user": ("ann",)}, {"user": ["ann"]}))
         self.assertNotIn("pin", FilledForm(command=PEEK).values)
@@ -432,4 +432,4 @@ class SecretTests(FormTestCase):
         ):
             said = self.everything(lambda: self.post(target, "*/*", **fields))  # noqa: B023
             self.assertNotIn("hunter2", said)
-        self.assertEqual(self.composition.ledger.requests[0].arguments, ("user=ann", "password=***"))
+        self.assertEqual(self.composition.ledger.requests[0].arguments, ("user=***", "password=***"))

@@ -35,6 +35,8 @@ _KEYS: Final[Mapping[str, frozenset[str]]] = {
     "datetime": frozenset({"format"}),
     "text": frozenset({"max_bytes"}),
 }
+#: Beyond what a value may be.
+_LARGEST: Final = 10**40
 _OWN_KEYS: Final = frozenset().union(*_KEYS.values())
 
 
@@ -250,7 +252,7 @@ def _text(value: Any) -> str:
 
 
 def _integer(value: Any) -> int | None:
-    if value is None or isinstance(value, int):
+    if value is None or (isinstance(value, int) and abs(value) < _LARGEST):
         return value
     raise ValueError("must be a whole number")
 
@@ -258,7 +260,7 @@ def _integer(value: Any) -> int | None:
 def _number(value: Any) -> Decimal | None:
     if value is None:
         return None
-    if isinstance(value, str) or not Decimal(repr(value)).is_finite():
+    if isinstance(value, str) or not Decimal(repr(value)).is_finite() or abs(value) >= _LARGEST:
         raise ValueError("must be a number")
     return Decimal(repr(value))
 

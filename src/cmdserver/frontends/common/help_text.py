@@ -141,8 +141,9 @@ def _parameter(parameter: Parameter) -> dict[str, object]:
     if isinstance(type_, Choice) and type_.choices:
         record["choices"] = [{"value": value, "label": label} for value, label in type_.choices.items()]
     if isinstance(type_, Integer | Number):
-        record["minimum"] = None if type_.minimum is None else float(type_.minimum)
-        record["maximum"] = None if type_.maximum is None else float(type_.maximum)
+        as_json = int if isinstance(type_, Integer) else float
+        record["minimum"] = None if type_.minimum is None else as_json(type_.minimum)
+        record["maximum"] = None if type_.maximum is None else as_json(type_.maximum)
     return record
 
 

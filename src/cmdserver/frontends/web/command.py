@@ -16,7 +16,6 @@ from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.common.rendering import answer_json
 from cmdserver.frontends.common.text_sink import Style, TextSink
 from cmdserver.frontends.web import answers
-from cmdserver.frontends.web.asked import Asked, asked_of
 from cmdserver.frontends.web.command_forms import CommandForms
 from cmdserver.frontends.web.event_streams import LAST_EVENT_ID, EventStreams
 from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES, HeldText, LivePage
@@ -25,6 +24,7 @@ from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages import command_pages
 from cmdserver.frontends.web.pages.filled_form import is_sent_by_get
+from cmdserver.frontends.web.request_values import RequestValues, values_of
 from cmdserver.frontends.web.site import Leaf, Site
 
 _ALL_METHODS = b"GET, HEAD, POST"
@@ -55,7 +55,9 @@ class CommandResource(Leaf):
             self.site.authentication.require_meant(request, caller, form)
         target = request.target
         # Most requests have no values, and one call less each.
-        asked = asked_of(target, form) if form or target.query or len(target.parts) > 1 else Asked(target.parts)
+        asked = (
+            values_of(target, form) if form or target.query or len(target.parts) > 1 else RequestValues(target.parts)
+        )
         if (
             request.requestHeaders.hasHeader(LAST_EVENT_ID)
             and request.representation(OF_COMMANDS) is Representation.EVENTS
@@ -73,12 +75,12 @@ class CommandResource(Leaf):
             elif (
                 isinstance(error, Denied)
                 and request.representation(OF_COMMANDS) is Representation.PAGE
-                and self._forms.deny(request, caller, asked)
+                and self._forms.deny(request, caller, asked, error)
             ):
                 return
             self.site.answer_error(request, caller, error, status)
 
-    def _serve(self, request: WebRequest, granted: Request, asked: Asked) -> None:
+    def _serve(self, request: WebRequest, granted: Request, asked: RequestValues) -> None:
         """Run what was granted, or say how it is to be asked for."""
         command = granted.grant.command
         if request.method not in _METHODS:
@@ -117,7 +119,7 @@ class CommandResource(Leaf):
         status = HTTPStatus.METHOD_NOT_ALLOWED if error is refusal else None
         self.site.answer_error(request, granted.caller, error, status)
 
-    def _refuse_values(self, request: WebRequest, granted: Request, asked: Asked, mistake: BadArgument) -> None:
+    def _refuse_values(self, request: WebRequest, granted: Request, asked: RequestValues, mistake: BadArgument) -> None:
         error = self.site.dispatcher.reject(granted, mistake)
         if (
             error is mistake
@@ -128,7 +130,7 @@ class CommandResource(Leaf):
         else:
             self.site.answer_error(request, granted.caller, error)
 
-    def _ask_for_post(self, request: WebRequest, granted: Request, asked: Asked) -> None:
+    def _ask_for_post(self, request: WebRequest, granted: Request, asked: RequestValues) -> None:
         """Show somebody who only looks at a command that changes something how to run it."""
         request.responseHeaders.setRawHeaders(b"Allow", [b"POST"])
         representation = request.representation()
@@ -143,7 +145,7 @@ class CommandResource(Leaf):
             body = b"cmdserver: malformed: this command is run with POST\n"
         request.respond(HTTPStatus.METHOD_NOT_ALLOWED, representation, body)
 
-    def _run(self, request: WebRequest, granted: Request, asked: Asked) -> None:
+    def _run(self, request: WebRequest, granted: Request, asked: RequestValues) -> None:
         dispatcher = self.site.dispatcher
         match request.representation(OF_COMMANDS):
             case Representation.EVENTS:
@@ -158,7 +160,7 @@ class CommandResource(Leaf):
             case representation:
                 self._await(request, dispatcher.run(granted).addCallback(_respond, request, representation))
 
-    def _run_for_page(self, request: WebRequest, granted: Request, asked: Asked) -> None:
+    def _run_for_page(self, request: WebRequest, granted: Request, asked: RequestValues) -> None:
         visitor = self.site.authentication.visitor(request, granted.caller)
         page = LivePage(request, visitor, self.site.clock)
 
@@ -193,13 +195,13 @@ class CommandResource(Leaf):
         asked.addErrback(complain)
 
 
-def _asks_for_values(request: WebRequest, command: Command, asked: Asked) -> bool:
+def _asks_for_values(request: WebRequest, command: Command, asked: RequestValues) -> bool:
     """Whether somebody looks at a command with a browser who is to be asked for its values first, or for a yes."""
     is_asked = (command.parameters and asked.is_empty) or not is_sent_by_get(command)
     return bool(is_asked) and request.representation(OF_COMMANDS) is Representation.PAGE
 
 
-def _is_unanswered(request: WebRequest, asked: Asked) -> bool:
+def _is_unanswered(request: WebRequest, asked: RequestValues) -> bool:
     """Whether somebody has sent a form and was not asked yet whether they mean it."""
     return not asked.is_confirmed and request.representation(OF_COMMANDS) is Representation.PAGE
 

@@ -9,14 +9,14 @@ from http import HTTPStatus
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
-from cmdserver.core.errors import BadArgument, RequestError
+from cmdserver.core.errors import BadArgument, Denied, RequestError
 from cmdserver.core.model import Caller, Command
 from cmdserver.dispatch.requests import Request
-from cmdserver.frontends.web.asked import Asked
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages import command_pages
 from cmdserver.frontends.web.pages.filled_form import FilledForm
+from cmdserver.frontends.web.request_values import RequestValues
 from cmdserver.frontends.web.site import Site
 from cmdserver.parameters.mistakes import ValueMistake
 
@@ -34,7 +34,7 @@ class CommandForms:
     def __init__(self, site: Site) -> None:
         self._site = site
 
-    def show(self, request: WebRequest, granted: Request, asked: Asked, status: HTTPStatus, why: str) -> None:
+    def show(self, request: WebRequest, granted: Request, asked: RequestValues, status: HTTPStatus, why: str) -> None:
         """Ask for values instead of running what was granted; it is written down as ``help``.
 
         Args:
@@ -52,31 +52,25 @@ class CommandForms:
         filled = self.filled(asked, command, begun if not asked.is_empty else ())
         self._answer(request, granted.caller, filled, status, why)
 
-    def refuse(self, request: WebRequest, granted: Request, asked: Asked, mistake: BadArgument) -> None:
+    def refuse(self, request: WebRequest, granted: Request, asked: RequestValues, mistake: BadArgument) -> None:
         """Show what is wrong with values, each at its field; it is written down already."""
         filled = self.filled(asked, self._site.dispatcher.as_seen(granted), mistake.mistakes)
         self._answer(request, granted.caller, filled, HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def deny(self, request: WebRequest, caller: Caller, asked: Asked) -> bool:
+    def deny(self, request: WebRequest, caller: Caller, asked: RequestValues, denied: Denied) -> bool:
         """Show which values a caller may not give; it is written down already.
 
         Returns:
             Whether it was that which was denied, and not the command.
         """
         offered = self._site.dispatcher.offered(caller)
-        command = next((each for each in offered if each.name == asked.words[0] and each.parameters), None)
-        if command is None:
+        command = next((each for each in offered if each.name == asked.words[0]), None)
+        if command is None or not denied.mistakes:
             return False
-        filled = self.filled(asked, command)
-        mistakes = [
-            ValueMistake(each.name, f"must be {each.accepts}")
-            for each in command.parameters
-            if not each.permits(filled.values.get(each.name, each.unset))
-        ] or [ValueMistake(None, "each of the values may be given, but not all of them together")]
-        self._answer(request, caller, self.filled(asked, command, mistakes), HTTPStatus.FORBIDDEN)
+        self._answer(request, caller, self.filled(asked, command, denied.mistakes), HTTPStatus.FORBIDDEN)
         return True
 
-    def confirm(self, request: WebRequest, granted: Request, asked: Asked) -> None:
+    def confirm(self, request: WebRequest, granted: Request, asked: RequestValues) -> None:
         """Ask whether to run what was granted; whoever says yes sends the same values again.
 
         No secret is put into a page: of a command that takes some, the form itself has a box for the yes.
@@ -96,7 +90,7 @@ class CommandForms:
         else:
             self._site.answer_error(request, granted.caller, error)
 
-    def filled(self, asked: Asked, command: Command, mistakes: Sequence[ValueMistake] = ()) -> FilledForm:
+    def filled(self, asked: RequestValues, command: Command, mistakes: Sequence[ValueMistake] = ()) -> FilledForm:
         """Return the form of a command, as its caller may see it, with what they have typed."""
         parameters = command.parameters
         given = parameters.given(asked.words[1:], asked.fields)

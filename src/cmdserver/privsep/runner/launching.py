@@ -24,17 +24,10 @@ from cmdserver.execution.posix import become, ignored_signals, open_null, output
 from cmdserver.parameters.template import Invocation
 from cmdserver.privsep import linux, process_tags
 from cmdserver.privsep.runner.control_groups import ControlGroup, ControlGroups
+from cmdserver.privsep.runner.resource_limits import set_resource_limits
 
 #: A command whose last run was over within this is started by posix_spawn.
 SHORT_LIVED_SECONDS = 0.1
-
-_RESOURCES = {
-    "cpu_seconds": resource.RLIMIT_CPU,
-    "memory_bytes": resource.RLIMIT_AS,
-    "processes": resource.RLIMIT_NPROC,
-    "open_files": resource.RLIMIT_NOFILE,
-    "file_bytes": resource.RLIMIT_FSIZE,
-}
 
 _PLAIN = Controls()
 
@@ -185,19 +178,9 @@ def control(controls: Controls, tag: int) -> None:
     if controls.nice:
         os.setpriority(os.PRIO_PROCESS, 0, controls.nice)
     process_tags.tag_self(tag)
-    for name, value in controls.limits:
-        _limit(_RESOURCES[name], value)
+    set_resource_limits(controls.limits)
     if controls.uid is not None and controls.gid is not None:
         become(controls.uid, controls.gid)
-
-
-def _limit(number: int, value: int) -> None:
-    """Set a resource limit; where a lower one may not be raised, that one holds."""
-    try:
-        resource.setrlimit(number, (value, value))
-    except (ValueError, OSError):
-        hard = resource.getrlimit(number)[1]
-        resource.setrlimit(number, (hard, hard))
 
 
 def _is_plain(command: Command) -> bool:

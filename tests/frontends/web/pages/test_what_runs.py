@@ -5,7 +5,7 @@ from unittest import TestCase
 from cmdserver.frontends.web.pages.markup import Markup
 from cmdserver.frontends.web.pages.what_runs import command_line, standard_input
 from tests.frontends.web.reading import Read
-from tests.frontends.web.samples import EVERY, JOURNAL, SETPW
+from tests.frontends.web.samples import EVERY, JOURNAL, SETPW, UNIT, taking
 from tests.running_doubles import command
 
 
@@ -67,6 +67,14 @@ class CommandLineTests(TestCase):
         values = {"user": ["ann"], "password": ["hunter2"]}
         self.assertEqual(seen(command_line(SETPW, values)), "PW=*••••* setpw *ann*")
         self.assertEqual(seen(standard_input(SETPW, values)), "*••••*")
+
+    def test_what_the_administrator_has_written(self) -> None:
+        """Beside values it may be secret in the environment and on standard input, and is not shown."""
+        url = taking("x", ["{a}"], UNIT, stdin="key=K {unit}", variables={"URL": "db://admin:K@h/{unit}"})
+        drawn = f"{seen(command_line(url, {'unit': ['nginx']}))} {seen(standard_input(url, {'unit': ['nginx']}))}"
+
+        self.assertNotIn("K", drawn)
+        self.assertIn("URL=…*nginx*", drawn)
 
     def test_standard_input(self) -> None:
         """A text of several lines is called by its label; where there is nothing to read nothing is said."""

@@ -96,8 +96,10 @@ def _control(form: FilledForm, parameter: Parameter, attributes: Mapping[str, At
 
 
 def _yes_or_no(parameter: Parameter, shown: Sequence[str], attributes: Mapping[str, Attribute]) -> Markup:
-    if parameter.default == (TRUE,):  # an empty box sends nothing, which would be the default
-        return _options({TRUE: "Yes", FALSE: "No"}, [_flag(shown)], attributes)
+    # An empty box sends nothing, which would be the default; where a role may not give that, one has to choose.
+    if parameter.default == (TRUE,) or parameter.is_required:
+        answers = {each: name for each, name in ((TRUE, "Yes"), (FALSE, "No")) if parameter.permits((each,))}
+        return _options(answers, [_flag(shown)], attributes)
     box = element("input", type="checkbox", value=TRUE, checked=_flag(shown) == TRUE, **attributes)
     return element("span", box, element("label", parameter.help or "Yes", for_=id_of(parameter)), class_="box")
 

@@ -32,7 +32,7 @@ def standard_input(command: Command, values: Known) -> Markup | None:
     """Draw what the command reads; None if there are no values in it."""
     if command.template is None or not any(names_in(pieces := command.template.stdin or ())):
         return None
-    return element("code", *_within(command, pieces, values), class_="command-line")
+    return element("code", *_within(command, _without_texts(pieces), values), class_="command-line")
 
 
 def _words(command: Command, values: Known) -> Iterator[Markup]:
@@ -41,10 +41,16 @@ def _words(command: Command, values: Known) -> Iterator[Markup]:
         return
     for variable, pieces in command.template.environment:
         if any(names_in(pieces)):
-            yield element("span", f"{variable}=", *_within(command, pieces, values), class_="word")
+            shown = _within(command, _without_texts(pieces), values)
+            yield element("span", f"{variable}=", *shown, class_="word")
     yield _word(command.run[0], is_quoted=False)
     for each in command.template.elements:
         yield _element(command, each, values)
+
+
+def _without_texts(pieces: Pieces) -> Pieces:
+    """Leave out what the administrator has written, which may be secret there, as `explain` does."""
+    return tuple("…" if isinstance(piece, str) else piece for piece in pieces)
 
 
 def _element(command: Command, each: Element, values: Known) -> Markup:

@@ -16,7 +16,7 @@ from cmdserver.parameters.mistakes import ValueMistake
 _IN_ADDRESS = "must not be in an address, which browsers and logs keep: send it in the body of a POST"
 
 
-class Asked(NamedTuple):
+class RequestValues(NamedTuple):
     """The values that a request gives to a command."""
 
     #: The command's name, and what stands behind it in the path.
@@ -48,7 +48,7 @@ class Asked(NamedTuple):
         return BadArgument("; ".join(map(str, mistakes)), mistakes) if mistakes else None
 
 
-def asked_of(target: Target, form: Fields) -> Asked:
+def values_of(target: Target, form: Fields) -> RequestValues:
     """Take the values of a request apart."""
     parts = target.parts
     if len(parts) > 1:
@@ -59,4 +59,6 @@ def asked_of(target: Target, form: Fields) -> Asked:
     own = {name for fields in (target.query, form) for name, _ in fields if name in OWN_FIELDS}
     if not any(name == YES_FIELD for name, _ in form):
         own.discard(YES_FIELD)  # who was asked has answered with a form: no link can say yes for them
-    return Asked(parts, query, [*query, *(field for field in form if field[0] not in OWN_FIELDS)], frozenset(own))
+    return RequestValues(
+        parts, query, [*query, *(field for field in form if field[0] not in OWN_FIELDS)], frozenset(own)
+    )

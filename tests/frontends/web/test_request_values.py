@@ -2,9 +2,9 @@
 
 from unittest import TestCase
 
-from cmdserver.frontends.web.asked import asked_of
 from cmdserver.frontends.web.http.target import parse_target
 from cmdserver.frontends.web.pages.layout import OWN_FIELDS
+from cmdserver.frontends.web.request_values import values_of
 from cmdserver.parameters.declaration import is_parameter_name
 from tests.frontends.web.samples import JOURNAL, PEEK, SETPW
 
@@ -20,12 +20,12 @@ class AskedTests(TestCase):
             (b"/df/a/--/b/", ("df", "--", "a", "--", "b")),
             (b"/df/a%2Fb", ("df", "a/b")),
         ):
-            self.assertEqual(asked_of(parse_target(path), ()).words, words)
+            self.assertEqual(values_of(parse_target(path), ()).words, words)
 
     def test_fields(self) -> None:
         """Those of the query come first; ours are taken out, by their exact names."""
         form = [("csrf-token", "x"), ("token", "y"), ("csrf_token", "z"), ("run-confirmed", "yes")]
-        asked = asked_of(parse_target(b"/df?form-sent=yes&unit=nginx&csrf-token=x"), form)
+        asked = values_of(parse_target(b"/df?form-sent=yes&unit=nginx&csrf-token=x"), form)
 
         self.assertEqual(asked.query, [("unit", "nginx")])
         self.assertEqual(asked.fields, [("unit", "nginx"), ("token", "y"), ("csrf_token", "z")])
@@ -37,13 +37,13 @@ class AskedTests(TestCase):
 
     def test_no_link_says_yes(self) -> None:
         """Only a form does: who sees the question has its page."""
-        self.assertFalse(asked_of(parse_target(b"/df?run-confirmed=yes"), [("unit", "nginx")]).is_confirmed)
+        self.assertFalse(values_of(parse_target(b"/df?run-confirmed=yes"), [("unit", "nginx")]).is_confirmed)
 
     def test_empty(self) -> None:
         """A form that was sent with nothing in it is not the same as nothing."""
-        self.assertTrue(asked_of(parse_target(b"/df"), ()).is_empty)
+        self.assertTrue(values_of(parse_target(b"/df"), ()).is_empty)
         for target in (b"/df/x", b"/df?unit=", b"/df?form-sent=yes"):
-            self.assertFalse(asked_of(parse_target(target), ()).is_empty)
+            self.assertFalse(values_of(parse_target(target), ()).is_empty)
 
     def test_secrets_in_addresses(self) -> None:
         """They are found in the query and in the path, and nowhere else."""
@@ -53,7 +53,7 @@ class AskedTests(TestCase):
             (b"/setpw/hunter2?user=ann&password=", SETPW),
             (b"/peek/ann/1234", PEEK),
         ):
-            found = asked_of(parse_target(target), ()).secrets_in_address(command)
+            found = values_of(parse_target(target), ()).secrets_in_address(command)
             assert found is not None, target
             (mistake,) = found.mistakes
             self.assertIn(mistake.parameter, {"password", "pin"})
@@ -63,4 +63,4 @@ class AskedTests(TestCase):
             (b"/setpw/ann", [("password", "hunter2")], SETPW),
             (b"/journal/nginx/5", [], JOURNAL),
         ):
-            self.assertIsNone(asked_of(parse_target(target), form).secrets_in_address(command))
+            self.assertIsNone(values_of(parse_target(target), form).secrets_in_address(command))

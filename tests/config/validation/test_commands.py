@@ -6,6 +6,8 @@ from cmdserver.config.validation.commands import parse_rate
 from cmdserver.core.model import Rate
 from tests.config.validation.doubles import ParametersTestCase
 
+_OPEN = "is no regular expression: missing ), unterminated subpattern at position 0"
+
 _CHOICE = '[[commands.x.parameters]]\nname = "a"\ntype = "choice"\nchoices_from = "list"\n'
 _X = f'[commands.x]\nrun = ["df", "{{a}}"]\n{_CHOICE}'
 
@@ -66,10 +68,7 @@ class SourceTests(ParametersTestCase):
     def test_a_pattern(self) -> None:
         """What is printed must match it."""
         self.assert_mistakes(
-            [
-                "7: commands.x.parameters[0].pattern: is no regular expression: "
-                "missing ), unterminated subpattern at position 0"
-            ],
+            [f"7: commands.x.parameters[0].pattern: {_OPEN}"],
             f'{_X}pattern = "("\n[commands.list]\nrun = ["df"]\nread_only = true\n',
         )
 

@@ -12,6 +12,8 @@ from cmdserver.parameters.text_types import Choice, Flag, Secret, String, Text
 from cmdserver.parameters.time_types import Date, DateTime
 from tests.config.validation.doubles import ParametersTestCase
 
+_OPEN = "is no regular expression: missing ), unterminated subpattern at position 0"
+
 
 class TypeTests(ParametersTestCase):
     def parameter(self, *lines: str) -> Parameter:
@@ -277,8 +279,7 @@ class MistakeTests(ParametersTestCase):
                 "4: commands.x.confirm: {b} is no parameter; braces are written {{ and }}",
                 f"5: commands.x.rate_limit: 'often' {_NO_RATE}",
                 "9: commands.x.parameters[0].minimum: is no key of a parameter of type string",
-                "10: commands.x.parameters[0].pattern: is no regular expression: "
-                "missing ), unterminated subpattern at position 0",
+                f"10: commands.x.parameters[0].pattern: {_OPEN}",
                 "14: commands.x.parameters[1].maximum: must be a whole number",
                 "15: commands.x.parameters[1].lable: unknown key; did you mean label?",
                 "18: commands.x.parameters[2].choices_from: there is no command y",

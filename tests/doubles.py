@@ -16,9 +16,7 @@ from cmdserver.limits.login_limit import LoginLimit
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.parameters.declaration import Parameter
 from cmdserver.parameters.parameter_list import ParameterList
-from cmdserver.parameters.parameter_type import ParameterType
 from cmdserver.parameters.template import Element, Place, Template
-from cmdserver.parameters.text_types import String
 
 #: How properties are tried: the same examples every time, nothing written to disk, no clock.
 LAW = settings(
@@ -79,11 +77,6 @@ def a_command(**overrides: Any) -> Command:
         "parser": None,
     }
     return Command(**values | overrides)
-
-
-def a_parameter(name: str, type_: ParameterType | None = None, **overrides: Any) -> Parameter:
-    """Make a parameter; a required line unless told otherwise."""
-    return Parameter(name=name, type=type_ or String(), label=name.capitalize(), **overrides)
 
 
 def with_parameters(*parameters: Parameter, **overrides: Any) -> dict[str, Any]:

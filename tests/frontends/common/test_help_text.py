@@ -6,9 +6,12 @@ import unittest
 from cmdserver.frontends.common.help_text import command_text, example, help_json, list_text, usage
 from cmdserver.parameters.number_types import Integer
 from cmdserver.parameters.text_types import Choice, Flag, Secret
-from tests.doubles import a_command, a_parameter, with_parameters
+from tests.doubles import a_command, with_parameters
+from tests.parameters.doubles import a_parameter
 
-UNIT = a_parameter("unit", Choice(choices={"nginx": "The web server", "db": "db"}), help="Which service")
+UNIT = a_parameter(
+    "unit", label="Unit", type_=Choice(choices={"nginx": "The web server", "db": "db"}), help="Which service"
+)
 LINES = a_parameter("lines", Integer(minimum=1, maximum=500), is_required=False, default=("50",))
 NAMES = a_parameter("names", is_required=False, repeat=3, example="a b")
 UTC = a_parameter("utc", Flag(gives=("-u",)), is_required=False)

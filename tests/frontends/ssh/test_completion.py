@@ -5,7 +5,8 @@ import unittest
 from cmdserver.core.names import RESERVED_WORDS
 from cmdserver.frontends.ssh.completion import completions
 from cmdserver.parameters.text_types import Choice, Flag
-from tests.doubles import a_command, a_parameter, with_parameters
+from tests.doubles import a_command, with_parameters
+from tests.parameters.doubles import a_parameter
 
 UNIT = a_parameter("unit", Choice(choices={"nginx": "", "php-fpm": "", "two words": ""}))
 MODE = a_parameter("mode", Choice(choices={"fast": "", "slow": ""}), is_required=False, repeat=2)

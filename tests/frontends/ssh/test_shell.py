@@ -10,8 +10,9 @@ from cmdserver.frontends.ssh.terminal.terminal import KEYS_IN_A_ROW
 from cmdserver.parameters.template import Place
 from cmdserver.parameters.text_types import Choice
 from cmdserver.sshtransport.encoding import string, uint32
-from tests.doubles import a_parameter, with_parameters
+from tests.doubles import with_parameters
 from tests.frontends.ssh.doubles import Client, Session, pty
+from tests.parameters.doubles import a_parameter
 from tests.running_doubles import command
 
 GREETED = GREETING.replace(b"\n", b"\r\n") + PROMPT.encode()

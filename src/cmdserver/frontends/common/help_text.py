@@ -3,12 +3,12 @@
 Commands come as the dispatcher gives them to a caller, so that nothing is told that this caller may not give.
 """
 
-import json
 import shlex
 from collections.abc import Iterable, Sequence
 
 from cmdserver.core.escaping import printable_line
 from cmdserver.core.model import Command
+from cmdserver.frontends.common.rendering import json_line, table
 from cmdserver.parameters.declaration import Parameter
 from cmdserver.parameters.number_types import Integer, Number
 from cmdserver.parameters.parameter_list import MASK
@@ -23,8 +23,8 @@ _WORDS = (
     ("json LINE", "the answer as one JSON object on one line"),
     ("quit", "leave"),
 )
-#: The most choices that are listed; an error lists some, and the nearest.
-_LISTED = 100
+#: Of rows below a heading.
+_INDENT = "  "
 
 
 def list_text(commands: Sequence[Command]) -> bytes:
@@ -33,8 +33,10 @@ def list_text(commands: Sequence[Command]) -> bytes:
     text = "" if commands else "Commands:\n  (none)\n"
     for section, members in by_section(commands):
         heading = section or "Commands"
-        text += f"{printable_line(heading)}:\n{_table(((each.name, _summary(each)) for each in members), width)}"
-    return f"{text}Words:\n{_table(_WORDS, width)}".encode(errors="replace")
+        text += (
+            f"{printable_line(heading)}:\n{table(((each.name, _summary(each)) for each in members), width, _INDENT)}"
+        )
+    return f"{text}Words:\n{table(_WORDS, width, _INDENT)}".encode(errors="replace")
 
 
 def command_text(command: Command) -> bytes:
@@ -44,7 +46,7 @@ def command_text(command: Command) -> bytes:
         parts.append(f"{printable_line(summary)}\n")
     if command.parameters:
         width = max(len(each.name) for each in command.parameters)
-        parts.append(_table(((each.name, _described(each)) for each in command.parameters), width))
+        parts.append(table(((each.name, _described(each)) for each in command.parameters), width, _INDENT))
     if words := example(command):
         parts.append(f"example: {printable_line(shlex.join(words))}\n")
     return "\n".join(parts).encode(errors="replace")
@@ -52,7 +54,7 @@ def command_text(command: Command) -> bytes:
 
 def help_json(commands: Iterable[Command]) -> bytes:
     """List commands for programs; a title, a section and parameters only where there are any."""
-    return json.dumps({"commands": [_record(command) for command in commands]}).encode("ascii") + b"\n"
+    return json_line({"commands": [_record(command) for command in commands]})
 
 
 def _record(command: Command) -> dict[str, object]:
@@ -145,7 +147,3 @@ def _parameter(parameter: Parameter) -> dict[str, object]:
         record["minimum"] = None if type_.minimum is None else as_json(type_.minimum)
         record["maximum"] = None if type_.maximum is None else as_json(type_.maximum)
     return record
-
-
-def _table(rows: Iterable[tuple[str, str]], width: int) -> str:
-    return "".join(f"  {name:<{width}}  {printable_line(text)}".rstrip() + "\n" for name, text in rows)

@@ -76,15 +76,15 @@ def outcome_json(answer: Answer, streamed: bytes | None = None) -> bytes:
         answer: How the run ended.
         streamed: The standard output that was sent, if all of it is known and the answer does not have it.
     """
-    return _with_data(_json_line(_before_output(answer) | _after_output(answer)), answer, streamed)
+    return _with_data(json_line(_before_output(answer) | _after_output(answer)), answer, streamed)
 
 
 def _answer_parts(answer: Answer) -> Iterator[bytes]:
-    yield _json_line(_before_output(answer)).removesuffix(b"}\n") + b', "stdout": "'
+    yield json_line(_before_output(answer)).removesuffix(b"}\n") + b', "stdout": "'
     yield from _json_string(answer.finished.stdout)
     yield b'", "stderr": "'
     yield from _json_string(answer.finished.stderr)
-    yield b'", ' + _with_data(_json_line(_after_output(answer)).removeprefix(b"{"), answer)
+    yield b'", ' + _with_data(json_line(_after_output(answer)).removeprefix(b"{"), answer)
 
 
 def _json_string(output: bytes) -> Iterator[bytes]:
@@ -138,8 +138,8 @@ def error_json(error: RequestError) -> bytes:
         record["suggestions"] = error.suggestions
     if isinstance(error, BadArgument) and error.mistakes:
         mistakes = [_mistake(each) for each in error.mistakes]
-        return _json_line({"error": record | mistakes[0] | {"message": str(error)}, "errors": mistakes})
-    return _json_line({"error": record})
+        return json_line({"error": record | mistakes[0] | {"message": str(error)}, "errors": mistakes})
+    return json_line({"error": record})
 
 
 def _mistake(mistake: ValueMistake) -> dict[str, object]:
@@ -154,13 +154,13 @@ def explanation_text(grant: Grant, rule: Rule) -> bytes:
         *((name, _explained(value)) for name, value in _explanation(grant, rule).items()),
         *(("warning", each) for each in grant.command.warnings),
     ]
-    return _table(rows, max(len(name) for name, _ in rows), indent="").encode()
+    return table(rows, max(len(name) for name, _ in rows)).encode()
 
 
 def explanation_json(grant: Grant, rule: Rule) -> bytes:
     """Render the same for programs."""
     record = {"command": grant.command.name, **_explanation(grant, rule)}
-    return _json_line(record | {"warnings": list(grant.command.warnings)})
+    return json_line(record | {"warnings": list(grant.command.warnings)})
 
 
 def whoami_text(caller: Caller, roles: Iterable[str]) -> bytes:
@@ -171,25 +171,23 @@ def whoami_text(caller: Caller, roles: Iterable[str]) -> bytes:
         ("protocol", caller.protocol),
         ("address", caller.source),
     ]
-    return _table(rows, len("protocol"), indent="").encode()
+    return table(rows, len("protocol")).encode()
 
 
 def whoami_json(caller: Caller, roles: Iterable[str]) -> bytes:
     """Render the same for programs; the anonymous have no name."""
-    return _json_line(
-        {"name": caller.name, "roles": list(roles), "protocol": caller.protocol, "address": caller.source}
-    )
+    return json_line({"name": caller.name, "roles": list(roles), "protocol": caller.protocol, "address": caller.source})
 
 
 def who_text(connected: Mapping[str, int]) -> bytes:
     """Render how many are connected."""
     rows = [(protocol, str(count)) for protocol, count in sorted(connected.items())]
-    return _table(rows, max((len(protocol) for protocol, _ in rows), default=0), indent="").encode()
+    return table(rows, max((len(protocol) for protocol, _ in rows), default=0)).encode()
 
 
 def who_json(connected: Mapping[str, int]) -> bytes:
     """Render the same for programs."""
-    return _json_line({"connected": dict(sorted(connected.items()))})
+    return json_line({"connected": dict(sorted(connected.items()))})
 
 
 def _explanation(grant: Grant, rule: Rule) -> dict[str, object]:
@@ -245,9 +243,11 @@ def _complaint(text: str) -> bytes:
     return f"cmdserver: {printable_line(text)}\n".encode(errors="replace")
 
 
-def _table(rows: Iterable[tuple[str, str]], width: int, indent: str = "  ") -> str:
+def table(rows: Iterable[tuple[str, str]], width: int, indent: str = "") -> str:
+    """Render rows of a name and a text, each on one line, whatever the text is."""
     return "".join(f"{indent}{name:<{width}}  {printable_line(value)}".rstrip() + "\n" for name, value in rows)
 
 
-def _json_line(record: Mapping[str, object]) -> bytes:
+def json_line(record: Mapping[str, object]) -> bytes:
+    """Render an object on one line of ASCII."""
     return json.dumps(record).encode("ascii") + b"\n"

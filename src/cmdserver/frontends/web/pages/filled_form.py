@@ -86,9 +86,9 @@ def is_sent_by_get(command: Command) -> bool:
     return command.read_only and not command.parameters.secrets and not command.confirm
 
 
-def address_of(command: Command, texts: Mapping[str, Sequence[str]]) -> str:
-    """Return the path and query, from the root, of a command with values."""
-    pairs = [(name, text) for name, each in texts.items() for text in each]
+def address_of(command: Command, texts: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Return the path and query, from the root, of a command with values, or without any."""
+    pairs = [(name, text) for name, each in (texts or {}).items() for text in each]
     path = f"/{quote(command.name)}"
     return f"{path}?{urlencode(pairs, errors='replace')}" if pairs else path
 

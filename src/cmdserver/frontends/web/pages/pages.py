@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from cmdserver.core.errors import Code, RequestError, UnknownCommand
 from cmdserver.core.model import Command
-from cmdserver.frontends.web.pages.filled_form import is_sent_by_get
+from cmdserver.frontends.common.help_text import by_section
+from cmdserver.frontends.web.pages.filled_form import address_of, is_sent_by_get
 from cmdserver.frontends.web.pages.layout import (
     LOGIN_PATH,
     NAME_FIELD,
@@ -23,7 +24,7 @@ from cmdserver.frontends.web.pages.layout import (
     token,
 )
 from cmdserver.frontends.web.pages.markup import Markup, element, encode
-from cmdserver.frontends.web.pages.run_panel import argv, changes, heading, name_of, path_of
+from cmdserver.frontends.web.pages.run_panel import argv, changes, heading, name_of
 
 
 def index(visitor: Visitor, commands: Sequence[Command]) -> bytes:
@@ -36,9 +37,7 @@ def index(visitor: Visitor, commands: Sequence[Command]) -> bytes:
     heading = element("h1", "What can I do for you?")
     if not commands:
         return encode(page(visitor, "Commands", heading, _nothing_to_run(visitor)))
-    names = dict.fromkeys(["", *(each.section for each in commands)])
-    sections = {name: [each for each in commands if each.section == name] for name in names}
-    listed = [_section(visitor, name, each) for name, each in sections.items() if each]
+    listed = [_section(visitor, name, members) for name, members in by_section(commands)]
     nothing = element("p", "No command matches that.", class_="empty", hidden=True, data_nothing=True, role="status")
     return encode(page(visitor, "Commands", heading, _search(), *listed, nothing))
 
@@ -128,7 +127,7 @@ def _section(visitor: Visitor, name: str, commands: Sequence[Command]) -> Markup
 def _card(visitor: Visitor, command: Command, level: str) -> Markup:
     """Make the card of a command; what asks for something first, or changes something, has an ellipsis."""
     runs_at_once = is_sent_by_get(command) and not command.parameters
-    address = at(visitor, path_of(command))
+    address = at(visitor, address_of(command))
     run = element(
         "a",
         "Run" if runs_at_once else "Run…",

@@ -4,11 +4,10 @@ The classes and ``data-`` attributes here are what `Panel` of ``static/app.js`` 
 """
 
 import shlex
-from urllib.parse import quote
 
 from cmdserver.core.model import Answer, Command
 from cmdserver.frontends.common.rendering import answer_problem
-from cmdserver.frontends.web.pages.filled_form import is_sent_by_get
+from cmdserver.frontends.web.pages.filled_form import address_of, is_sent_by_get
 from cmdserver.frontends.web.pages.layout import Visitor, at, token
 from cmdserver.frontends.web.pages.markup import Markup, element, join, opening
 
@@ -67,7 +66,7 @@ def panel_start(visitor: Visitor, command: Command) -> Markup:
         class_="panel",
         aria_label=command.name,
         data_name=command.name,
-        data_path=at(visitor, path_of(command)) if is_plain else None,
+        data_path=at(visitor, address_of(command)) if is_plain else None,
         data_method="GET" if command.read_only else "POST",
     )
 
@@ -80,7 +79,7 @@ def run_form(visitor: Visitor, command: Command, label: str) -> Markup:
         None if is_get else token(visitor),  # in an address it would be in histories and logs
         element("button", label, class_=button_class(command)),
         method="get" if is_get else "post",
-        action=at(visitor, path_of(command)),
+        action=at(visitor, address_of(command)),
         class_="actions",
     )
 
@@ -104,8 +103,3 @@ def _duration(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < 60 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"  # noqa: PLR2004
-
-
-def path_of(command: Command) -> str:
-    """Return the path of a command, from the root."""
-    return f"/{quote(command.name, safe='', errors='replace')}"

@@ -43,7 +43,7 @@ def form(visitor: Visitor, filled: FilledForm) -> Markup:
         _yes(filled) if command.confirm and command.parameters.secrets else None,
         element("div", element("button", "Run", class_=button_class(command)), _keys(has_text=has_text), class_="send"),
         method="get" if is_get else "post",
-        action=at(visitor, address_of(command, {})),
+        action=at(visitor, address_of(command)),
         class_="values-form",
         data_form=True,
     )
@@ -78,7 +78,7 @@ def question(visitor: Visitor, filled: FilledForm, grant: Grant) -> Markup:
         element("a", "Cancel", href=change, class_="button", data_cancel=True),
         element("span", element("kbd", "Esc"), " cancels", class_="keys", hidden=True, data_keys=True),
         method="post",
-        action=at(visitor, address_of(command, {})),
+        action=at(visitor, address_of(command)),
         class_="send",
     )
     return element(
@@ -184,7 +184,7 @@ def _address(visitor: Visitor, filled: FilledForm) -> Markup | None:
     if filled.command.parameters.secrets:
         return None
     address = filled.address
-    link = element("a", "This address", href=at(visitor, address or address_of(filled.command, {})), data_address=True)
+    link = element("a", "This address", href=at(visitor, address or address_of(filled.command)), data_address=True)
     does = "runs it with these values" if is_sent_by_get(filled.command) else "opens the form with these values"
     return element("p", link, f" {does}.", class_="quiet", hidden=address is None)
 

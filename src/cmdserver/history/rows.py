@@ -1,0 +1,144 @@
+"""Runs as rows of the database, and rows as runs.
+
+Rule: what is read may have been written by anybody; what is no run raises `Unreadable`, and nothing else.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from cmdserver.core.output import Stream
+from cmdserver.runs.kept_output import KeptOutput
+from cmdserver.runs.record import Asked, RunRecord
+
+#: What SQLite gives and takes.
+Value = int | float | str | bytes | None
+Row = tuple[Value, ...]
+
+_COLUMNS: Final = (
+    "number", "id", "command", "state", "user", "protocol", "asked_at", "started_at", "duration_seconds",
+    "exit_status", "signal", "ended_by", "stopped_by", "truncated", "stdout_bytes", "stderr_bytes", "arguments",
+    "problem",
+)  # fmt: skip
+SELECT_RUN: Final = f"SELECT {', '.join(_COLUMNS)} FROM runs WHERE number = ?"  # noqa: S608 - of constants
+INSERT_RUN: Final = (
+    f"INSERT INTO runs ({', '.join(_COLUMNS)}, kept_bytes) "  # noqa: S608 - of constants
+    f"VALUES ({', '.join('?' * len(_COLUMNS))}, ?)"
+)
+
+#: The end of the year 9999, which is the last that people and programs can be told.
+_LAST_TIME: Final = 253_402_300_799.0
+_OMITTED: Final = "omitted"
+_STREAMS: Final = {stream.name.lower(): stream for stream in Stream}
+#: Digits of a count of bytes; more are nobody's.
+_MOST_DIGITS: Final = 18
+
+
+class Unreadable(ValueError):  # noqa: N818 - a statement
+    """A row is no run: somebody has edited the file."""
+
+
+def storable(text: str) -> str:
+    """Spell what UTF-8 has no bytes for (half of a surrogate pair) as an escape, as SQLite would not take it."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def storable_user(user: str | None) -> str | None:
+    """Take a name that cannot be written as it is for nobody's: spelled otherwise it could be somebody else's."""
+    return user if user is None or storable(user) == user else None
+
+
+def row_of(record: RunRecord, kept_bytes: int) -> Row:
+    """Spell a run for `INSERT_RUN`."""
+    return (
+        record.number,
+        storable(record.id),
+        storable(record.command),
+        str(record.state),
+        storable_user(record.user),
+        storable(record.protocol),
+        record.asked_at,
+        record.started_at,
+        record.duration_seconds,
+        record.exit_status,
+        record.signal,
+        record.ended_by and str(record.ended_by),
+        record.stopped_by and storable(record.stopped_by),
+        int(record.truncated),
+        record.stdout_bytes,
+        record.stderr_bytes,
+        json.dumps(record.arguments),
+        record.problem and storable(record.problem),
+        kept_bytes,
+    )
+
+
+def requests_of(record: RunRecord) -> Iterator[Row]:
+    """Spell the requests that share a run: id, run, position, user."""
+    everybody = (Asked(id=record.id, user=record.user), *record.others)
+    for position, asked in enumerate(everybody):
+        yield storable(asked.id), record.number, position, storable_user(asked.user)
+
+
+def record_of(row: Row, others: Iterable[Row]) -> RunRecord:
+    """Read a run.
+
+    Args:
+        row: As `SELECT_RUN` gives it.
+        others: Id and user of each other request that shares it.
+
+    Raises:
+        Unreadable: It is none.
+    """
+    fields = dict(zip(_COLUMNS, row, strict=True))
+    arguments, truncated = fields["arguments"], fields["truncated"]
+    if not isinstance(arguments, str) or truncated not in {0, 1}:
+        raise Unreadable("it has no arguments, or is neither truncated nor not")
+    try:
+        values = json.loads(arguments)
+        shared = [{"id": each, "user": user} for each, user in others]
+        more = {"arguments": values, "truncated": bool(truncated), "others": shared}
+        record = msgspec.convert(fields | more, RunRecord)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(str(error)) from None
+    _require_plausible(record)
+    return record
+
+
+def _require_plausible(record: RunRecord) -> None:
+    times = [record.asked_at, *(each for each in (record.started_at, record.duration_seconds) if each is not None)]
+    if not all(math.isfinite(each) and 0 <= each <= _LAST_TIME for each in times):
+        raise Unreadable("it has a time that there is not")
+    if min(record.number, record.stdout_bytes, record.stderr_bytes) < 0:
+        raise Unreadable("it has a negative number")
+
+
+def pieces_of(output: KeptOutput) -> Iterator[tuple[str, bytes]]:
+    """Spell the output of a run: stream and data, in the order of their positions."""
+    for stream, data in output.first:
+        yield stream.name.lower(), data
+    if output.omitted_bytes:
+        yield _OMITTED, b"%d" % output.omitted_bytes
+    for stream, data in output.last:
+        yield stream.name.lower(), data
+
+
+def output_of(rows: Iterable[Row]) -> KeptOutput:
+    """Read output; a piece that is none is left out.
+
+    Args:
+        rows: Stream and data, in the order of their positions.
+    """
+    parts: tuple[list[tuple[Stream, bytes]], list[tuple[Stream, bytes]]] = ([], [])
+    omitted_bytes = 0
+    for stream, data in rows:
+        if not isinstance(data, bytes) or not isinstance(stream, str):
+            continue
+        if stream == _OMITTED and data.isdigit() and len(data) <= _MOST_DIGITS:
+            omitted_bytes += int(data)
+        elif stream in _STREAMS:
+            parts[bool(omitted_bytes)].append((_STREAMS[stream], data))
+    return KeptOutput(tuple(parts[0]), omitted_bytes, tuple(parts[1]))

@@ -1,0 +1,1 @@
+"""Tests of what a run is to those who look at it."""

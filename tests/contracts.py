@@ -25,7 +25,9 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from cmdserver.app.host_process import isolate_descriptors
 from cmdserver.core.errors import AuditError
 from cmdserver.core.events import AuditLog, Event
-from cmdserver.core.model import Command, Grant, ProcessResult
+from cmdserver.core.model import Command, Grant
+from cmdserver.core.output import ProcessResult
+from cmdserver.core.run_states import EndedBy
 from cmdserver.execution import process_run as execution_module
 from cmdserver.execution.posix_spawn import Spawner
 from cmdserver.execution.process_run import ProcessRun
@@ -290,13 +292,14 @@ class Begun:
     """A run on its way, by either of the two ways out."""
 
     execution: ProcessRun
-    #: None if the output is gathered.
-    sink: RecordingSink | None
+    sink: RecordingSink
+    gathers: bool
 
     async def outcome(self) -> ProcessResult:
         """Wait for the end, and put what was streamed where it would have been gathered."""
         finished = await self.execution.finished
-        if self.sink is None:
+        if self.gathers:
+            assert (finished.stdout, finished.stderr) == (self.sink.stdout, self.sink.stderr), "told otherwise"
             return finished
         assert (finished.stdout, finished.stderr) == (b"", b""), "streamed, and kept too"
         return replace(finished, stdout=self.sink.stdout, stderr=self.sink.stderr)
@@ -311,9 +314,8 @@ class RunnerContract(TestCase):
 
     timeout = 2 * LIMIT_SECONDS
 
-    def make_sink(self) -> RecordingSink | None:
-        """Choose the way out."""
-        raise NotImplementedError
+    #: Whether the result has the output, too.
+    gathers: bool
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -328,8 +330,9 @@ class RunnerContract(TestCase):
     def begin(self, granted: Grant, clock: Any = None) -> Begun:
         """Run."""
         self.runner = Runner(self.starts(granted.command), clock or self.clock)
-        sink = self.make_sink()
-        return Begun(execution=self.runner.run(granted, sink), sink=sink)
+        sink = RecordingSink()
+        execution = self.runner.run(granted, sink, gathers=self.gathers)
+        return Begun(execution=execution, sink=sink, gathers=self.gathers)
 
     def shell(self, script: str, **differences: Any) -> Grant:
         """Make leave to run a script in the test's directory."""
@@ -514,8 +517,8 @@ class RunnerContract(TestCase):
         begun = self.begin(self.shell("echo $$ > ready; exec sleep 60"))
         await self.number("ready")
 
-        begun.execution.end()
-        begun.execution.end()
+        begun.execution.end(EndedBy.STOP)
+        begun.execution.end(EndedBy.STOP)
         finished = await begun.outcome()
 
         self.assertEqual((finished.signal, finished.timed_out, finished.truncated), ("SIGTERM", False, False))
@@ -524,7 +527,7 @@ class RunnerContract(TestCase):
         """One that is ended as soon as it was asked for is asked to end, and not killed."""
         begun = self.begin(grant(argv=("/bin/sleep", "1000")))
 
-        begun.execution.end()
+        begun.execution.end(EndedBy.STOP)
         finished = await begun.outcome()
 
         self.assertEqual(finished.signal, "SIGTERM")
@@ -534,7 +537,7 @@ class RunnerContract(TestCase):
         begun = self.begin(self.shell("exit 0"))
         await begun.outcome()
 
-        begun.execution.end()
+        begun.execution.end(EndedBy.STOP)
         begun.execution.pauseProducing()
         begun.execution.resumeProducing()
 
@@ -546,7 +549,7 @@ class RunnerContract(TestCase):
         begun.execution.pauseProducing()
         await self.number("ready")
 
-        begun.execution.end()
+        begun.execution.end(EndedBy.STOP)
         self.clock.advance(execution_module.KILL_AFTER_SECONDS)
         finished = await begun.outcome()
 
@@ -685,8 +688,7 @@ class RunnerContract(TestCase):
         """Whoever waits for the runner to be idle waits for the last process; and ends all by asking once."""
         granted = grant(argv=("/bin/sleep", "1000"))
         runs = Runner(by_name(self.spawner.start, granted.command), self.clock)
-        sinks = [self.make_sink(), self.make_sink()]
-        executions = [runs.run(granted, sink) for sink in sinks]
+        executions = [runs.run(granted, RecordingSink(), gathers=self.gathers) for _ in range(2)]
         idle = runs.wait_idle()
         self.assertNoResult(idle)
 

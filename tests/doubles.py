@@ -10,13 +10,15 @@ from hypothesis import HealthCheck, settings
 
 from cmdserver.config.executables import LentRights
 from cmdserver.config.host import SEARCH_PATH, Host
-from cmdserver.core.model import Answer, Caller, Command, Grant, ProcessResult, Role
+from cmdserver.core.model import Caller, Command, Grant, Role
+from cmdserver.core.output import Answer, ProcessResult
 from cmdserver.dispatch import output_parsers
 from cmdserver.limits.login_limit import LoginLimit
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.parameters.declaration import Parameter
 from cmdserver.parameters.parameter_list import ParameterList
 from cmdserver.parameters.template import Element, Place, Template
+from cmdserver.runs.outcome import problem_of
 
 #: How properties are tried: the same examples every time, nothing written to disk, no clock.
 LAW = settings(
@@ -121,7 +123,17 @@ def a_finished(**overrides: Any) -> ProcessResult:
 
 def an_answer(grant: Grant | None = None, *, shared: bool = False, **overrides: Any) -> Answer:
     """Make an answer from `a_finished` with these overrides."""
-    return Answer(id="q1", grant=grant or a_grant(), finished=a_finished(**overrides), shared=shared)
+    grant, finished = grant or a_grant(), a_finished(**overrides)
+    return Answer(
+        id="q1",
+        command=grant.command.name,
+        arguments=grant.arguments,
+        finished=finished,
+        state=finished.state(grant.command.ok_statuses),
+        problem=problem_of(grant.command, finished),
+        parser=grant.command.parser,
+        shared=shared,
+    )
 
 
 @contextmanager

@@ -21,12 +21,14 @@ from zope.interface import implementer
 
 from cmdserver.core.errors import AuditError, Code
 from cmdserver.core.events import Event, EventLog, Requested, Started
-from cmdserver.core.model import Answer, Caller, Command, Grant, ProcessResult, Producer, Role, Sink, Stream
+from cmdserver.core.model import Caller, Command, Grant, Role
+from cmdserver.core.output import Answer, Listener, ProcessResult, Producer, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
 from cmdserver.dispatch.request_log import RequestLog
-from cmdserver.dispatch.requests import Job
-from cmdserver.dispatch.scheduler import Scheduler
+from cmdserver.dispatch.requests import Run
+from cmdserver.dispatch.scheduling.run_directory import RunDirectory
+from cmdserver.dispatch.scheduling.scheduler import Scheduler
 from cmdserver.execution.local_backend import LocalBackend, Start
 from cmdserver.execution.posix import ProcessGroup
 from cmdserver.execution.posix_spawn import signal_or_log
@@ -34,6 +36,7 @@ from cmdserver.execution.runner import Runner
 from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.limits.fair_queue import FairQueue
 from cmdserver.limits.rate_limit import Throttle
+from cmdserver.runs.history import History, NoHistory
 
 _STDOUT, _STDERR = 1, 2
 
@@ -318,6 +321,7 @@ class RecordingSink:
     def __init__(self, happened: list[str] | None = None) -> None:
         self.happened = happened if happened is not None else []
         self.chunks: list[tuple[str, bytes]] = []
+        self.notices: list[str] = []
         self.producer: Producer | None = None
         self.grant: Grant | None = None
         self.when_started: Callable[[], object] = lambda: None
@@ -343,6 +347,12 @@ class RecordingSink:
         if stream is Stream.STDOUT:
             self.when_out()
 
+    def missed(self, count: int) -> None:
+        self.happened.append(f"missed {count}")
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
+
     def pause(self) -> None:
         """Be a slow reader."""
         assert self.producer is not None
@@ -355,7 +365,7 @@ class RecordingSink:
 
 
 def run_words(
-    dispatcher: Dispatcher, caller: Caller, words: Sequence[str], sink: Sink | None = None
+    dispatcher: Dispatcher, caller: Caller, words: Sequence[str], sink: Listener | None = None
 ) -> Deferred[Answer]:
     """Authorize and run, as a front end does; what is raised becomes the Deferred's."""
     return maybeDeferred(lambda: dispatcher.run(dispatcher.authorize(caller, words), sink))
@@ -415,6 +425,7 @@ class Composition:
         running: Processes at once.
         queued: Those that may wait.
         per_minute: Each caller's own allowance; 0 is no limit.
+        history: Keeps runs; None: nobody does.
     """
 
     def __init__(
@@ -424,6 +435,7 @@ class Composition:
         running: int = 4,
         queued: int = 10,
         per_minute: int = 0,
+        history: History | None = None,
     ) -> None:
         self.happened: list[str] = []
         self.spawner = fake_host(test)
@@ -436,9 +448,12 @@ class Composition:
         self.ledger = MemoryLedger(self.happened)
         self.connection_limit = ConnectionLimit(100, 100)
         self.throttle = Throttle(per_minute)
-        fair_queue: FairQueue[Job] = FairQueue(running, queued)
-        log = RequestLog(EventLog(self.ledger), lambda: 1_700_000_000.0 + self.clock.seconds())
-        self.scheduler = Scheduler(fair_queue, self.runner, self.clock, log)
+        fair_queue: FairQueue[Run] = FairQueue(running, queued)
+
+        log = RequestLog(EventLog(self.ledger), self.time_of_day)
+        self.history: History = history if history is not None else NoHistory()
+        self.directory = RunDirectory(self.clock, self.time_of_day, self.history, lambda: 1 << 18)
+        self.scheduler = Scheduler(fair_queue, self.runner, self.clock, log, self.directory)
         self.dispatcher = Dispatcher(
             policy=Policy(commands or (command(),), EVERYTHING),
             throttle=self.throttle,
@@ -447,6 +462,10 @@ class Composition:
             connection_limit=self.connection_limit,
             clock=self.clock,
         )
+
+    def time_of_day(self) -> float:
+        """Say how late it is: the clock began on a day in November."""
+        return 1_700_000_000.0 + self.clock.seconds()
 
     def turn(self) -> None:
         """Let everything happen that waits for the next turn of the reactor."""

@@ -8,7 +8,7 @@ from twisted.cred.portal import IRealm
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from cmdserver.auth.callers import ICaller, Realm, suppose
+from cmdserver.auth.callers import Arrival, ICaller, Realm, hooked, scheduled, suppose
 from cmdserver.auth.checkers import CertificateChecker
 from cmdserver.auth.credentials import Proof
 from cmdserver.core.errors import (
@@ -25,6 +25,13 @@ class RealmTests(SynchronousTestCase):
         """A proof that names nobody, or is good for no command, makes no Caller: that would be an anonymous one."""
         for proof in (Proof(name="", method="token"), Proof(name="ada", method="publickey", forced_words=())):
             self.assertRaises(UnauthorizedLogin, Realm().requestAvatar, proof, HERE, ICaller)
+
+    def test_nobody_is_proved_to_be_no_person(self) -> None:
+        """Whatever lies in the state directory: nobody logs in as schedules or hooks, and has their rights."""
+        for name in ("schedule", "hook:deploy", "hook:"):
+            for method in ("password", "certificate", "token", "publickey"):
+                proof = Proof(name=name, method=method)
+                self.assertRaises(UnauthorizedLogin, Realm().requestAvatar, proof, HERE, ICaller)
 
     def test_all_of_a_proof_counts(self) -> None:
         """What limits a proof limits its caller."""
@@ -48,6 +55,29 @@ class RealmTests(SynchronousTestCase):
         """Who is only supposed to call has no listener and no source."""
         self.assertEqual(suppose("ada"), Caller(name="ada", protocol="", source="", method="none"))
         self.assertTrue(suppose(None).is_anonymous)
+        self.assertEqual([suppose(name).is_person for name in ("ada", "schedule", "hook:x")], [True, False, False])
+
+    def test_schedules_have_come_from_nowhere(self) -> None:
+        """They are the daemon's own."""
+        self.assertEqual(
+            scheduled(), Caller(name="schedule", protocol="schedule", source="", method="schedule", is_person=False)
+        )
+
+    def test_a_hook_has_come_from_somewhere(self) -> None:
+        """Through a listener, and is called as itself alone."""
+        here = Arrival("web", "192.0.2.1", "tcp:2080")
+
+        self.assertEqual(
+            hooked("deploy", here),
+            Caller(
+                name="hook:deploy",
+                protocol="web",
+                source="192.0.2.1",
+                method="hook",
+                listener="tcp:2080",
+                is_person=False,
+            ),
+        )
 
     def test_errors_are_requests_errors(self) -> None:
         """What a refused login says is in the one vocabulary."""

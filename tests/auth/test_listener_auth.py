@@ -95,6 +95,7 @@ class ListenerAuthTests(IdentityTestCase):
             "forced_words": ("df",),
             "permits_pty": False,
             "listener": "tcp:2080",
+            "is_person": False,
         }
         self.assertEqual(values.keys(), {each.name for each in fields(Caller)}, "say here what is new")
         before = Caller(**values)

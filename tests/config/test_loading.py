@@ -849,8 +849,12 @@ class ChangesTests(unittest.TestCase):
         self.assertEqual(
             [
                 "roles.c.commands added",
+                "roles.c.sees added",
+                "roles.c.stops added",
                 "roles.c.users added",
                 "roles.b.commands removed",
+                "roles.b.sees removed",
+                "roles.b.stops removed",
                 "roles.b.users removed",
                 "limits.queued changed",
                 "roles.a.users changed",

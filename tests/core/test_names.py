@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdserver.core.names import is_command_name, is_user_name
+from cmdserver.core.names import is_command_name, is_trigger_name, is_user_name
 
 
 @pytest.mark.parametrize("name", ["admin", "a", "A1", "_x", "ann.b@example-1.org", "0", "x" * 64])
@@ -19,6 +19,17 @@ def test_user_names(name: str) -> None:
 def test_what_is_no_user_name(name: str) -> None:
     """Nothing that could be a path, hidden, an option, or a second line."""
     assert not is_user_name(name)
+
+
+def test_callers_that_are_no_persons() -> None:
+    """Nobody can be called as schedules or hooks are; what only begins so, or is in another case, is a name."""
+    for name in ("schedule", "hook:", "hook:deploy"):
+        assert is_trigger_name(name)
+        assert not is_user_name(name)
+    for name in ("schedule1", "Schedule", "hook", "hooks", "ann"):
+        assert not is_trigger_name(name)
+        assert is_user_name(name)
+    assert not is_trigger_name("")
 
 
 @given(st.text())

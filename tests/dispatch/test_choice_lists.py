@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import BadArgument, Busy, Code, Denied, Fault, RequestError, Throttled
 from cmdserver.core.model import Caller, Command, Role
+from cmdserver.core.run_states import EndedBy
 from cmdserver.dispatch.policy import Policy
 from cmdserver.parameters.patterns import Pattern
 from cmdserver.parameters.text_types import Choice
@@ -31,7 +32,7 @@ class ChoiceListsTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.let()
 
-    def let(self, *commands: Command, **limits: int) -> None:
+    def let(self, *commands: Command, **limits: Any) -> None:
         """Begin with these limits."""
         self.commands = commands or (LIST, RESTART)
         self.composition = Composition(self, *self.commands, **limits)
@@ -67,7 +68,7 @@ class RunTests(ChoiceListsTestCase):
         self.assertEqual(2, len(self.processes))
         self.processes[1].ends()
 
-        self.assertEqual(("unit=nginx",), asked.answer.grant.arguments)
+        self.assertEqual(("unit=nginx",), asked.answer.arguments)
         self.assertEqual([("list", Code.OK), ("restart", Code.OK)], self.written)
         self.assertEqual([ADA, ADA], [each.caller for each in self.composition.ledger.requests])
 
@@ -213,7 +214,7 @@ class TroubleTests(ChoiceListsTestCase):
         self.assertIsInstance(asked.error, CancelledError)
         self.assertEqual((1, 0), (len(self.processes), self.composition.running))
         self.assertEqual({"list", "restart"}, {name for name, _ in self.written})
-        self.assertEqual([True, True], [each.abandoned for each in self.composition.ledger.requests])
+        self.assertEqual([EndedBy.DISCONNECT] * 2, [each.ended_by for each in self.composition.ledger.requests])
 
         self.let()
         self.ask("list")
@@ -272,7 +273,7 @@ class ReloadTests(ChoiceListsTestCase):
             self.prints(b"web-1\n")
             self.assertTrue(asked.is_open, running)
             self.processes[-1].ends()
-            self.assertEqual(("unit=web-1",), asked.answer.grant.arguments)
+            self.assertEqual(("unit=web-1",), asked.answer.arguments)
 
     def test_a_right_that_is_lost(self) -> None:
         """Nothing is run for it, whether the list was begun or not."""

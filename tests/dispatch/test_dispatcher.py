@@ -26,6 +26,7 @@ from cmdserver.core.errors import (
 )
 from cmdserver.core.events import Event
 from cmdserver.core.model import Caller, Command, Role, Rule, Stranger
+from cmdserver.core.run_states import EndedBy
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
 from cmdserver.parameters.template import Place
@@ -51,7 +52,7 @@ class DispatcherTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.let()
 
-    def let(self, **limits: int) -> None:
+    def let(self, **limits: Any) -> None:
         """Begin with these limits."""
         self.composition = Composition(self, *COMMANDS, **limits)
         self.dispatcher = self.composition.dispatcher
@@ -153,7 +154,7 @@ class WhoeverAsksTests(DispatcherTestCase):
         self.composition.spawner.last.ends()
         grant, _ = self.dispatcher.explain(forced, ["reboot"])
 
-        self.assertEqual((asked.answer.grant.command.name, grant.command.name), ("df", "df"))
+        self.assertEqual((asked.answer.command, grant.command.name), ("df", "df"))
 
     def test_forced_words_that_are_none(self) -> None:
         """They do not give the rest away."""
@@ -528,8 +529,8 @@ class RecordTests(DispatcherTestCase):
 
         (event,) = self.composition.ledger.requests
         self.assertEqual((event.id, event.caller, event.command), (asked.answer.id, GUY, "uptime"))
-        self.assertEqual((event.outcome, event.finished), (Code.OK, asked.answer.finished))
-        self.assertEqual((event.shared, event.abandoned, event.time), (False, False, 1_700_000_002.0))
+        self.assertEqual((event.outcome, event.finished), (Code.FAILED, asked.answer.finished))
+        self.assertEqual((event.shared, event.ended_by, event.time), (False, None, 1_700_000_002.0))
 
     def test_ids_are_nobodys_choice(self) -> None:
         """Every question has an id of its own, of 64 bits."""
@@ -565,14 +566,14 @@ class RecordTests(DispatcherTestCase):
         self.assertEqual(self.composition.outcomes, [Code.TIMEOUT])
 
     def test_who_left_has_a_line(self) -> None:
-        """A run whose caller went away is written with its end, and marked as abandoned."""
+        """A run whose caller went away is written with its end, and says so."""
         asked = self.ask(ADA)
         asked.leave()
         self.composition.turn()
 
         (event,) = self.composition.ledger.requests
         assert event.finished is not None
-        self.assertEqual((event.abandoned, event.finished.signal), (True, "SIGTERM"))
+        self.assertEqual((event.ended_by, event.finished.signal), (EndedBy.DISCONNECT, "SIGTERM"))
         self.assertIsInstance(asked.error, CancelledError)
 
     def test_who_left_the_line_has_a_line(self) -> None:
@@ -583,7 +584,7 @@ class RecordTests(DispatcherTestCase):
         self.ask(GUY).leave()
 
         (event,) = self.composition.ledger.requests
-        self.assertEqual((event.caller, event.abandoned, event.finished), (GUY, True, None))
+        self.assertEqual((event.caller, event.ended_by, event.finished), (GUY, EndedBy.DISCONNECT, None))
 
     def test_who_left_a_shared_run_has_a_line(self) -> None:
         """Of two who shared, the one who stayed and the one who left have a line each."""
@@ -596,8 +597,8 @@ class RecordTests(DispatcherTestCase):
         self.composition.spawner.processes[1].ends()
 
         self.assertEqual(
-            [(event.caller, event.abandoned) for event in self.composition.ledger.requests[1:]],
-            [(STRANGER, False), (ADA, True)],
+            [(event.caller, event.ended_by) for event in self.composition.ledger.requests[1:]],
+            [(STRANGER, None), (ADA, EndedBy.DISCONNECT)],
         )
 
 
@@ -1016,10 +1017,12 @@ class ConfirmTests(DispatcherTestCase):
 
     def test_who_does_not_mean_it(self) -> None:
         """It is written down, and nothing is run."""
+        self.dispatcher.interrupt(self.request)
         self.dispatcher.withdraw(self.request)
         (event,) = self.composition.ledger.requests
         self.assertEqual(
-            ("restart", ("unit=nginx",), True, None), (event.command, event.arguments, event.abandoned, event.finished)
+            ("restart", ("unit=nginx",), EndedBy.CALLER, None),
+            (event.command, event.arguments, event.ended_by, event.finished),
         )
         self.assertEqual([], self.composition.spawner.processes)
 
@@ -1103,9 +1106,9 @@ class SecretTests(DispatcherTestCase):
         process.ends()
         self.assertEqual({"password": "hunter2"}, process.environment)
         self.assertNotIn(
-            "hunter2", repr([process.argv, asked.answer, asked.answer.grant, str(asked.answer), self.written()])
+            "hunter2", repr([process.argv, asked.answer, asked.answer.arguments, str(asked.answer), self.written()])
         )
-        self.assertEqual(("name=ada", "password=***"), asked.answer.grant.arguments)
+        self.assertEqual(("name=ada", "password=***"), asked.answer.arguments)
 
     def ask_for(self, *words: str) -> Asked:
         """Log somebody in."""

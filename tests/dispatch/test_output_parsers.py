@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.logger import capturedLogs, formatEvent
 
+from cmdserver.core.run_states import EndedBy
 from cmdserver.dispatch import output_parsers
 from cmdserver.dispatch.output_parsers import PATIENCE, NotInstalled, json_of, load, load_if_installed, parse
 from cmdserver.frontends.common.rendering import answer_json
@@ -160,13 +161,13 @@ class DataTests(TestCase):
         cases = [
             an_answer(grant, stdout=DF, stdout_bytes=len(DF), truncated=True),
             an_answer(grant, stdout=DF, stdout_bytes=len(DF), timed_out=True),
+            an_answer(grant, stdout=DF, stdout_bytes=len(DF), ended_by=EndedBy.STOP),
             an_answer(grant, stdout_bytes=len(DF)),
             an_answer(stdout=DF, stdout_bytes=len(DF)),
         ]
 
         self.assertEqual([ROW], json.loads(json_of(whole)))
-        self.assertEqual([ROW], json.loads(json_of(an_answer(grant, stdout_bytes=len(DF)), DF)))
-        self.assertEqual([b"null"] * 4, [json_of(answer) for answer in cases])
+        self.assertEqual([b"null"] * 5, [json_of(answer) for answer in cases])
 
     def test_once_a_run(self) -> None:
         """Those who share a run share its data."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmdserver.auth.callers import suppose
 from cmdserver.core.errors import BadArgument, Denied, LoginRequired, RequestError, UnknownCommand
 from cmdserver.core.model import Caller, Grant, Role, Rule
 from cmdserver.core.names import is_glob
@@ -47,6 +48,24 @@ class PolicyTests(unittest.TestCase):
         self.assertEqual(("staff", "authenticated"), self.policy.roles_of(a_caller("ann")))
         self.assertEqual(("staff", "authenticated", "admin"), self.policy.roles_of(a_caller("bob")))
         self.assertEqual(("authenticated",), self.policy.roles_of(a_caller("eve")))
+
+    def test_triggers(self) -> None:
+        """Schedules and hooks have the roles that list them, and not that of those who have logged in."""
+        roles = (*_ROLES, a_role("night", ("reboot",), ("schedule", "hook:a")))
+        policy = Policy(_COMMANDS, roles)
+        for name, expected in (
+            ("schedule", ("night",)),
+            ("hook:a", ("night",)),
+            ("hook:b", ()),
+            ("ann", ("staff", "authenticated")),
+            ("schedule1", ("authenticated",)),
+        ):
+            with self.subTest(name):
+                self.assertEqual(expected, policy.roles_of(suppose(name)))
+        self.assertEqual("reboot", policy.require(suppose("schedule"), ["reboot"]).command.name)
+        for name in ("hook:b", "schedule"):
+            with self.assertRaises(Denied):
+                policy.require(suppose(name), ["df"])
 
     def test_a_user_called_anonymous(self) -> None:
         """A user's name gives nothing but that user's roles, whatever it is."""
@@ -411,6 +430,90 @@ class ValueTests(unittest.TestCase):
         # What a name was meant for that is spelled wrong may take secrets, if anything does.
         self.assertEqual(("***", "***", "b=***"), policy.masked(["logni", "a", "password=x"], [("b", "c")]))
         self.assertEqual(("a", "b=c"), Policy([a_command()], []).masked(["nothing", "a"], [("b", "c")]))
+
+
+class RunsTests(unittest.TestCase):
+    """Who may see and stop which runs."""
+
+    ROLES = (
+        a_role("anonymous", ("df",)),
+        a_role("staff", ("net-*",), ("ann",)),
+        Role(name="watch", patterns=(), users=frozenset({"wat"}), sees=("net-*",)),
+        Role(name="duty", patterns=(), users=frozenset({"dut"}), sees=("net-*", "old*"), stops=("net-if",)),
+    )
+
+    def setUp(self) -> None:
+        self.policy = Policy(_COMMANDS, self.ROLES)
+
+    def powers(self, caller: Caller, command: str) -> str:
+        """Say what a caller may do with runs of a command: see or stop one of their own, or another's (capitals)."""
+        return "".join(
+            letter
+            for letters, may in (("sS", self.policy.sees), ("tT", self.policy.stops))
+            for letter in letters
+            if may(caller, command, is_own=letter.islower())
+        )
+
+    def test_ones_own(self) -> None:
+        """Who may run a command may see and stop what they have run of it, and nothing else."""
+        self.assertEqual("st", self.powers(a_caller("ann"), "net-if"))
+        self.assertEqual("", self.powers(a_caller("ann"), "df"))
+        self.assertEqual("", self.powers(a_caller("eve"), "net-if"))
+
+    def test_those_of_others(self) -> None:
+        """A role says of which commands they may be seen, and of which they may be stopped as well."""
+        self.assertEqual("sS", self.powers(a_caller("wat"), "net-if"))
+        self.assertEqual("", self.powers(a_caller("wat"), "df"))
+        self.assertEqual("sStT", self.powers(a_caller("dut"), "net-if"))
+        self.assertEqual("sS", self.powers(a_caller("dut"), "net-stat"))
+
+    def test_commands_that_are_gone(self) -> None:
+        """Names and globs count for what is not in the file any more, too."""
+        self.assertEqual("sS", self.powers(a_caller("dut"), "old-one"))
+        self.assertEqual("st", self.powers(a_caller("ann"), "net-gone"))
+        self.assertEqual("", self.powers(a_caller("ann"), "old-one"))
+
+    def test_credentials_good_for_some_commands(self) -> None:
+        """Nothing is to be had with them of other commands' runs, whoever they belong to."""
+        for name, good in (("ann", "st"), ("dut", "sStT")):
+            token = a_caller(name, commands=frozenset({"net-if"}))
+            self.assertEqual((good, ""), (self.powers(token, "net-if"), self.powers(token, "net-stat")))
+
+    def test_forced_words(self) -> None:
+        """A key that runs one command knows its runs and no others."""
+        for name, good in (("ann", "st"), ("dut", "sStT")):
+            key = a_caller(name, forced_words=("net-if", "-a"))
+            self.assertEqual((good, ""), (self.powers(key, "net-if"), self.powers(key, "net-stat")))
+
+    def test_the_anonymous(self) -> None:
+        """They see what their role says, at a listener that lets them in."""
+        self.policy = Policy(
+            _COMMANDS,
+            [Role(name="anonymous", patterns=("df",), users=frozenset(), sees=("df",), stops=("d*",))],
+            ["tcp:2023"],
+        )
+        self.assertEqual("sStT", self.powers(a_caller(), "df"))
+        self.assertEqual("", self.powers(a_caller(listener="tcp:2023"), "df"))
+        self.assertTrue(self.policy.sees_any(a_caller()))
+        self.assertFalse(self.policy.sees_any(a_caller(listener="tcp:2023")))
+
+    def test_whether_there_could_be_any(self) -> None:
+        """Who has logged in may have some of their own; the anonymous need a role that says so."""
+        self.assertTrue(self.policy.sees_any(a_caller("eve")))
+        self.assertFalse(self.policy.sees_any(a_caller()))
+
+    def test_sight(self) -> None:
+        """The commands whose runs may be looked for: of whom, and by whom."""
+        commands = ["df", "net-if", "net-stat", "old"]
+        sight = self.policy.sight(a_caller("ann"), iter(commands))
+        self.assertEqual(("ann", {"net-if", "net-stat"}, set()), (sight.user, sight.own, sight.all))
+        sight = self.policy.sight(a_caller("dut"), commands)
+        self.assertEqual({"net-if", "net-stat", "old"}, sight.all)
+
+    def test_the_anonymous_have_none_of_their_own(self) -> None:
+        """Though they may run the command: anybody is anonymous."""
+        sight = self.policy.sight(a_caller(), ["df", "net-if"])
+        self.assertEqual((None, frozenset(), frozenset()), (sight.user, sight.own, sight.all))
 
 
 class GlobTests(unittest.TestCase):

@@ -11,7 +11,8 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.core.model import ProcessResult
+from cmdserver.core.output import ProcessResult
+from cmdserver.core.run_states import EndedBy
 from cmdserver.execution import process_run as execution_module
 from cmdserver.execution.process_run import ProcessRun
 from cmdserver.execution.runner import Runner
@@ -30,21 +31,19 @@ KILL_AFTER, LINGER, GIVE_UP = (
 class GatheredTests(contracts.RunnerContract):
     """The contract, with the output gathered by getProcessOutputAndValue."""
 
-    def make_sink(self) -> RecordingSink | None:
-        return None
+    gathers = True
 
 
 @pytest.mark.slow
 class StreamedTests(contracts.RunnerContract):
     """The contract, with the output handed on as it comes."""
 
-    def make_sink(self) -> RecordingSink | None:
-        return RecordingSink()
+    gathers = False
 
     async def test_a_slow_reader_costs_no_memory(self) -> None:
         """While the reader pauses, no more than one chunk on its way arrives, and after that everything does."""
         begun = self.begin(grant(argv=("/usr/bin/seq", "1", "700000"), output_limit_bytes=10_000_000))
-        sink = cast("RecordingSink", begun.sink)
+        sink = begun.sink
         sink.when_out = sink.pause
         pid = cast("Any", begun.execution)._transport.pid
         await until(lambda: bool(sink.chunks) and state_of(pid) == "S")
@@ -62,7 +61,7 @@ class StreamedTests(contracts.RunnerContract):
     async def test_a_reader_may_pause_at_every_chunk(self) -> None:
         """Nothing is lost or repeated if the reader pauses at each chunk and resumes in a later turn."""
         begun = self.begin(grant(argv=("/usr/bin/seq", "1", "50000")))
-        sink = cast("RecordingSink", begun.sink)
+        sink = begun.sink
 
         def rest() -> None:
             sink.pause()
@@ -78,14 +77,14 @@ class StreamedTests(contracts.RunnerContract):
         """What is said is handed on at once, after the start was told, once, with what was granted."""
         granted = self.shell("printf first; exec sleep 60")
         begun = self.begin(granted)
-        sink = cast("RecordingSink", begun.sink)
+        sink = begun.sink
 
         await until(lambda: sink.stdout == b"first")
 
         self.assertFalse(begun.execution.finished.called)
         self.assertEqual(sink.happened, ["started", "out"])
         self.assertEqual(sink.grant, granted)
-        begun.execution.end()
+        begun.execution.end(EndedBy.STOP)
         await begun.outcome()
 
 
@@ -102,7 +101,7 @@ class ExecutionTests(SynchronousTestCase):
         """Start a command with a limit of 10 s."""
         granted = grant(**{"timeout_seconds": 10.0, **differences})
         self.runner = Runner(by_name(self.host.spawnProcess, granted.command), self.clock)
-        execution = self.runner.run(granted, self.sink if is_streamed else None)
+        execution = self.runner.run(granted, self.sink, gathers=not is_streamed)
         return execution, self.host.last
 
     def result(self, execution: ProcessRun) -> ProcessResult:
@@ -386,9 +385,9 @@ class ExecutionTests(SynchronousTestCase):
         execution, process = self.run_it()
         process.ignores = {signal.SIGTERM}
 
-        execution.end()
+        execution.end(EndedBy.DISCONNECT)
         self.clock.advance(KILL_AFTER - 0.5)
-        execution.end()
+        execution.end(EndedBy.DISCONNECT)
         self.assertEqual(self.signals, ["SIGTERM"])
         self.clock.advance(0.5)
         self.clock.advance(0)
@@ -396,28 +395,34 @@ class ExecutionTests(SynchronousTestCase):
         finished = self.result(execution)
         self.assertEqual((finished.signal, finished.timed_out, finished.truncated), ("SIGKILL", False, False))
 
-    def test_an_abandoned_run_says_no_more(self) -> None:
-        """What is abandoned is asked to end like anything else, and what it still says goes nowhere."""
+    def test_who_has_ended_it(self) -> None:
+        """The first who ends a run is named, and what it still says is heard, gathered or not."""
         for is_streamed in (False, True):
+            self.sink = RecordingSink()
             execution, process = self.run_it(is_streamed=is_streamed)
             process.says(b"before")
 
-            execution.abandon()
-            execution.abandon()
+            execution.end(EndedBy.STOP, "guy")
+            execution.end(EndedBy.DISCONNECT)
             process.says(b"after", b"after")
             self.assertEqual(self.host.signals[-1], (process.group, "SIGTERM"))
+            self.assertEqual((execution.so_far().ended_by, execution.so_far().stopped_by), (EndedBy.STOP, "guy"))
             self.clock.advance(0)
 
             finished = self.result(execution)
             self.assertEqual((finished.signal, finished.timed_out, finished.truncated), ("SIGTERM", False, False))
-            self.assertEqual((self.sink if is_streamed else finished).stdout, b"before")
+            self.assertEqual((finished.ended_by, finished.stopped_by), (EndedBy.STOP, "guy"))
+            self.assertEqual(
+                (finished.stdout, self.sink.stdout), (b"" if is_streamed else b"beforeafter", b"beforeafter")
+            )
+            self.assertEqual((finished.stderr, self.sink.stderr), (b"" if is_streamed else b"after", b"after"))
 
     def test_a_run_that_is_ended_may_have_a_last_word(self) -> None:
         """What is ended, but wanted, is heard until it is gone."""
         execution, process = self.run_it()
         process.ignores = {signal.SIGTERM}
 
-        execution.end()
+        execution.end(EndedBy.DISCONNECT)
         process.says(b"last")
         process.ends()
 
@@ -429,10 +434,11 @@ class ExecutionTests(SynchronousTestCase):
         process.has_grandchild = True
         process.exits(3)
 
-        execution.end()
+        execution.end(EndedBy.DISCONNECT)
         self.clock.advance(0)
 
-        self.assertEqual(self.result(execution).exit_status, 3)
+        finished = self.result(execution)
+        self.assertEqual((finished.exit_status, finished.ended_by), (3, None), "it had ended by itself")
         self.assertIn("SIGKILL", self.signals)
         self.assertNotIn("SIGTERM", self.signals)
 
@@ -536,7 +542,7 @@ class ExecutionTests(SynchronousTestCase):
 
     def test_so_is_one_that_turns_out_later(self) -> None:
         """The runner process says so when it has tried."""
-        execution = self.runner.run(grant(executable="/bin/sh", working_directory="/no/such"))
+        execution = self.runner.run(grant(executable="/bin/sh", working_directory="/no/such"), self.sink)
         execution.processEnded(Failure(OSError(2, "No such file or directory")))
 
         error = self.failureResultOf(execution.finished, OSError).value
@@ -546,7 +552,7 @@ class ExecutionTests(SynchronousTestCase):
 
     def test_what_is_no_files_fault_stays_as_it_is(self) -> None:
         """Who has no room for a process learns nothing from a file's name."""
-        execution = self.runner.run(grant(executable="/no/such"))
+        execution = self.runner.run(grant(executable="/no/such"), self.sink)
         lost = OSError(errno.EPIPE, "the runner process died")
         execution.processEnded(Failure(lost))
 
@@ -567,7 +573,7 @@ class IdleTests(SynchronousTestCase):
     def test_the_last_end_counts(self) -> None:
         """All who wait are told when the last run has ended."""
         for _ in range(2):
-            self.runner.run(grant())
+            self.runner.run(grant(), RecordingSink())
         waiting = [self.runner.wait_idle(), self.runner.wait_idle()]
 
         self.host.processes[0].ends()
@@ -580,7 +586,7 @@ class IdleTests(SynchronousTestCase):
 
     def test_who_does_not_wait_any_more_is_not_told(self) -> None:
         """To cancel the waiting harms neither the runner nor the others who wait."""
-        self.runner.run(grant())
+        self.runner.run(grant(), RecordingSink())
         impatient, patient = self.runner.wait_idle(), self.runner.wait_idle()
         impatient.addErrback(lambda _: None)
 
@@ -593,7 +599,7 @@ class IdleTests(SynchronousTestCase):
     def test_idle_is_after_the_end_was_told(self) -> None:
         """Whoever waits for idleness, to close the audit file say, comes after those who note the end."""
         order: list[str] = []
-        self.runner.run(grant()).finished.addCallback(lambda _: order.append("noted"))
+        self.runner.run(grant(), RecordingSink()).finished.addCallback(lambda _: order.append("noted"))
         self.runner.wait_idle().addCallback(lambda _: order.append("idle"))
 
         self.host.last.ends()
@@ -603,11 +609,11 @@ class IdleTests(SynchronousTestCase):
 
     def test_all_can_be_ended(self) -> None:
         """Every group is asked to end."""
-        for _ in range(3):
-            self.runner.run(grant())
+        under_way = [self.runner.run(grant(), RecordingSink()) for _ in range(3)]
 
         self.runner.end_all()
         self.host.clock.advance(0)
 
         self.assertEqual([each.is_alive for each in self.host.processes], [False] * 3)
+        self.assertEqual({self.successResultOf(each.finished).ended_by for each in under_way}, {EndedBy.SHUTDOWN})
         self.successResultOf(self.runner.wait_idle())

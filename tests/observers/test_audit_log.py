@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import AuditError, Code
 from cmdserver.core.events import AuditLog, Started
+from cmdserver.core.run_states import EndedBy
 from cmdserver.observers.audit_log import MIN_FREE_BYTES, AuditFile, _line
 from tests import contracts
 from tests.running_doubles import STRANGER, finished, requested, user
@@ -74,7 +75,14 @@ class LineTests(SynchronousTestCase):
         end = finished(exit_status=3, duration_seconds=0.123456789, stdout_bytes=10, stderr_bytes=2, truncated=True)
 
         record = self.record(
-            caller=user("ada"), command="df", arguments=("-h", "/"), finished=end, shared=True, time=1_700_000_000.5
+            caller=user("ada"),
+            command="df",
+            arguments=("-h", "/"),
+            outcome=Code.FAILED,
+            finished=end,
+            shared=True,
+            ended_by=EndedBy.LIMIT,
+            time=1_700_000_000.5,
         )
 
         self.assertEqual(
@@ -89,7 +97,8 @@ class LineTests(SynchronousTestCase):
                 "method": "password",
                 "command": "df",
                 "arguments": ["-h", "/"],
-                "outcome": "ok",
+                "outcome": "failed",
+                "ended_by": "limit",
                 "exit_status": 3,
                 "signal": None,
                 "duration_seconds": 0.123457,
@@ -136,10 +145,11 @@ class LineTests(SynchronousTestCase):
 
         self.assertEqual((record["exit_status"], record["signal"]), (None, "SIGKILL"))
 
-    def test_who_did_not_wait_is_marked(self) -> None:
-        """A request whose caller had left says so; others have no such field."""
-        self.assertIs(self.record(abandoned=True)["abandoned"], True)
-        self.assertNotIn("abandoned", self.record())
+    def test_who_ended_it(self) -> None:
+        """What would have gone on says who ended it, be it only its caller, who has left; all else has null."""
+        for by in EndedBy:
+            self.assertEqual(self.record(ended_by=by)["ended_by"], str(by))
+        self.assertIsNone(self.record()["ended_by"])
 
     def test_no_output_is_written(self) -> None:
         """What a command said is nobody's business here."""

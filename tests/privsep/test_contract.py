@@ -19,7 +19,7 @@ from cmdserver.privsep.daemon.remote_backend import RemoteBackend
 from cmdserver.privsep.messages import decode_report
 from tests import contracts
 from tests.contracts import RecordingProtocol, Script, state_of, until
-from tests.running_doubles import RecordingSink, command
+from tests.running_doubles import command
 from tests.waiting import LIMIT_SECONDS
 
 _SCRIPT = Path(__file__).with_name("serve_commands.py")
@@ -122,16 +122,14 @@ class _RemoteRunner(contracts.RunnerContract):
 class GatheredTests(_RemoteRunner):
     """The contract, with the output gathered by getProcessOutputAndValue."""
 
-    def make_sink(self) -> RecordingSink | None:
-        return None
+    gathers = True
 
 
 @pytest.mark.slow
 class StreamedTests(_RemoteRunner):
     """The contract, with the output handed on as it comes."""
 
-    def make_sink(self) -> RecordingSink | None:
-        return RecordingSink()
+    gathers = False
 
 
 del _RemoteRunner

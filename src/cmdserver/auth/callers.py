@@ -1,4 +1,4 @@
-"""The one module that makes a `Caller`: of what twisted.cred has proved, or of somebody who was asked nothing.
+"""The one module that makes a `Caller`: of what twisted.cred has proved, of who was asked nothing, of a trigger.
 
 Whoever has a Caller may have commands run, so none is made or copied elsewhere; a test holds that.
 """
@@ -17,6 +17,7 @@ from cmdserver.auth.credentials import Credentials, Proof
 from cmdserver.core.errors import LoginRequired
 from cmdserver.core.listening import Login
 from cmdserver.core.model import NO_METHOD, Caller
+from cmdserver.core.names import HOOK_PREFIX, SCHEDULE, is_trigger_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Realm:
         proof, arrival = cast("Proof", avatarId), cast("Arrival", mind)
         if not proof.name or proof.forced_words == ():
             raise UnauthorizedLogin("the proof names nobody, or no command")
+        if is_trigger_name(proof.name):
+            raise UnauthorizedLogin("the proof names a caller that is no person")
         caller = Caller(
             name=proof.name,
             protocol=arrival.protocol,
@@ -89,6 +92,23 @@ def anonymous(arrival: Arrival, login: Login) -> Caller:
     )
 
 
+def scheduled() -> Caller:
+    """Make the caller that schedules are: this daemon itself, which has come through no listener."""
+    return Caller(name=SCHEDULE, protocol=SCHEDULE, source="", method="schedule", is_person=False)
+
+
+def hooked(name: str, arrival: Arrival) -> Caller:
+    """Make a caller of whoever has signed a request to a hook with its secret."""
+    return Caller(
+        name=f"{HOOK_PREFIX}{name}",
+        protocol=arrival.protocol,
+        source=arrival.source,
+        method="hook",
+        is_person=False,
+        listener=arrival.listener,
+    )
+
+
 def from_elsewhere(caller: Caller, source: str) -> Caller:
     """Return a caller whose session is used from another source; everything else is as it was at the login."""
     return caller if caller.source == source else replace(caller, source=source)
@@ -96,4 +116,4 @@ def from_elsewhere(caller: Caller, source: str) -> Caller:
 
 def suppose(name: str | None) -> Caller:
     """Make the caller that a user, or None for the anonymous, would be: to explain rules, at no listener."""
-    return Caller(name=name, protocol="", source="", method=NO_METHOD)
+    return Caller(name=name, protocol="", source="", method=NO_METHOD, is_person=not is_trigger_name(name or ""))

@@ -40,7 +40,7 @@ class ListenerAuth:
 
     def log_in(self, source: str, credentials: Credentials) -> Deferred[Caller]:
         """See `Authenticator.log_in`."""
-        return self._require_authenticator().log_in(self._arrival(source), credentials)
+        return self._require_authenticator().log_in(self.arrival(source), credentials)
 
     def log_in_by_certificate(
         self, source: str, certificate: Callable[[], Credentials | None]
@@ -57,7 +57,7 @@ class ListenerAuth:
         try:
             credentials = certificate()
         except Exception:  # noqa: BLE001 - see above
-            return fail(self._require_authenticator().failed_before(self._arrival(source), "certificate", Failure()))
+            return fail(self._require_authenticator().failed_before(self.arrival(source), "certificate", Failure()))
         return self.log_in(source, credentials) if credentials is not None else None
 
     def is_acceptable_key(self, source: str, name: str, blob: bytes) -> Deferred[bool]:
@@ -70,7 +70,7 @@ class ListenerAuth:
     def refused_in_handshake(self, source: str, reason: str) -> None:
         """See `Authenticator.refused_in_handshake`; nobody logs in at a listener without an authenticator."""
         if self._authenticator is not None:
-            self._authenticator.refused_in_handshake(self._arrival(source), reason)
+            self._authenticator.refused_in_handshake(self.arrival(source), reason)
 
     def arrive(self, source: str) -> PendingLogin:
         """Begin the accounting of a connection that was accepted; raises `Throttled` or `Busy` to refuse it.
@@ -82,7 +82,8 @@ class ListenerAuth:
         is_required = self.login is Login.REQUIRED
         return PendingLogin(self._require_authenticator().login_limit, self.place, source, is_required=is_required)
 
-    def _arrival(self, source: str) -> Arrival:
+    def arrival(self, source: str) -> Arrival:
+        """Say where somebody stands who calls here."""
         return Arrival(self.name, source, self.place)
 
     def _require_authenticator(self) -> Authenticator:

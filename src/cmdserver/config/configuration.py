@@ -8,6 +8,7 @@ from cmdserver.core.addresses import Network
 from cmdserver.core.listening import Listening
 from cmdserver.core.model import Command, Role
 from cmdserver.limits.max_startups import MaxStartups
+from cmdserver.triggers.hook import Hook
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Configuration:
     penalty_exempt: tuple[Network, ...]
     #: What is without effect, or may have another than is meant.
     warnings: tuple[Finding, ...] = ()
+    #: ``[hooks]``.
+    hooks: tuple[Hook, ...] = ()
 
     @property
     def limits(self) -> Limits:

@@ -5,7 +5,7 @@ commands that there are?) and reports all mistakes at once, the reader's include
 is written in the file is silently without effect.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -17,11 +17,15 @@ from cmdserver.config.decoding import Mistake, Mistakes, TomlReader, dotted
 from cmdserver.config.host import Host
 from cmdserver.config.schema import TLS, Settings
 from cmdserver.config.validation.commands import CommandChecks, check_sources
+from cmdserver.config.validation.hooks import CheckSecret, HookChecks
 from cmdserver.config.validation.listeners import CheckEndpoint, ListenerChecks
 from cmdserver.config.validation.others import OtherChecks, State
 from cmdserver.config.validation.roles import RoleChecks
+from cmdserver.core.model import Command
+from cmdserver.core.names import HOOK_PREFIX, SCHEDULE
 from cmdserver.core.text_encoding import NotUTF8, decode
 from cmdserver.files import safe_path
+from cmdserver.triggers.hook import Hook
 
 #: Of the file: a longer one is something else.
 MOST_BYTES = 1 << 24
@@ -92,6 +96,7 @@ def configure(
     check_tls: Callable[[TLS], object] = lambda _: None,
     load_parser: Callable[[str], str | None] = str,
     look_at_state: Callable[[Settings], State] = lambda _: State(),
+    check_secret: CheckSecret = lambda _: None,
 ) -> Configuration:
     """Make sense of a configuration text on this host.
 
@@ -102,6 +107,7 @@ def configure(
         check_tls: Raises a ValueError for certificates and keys that are no good; asked only if a listener needs them.
         load_parser: Raises a ValueError for a parser that is none; None is for a command that does without.
         look_at_state: Says what is known of the state directory.
+        check_secret: Raises a ValueError for a hook's secret that is no good; returns what to warn of, if anything.
 
     Raises:
         Mistakes: All that is wrong.
@@ -116,8 +122,12 @@ def configure(
     check_sources(reader, commands, settings.commands)
     mistaken = {each.path[1] for each in reader.mistakes if each.path[0:1] == ("commands",) and each.path[1:]}
     good = {command.name: command for command in commands if command.name not in mistaken}
-    permissions = RoleChecks(reader, settings.commands, good)
+    checks = HookChecks(reader, settings.commands, good, check_secret)
+    hooks = [hook for name, each in settings.hooks.items() if each and (hook := checks.hook(name, each)) is not None]
+    checks.all(hooks)
+    permissions = RoleChecks(reader, settings.commands, good, _triggers(commands, hooks))
     roles = [permissions.role(name, each) for name, each in settings.roles.items() if each]
+    roles += permissions.own_roles(roles)
     others = OtherChecks(reader, host)
     others.rest(settings)
     startups, exempt = others.limits(settings.limits)
@@ -127,8 +137,20 @@ def configure(
     state = look_at_state(settings)
     others.without_effect(settings, listening, state)
     permissions.without_effect(settings.roles, listening, state.users)
+    checks.without_effect(hooks, listening)
     warnings = tuple(sorted(reader.warnings, key=lambda each: each.line or 0))
-    return Configuration(settings, tuple(listening), tuple(commands), tuple(roles), startups, exempt, warnings)
+    return Configuration(
+        settings, tuple(listening), tuple(commands), tuple(roles), startups, exempt, warnings, tuple(hooks)
+    )
+
+
+def _triggers(commands: Iterable[Command], hooks: Iterable[Hook]) -> Mapping[str, Sequence[str]]:
+    """Say what each caller that is no person asks for, by its name."""
+    scheduled = tuple(command.name for command in commands if command.schedule)
+    return {
+        **({SCHEDULE: scheduled} if scheduled else {}),
+        **{f"{HOOK_PREFIX}{hook.name}": (hook.command,) for hook in hooks},
+    }
 
 
 def changes(old: Settings, new: Settings) -> list[str]:

@@ -10,8 +10,12 @@ from msgspec import Meta, Struct, field
 
 from cmdserver.core.listening import Login
 from cmdserver.core.protocols import Protocol
+from cmdserver.core.run_states import Keep, OnDisconnect, WhenRunning
 
 NonEmpty = Annotated[str, Meta(min_length=1)]
+#: Of all hooks: the runner process hands them over by a descriptor each, in one message with all names.
+MOST_SECRET_FILES = 60
+SecretFile = Annotated[str, Meta(min_length=1, max_length=250)]
 Seconds = Annotated[float, Meta(gt=0, le=86400 * 7)]
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 CountOrNone = Annotated[int, Meta(ge=0, le=10_000_000)]
@@ -106,6 +110,8 @@ class CommandSettings(Struct, frozen=True, kw_only=True):
     parameters: list[ParameterSettings | None] = field(default_factory=list)
     stdin: str | None = None
     confirm: NonEmpty | None = None
+    #: Lines of five fields, as in crontab(5): when it runs by itself.
+    schedule: NonEmpty | Annotated[list[NonEmpty], Meta(min_length=1, max_length=100)] | None = None
     #: ``3/10m``: how many processes in how long.
     rate_limit: NonEmpty | None = None
     read_only: bool = False
@@ -118,6 +124,16 @@ class CommandSettings(Struct, frozen=True, kw_only=True):
     #: None: as ``read_only`` says, if the output is small enough to be kept.
     share: bool | None = None
     max_running: Count | None = None
+    #: What happens when ``max_running`` is reached.
+    when_running: WhenRunning = WhenRunning.WAIT
+    #: None: what only reads ends with its caller, what changes something goes on.
+    on_disconnect: OnDisconnect | None = None
+    #: Exit statuses that count as success.
+    ok_statuses: Annotated[list[Annotated[int, Meta(ge=0, le=255)]], Meta(min_length=1)] = field(
+        default_factory=lambda: [0]
+    )
+    #: None: of what only reads the failures.
+    history: Keep | None = None
     raw: bool = False
     parser: NonEmpty | None = None
     umask: Annotated[int, Meta(ge=0, le=0o777)] = 0o022
@@ -132,6 +148,25 @@ class RoleSettings(Struct, frozen=True, kw_only=True):
     users: list[NonEmpty] = field(default_factory=list)
     #: Globs of values, by command and parameter.
     only: dict[str, dict[str, Annotated[list[NonEmpty], Meta(min_length=1)]]] = field(default_factory=dict)
+    #: Names of commands, or globs: whose runs by others may be seen, and stopped.
+    sees: list[NonEmpty] = field(default_factory=list)
+    stops: list[NonEmpty] = field(default_factory=list)
+
+
+class HookSettings(Struct, frozen=True, kw_only=True):
+    """``[hooks.NAME]``: a program elsewhere that starts a command, by ``POST /-/hooks/NAME``."""
+
+    command: NonEmpty
+    #: Absolute paths.
+    secret_file: SecretFile | Annotated[list[SecretFile], Meta(min_length=1, max_length=10)]
+    #: ``github``, ``gitlab`` or ``hmac-sha256:HEADER``.
+    signature: NonEmpty
+    #: Values, or arrays of them, by paths such as ``body.ref``; for `validation.hooks` to make conditions of.
+    only_if: dict[str, Any] = field(default_factory=dict)
+    #: Paths by the names of parameters.
+    arguments: dict[str, NonEmpty] = field(default_factory=dict)
+    #: GitHub sends up to 25 MB, and mostly some 10 kB.
+    body_bytes: Annotated[int, Meta(ge=1, le=1 << 25)] = 1 << 20
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -181,6 +216,18 @@ class Audit(Struct, frozen=True, kw_only=True):
     file: NonEmpty = "audit.jsonl"
 
 
+class HistorySettings(Struct, frozen=True, kw_only=True):
+    """``[history]``: a relative path lies in the state directory."""
+
+    file: NonEmpty = "history.sqlite3"
+    #: That have ended well; failures are kept besides.
+    runs: Count = 10_000
+    #: Of the output of one run: the first half and the last.
+    output_bytes: Annotated[int, Meta(ge=0, le=1 << 24)] = 1 << 18
+    megabytes: Annotated[int, Meta(ge=1, le=1 << 20)] = 256
+    days: Annotated[int, Meta(ge=1, le=36500)] = 30
+
+
 class Runner(Struct, frozen=True, kw_only=True):
     """``[runner]``: who starts programs, and as whom the rest runs."""
 
@@ -198,8 +245,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     listen: list[Listen | None] = field(default_factory=list)
     commands: dict[str, CommandSettings | None] = field(default_factory=dict)
     roles: dict[str, RoleSettings | None] = field(default_factory=dict)
+    hooks: dict[str, HookSettings | None] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     tls: TLS = field(default_factory=TLS)
     web: Web = field(default_factory=Web)
     audit: Audit = field(default_factory=Audit)
+    history: HistorySettings = field(default_factory=HistorySettings)
     runner: Runner = field(default_factory=Runner)

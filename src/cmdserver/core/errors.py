@@ -16,6 +16,8 @@ class Code(StrEnum):
     """How a request ended, in every answer and in the audit file."""
 
     OK = "ok"
+    #: An exit status that is not in ``ok_statuses``, a signal, or somebody has ended it.
+    FAILED = "failed"
     #: Not UTF-8, too long, unbalanced quotes.
     MALFORMED = "malformed"
     #: No such command; for the anonymous also every command that they may not run.
@@ -30,8 +32,18 @@ class Code(StrEnum):
     BUSY = "busy"
     #: Ran into ``timeout_seconds``.
     TIMEOUT = "timeout"
+    #: No such run, or none that this caller may see.
+    UNKNOWN_RUN = "unknown_run"
+    #: Nothing was run, and nobody refused it: the last run of a schedule went on, or a hook's conditions did not hold.
+    SKIPPED = "skipped"
+    #: Nobody was there to ask when a schedule's time came.
+    MISSED = "missed"
     #: Ours: the log has the details under the id that the caller is told.
     FAULT = "fault"
+
+
+#: Those that are in the audit file alone: nobody has asked, and so nobody is told.
+UNASKED = frozenset({Code.SKIPPED, Code.MISSED})
 
 
 class RequestError(Exception):
@@ -102,6 +114,19 @@ class UnreadableCredentials(Refusal):
     """What somebody shows to prove who they are is not as it has to be spelled; nothing was tried."""
 
     code = Code.DENIED
+
+
+class UnknownRun(Refusal):
+    """There is no such run for this caller.
+
+    Args:
+        run_id: What was asked for; may hold anything.
+    """
+
+    code = Code.UNKNOWN_RUN
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"no run {visible(run_id[:64])}; try: runs")
 
 
 class BadArgument(Refusal):

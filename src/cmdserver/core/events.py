@@ -11,7 +11,9 @@ from typing import Protocol
 from twisted.logger import Logger
 
 from cmdserver.core.errors import AuditError, Code
-from cmdserver.core.model import Caller, ProcessResult, Somebody
+from cmdserver.core.model import Caller, Somebody
+from cmdserver.core.output import ProcessResult
+from cmdserver.core.run_states import EndedBy
 
 _log = Logger()
 
@@ -47,8 +49,8 @@ class Requested:
     #: None if no process ran for it.
     finished: ProcessResult | None = None
     shared: bool = False
-    #: The caller was gone before the answer.
-    abandoned: bool = False
+    #: Who ended it before its end; None if nobody did.
+    ended_by: EndedBy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,15 @@
-"""Values that every other module speaks of, and the interfaces for a run's output.
+"""Values that every other module speaks of: who asks, what may be run, and by whom.
 
 Values are frozen, and nothing here acts. Only ``auth.callers`` makes a `Caller`, so that a Caller in a
 signature means that somebody has been let in; somebody who has not (yet) is a `Stranger`.
 """
 
-import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from cmdserver.core.addresses import block_of
-from cmdserver.core.errors import Code
+from cmdserver.core.run_states import Keep, OnDisconnect, WhenRunning
 from cmdserver.parameters.declaration import NO_VALUES, Values
 from cmdserver.parameters.mistakes import BadValues, ValueMistake
 from cmdserver.parameters.parameter_list import NO_PARAMETERS, ParameterList
@@ -40,6 +39,8 @@ class Caller:
     permits_pty: bool = True
     #: Which listener they came through: its endpoint, as the configuration has it.
     listener: str = ""
+    #: Whether they may have logged in; schedules and hooks have not, and have the roles that list them alone.
+    is_person: bool = True
 
     @property
     def is_anonymous(self) -> bool:
@@ -153,6 +154,14 @@ class Command:
     confirm: Pieces = ()
     #: Over all callers; None is no limit.
     rate_limit: Rate | None = None
+    when_running: WhenRunning = WhenRunning.WAIT
+    on_disconnect: OnDisconnect = OnDisconnect.END
+    #: Exit statuses that count as success.
+    ok_statuses: frozenset[int] = frozenset({0})
+    #: Which of its runs are kept.
+    history: Keep = Keep.ALL
+    #: When it runs by itself, as lines of a `cmdserver.triggers.crontab.Schedule`; no part of what it is.
+    schedule: tuple[str, ...] = field(default=(), compare=False)
     #: What it is perhaps meant to have and will not have, for whoever asks what would run; no part of what it is.
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
@@ -193,6 +202,9 @@ class Role:
     users: frozenset[str]
     #: Globs of the values that it may give, by command and parameter; what is not named may have any.
     only: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    #: Names of commands, or globs: those of which it may see the runs of others, and stop them.
+    sees: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,73 +230,3 @@ class Grant:
     def question(self) -> str:
         """What people are asked before it runs; empty: nothing."""
         return filled(self.command.confirm, {name: ", ".join(values) for name, values in self.values})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessResult:
-    """How one process ended, and what it had to say unless that was streamed."""
-
-    #: None if a signal ended it.
-    exit_status: int | None
-    #: ``SIGTERM``, say; None if it exited by itself.
-    signal: str | None
-    timed_out: bool
-    #: Whether it was ended for saying more than its limit.
-    truncated: bool
-    duration_seconds: float
-    stdout_bytes: int
-    stderr_bytes: int
-    stdout: bytes = b""
-    stderr: bytes = b""
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended; else this is what it had done when somebody was told, and how it ends is not known."""
-        return self.exit_status is not None or self.signal is not None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What one question got: the process that answered it, under the question's own id."""
-
-    id: str
-    grant: Grant
-    finished: ProcessResult
-    #: Whether the process answered other questions too.
-    shared: bool
-
-    @property
-    def code(self) -> Code:
-        """``ok`` for everything that ran to an end of its own, whatever its exit status."""
-        return Code.TIMEOUT if self.finished.timed_out else Code.OK
-
-
-class Stream(enum.Enum):
-    """Which of its two streams a process wrote to; the values are its descriptors."""
-
-    STDOUT = 1
-    STDERR = 2
-
-
-class Producer(Protocol):
-    """What makes output, as seen by whoever must keep up with it: the half of an `IPushProducer` that steers."""
-
-    def pauseProducing(self) -> None:
-        """Stop the output at its source; twice is the same as once."""
-
-    def resumeProducing(self) -> None:
-        """Let it go on; harmless if it was not paused or is over."""
-
-
-class Sink(Protocol):
-    """Where the output of a run goes while it runs.
-
-    `started` comes first, once; then `write` any number of times in the order in which the bytes were read; nothing
-    comes after the run's Deferred has fired. A paused `Producer` may still deliver one chunk that was on its way.
-    """
-
-    def started(self, grant: Grant, producer: Producer) -> None:
-        """A process was started for a grant (or its kept output is about to be told)."""
-
-    def write(self, stream: Stream, chunk: bytes) -> None:
-        """Take bytes that the process wrote."""

@@ -13,13 +13,23 @@ _COMMAND_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 #: Roles that are made by how a caller came in, not by an administrator's list of users.
 ANONYMOUS, AUTHENTICATED = "anonymous", "authenticated"
 
+#: Callers that are no persons: nobody can log in by these names. A hook's is what it is called behind the prefix.
+SCHEDULE, HOOK_PREFIX = "schedule", "hook:"
+
 #: Words of the line protocol that no command may be called.
-RESERVED_WORDS = frozenset({"help", "explain", "whoami", "who", "session", "json", "quit", "login"})
+RESERVED_WORDS = frozenset(
+    {"help", "explain", "whoami", "who", "session", "json", "quit", "login", "runs", "start", "attach", "stop"}
+)
 
 
 def is_user_name(text: str) -> bool:
-    """Whether a user may be called so."""
-    return _USER_NAME.fullmatch(text) is not None
+    """Whether a user may be called so, and log in by that name."""
+    return _USER_NAME.fullmatch(text) is not None and not is_trigger_name(text)
+
+
+def is_trigger_name(text: str) -> bool:
+    """Whether it is the name of a caller that is no person: of schedules, or of a hook."""
+    return text == SCHEDULE or text.startswith(HOOK_PREFIX)
 
 
 def is_command_name(text: str) -> bool:

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from twisted.logger import Logger
 
 from cmdserver.core.errors import Fault
-from cmdserver.core.model import Answer, Caller, Command, Grant
+from cmdserver.core.model import Caller, Command, Grant
+from cmdserver.core.output import Answer
 from cmdserver.dispatch.narrowing import listed, with_parameters
 from cmdserver.dispatch.policy import bad_argument
 from cmdserver.dispatch.request_log import new_id
 from cmdserver.dispatch.requests import Request
-from cmdserver.dispatch.scheduler import Scheduler
+from cmdserver.dispatch.scheduling.scheduler import Scheduler
 from cmdserver.parameters.declaration import Parameter
 from cmdserver.parameters.mistakes import NotAccepted, ValueMistake
 from cmdserver.parameters.text_types import Choice
@@ -93,7 +94,7 @@ def _printed(answer: Answer) -> bytes:
             "fault {id}: {command} printed no choices: exit status {status}, signal {signal}, timed out: {timed_out}, "
             "truncated: {truncated}",
             id=answer.id,
-            command=answer.grant.command.name,
+            command=answer.command,
             status=result.exit_status,
             signal=result.signal,
             timed_out=result.timed_out,

@@ -3,25 +3,27 @@
 Authorization happens here and nowhere else: rate limit, the words that a key forces, policy.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from cmdserver.core.errors import BadArgument, Busy, Fault, Refusal, RequestError
-from cmdserver.core.model import Answer, Caller, Command, Grant, Rule, Sink, Somebody
+from cmdserver.core.errors import BadArgument, Code, Fault, Refusal, RequestError
+from cmdserver.core.model import Caller, Command, Grant, Rule, Somebody
+from cmdserver.core.output import Answer, Listener
+from cmdserver.core.run_states import EndedBy
+from cmdserver.dispatch.admission import Admission, closing
 from cmdserver.dispatch.choice_lists import ChoiceLists
 from cmdserver.dispatch.policy import Policy, changed
 from cmdserver.dispatch.request_log import RequestLog, log_fault, new_id
 from cmdserver.dispatch.requests import Request
-from cmdserver.dispatch.scheduler import Scheduler
+from cmdserver.dispatch.run_access import RunAccess
+from cmdserver.dispatch.scheduling.scheduler import Scheduler
 from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.limits.rate_limit import Throttle
 from cmdserver.parameters.parameter_list import Field
-
-T = TypeVar("T")
+from cmdserver.runs.record import RunRecord
 
 
 class Dispatcher:
@@ -46,14 +48,13 @@ class Dispatcher:
         connection_limit: ConnectionLimit,
         clock: IReactorTime,
     ) -> None:
-        self._policy = policy
-        self._throttle = throttle
+        self._admission = Admission(policy, throttle, log, clock)
         self._scheduler = scheduler
         self._log = log
         self._connection_limit = connection_limit
-        self._clock = clock
-        self._choice_lists = ChoiceLists(scheduler, lambda name: self._policy.grant_source(name))  # noqa: PLW0108 - as it is then
-        self._is_closed = False
+        #: What is asked about runs.
+        self.runs = RunAccess(self._admission, scheduler)
+        self._choice_lists = ChoiceLists(scheduler, self._grant_source)
 
     # What listeners ask
 
@@ -75,17 +76,17 @@ class Dispatcher:
         if caller.forced_words is not None:
             words, fields = caller.forced_words, ()
         try:
-            self._count(caller)
+            self._admission.count(caller)
             try:
-                grant = self._policy.require(caller, words, fields)
-                return Request(request_id, caller, words, grant, None, fields, self._policy)
+                grant = self._admission.policy.require(caller, words, fields)
+                return Request(request_id, caller, words, grant, None, fields, self._admission.policy)
             except BadArgument as mistake:
-                grant = self._policy.require_command(caller, words[0])
-                return Request(request_id, caller, words, grant, mistake, fields, self._policy)
+                grant = self._admission.policy.require_command(caller, words[0])
+                return Request(request_id, caller, words, grant, mistake, fields, self._admission.policy)
         except Refusal as refusal:
             raise self._refused(request_id, caller, words, fields, refusal) from None
 
-    def run(self, request: Request, sink: Sink | None = None) -> Deferred[Answer]:
+    def run(self, request: Request, sink: Listener | None = None) -> Deferred[Answer]:
         """Run what was granted; its output goes to the sink as it comes, or else into the answer.
 
         Returns:
@@ -93,22 +94,58 @@ class Dispatcher:
             is to leave: a process that nobody waits for any more is ended.
         """
         request.sink = sink
+        if self._needs_lists(request):
+            return Deferred.fromCoroutine(self._run_when_listed(request))
         try:
-            if self._is_closed or request.policy is not self._policy:
-                self._require(request)  # a person may have been asked in the meantime whether they mean it
-            if request.mistake is not None:
-                raise request.mistake
-            if request.grant.command.parameters.has_sources:
-                return Deferred.fromCoroutine(self._run_when_listed(request))
-            self._scheduler.enter(request)
+            self._enter(request)
         except Refusal as refusal:
             return fail(self.reject(request, refusal))
         return request.answered
 
     async def _run_when_listed(self, request: Request) -> Answer:
-        """Run what takes choices that another command prints, if they are among them."""
+        await self._enter_when_listed(request)
+        return await request.answered
+
+    def start(self, request: Request) -> Deferred[RunRecord]:
+        """Run what was granted for nobody who waits; it goes on whoever leaves.
+
+        Returns:
+            Fires when the run waits or runs, with what is known of it. Fails with a `Refusal` or a `Fault`; what goes
+            wrong later is told to those who ask for the run. Then the request's ``answered`` fires when it is over.
+        """
+        return Deferred.fromCoroutine(self._start(request))
+
+    async def _start(self, request: Request) -> RunRecord:
+        request.is_detached = True
+        if self._needs_lists(request):
+            await self._enter_when_listed(request)
+        else:
+            try:
+                self._enter(request)
+            except Refusal as refusal:
+                raise self.reject(request, refusal) from None
+        if request.answered.called:
+            await request.answered  # it could not be begun, perhaps
+        request.answered.addErrback(lambda _: None)  # written down, and told to those who ask for the run
+        return self._scheduler.directory.record_of(request.id)
+
+    def _needs_lists(self, request: Request) -> bool:
+        return request.mistake is None and request.grant.command.parameters.has_sources
+
+    def _enter(self, request: Request) -> None:
+        """Let a request wait for its run; raise a `Refusal` if it may not."""
+        if self._admission.is_closed or request.policy is not self._admission.policy:
+            self._require(request)  # a person may have been asked in the meantime whether they mean it
+        if request.mistake is not None:
+            raise request.mistake
+        self._scheduler.enter(request)
+
+    async def _enter_when_listed(self, request: Request) -> None:
+        """Do the same for what takes choices that another command prints, if they are among them."""
         try:
-            command = self._policy.narrowed(request.caller, request.grant.command)
+            if self._admission.is_closed or request.policy is not self._admission.policy:
+                self._require(request)
+            command = self._admission.policy.narrowed(request.caller, request.grant.command)
             await self._choice_lists.require(request, command)
             self._require(request)
             self._scheduler.enter(request)
@@ -119,7 +156,25 @@ class Dispatcher:
             raise
         except Exception:  # noqa: BLE001 - whatever it is, it is written down and its caller is told
             raise self.reject(request, self.fault(Failure())) from None
-        return await request.answered
+
+    def hear_again(self, request: Request) -> None:
+        """Let who listens to what was granted hear it again, from its beginning: they have lost what they had heard."""
+        self._scheduler.answering.hear_again(request)
+
+    def interrupt(self, request: Request) -> None:
+        """End what was granted, as its caller wants: cancel what `run` has returned after this."""
+        request.ended_by = EndedBy.CALLER
+
+    def unasked(self, somebody: Somebody, name: str, outcome: Code, arguments: tuple[str, ...] = ()) -> None:
+        """Write down what a caller that is no person did not ask for after all.
+
+        Args:
+            somebody: Who would have asked.
+            name: The command's.
+            outcome: ``skipped`` or ``missed``.
+            arguments: For people; no secret is in them.
+        """
+        self._log.unasked(somebody, name, arguments, outcome)
 
     def describe(self, request: Request) -> Command:
         """Tell of a command that was granted instead of running it; written down as ``help``."""
@@ -128,15 +183,15 @@ class Dispatcher:
 
     def as_seen(self, request: Request) -> Command:
         """Tell of a command that was granted beside its answer; what becomes of it is written down in another way."""
-        return self._policy.narrowed(request.caller, request.grant.command)
+        return self._admission.policy.narrowed(request.caller, request.grant.command)
 
     def withdraw(self, request: Request) -> None:
         """Write down that a caller does not want to run what was granted."""
-        self._log.abandoned(request)
+        self._log.withdrawn(request)
 
     def reject(self, request: Request, error: RequestError) -> RequestError:
         """Write down that what was granted is not run after all; return what to tell the caller."""
-        policy = request.policy or self._policy  # which knew the command, and its secrets
+        policy = request.policy or self._admission.policy  # which knew the command, and its secrets
         shown = policy.masked(request.words, request.fields)
         return self._log.refused(request.id, request.caller, request.words[0], shown, error)
 
@@ -149,7 +204,7 @@ class Dispatcher:
         """
         try:
             if command.parameters.has_sources:
-                self._count(caller)
+                self._admission.count(caller)
             command = self._described(caller, command.name)
         except Refusal as refusal:
             return fail(self._refused(new_id(), caller, (command.name,), (), refusal))
@@ -160,8 +215,8 @@ class Dispatcher:
     def help(self, caller: Caller, name: str | None = None) -> tuple[Command, ...]:
         """Tell what this caller may run, by name; or tell of one command, refusing what `authorize` would refuse."""
         if name is None:
-            return self._consult(caller, "help", (), lambda: self._policy.allowed(caller))
-        return self._consult(caller, "help", (name,), lambda: (self._described(caller, name),))
+            return self._admission.consult(caller, "help", (), lambda: self._admission.policy.allowed(caller))
+        return self._admission.consult(caller, "help", (name,), lambda: (self._described(caller, name),))
 
     def explain(self, caller: Caller, words: Sequence[str]) -> tuple[Grant, Rule]:
         """Tell what would be run, and by which rule, without running it; refuse what `run` would refuse."""
@@ -169,11 +224,11 @@ class Dispatcher:
         def explanation() -> tuple[Grant, Rule]:
             if not words:
                 raise BadArgument("explain needs a command: explain NAME")
-            grant = self._policy.require(caller, _words_of(caller, words))
-            return grant, self._policy.rule_for(caller, grant)
+            grant = self._admission.policy.require(caller, _words_of(caller, words))
+            return grant, self._admission.policy.rule_for(caller, grant)
 
-        shown = (words[0], *self._policy.masked(words)) if words else ()
-        return self._consult(caller, "explain", shown, explanation)
+        shown = (words[0], *self._admission.policy.masked(words)) if words else ()
+        return self._admission.consult(caller, "explain", shown, explanation)
 
     def go_on(self, caller: Caller, words: Sequence[str]) -> None:
         """Let a caller go on hearing what it has asked for before.
@@ -189,8 +244,8 @@ class Dispatcher:
         """
         words = _words_of(caller, words)
         try:
-            self._count(caller)
-            self._policy.require_leave(caller, words[0])
+            self._admission.count(caller)
+            self._admission.policy.require_leave(caller, words[0])
         except Refusal as refusal:
             raise self._refused(new_id(), caller, words[:1], (), refusal) from None
 
@@ -200,25 +255,25 @@ class Dispatcher:
 
     def offered(self, caller: Caller) -> tuple[Command, ...]:
         """Tell what this caller may run, to complete what they type: not counted, and not written down."""
-        return self._policy.allowed(caller)
+        return self._admission.policy.allowed(caller)
 
     @property
     def commands_with_secrets(self) -> frozenset[str]:
         """Name the commands that take secrets, so that nobody writes down what is sent to them."""
-        return self._policy.with_secrets
+        return self._admission.policy.with_secrets
 
     def whoami(self, caller: Caller) -> tuple[str, ...]:
         """Tell the caller's roles."""
-        return self._consult(caller, "whoami", (), lambda: self._policy.roles_of(caller))
+        return self._admission.consult(caller, "whoami", (), lambda: self._admission.policy.roles_of(caller))
 
     def who(self, caller: Caller) -> Mapping[str, int]:
         """Tell how many are connected, by protocol."""
-        return self._consult(caller, "who", (), self._connection_limit.counts)
+        return self._admission.consult(caller, "who", (), self._connection_limit.counts)
 
     def refuse(self, somebody: Somebody, refusal: Refusal) -> RequestError:
         """Count and record bytes that a listener could make no request of; return what to tell them: strangers too."""
         try:
-            self._count(somebody)
+            self._admission.count(somebody)
         except Refusal as another:
             refusal = another
         return self._log.refused(new_id(), somebody, None, (), refusal)
@@ -235,68 +290,50 @@ class Dispatcher:
         What waits is refused as it would be if it were asked now, and turned away if it would run otherwise than it was
         granted. What runs goes on as it was begun, but without those whose roles include it no more.
         """
-        self._policy = policy
+        self._admission.policy = policy
         self._scheduler.review(self._objection)
+        self.runs.review()
 
     def close(self) -> None:
         """Refuse all that comes and all that waits; what runs goes on."""
-        self._is_closed = True
-        self._scheduler.review(lambda _, is_running: None if is_running else _closing())
+        self._admission.is_closed = True
+        self._scheduler.review(lambda _, is_running: None if is_running else closing())
 
     # Steps
 
-    def _count(self, somebody: Somebody) -> None:
-        if self._is_closed:
-            raise _closing()
-        self._throttle.spend(somebody.key, self._clock.seconds())
+    def _grant_source(self, name: str) -> Grant:
+        return self._admission.policy.grant_source(name)  # as it is then
 
     def _require(self, request: Request) -> None:
         """Judge again what was granted before; raise why it may not run."""
-        if self._is_closed:
-            raise _closing()
+        self._admission.require_open()
         if (refusal := self._objection(request, False)) is not None:
             raise refusal
 
     def _objection(self, request: Request, is_running: bool) -> Refusal | None:  # noqa: FBT001 - a `Judge`
         try:
             if is_running or request.wanted_for is not None:
-                self._policy.require_leave(request.caller, request.wanted_for or request.words[0])
+                self._admission.policy.require_leave(request.caller, request.wanted_for or request.words[0])
             if is_running:
                 return None
             if request.wanted_for is not None:  # nobody has asked for it, so whether the caller may is not the question
-                grant = self._policy.grant_source(request.grant.command.name)
+                grant = self._admission.policy.grant_source(request.grant.command.name)
             else:
-                grant = self._policy.require(request.caller, request.words, request.fields)
+                grant = self._admission.policy.require(request.caller, request.words, request.fields)
         except Refusal as refusal:
             return refusal
         return None if grant == request.grant else changed()
 
     def _described(self, caller: Caller, name: str) -> Command:
-        return self._policy.narrowed(caller, self._policy.require_command(caller, name).command)
+        return self._admission.policy.narrowed(caller, self._admission.policy.require_command(caller, name).command)
 
     def _refused(
         self, request_id: str, caller: Somebody, words: Sequence[str], fields: Sequence[Field], error: RequestError
     ) -> RequestError:
         """Write a refusal down, without what may be a secret."""
-        return self._log.refused(request_id, caller, words[0], self._policy.masked(words, fields), error)
-
-    def _consult(self, caller: Caller, word: str, arguments: tuple[str, ...], query: Callable[[], T]) -> T:
-        """Answer what needs no process; counted and written down like everything else."""
-        request_id = new_id()
-        try:
-            self._count(caller)
-            self._policy.admit(caller)
-            result = query()
-        except Refusal as refusal:
-            raise self._log.refused(request_id, caller, word, arguments, refusal) from None
-        self._log.consulted(request_id, caller, word, arguments)
-        return result
+        return self._log.refused(request_id, caller, words[0], self._admission.policy.masked(words, fields), error)
 
 
 def _words_of(caller: Caller, words: Sequence[str]) -> Sequence[str]:
     """Say what a caller asks for, whatever they say."""
     return words if caller.forced_words is None else caller.forced_words
-
-
-def _closing() -> Busy:
-    return Busy("the daemon is stopping", 10)

@@ -26,7 +26,7 @@ from typing import Final, TypeAlias
 
 from twisted.logger import Logger
 
-from cmdserver.core.model import Answer, Command
+from cmdserver.core.output import Answer
 from cmdserver.dispatch.plausible import is_plausible
 
 #: What JSON can say, as values that nobody changes.
@@ -85,55 +85,26 @@ def load_if_installed(name: str) -> str | None:
         return None
 
 
-class Kept:
-    """Standard output that is told to a sink, kept for the parser of its command, as far as there is one."""
-
-    __slots__ = ("_chunks", "_length")
-
-    def __init__(self) -> None:
-        self._chunks: list[bytes] | None = None
-        self._length = 0
-
-    def begin(self, command: Command) -> None:
-        """A run begins; what is shared is kept already, with its answer."""
-        self._chunks = [] if command.parser is not None and not command.share else None
-
-    def add(self, chunk: bytes) -> None:
-        """Keep what came, unless it is more than a parser is given."""
-        if self._chunks is not None:
-            self._chunks.append(chunk)
-            self._length += len(chunk)
-            if self._length > OUTPUT_BYTES:
-                self._chunks = None
-
-    def output(self) -> bytes | None:
-        """All of it; None if it was not kept."""
-        return None if self._chunks is None else b"".join(self._chunks)
-
-
-def readable(answer: Answer, streamed: bytes | None = None) -> tuple[str, bytes] | None:
+def readable(answer: Answer) -> tuple[str, bytes] | None:
     """Find what a parser may look at.
-
-    Args:
-        answer: Of a run.
-        streamed: Its standard output, where that was told to a sink; see `Kept`.
 
     Returns:
         The name of the parser, and the output; None if there is no parser, or if output is missing or cut.
     """
-    finished, parser = answer.finished, answer.grant.command.parser
-    output = finished.stdout if streamed is None else streamed
-    is_whole = len(output) == finished.stdout_bytes and not finished.truncated and not finished.timed_out
+    finished, parser = answer.finished, answer.parser
+    output = finished.stdout
+    is_cut = finished.truncated or finished.timed_out or finished.ended_by is not None
+    is_whole = len(output) == finished.stdout_bytes and not is_cut
     return (parser, output) if is_whole and parser is not None else None
 
 
-def json_of(answer: Answer, streamed: bytes | None = None) -> bytes:
+def json_of(answer: Answer) -> bytes:
     """Tell what a run has printed, as JSON, which is made once for all who share it.
 
     Returns:
         ``null`` if there is nothing to be read, if it is too long, or nothing that its parser understands.
     """
-    found = readable(answer, streamed)
+    found = readable(answer)
     return b"null" if found is None else _json(*found)
 
 

@@ -18,6 +18,7 @@ from cmdserver.dispatch.narrowing import narrowed, objections, permits
 from cmdserver.parameters.declaration import Values
 from cmdserver.parameters.mistakes import BadValues, ValueMistake
 from cmdserver.parameters.parameter_list import MASK, Field
+from cmdserver.runs.query import Sight
 
 #: Longer names than a command's can be are not compared: a stranger's megabyte would cost seconds.
 _LONGEST_NAME = 64
@@ -58,7 +59,10 @@ class Policy:
         """The caller's roles as they are now, in the order of the configuration."""
         if caller.is_anonymous:
             return () if caller.listener in self._login_required_at else (ANONYMOUS,)
-        return tuple(role.name for role in self._roles if caller.name in role.users or role.name == AUTHENTICATED)
+        is_person = caller.is_person
+        return tuple(
+            role.name for role in self._roles if caller.name in role.users or (role.name == AUTHENTICATED and is_person)
+        )
 
     def allowed(self, caller: Caller) -> tuple[Command, ...]:
         """What this caller may run, in the order of the configuration, with what they may give to it."""
@@ -175,6 +179,55 @@ class Policy:
         if not self._is_permitted(caller, name):
             raise self._refusal(caller, name)
 
+    def command(self, name: str) -> Command | None:
+        """Return the command of a name, whoever may run it; None if there is none."""
+        return self._commands.get(name)
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The names of all commands."""
+        return self._commands.keys()
+
+    def sees_any(self, caller: Caller) -> bool:
+        """Whether there could be runs that a caller may see."""
+        return not caller.is_anonymous or any(role.sees for role in self._its_roles(self.roles_of(caller)))
+
+    def sees(self, caller: Caller, command: str, *, is_own: bool) -> bool:
+        """Whether a caller may see a run of a command.
+
+        Args:
+            caller: Who asks; what they have logged in with may be good for some commands only.
+            command: The command's name; it need not exist any more.
+            is_own: Whether they have asked for the run; then they need a role that includes the command.
+        """
+        return self._may_reach(caller, command) and (
+            (is_own and self._has_role_for(caller, command))
+            or any(_matches(role.sees, command) for role in self._its_roles(self.roles_of(caller)))
+        )
+
+    def stops(self, caller: Caller, command: str, *, is_own: bool) -> bool:
+        """Whether a caller may end a run that they may see."""
+        return self._may_reach(caller, command) and (
+            (is_own and self._has_role_for(caller, command))
+            or any(_matches(role.stops, command) for role in self._its_roles(self.roles_of(caller)))
+        )
+
+    def sight(self, caller: Caller, commands: Iterable[str]) -> Sight:
+        """Say which runs of these commands a caller may see."""
+        commands = tuple(commands)
+        own = () if caller.is_anonymous else commands
+        return Sight(
+            user=caller.name,
+            own=frozenset(name for name in own if self.sees(caller, name, is_own=True)),
+            all=frozenset(name for name in commands if self.sees(caller, name, is_own=False)),
+        )
+
+    def _may_reach(self, caller: Caller, command: str) -> bool:
+        """Whether what a caller has logged in with is good for a command's runs."""
+        if caller.forced_words is not None:
+            return command == caller.forced_words[0]
+        return caller.commands is None or command in caller.commands
+
     def rule_for(self, caller: Caller, grant: Grant) -> Rule:
         """Why the caller may run what `require` granted: the first rule that says so."""
         rules = self._rules_for(caller)[grant.command.name]
@@ -219,6 +272,10 @@ class Policy:
 
     def _its_roles(self, names: tuple[str, ...]) -> list[Role]:
         return [role for role in self._roles if role.name in names]
+
+
+def _matches(patterns: Iterable[str], command: str) -> bool:
+    return any(fnmatchcase(command, pattern) for pattern in patterns)
 
 
 def changed() -> Busy:

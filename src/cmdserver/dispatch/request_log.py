@@ -12,8 +12,10 @@ from twisted.python.failure import Failure
 
 from cmdserver.core.errors import AuditError, Code, Fault, Refusal, RequestError
 from cmdserver.core.events import EventLog, Requested, Started
-from cmdserver.core.model import ProcessResult, Somebody
-from cmdserver.dispatch.requests import Request
+from cmdserver.core.model import Somebody
+from cmdserver.core.output import ProcessResult, outcome_of
+from cmdserver.core.run_states import EndedBy, RunState
+from cmdserver.dispatch.requests import Request, Run
 
 _log = Logger()
 
@@ -39,6 +41,12 @@ class RequestLog:
         except AuditError as error:
             raise _fault(request_id, error) from error
 
+    def unasked(self, caller: Somebody, command: str, arguments: tuple[str, ...], outcome: Code) -> str:
+        """Write down what was not asked for after all; return its id. That it cannot be written is logged."""
+        event = self._ended(new_id(), caller, command, arguments, outcome)
+        self._publish_or_log(event)
+        return event.id
+
     def refused(
         self, request_id: str, caller: Somebody, command: str | None, arguments: tuple[str, ...], refusal: RequestError
     ) -> RequestError:
@@ -62,16 +70,15 @@ class RequestLog:
         if events:
             self._events.publish(events)
 
-    def ended(self, asked: Sequence[Request], departed: Sequence[Request], result: ProcessResult) -> bool:
-        """Write down the ends of all requests of one process; if that fails, nobody gets its answer."""
-        outcome = Code.TIMEOUT if result.timed_out else Code.OK
-        shared = len(asked) > 1
-        events = [self._end_of(each, outcome, result, shared=shared) for each in asked]
-        events += [self._end_of(each, outcome, result, abandoned=True) for each in departed]
+    def ended(self, run: Run) -> bool:
+        """Write down the ends of all requests of one run; if that fails, nobody gets its answer."""
+        shared = len(run.asked) > 1
+        events = [self._end_of(each, run, shared=shared) for each in run.asked]
+        events += [self._end_of(each, run, ended_by=each.ended_by) for each in run.departed]
         try:
             self._events.publish(events)
         except AuditError as error:
-            for request in asked:
+            for request in run.asked:
                 if not request.answered.called:
                     request.answered.errback(_fault(request.id, error))
             return False
@@ -87,7 +94,7 @@ class RequestLog:
         """
         error: RequestError = refusal
         try:
-            self._events.publish([self._end_of(request, refusal.code, so_far)])
+            self._events.publish([self._without_answer(request, refusal.code, so_far)])
         except AuditError as audit_error:
             error = _fault(request.id, audit_error)
         request.answered.errback(error)
@@ -102,12 +109,16 @@ class RequestLog:
             _log.error("fault {id}: {command}: {error}", id=request.id, command=command, error=failure.value)
         else:
             _log.failure("fault {id}", failure, id=request.id)
-        self._publish_or_log(self._end_of(request, Code.FAULT))
+        self._publish_or_log(self._without_answer(request, Code.FAULT))
         request.answered.errback(Fault(request.id))
 
     def abandoned(self, request: Request) -> None:
         """Write down a request whose caller is gone before a process had ended for it."""
-        self._publish_or_log(self._end_of(request, Code.OK, abandoned=True))
+        self._publish_or_log(self._without_answer(request, Code.FAILED, ended_by=request.ended_by))
+
+    def withdrawn(self, request: Request) -> None:
+        """Write down that a caller does not want to run what was granted, or has left before they said so."""
+        self._publish_or_log(self._without_answer(request, Code.OK, ended_by=request.ended_by))
 
     # Events
 
@@ -127,17 +138,26 @@ class RequestLog:
         )
 
     def _end_of(
+        self, request: Request, run: Run, *, shared: bool = False, ended_by: EndedBy | None = None
+    ) -> Requested:
+        """Say how a run has ended for one of those who asked."""
+        result, outcome = run.result, outcome_of(run.state or RunState.FAULT)
+        if ended_by is None and result is not None:
+            ended_by = result.ended_by
+        return self._without_answer(request, outcome, result, shared=shared, ended_by=ended_by)
+
+    def _without_answer(
         self,
         request: Request,
         outcome: Code,
         result: ProcessResult | None = None,
         *,
         shared: bool = False,
-        abandoned: bool = False,
+        ended_by: EndedBy | None = None,
     ) -> Requested:
         name, arguments = request.grant.command.name, request.grant.arguments
         return self._ended(
-            request.id, request.caller, name, arguments, outcome, result, shared=shared, abandoned=abandoned
+            request.id, request.caller, name, arguments, outcome, result, shared=shared, ended_by=ended_by
         )
 
     def _ended(
@@ -150,7 +170,7 @@ class RequestLog:
         result: ProcessResult | None = None,
         *,
         shared: bool = False,
-        abandoned: bool = False,
+        ended_by: EndedBy | None = None,
     ) -> Requested:
         return Requested(
             time=self._time_of_day(),
@@ -161,7 +181,7 @@ class RequestLog:
             outcome=outcome,
             finished=result,
             shared=shared,
-            abandoned=abandoned,
+            ended_by=ended_by,
         )
 
 

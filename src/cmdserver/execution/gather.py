@@ -1,4 +1,4 @@
-"""Gather the output of a run instead of streaming it, with Twisted's `getProcessOutputAndValue`."""
+"""Gather the output of a run beside telling it, with Twisted's `getProcessOutputAndValue`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,13 +10,14 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.core.model import Grant, ProcessResult, Producer, Sink, Stream
+from cmdserver.core.model import Grant
+from cmdserver.core.output import ProcessResult, Producer, Sink, Stream
 from cmdserver.execution.process_run import ProcessRun
 
 
-def gather(grant: Grant, start: Callable[[Sink], ProcessRun]) -> ProcessRun:
+def gather(grant: Grant, start: Callable[[Sink], ProcessRun], sink: Sink) -> ProcessRun:
     """Start a run, with a sink, whose result has all that it wrote; raises what ``start`` raises."""
-    gathering = _Gathering(start)
+    gathering = _Gathering(start, sink)
     # Its reactor is whatever can spawn a process; if that raises, so does this.
     output = getProcessOutputAndValue(grant.command.name, grant.arguments, reactor=cast("Any", gathering))
     run = gathering.run
@@ -36,8 +37,9 @@ class _Gathering:
     run: ProcessRun
     _protocol: IProcessProtocol
 
-    def __init__(self, start: Callable[[Sink], ProcessRun]) -> None:
+    def __init__(self, start: Callable[[Sink], ProcessRun], sink: Sink) -> None:
         self._start = start
+        self._sink = sink
 
     def spawnProcess(
         self,
@@ -52,10 +54,11 @@ class _Gathering:
         return cast("IProcessTransport", self.run)
 
     def started(self, grant: Grant, producer: Producer) -> None:
-        pass
+        self._sink.started(grant, producer)
 
     def write(self, stream: Stream, chunk: bytes) -> None:
         self._protocol.childDataReceived(stream.value, chunk)
+        self._sink.write(stream, chunk)
 
     def end(self, outcome: ProcessResult | Failure) -> ProcessResult | Failure:
         """The run is over; its status is in the outcome, so that the protocol is told of none."""

@@ -18,7 +18,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.config.executables import trouble_with_start
-from cmdserver.core.model import Grant, ProcessResult, Sink, Stream
+from cmdserver.core.model import Grant
+from cmdserver.core.output import ProcessResult, Sink, Stream
+from cmdserver.core.run_states import EndedBy
 from cmdserver.execution.pipes import Piped
 from cmdserver.parameters.parameter_list import words_of
 
@@ -57,6 +59,8 @@ class ProcessRun:
         self._counted = {1: 0, 2: 0}
         #: Whether we have ended a run that would have gone on, and whether for its time limit.
         self._is_ending = self._has_timed_out = False
+        self._ended_by: EndedBy | None = None
+        self._stopped_by: str | None = None
         self._exit: Failure | None = None
         self._is_wanted = True
         self._is_truncated = False
@@ -80,19 +84,20 @@ class ProcessRun:
         except Exception:  # noqa: BLE001 - whatever it is, it is told to whom it concerns
             self._sink_failed(Failure())
 
-    def end(self) -> None:
-        """End the whole process group; what it still says counts. Twice is the same as once."""
-        self._end()
+    def end(self, by: EndedBy, whom: str | None = None) -> None:
+        """End the whole process group; what it still says counts. Twice is the same as once.
 
-    def abandon(self) -> None:
-        """Nobody wants the answer any more: the same, and no more output goes anywhere."""
-        self._is_wanted = False
-        self._end()
+        Args:
+            by: Why; what ends by itself in this moment was ended by nobody.
+            whom: The name of whoever stops it.
+        """
+        self._end(by, whom)
 
     def _sink_failed(self, failure: Failure) -> None:
         """The sink has raised something: what it has not heard, nobody will; and the caller may not think it has."""
         self._trouble = self._trouble or failure
-        self.abandon()
+        self._is_wanted = False
+        self._end(EndedBy.LIMIT)
 
     def so_far(self) -> ProcessResult:
         """Tell what the process has done up to now; how it ends is not known yet."""
@@ -101,6 +106,8 @@ class ProcessRun:
             signal=None,
             timed_out=False,
             truncated=self._is_truncated,
+            ended_by=self._ended_by,
+            stopped_by=self._stopped_by,
             duration_seconds=max(0.0, (self._ended_at or self._clock.seconds()) - self._started_at),
             stdout_bytes=self._counted[1],
             stderr_bytes=self._counted[2],
@@ -126,7 +133,7 @@ class ProcessRun:
 
     def makeConnection(self, process: IProcessTransport) -> None:
         self._transport = cast("Piped", process)
-        self._timer = self._clock.callLater(self._command.timeout_seconds, self._end, has_timed_out=True)
+        self._timer = self._clock.callLater(self._command.timeout_seconds, self._time_out)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         if self._is_truncated or self._is_over or not self._is_wanted:
@@ -141,7 +148,7 @@ class ProcessRun:
                 self._sink_failed(Failure())
         if len(chunk) < len(data):
             self._is_truncated = True
-            self._end()
+            self._end(EndedBy.LIMIT)
 
     def childConnectionLost(self, childFD: int) -> None:
         """A pipe was closed, by the process or by us."""
@@ -182,10 +189,17 @@ class ProcessRun:
 
     # The end
 
-    def _end(self, *, has_timed_out: bool = False) -> None:
+    def _time_out(self) -> None:
+        if not (self._is_ending or self._is_over):
+            self._has_timed_out = True
+            self._end(EndedBy.LIMIT)
+
+    def _end(self, by: EndedBy, whom: str | None = None) -> None:
         if self._is_ending or self._is_over:
             return
-        self._is_ending, self._has_timed_out = True, has_timed_out
+        self._is_ending = True
+        if self._exit is None or by is EndedBy.LIMIT:
+            self._ended_by, self._stopped_by = by, whom
         if self._exit is None:
             self._transport.signal_group(signal.SIGTERM)
             self._reset_timer(KILL_AFTER_SECONDS, self._kill)
@@ -206,7 +220,7 @@ class ProcessRun:
             # What is in the pipe is still wanted, by a reader who is slow.
             self._reset_timer(LINGER_SECONDS, self._linger)
         else:
-            self._end(has_timed_out=True)
+            self._time_out()
 
     def _seconds_left(self) -> float:
         return self._started_at + self._command.timeout_seconds - self._clock.seconds()

@@ -5,7 +5,9 @@ from typing import TypeVar
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorProcess, IReactorTime
 
-from cmdserver.core.model import Grant, Sink
+from cmdserver.core.model import Grant
+from cmdserver.core.output import Sink
+from cmdserver.core.run_states import EndedBy
 from cmdserver.execution.gather import gather
 from cmdserver.execution.process_run import ProcessRun
 
@@ -25,8 +27,13 @@ class Runner:
         self._under_way: set[ProcessRun] = set()
         self._idle: list[Deferred[None]] = []
 
-    def run(self, grant: Grant, sink: Sink | None = None) -> ProcessRun:
-        """Start a granted command, whose output goes to the sink as it comes; without one it is gathered.
+    def run(self, grant: Grant, sink: Sink, *, gathers: bool = False) -> ProcessRun:
+        """Start a granted command, whose output goes to the sink as it comes.
+
+        Args:
+            grant: What is run.
+            sink: Hears what the process says.
+            gathers: Whether the result has the output, too.
 
         Raises:
             OSError: The process cannot be started; nothing was. It may turn out later, too: see `ProcessRun.finished`.
@@ -37,7 +44,7 @@ class Runner:
             run.start()
             return run
 
-        run = gather(grant, start) if sink is None else start(sink)
+        run = gather(grant, start, sink) if gathers else start(sink)
         self._under_way.add(run)
         run.finished.addBoth(self._forget, run)
         return run
@@ -68,6 +75,6 @@ class Runner:
         return idle
 
     def end_all(self) -> None:
-        """Ask every process group to end; `wait_idle` tells when they have."""
+        """Ask every process group to end, as the daemon does; `wait_idle` tells when they have."""
         for run in list(self._under_way):
-            run.end()
+            run.end(EndedBy.SHUTDOWN)

@@ -196,10 +196,11 @@ def _question(event: Started | Requested) -> dict[str, object]:
 
 def _request(event: Requested) -> dict[str, object]:
     finished = event.finished
-    record: dict[str, object] = {
+    return {
         "event": "request",
         **_question(event),
         "outcome": event.outcome,
+        "ended_by": event.ended_by,
         "exit_status": finished and finished.exit_status,
         "signal": finished and finished.signal,
         "duration_seconds": finished and round(finished.duration_seconds, 6),
@@ -208,9 +209,6 @@ def _request(event: Requested) -> dict[str, object]:
         "truncated": finished.truncated if finished else False,
         "shared": event.shared,
     }
-    if event.abandoned:
-        record["abandoned"] = True
-    return record
 
 
 def _utc(seconds: float) -> str:

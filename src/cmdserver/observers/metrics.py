@@ -18,12 +18,13 @@ from prometheus_client.registry import Collector
 
 from cmdserver.core.errors import Code
 from cmdserver.core.events import Event, LoggedIn, Requested, Started
+from cmdserver.core.run_states import EndedBy
 
 #: In place of a command's name, where there is no such command, or the bytes were no request.
 UNKNOWN: Final = "(unknown)"
 
 #: What the dispatcher answers itself; everybody may ask it.
-WORDS: Final = ("help", "explain", "who", "whoami")
+WORDS: Final = ("help", "explain", "who", "whoami", "runs", "attach", "stop")
 
 #: Upper bounds in seconds; an ordinary command takes some milliseconds, and 30 s is the usual time limit.
 _BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -77,6 +78,12 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self._registry,
         )
+        self._ended_early = Counter(
+            "cmdserver_requests_ended_early",
+            "Requests whose command would have gone on, by who ended it",
+            ["command", "ended_by"],
+            registry=self._registry,
+        )
         self._logins = Counter(
             "cmdserver_logins", "Logins by how they ended", ["protocol", "outcome"], registry=self._registry
         )
@@ -95,6 +102,8 @@ class Metrics:
             case Requested():
                 command = self._label(event.command)
                 self._requests.labels(event.caller.protocol, command, event.outcome).inc()
+                if event.ended_by is not None:
+                    self._ended_early.labels(command, event.ended_by).inc()
                 if event.finished is not None and event.finished.is_over:
                     self._durations.labels(command).observe(event.finished.duration_seconds)
             case LoggedIn():
@@ -117,6 +126,8 @@ class Metrics:
         commands = frozenset(self._now.commands())
         for command in commands - self._known:
             self._durations.labels(command)
+            for ended_by in EndedBy:
+                self._ended_early.labels(command, ended_by)
         for command in (*(commands - self._known), *(() if self._known else (*WORDS, UNKNOWN))):
             for protocol in self._protocols:
                 for outcome in Code:

@@ -10,10 +10,11 @@ import socket
 from array import array
 from collections import deque
 
+from cmdserver.config.schema import MOST_SECRET_FILES
 from cmdserver.privsep.messages import REPORT_BYTES, REQUEST_BYTES, Report, Request, encode
 
-#: Standard output and standard error; or the configuration and the files that it names for TLS.
-_MOST_DESCRIPTORS = 4
+#: Standard output and standard error; or the configuration and the files that it names for TLS and for hooks.
+_MOST_DESCRIPTORS = 4 + MOST_SECRET_FILES
 _ROOM = socket.CMSG_LEN(_MOST_DESCRIPTORS * array("i").itemsize)
 #: Until what the host had no memory for is tried again.
 RETRY_SECONDS = 0.2

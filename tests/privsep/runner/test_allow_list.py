@@ -62,6 +62,24 @@ class AllowanceTests(SynchronousTestCase):
         self.assertEqual((self.names, self.allow_list.checksum), (["two"], new))
         self.assertGreaterEqual(self.allow_list.most, 7)
 
+    def test_secrets_of_hooks_come_with_it(self) -> None:
+        """The daemon may not be allowed to read them any more; each file once, and none that it could have made."""
+        hook = '[hooks.{}]\ncommand = "one"\nsignature = "github"\nsecret_file = "{}"\n'
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        paths = [str(Path(directory.name, name)) for name in ("a", "b")]
+        self.text = _ONE + "".join(map(hook.format, ("x", "y", "z"), (*paths, paths[0])))
+        for path in paths:
+            Path(path).write_text(f"secret of {path}", encoding="ascii")
+
+        report, contents = self.reread()
+
+        self.assertEqual(report, Read((), tuple(paths)))
+        self.assertEqual(contents, [self.text.encode(), *(f"secret of {path}".encode() for path in paths)])
+        Path(paths[1]).unlink()
+        report, contents = self.reread()
+        self.assertEqual((report, contents), (Read((f"{paths[1]}: No such file or directory",), ()), []))
+
     def test_only_what_the_file_says_is_adopted(self) -> None:
         """A checksum that is neither of the text that was read nor of the file's now changes nothing."""
         self.text = _TWO

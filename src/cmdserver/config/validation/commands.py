@@ -8,9 +8,11 @@ from cmdserver.config.host import SEARCH_PATH, Host
 from cmdserver.config.schema import CommandSettings
 from cmdserver.config.validation.parameters import ParameterChecks
 from cmdserver.config.validation.rights import missing_rights
+from cmdserver.config.validation.schedules import schedule_of
 from cmdserver.config.validation.templates import TemplateChecks
 from cmdserver.core.model import Command, Controls, Rate
 from cmdserver.core.names import RESERVED_WORDS, is_command_name
+from cmdserver.core.run_states import Keep, OnDisconnect, WhenRunning
 from cmdserver.parameters.number_types import seconds_of
 from cmdserver.parameters.text_types import is_one_line
 
@@ -84,6 +86,11 @@ class CommandChecks:
             group=group,
             share=self._share(name, settings),
             max_running=settings.max_running,
+            when_running=self._when_running(name, settings),
+            on_disconnect=settings.on_disconnect or (OnDisconnect.END if settings.read_only else OnDisconnect.CONTINUE),
+            ok_statuses=frozenset(settings.ok_statuses),
+            schedule=schedule_of(self._reader, name, settings, parameters),
+            history=settings.history or (Keep.FAILED if settings.read_only else Keep.ALL),
             raw=settings.raw,
             parser=self._reader.attempt((*path, "parser"), self._load_parser, settings.parser)
             if settings.parser
@@ -156,6 +163,15 @@ class CommandChecks:
             )
             self._note(("commands", name, "share"), text)
         return is_small and (settings.read_only if settings.share is None else settings.share)
+
+    def _when_running(self, name: str, settings: CommandSettings) -> WhenRunning:
+        """Decide what happens when a command runs as often as it may."""
+        path = ("commands", name, "when_running")
+        if settings.when_running is WhenRunning.JOIN and settings.read_only:
+            self._note(path, "join is for commands that change something: what only reads is to answer afresh")
+        if settings.when_running is not WhenRunning.WAIT and settings.max_running is None:
+            self._reader.warn(path, "is without effect: there is no max_running")
+        return settings.when_running
 
     def _user_and_group(self, name: str, settings: CommandSettings) -> tuple[str, str]:
         """Find as whom a command runs: user and group."""

@@ -46,7 +46,12 @@ class OtherChecks:
         note = self._reader.note
         if settings.state_dir is not None and not settings.state_dir.startswith("/"):
             note(("state_dir",), f"{settings.state_dir} is not an absolute path")
-        for path, value in ((("state_dir",), settings.state_dir or ""), (("audit", "file"), settings.audit.file)):
+        named = {
+            ("state_dir",): settings.state_dir or "",
+            ("audit", "file"): settings.audit.file,
+            ("history", "file"): settings.history.file,
+        }
+        for path, value in named.items():
             if "\0" in value:
                 note(path, "has a NUL character in it")
         self._runner(settings)

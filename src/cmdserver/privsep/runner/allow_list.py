@@ -76,7 +76,8 @@ class AllowList:
         self._next = None
         try:
             allowed = self._read()
-            files = dict(_read_safely(_tls_files(allowed.configuration)))
+            named = (*_tls_files(allowed.configuration), *_secret_files(allowed.configuration))
+            files = dict(_read_safely(named))
             descriptors = _in_memory([allowed.source.text.encode(), *files.values()])
         except Mistakes as mistakes:
             return mistaken(mistakes), ()
@@ -117,6 +118,10 @@ def _tls_files(configuration: Configuration) -> tuple[str, ...]:
     if not any(each.tls for each in configuration.listening):
         return ()
     return tuple(each for each in (tls.certificate, tls.key, tls.client_ca) if each is not None)
+
+
+def _secret_files(configuration: Configuration) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(file for hook in configuration.hooks for file in hook.secret_files))
 
 
 def _read_safely(files: Iterable[str]) -> Iterator[tuple[str, bytes]]:

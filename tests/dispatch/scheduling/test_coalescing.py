@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdserver.dispatch.coalescing import Coalescing, Group
+from cmdserver.dispatch.scheduling.coalescing import Coalescing, Group
 from tests.doubles import LAW
 
 #: Keys are letters, questions are numbers.

@@ -9,14 +9,19 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import AuditError, Busy, Denied, Refusal, Throttled
-from cmdserver.core.model import Answer, Caller, ProcessResult, Rate
-from cmdserver.dispatch import scheduler
-from cmdserver.dispatch.broadcast import PIECE_BYTES, READERS_A_TURN
+from cmdserver.core.model import Caller, Rate
+from cmdserver.core.output import ProcessResult
+from cmdserver.core.run_states import EndedBy, OnDisconnect, RunState, WhenRunning
+from cmdserver.dispatch import requests
 from cmdserver.dispatch.request_log import RequestLog
-from cmdserver.dispatch.requests import Job, Request
-from cmdserver.dispatch.scheduler import BYTES_A_TURN, Scheduler
+from cmdserver.dispatch.requests import Request, Run
+from cmdserver.dispatch.scheduling.answering import BYTES_A_TURN
+from cmdserver.dispatch.scheduling.run_directory import RunDirectory
+from cmdserver.dispatch.scheduling.scheduler import JOINED, Scheduler
 from cmdserver.execution.runner import Runner
 from cmdserver.limits.fair_queue import FairQueue
+from cmdserver.runs.history import NoHistory
+from cmdserver.runs.recording import PIECE_BYTES, READERS_A_TURN
 from tests.doubles import a_caller
 from tests.running_doubles import STRANGER, Asked, FakeProcess, RecordingSink, fake_host, grant, user
 
@@ -44,12 +49,13 @@ class FakeRequestLog:
         if self.trouble is not None:
             raise self.trouble
 
-    def ended(self, asked: Sequence[Request], departed: Sequence[Request], finished: ProcessResult) -> bool:
+    def ended(self, run: Run) -> bool:
         if self.mistake is not None:
             raise self.mistake
-        asked_ids, departed_ids = (",".join(each.id for each in requests) for requests in (asked, departed))
+        asked_ids, departed_ids = (",".join(each.id for each in requests) for requests in (run.asked, run.departed))
         self.reports.append(f"settled {asked_ids} departed {departed_ids}".rstrip())
-        self.ends.append(finished)
+        assert run.result is not None
+        self.ends.append(run.result)
         return self.consents
 
     def turned_away(self, request: Request, refusal: Refusal, so_far: ProcessResult | None = None) -> None:
@@ -79,8 +85,11 @@ class SchedulerTestCase(SynchronousTestCase):
 
     def let(self, *, running: int, queued: int) -> None:
         """Begin with these limits."""
-        self.fair_queue: FairQueue[Job] = FairQueue(running, queued)
-        self.scheduler = Scheduler(self.fair_queue, self.runner, self.clock, cast("RequestLog", self.log))
+        self.fair_queue: FairQueue[Run] = FairQueue(running, queued)
+        self.directory = RunDirectory(self.clock, self.clock.seconds, NoHistory(), lambda: 1 << 18)
+        self.scheduler = Scheduler(
+            self.fair_queue, self.runner, self.clock, cast("RequestLog", self.log), self.directory
+        )
 
     def ask(self, name: str, caller: Caller = ADA, sink: RecordingSink | None = None, /, **differences: Any) -> Asked:
         """Enter a question under a name of its own."""
@@ -434,6 +443,8 @@ class ReviewTests(SchedulerTestCase):
         self.processes[0].ends()
 
         self.assertIsInstance(waiting[0].error, Denied)
+        self.assertIsNone(self.directory.find("b"))
+        self.assertNotIn("b", [run.id for run in self.directory])
         self.assertEqual(self.log.so_far, [None])
         self.processes[1].ends()
         self.assertEqual(waiting[1].answer.id, "c")
@@ -470,6 +481,7 @@ class ReviewTests(SchedulerTestCase):
         assert so_far is not None
         self.assertEqual((so_far.duration_seconds, so_far.stdout_bytes, so_far.is_over), (1.5, 6, False))
         self.assertEqual(self.log.reports, ["turned away a", "settled  departed"])
+        self.assertEqual([end.ended_by for end in self.log.ends], [EndedBy.STOP])
         self.assertEqual(self.fair_queue.running, 0)
 
     def test_one_of_those_who_share_what_runs(self) -> None:
@@ -891,7 +903,7 @@ class TurnTests(SchedulerTestCase):
     def test_a_mistake_in_a_later_turn_leaves_nobody_without_an_answer(self) -> None:
         """All who have none yet are told of a fault."""
         self.processes[1].ends()
-        self.patch(scheduler, "Answer", lambda **_: 1 / 0)
+        self.patch(requests, "Answer", lambda **_: 1 / 0)
         for _ in range(2):
             self.clock.turn()
 
@@ -976,7 +988,7 @@ class FailureTests(SchedulerTestCase):
 
                 self.assertFalse(self.processes[0].is_alive)
                 self.assertIsInstance(asked.error, ZeroDivisionError)
-                self.assertEqual(self.log.reports, ["failed a"])
+                self.assertEqual(self.log.reports, ["failed a", "settled  departed"])
                 self.assertNotIn(b"two", sink.stdout)
                 self.assertEqual(self.fair_queue.running, 0)
 
@@ -994,7 +1006,7 @@ class FailureTests(SchedulerTestCase):
         self.turn()
 
         self.assertIsInstance(asked.error, CancelledError)
-        self.assertEqual(self.log.reports, ["abandoned a"])
+        self.assertEqual(self.log.reports, ["settled  departed a"])
 
     def test_who_leaves_when_another_hears_of_it_is_withdrawn(self) -> None:
         """Whoever takes a question back because another one failed has its end reported all the same."""
@@ -1169,12 +1181,333 @@ class RateTests(SchedulerTestCase):
         self.assertIsInstance(self.limited("e").error, Throttled)
 
 
-class AnswerTests(SynchronousTestCase):
-    def test_an_answer_is_ok_unless_it_timed_out(self) -> None:
-        """A command that ran to an end of its own is ok, whatever its exit status."""
-        host = fake_host(self)
-        finished = Runner(host, host.clock).run(grant()).finished
-        host.last.ends(3)
-        end = self.successResultOf(finished)
+class OnceTests(SchedulerTestCase):
+    """Commands that say what becomes of a request while they run as often as they may."""
 
-        self.assertEqual(Answer(id="a", grant=grant(), finished=end, shared=False).code, "ok")
+    def once(self, name: str, when: WhenRunning, sink: RecordingSink | None = None, **differences: Any) -> Asked:
+        """Ask for a command that runs once at a time."""
+        once = {"max_running": 1, "when_running": when, **differences}
+        try:
+            return self.ask(name, GUY if name == "b" else ADA, sink, **once)
+        except Refusal as refusal:
+            return Asked(fail(refusal), self.happened)
+
+    def test_refused(self) -> None:
+        """Whoever comes while it runs, or waits, is told that it is busy, and costs nothing."""
+        first, second = self.once("a", WhenRunning.REFUSE), self.once("b", WhenRunning.REFUSE)
+
+        self.assertIsInstance(second.error, Busy)
+        self.assertEqual((len(self.processes), self.fair_queue.queued), (1, 0))
+        self.assertIsNone(self.directory.find("b"))
+        self.processes[0].ends()
+        self.assertEqual(first.answer.id, "a")
+        self.assertTrue(self.once("c", WhenRunning.REFUSE).is_open)
+
+    def test_what_waits_runs_soon(self) -> None:
+        """It counts as well."""
+        self.let(running=1, queued=10)
+        self.ask("x", ADA, None, name="df")
+        self.once("a", WhenRunning.REFUSE)
+
+        self.assertIsInstance(self.once("b", WhenRunning.REFUSE).error, Busy)
+
+    def test_as_often_as_it_may(self) -> None:
+        """Nobody is refused, or joins, before that; other commands do not count."""
+        self.let(running=9, queued=0)
+        self.ask("x", ADA, None, name="df")
+        for when in (WhenRunning.REFUSE, WhenRunning.JOIN):
+            self.assertTrue(self.once(f"a{when}", when, max_running=3).is_open)
+            self.assertTrue(self.once(f"b{when}", when, max_running=None).is_open)
+        self.assertEqual(len(self.processes), 5)
+
+    def test_who_joins(self) -> None:
+        """Is shown the run from its beginning, is told so, and has the same answer under an id of their own."""
+        first = self.once("a", WhenRunning.JOIN)
+        self.processes[0].says(b"before,")
+        sink = RecordingSink()
+        second = self.once("b", WhenRunning.JOIN, sink)
+        self.assertEqual((sink.notices, sink.stdout), ([JOINED], b"before,"))
+        self.processes[0].says(b"after")
+        self.processes[0].ends(3)
+
+        self.assertEqual(len(self.processes), 1)
+        self.assertEqual(sink.stdout, b"before,after")
+        self.assertEqual((first.answer.joined, second.answer.joined), (False, True))
+        self.assertEqual((first.answer.shared, second.answer.shared), (True, True))
+        self.assertEqual((second.answer.id, second.answer.finished.exit_status), ("b", 3))
+        self.assertEqual(self.log.reports, ["settled a,b departed"])
+
+    def test_who_joins_without_listening(self) -> None:
+        """Has the output in the answer, whether somebody listens or not."""
+        for sink in (None, RecordingSink()):
+            self.setUp()
+            self.once("a", WhenRunning.JOIN, sink)
+            self.processes[0].says(b"said")
+            second = self.once("b", WhenRunning.JOIN)
+            self.processes[0].ends()
+            self.assertEqual(second.answer.finished.stdout, b"said")
+
+    def test_who_joins_is_no_pacer(self) -> None:
+        """Whoever has asked first sets the pace, and nobody else."""
+        pacer, sink = RecordingSink(), RecordingSink()
+        self.once("a", WhenRunning.JOIN, pacer)
+        self.once("b", WhenRunning.JOIN, sink)
+        sink.pause()
+        self.assertFalse(self.processes[0].is_paused)
+        pacer.pause()
+        self.assertTrue(self.processes[0].is_paused)
+
+    def test_who_joins_what_waits(self) -> None:
+        """Waits with it, and hears it from its beginning."""
+        self.let(running=1, queued=10)
+        self.ask("x", ADA, None, name="df")
+        self.once("a", WhenRunning.JOIN)
+        sink = RecordingSink()
+        second = self.once("b", WhenRunning.JOIN, sink)
+        self.assertEqual(sink.happened, [])
+        self.processes[0].ends()
+        self.processes[1].says(b"said")
+        self.processes[1].ends()
+
+        self.assertEqual((sink.happened, second.answer.joined), (["started", "out"], True))
+
+    def test_other_values(self) -> None:
+        """What runs with other values, or as somebody else, is not what was asked for: it is waited for."""
+        self.once("a", WhenRunning.JOIN)
+        second = self.once("b", WhenRunning.JOIN, None, user="root")
+
+        self.assertEqual((len(self.processes), second.is_open), (1, True))
+        self.processes[0].ends()
+        self.processes[1].ends()
+        self.assertIs(second.answer.joined, False)
+
+    def test_what_everybody_has_left(self) -> None:
+        """Is not joined: it is being ended."""
+        self.once("a", WhenRunning.JOIN).leave()
+        second = self.once("b", WhenRunning.JOIN)
+        self.turn()
+        self.processes[1].ends()
+
+        self.assertIs(second.answer.joined, False)
+
+    def test_who_leaves_what_was_joined(self) -> None:
+        """Whoever came first may go first; the other has their answer."""
+        first, second = self.once("a", WhenRunning.JOIN), self.once("b", WhenRunning.JOIN)
+        first.leave()
+        self.turn()
+        self.assertTrue(self.processes[0].is_alive)
+        self.processes[0].ends()
+
+        self.assertEqual(second.answer.id, "b")
+        self.assertEqual(self.log.reports, ["settled b departed a"])
+
+
+class DetachedTests(SchedulerTestCase):
+    """What goes on without its caller."""
+
+    def enter(self, name: str, sink: RecordingSink | None = None, **differences: Any) -> tuple[Request, Asked]:
+        """Ask for a command that goes on when its caller is gone."""
+        request = Request(name, ADA, ["uptime"], grant(**{"on_disconnect": OnDisconnect.CONTINUE, **differences}))
+        request.sink = sink
+        self.scheduler.enter(request)
+        return request, Asked(request.answered, self.happened)
+
+    def test_who_disconnects(self) -> None:
+        """Hears no more, and the run goes on, is written down at its end, and can be looked up then."""
+        sink = RecordingSink()
+        _, asked = self.enter("a", sink)
+        asked.leave()
+        self.processes[0].says(b"on its own")
+        self.turn()
+        self.assertEqual((self.host.signals, sink.stdout, self.log.reports), ([], b"", []))
+        self.processes[0].ends()
+
+        self.assertIsInstance(asked.error, CancelledError)
+        self.assertEqual(self.log.reports, ["settled a departed"])
+        run = self.directory.find("a")
+        assert run is not None
+        self.assertEqual(run.answer("a", has_output=True).finished.stdout, b"on its own")
+
+    def test_who_was_slow(self) -> None:
+        """Holds nothing up any more."""
+        sink = RecordingSink()
+        _, asked = self.enter("a", sink)
+        sink.pause()
+        self.assertTrue(self.processes[0].is_paused)
+        asked.leave()
+
+        self.assertFalse(self.processes[0].is_paused)
+
+    def test_who_disconnects_while_it_waits(self) -> None:
+        """Has it run all the same."""
+        self.let(running=1, queued=10)
+        self.ask("x")
+        _, asked = self.enter("a")
+        asked.leave()
+        self.processes[0].ends()
+
+        self.assertEqual(len(self.processes), 2)
+        self.processes[1].ends()
+        self.assertEqual(self.log.reports, ["settled x departed", "settled a departed"])
+
+    def test_who_wants_it_not_to_begin(self) -> None:
+        """There is nothing to be known of it."""
+        self.let(running=1, queued=10)
+        self.ask("x")
+        request, asked = self.enter("a")
+        asked.leave()
+        self.scheduler.interrupt(request)
+
+        self.assertEqual((self.directory.find("a"), [run.id for run in self.directory]), (None, ["x"]))
+        self.assertEqual(self.log.reports, ["abandoned a"])
+
+    def test_who_wants_it_to_end(self) -> None:
+        """Ends it, whatever becomes of it without a caller; so do commands that say nothing else."""
+        for before in (False, True):
+            self.setUp()
+            request, asked = self.enter("a")
+            if before:
+                asked.leave()
+            self.scheduler.interrupt(request)
+            self.turn()
+
+            self.assertFalse(self.processes[0].is_alive)
+            self.assertEqual(self.log.reports, ["settled  departed a"])
+            (end,) = self.log.ends
+            self.assertEqual((end.ended_by, end.stopped_by), (EndedBy.CALLER, "ada"))
+        self.setUp()
+        self.enter("a", on_disconnect=OnDisconnect.END)[1].leave()
+        self.turn()
+        self.assertEqual([(end.ended_by, end.stopped_by) for end in self.log.ends], [(EndedBy.DISCONNECT, None)])
+
+    def test_a_reload(self) -> None:
+        """What runs goes on as it was begun; what waits is judged, and is known to have been refused."""
+        self.let(running=1, queued=10)
+        _, running = self.enter("a")
+        _, waiting = self.enter("b")
+        running.leave()
+        waiting.leave()
+        self.scheduler.review(lambda *_: Denied("not any more"))
+        self.turn()
+
+        self.assertTrue(self.processes[0].is_alive)
+        self.assertEqual(self.log.reports, ["abandoned b"])
+        run = self.directory.find("b")
+        assert run is not None
+        self.assertEqual((run.state, run.problem), (RunState.FAULT, "not any more"))
+        self.processes[0].ends()
+        self.assertEqual(len(self.processes), 1)
+
+    def test_what_cannot_be_started(self) -> None:
+        """Is known to have failed."""
+        self.let(running=1, queued=10)
+        self.ask("x")
+        _, asked = self.enter("a")
+        asked.leave()
+        self.host.trouble = FileNotFoundError(errno.ENOENT, "no such file")
+        self.processes[0].ends()
+
+        self.assertEqual(self.log.reports, ["abandoned a", "settled x departed"])
+        run = self.directory.find("a")
+        assert run is not None
+        self.assertIs(run.state, RunState.FAULT)
+        self.assertTrue(run.recording.is_over)
+
+
+class StopTests(SchedulerTestCase):
+    """Ending a run for all who have asked for it."""
+
+    def test_what_runs(self) -> None:
+        """All are answered, and told by whom."""
+        self.let(running=1, queued=10)
+        self.ask("x")
+        asked = [self.share("a"), self.share("b", GUY)]
+        self.processes[0].ends()
+        run = self.directory.find("a")
+        assert run is not None
+        self.scheduler.stop(run, EndedBy.STOP, "bob")
+        self.turn()
+
+        self.assertEqual([each.answer.problem for each in asked], ["stopped by bob"] * 2)
+        self.assertEqual([each.answer.finished.ended_by for each in asked], [EndedBy.STOP] * 2)
+        self.assertEqual(self.fair_queue.running, 0)
+
+    def test_what_waits(self) -> None:
+        """Is answered at once, gives its place in line back, and is never begun; so is what waits for an end."""
+        self.let(running=1, queued=10)
+        self.share("x")
+        asked = [self.ask("a"), self.share("b")]
+        for name, queued in (("a", 1), ("b", 0)):
+            run = self.directory.find(name)
+            assert run is not None
+            self.assertEqual(self.fair_queue.queued, queued)
+            self.scheduler.stop(run, EndedBy.CALLER, "ada")
+            self.scheduler.stop(run, EndedBy.CALLER, "ada")
+
+        self.assertEqual([each.answer.state for each in asked], [RunState.STOPPED] * 2)
+        self.assertEqual(self.log.reports, ["settled a departed", "settled b departed"])
+        self.processes[0].ends()
+        self.assertEqual((len(self.processes), self.fair_queue.running), (1, 0))
+
+    def test_what_is_over(self) -> None:
+        """Nothing becomes of it."""
+        asked = self.ask("a")
+        run = self.directory.find("a")
+        assert run is not None
+        self.processes[0].ends()
+        self.scheduler.stop(run, EndedBy.STOP, "bob")
+
+        self.assertIs(asked.answer.state, RunState.OK)
+        self.assertNotIn("SIGTERM", [name for _, name in self.host.signals])
+
+
+class HearAgainTests(SchedulerTestCase):
+    """Those who have lost what they had heard."""
+
+    def enter(self, name: str, sink: RecordingSink | None) -> tuple[Request, Asked]:
+        """Ask for a command."""
+        request = Request(name, ADA, ["uptime"], grant())
+        request.sink = sink
+        self.scheduler.enter(request)
+        return request, Asked(request.answered, self.happened)
+
+    def test_while_it_runs(self) -> None:
+        """All is told again, once, and what comes then; the end comes once, and the pace is theirs as before."""
+        sink = RecordingSink()
+        request, asked = self.enter("a", sink)
+        self.processes[0].says(b"one")
+        sink.pause()
+        self.scheduler.answering.hear_again(request)
+        self.assertFalse(self.processes[0].is_paused)
+        self.processes[0].says(b"two")
+        sink.pause()
+        self.assertTrue(self.processes[0].is_paused)
+        sink.resume()
+        self.turn()
+        self.processes[0].ends()
+
+        self.assertEqual(sink.stdout, b"oneonetwo")
+        self.assertEqual((sink.happened.count("started"), asked.answer.id), (2, "a"))
+
+    def test_after_its_end(self) -> None:
+        """One who has not heard all of it has the answer behind it."""
+        sink = RecordingSink()
+        request, asked = self.enter("a", sink)
+        sink.pause()
+        self.processes[0].resumeProducing()
+        self.turn()
+        self.processes[0].says(b"one")
+        self.processes[0].ends()
+        self.assertTrue(asked.is_open)
+        self.scheduler.answering.hear_again(request)
+
+        self.assertEqual((sink.stdout, asked.answer.id), (b"one", "a"))
+
+    def test_who_does_not_listen(self) -> None:
+        """Or has an answer already: nothing is told."""
+        request, asked = self.enter("a", None)
+        self.scheduler.answering.hear_again(request)
+        self.processes[0].ends()
+        self.scheduler.answering.hear_again(request)
+
+        self.assertEqual(asked.answer.id, "a")

@@ -149,6 +149,7 @@ class Setting:
             liveness=FakeLiveness(),  # type: ignore[arg-type]
             clock=self.composition.clock,
             limits=Limits,
+            time_of_day=self.composition.time_of_day,
         )
 
     def web_front_end(self, certificate_of: Any = None) -> WebFrontEnd:

@@ -8,7 +8,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import Code, Malformed
-from cmdserver.core.model import Answer, Caller, Producer, Stream
+from cmdserver.core.model import Caller
+from cmdserver.core.output import Answer, Producer, Stream
 from cmdserver.frontends.common import line_protocol
 from cmdserver.frontends.common.interpreter import Ending, Interpreter
 from cmdserver.frontends.common.rendering import PIECE_BYTES
@@ -288,6 +289,8 @@ class JsonTests(InterpreterTestCase):
             {
                 "command": "uptime",
                 "arguments": [],
+                "outcome": "failed",
+                "ended_by": None,
                 "exit_status": 3,
                 "signal": None,
                 "stdout": "ü\n",
@@ -431,3 +434,115 @@ class WordsTests(InterpreterTestCase):
             self.assertIn(b"malformed", self.output.written)
         self.assertEqual(self.object["error"], {"code": "malformed", "message": "not UTF-8"})
         self.assertEqual(self.composition.outcomes, [Code.MALFORMED] * 2)
+
+
+class RunsTests(InterpreterTestCase):
+    """The words that are about runs."""
+
+    def answer(self, question: line_protocol.Question, caller: Caller = ADA, *, as_json: bool = False) -> bytes:
+        """Take the answer that must have come."""
+        self.output = RecordingOutput()
+        ending = self.perform(question, caller, as_json=as_json)
+        assert isinstance(ending, Deferred)
+        self.successResultOf(ending)
+        return self.output.written
+
+    def start(self) -> str:
+        """Have a command run for nobody who waits."""
+        return self.answer(line_protocol.Start(("reboot",))).decode().strip()
+
+    def test_to_start(self) -> None:
+        """Is to be told the id, and nothing else; the run goes on by itself."""
+        run_id = self.start()
+        self.assertRegex(run_id, r"\A[0-9a-f]{16}\Z")
+        self.assertTrue(self.process.is_alive)
+        told = json.loads(self.answer(line_protocol.Start(("uptime",)), as_json=True))
+
+        self.assertEqual((told["command"], told["state"], told["outcome"]), ("uptime", "running", None))
+
+    def test_what_may_not_be_started(self) -> None:
+        """Is refused, as text or as JSON."""
+        text = self.answer(line_protocol.Start(("reboot",)), GUY)
+        told = json.loads(self.answer(line_protocol.Start(("reboot",)), GUY, as_json=True))
+
+        self.assertTrue(text.startswith(b"cmdserver: denied: "))
+        self.assertEqual(told["error"]["code"], "denied")
+        self.assertEqual(self.composition.spawner.processes, [])
+
+    def test_to_list(self) -> None:
+        """Newest first, and only what is asked for."""
+        first, second = self.start(), self.start()
+        text = self.answer(line_protocol.Runs()).decode()
+        told = json.loads(self.answer(line_protocol.Runs(("command=reboot", "limit=1")), as_json=True))
+
+        self.assertLess(text.index(second), text.index(first))
+        self.assertEqual([each["id"] for each in told["runs"]], [second])
+        self.assertEqual(self.answer(line_protocol.Runs(), GUY), b"no runs\n")
+
+    def test_what_is_no_key(self) -> None:
+        """Is said, with or without a value."""
+        for word in ("colour=red", "reboot", "=", "state=odd"):
+            text = self.answer(line_protocol.Runs((word,)))
+            self.assertTrue(text.startswith(b"cmdserver: bad_argument: "), text)
+
+    def test_to_attach(self) -> None:
+        """Is to hear the output from the beginning, and to have the end of an ordinary answer."""
+        run_id = self.start()
+        self.process.says(b"before\n")
+        self.output = RecordingOutput()
+        ending = self.perform(line_protocol.Attach(run_id))
+        assert isinstance(ending, Deferred)
+        self.assertEqual(self.output.written, b"before\n")
+        self.process.says(b"after\n")
+        self.process.ends(3)
+
+        answer = self.successResultOf(ending)
+        assert isinstance(answer, Answer)
+        self.assertEqual(answer.finished.exit_status, 3)
+        self.assertEqual(self.output.written, b"before\nafter\ncmdserver: reboot: exit status 3\n")
+
+    def test_to_attach_for_programs(self) -> None:
+        """Is to have the whole answer, whenever it is asked for."""
+        run_id = self.start()
+        self.process.says(b"said")
+        self.process.ends(3)
+        told = json.loads(self.answer(line_protocol.Attach(run_id), as_json=True))
+
+        self.assertEqual((told["id"], told["stdout"], told["outcome"]), (run_id, "said", "failed"))
+
+    def test_who_leaves_an_attachment(self) -> None:
+        """Leaves the run alone."""
+        run_id = self.start()
+        self.output = RecordingOutput()
+        ending = self.perform(line_protocol.Attach(run_id))
+        assert isinstance(ending, Deferred)
+        ending.cancel()
+        self.process.says(b"after")
+
+        self.assertEqual((self.output.written, self.output.producer), (b"", None))
+        self.assertTrue(self.process.is_alive)
+
+    def test_to_stop(self) -> None:
+        """Is to be told when it has ended, and how."""
+        for as_json in (False, True):
+            run_id = self.start()
+            self.output = RecordingOutput()
+            ending = self.perform(line_protocol.Stop(run_id), as_json=as_json)
+            assert isinstance(ending, Deferred)
+            self.assertEqual(self.output.written, b"")
+            self.composition.turn()
+            self.successResultOf(ending)
+            if as_json:
+                self.assertEqual((self.object["state"], self.object["stopped_by"]), ("stopped", "ada"))
+            else:
+                self.assertEqual(self.output.written, f"reboot ({run_id}): stopped by ada\n".encode())
+
+    def test_runs_that_are_none(self) -> None:
+        """Whatever the id holds, the answer is one harmless line."""
+        run_id = self.start()
+        for question in (line_protocol.Attach, line_protocol.Stop):
+            for odd, caller in ((run_id, GUY), ("\x1b[2J\n", ADA)):
+                text = self.answer(question(odd), caller)
+                self.assertRegex(text, rb"\Acmdserver: unknown_run: no run [ -~]+\n\Z")
+                told = json.loads(self.answer(question(odd), caller, as_json=True))
+                self.assertEqual(told["error"]["code"], "unknown_run")

@@ -11,12 +11,16 @@ from hypothesis import strategies as st
 from cmdserver.core.errors import BadArgument, Code, Malformed, Refusal
 from cmdserver.core.names import RESERVED_WORDS
 from cmdserver.frontends.common.line_protocol import (
+    Attach,
     Explain,
     Help,
     Line,
     LineBuffer,
     Request,
     Run,
+    Runs,
+    Start,
+    Stop,
     Word,
     parse,
     split,
@@ -53,6 +57,12 @@ class ParseTests(unittest.TestCase):
             (b"who", Word.WHO),
             (b"session", Word.SESSION),
             (b"quit", Word.QUIT),
+            (b"runs", Runs()),
+            (b"runs state=failed 'user=a b'", Runs(("state=failed", "user=a b"))),
+            (b"start df -h", Start(("df", "-h"))),
+            (b"attach 0123", Attach("0123")),
+            (b"stop '\\'", Stop("\\")),
+            (b"runsx", Run(("runsx",))),
         ]
         for line, request in cases:
             with self.subTest(line):
@@ -66,6 +76,10 @@ class ParseTests(unittest.TestCase):
             (b"json explain 'df'", Explain(("df",))),
             (b"json who", Word.WHO),
             (b"json whoami", Word.WHOAMI),
+            (b"json runs limit=3", Runs(("limit=3",))),
+            (b"json start df", Start(("df",))),
+            (b"json attach x", Attach("x")),
+            (b"json stop x", Stop("x")),
         ]
         for line, request in cases:
             with self.subTest(line):
@@ -85,6 +99,13 @@ class ParseTests(unittest.TestCase):
             b"session 5": "session takes no arguments",
             b"quit now": "quit takes no arguments",
             b"login admin": "login takes no arguments",
+            b"start": "start needs a command: start NAME",
+            b"start runs": "start needs a command: start NAME",
+            b"start json df": "start needs a command: start NAME",
+            b"attach": "attach needs the id of a run: attach ID",
+            b"attach a b": "attach needs the id of a run: attach ID",
+            b"stop": "stop needs the id of a run: stop ID",
+            b"json stop a b": "stop needs the id of a run: stop ID",
         }
         for line, text in cases.items():
             with self.subTest(line):

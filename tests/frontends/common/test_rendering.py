@@ -59,8 +59,9 @@ class AnswerTests(unittest.TestCase):
         """The object of the contract, with the fields in its order."""
         answer = an_answer(stdout=b"out\n", stderr=b"err\n", duration_seconds=0.12345678, shared=True)
         self.assertEqual(
-            b'{"id": "q1", "command": "df", "arguments": [], "exit_status": 0, "signal": null, "stdout": "out\\n", '
-            b'"stderr": "err\\n", "truncated": false, "duration_seconds": 0.123457, "shared": true}\n',
+            b'{"id": "q1", "command": "df", "arguments": [], "outcome": "ok", "ended_by": null, "exit_status": 0, '
+            b'"signal": null, "stdout": "out\\n", "stderr": "err\\n", "truncated": false, '
+            b'"duration_seconds": 0.123457, "shared": true}\n',
             answer_json(answer),
         )
 

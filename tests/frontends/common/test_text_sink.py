@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmdserver.core.errors import Fault
-from cmdserver.core.model import Producer, Stream
+from cmdserver.core.output import Producer, Stream
 from cmdserver.frontends.common.text_sink import Style, TextSink
 from tests.doubles import LAW, a_grant, an_answer
 

@@ -153,6 +153,7 @@ class LineComposition(Composition):
             liveness=self.liveness,  # type: ignore[arg-type]
             clock=self.clock,
             limits=lambda: self.limits,
+            time_of_day=self.time_of_day,
         )
         self.front_end = LineFrontEnd(FakeListenerAuth(self, login), context, certificate_of)
         self._clients = 100

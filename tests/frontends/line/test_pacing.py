@@ -3,6 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.events import Requested
+from cmdserver.core.run_states import EndedBy
 from cmdserver.net.tcp import LINGER_SECONDS
 from tests.frontends.line.doubles import LineComposition
 from tests.running_doubles import command
@@ -112,7 +113,7 @@ class GoneTests(SynchronousTestCase):
         self.composition.turn()
         (event,) = self.composition.ledger.events
         assert isinstance(event, Requested)
-        self.assertTrue(event.abandoned)
+        self.assertIs(event.ended_by, EndedBy.DISCONNECT)
 
     def test_gone_half_closed_client_is_noticed(self) -> None:
         """A client that has ended its input is watched, also if only that made its request complete."""

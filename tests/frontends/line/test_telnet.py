@@ -5,6 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import Code
 from cmdserver.core.listening import Login
+from cmdserver.core.run_states import EndedBy
 from cmdserver.frontends.line.connection import INTERRUPTED
 from cmdserver.limits.source_penalties import Offence
 from tests.frontends.line.doubles import LineComposition
@@ -64,7 +65,8 @@ class TelnetTests(SynchronousTestCase):
         self.assertEqual(self.client.got, TOLD)
         self.assertFalse(self.client.is_open)
         self.composition.process.ends()
-        self.assertEqual(self.composition.outcomes, [Code.OK])
+        self.assertEqual(self.composition.outcomes, [Code.FAILED])
+        self.assertIs(self.composition.ledger.requests[-1].ended_by, EndedBy.CALLER)
 
     def test_an_interrupt_when_nothing_runs(self) -> None:
         """What was typed of the line is forgotten; the connection goes on, and its time too."""

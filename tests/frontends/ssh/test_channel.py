@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.core.model import Stream
+from cmdserver.core.output import Stream
 from cmdserver.frontends.ssh.channel import CLOSE, EOF, REQUEST, WINDOW_BYTES, Channel
 from cmdserver.frontends.ssh.exit_status import ExitStatus
 from cmdserver.sshtransport.encoding import Malformed

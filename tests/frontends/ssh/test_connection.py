@@ -139,6 +139,7 @@ class SSHComposition(Composition):
             liveness=FakeLiveness(),  # type: ignore[arg-type]
             clock=self.clock,
             limits=lambda: self.limits,
+            time_of_day=self.time_of_day,
         )
         self.front_end: Any = SSHFrontEnd(self.listener_auth, context, [HOST_KEY])  # type: ignore[arg-type]
         self._pipes = 0

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.core.run_states import EndedBy
 from cmdserver.frontends.ssh.channel import PACKET_BYTES
 from tests.doubles import LAW
 from tests.frontends.ssh.doubles import Client, Session
@@ -114,6 +115,7 @@ class LinesTests(LinesTestCase):
 
         self.assertEqual((session.ending, self.client.composition.running), ("INT", 0))
         self.assertEqual(self.asked, ["uptime"])
+        self.assertIs(self.client.composition.ledger.requests[-1].ended_by, EndedBy.CALLER)
 
     def test_stopping(self) -> None:
         """Lines that have come are answered by `busy` when the daemon stops, and the session exits."""

@@ -7,7 +7,9 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import Code
-from cmdserver.core.model import Answer, Caller
+from cmdserver.core.model import Caller
+from cmdserver.core.output import Answer
+from cmdserver.core.run_states import EndedBy
 from cmdserver.frontends.common import rendering
 from cmdserver.frontends.ssh.channel import Channel
 from cmdserver.frontends.ssh.exit_status import STATUS
@@ -210,33 +212,33 @@ class ForcedTests(SynchronousTestCase):
 
 
 class EndTests(CommandTestCase):
-    def assert_ended(self, session: Session) -> None:
-        """The process got SIGTERM, and nothing of it is left."""
+    def assert_ended(self, by: EndedBy) -> None:
+        """The process got SIGTERM, nothing of it is left, and it is written down why."""
         self.client.turn()
         self.assertEqual(self.client.composition.running, 0)
-        self.assertTrue(self.client.composition.ledger.requests[-1].abandoned)
+        self.assertIs(self.client.composition.ledger.requests[-1].ended_by, by)
 
     def test_closing(self) -> None:
         """Who closes the channel wants no answer any more."""
         session = self.ask()
         session.closes()
 
-        self.assert_ended(session)
+        self.assert_ended(EndedBy.DISCONNECT)
         self.assertEqual(self.client.kinds()[-1], CLOSE)
 
     def test_leaving(self) -> None:
         """Who is gone does not either."""
-        session = self.ask()
+        self.ask()
         self.client.channels.serviceStopped()
 
-        self.assert_ended(session)
+        self.assert_ended(EndedBy.DISCONNECT)
 
     def test_reading_no_more(self) -> None:
-        """Who reads no more gets what SIGPIPE gives."""
+        """Who reads no more gets what SIGPIPE gives; that is no wish to end what goes on by itself."""
         session = self.ask()
         session.requests(b"eow@openssh.com", wants_reply=False)
 
-        self.assert_ended(session)
+        self.assert_ended(EndedBy.DISCONNECT)
         self.assertEqual(session.ending, "PIPE")
 
     def test_signals(self) -> None:
@@ -244,7 +246,7 @@ class EndTests(CommandTestCase):
         session = self.ask()
         session.requests(b"signal", b"\0\0\0\4TERM")
 
-        self.assert_ended(session)
+        self.assert_ended(EndedBy.CALLER)
         self.assertEqual(session.ending, "TERM")
 
     def test_end_of_input(self) -> None:

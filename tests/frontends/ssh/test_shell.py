@@ -4,6 +4,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.core.run_states import EndedBy
 from cmdserver.frontends.ssh.channel import PACKET_BYTES
 from cmdserver.frontends.ssh.shell import CONFIRM_SECONDS, GREETING, PROMPT
 from cmdserver.frontends.ssh.terminal.terminal import KEYS_IN_A_ROW
@@ -244,7 +245,7 @@ class ValuesTests(ShellTestCase):
             self.assertTrue(shown.endswith(b"Not run.\r\n" + PROMPT.encode()), (answer, shown))
             self.assertEqual(self.client.composition.spawner.processes, [])
             self.assertEqual(self.asked, ["pick"])
-            self.assertTrue(self.client.composition.ledger.requests[-1].abandoned)
+            self.assertIs(self.client.composition.ledger.requests[-1].ended_by, EndedBy.CALLER)
 
     def test_nothing_is_no_as_well(self) -> None:
         """Who says nothing for a minute is not waited for any longer."""
@@ -265,7 +266,7 @@ class ValuesTests(ShellTestCase):
         self.client.turn()
 
         self.assertEqual(self.client.composition.spawner.processes, [])
-        self.assertTrue(self.client.composition.ledger.requests[-1].abandoned)
+        self.assertIs(self.client.composition.ledger.requests[-1].ended_by, EndedBy.DISCONNECT)
 
     def test_bad_values(self) -> None:
         """They are refused without a question."""
@@ -275,6 +276,20 @@ class ValuesTests(ShellTestCase):
 
         self.assertIn(b"cmdserver: bad_argument: unit must be", self.shown)
         self.assertNotIn(b"[y/N]", self.shown)
+
+    def test_who_starts_it_is_asked_too(self) -> None:
+        """It goes on without them, so they had better mean it."""
+        session = self.begin(command("pick", confirm=("Really?",)))
+        session.types("start pick\r")
+        self.assertIn(b"[y/N]", self.shown)
+        self.assertEqual(self.client.composition.spawner.processes, [])
+
+        session.types("n\r")
+        self.client.turn()
+        self.assertEqual(self.client.composition.spawner.processes, [])
+        session.types("start pick\ry\r")
+        self.client.turn()
+        self.assertEqual(len(self.client.composition.spawner.processes), 1)
 
     def test_programs_are_not_asked(self) -> None:
         """``ssh HOST pick a.service`` runs it."""
@@ -297,7 +312,7 @@ class InterruptTests(ShellTestCase):
 
         self.assertEqual(self.client.composition.running, 0)
         self.assertEqual(self.shown, b"uptime\r\nup^C\r\n" + PROMPT.encode())
-        self.assertTrue(self.client.composition.ledger.requests[-1].abandoned)
+        self.assertIs(self.client.composition.ledger.requests[-1].ended_by, EndedBy.CALLER)
 
     def test_what_is_typed(self) -> None:
         """Where nothing runs it forgets the line."""

@@ -13,10 +13,12 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.auth.credentials import BearerToken, Credentials, Password
+from cmdserver.auth.hook_authenticator import ArmedHook, HookAuthenticator
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import LoginRefused, Throttled
+from cmdserver.core.events import EventLog
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
 from cmdserver.frontends.common.interface import FrontEndContext
@@ -230,14 +232,19 @@ class WebComposition(Composition):
             liveness=self.liveness,  # type: ignore[arg-type]
             clock=self.clock,
             limits=lambda: self.limits,
+            time_of_day=self.time_of_day,
         )
         self.listener_auth = FakeListenerAuth(login, place)
-        self.front_end = WebFrontEnd(self.listener_auth, context, self.options, self._expose)
+        #: By their names.
+        self.hooks: dict[str, ArmedHook] = {}
+        hooks = HookAuthenticator(lambda: self.hooks, EventLog(self.ledger), lambda: 1_700_000_000.0)
+        self.front_end = WebFrontEnd(self.listener_auth, context, self.options, self._expose, hooks=hooks)
         self._clients = 100
 
     def options(self) -> WebOptions:
         """Say what the configuration would."""
-        return WebOptions(hosts=frozenset({"cmd.example"}), base_path=self.base_path)
+        most = max((each.hook.body_bytes for each in self.hooks.values()), default=0)
+        return WebOptions(hosts=frozenset({"cmd.example"}), base_path=self.base_path, hook_body_bytes=most)
 
     def _expose(self, names: frozenset[str]) -> bytes:
         self.visible.append(names)

@@ -10,7 +10,8 @@ from cmdserver.core.errors import Code
 from cmdserver.core.model import Role
 from cmdserver.dispatch.policy import Policy
 from cmdserver.frontends.web import event_streams
-from cmdserver.frontends.web.event_streams import HEARTBEAT_SECONDS, KEPT_BYTES, RESUME_SECONDS
+from cmdserver.frontends.web.event_streams import HEARTBEAT_SECONDS, RESUME_SECONDS
+from cmdserver.runs.recording import KEPT_BYTES
 from tests.frontends.web.doubles import Client, WebComposition
 from tests.running_doubles import command
 
@@ -257,6 +258,32 @@ class ResumingTests(SynchronousTestCase):
         self.composition.clock.advance(0.1)
         self.assertEqual([kind for kind, _ in events(again)], ["outcome"])
 
+    def test_a_failure_without_a_reader_is_kept(self) -> None:
+        """Who comes back in time is told why there is no answer, and nothing is kept after that."""
+        self.client.gone()
+        self.composition.ledger.is_about_to_be_full = True
+        self.composition.process.ends()
+        self.composition.process.resumeProducing()
+        self.composition.clock.advance(0.1)
+        self.composition.ledger.is_about_to_be_full = False
+        again = self.resume()
+
+        ((kind, data),) = events(again)
+        self.assertEqual((kind, data["error"]["code"]), ("failure", "fault"))
+        self.assertTrue(again.response.is_whole)
+        self.assertEqual(204, self.resume().response.status)
+
+    def test_a_failure_that_nobody_comes_back_for(self) -> None:
+        """Is forgotten after a while."""
+        self.client.gone()
+        self.composition.ledger.is_about_to_be_full = True
+        self.composition.process.ends()
+        self.composition.process.resumeProducing()
+        self.composition.clock.advance(RESUME_SECONDS)
+        self.composition.ledger.is_about_to_be_full = False
+
+        self.assertEqual(204, self.resume().response.status)
+
     def test_a_reader_who_wants_no_more(self) -> None:
         """Who says so has the run ended at once, whether its connection is already seen to be gone or not."""
         for is_gone in (True, False):
@@ -275,7 +302,7 @@ class ResumingTests(SynchronousTestCase):
 
     def test_nobody_else_can_go_on(self) -> None:
         """Somebody who knows the id, but is somebody else, is told nothing."""
-        self.assertEqual(self.resume(authorization="Bearer good").response.status, 204)
+        self.assertEqual(self.resume(authorization="Bearer good").response.status, 404)
         self.assertEqual(self.resume(authorization="Bearer good", cmdserver_stop="yes").response.status, 204)
         self.assertTrue(self.client.is_open)
 
@@ -297,26 +324,30 @@ class ResumingTests(SynchronousTestCase):
         self.assertEqual((refused.response.status, throttled.response.status), (401, 429))
         self.assertNotIn("secret", refused.response.text + throttled.response.text)
         self.assertEqual(
-            [event.outcome for event in composition.ledger.requests], [Code.OK, Code.UNKNOWN_COMMAND, Code.THROTTLED]
+            [event.outcome for event in composition.ledger.requests],
+            [Code.OK, Code.UNKNOWN_COMMAND, Code.UNKNOWN_COMMAND, Code.THROTTLED],
         )
 
     def test_ids_that_mean_nothing(self) -> None:
         """They are answered 204, whatever they are, and run nothing."""
         name = last_id(self.client).partition(".")[0]
-        for odd in ("x", "x.1", f"{name}.", f"{name}.x", f"{name}.-1", f"{name}.\xb2", name):
+        for odd in ("x", "x.1", f"{name}.", f"{name}.x", f"{name}.-1", f"{name}.\xb2", name, f"{name}.{'9' * 5000}"):
             self.assertEqual(self.resume(odd).response.status, 204, odd)
-        self.assertEqual(self.resume(f"{name}.{'9' * 5000}").response.status, 200)
+        self.assertEqual(self.resume(f"{name}.{'9' * 15}").response.status, 200)
         self.assertEqual(len(self.composition.spawner.processes), 1)
 
     def test_what_is_kept_has_an_end(self) -> None:
-        """Of much output the beginning is forgotten, and that is told."""
+        """Of much output something in the middle is forgotten, and it is told how much."""
+        self.composition = WebComposition(self, command(output_limit_bytes=1 << 30))
+        self.client = self.composition.ask_for("/uptime", accept=EVENTS)
+        self.composition.process.says(b"one")
         first = last_id(self.client)
         for _ in range(4):
             self.composition.process.says(b"x" * (KEPT_BYTES // 2))
         self.client.gone()
         again = self.resume(first)
 
-        self.assertEqual([kind for kind, _ in events(again)], ["gap", "stdout", "stdout"])
+        self.assertEqual(events(again), [("gap", 3 * KEPT_BYTES // 2), ("stdout", "x" * (KEPT_BYTES // 2))])
 
     def test_only_so_many_wait(self) -> None:
         """Beyond a number, runs whose readers are gone end at once."""

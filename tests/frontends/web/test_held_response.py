@@ -2,6 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.core.run_states import EndedBy
 from cmdserver.frontends.common.held_stderr import HELD_BYTES
 from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES, PATIENCE_SECONDS
 from tests.frontends.web.doubles import WebComposition
@@ -82,7 +83,7 @@ class PageTests(SynchronousTestCase):
         self.composition.turn()
 
         self.assertFalse(self.composition.process.is_alive)
-        self.assertTrue(self.composition.ledger.requests[-1].abandoned)
+        self.assertIs(self.composition.ledger.requests[-1].ended_by, EndedBy.DISCONNECT)
 
 
 class TextTests(SynchronousTestCase):

@@ -17,6 +17,10 @@ from cmdserver.parameters.text_types import TRUE, Choice
 _WORDS = (
     ("help", "this list; help COMMAND for one of them"),
     ("explain COMMAND", "what would run, as whom, with which limits, by which rule"),
+    ("runs", "what runs and what ran: runs state=failed, command=, user=, limit=, before=ID"),
+    ("start COMMAND", "run it, and be told its id at once; it goes on without you"),
+    ("attach ID", "the output of a run, from its beginning to its end"),
+    ("stop ID", "end a run"),
     ("whoami", "who you are here"),
     ("who", "how many are connected, by protocol"),
     ("session", "keep the connection for any number of lines"),

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from twisted.internet.interfaces import IReactorTime
 
 from cmdserver.auth.credentials import Credentials
+from cmdserver.auth.hook_authenticator import HookAuthenticator
 from cmdserver.config.configuration import Configuration
 from cmdserver.config.schema import Limits
 from cmdserver.dispatch.dispatcher import Dispatcher
@@ -35,6 +36,8 @@ class FrontEndContext:
     connection_limit: ConnectionLimit
     liveness: PeerLiveness
     clock: IReactorTime
+    #: Seconds since the epoch.
+    time_of_day: Callable[[], float]
     #: As they are now: a reload replaces them.
     limits: Callable[[], Limits]
 
@@ -47,6 +50,8 @@ class FrontEndResources:
     configuration: Callable[[], Configuration]
     #: For what it keeps, such as keys.
     state_directory: Path
+    #: Knows whose requests to hooks are.
+    hooks: HookAuthenticator
     #: Begin to measure, if nobody has; what it returns renders what was measured of the commands named.
     exposition: Callable[[], Exposition]
 

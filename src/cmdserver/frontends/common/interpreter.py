@@ -9,11 +9,13 @@ from typing import Any, assert_never
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from cmdserver.core.errors import Code, Refusal, RequestError
-from cmdserver.core.model import Answer, Caller, Somebody, Stream
+from cmdserver.core.errors import BadArgument, Code, Refusal, RequestError
+from cmdserver.core.escaping import visible
+from cmdserver.core.model import Caller, Somebody
+from cmdserver.core.output import Answer, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.requests import Request
-from cmdserver.frontends.common import help_text, line_protocol, rendering
+from cmdserver.frontends.common import help_text, line_protocol, rendering, run_text
 from cmdserver.frontends.common.text_sink import Output, Style, TextSink
 
 #: How a request ended: with the answer of a process, or with why there is none; `Code.OK` if none was needed, or if the
@@ -44,6 +46,7 @@ class Interpreter:
         as_json: bool,
         style: Style = Style.IN_ONE,
         confirm: Confirm | None = None,
+        asked: Callable[[Request], None] | None = None,
     ) -> Deferred[Ending] | Ending:
         """Answer one question.
 
@@ -54,15 +57,25 @@ class Interpreter:
             as_json: Whether it is to be one JSON object on one line.
             style: How the output of a run is told otherwise.
             confirm: Asks a person whether a command is to be run that says so; None: programs are not asked.
+            asked: Told of the request, if a command is run.
 
         Returns:
             How it ended, if the answer has been written already; else what fires with that, and never fails. To cancel
             it is to leave: nothing more is written.
         """
         try:
-            if isinstance(question, line_protocol.Run):
-                sink = None if as_json else TextSink(output, style)
-                return self._run(caller, question.words, output, sink, confirm)
+            match question:
+                case line_protocol.Run(words):
+                    sink = None if as_json else TextSink(output, style)
+                    return self._run(caller, words, output, sink, confirm, asked)
+                case line_protocol.Attach(run_id):
+                    sink = None if as_json else TextSink(output, style)
+                    attached = self._dispatcher.runs.attach(caller, run_id, sink)
+                    return self._finish(attached.addCallback(lambda ended: ended.answer), output, sink)
+                case line_protocol.Start() | line_protocol.Runs() | line_protocol.Stop():
+                    told = Deferred.fromCoroutine(self._tell_of_runs(caller, question, confirm, as_json=as_json))
+                    written = told.addCallback(_write_answer, output)
+                    return written.addErrback(self._failed, output, as_json=as_json)
             output.write(self._consult(caller, question, as_json=as_json))
         except RequestError as error:
             return _write_error(error, output, as_json=as_json)
@@ -73,33 +86,83 @@ class Interpreter:
         return _write_error(self._dispatcher.refuse(somebody, refusal), output, as_json=as_json)
 
     def _run(
-        self, caller: Caller, words: tuple[str, ...], output: Output, sink: TextSink | None, confirm: Confirm | None
+        self,
+        caller: Caller,
+        words: tuple[str, ...],
+        output: Output,
+        sink: TextSink | None,
+        confirm: Confirm | None,
+        asked: Callable[[Request], None] | None,
     ) -> Deferred[Ending]:
         """Run a command; without a sink, its answer is written as JSON."""
         request = self._dispatcher.authorize(caller, words)
-        running: Deferred[Any]
-        if confirm is not None and request.mistake is None and (question := request.grant.question):
-            running = Deferred.fromCoroutine(self._run_if_wanted(request, sink, confirm(question)))
+        if asked is not None:
+            asked(request)
+        running: Deferred[Answer]
+        if (wanted := _ask(request, confirm)) is not None:
+            running = Deferred.fromCoroutine(self._run_if_wanted(request, sink, wanted))
         else:
             running = self._dispatcher.run(request, sink)
+        return self._finish(running, output, sink)
+
+    def _finish(self, running: Deferred[Any], output: Output, sink: TextSink | None) -> Deferred[Ending]:
+        """Write how a run ends, when it does."""
         if sink is None:
             running.addCallback(_write_json, output)
         else:
             running.addCallback(sink.finish)
-        return running.addErrback(self._failed, output, sink)
+        return running.addErrback(self._failed, output, sink, as_json=sink is None)
 
-    async def _run_if_wanted(self, request: Request, sink: TextSink | None, asked: Deferred[bool]) -> Answer:
+    async def _tell_of_runs(
+        self,
+        caller: Caller,
+        question: line_protocol.Start | line_protocol.Runs | line_protocol.Stop,
+        confirm: Confirm | None,
+        *,
+        as_json: bool,
+    ) -> bytes:
+        """Answer what is asked about runs.
+
+        Raises:
+            RequestError: There is no answer.
+        """
+        runs = self._dispatcher.runs
+        match question:
+            case line_protocol.Start(words):
+                request = self._dispatcher.authorize(caller, words)
+                if (wanted := _ask(request, confirm)) is not None:
+                    await self._require_wanted(request, wanted)
+                record = await self._dispatcher.start(request)
+                return run_text.record_json(record) if as_json else run_text.started_text(record.id)
+            case line_protocol.Runs(words) if bare := [word for word in words if "=" not in word]:
+                said = visible(bare[0][:64])
+                raise self._dispatcher.refuse(caller, BadArgument(f"runs takes KEY=VALUE, as state=failed, not {said}"))
+            case line_protocol.Runs(words):
+                found = await runs.find(caller, [_field(word) for word in words])
+                return run_text.list_json(found.records) if as_json else run_text.list_text(found.records)
+            case line_protocol.Stop(run_id):
+                record = await runs.stop(caller, run_id)
+                return run_text.record_json(record) if as_json else run_text.record_text(record)
+
+    async def _run_if_wanted(self, request: Request, sink: TextSink | None, wanted: Deferred[bool]) -> Answer:
+        await self._require_wanted(request, wanted)
+        return await self._dispatcher.run(request, sink)
+
+    async def _require_wanted(self, request: Request, wanted: Deferred[bool]) -> None:
+        """Wait for a yes; a no, or nobody any more, cancels what was asked for."""
         is_wanted = False
         try:
-            is_wanted = await asked
+            is_wanted = await wanted
+            if not is_wanted:
+                self._dispatcher.interrupt(request)
+                raise CancelledError
         finally:
             if not is_wanted:
                 self._dispatcher.withdraw(request)
-        if not is_wanted:
-            raise CancelledError
-        return await self._dispatcher.run(request, sink)
 
-    def _failed(self, failure: Failure, output: Output, sink: TextSink | None) -> Ending:
+    def _failed(
+        self, failure: Failure, output: Output, sink: TextSink | None = None, *, as_json: bool = False
+    ) -> Ending:
         output.follow(None)
         if failure.check(CancelledError):
             return Code.OK  # there is nobody to complain to
@@ -107,7 +170,7 @@ class Interpreter:
         if not isinstance(error, RequestError):
             error = self._dispatcher.fault(failure)
         if sink is None:
-            return _write_error(error, output, as_json=True)
+            return _write_error(error, output, as_json=as_json)
         sink.fail(error)
         return error.code
 
@@ -133,8 +196,14 @@ class Interpreter:
             case line_protocol.Word.WHO:
                 connected = self._dispatcher.who(caller)
                 return rendering.who_json(connected) if as_json else rendering.who_text(connected)
-            case line_protocol.Run():
-                raise AssertionError(question)  # see _run
+            case (
+                line_protocol.Run()
+                | line_protocol.Runs()
+                | line_protocol.Start()
+                | line_protocol.Attach()
+                | line_protocol.Stop()
+            ):
+                raise AssertionError(question)  # see `perform`
             case _:
                 assert_never(question)
 
@@ -174,6 +243,23 @@ class _JSONAnswer:
 
 def _write_json(answer: Answer, output: Output) -> Deferred[Answer]:
     return _JSONAnswer(answer, output).begin()
+
+
+def _ask(request: Request, confirm: Confirm | None) -> Deferred[bool] | None:
+    """Ask a person whether a command is to be run; None if there is nobody, or nothing, to be asked."""
+    question = request.grant.question if confirm is not None and request.mistake is None else ""
+    return confirm(question) if confirm is not None and question else None
+
+
+def _field(word: str) -> tuple[str, str]:
+    """Split ``KEY=VALUE``."""
+    key, _, value = word.partition("=")
+    return key, value
+
+
+def _write_answer(answer: bytes, output: Output) -> Code:
+    output.write(answer)
+    return Code.OK
 
 
 def _write_error(error: RequestError, output: Output, *, as_json: bool) -> Code:

@@ -42,6 +42,34 @@ class Explain:
     words: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """List runs; keys and values say which."""
+
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Run a command for nobody who waits, and tell the id of its run."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Hear a run, from its beginning to its end."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End a run."""
+
+    run_id: str
+
+
 class Word(Enum):
     """A request of one word."""
 
@@ -58,7 +86,7 @@ class Word(Enum):
 
 
 #: What has an answer.
-Question = Run | Help | Explain | Literal[Word.WHOAMI, Word.WHO]
+Question = Run | Help | Explain | Runs | Start | Attach | Stop | Literal[Word.WHOAMI, Word.WHO]
 Request = Question | Literal[Word.SESSION, Word.QUIT, Word.LOGIN]
 
 
@@ -136,6 +164,10 @@ def _request(words: tuple[str, ...], *, as_json: bool) -> Request:
         return Explain(rest)
     if word == "help" and len(rest) <= 1:
         return Help(*rest)
+    if word == "runs":
+        return Runs(rest)
+    if word in _OF_RUNS:
+        return _of_run(word, rest)
     if rest or word in _MISPLACED:
         raise BadArgument(_MISPLACED.get(word, f"{word} takes no arguments"))
     request = Word(word)
@@ -143,6 +175,18 @@ def _request(words: tuple[str, ...], *, as_json: bool) -> Request:
         raise BadArgument(f"{word} has no answer that could be JSON")
     return request
 
+
+def _of_run(word: str, rest: tuple[str, ...]) -> Request:
+    if word == "start":
+        if not rest or rest[0] in RESERVED_WORDS:
+            raise BadArgument("start needs a command: start NAME")
+        return Start(rest)
+    if len(rest) != 1:
+        raise BadArgument(f"{word} needs the id of a run: {word} ID")
+    return Attach(rest[0]) if word == "attach" else Stop(rest[0])
+
+
+_OF_RUNS = frozenset({"start", "attach", "stop"})
 
 _MISPLACED = {
     "help": "help takes one command at most",

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cmdserver.core.errors import BadArgument, RequestError, TryAgain, UnknownCommand
 from cmdserver.core.escaping import printable_line
-from cmdserver.core.model import Answer, Caller, Command, Grant, Rule
+from cmdserver.core.model import Caller, Grant, Rule
+from cmdserver.core.output import Answer
+from cmdserver.core.run_states import RunState
 from cmdserver.dispatch import output_parsers
 from cmdserver.parameters.mistakes import ValueMistake
 from cmdserver.parameters.number_types import span
@@ -23,30 +25,22 @@ _Decoder = codecs.getincrementaldecoder("utf-8")
 
 def answer_trailer(answer: Answer) -> bytes:
     """Return the line that says what went wrong with a run; empty if nothing did."""
-    problem = answer_problem(answer)
-    return _complaint(f"{answer.grant.command.name}: {problem}") if problem else b""
+    return complaint(f"{answer.command}: {answer.problem}") if answer.problem else b""
+
+
+def output_omission(command_name: str, omitted_bytes: int) -> bytes:
+    """Return the line that says, in the middle of output, how much of it is left out."""
+    return complaint(f"{command_name}: output truncated: {omitted_bytes} bytes are left out here")
 
 
 def stderr_omission(command_name: str, omitted_bytes: int) -> bytes:
     """Return the line that says, in the middle of standard error, how much of it is left out."""
-    return _complaint(f"{command_name}: standard error truncated: {omitted_bytes} bytes are left out here")
+    return complaint(f"{command_name}: standard error truncated: {omitted_bytes} bytes are left out here")
 
 
 def has_failed(answer: Answer) -> bool:
-    """Whether a command did not end well: with another exit status than 0, or with none."""
-    return answer.finished.exit_status != 0 or answer.finished.truncated
-
-
-def answer_problem(answer: Answer) -> str | None:
-    """Return what went wrong with a run: of several reasons the one that explains the others; None if nothing did."""
-    finished = answer.finished
-    if finished.truncated:
-        return f"output truncated at {answer.grant.command.output_limit_bytes} bytes"
-    if finished.timed_out:
-        return _timeout_text(answer.grant.command)
-    if finished.signal is not None:
-        return f"ended by {finished.signal}"
-    return f"exit status {finished.exit_status}" if finished.exit_status else None
+    """Whether a command did not end well."""
+    return answer.state is not RunState.OK
 
 
 def answer_json(answer: Answer) -> bytes:
@@ -69,14 +63,9 @@ def answer_json_pieces(answer: Answer) -> Iterator[bytes]:
         yield bytes(held)
 
 
-def outcome_json(answer: Answer, streamed: bytes | None = None) -> bytes:
-    """Render an answer without its output, which was sent before.
-
-    Args:
-        answer: How the run ended.
-        streamed: The standard output that was sent, if all of it is known and the answer does not have it.
-    """
-    return _with_data(json_line(_before_output(answer) | _after_output(answer)), answer, streamed)
+def outcome_json(answer: Answer) -> bytes:
+    """Render an answer without its output, which was sent before."""
+    return _with_data(json_line(_before_output(answer) | _after_output(answer)), answer)
 
 
 def _answer_parts(answer: Answer) -> Iterator[bytes]:
@@ -95,18 +84,20 @@ def _json_string(output: bytes) -> Iterator[bytes]:
         yield json.dumps(text).encode("ascii")[1:-1]
 
 
-def _with_data(record: bytes, answer: Answer, streamed: bytes | None = None) -> bytes:
+def _with_data(record: bytes, answer: Answer) -> bytes:
     """Append what a parser made of the output to a record."""
-    if answer.grant.command.parser is None:
+    if answer.parser is None:
         return record
-    return b'%s, "data": %s}\n' % (record.removesuffix(b"}\n"), output_parsers.json_of(answer, streamed))
+    return b'%s, "data": %s}\n' % (record.removesuffix(b"}\n"), output_parsers.json_of(answer))
 
 
 def _before_output(answer: Answer) -> dict[str, object]:
     return {
         "id": answer.id,
-        "command": answer.grant.command.name,
-        "arguments": answer.grant.arguments,
+        "command": answer.command,
+        "arguments": answer.arguments,
+        "outcome": answer.code,
+        "ended_by": answer.finished.ended_by,
         "exit_status": answer.finished.exit_status,
         "signal": answer.finished.signal,
     }
@@ -119,14 +110,18 @@ def _after_output(answer: Answer) -> dict[str, object]:
         "duration_seconds": round(finished.duration_seconds, 6),
         "shared": answer.shared,
     }
-    if finished.timed_out:
-        record["error"] = {"code": answer.code, "message": _timeout_text(answer.grant.command)}
+    if answer.joined:
+        record["joined"] = True
+    if answer.omitted_bytes:
+        record["omitted_bytes"] = answer.omitted_bytes
+    if answer.state is RunState.TIMEOUT:
+        record["error"] = {"code": answer.code, "message": answer.problem}
     return record
 
 
 def error_text(error: RequestError) -> bytes:
     """Render an error for people."""
-    return _complaint(f"{error.code}: {error}")
+    return complaint(f"{error.code}: {error}")
 
 
 def error_json(error: RequestError) -> bytes:
@@ -235,11 +230,8 @@ def _explained(value: object) -> str:
             return str(value)
 
 
-def _timeout_text(command: Command) -> str:
-    return f"timeout: ran longer than {command.timeout_seconds:g} s and was ended"
-
-
-def _complaint(text: str) -> bytes:
+def complaint(text: str) -> bytes:
+    """Return a line of ours, as Unix programs name themselves in a complaint."""
     return f"cmdserver: {printable_line(text)}\n".encode(errors="replace")
 
 

@@ -5,7 +5,9 @@ from typing import Protocol
 
 from cmdserver.core.errors import RequestError
 from cmdserver.core.escaping import Printable
-from cmdserver.core.model import Answer, Grant, Producer, Stream
+from cmdserver.core.model import Grant
+from cmdserver.core.output import Answer, Producer, Stream
+from cmdserver.core.run_states import RunState
 from cmdserver.frontends.common import rendering
 from cmdserver.frontends.common.held_stderr import HeldStderr
 
@@ -36,15 +38,16 @@ class Style(Enum):
 class TextSink:
     """The `Sink` of one run."""
 
-    __slots__ = ("_ends_line", "_held", "_is_raw", "_output", "_printable", "_style", "omitted_stderr_bytes")
+    __slots__ = ("_ends_line", "_held", "_is_raw", "_name", "_output", "_printable", "_style", "omitted_stderr_bytes")
 
-    def __init__(self, output: Output, style: Style) -> None:
+    def __init__(self, output: Output, style: Style, *, is_raw: bool = False) -> None:
         self._output = output
         self._style = style
         self._held = HeldStderr() if style is Style.IN_ONE or style is Style.VERBATIM else None
         stdout = Printable()
         self._printable = (stdout, stdout if style is Style.IN_ONE else Printable())
-        self._is_raw = style is Style.VERBATIM
+        self._is_raw = is_raw or style is Style.VERBATIM
+        self._name = ""
         #: How much of standard error is not told, once the run is over.
         self.omitted_stderr_bytes = 0
         #: Whether a complaint would begin a line.
@@ -52,13 +55,26 @@ class TextSink:
 
     def started(self, grant: Grant, producer: Producer) -> None:
         self._is_raw |= grant.command.raw
+        self._name = grant.command.name
         self._output.follow(producer)
 
     def write(self, stream: Stream, chunk: bytes) -> None:
         if self._held is not None and stream is Stream.STDERR:
             self._held.add(chunk)
-        else:
-            self._send(stream, chunk if self._is_raw else self._printable[stream is Stream.STDERR].feed(chunk))
+            return
+        data = chunk if self._is_raw else self._printable[stream is Stream.STDERR].feed(chunk)
+        if data:  # as `_send`, but each chunk comes here
+            if stream is Stream.STDERR or self._style is not Style.APART:
+                self._ends_line = data.endswith(b"\n")
+            self._output.write(data, stream)
+
+    def missed(self, count: int) -> None:
+        self._flush(Stream.STDOUT)
+        self._complain(rendering.output_omission(self._name, count))
+
+    def notice(self, text: str) -> None:
+        if self._style is not Style.VERBATIM:
+            self._complain(rendering.complaint(text))
 
     def finish(self, answer: Answer) -> Answer:
         """Write what was held back, and how the run ended; return the answer."""
@@ -69,10 +85,9 @@ class TextSink:
         if self._held is not None:
             held, self._held = self._held, None
             self.omitted_stderr_bytes = held.omitted_bytes
-            self.write(Stream.STDERR, held.text(answer.grant.command.name))
+            self.write(Stream.STDERR, held.text(answer.command))
         self._flush(Stream.STDERR)
-        finished = answer.finished
-        if self._style is not Style.APART or finished.truncated or finished.timed_out:
+        if self._style is not Style.APART or not _shows_in_exit_status(answer):
             self._complain(rendering.answer_trailer(answer))
         return answer
 
@@ -93,3 +108,8 @@ class TextSink:
             if stream is Stream.STDERR or self._style is not Style.APART:
                 self._ends_line = data.endswith(b"\n")
             self._output.write(data, stream)
+
+
+def _shows_in_exit_status(answer: Answer) -> bool:
+    """Whether an exit status, or a signal, says all that there is to say of an end."""
+    return answer.state in {RunState.OK, RunState.FAILED} and answer.finished.is_over

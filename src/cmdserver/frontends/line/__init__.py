@@ -1,4 +1,4 @@
 """The front end of line listeners: one request a line, over TCP, TLS or a UNIX socket.
 
-May import: core, limits, auth, net, frontends.common.
+May import: core, limits, auth, dispatch, net, frontends.common.
 """

@@ -29,6 +29,7 @@ from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import BadArgument, Busy, Code, Malformed, Refusal
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
+from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.common import line_protocol
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.common.interpreter import Ending
@@ -58,6 +59,8 @@ class LineConnection(PacedConnection):
     _login_session: LoginSession | None = None
     #: In `State.BUSY`.
     _answering: Deferred[Ending] | None = None
+    #: What runs for it.
+    _asked: Request | None = None
     #: Whether the connection is kept open behind the first answer.
     _is_session = False
     #: Whether it is closed as soon as all lines that have come are answered.
@@ -144,6 +147,8 @@ class LineConnection(PacedConnection):
             self.close()
         elif self._answering is not None:
             answering, self._answering = self._answering, None
+            if self._asked is not None:
+                self._front_end.context.dispatcher.interrupt(self._asked)
             self.follow(None)
             self.write(INTERRUPTED)
             answering.cancel()
@@ -240,7 +245,9 @@ class LineConnection(PacedConnection):
             case question:
                 self._move(Event.REQUEST)
                 self._connections.expect_nothing(self)
-                ending = self._front_end.interpreter.perform(caller, question, self, as_json=parsed.as_json)
+                ending = self._front_end.interpreter.perform(
+                    caller, question, self, as_json=parsed.as_json, asked=self._note_request
+                )
                 if isinstance(ending, Deferred):
                     self._answering = ending
                     ending.addCallback(self._answered).addErrback(self.broken)
@@ -265,8 +272,11 @@ class LineConnection(PacedConnection):
         somebody = self._caller or self._front_end.listener_auth.stranger(self.source)
         self._front_end.interpreter.refuse(somebody, refusal, self, as_json=as_json)
 
+    def _note_request(self, request: Request) -> None:
+        self._asked = request
+
     def _answered(self, _: Ending = Code.OK) -> None:
-        self._answering = None
+        self._answering = self._asked = None
         if self._is_closing:
             return
         if self.state is State.BUSY:

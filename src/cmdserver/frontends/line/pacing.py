@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.core.errors import Malformed
-from cmdserver.core.model import Stream
+from cmdserver.core.output import Stream
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.common.line_loop import LineLoop
 from cmdserver.frontends.common.line_protocol import LineBuffer

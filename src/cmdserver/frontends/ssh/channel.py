@@ -8,7 +8,7 @@ from collections import deque
 from enum import Enum, auto
 from typing import Final, Protocol
 
-from cmdserver.core.model import Stream
+from cmdserver.core.output import Stream
 from cmdserver.frontends.ssh.exit_status import ExitStatus
 from cmdserver.net.backpressure import Backpressure
 from cmdserver.sshtransport.encoding import Malformed, string, uint32
@@ -117,10 +117,11 @@ class Channel(Backpressure):
                 waiting.popleft()
                 self._offset = 0
             self._peer_window -= len(chunk)
+            said = len(chunk).to_bytes(4, "big") + chunk  # an SSH string, without a call of ours
             if stream is Stream.STDOUT:
-                link.sendPacket(DATA, self._to + string(chunk))
+                link.sendPacket(DATA, self._to + said)
             else:
-                link.sendPacket(EXTENDED_DATA, self._to + _STDERR + string(chunk))
+                link.sendPacket(EXTENDED_DATA, self._to + _STDERR + said)
         if self.sending is Sending.EOF_PENDING and not self.is_full:
             self._send_exit_status()
             self.close()

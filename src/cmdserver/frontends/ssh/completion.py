@@ -6,12 +6,18 @@ from typing import Final
 
 from cmdserver.core.model import Caller, Command
 from cmdserver.core.names import RESERVED_WORDS
+from cmdserver.core.run_states import RunState
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.parameters.declaration import Parameter
 from cmdserver.parameters.text_types import FALSE, TRUE, Choice
+from cmdserver.runs.query import RUN_KEYS
 
 #: After these words comes a command's name; after `json` a whole line.
-_BEFORE_NAMES: Final = frozenset({"help", "explain"})
+_BEFORE_NAMES: Final = frozenset({"help", "explain", "start"})
+#: Of these, with values behind it.
+_BEFORE_LINES: Final = frozenset({"explain", "start"})
+#: After these words comes the id of a run.
+_BEFORE_IDS: Final = frozenset({"attach", "stop"})
 
 
 class Completer:
@@ -36,6 +42,11 @@ class Completer:
 
     def words(self, before: str) -> Collection[str] | None:
         """Return what could come next; None if that has to be listed first, see `list_choices`."""
+        words = _words(before)
+        if len(words) == 1 and words[0] in _BEFORE_IDS:
+            return [record.id for record in self._dispatcher.runs.alive(self._caller)]
+        if words[:1] == ["runs"]:
+            return [f"{key}=" for key in RUN_KEYS] + [f"state={state}" for state in RunState]
         offered = self._offered()
         command = _command_in(before, offered)
         if command is not None and command.parameters.has_sources:
@@ -67,7 +78,7 @@ def completions(before: str, offered: Mapping[str, Command]) -> Collection[str]:
     if words[0] in _BEFORE_NAMES:
         if len(words) == 1:
             return offered.keys()
-        words = words[1:] if words[0] == "explain" else []
+        words = words[1:] if words[0] in _BEFORE_LINES else []
     command = offered.get(words[0]) if words else None
     return () if command is None else _values(command, words[1:], before.rpartition(" ")[2])
 
@@ -75,7 +86,7 @@ def completions(before: str, offered: Mapping[str, Command]) -> Collection[str]:
 def _command_in(before: str, offered: Mapping[str, Command]) -> Command | None:
     """Return the command whose values are typed; None if there is none yet."""
     words = _words(before)
-    if words[:1] == ["explain"]:
+    if words and words[0] in _BEFORE_LINES:
         words = words[1:]
     return offered.get(words[0]) if words else None
 

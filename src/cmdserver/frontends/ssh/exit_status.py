@@ -21,6 +21,8 @@ STATUS: Mapping[Code, int] = {
     Code.TIMEOUT: 124,
     Code.DENIED: 126,
     Code.UNKNOWN_COMMAND: 127,
+    Code.UNKNOWN_RUN: 127,
+    Code.FAILED: 1,
 }
 
 #: Signals that RFC 4254 has names for, without ``SIG``.
@@ -53,5 +55,5 @@ def of_ending(ending: Ending) -> ExitStatus:
     if finished.timed_out:
         return ExitStatus(STATUS[Code.TIMEOUT])
     if finished.exit_status is None:
-        return ExitStatus(signal=finished.signal or "SIGKILL")
+        return ExitStatus(signal=finished.signal or "SIGTERM")
     return ExitStatus(finished.exit_status)

@@ -3,7 +3,7 @@
 from twisted.internet.interfaces import IReactorTime
 
 from cmdserver.core.errors import Malformed
-from cmdserver.core.model import Stream
+from cmdserver.core.output import Stream
 from cmdserver.frontends.common.line_loop import LineLoop
 from cmdserver.frontends.common.line_protocol import LineBuffer
 from cmdserver.frontends.ssh.channel import Channel
@@ -56,6 +56,8 @@ class Lines(LineProgram):
 
     def interrupt(self, signal: str = "SIGINT") -> None:
         """End what runs, and the rest with it, as a signal ends a shell that reads a file."""
+        if signal != "SIGPIPE":
+            self._want_no_more()
         self.leave()
         self._channel.exit(ExitStatus(signal=signal))
 

@@ -9,8 +9,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import BadArgument, Code, Malformed, Refusal
-from cmdserver.core.model import Caller, Producer, Stream
+from cmdserver.core.model import Caller
+from cmdserver.core.output import Producer, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
+from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.common import line_protocol
 from cmdserver.frontends.common.interpreter import Confirm, Ending, Interpreter
 from cmdserver.frontends.common.text_sink import Output, Style
@@ -59,12 +61,14 @@ class Program:
     This class itself is the one of a session that has not asked for any: it does nothing.
     """
 
-    __slots__ = ("_answering", "_channel", "_context", "_has_left")
+    __slots__ = ("_answering", "_asked", "_channel", "_context", "_has_left")
 
     def __init__(self, context: Context, channel: Channel) -> None:
         self._context = context
         self._channel = channel
         self._answering: Deferred[Any] | None = None
+        #: What runs for it.
+        self._asked: Request | None = None
         self._has_left = False
 
     def start(self) -> None:
@@ -89,6 +93,17 @@ class Program:
     def leave(self) -> None:
         """Cancel the request that is being answered, as nobody listens any more. Idempotent."""
         self._has_left = True
+        if self._answering is not None:
+            self._answering.cancel()
+
+    def _want_no_more(self) -> None:
+        """Say that a person wants what runs to end; to be followed by what cancels it."""
+        if self._asked is not None:
+            self._context.dispatcher.interrupt(self._asked)
+
+    def _cancel(self) -> None:
+        """End what runs, as a person wants."""
+        self._want_no_more()
         if self._answering is not None:
             self._answering.cancel()
 
@@ -129,7 +144,15 @@ class Program:
             case question:
                 perform = context.interpreter.perform
                 as_json, confirm = parsed.as_json, self._confirm
-                ending = perform(context.caller, question, output, as_json=as_json, style=style, confirm=confirm)
+                ending = perform(
+                    context.caller,
+                    question,
+                    output,
+                    as_json=as_json,
+                    style=style,
+                    confirm=confirm,
+                    asked=self._note_request,
+                )
                 if isinstance(ending, Deferred):
                     self._answering = ending
                     self._channel.link.request_began()
@@ -150,8 +173,11 @@ class Program:
             raise Malformed(f"the line is longer than {context.line_bytes} bytes")
         return line_protocol.parse(line)
 
+    def _note_request(self, request: Request) -> None:
+        self._asked = request
+
     def _count_out(self, result: Any) -> Any:
-        self._answering = None
+        self._answering = self._asked = None
         self._channel.link.request_ended()
         return result
 
@@ -193,9 +219,11 @@ class Command(Program):
         self._channel.read_on()
 
     def interrupt(self, signal: str = "SIGINT") -> None:
-        """Cancel the command; the exit signal is ``signal``."""
+        """Cancel the command; the exit signal is ``signal``. That nobody reads any more is no wish to end it."""
         if self._answering is not None:
             self._interrupted_by = signal
+            if signal != "SIGPIPE":
+                self._want_no_more()
             self._answering.cancel()
 
     def expire(self, farewell: str) -> None:

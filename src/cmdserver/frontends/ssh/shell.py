@@ -29,7 +29,7 @@ CONFIRM_SECONDS: Final = 60.0
 class Shell(LineProgram):
     """A person at a terminal so many columns wide; 0 if that is not known."""
 
-    __slots__ = ("_asked", "_completer", "_screen", "_terminal")
+    __slots__ = ("_completer", "_question", "_screen", "_terminal")
 
     #: Each line, and each `KEYS_IN_A_ROW`, is a turn of its own.
     lines_in_a_row = 1
@@ -40,7 +40,7 @@ class Shell(LineProgram):
         self._completer = Completer(context.dispatcher, context.caller)
         self._terminal = Terminal(PROMPT, context.line_bytes, self._completer.words)
         #: A question that waits for its answer.
-        self._asked: Deferred[bool] | None = None
+        self._question: Deferred[bool] | None = None
         self._terminal.resize(columns)
 
     def start(self) -> None:
@@ -66,7 +66,7 @@ class Shell(LineProgram):
         elif self._answering is not None:
             self._channel.write(b"^C")
             self._screen.ends_line = False
-            self._answering.cancel()
+            self._cancel()
         else:
             self._terminal.feed(CTRL_C)
             self.proceed()
@@ -87,10 +87,10 @@ class Shell(LineProgram):
     def _take_line(self) -> bool:
         entered = self._terminal.read()
         self._channel.write(self._terminal.show())
-        if self._asked is not None:
+        if self._question is not None:
             if entered is not None and entered is not Gesture.COMPLETE:
                 self._screen.ends_line = True
-                self._asked.callback(isinstance(entered, str) and entered.strip().lower() in _YES)
+                self._question.callback(isinstance(entered, str) and entered.strip().lower() in _YES)
             return self._terminal.has_keys
         match entered:
             case Gesture.COMPLETE:
@@ -109,7 +109,7 @@ class Shell(LineProgram):
 
     @property
     def _may_proceed(self) -> bool:
-        if self._asked is not None:
+        if self._question is not None:
             return not (self._channel.is_full or self._has_left) and self._channel.sending is Sending.OPEN
         return super()._may_proceed
 
@@ -118,14 +118,14 @@ class Shell(LineProgram):
         asked: Deferred[bool] = Deferred()
         asked.addTimeout(CONFIRM_SECONDS, self._context.clock, lambda *_: False)
         asked.addBoth(self._confirmed)
-        self._asked = asked
+        self._question = asked
         self._screen.write(printable_line(question).encode(errors="replace") + b"\n")
         self._terminal.ask(YES_OR_NO)
         self._channel.write(self._terminal.show())
         return asked
 
     def _confirmed(self, is_wanted: Any) -> Any:
-        self._asked = None
+        self._question = None
         if is_wanted is not True:
             self._screen.write(b"Not run.\n" if self._screen.ends_line else b"\nNot run.\n")
         return is_wanted

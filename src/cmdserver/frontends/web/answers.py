@@ -7,7 +7,7 @@ in the body, and is 200. Rule of this file: pure; JSON is `rendering`'s, pages a
 from http import HTTPStatus
 from typing import Final
 
-from cmdserver.core.model import Answer
+from cmdserver.core.output import Answer
 from cmdserver.frontends.common.rendering import answer_trailer, has_failed
 from cmdserver.frontends.web.http.headers import Headers
 from cmdserver.frontends.web.http.negotiation import Representation

@@ -113,14 +113,23 @@ class Authentication:
         """Whether somebody could be somebody else here."""
         return self._listener_auth.login is not Login.NEVER and caller.name is None
 
-    def visitor(self, request: WebRequest, caller: Somebody) -> Visitor:
-        """Say who looks at a page."""
+    def visitor(self, request: WebRequest, caller: Somebody, running: int | None = None) -> Visitor:
+        """Say who looks at a page; see `Visitor`."""
         may_log_in = self._listener_auth.login is not Login.NEVER and (
             caller.name is None or self._session_of(request) is not None
         )
         return Visitor(
-            name=caller.name, may_log_in=may_log_in, token=self._token(request, caller), root=request.target.root
+            name=caller.name,
+            may_log_in=may_log_in,
+            token=self._token(request, caller),
+            root=request.target.root,
+            running=running,
         )
+
+    def has_lost_session(self, request: WebRequest) -> bool:
+        """Whether a request belonged to a session that has ended since."""
+        session_ended = self._number(request) and self._session_of(request) is None
+        return bool(session_ended) and request.caller is not None and request.caller.name is not None
 
     def require_meant(self, request: WebRequest, caller: Somebody, fields: Fields) -> None:
         """Refuse what changes something and was not meant by whoever's browser sends it.

@@ -11,8 +11,10 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import BadArgument, Denied, Malformed, RequestError
-from cmdserver.core.model import Answer, Caller, Command
+from cmdserver.core.model import Caller, Command
+from cmdserver.core.output import Answer
 from cmdserver.dispatch.requests import Request
+from cmdserver.frontends.common import run_text
 from cmdserver.frontends.common.rendering import answer_json
 from cmdserver.frontends.common.text_sink import Style, TextSink
 from cmdserver.frontends.web import answers
@@ -24,8 +26,10 @@ from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages import command_pages
 from cmdserver.frontends.web.pages.filled_form import is_sent_by_get
+from cmdserver.frontends.web.pages.layout import RUNS_PATH
 from cmdserver.frontends.web.request_values import RequestValues, values_of
 from cmdserver.frontends.web.site import Leaf, Site
+from cmdserver.runs.record import RunRecord
 
 _ALL_METHODS = b"GET, HEAD, POST"
 _METHODS = frozenset(_ALL_METHODS.split(b", "))
@@ -147,6 +151,9 @@ class CommandResource(Leaf):
 
     def _run(self, request: WebRequest, granted: Request, asked: RequestValues) -> None:
         dispatcher = self.site.dispatcher
+        if request.requestHeaders.hasHeader(b"prefer") and request.prefers_async:
+            self._await(request, dispatcher.start(granted).addCallback(_accept, request))
+            return
         match request.representation(OF_COMMANDS):
             case Representation.EVENTS:
                 self._streams.begin(request, granted)
@@ -161,8 +168,8 @@ class CommandResource(Leaf):
                 self._await(request, dispatcher.run(granted).addCallback(_respond, request, representation))
 
     def _run_for_page(self, request: WebRequest, granted: Request, asked: RequestValues) -> None:
-        visitor = self.site.authentication.visitor(request, granted.caller)
-        page = LivePage(request, visitor, self.site.clock)
+        visitor = self.site.visitor(request, granted.caller)
+        page = LivePage(request, visitor, self.site.clock, granted)
 
         def finish(answer: Answer) -> Deferred[None]:
             page.close()
@@ -204,6 +211,16 @@ def _asks_for_values(request: WebRequest, command: Command, asked: RequestValues
 def _is_unanswered(request: WebRequest, asked: RequestValues) -> bool:
     """Whether somebody has sent a form and was not asked yet whether they mean it."""
     return not asked.is_confirmed and request.representation(OF_COMMANDS) is Representation.PAGE
+
+
+def _accept(record: RunRecord, request: WebRequest) -> None:
+    """Answer with where a run can be looked at that goes on by itself (RFC 7240, section 4.1)."""
+    location = f"{request.target.base_path}{RUNS_PATH}/{record.id}".encode("ascii")
+    more = ((b"Location", location), (b"Preference-Applied", b"respond-async"))
+    representation = request.representation()
+    is_json = representation is Representation.JSON
+    body = run_text.record_json(record) if is_json else run_text.started_text(record.id)
+    request.respond(HTTPStatus.ACCEPTED, Representation.JSON if is_json else Representation.TEXT, body, more)
 
 
 def _respond(answer: Answer, request: WebRequest, representation: Representation) -> None:

@@ -78,7 +78,7 @@ class CommandForms:
         dispatcher = self._site.dispatcher
         if not granted.grant.command.parameters.secrets:
             filled = self.filled(asked, dispatcher.describe(granted))
-            visitor = self._site.authentication.visitor(request, granted.caller)
+            visitor = self._site.visitor(request, granted.caller)
             body = command_pages.confirmation(visitor, filled, granted.grant)
             request.respond(HTTPStatus.OK, Representation.PAGE, body)
             return
@@ -114,7 +114,7 @@ class CommandForms:
     ) -> None:
         def answer(command: Command) -> None:
             request.when_gone = None
-            visitor = self._site.authentication.visitor(request, caller)
+            visitor = self._site.visitor(request, caller)
             body = command_pages.form(visitor, filled.of(command), why)
             request.respond(status, Representation.PAGE, body)
 

@@ -8,6 +8,7 @@ from twisted.internet.protocol import Protocol
 from twisted.web.http import H2_ENABLED
 from zope.interface import implementer
 
+from cmdserver.auth.hook_authenticator import HookAuthenticator
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Refusal
@@ -16,12 +17,16 @@ from cmdserver.frontends.common.interface import CertificateOf, Exposition, Fron
 from cmdserver.frontends.web.authentication import Authentication
 from cmdserver.frontends.web.command import CommandResource
 from cmdserver.frontends.web.event_streams import EventStreams
+from cmdserver.frontends.web.hooks import NAME as HOOKS
+from cmdserver.frontends.web.hooks import Hooks, is_hook
 from cmdserver.frontends.web.http.connection import WebConnection, WebListener
+from cmdserver.frontends.web.http.large_bodies import LargeBodies
 from cmdserver.frontends.web.http.problems import STATUS, whole_response
 from cmdserver.frontends.web.login import LogIn, LogOut
 from cmdserver.frontends.web.options import WebOptions
 from cmdserver.frontends.web.pages import static
 from cmdserver.frontends.web.resources import Healthy, Index, Metrics, Nothing, OpenAPI, Routes, Static, Unasked
+from cmdserver.frontends.web.runs.resource import RunsResource
 from cmdserver.frontends.web.site import Site
 
 
@@ -35,6 +40,7 @@ class WebFrontEnd(WebListener):
         options: Returns the options as they are now.
         exposition: Renders metrics.
         certificate_of: Reads client certificates; None without TLS.
+        hooks: Knows whose requests to hooks are; None where there are none.
     """
 
     client_speaks_first = True
@@ -46,13 +52,20 @@ class WebFrontEnd(WebListener):
         options: Callable[[], WebOptions],
         exposition: Exposition,
         certificate_of: CertificateOf | None = None,
+        hooks: HookAuthenticator | None = None,
     ) -> None:
         super().__init__(listener_auth, context, certificate_of)
         self.logs_access = lambda: options().access_log
         authentication = Authentication(listener_auth, context.clock, f"{socket.gethostname()} {listener_auth.place}")
         self.site = Site(listener_auth, context.dispatcher, authentication, options, context.clock)
         self.serve = self.site.serve
-        self.site.find = _routes(self.site, exposition).find
+        self.site.find = _routes(self.site, exposition, hooks, context.time_of_day).find
+        self.large_bodies = LargeBodies(self._most_body_bytes)
+
+    def _most_body_bytes(self, target: bytes) -> int:
+        """Say how many bytes a request's body may have: for every hook as many, as there is none for a stranger."""
+        options, ordinary = self.site.options(), self.context.limits().request_bytes
+        return max(ordinary, options.hook_body_bytes) if is_hook(target, options.base_path) else ordinary
 
     # Factory
 
@@ -80,19 +93,24 @@ class WebFrontEnd(WebListener):
         )
 
 
-def _routes(site: Site, exposition: Exposition) -> Routes:
+def _routes(
+    site: Site, exposition: Exposition, hooks: HookAuthenticator | None, time_of_day: Callable[[], float]
+) -> Routes:
     """Return what is at which path."""
+    streams = EventStreams(site)
     return Routes(
-        top={"": Index(site), "metrics": Metrics(site, exposition)},
+        top={"": Index(site, time_of_day), "metrics": Metrics(site, exposition)},
         below_dash={
             "healthy": Healthy(site),
             "openapi.json": OpenAPI(site),
             "login": LogIn(site),
             "logout": LogOut(site),
+            "runs": RunsResource(site, streams, time_of_day),
             "static": Static(site, static.FILES),
+            **({HOOKS: Hooks(site, hooks)} if hooks is not None else {}),
         },
         nothing=Nothing(site),
-        command=CommandResource(site, EventStreams(site)),
+        command=CommandResource(site, streams),
         unasked=Unasked(site),
     )
 
@@ -105,4 +123,4 @@ def make(
 ) -> FrontEnd:
     """Make the front end of a web listener."""
     options = resources.latest(WebOptions.of)
-    return WebFrontEnd(listener_auth, context, options, resources.exposition(), certificate_of)
+    return WebFrontEnd(listener_auth, context, options, resources.exposition(), certificate_of, resources.hooks)

@@ -12,9 +12,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from cmdserver.core.errors import RequestError
 from cmdserver.core.escaping import Printable
-from cmdserver.core.model import Answer, Grant, Producer, Stream
-from cmdserver.dispatch.output_parsers import Kept
-from cmdserver.frontends.common.rendering import has_failed
+from cmdserver.core.model import Grant
+from cmdserver.core.output import Answer, Producer, Stream
+from cmdserver.dispatch.requests import Request
+from cmdserver.frontends.common.rendering import complaint, has_failed, output_omission
 from cmdserver.frontends.common.text_sink import TextSink
 from cmdserver.frontends.web import answers
 from cmdserver.frontends.web.http.negotiation import Representation
@@ -91,7 +92,10 @@ class HeldText(HeldResponse):
         super().__init__(request, HELD_TEXT_BYTES)
 
     def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:
-        self._hold(stream, data)
+        if self.is_open:
+            self.request.write(data)
+        else:
+            self._hold(stream, data)
 
     def send(self, stream: Stream, chunk: bytes) -> None:
         del stream
@@ -112,28 +116,30 @@ class HeldText(HeldResponse):
 
 
 class LivePage(HeldResponse):
-    """A page that grows; a `Sink`."""
+    """A page that grows; a `Listener`."""
 
     representation = Representation.PAGE
 
-    def __init__(self, request: WebRequest, visitor: Visitor, clock: IReactorTime) -> None:
+    def __init__(self, request: WebRequest, visitor: Visitor, clock: IReactorTime, granted: Request) -> None:
         super().__init__(request, HELD_PAGE_BYTES)
+        self._asked, self._id = granted.grant, granted.id
         self._visitor = visitor
         self._clock = clock
         self._patience: IDelayedCall | None = None
         self._printable = {stream: Printable() for stream in Stream}
-        self._kept = Kept()
 
-    def started(self, grant: Grant, producer: Producer) -> None:
-        self.grant = grant
+    def started(self, grant: Grant, producer: Producer) -> None:  # noqa: ARG002 - known before
         self.follow(producer)
-        self._kept.begin(grant.command)
         self._patience = self._clock.callLater(PATIENCE_SECONDS, self.open)
 
     def write(self, stream: Stream, chunk: bytes) -> None:
-        if stream is Stream.STDOUT:
-            self._kept.add(chunk)
         self._hold(stream, chunk)
+
+    def missed(self, count: int) -> None:
+        self._hold(Stream.STDERR, output_omission(self._asked.command.name, count))
+
+    def notice(self, text: str) -> None:
+        self._hold(Stream.STDERR, complaint(text))
 
     def close(self) -> None:
         """Stop following the run, which is over or was left. Idempotent."""
@@ -143,7 +149,7 @@ class LivePage(HeldResponse):
         self._patience = None
 
     def preface(self) -> None:
-        self.request.write(command_pages.head(self._visitor, self.grant))
+        self.request.write(command_pages.head(self._visitor, self._asked, self._id))
 
     def send(self, stream: Stream, chunk: bytes) -> None:
         self._write(stream, self._printable[stream].feed(chunk))
@@ -156,11 +162,11 @@ class LivePage(HeldResponse):
             filled: With the values of the run.
         """
         self.close()
-        tail = command_pages.tail(self._visitor, answer, filled, self._kept.output())
+        tail = command_pages.tail(self._visitor, answer, filled)
         if self.is_open:
             self._end_with(tail)
             return
-        head = command_pages.head(self._visitor, answer.grant)
+        head = command_pages.head(self._visitor, self._asked, self._id)
         said = [self._piece(stream, self._printable[stream].feed(chunk)) for stream, chunk in self._held]
         rest = [self._piece(stream, printable.finish()) for stream, printable in self._printable.items()]
         body = b"".join((head, *said, *rest, tail))

@@ -60,7 +60,7 @@ class LogIn(Leaf):
         )
 
     def _show(self, request: WebRequest, caller: Somebody, following: str, complaint: str | None) -> None:
-        visitor = self.site.authentication.visitor(request, caller)
+        visitor = self.site.visitor(request, caller)
         status = HTTPStatus.OK if complaint is None else HTTPStatus.FORBIDDEN
         body = pages.login(visitor, cross_site.safe_next(following), complaint)
         request.respond(status, Representation.PAGE, body)

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description of the commands that a caller may run."""
+"""The OpenAPI 3.1 description of the commands that a caller may run, and of their runs."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -7,6 +7,7 @@ from cmdserver.core import errors
 from cmdserver.core.model import Command
 from cmdserver.frontends.web.http.form_data import FORM, JSON
 from cmdserver.frontends.web.http.problems import STATUS
+from cmdserver.frontends.web.runs import description
 from cmdserver.parameters.declaration import Parameter
 from cmdserver.parameters.json_schema import schema_of
 
@@ -65,7 +66,7 @@ _SCHEMAS: Final = {
 
 
 def describe(commands: Iterable[Command], root: str) -> Mapping[str, Any]:
-    """Describe the addresses of commands, and of their list.
+    """Describe the addresses of commands, of their list, and of runs.
 
     Args:
         commands: What is described.
@@ -82,9 +83,10 @@ def describe(commands: Iterable[Command], root: str) -> Mapping[str, Any]:
                 )
             },
             **{f"/{command.name}": _path(command) for command in commands},
+            **description.paths(_operation),
         },
         "components": {
-            "schemas": _SCHEMAS,
+            "schemas": {**_SCHEMAS, "Run": description.RUN_SCHEMA},
             "securitySchemes": {
                 "basic": {"type": "http", "scheme": "basic"},
                 "bearer": {"type": "http", "scheme": "bearer"},
@@ -101,7 +103,7 @@ def _path(command: Command) -> dict[str, Any]:
     if command.read_only and not any(each.is_secret and each.is_required for each in command.parameters):
         operations["get"] = _run(command, command.name)
         in_query = [_in_query(each) for each in command.parameters if not each.is_secret]
-        operations["get"] |= {"parameters": in_query} if in_query else {}
+        operations["get"]["parameters"] += in_query
     return operations
 
 
@@ -135,6 +137,8 @@ def _run(command: Command, name: str) -> dict[str, Any]:
         "text/event-stream": {"schema": {"type": "string"}},
     }
     operation = _operation(name, command.help, content)
+    operation["parameters"] = [description.PREFER]
+    operation["responses"]["202"] = description.STARTED
     operation["responses"]["502"] = {"description": "It failed (never in JSON)", "content": _TEXT}
     operation["responses"]["504"] = {
         "description": "It was ended for taking too long",

@@ -21,6 +21,8 @@ class WebOptions:
     host_name: str = ""
     #: Whether each request is a line of the log.
     access_log: bool = True
+    #: The most bytes of a hook's body, whichever hook; 0 if there are no hooks.
+    hook_body_bytes: int = 0
 
     @classmethod
     def of(cls, configuration: Configuration) -> Self:
@@ -29,4 +31,10 @@ class WebOptions:
         endpoints = [each.endpoint for each in configuration.listening if each.protocol is Protocol.WEB]
         host_name = socket.gethostname()
         hosts = own_names(host_name, endpoints, web.hosts)
-        return cls(hosts=hosts, base_path=web.base_path, host_name=host_name, access_log=web.access_log)
+        return cls(
+            hosts=hosts,
+            base_path=web.base_path,
+            host_name=host_name,
+            access_log=web.access_log,
+            hook_body_bytes=max((hook.body_bytes for hook in configuration.hooks), default=0),
+        )

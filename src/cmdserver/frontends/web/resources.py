@@ -8,19 +8,29 @@ from http import HTTPStatus
 from typing import Final
 
 from cmdserver.core.errors import UnknownCommand
-from cmdserver.core.model import Caller, Somebody, Stranger
+from cmdserver.core.model import Caller, Command, Somebody, Stranger
 from cmdserver.frontends.common.help_text import help_json
 from cmdserver.frontends.web import openapi
 from cmdserver.frontends.web.http import headers
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
-from cmdserver.frontends.web.pages import pages
+from cmdserver.frontends.web.pages import pages, run_list
 from cmdserver.frontends.web.pages.static import StaticFile, is_fresh
+from cmdserver.frontends.web.runs.list_stream import shown_to
 from cmdserver.frontends.web.site import Leaf, Site
 
 
 class Index(Leaf):
-    """What this caller may run."""
+    """What this caller may run, and what of theirs is under way.
+
+    Args:
+        site: What resources share.
+        time_of_day: Seconds since the epoch.
+    """
+
+    def __init__(self, site: Site, time_of_day: Callable[[], float]) -> None:
+        super().__init__(site)
+        self._time_of_day = time_of_day
 
     def serve(self, request: WebRequest, caller: Caller) -> None:
         """See `Leaf`."""
@@ -29,13 +39,19 @@ class Index(Leaf):
             return
         match representation := request.representation():
             case Representation.PAGE:
-                body = pages.index(self.site.authentication.visitor(request, caller), commands)
+                body = self._page(request, caller, commands)
             case Representation.JSON:
                 body = help_json(commands)
             case _:
                 width = max((len(command.name) for command in commands), default=0)
                 body = "".join(f"{each.name:<{width}}  {each.help}".rstrip() + "\n" for each in commands).encode()
         request.respond(HTTPStatus.OK, representation, body)
+
+    def _page(self, request: WebRequest, caller: Caller, commands: Sequence[Command]) -> bytes:
+        visitor = self.site.visitor(request, caller)
+        own = [each for each in self.site.dispatcher.runs.alive(caller) if each.is_of(caller.name)]
+        shown = [shown_to(self.site, caller, each) for each in own]
+        return pages.index(visitor, commands, run_list.alive_rows(visitor, shown, self._time_of_day()))
 
 
 class OpenAPI(Leaf):

@@ -14,8 +14,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from cmdserver.auth.listener_auth import ListenerAuth
-from cmdserver.core.errors import LoginRequired, Malformed, Refusal, RequestError
+from cmdserver.core.errors import LoginRequired, Malformed, Refusal, RequestError, UnknownRun
 from cmdserver.core.model import Caller, Somebody, Stranger
+from cmdserver.core.run_states import RunState
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.frontends.common.rendering import error_json, error_text
 from cmdserver.frontends.web.authentication import Authentication
@@ -23,12 +24,12 @@ from cmdserver.frontends.web.http import cross_site
 from cmdserver.frontends.web.http.cross_site import Misdirected
 from cmdserver.frontends.web.http.form_data import TYPES, UnsupportedBody
 from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
-from cmdserver.frontends.web.http.problems import headers_of, representation_of_errors, status_of
+from cmdserver.frontends.web.http.problems import headers_of, representation_of_errors, status_of, status_of_body
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.http.target import cut_behind, parse_target
 from cmdserver.frontends.web.options import WebOptions
 from cmdserver.frontends.web.pages import pages
-from cmdserver.frontends.web.pages.layout import LOGIN_PATH, NEXT_FIELD
+from cmdserver.frontends.web.pages.layout import LOGIN_PATH, NEXT_FIELD, Visitor
 
 T = TypeVar("T")
 
@@ -81,8 +82,8 @@ class Site:
             cross_site.require_host(
                 hosts, request.target.authority, ours, may_lack_it=request.clientproto == b"HTTP/1.0"
             )
-            if request.is_too_long:
-                self.refuse(request, None, Malformed("the body is too long"), HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            if request.body_refusal is not None:
+                self.refuse(request, None, request.body_refusal, status_of_body(request.body_refusal))
                 return
             if leaf.allowed is not None and request.method not in leaf.allowed.split(b", "):
                 self.refuse_method(request, leaf.allowed)
@@ -124,6 +125,12 @@ class Site:
                 self._require_login(request, caller)
         except Refusal as refusal:
             self.refuse(request, caller, refusal)
+
+    def visitor(self, request: WebRequest, caller: Somebody) -> Visitor:
+        """Say who looks at a page, and how many runs that they may see are running."""
+        counts = self.dispatcher.runs.counts(caller) if isinstance(caller, Caller) else None
+        running = None if counts is None else counts.get(RunState.RUNNING, 0)
+        return self.authentication.visitor(request, caller, running)
 
     # What goes wrong
 
@@ -174,6 +181,12 @@ class Site:
         if status is None:
             status = status_of(error, may_log_in=self.authentication.may_log_in(caller))
         representation = representation_of_errors(request.representation(OF_COMMANDS))
+        if (
+            isinstance(error, UnknownRun)
+            and representation is Representation.PAGE
+            and self.authentication.may_log_in(caller)
+        ):
+            status = HTTPStatus.UNAUTHORIZED  # a link that somebody was sent may be good for who they are
         is_browser = request.header(b"sec-fetch-mode") is not None or representation is Representation.PAGE
         body = self._error_body(request, caller, error, status, representation)
         request.respond(status, representation, body, headers_of(error, status, is_browser=is_browser))
@@ -185,7 +198,7 @@ class Site:
             return error_json(error)
         if representation is Representation.TEXT:
             return error_text(error)
-        visitor = self.authentication.visitor(request, caller)
+        visitor = self.visitor(request, caller)
         if status == HTTPStatus.UNAUTHORIZED and request.is_read_only:
             return pages.login(visitor, self._address(request), pages.why_log_in(error))
         return pages.problem(visitor, status, error)

@@ -149,7 +149,7 @@ def every_page(words: str) -> dict[str, bytes]:
         "form": command_pages.form(visitor, filled, words),
         "mistakes": command_pages.form(visitor, replace(filled, mistakes=mistakes), ""),
         "question": command_pages.confirmation(visitor, filled, grant),
-        "run": command_pages.head(visitor, grant) + command_pages.tail(visitor, an_answer(grant), filled),
+        "run": command_pages.head(visitor, grant, "a7") + command_pages.tail(visitor, an_answer(grant), filled),
     }
 
 

@@ -60,6 +60,11 @@ class Channel(HTTPChannel):
         self._networkProducer = _Input(connection)
         self.requestFactory = request_factory
 
+    @property
+    def path(self) -> bytes:
+        """Return the target of the request that is being read, as a stream of HTTP/2 has it."""
+        return self._path or b""
+
     def connectionMade(self) -> None:
         """Do nothing: Twisted's sets TCP_NODELAY, which the listening socket has, and a timer."""
 

@@ -21,7 +21,8 @@ from cmdserver.core.model import Caller
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.web.http import access_log
 from cmdserver.frontends.web.http.channel import Channel
-from cmdserver.frontends.web.http.problems import STATUS, whole_response
+from cmdserver.frontends.web.http.large_bodies import LargeBodies
+from cmdserver.frontends.web.http.problems import STATUS, status_of_body, whole_response
 from cmdserver.frontends.web.http.request import Connection, WebRequest
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.tcp import LINGER_SECONDS
@@ -50,6 +51,7 @@ class WebListener(FrontEnd):
 
     #: Answers a request.
     serve: Callable[[WebRequest], None]
+    large_bodies: LargeBodies
     #: Whether each request is a line of the access log, as the configuration is now.
     logs_access: Callable[[], bool]
 
@@ -153,10 +155,15 @@ class WebConnection(Connection):
     def cut(self, request: WebRequest) -> None:
         self._channel.cut(request)
 
-    def refuse_body(self) -> None:
+    def hold_body(self, target: bytes, size: int, more: int) -> None:
+        self._front_end.large_bodies.hold(target, size, more)
+
+    def release_body(self, count: int) -> None:
+        self._front_end.large_bodies.release(count)
+
+    def refuse_body(self, refusal: Refusal) -> None:
         if not self.is_http2:
-            limit = self._front_end.context.limits().request_bytes
-            self._refuse(Malformed(f"the body is longer than {limit} bytes"), 413)
+            self._refuse(refusal, status_of_body(refusal))
 
     def seconds(self) -> float:
         return self._front_end.context.clock.seconds()

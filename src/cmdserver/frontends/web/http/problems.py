@@ -6,7 +6,16 @@ from typing import Final
 
 from twisted.web.http import datetimeToString
 
-from cmdserver.core.errors import Code, LoginRefused, RequestError, TryAgain, UnknownCommand, UnreadableCredentials
+from cmdserver.core.errors import (
+    Code,
+    LoginRefused,
+    Malformed,
+    Refusal,
+    RequestError,
+    TryAgain,
+    UnknownCommand,
+    UnreadableCredentials,
+)
 from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.web.http import headers
 from cmdserver.frontends.web.http.headers import Headers
@@ -17,6 +26,8 @@ STATUS: Final[Mapping[Code, HTTPStatus]] = {
     Code.OK: HTTPStatus.OK,
     Code.MALFORMED: HTTPStatus.BAD_REQUEST,
     Code.UNKNOWN_COMMAND: HTTPStatus.NOT_FOUND,
+    Code.UNKNOWN_RUN: HTTPStatus.NOT_FOUND,
+    Code.FAILED: HTTPStatus.BAD_GATEWAY,
     Code.DENIED: HTTPStatus.FORBIDDEN,
     Code.BAD_ARGUMENT: HTTPStatus.UNPROCESSABLE_ENTITY,
     Code.THROTTLED: HTTPStatus.TOO_MANY_REQUESTS,
@@ -42,6 +53,11 @@ def status_of(error: RequestError, *, may_log_in: bool) -> int:
     if isinstance(error, LoginRefused | UnreadableCredentials) or (may_log_in and isinstance(error, UnknownCommand)):
         return HTTPStatus.UNAUTHORIZED
     return STATUS[error.code]
+
+
+def status_of_body(refusal: Refusal) -> int:
+    """Return the status of a body that was not kept: most often it is too long."""
+    return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if isinstance(refusal, Malformed) else STATUS[refusal.code]
 
 
 def headers_of(error: RequestError, status: int, *, is_browser: bool) -> Headers:

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from twisted.web import http
 
 from cmdserver.auth.pending_login import PendingLogin
+from cmdserver.core.errors import Refusal
 from cmdserver.core.model import Caller, Somebody
 from cmdserver.frontends.web.http import cross_site, form_data, headers
 from cmdserver.frontends.web.http.cross_site import Provenance
@@ -62,7 +63,13 @@ class Connection(Backpressure, Protocol):
     def cut(self, request: "WebRequest") -> None:
         """Break the response off."""
 
-    def refuse_body(self) -> None:
+    def hold_body(self, target: bytes, size: int, more: int) -> None:
+        """Count bytes of a body in that is larger than others; see `LargeBodies.hold`."""
+
+    def release_body(self, count: int) -> None:
+        """Count bytes out that were counted in."""
+
+    def refuse_body(self, refusal: Refusal) -> None:
         """Refuse a body that is too long; over HTTP/1.1, where nothing behind it can be read, close the connection."""
 
     def seconds(self) -> float:
@@ -94,7 +101,10 @@ class WebRequest(http.Request):
     caller: Somebody | None = None
     #: Called when the client is gone before it was answered.
     when_gone: Callable[[], object] | None = None
-    is_too_long = False
+    #: Why its body was not kept.
+    body_refusal: Refusal | None = None
+    #: What its body holds that is larger than others, in bytes.
+    _held_bytes = 0
     #: Whether all of it has come.
     is_begun = False
     _is_done = False
@@ -116,15 +126,15 @@ class WebRequest(http.Request):
         """Begin to read the body; refuse one whose announced length is too long before it comes."""
         self.content = BytesIO()
         if length is not None and length > self._most_body_bytes:
-            self._refuse_body()
+            self._hold(length, 0)
 
     def handleContentChunk(self, data: bytes) -> None:
-        if self.is_too_long:
-            return
-        if self.content.tell() + len(data) > self._most_body_bytes:
-            self._refuse_body()
-        else:
-            self.content.write(data)
+        if self.body_refusal is None:
+            size = self.content.tell() + len(data)
+            if size > self._most_body_bytes:
+                self._hold(size, size - self._held_bytes)
+            if self.body_refusal is None:
+                self.content.write(data)
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """Have the request answered: all of it has come."""
@@ -140,10 +150,21 @@ class WebRequest(http.Request):
             when_gone()
         self._end()
 
-    def _refuse_body(self) -> None:
-        self.is_too_long = True
+    def _hold(self, size: int, more: int) -> None:
+        """Have a body that is larger than others, if it may be."""
+        try:
+            self.connection.hold_body(self.channel.path or b"", size, more)
+            self._held_bytes += more
+        except Refusal as refusal:
+            self.body_refusal = refusal
+            self._release()
+            self.connection.refuse_body(refusal)
+
+    def _release(self) -> None:
+        held, self._held_bytes = self._held_bytes, 0
+        if held:
+            self.connection.release_body(held)
         self.content = BytesIO()
-        self.connection.refuse_body()
 
     # What was asked
 
@@ -168,6 +189,12 @@ class WebRequest(http.Request):
     def is_page_to_be_seen(self) -> bool:
         """Whether a browser asks for a page with an address bar of its own, and not for a part of another page."""
         return self.provenance.is_top_level and self.representation(OF_COMMANDS) is Representation.PAGE
+
+    @property
+    def prefers_async(self) -> bool:
+        """Whether the client does not want to wait for the end of what it asks for (RFC 7240, section 4.1)."""
+        preferences = (self.header(b"prefer") or b"").lower().split(b",")
+        return any(each.partition(b";")[0].strip() == b"respond-async" for each in preferences)
 
     def representation(self, offered: Sequence[Representation] = OF_DOCUMENTS) -> Representation:
         """Return what the client likes best of what is offered."""
@@ -246,5 +273,7 @@ class WebRequest(http.Request):
     def _end(self) -> None:
         if not self._is_done:
             self._is_done = True
+            if self._held_bytes:
+                self._release()
             if self.is_begun:
                 self.connection.done(self)

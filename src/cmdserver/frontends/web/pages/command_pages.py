@@ -8,14 +8,26 @@ somebody can change a value and run it again.
 from typing import Final
 
 from cmdserver.core.errors import RequestError
-from cmdserver.core.model import Answer, Grant
+from cmdserver.core.model import Grant
+from cmdserver.core.output import Answer
 from cmdserver.frontends.web.pages import layout, value_form
 from cmdserver.frontends.web.pages.drawing import html_of
 from cmdserver.frontends.web.pages.filled_form import FilledForm
 from cmdserver.frontends.web.pages.layout import FOOT, Visitor, page
 from cmdserver.frontends.web.pages.markup import Markup, closing, element, encode, join, opening, output
 from cmdserver.frontends.web.pages.pages import in_words
-from cmdserver.frontends.web.pages.run_panel import argv, name_of, outcome, panel_start, run_form, title
+from cmdserver.frontends.web.pages.run_panel import (
+    argv,
+    kept,
+    leaving,
+    name_of,
+    outcome,
+    panel_start,
+    run_form,
+    run_link,
+    stop_form,
+    title,
+)
 from cmdserver.frontends.web.pages.what_runs import command_line
 
 #: Why a command is run by a button only.
@@ -44,31 +56,45 @@ def form(visitor: Visitor, filled: FilledForm, why: str) -> bytes:
                 closing("section"),
             )
         )
-        return encode(page(visitor, name_of(command), title(visitor, command, argv(command)), panel))
+        return encode(page(visitor, name_of(command), title(visitor, command, argv(command)), panel, here="/"))
     note = element("p", why, class_="note") if why else None
     body = [each for each in (title(visitor, command), note, value_form.form(visitor, filled)) if each is not None]
-    return encode(page(visitor, name_of(command), *body))
+    return encode(page(visitor, name_of(command), *body, here="/"))
 
 
 def confirmation(visitor: Visitor, filled: FilledForm, grant: Grant) -> bytes:
     """Return the page that asks whether to run a command with the values that somebody has sent."""
     command = filled.command
     asked = value_form.question(visitor, filled, grant)
-    return encode(page(visitor, grant.question, title(visitor, command), asked))
+    return encode(page(visitor, grant.question, title(visitor, command), asked, here="/"))
 
 
-def head(visitor: Visitor, grant: Grant) -> bytes:
-    """Return the page of a run up to and into its output."""
+def head(visitor: Visitor, grant: Grant, run_id: str) -> bytes:
+    """Return the page of a run up to and into its output.
+
+    Args:
+        visitor: Who has asked for it.
+        grant: What was granted.
+        run_id: The run's.
+    """
     command = grant.command
     ran = (
         element("p", command_line(command, dict(grant.values)), class_="argv") if command.parameters else argv(command)
     )
     start = join(
         (
-            layout.head(visitor, name_of(command)),
+            layout.head(visitor, name_of(command), here="/"),
             title(visitor, command, value_form.value_list(command, grant.values), ran),
             panel_start(visitor, command),
-            element("p", element("span", "Running…", class_="badge"), class_="running"),
+            element(
+                "p",
+                element("span", "Running…", class_="badge"),
+                leaving(command),
+                run_link(visitor, command, run_id),
+                class_="running",
+            ),
+            # Whoever may see their own run may end it.
+            stop_form(visitor, run_id, name_of(command)) if kept(visitor, command) is not None else None,
             opening("pre", class_="output", tabindex=0, role="region", aria_label=f"Output of {command.name}"),
             _KEPT_LINE,
         )
@@ -87,21 +113,24 @@ def output_piece(chunk: bytes, *, is_error: bool) -> bytes:
     return encode(element("span", text, class_="err") if is_error else text)
 
 
-def tail(visitor: Visitor, answer: Answer, filled: FilledForm, streamed: bytes | None = None) -> bytes:
+def tail(visitor: Visitor, answer: Answer, filled: FilledForm) -> bytes:
     """Return the end of a page that `head` began: how the run ended, and how to run it again.
 
     Args:
         visitor: Who asked.
         answer: How the run ended.
         filled: With the values of the run.
-        streamed: Its standard output, where a sink was given that; see `output_parsers.Kept`.
     """
-    drawn = html_of(answer, streamed)
+    drawn = html_of(answer)
     if not filled.command.parameters:
         again = run_form(visitor, filled.command, "Run again…" if filled.command.confirm else "Run again")
-        return encode(join((closing("pre"), outcome(answer), drawn, again, closing("section"), FOOT)))
+        return encode(
+            join((closing("pre"), outcome(visitor, filled.command, answer), drawn, again, closing("section"), FOOT))
+        )
     again = join((element("h2", "Run again", class_="again"), value_form.form(visitor, filled)))
-    return encode(join((closing("pre"), outcome(answer), drawn, closing("section"), again, FOOT)))
+    return encode(
+        join((closing("pre"), outcome(visitor, filled.command, answer), drawn, closing("section"), again, FOOT))
+    )
 
 
 def failure(error: RequestError) -> bytes:

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from cmdserver.core.model import Answer
+from cmdserver.core.output import Answer
 from cmdserver.dispatch.output_parsers import parse, readable
 from cmdserver.frontends.web.pages.markup import Markup, element
 from cmdserver.frontends.web.pages.picture import KEPT_RUNS, Cell, Column, Facts, Kind, Part, Table, picture
@@ -13,9 +13,9 @@ LONG_FACT = 24
 LOW, HIGH = 80, 90
 
 
-def html_of(answer: Answer, streamed: bytes | None = None) -> Markup | None:
-    """Draw the picture of a run; None if there is nothing to draw. The arguments are those of `picture.json_of`."""
-    found = readable(answer, streamed)
+def html_of(answer: Answer) -> Markup | None:
+    """Draw the picture of a run; None if there is nothing to draw."""
+    found = readable(answer)
     return None if found is None else _html(*found)
 
 

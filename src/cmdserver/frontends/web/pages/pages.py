@@ -7,7 +7,7 @@ attributes. No inline script or style, and no address of another host, stands in
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from cmdserver.core.errors import Code, RequestError, UnknownCommand
+from cmdserver.core.errors import Code, RequestError, UnknownCommand, UnknownRun
 from cmdserver.core.model import Command
 from cmdserver.frontends.common.help_text import by_section
 from cmdserver.frontends.web.pages.filled_form import address_of, is_sent_by_get
@@ -16,6 +16,7 @@ from cmdserver.frontends.web.pages.layout import (
     NAME_FIELD,
     NEXT_FIELD,
     PASSWORD_FIELD,
+    RUNS_PATH,
     Visitor,
     at,
     hidden,
@@ -24,22 +25,23 @@ from cmdserver.frontends.web.pages.layout import (
     token,
 )
 from cmdserver.frontends.web.pages.markup import Markup, element, encode
-from cmdserver.frontends.web.pages.run_panel import argv, changes, heading, name_of
+from cmdserver.frontends.web.pages.run_panel import argv, changes, heading, kept, name_of
 
 
-def index(visitor: Visitor, commands: Sequence[Command]) -> bytes:
+def index(visitor: Visitor, commands: Sequence[Command], alive: Markup | None = None) -> bytes:
     """Return the list of commands.
 
     Args:
         visitor: Who asks.
         commands: What they may run, in the order in which it is shown; those without a section come first.
+        alive: What of theirs is under way; see `run_list.alive_rows`.
     """
     heading = element("h1", "What can I do for you?")
     if not commands:
-        return encode(page(visitor, "Commands", heading, _nothing_to_run(visitor)))
+        return encode(page(visitor, "Commands", heading, alive, _nothing_to_run(visitor), here="/"))
     listed = [_section(visitor, name, members) for name, members in by_section(commands)]
     nothing = element("p", "No command matches that.", class_="empty", hidden=True, data_nothing=True, role="status")
-    return encode(page(visitor, "Commands", heading, _search(), *listed, nothing))
+    return encode(page(visitor, "Commands", heading, alive, _search(), *listed, nothing, here="/"))
 
 
 def login(visitor: Visitor, next_path: str, complaint: str | None) -> bytes:
@@ -70,6 +72,8 @@ def why_log_in(error: RequestError) -> str:
     """Return why a login is asked for in answer to another request."""
     if isinstance(error, UnknownCommand):
         return f"There is no {error.name} without a login."
+    if isinstance(error, UnknownRun):
+        return "There is no such run without a login."
     return in_words(error)
 
 
@@ -96,6 +100,7 @@ def problem(visitor: Visitor, status: int, error: RequestError) -> bytes:
 _HEADINGS = {
     Code.MALFORMED: "That is no request",
     Code.UNKNOWN_COMMAND: "Not found",
+    Code.UNKNOWN_RUN: "Not found",
     Code.DENIED: "You may not do that",
     Code.BAD_ARGUMENT: "That argument does not fit",
     Code.THROTTLED: "One moment, please",
@@ -143,6 +148,8 @@ def _card(visitor: Visitor, command: Command, level: str) -> Markup:
         element("div", argv(command), changes(command), run, class_="foot"),
         class_="card",
         data_name=command.name,
+        data_leaving=command.on_disconnect,
+        data_kept=kept(visitor, command),
     )
 
 
@@ -157,11 +164,19 @@ def _nothing_to_run(visitor: Visitor) -> Markup:
 
 def in_words(error: RequestError) -> str:
     """Return an error as a sentence, without the suggestions for an unknown name, which are links."""
-    return f"No command here is called {error.name}." if isinstance(error, UnknownCommand) else str(error)
+    match error:
+        case UnknownCommand(name=name):
+            return f"No command here is called {name}."
+        case UnknownRun():
+            return "There is no such run, or it is not for you to see, or it is too old to be kept."
+        case _:
+            return str(error)
 
 
 def _ways_on(visitor: Visitor, error: RequestError) -> Markup:
     ways = [link("All commands", at(visitor, "/"))]
+    if isinstance(error, UnknownRun) and visitor.running is not None:
+        ways.append(link("All runs", at(visitor, RUNS_PATH)))
     if isinstance(error, UnknownCommand):
         ways += [link(name, at(visitor, f"/{quote(name)}")) for name in error.suggestions]
     if visitor.name is None and visitor.may_log_in:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Final, NamedTuple
 
-from cmdserver.core.model import Answer
+from cmdserver.core.output import Answer
 from cmdserver.dispatch.output_parsers import Json, parse, readable
 
 #: The most rows that a page shows; text and JSON have all of them.
@@ -81,14 +81,9 @@ class Facts(NamedTuple):
 Part = Table | Facts
 
 
-def json_of(answer: Answer, streamed: bytes | None = None) -> bytes | None:
-    """Render the picture of a run as JSON, for ``static/app.js``; None if there is nothing to draw.
-
-    Args:
-        answer: How the run ended.
-        streamed: Its standard output, where a sink was given that; see `output_parsers.Kept`.
-    """
-    found = readable(answer, streamed)
+def json_of(answer: Answer) -> bytes | None:
+    """Render the picture of a run as JSON, for ``static/app.js``; None if there is nothing to draw."""
+    found = readable(answer)
     return None if found is None else _json(*found)
 
 

@@ -5,10 +5,11 @@ The classes and ``data-`` attributes here are what `Panel` of ``static/app.js`` 
 
 import shlex
 
-from cmdserver.core.model import Answer, Command
-from cmdserver.frontends.common.rendering import answer_problem
+from cmdserver.core.model import Command
+from cmdserver.core.output import Answer
+from cmdserver.core.run_states import Keep, OnDisconnect
 from cmdserver.frontends.web.pages.filled_form import address_of, is_sent_by_get
-from cmdserver.frontends.web.pages.layout import Visitor, at, token
+from cmdserver.frontends.web.pages.layout import RUNS_PATH, Visitor, at, token
 from cmdserver.frontends.web.pages.markup import Markup, element, join, opening
 
 
@@ -68,7 +69,33 @@ def panel_start(visitor: Visitor, command: Command) -> Markup:
         data_name=command.name,
         data_path=at(visitor, address_of(command)) if is_plain else None,
         data_method="GET" if command.read_only else "POST",
+        data_leaving=command.on_disconnect,
+        data_kept=kept(visitor, command),
     )
+
+
+def kept(visitor: Visitor, command: Command) -> Keep | None:
+    """Say which runs of a command have pages when they are over; None: none that the visitor may see for sure."""
+    return None if visitor.name is None or visitor.running is None else command.history
+
+
+def run_link(visitor: Visitor, command: Command, run_id: str) -> Markup | None:
+    """Make the link to the page of a visitor's own run; None if it is not for sure that they may see it."""
+    has_page = kept(visitor, command) is not None
+    return element("a", "This run", href=at(visitor, f"{RUNS_PATH}/{run_id}")) if has_page else None
+
+
+def stop_form(visitor: Visitor, run_id: str, title: str) -> Markup:
+    """Make the button that ends a run of a command with this title."""
+    button = element("button", "Stop", element("span", f" {title}", class_="visually-hidden"), class_="stop")
+    address = at(visitor, f"{RUNS_PATH}/{run_id}/stop")
+    return element("form", token(visitor), button, method="post", action=address, class_="stops")
+
+
+def leaving(command: Command) -> Markup:
+    """Say what becomes of a run whose page is left."""
+    is_ended = command.on_disconnect is OnDisconnect.END
+    return element("span", f"{'Ends' if is_ended else 'Goes on'} if you leave this page")
 
 
 def run_form(visitor: Visitor, command: Command, label: str) -> Markup:
@@ -84,22 +111,25 @@ def run_form(visitor: Visitor, command: Command, label: str) -> Markup:
     )
 
 
-def outcome(answer: Answer) -> Markup:
-    """Render how a run ended."""
-    problem = answer_problem(answer)
-    facts = [f"took {_duration(answer.finished.duration_seconds)}"]
+def outcome(visitor: Visitor, command: Command, answer: Answer) -> Markup:
+    """Render how a run ended, with a link to its page if it is kept."""
+    problem = answer.problem
+    has_page = command.history is Keep.ALL or (command.history is Keep.FAILED and problem is not None)
+    facts = [f"took {duration(answer.finished.duration_seconds)}"]
     if answer.shared:
         facts.append("shared with other callers")
     return element(
         "p",
-        element("span", problem or "exit status 0", class_="badge"),
+        element("span", problem or f"exit status {answer.finished.exit_status}", class_="badge"),
         *[element("span", fact) for fact in facts],
+        run_link(visitor, command, answer.id) if has_page else None,
         class_=f"outcome {'bad' if problem else 'good'}",
         role="status",
     )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Say how long something took."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < 60 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"  # noqa: PLR2004

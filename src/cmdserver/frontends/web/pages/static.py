@@ -14,7 +14,11 @@ from typing import Final
 TYPES: Final[Mapping[str, bytes]] = {
     "app.css": b"text/css; charset=utf-8",
     "app.js": b"text/javascript; charset=utf-8",
+    "base.js": b"text/javascript; charset=utf-8",
+    "run.js": b"text/javascript; charset=utf-8",
+    "runs.js": b"text/javascript; charset=utf-8",
     "icon.svg": b"image/svg+xml",
+    "marks.svg": b"image/svg+xml",
 }
 
 

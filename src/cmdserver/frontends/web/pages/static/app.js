@@ -1,85 +1,15 @@
 // What pages do beside being read: commands run in place, their output comes as it is made, data is drawn and kept up
 // to date, cards are searched, what runs follows a form while somebody types. Every page works without.
-//
-// What comes from the server reaches the page as text, never as markup; nothing is loaded from elsewhere.
 
-const TOKEN_HEADER = "X-Cmdserver-Token";
+import { Output, Problem, button, eventsOf, followEnd, headersOf, make, problemOf, seconds } from "./base.js";
+
 const STOP_HEADER = "Cmdserver-Stop";
-const KEPT_CHARACTERS = 1 << 24; // of output, to be copied and downloaded
-const SHOWN_CHARACTERS = 1 << 18; // of it: some thousand lines
-const NODE_CHARACTERS = 1 << 16; // of one node, so that the oldest can be dropped
 const POINTS = 60; // of a plot
 const PERIOD_SECONDS = 5; // between runs of a command that is watched
 const RETRIES = 5; // when a connection breaks
 const LOW = 80, HIGH = 90; // as in drawing.py
 const LONG_FACT = 24;
-
-const seconds = (count) => new Promise((resolve) => setTimeout(resolve, count * 1000));
-
-// Elements
-
-function make(name, attributes = {}, ...children) {
-  const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value !== null && value !== false) element.setAttribute(key, value === true ? "" : value);
-  }
-  element.append(...children.filter((child) => child !== null));
-  return element;
-}
-
-function button(label, act, attributes = {}) {
-  const made = make("button", { type: "button", ...attributes }, label);
-  made.addEventListener("click", act);
-  return made;
-}
-
-// Event streams (HTML standard, "Server-sent events"), by fetch: EventSource cannot POST, and does not tell of errors
-
-async function* eventsOf(body) {
-  const reader = body.getReader();
-  const decoder = new TextDecoder();
-  let rest = "";
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    const blocks = (rest + decoder.decode(value, { stream: true })).split("\n\n");
-    rest = blocks.pop();
-    for (const block of blocks) {
-      const event = eventOf(block);
-      if (event.data !== undefined) yield event;
-    }
-  }
-}
-
-function eventOf(block) {
-  const event = {};
-  for (const line of block.split("\n")) {
-    const [, field, value] = /^([a-z]+): ?(.*)$/.exec(line) ?? [];
-    if (field !== undefined) event[field] = value;
-  }
-  return event;
-}
-
-class Problem extends Error {
-  constructor(error, status = 0) {
-    super(error.message);
-    this.status = status;
-    this.wait = error.retry_after_seconds ?? 0;
-  }
-}
-
-async function problemOf(response) {
-  try {
-    return new Problem((await response.json()).error, response.status);
-  } catch {
-    return new Problem({ message: `the server answers ${response.status} ${response.statusText}` });
-  }
-}
-
-function headersOf(method) {
-  const token = document.querySelector("input[name=csrf-token]")?.value;
-  return { Accept: "text/event-stream", ...(token && method === "POST" && { [TOKEN_HEADER]: token }) };
-}
+const LEAVING = { end: "Ends if you leave this page", continue: "Goes on if you leave this page" };
 
 // Ends a run at once: the server would wait for a reader who is only gone to come back.
 function stopRun(path, method, id) {
@@ -201,81 +131,15 @@ function scaleOf(points) {
   return [low - margin, high + margin];
 }
 
-// Output: as text, with control characters made visible as the server does on its own pages
-
-function visible(text) {
-  return text.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)/g, (character) => {
-    const code = character.charCodeAt(0);
-    return code < 0x80 ? `^${String.fromCharCode(code ^ 0x40)}` : `M-^${String.fromCharCode(code ^ 0xc0)}`;
-  });
-}
-
-class Output {
-  constructor(pre) {
-    this.pre = pre;
-    this.kept = pre.textContent ? [pre.textContent] : [];
-    this.keptLength = this.shownLength = pre.textContent.length;
-    this.waiting = [];
-    this.timer = 0;
-    this.isCut = this.isHidden = false;
-  }
-
-  // Forgets all; what is shown goes with the next flush, so that nothing flickers.
-  clear() {
-    Object.assign(this, { kept: [], waiting: [], keptLength: 0, shownLength: 0, isCut: false, isHidden: false, isOld: true });
-  }
-
-  get text() {
-    return this.kept.join("");
-  }
-
-  // Much may come at once, and to show it takes longer than to get it: so it is shown a few times a second.
-  add(raw, isError) {
-    const text = visible(raw);
-    this.kept.push(text);
-    this.keptLength += text.length;
-    while (this.keptLength > KEPT_CHARACTERS) {
-      this.keptLength -= this.kept.shift().length;
-      this.isCut = true;
-    }
-    this.waiting.push([text, isError]);
-    this.timer ||= setTimeout(() => this.flush(), 50);
-  }
-
-  flush() {
-    clearTimeout(this.timer);
-    this.timer = 0;
-    if (this.isOld) this.pre.replaceChildren();
-    this.isOld = false;
-    const isAtEnd = this.pre.scrollTop + this.pre.clientHeight >= this.pre.scrollHeight - 24;
-    for (const [text, isError] of this.waiting) this.show(text, isError);
-    this.waiting = [];
-    if (isAtEnd) this.pre.scrollTop = this.pre.scrollHeight;
-  }
-
-  show(text, isError) {
-    const last = this.pre.lastChild;
-    const isSame = last && (last.nodeType === Node.ELEMENT_NODE) === isError && last.textContent.length < NODE_CHARACTERS;
-    if (!isSame) this.pre.append(isError ? make("span", { class: "err" }, text) : text);
-    else if (isError) last.append(text);
-    else last.appendData(text);
-    this.shownLength += text.length;
-    while (this.shownLength > SHOWN_CHARACTERS && this.pre.childNodes.length > 1) {
-      this.shownLength -= this.pre.firstChild.textContent.length;
-      this.pre.firstChild.remove();
-      this.isHidden = true;
-    }
-  }
-}
-
 // A panel: one command, how its last run ended, what can be done. What is asked for values, or for a yes, has no path
 // here: its form is sent by the browser.
 
 class Panel {
   constructor(section) {
-    const { name, path, method } = section.dataset;
-    Object.assign(this, { section, name, path, method, history: new Map(), controller: null, timer: 0 });
-    this.part("p", "running")?.remove();
+    const { name, path, method, leaving, kept } = section.dataset;
+    Object.assign(this, { section, name, path, method, kept, history: new Map(), controller: null, timer: 0 });
+    this.whenLeft = LEAVING[leaving] ?? null;
+    for (const part of section.querySelectorAll(":scope > :is(.running, .stops)")) part.remove();
     this.outcome = this.part("p", "outcome") ?? make("p", { class: "outcome" });
     this.outcome.setAttribute("role", "status");
     this.actions = this.part("form", "actions") ?? (path === undefined ? make("div", { class: "actions" })
@@ -321,6 +185,7 @@ class Panel {
     let wait = 0;
     try {
       for await (const { id, kind, data } of runOf(this.path, this.method, controller.signal)) {
+        if (!this.lastId && this.runLink(id)) this.outcome.append(this.runLink(id));
         this.lastId = id;
         this.take(kind, data);
       }
@@ -359,7 +224,7 @@ class Panel {
     this.offer("Stop", "stop");
     this.tell("busy", "Running…");
     const elapsed = make("span", { "aria-hidden": true });
-    this.outcome.append(elapsed);
+    this.outcome.append(elapsed, make("span", {}, this.whenLeft));
     const since = performance.now(); // Date.now() jumps when somebody sets the clock
     this.ticking = setInterval(() => { elapsed.textContent = `${Math.round((performance.now() - since) / 1000)} s`; }, 1000);
     this.refresh();
@@ -405,8 +270,16 @@ class Panel {
     else if (this.output.isHidden) facts.push("the beginning of the output is not shown, but in the download");
     const problem = problemIn(answer);
     this.tell(problem ? "bad" : "good", problem ?? "exit status 0", ...facts);
+    const link = this.runLink(this.lastId);
+    if (link && (this.kept === "all" || (this.kept === "failed" && problem))) this.outcome.append(link);
     this.picture.replaceChildren(...draw(this.drawn, this.history));
     this.picture.hidden = !this.picture.hasChildNodes();
+  }
+
+  // To the run's page, if its reader may see it.
+  runLink(id) {
+    const runs = document.querySelector(".pages a:last-child");
+    return this.kept && runs ? make("a", { href: `${runs.href}/${id.split(".")[0]}` }, "This run") : null;
   }
 
   failed(error) {
@@ -481,9 +354,10 @@ function duration(count) {
 // The list of commands
 
 function openHere(card, link) {
-  const { name } = card.dataset;
+  const { name, leaving, kept = null } = card.dataset;
   const section = make("section", {
     class: "panel", "aria-label": name, "data-name": name, "data-path": link.getAttribute("href"), "data-method": "GET",
+    "data-leaving": leaving, "data-kept": kept,
   });
   const panel = new Panel(section);
   panel.actions.append(button("Close", () => {
@@ -646,16 +520,16 @@ function themeSwitcher() {
 }
 
 function equipTop() {
+  if (document.querySelector(".theme")) return;
   document.title = document.title.replace(/cmdserver$/, location.host);
   document.querySelector(".brand").after(make("span", { class: "host" }, location.host));
   document.querySelector(".who").prepend(themeSwitcher());
 }
 
-// A page that is still coming is a run that is under way: to stop loading it is to stop the run.
-function equipComing() {
-  const section = document.querySelector("section.panel");
-  const pre = section?.querySelector("pre.output");
-  if (!pre || section.querySelector(".stop")) return;
+// A page that is still coming is a run that is under way. Where there is no button of the page's own to end it, to stop
+// loading may be to stop it: that is what its command says.
+function equipComing(section, pre) {
+  if (section.querySelector(".stops") || section.dataset.leaving !== "end") return;
   const stopper = button("Stop", () => {
     window.stop();
     stopper.parentElement.remove();
@@ -665,31 +539,41 @@ function equipComing() {
     panel.tell("", "Stopped");
   }, { class: "stop" });
   section.append(make("div", { class: "actions" }, stopper));
-  const follower = new MutationObserver(() => { pre.scrollTop = pre.scrollHeight; });
-  follower.observe(pre, { childList: true, subtree: true, characterData: true });
-  document.addEventListener("DOMContentLoaded", () => {
-    follower.disconnect();
-    stopper.parentElement?.remove();
-  });
+  document.addEventListener("DOMContentLoaded", () => stopper.parentElement?.remove());
 }
 
 const panels = new Map();
-const watcher = new MutationObserver(equipComing);
+const watcher = new MutationObserver(() => coming());
+
+function coming() {
+  if (document.querySelector("main")) equipTop();
+  const section = document.querySelector("section.panel");
+  const pre = section?.querySelector("pre.output");
+  if (!pre) return;
+  watcher.disconnect();
+  if (section.matches(".run")) return;
+  equipComing(section, pre);
+  const unfollow = followEnd(pre);
+  document.addEventListener("DOMContentLoaded", unfollow);
+}
 
 // Once: a page that was stopped may or may not tell that it is there.
+let isEquipped = false;
+
 function equip() {
-  if (document.querySelector(".theme")) return;
+  if (isEquipped) return;
+  isEquipped = true;
   watcher.disconnect();
   equipTop();
   equipList();
   equipForms();
-  for (const section of document.querySelectorAll("section.panel")) panels.set(section, new Panel(section));
+  for (const section of document.querySelectorAll("section.panel:not(.run)")) panels.set(section, new Panel(section));
 }
 
 applyTheme(keptTheme());
 if (document.readyState === "loading") {
   watcher.observe(document.documentElement, { childList: true, subtree: true });
-  equipComing();
+  coming();
   document.addEventListener("DOMContentLoaded", equip);
 } else {
   equip();

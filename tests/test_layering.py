@@ -26,21 +26,26 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "core": "parameters",
         "files": "core",
         "limits": "core parameters",
-        "config": "core files limits parameters",
+        "triggers": "core files",
+        "config": "core files limits parameters triggers",
         "sshtransport": "",
-        "auth": "core files limits sshtransport",
+        "auth": "core files limits sshtransport triggers",
         "execution": "core config parameters",
-        "dispatch": "core limits execution parameters",
+        "runs": "core",
+        "history": "core files runs",
+        "dispatch": "core limits execution parameters runs",
+        "triggers.schedules": "core triggers auth dispatch",
         "observers": "core files",
         "net": "core files limits",
         "frontends": "",
-        "frontends.common": "core limits config auth dispatch net parameters",
-        "frontends.line": "core limits auth net frontends.common",
-        "frontends.web": "core limits config auth dispatch net frontends.common parameters",
-        "frontends.ssh": "core limits sshtransport auth dispatch net frontends.common parameters",
+        "frontends.common": "core limits config auth dispatch net parameters runs",
+        "frontends.line": "core limits auth dispatch net frontends.common",
+        "frontends.web": "core limits config auth dispatch net frontends.common parameters runs triggers",
+        "frontends.ssh": "core limits sshtransport auth dispatch net frontends.common parameters runs",
         "privsep": "core files config execution parameters",
-        "app": "core files limits config auth execution dispatch observers net frontends.common privsep",
-        "plugin": "core files config dispatch net app",
+        "app": "core files limits config auth execution history dispatch observers net frontends.common privsep"
+        " triggers triggers.schedules",
+        "plugin": "core files config dispatch net app triggers",
         "cli": "core files config auth dispatch frontends.common app plugin",
         "": "",
     }.items()
@@ -49,7 +54,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
 #: What a front end has no business with: it asks the dispatcher.
 NOT_FOR_FRONT_ENDS = frozenset(
     {
-        "dispatch.policy", "dispatch.scheduler", "limits.fair_queue", "config.loading", "execution", "observers",
+        "dispatch.policy", "dispatch.scheduling", "limits.fair_queue", "config.loading", "execution", "observers",
         "privsep", "app",
     }
 )  # fmt: skip
@@ -237,6 +242,7 @@ class LayeringTests(SynchronousTestCase):
             "app.composition",  # when an event happened
             "app.authentication",  # the same; whether keys and tokens are valid
             "app.tls",  # whether certificates are valid
+            "plugin",  # when schedules come next
             "cli.parameters",  # whether a token's end lies ahead
             "auth.cached_file",  # how old a file is, whose times are times of day
         }

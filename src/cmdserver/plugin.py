@@ -16,7 +16,7 @@ from twisted.application.service import IService
 from twisted.logger import ILogObserver, textFileLogObserver
 from twisted.python import usage
 
-from cmdserver.app import standard_streams, state_checks
+from cmdserver.app import hook_secrets, standard_streams, state_checks
 from cmdserver.app.drop_privileges import find_target_user
 from cmdserver.app.host_process import on_signal, open_standard_streams
 from cmdserver.app.monotonic import use_clock
@@ -40,6 +40,8 @@ from cmdserver.files.pid_file import PidFile
 from cmdserver.files.run_as_owner import Rights
 from cmdserver.files.safe_path import read_file
 from cmdserver.net.listener import server_endpoint
+from cmdserver.triggers.next_times import next_times
+from cmdserver.triggers.time_zone import host_zone
 
 
 class Options(usage.Options):
@@ -79,7 +81,12 @@ class Options(usage.Options):
             warnings = self.configuration.warnings
             _list(self.source.name, warnings)
             counted = f", {_count(len(warnings), 'warning')}" if warnings else ""
-            standard_streams.say(f"{self.source.name}: no mistakes{counted}\n")
+            zone = host_zone(os.environ)
+            lines = [
+                f"{self.source.name}: no mistakes{counted}",
+                *next_times(self.configuration.commands, time.time(), zone),
+            ]
+            standard_streams.say("".join(f"{line}\n" for line in lines))
             sys.exit(0)
         if self.parent is not None and (self.parent.get("uid") is not None or self.parent.get("gid") is not None):
             sys.exit("cmdserver: instead of twistd's --uid and --gid say [runner] daemon_user, or start as that user")
@@ -109,7 +116,7 @@ class Options(usage.Options):
 
     @functools.cached_property
     def _read_as_daemon(self) -> ReadFile:
-        """What reads files as the daemon will; asked before there is a configuration, and for each file of TLS."""
+        """What reads files as the daemon will; asked before there is a configuration, for each file that it names."""
         settings = TomlReader(self.source.text).read(Settings) if os.geteuid() == 0 else None
         if settings is None:
             return read_file
@@ -207,7 +214,15 @@ def _configure(
 
         tls.check(wanted, read)
 
-    return configure(source.text, host or Host(), _check_endpoint, check_tls, load_parser, look_at_state)
+    return configure(
+        source.text,
+        host or Host(),
+        _check_endpoint,
+        check_tls,
+        load_parser,
+        look_at_state,
+        lambda file: hook_secrets.check(file, read),
+    )
 
 
 def _check_endpoint(endpoint: Endpoint) -> None:

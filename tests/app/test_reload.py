@@ -123,3 +123,30 @@ class ReloadTests(TLSFilesTestCase):
         self.assertEqual(list(self.listeners), [listener])
         self.assertEqual(self.composition.configuration.limits.idle_seconds, 5)
         self.assertEqual(len(self.reactor.tcpServers), 1)
+
+    def test_secrets_of_hooks(self) -> None:
+        """They are read again; one that is no good changes nothing, and is named."""
+        secret = self.directory / "secret"
+        hook = (
+            f'[hooks.deploy]\ncommand = "x"\nsignature = "github"\nsecret_file = "{secret}"\n[commands.x]\nrun = ["df"]'
+        )
+        for content in (b"one\n", b"two\n"):
+            secret.write_bytes(content)
+            self.reload(self.text.partition("[hooks")[0] + hook)
+            self.assertEqual(self.composition._hooks["deploy"].secrets, (content.rstrip(),))
+        before = self.state
+        secret.write_bytes(b"\n")
+        self.logged.clear()
+        self.reload(self.text + "\n[limits]\nidle_seconds = 5")
+
+        self.assertEqual((self.state, self.composition._hooks["deploy"].secrets), (before, (b"two",)))
+        self.assertIn(f"nothing was changed: {secret} is empty", self.logged)
+
+    def test_schedules(self) -> None:
+        """They are looked for at once, if the daemon has begun to."""
+        self.composition.schedules.start(self.composition.configuration.commands)
+        before = len(self.reactor.getDelayedCalls())
+        self.reload(self.text + '[commands.x]\nrun = ["df"]\nschedule = "@daily"')
+        self.assertEqual(len(self.reactor.getDelayedCalls()), before + 1)
+        self.composition.schedules.stop()
+        self.assertEqual(len(self.reactor.getDelayedCalls()), before)

@@ -157,6 +157,10 @@ def test_what_cannot_be_done(run: Run, files: CredentialStore, words: str, stdin
         "user add ../x --password-stdin",
         "user add -- -x",
         "user add anonymous --password-stdin",
+        "user add schedule --password-stdin",
+        "user add hook:x --password-stdin",
+        "key add schedule",
+        "token add hook:x",
         "user list --nonsense",
         "key add ann /nonexistent",
         "token add ann --expires tomorrow",
@@ -321,6 +325,16 @@ def test_explain(run: Run) -> None:
     assert said["run"] == "df -h"
     assert (said["role"], said["rule"]) == ("watchers", "d*")
     assert "anonymous" in _done(run("explain", "anonymous", "uptime"))
+
+
+def test_explain_what_is_no_person(run: Run, tmp_path: Path) -> None:
+    """Schedules and hooks have their own rules, and not those of everybody who logs in."""
+    config = tmp_path / "cmdserver.toml"
+    config.write_text(config.read_text().replace("[commands.df]", '[commands.df]\nschedule = "@daily"'))
+
+    said = dict(line.split(maxsplit=1) for line in _done(run("explain", "schedule", "df")).splitlines())
+    assert (said["role"], said["rule"]) == ("schedule", "df")
+    assert run("explain", "hook:x", "df").exit_code == 1
 
 
 @pytest.mark.parametrize(

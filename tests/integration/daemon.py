@@ -153,6 +153,7 @@ class Daemon:
         tls: Mapping[str, object] | None = None,
         web: Mapping[str, object] | None = None,
         runner: Mapping[str, object] | None = None,
+        history: Mapping[str, object] | None = None,
     ) -> None:
         """Write the configuration file.
 
@@ -166,6 +167,7 @@ class Daemon:
             tls: The ``[tls]``; None for none.
             web: The ``[web]``; None for none.
             runner: The ``[runner]``; None for none.
+            history: The ``[history]``; None for none.
         """
         endpoints = [self.endpoint()] if listen is None else listen
         lines = ["[[listen]]", 'protocol = "line"', f"endpoint = {json.dumps(list(endpoints))}", 'login = "never"', ""]
@@ -177,7 +179,7 @@ class Daemon:
             lines += [f"[commands.{name}]", *(f"{key} = {_toml(value)}" for key, value in marked.items()), ""]
         for name, role in ({"anonymous": {"commands": ["*"]}} if roles is None else roles).items():
             lines += [f"[roles.{name}]", *(f"{key} = {_toml(value)}" for key, value in role.items()), ""]
-        for name, table in (("tls", tls), ("web", web), ("runner", runner)):
+        for name, table in (("tls", tls), ("web", web), ("runner", runner), ("history", history)):
             if table is not None:
                 lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items()), ""]
         lines += ["[limits]", *(f"{key} = {_toml(value)}" for key, value in (limits or {}).items()), ""]

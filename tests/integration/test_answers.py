@@ -13,6 +13,8 @@ KEYS = {
     "id",
     "command",
     "arguments",
+    "outcome",
+    "ended_by",
     "exit_status",
     "signal",
     "stdout",
@@ -63,6 +65,8 @@ def test_json_answer(daemon: Daemon) -> None:
     assert {key: answer[key] for key in KEYS - {"id", "duration_seconds"}} == {
         "command": "fails",
         "arguments": [],
+        "outcome": "failed",
+        "ended_by": None,
         "exit_status": 3,
         "signal": None,
         "stdout": "said\n",

@@ -24,6 +24,7 @@ KEYS = {
     "command",
     "arguments",
     "outcome",
+    "ended_by",
     "exit_status",
     "signal",
     "duration_seconds",
@@ -62,10 +63,10 @@ def test_one_line_for_each_request(daemon: Daemon) -> None:
     assert all(set(record) == KEYS for record in records)
     assert [(record["command"], record["arguments"], record["outcome"]) for record in records] == [
         ("word", [], "ok"),
-        ("fails", [], "ok"),
+        ("fails", [], "failed"),
         ("late", [], "timeout"),
-        ("endless", [], "ok"),
-        ("killed", [], "ok"),
+        ("endless", [], "failed"),
+        ("killed", [], "failed"),
         ("nobody", ["ü", "x"], "unknown_command"),
         ("word", ["more"], "bad_argument"),
         ("help", [], "ok"),
@@ -93,6 +94,7 @@ def test_facts(daemon: Daemon) -> None:
     assert 0.3 <= late["duration_seconds"] < 3
     assert (endless["truncated"], endless["stdout_bytes"]) == (True, 1000)
     assert killed["signal"] == "SIGKILL"
+    assert [each["ended_by"] for each in (fails, late, endless, killed)] == [None, "limit", "limit", None]
     for record in (fails, late, endless, killed):
         assert record["time"].endswith("Z")
         assert abs(datetime.now(UTC) - datetime.fromisoformat(record["time"])) < timedelta(minutes=1)

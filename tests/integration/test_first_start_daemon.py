@@ -43,7 +43,11 @@ def mode(path: Path) -> int:
 
 def contents(directory: Path) -> dict[str, bytes]:
     """Read all that was made, but for what grows."""
-    return {path.name: path.read_bytes() for path in directory.iterdir() if path.name not in {"audit.jsonl", "lock"}}
+    return {
+        path.name: path.read_bytes()
+        for path in directory.iterdir()
+        if path.name not in {"audit.jsonl", "lock"} and not path.name.startswith("history")
+    }
 
 
 def test_first_start(daemon_to_be: Daemon) -> None:

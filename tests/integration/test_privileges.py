@@ -87,8 +87,12 @@ def _status_of_thread(thread: Path) -> Mapping[str, str]:
 def test_daemon_holds_nothing_of_roots(daemon: Daemon) -> None:
     """Of what it has open nothing is a directory, or a file of root's that it may write, but its log."""
     for entry in Path(f"/proc/{daemon.pid}/fd").iterdir():
-        target = entry.readlink()
-        flags = int(Path(f"/proc/{daemon.pid}/fdinfo/{entry.name}").read_text("ascii").split("flags:")[1].split()[0], 8)
+        try:
+            target = entry.readlink()
+            about = Path(f"/proc/{daemon.pid}/fdinfo/{entry.name}").read_text("ascii")
+        except FileNotFoundError:
+            continue  # it was closed meanwhile
+        flags = int(about.split("flags:")[1].split()[0], 8)
         if not str(target).startswith("/") or str(target) == os.devnull or entry.name in {"1", "2"}:
             continue
         assert not target.is_dir(), target

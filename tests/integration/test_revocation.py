@@ -78,7 +78,7 @@ def test_what_streams_ends(daemon: Daemon) -> None:
         status, _ = later.read_head()
 
     assert json.loads(said.rpartition(b"data: ")[2])["error"]["code"] == "denied"
-    assert status == 204
+    assert status == 404
     wait_until(lambda: lines(daemon, "listen") == ["denied"], "it is written down")
     assert daemon.ask("look\n") == b"seen\n"
 

@@ -75,11 +75,13 @@ def test_long_command_is_ended(daemon_to_be: Daemon, command: str) -> None:
         began = time.monotonic()
         daemon.signal(signal.SIGTERM)
 
-        assert client.read_all().startswith(f"cmdserver: {command}: ended by SIG".encode())
+        assert client.read_all() == f"cmdserver: {command}: stopped, as the daemon was\n".encode()
     daemon.wait()
     assert time.monotonic() - began >= 0.5
     assert not daemon.processes()
-    assert daemon.audit()[-1]["command"] == command
+    (end,) = (line for line in daemon.audit() if line["event"] == "request")
+    assert (end["command"], end["outcome"], end["ended_by"]) == (command, "failed", "shutdown")
+    assert end["signal"] == ("SIGKILL" if command == "stubborn" else "SIGTERM")
     assert "commands still run after 0.5 s; they are ended" in daemon.log()
 
 

@@ -82,6 +82,9 @@ def test_the_description_is_of_what_a_caller_may_run(daemon: Daemon) -> None:
         "/hang": {"get", "post"},
         "/look": {"get", "post"},
         "/enter": {"post"},
+        "/-/runs": {"get"},
+        "/-/runs/{id}": {"get"},
+        "/-/runs/{id}/stop": {"post"},
     }
     assert "Traceback" not in daemon.log()
 

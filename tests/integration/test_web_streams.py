@@ -114,7 +114,7 @@ def test_a_reader_goes_on_where_it_was(daemon: Daemon) -> None:
 
     assert "".join(str(event[1]) for event in rest[:-1]) == "2\n3\n"
     assert rest[-1][0] == "outcome"
-    assert "abandoned" not in daemon.audit()[-1]
+    assert daemon.audit()[-1]["ended_by"] is None
 
 
 def test_what_nobody_knows_any_more(daemon: Daemon) -> None:
@@ -139,7 +139,7 @@ def test_a_run_ends_when_nobody_comes_back(tmp_path: Path) -> None:
             wait_until(daemon.processes, "it runs")
         wait_until(lambda: not daemon.processes(), "nothing runs")
 
-        wait_until(lambda: any(line.get("abandoned") for line in daemon.audit()), "it is written down")
+        wait_until(lambda: [each["ended_by"] for each in daemon.audit()] == ["disconnect"], "it is written down")
 
 
 def test_a_thousand_readers(daemon: Daemon) -> None:

@@ -3,9 +3,10 @@
 Parts that not every daemon needs are imported where they are made, by the builders at the end of the class.
 """
 
+import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +17,7 @@ from twisted.internet.interfaces import IProtocolFactory, IReactorProcess, IReac
 from cmdserver.app.host_process import allow_connections
 from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.cached_file import Fetch, open_to_read
+from cmdserver.auth.hook_authenticator import ArmedHook, HookAuthenticator
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.config.configuration import Configuration
 from cmdserver.core.events import EventLog
@@ -24,8 +26,9 @@ from cmdserver.core.protocols import Protocol
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.policy import Policy
 from cmdserver.dispatch.request_log import RequestLog
-from cmdserver.dispatch.requests import Job
-from cmdserver.dispatch.scheduler import Scheduler
+from cmdserver.dispatch.requests import Run
+from cmdserver.dispatch.scheduling.run_directory import RunDirectory
+from cmdserver.dispatch.scheduling.scheduler import Scheduler
 from cmdserver.execution.local_backend import LocalBackend
 from cmdserver.execution.posix_spawn import Spawner
 from cmdserver.execution.runner import Runner
@@ -33,6 +36,8 @@ from cmdserver.files.opening import Opener, ReadFile
 from cmdserver.files.safe_path import read_file
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.common.interface import Exposition, FrontEndContext, FrontEndResources
+from cmdserver.history.retention import HistoryLimits
+from cmdserver.history.store import History
 from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.limits.fair_queue import FairQueue
 from cmdserver.limits.login_limit import LoginLimit
@@ -43,6 +48,10 @@ from cmdserver.net.listener import Listener
 from cmdserver.net.peer_liveness import PeerLiveness
 from cmdserver.net.proxied_endpoint import MOST_PENDING
 from cmdserver.observers.audit_log import AuditFile
+from cmdserver.triggers.hook import Secrets
+from cmdserver.triggers.last_look import LastLook
+from cmdserver.triggers.schedules import Schedules
+from cmdserver.triggers.time_zone import host_zone
 
 if TYPE_CHECKING:  # the types of what is imported late
     from cmdserver.app.authentication import Authentication
@@ -57,7 +66,7 @@ class Limiters:
     connections: ConnectionLimit
     logins: LoginLimit
     requests: Throttle
-    runs: FairQueue[Job]
+    runs: FairQueue[Run]
 
     def reconfigure(self, configuration: Configuration) -> None:
         """Go by the limits of another configuration; what was counted stays counted."""
@@ -103,7 +112,12 @@ class Composition:
         self.limiters = _make_limiters(configuration, reactor)
         self.runner = Runner(remote or LocalBackend(Spawner(reactor, inherited).start, lambda: self._commands), reactor)
         log = RequestLog(self._events, time.time)
-        self._scheduler = Scheduler(self.limiters.runs, self.runner, reactor, log)
+        path, limits = self._history_of(configuration)
+        self.history = History.in_thread(reactor, path, limits, time.time)
+        directory = RunDirectory(
+            reactor, time.time, self.history, lambda: self.configuration.settings.history.output_bytes
+        )
+        self._scheduler = Scheduler(self.limiters.runs, self.runner, reactor, log, directory)
         self.dispatcher = Dispatcher(
             policy=self.policy(),
             throttle=self.limiters.requests,
@@ -112,16 +126,24 @@ class Composition:
             connection_limit=self.limiters.connections,
             clock=reactor,
         )
+        self.schedules = Schedules(
+            self.dispatcher, reactor, time.time, host_zone(os.environ), LastLook(state_directory)
+        )
+        self._hooks: Mapping[str, ArmedHook] = {}
         self._liveness = PeerLiveness(reactor)
         self._context = FrontEndContext(
             dispatcher=self.dispatcher,
             connection_limit=self.limiters.connections,
             liveness=self._liveness,
             clock=reactor,
+            time_of_day=time.time,
             limits=lambda: self.configuration.limits,
         )
         self._resources = FrontEndResources(
-            configuration=lambda: self.configuration, state_directory=state_directory, exposition=self._exposition
+            configuration=lambda: self.configuration,
+            state_directory=state_directory,
+            hooks=HookAuthenticator(lambda: self._hooks, self._events, time.time),
+            exposition=self._exposition,
         )
         self._front_ends: dict[Listening, FrontEnd] = {}
         # Made when the first listener needs them.
@@ -147,6 +169,17 @@ class Composition:
         """Return where a configuration wants its audit file."""
         return self._state_directory / configuration.settings.audit.file
 
+    def _history_of(self, configuration: Configuration) -> tuple[Path, HistoryLimits]:
+        """Say where a configuration wants the history of runs, and what bounds it."""
+        settings = configuration.settings.history
+        limits = HistoryLimits(
+            runs=settings.runs,
+            output_bytes=settings.output_bytes,
+            megabytes=settings.megabytes,
+            days=settings.days,
+        )
+        return self._state_directory / settings.file, limits
+
     # Listeners
 
     def listener(self, listening: Listening, tls: "Loaded | None") -> Listener:
@@ -169,14 +202,22 @@ class Composition:
 
         return tls.load(configuration.settings.tls, self._state_directory, read)
 
-    def reconfigure(self, configuration: Configuration, tls: "Loaded | None") -> None:
+    def use_secrets(self, secrets: Secrets) -> None:
+        """Let in from now on who knows one of these, and nobody else."""
+        self._hooks = {each.name: ArmedHook(each, secrets.get(each.name, ())) for each in self.configuration.hooks}
+
+    def reconfigure(self, configuration: Configuration, tls: "Loaded | None", secrets: Secrets | None = None) -> None:
         """Go by another configuration from now on; its listeners and its audit file are for others to see to."""
         self._go_by(configuration)
+        self.use_secrets(secrets or {})
         if self._credentials is not None and tls is not None:
             self._use_tls(tls)
         self.limiters.reconfigure(configuration)
+        path, limits = self._history_of(configuration)
+        self.history.reconfigure(limits, path)
         # After all limits: whoever is refused may ask again at once.
         self.dispatcher.reconfigure(self.policy())
+        self.schedules.reconfigure(configuration.commands)
         # After the new policy: what they have sent already is answered by it.
         self._close_anonymous_connections()
         self._scheduler.start_all_that_may()

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from cmdserver.app import hook_secrets
 from cmdserver.app.composition import Composition
+from cmdserver.app.hook_secrets import BadSecret
 from cmdserver.app.host_process import tell_systemd
 from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistakes
@@ -74,7 +76,7 @@ class Reloader:
             _complain(map(str, mistakes.mistakes))
         except OSError as error:
             _log.error("the configuration cannot be read; nothing was changed: {error}", error=error)
-        except (AuditError, BadTLSFiles, CannotListen, CannotStart) as error:
+        except (AuditError, BadSecret, BadTLSFiles, CannotListen, CannotStart) as error:
             _log.error("nothing was changed: {error}", error=error)
         except ImportError as error:  # see `preloading`
             _log.error(
@@ -100,15 +102,16 @@ class Reloader:
         await self._replace(source, configuration, read)
 
     async def _replace(self, source: Source, configuration: Configuration, read: ReadFile) -> None:
-        """Open the audit file, read TLS's files, exchange the listeners; and then everything else.
+        """Open the audit file, read TLS's files and secrets, exchange the listeners; and then everything else.
 
         Raises:
-            AuditError, BadTLSFiles, CannotListen, CannotStart: It does not work; nothing has changed.
+            AuditError, BadSecret, BadTLSFiles, CannotListen, CannotStart: It does not work; nothing has changed.
         """
         composition = self._composition
         audit = composition.audit.prepare(composition.audit_path(configuration))
         try:
             tls = composition.load_tls(configuration, read)
+            secrets = hook_secrets.load(configuration.hooks, read)
             kept = [each for each in self._listeners if each.key in configuration.listening]
             known = [each.key for each in kept]
             wanted = [composition.listener(key, tls) for key in configuration.listening if key not in known]
@@ -122,7 +125,7 @@ class Reloader:
         composition.audit.adopt(audit)
         if self._runner_process is not None:
             self._runner_process.adopt(source.text)
-        composition.reconfigure(configuration, tls)
+        composition.reconfigure(configuration, tls, secrets)
         for change in changes(old, new) or ["nothing differs"]:
             _log.info("configuration read again: {change}", change=change)
         log_warnings(configuration)

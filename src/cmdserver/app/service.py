@@ -13,8 +13,10 @@ from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from cmdserver.app import hook_secrets
 from cmdserver.app.composition import Composition
 from cmdserver.app.drop_privileges import drop_privileges, load_ahead
+from cmdserver.app.hook_secrets import BadSecret
 from cmdserver.app.host_process import isolate_descriptors, on_signal, tell_systemd
 from cmdserver.app.reload import NO_RELOAD, Reloader, Rereading, log_warnings
 from cmdserver.app.startup import open_listener, prepare_state, warn_about_users
@@ -121,7 +123,9 @@ class CmdserverService(Service):
                     opener_for(self._target_user),
                     self._fetch,
                 )
-                tls = self._composition.load_tls(self._configuration, reader_for(self._target_user))
+                read = reader_for(self._target_user)
+                tls = self._composition.load_tls(self._configuration, read)
+                self._composition.use_secrets(hook_secrets.load(self._configuration.hooks, read))
             for listening in self._configuration.listening:
                 with self._rights.as_target_user():
                     listener = self._composition.listener(listening, tls)
@@ -129,7 +133,7 @@ class CmdserverService(Service):
             self._reloader = Reloader(
                 self._rereading, self._source, self._composition, self._listeners, self._runner_process
             )
-        except (AuditError, BadTLSFiles) as error:
+        except (AuditError, BadSecret, BadTLSFiles) as error:
             raise CannotStart(f"cmdserver: {error}") from error
         except CannotListen as error:
             raise CannotStart(f"cmdserver: cannot listen on {error}") from error
@@ -182,6 +186,8 @@ class CmdserverService(Service):
         gc.collect()
         gc.freeze()
         gc.set_threshold(_COLLECT_AFTER, 10, 10)
+        self._composition.history.start()
+        self._composition.schedules.start(self._composition.configuration.commands)
         self._say_how_to_try()
         tell_systemd("READY=1")
 
@@ -211,10 +217,12 @@ class CmdserverService(Service):
         on_signal(signal.SIGTERM, lambda: None)
         on_signal(signal.SIGINT, lambda: self._reactor.callFromThread(self._composition.runner.end_all))
         try:
+            self._composition.schedules.stop()
             await self._listeners.close()
             self._composition.close_connections()
             await self._close_when_idle()
         finally:
+            await self._composition.history.close()
             self._composition.close()
             if self._pid_file is not None:
                 self._pid_file.remove()

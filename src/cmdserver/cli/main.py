@@ -18,7 +18,7 @@ from cmdserver.auth.credential_store import CredentialError
 from cmdserver.auth.password_hash import hash_password
 from cmdserver.auth.source_restrictions import Sources, parse_networks
 from cmdserver.cli.access import open_files, read_configuration, read_settings
-from cmdserver.cli.parameters import NAME, NEW_NAME, CommandLine, Reads, Trouble, common_options, future
+from cmdserver.cli.parameters import CALLER_NAME, NAME, NEW_NAME, CommandLine, Reads, Trouble, common_options, future
 from cmdserver.config.schema import Settings
 from cmdserver.core.errors import Refusal
 from cmdserver.core.escaping import printable_line
@@ -186,15 +186,15 @@ def check(ctx: click.Context) -> None:
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("name", type=NAME)
+@click.argument("name", type=CALLER_NAME)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @common_options
 @click.pass_context
 def explain(ctx: click.Context, name: str, command: tuple[str, ...]) -> None:
     """Tell what would run if NAME asked for COMMAND, as whom, with which limits, and by which rule.
 
-    NAME is a user's, or "anonymous" for callers without login. Nothing is run. The exit status is 1 if they would be
-    refused.
+    NAME is a user's, "anonymous" for callers without login, "schedule" or "hook:NAME". Nothing is run. The exit status
+    is 1 if they would be refused.
     """
     configuration = read_configuration(ctx)
     policy = Policy(configuration.commands, configuration.roles)

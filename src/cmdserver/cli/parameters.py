@@ -9,7 +9,7 @@ import click
 from cmdserver.app import standard_streams
 from cmdserver.auth.credential_formats import parse_time
 from cmdserver.auth.credential_store import CredentialError
-from cmdserver.core.names import ANONYMOUS, is_user_name
+from cmdserver.core.names import ANONYMOUS, is_trigger_name, is_user_name
 
 #: Where click keeps what the common options said.
 CONFIG, STATE_DIRECTORY = "cmdserver.config", "cmdserver.state_dir"
@@ -66,7 +66,13 @@ class Reads(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
+def _caller_name(text: str) -> str:
+    return text if is_trigger_name(text) else _user_name(text)
+
+
 def _user_name(text: str) -> str:
+    if is_trigger_name(text):
+        raise ValueError(f"{text} is a caller that is no person")
     if not is_user_name(text):
         raise ValueError(
             f"{text!a} can be no user's name: up to 64 of A-Z a-z 0-9 _ . @ -, none of the last three first"
@@ -91,6 +97,8 @@ def future(text: str) -> datetime:
 #: Whoever may be there, and whoever may be made.
 NAME = Reads("name", _user_name)
 NEW_NAME = Reads("name", _new_user_name)
+#: Whoever may ask for something: schedules and hooks, too.
+CALLER_NAME = Reads("name", _caller_name)
 
 
 def _note_option(ctx: click.Context, option: click.Parameter, value: str | None) -> None:

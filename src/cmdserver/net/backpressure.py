@@ -3,7 +3,7 @@
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from cmdserver.core.model import Producer
+from cmdserver.core.output import Producer
 
 
 @implementer(IPushProducer)

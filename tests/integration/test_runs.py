@@ -46,6 +46,7 @@ def commands(directory: Path) -> Mapping[str, Mapping[str, Any]]:
         "restart": shell(waits, title="Restart the shop"),
         "look": shell(waits, read_only=True),
         "once": shell(waits, max_running=1, when_running="join"),
+        "waits": shell(waits, max_running=1),
         "alone": shell(waits, max_running=1, when_running="refuse"),
         "grep": shell("exit 1", ok_statuses=[0, 1]),
         "fails": shell("echo oh >&2; exit 3"),
@@ -390,3 +391,50 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
             go(tmp_path)
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def test_what_waits_when_the_daemon_is_killed(daemon: Daemon) -> None:
+    """Is lost as well: whoever was promised it can find out."""
+    nc("start once").strip()
+    waiting = nc("start alone").strip()
+    queued = curl("-d", "", "-H", "Prefer: respond-async", "/waits").strip()
+    second = curl("-d", "", "-H", "Prefer: respond-async", "/waits").strip()
+    wait_until(lambda: ("waits", "queued") in kept(daemon), "it is noted")
+
+    os.kill(daemon.pid, signal.SIGKILL)
+    daemon.wait()
+    wait_until(lambda: not daemon.processes(), "its commands end with it")
+    daemon.start()
+
+    assert [state_of(each) for each in (waiting, queued, second)] == ["lost"] * 3
+
+
+def test_what_waits_when_the_daemon_is_stopped(daemon: Daemon) -> None:
+    """Is stopped as well, by the daemon's end, in the history and in the audit file."""
+    first, second = (curl("-d", "", "-H", "Prefer: respond-async", "/waits").strip() for _ in range(2))
+    daemon.stop()
+    daemon.start()
+
+    found = {each["id"]: (each["state"], each["ended_by"]) for each in runs()}
+    assert found[second] == ("stopped", "shutdown")
+    assert found[first][0] in {"ok", "stopped"}
+    assert [line["ended_by"] for line in daemon.audit() if line["id"] == second] == ["shutdown"]
+
+
+def test_who_shares_what_another_stops(daemon: Daemon, alice: SSH) -> None:
+    """For whoever stops it they have, and for the others somebody else has; who starts what runs already is told."""
+    first = alice.run("start once").stdout.decode().strip()
+    joined = alice.run("start once")
+    assert joined.stderr.startswith(b"cmdserver: this was under way already")
+    second = joined.stdout.decode().strip()
+    assert first != second
+    assert json.loads(nc("json start once"))["joined"] is True
+    third = curl("-i", "-d", "", "-H", "Prefer: respond-async", "/once", user="root")
+    assert "Cmdserver-Joined: true" in third
+
+    nc(f"stop {second}", "root")
+
+    lines = [line for line in daemon.audit() if line["event"] == "request" and line["command"] == "once"]
+    ends = {line["user"]: line["ended_by"] for line in lines}
+    assert ends == {"alice": "stop", "root": "caller"}
+    assert state_of(second) == "stopped"

@@ -5,6 +5,7 @@ import functools
 import gc
 import os
 import signal
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -37,6 +38,9 @@ FLUSH_SECONDS = 2.0
 
 #: Objects that come to live before the garbage collector looks at the young ones; Python's 700 are a few requests.
 _COLLECT_AFTER = 20_000
+
+#: Looked up now: later the files of packages may be out of our reach, see `preloading`.
+_VERSION = version("cmdserver")
 
 _log = Logger()
 
@@ -171,6 +175,7 @@ class CmdserverService(Service):
         if self._state_directory.is_absolute():
             # No file system is kept busy; and commands that we start run here unless they say otherwise.
             os.chdir("/")
+        _log.info("cmdserver {version}", version=_VERSION)
         for listener in self._listeners:
             _log.info("listening: {endpoint}", endpoint=listener.key.endpoint)
         log_warnings(self._configuration)

@@ -210,7 +210,9 @@ def _names_of(type_: Any) -> Sequence[str]:
     """List the names that an enumeration, or a ``Literal``, has; nothing for any other type."""
     if isinstance(type_, type) and issubclass(type_, Enum):
         return [str(each.value) for each in type_]
-    return typing.get_args(type_) if typing.get_origin(type_) is typing.Literal else ()
+    if typing.get_origin(type_) is typing.Literal:
+        return typing.get_args(type_)
+    return [name for each in typing.get_args(type_) for name in _names_of(each)]
 
 
 def _table_or_none(type_: Any) -> type[msgspec.Struct] | None:

@@ -127,7 +127,8 @@ class Dispatcher:
         if request.answered.called:
             await request.answered  # it could not be begun, perhaps
         request.answered.addErrback(lambda _: None)  # written down, and told to those who ask for the run
-        return self._scheduler.directory.record_of(request.id)
+        # By the id of the one who asks, which means the run of another, if it has joined one.
+        return self._scheduler.directory.record_of(request.id).named(request.id)
 
     def _needs_lists(self, request: Request) -> bool:
         return request.mistake is None and request.grant.command.parameters.has_sources
@@ -297,7 +298,7 @@ class Dispatcher:
     def close(self) -> None:
         """Refuse all that comes and all that waits; what runs goes on."""
         self._admission.is_closed = True
-        self._scheduler.review(lambda _, is_running: None if is_running else closing())
+        self._scheduler.review(lambda _, is_running: None if is_running else closing(), EndedBy.SHUTDOWN)
 
     # Steps
 

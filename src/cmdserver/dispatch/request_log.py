@@ -94,7 +94,8 @@ class RequestLog:
         """
         error: RequestError = refusal
         try:
-            self._events.publish([self._without_answer(request, refusal.code, so_far)])
+            ended_by = request.ended_by if so_far is not None or request.is_detached else None
+            self._events.publish([self._without_answer(request, refusal.code, so_far, ended_by=ended_by)])
         except AuditError as audit_error:
             error = _fault(request.id, audit_error)
         request.answered.errback(error)
@@ -144,6 +145,8 @@ class RequestLog:
         result, outcome = run.result, outcome_of(run.state or RunState.FAULT)
         if ended_by is None and result is not None:
             ended_by = result.ended_by
+            if result.stopped_by is not None:  # of those who share it, one has: for the others it was somebody else
+                ended_by = EndedBy.CALLER if result.stopped_by == request.caller.name else EndedBy.STOP
         return self._without_answer(request, outcome, result, shared=shared, ended_by=ended_by)
 
     def _without_answer(

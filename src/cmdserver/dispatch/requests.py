@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable, Hashable, Sequence
+from typing import Final
 
 from twisted.internet.defer import Deferred
 
@@ -16,6 +17,9 @@ from cmdserver.limits.fair_queue import QueueEntry
 from cmdserver.parameters.parameter_list import Field
 from cmdserver.runs.record import Asked, RunRecord
 from cmdserver.runs.recording import Reader, Recording
+
+#: What a person is told who is shown a run that was under way.
+JOINED: Final = "this was under way already; here is that run from its beginning"
 
 
 class Request:
@@ -112,8 +116,8 @@ class Run(Group[Hashable, Request], QueueEntry):
         self.is_counted = False
         #: Whether its output is in the result of its process.
         self.is_gathered = False
-        #: Whether the history knows that it is under way.
-        self.is_noted = False
+        #: What the history knows of it: that it waits, or runs; None: nothing.
+        self.noted: RunState | None = None
         #: Who has asked for it, by the ids of their requests, whatever has become of these.
         self.askers: dict[str, str | None] = {}
         #: Called once, when it is over or will not be.

@@ -221,7 +221,7 @@ class RunAccess:
             return run.record()
         over: Deferred[None] = Deferred()
         run.watchers.append(lambda: over.callback(None))
-        self._scheduler.stop(run, EndedBy.CALLER if is_own else EndedBy.STOP, caller.name)
+        self._scheduler.stop(run, EndedBy.CALLER if is_own else EndedBy.STOP, caller.name or "(anonymous)")
         if not run.recording.is_over:
             await over
         return run.record()

@@ -112,7 +112,7 @@ class Watches:
                 run.watchers.remove(watch.go_on)
             if reader is not None:
                 reader.stop()
-        return EndedRun(run.answer(watch.run_id, has_output=sink is None), run.record())
+        return EndedRun(run.answer(watch.run_id, shared=len(run.askers) > 1, has_output=sink is None), run.record())
 
     async def tell_kept(self, watch: Watch, known: SeenRun, sink: Listener) -> None:
         """Tell what is kept of a run that is over."""

@@ -37,7 +37,7 @@ from cmdserver.runs.query import RunQuery, Sight
 from cmdserver.runs.record import RunRecord
 
 #: What is told of a run that the daemon did not see the end of.
-LOST_PROBLEM: Final = "the daemon ended before it did"
+LOST_PROBLEM: Final = "the daemon ended before it did; what it has said is gone"
 #: Successes by which is judged how long a command takes.
 USUAL_RUNS: Final = 10
 
@@ -71,7 +71,7 @@ _DURATIONS: Final = """
 SELECT number, duration_seconds FROM runs WHERE command = ? AND state = 'ok' AND duration_seconds >= 0
 ORDER BY number DESC LIMIT ?"""
 _LOSE: Final = """
-UPDATE runs SET state = 'lost', problem = ?
+UPDATE runs SET state = 'lost', problem = ?, duration_seconds = NULL
 WHERE state IN ('queued', 'running') AND number NOT IN (SELECT value FROM json_each(?))"""
 
 

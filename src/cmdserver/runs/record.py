@@ -3,7 +3,8 @@
 Frozen, and without its output. No secret is in it: values are spelled as `Grant.arguments` spells them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from cmdserver.core.run_states import EndedBy, RunState
 
@@ -52,6 +53,10 @@ class RunRecord:
     problem: str | None = None
     #: The requests that share it, besides the first.
     others: tuple[Asked, ...] = ()
+
+    def named(self, request_id: str) -> Self:
+        """Return the same, by the id of another of its requests."""
+        return replace(self, id=request_id)
 
     def is_of(self, user: str | None) -> bool:
         """Whether somebody has asked for it; the anonymous have no runs of their own."""

@@ -175,7 +175,7 @@ class HistoryTests(DirectoryTestCase):
                 self.assertEqual(self.told, told)
 
     def test_what_goes_on_is_noted(self) -> None:
-        """What is not over after a moment, so that it is known if the daemon is killed; what is not kept is not."""
+        """What waits or runs for longer than a moment, so that it is known if the daemon is killed."""
         for keep in (Keep.ALL, Keep.FAILED, Keep.NONE):
             self.start(keep, history=keep)
         self.end(self.start("quick"))
@@ -188,7 +188,22 @@ class HistoryTests(DirectoryTestCase):
                 ("ended", "quick", RunState.OK),
                 ("began", "all", RunState.RUNNING),
                 ("began", "failed", RunState.RUNNING),
+                ("began", "waiting", RunState.QUEUED),
             ],
+        )
+
+    def test_what_waits_is_noted_again_when_it_runs(self) -> None:
+        """And what nobody waits for any more is forgotten."""
+        run, other = self.open("waiting"), self.open("left")
+        self.clock.advance(NOTED_AFTER_SECONDS)
+        run.is_running = True
+        self.directory.started(run)
+        self.clock.advance(NOTED_AFTER_SECONDS)
+        self.directory.dropped(other)
+
+        self.assertEqual(
+            [(what, name, state) for what, name, state in self.told if what != "began" or state is RunState.RUNNING],
+            [("began", "waiting", RunState.RUNNING), ("forgotten", "left", RunState.STOPPED)],
         )
 
     def test_it_is_noted_once(self) -> None:

@@ -14,10 +14,10 @@ from cmdserver.core.output import ProcessResult
 from cmdserver.core.run_states import EndedBy, OnDisconnect, RunState, WhenRunning
 from cmdserver.dispatch import requests
 from cmdserver.dispatch.request_log import RequestLog
-from cmdserver.dispatch.requests import Request, Run
+from cmdserver.dispatch.requests import JOINED, Request, Run
 from cmdserver.dispatch.scheduling.answering import BYTES_A_TURN
 from cmdserver.dispatch.scheduling.run_directory import RunDirectory
-from cmdserver.dispatch.scheduling.scheduler import JOINED, Scheduler
+from cmdserver.dispatch.scheduling.scheduler import Scheduler
 from cmdserver.execution.runner import Runner
 from cmdserver.limits.fair_queue import FairQueue
 from cmdserver.runs.history import NoHistory

@@ -188,6 +188,10 @@ environment         HOME LANG
 timeout_seconds     30
 output_limit_bytes  1048576
 max_running         no limit
+when_running        wait
+on_disconnect       end
+ok_statuses         0
+history             all
 read_only           yes
 share               yes
 raw                 no
@@ -212,6 +216,10 @@ rule                d*
                 "timeout_seconds": 0.5,
                 "output_limit_bytes": 1048576,
                 "max_running": 3,
+                "when_running": "wait",
+                "on_disconnect": "end",
+                "ok_statuses": [0],
+                "history": "all",
                 "read_only": False,
                 "share": True,
                 "raw": False,
@@ -226,7 +234,7 @@ rule                d*
         """An argument with a line end in it makes no further line."""
         grant = a_grant(run=("printf", "a\nrole  root"))
         rule = Rule(role="staff", pattern="*")
-        self.assertEqual(16, len(explanation_text(grant, rule).splitlines()))
+        self.assertEqual(20, len(explanation_text(grant, rule).splitlines()))
 
 
 class WhoTests(unittest.TestCase):

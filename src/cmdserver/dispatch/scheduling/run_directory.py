@@ -74,6 +74,8 @@ class RunDirectory:
         """A request waits for a run."""
         self._by_id[request.id] = run
         run.askers[request.id] = request.caller.name
+        if not self._is_noting:
+            self._note_soon(run)
         if self._observers:
             self._tell(run)
 
@@ -85,9 +87,8 @@ class RunDirectory:
     def started(self, run: Run) -> None:
         """A run's process is started."""
         run.started_at = self._time_of_day()
-        if not self._is_noting and run.grant.command.history is not Keep.NONE:
-            self._is_noting = True
-            self.clock.callLater(NOTED_AFTER_SECONDS, self._note)
+        if not self._is_noting:
+            self._note_soon(run)
         if self._observers:
             self._tell(run)
 
@@ -109,6 +110,8 @@ class RunDirectory:
         if self._alive.pop(run.number, None) is not None:
             self._forget_ids(run)
             run.state = RunState.STOPPED
+            if run.noted is not None:
+                self.history.forgotten(run.record())
             if self._observers:
                 self._tell(run)
 
@@ -148,7 +151,7 @@ class RunDirectory:
         with _log.failuresHandled("the history failed"):  # which is nobody's trouble who waits for an answer
             if keep is Keep.ALL or (keep is Keep.FAILED and run.state is not RunState.OK):
                 self.history.ended(run.record(), run.recording.kept(self._output_bytes()))
-            elif run.is_noted:
+            elif run.noted is not None:
                 self.history.forgotten(run.record())
         if any(request.is_detached for request in run.asked):
             self._remember(run)
@@ -157,12 +160,18 @@ class RunDirectory:
         if self._observers:
             self._tell(run)
 
+    def _note_soon(self, run: Run) -> None:
+        """Let the history know of a run that waits, or goes on, for longer than most."""
+        if run.grant.command.history is not Keep.NONE:
+            self._is_noting = True
+            self.clock.callLater(NOTED_AFTER_SECONDS, self._note)
+
     def _note(self) -> None:
         """Tell the history of what is still under way."""
         self._is_noting = False
         for run in self._alive.values():
-            if run.started_at is not None and not run.is_noted and run.grant.command.history is not Keep.NONE:
-                run.is_noted = True
+            if run.noted is not run.alive_state and run.grant.command.history is not Keep.NONE:
+                run.noted = run.alive_state
                 self.history.began(run.record())
 
     def _remember(self, run: Run) -> None:

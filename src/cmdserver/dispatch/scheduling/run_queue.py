@@ -23,6 +23,10 @@ from cmdserver.limits.start_rates import StartRates
 #: What the kernel says when it is the host that has no room: worth another try, so `busy`, not `fault`.
 _NO_ROOM = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
+#: What is told of a run that has no end of its own.
+_NOT_BEGUN = "it could not be run; the log says why"
+_GONE = "its end is not known, as whoever ran it is gone; the log says why"
+
 
 class RunQueue:
     """The runs that wait and those that run; see `Scheduler` for the arguments.
@@ -118,7 +122,7 @@ class RunQueue:
         run.recording.finish()
         refusal = _refusal_of(error)
         if has_begun or any(request.is_detached for request in requests):
-            self._directory.failed(run, str(refusal or "it could not be run; the log says why"))
+            self._directory.failed(run, str(refusal or (_GONE if has_begun else _NOT_BEGUN)))
         else:
             self._directory.dropped(run)
         for request in requests:
@@ -191,7 +195,10 @@ class RunQueue:
         run.recording.finish()
         if refusal is not None and last.is_detached:
             run.asked = [last]
-            self._directory.failed(run, str(refusal))
+            if last.ended_by is EndedBy.SHUTDOWN:
+                self._directory.ended(run, ProcessResult.of_none(last.ended_by))
+            else:
+                self._directory.failed(run, str(refusal))
         else:
             self._directory.dropped(run)
         run.tell_watchers()

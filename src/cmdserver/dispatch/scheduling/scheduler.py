@@ -18,15 +18,15 @@ from cmdserver.core.model import Command
 from cmdserver.core.output import ProcessResult
 from cmdserver.core.run_states import EndedBy, OnDisconnect, WhenRunning
 from cmdserver.dispatch.request_log import RequestLog
-from cmdserver.dispatch.requests import Request, Run
+from cmdserver.dispatch.requests import JOINED, Request, Run
 from cmdserver.dispatch.scheduling.answering import Answering
 from cmdserver.dispatch.scheduling.run_directory import RunDirectory
 from cmdserver.dispatch.scheduling.run_queue import RunQueue
 from cmdserver.execution.runner import Runner
 from cmdserver.limits.fair_queue import FairQueue
 
-#: What a person is told who is shown a run that was under way.
-JOINED: Final = "this was under way already; here is that run from its beginning"
+#: Who stops what a caller may not have any more; no user is called so.
+A_RELOAD: Final = "a reload"
 
 #: Says why a request that has no answer yet, and whose process runs or not, may not have one; None if it may.
 Judge = Callable[[Request, bool], Refusal | None]
@@ -115,10 +115,14 @@ class Scheduler:
         else:
             request.answered.cancel()
 
-    def review(self, judge: Judge) -> None:
+    def review(self, judge: Judge, by: EndedBy = EndedBy.STOP) -> None:
         """Judge all requests that have no answer yet, and refuse those that may not have one.
 
         A process that nobody waits for then is ended, as it is when its last caller leaves.
+
+        Args:
+            judge: Says which.
+            by: Why: another configuration, or the daemon's end.
         """
         refused = [
             (request, refusal, so_far)
@@ -126,7 +130,7 @@ class Scheduler:
             if (refusal := judge(request, is_running)) is not None
         ]
         for request, refusal, _ in refused:
-            request.ended_by = EndedBy.STOP  # by whoever has changed the configuration
+            request.ended_by = by
             self._take_out(request, refusal)
         for request, refusal, so_far in refused:
             self.answering.refuse(request, refusal, so_far)
@@ -205,9 +209,20 @@ class Scheduler:
             return None
         is_left = self._queue.runs.leave(run, request)
         if run.process is not None and is_left:
-            run.process.end(request.ended_by, request.caller.name if request.ended_by is EndedBy.CALLER else None)
+            run.process.end(request.ended_by, _who_has_ended(request))
         elif not run.is_running and is_left:
             self._queue.give_up(run, request, refusal)
         elif not run.is_running:
             self.directory.left(run, request)
         return run
+
+
+def _who_has_ended(request: Request) -> str | None:
+    """Name who ends a run by taking a request out; None where that is nobody in particular."""
+    match request.ended_by:
+        case EndedBy.CALLER:
+            return request.caller.name
+        case EndedBy.STOP:
+            return A_RELOAD
+        case _:
+            return None

@@ -14,7 +14,7 @@ from cmdserver.core.escaping import visible
 from cmdserver.core.model import Caller, Somebody
 from cmdserver.core.output import Answer, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
-from cmdserver.dispatch.requests import Request
+from cmdserver.dispatch.requests import JOINED, Request
 from cmdserver.frontends.common import help_text, line_protocol, rendering, run_text
 from cmdserver.frontends.common.text_sink import Output, Style, TextSink
 
@@ -73,8 +73,8 @@ class Interpreter:
                     attached = self._dispatcher.runs.attach(caller, run_id, sink)
                     return self._finish(attached.addCallback(lambda ended: ended.answer), output, sink)
                 case line_protocol.Start() | line_protocol.Runs() | line_protocol.Stop():
-                    told = Deferred.fromCoroutine(self._tell_of_runs(caller, question, confirm, as_json=as_json))
-                    written = told.addCallback(_write_answer, output)
+                    telling = self._tell_of_runs(caller, question, output, confirm, as_json=as_json)
+                    written = Deferred.fromCoroutine(telling).addCallback(_write_answer, output)
                     return written.addErrback(self._failed, output, as_json=as_json)
             output.write(self._consult(caller, question, as_json=as_json))
         except RequestError as error:
@@ -117,6 +117,7 @@ class Interpreter:
         self,
         caller: Caller,
         question: line_protocol.Start | line_protocol.Runs | line_protocol.Stop,
+        output: Output,
         confirm: Confirm | None,
         *,
         as_json: bool,
@@ -133,7 +134,11 @@ class Interpreter:
                 if (wanted := _ask(request, confirm)) is not None:
                     await self._require_wanted(request, wanted)
                 record = await self._dispatcher.start(request)
-                return run_text.record_json(record) if as_json else run_text.started_text(record.id)
+                if as_json:
+                    return run_text.record_json(record, joined=request.is_joined)
+                if request.is_joined:
+                    output.write(rendering.complaint(JOINED), Stream.STDERR)
+                return run_text.started_text(record.id)
             case line_protocol.Runs(words) if bare := [word for word in words if "=" not in word]:
                 said = visible(bare[0][:64])
                 raise self._dispatcher.refuse(caller, BadArgument(f"runs takes KEY=VALUE, as state=failed, not {said}"))

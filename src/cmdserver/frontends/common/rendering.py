@@ -114,7 +114,7 @@ def _after_output(answer: Answer) -> dict[str, object]:
         record["joined"] = True
     if answer.omitted_bytes:
         record["omitted_bytes"] = answer.omitted_bytes
-    if answer.state is RunState.TIMEOUT:
+    if answer.state in {RunState.TIMEOUT, RunState.FAULT, RunState.LOST}:
         record["error"] = {"code": answer.code, "message": answer.problem}
     return record
 
@@ -199,6 +199,11 @@ def _explanation(grant: Grant, rule: Rule) -> dict[str, object]:
         "timeout_seconds": command.timeout_seconds,
         "output_limit_bytes": command.output_limit_bytes,
         "max_running": command.max_running,
+        "when_running": command.when_running,
+        "on_disconnect": command.on_disconnect,
+        "ok_statuses": sorted(command.ok_statuses),
+        "history": command.history,
+        **({"schedule": list(command.schedule)} if command.schedule else {}),
         "read_only": command.read_only,
         "share": command.share,
         "raw": command.raw,

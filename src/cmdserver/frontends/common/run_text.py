@@ -37,19 +37,22 @@ def started_text(run_id: str) -> bytes:
 
 
 def record_text(record: RunRecord) -> bytes:
-    """Tell in a line what has become of a run."""
-    return printable_line(f"{record.command} ({record.id}): {state_text(record)}").encode(errors="replace") + b"\n"
+    """Tell in a line what has become of a run that somebody wanted to be stopped."""
+    goes_on = ", as others wait for it, too; you have left it" if record.state.is_alive else ""
+    text = printable_line(f"{record.command} ({record.id}): {state_text(record)}{goes_on}")
+    return text.encode(errors="replace") + b"\n"
 
 
-def record_json(record: RunRecord) -> bytes:
-    """Render what is known of a run, without its output."""
-    return json_line(run_fields(record))
+def record_json(record: RunRecord, *, joined: bool = False) -> bytes:
+    """Render what is known of a run, without its output; and whether it was under way when it was asked for."""
+    return json_line(run_fields(record) | ({"joined": True} if joined else {}))
 
 
 def seen_json(seen: SeenRun) -> bytes:
     """Render a run with what it has said up to now."""
     output = {stream.name.lower(): seen.output.of(stream).decode(errors="replace") for stream in Stream}
-    return json_line({**run_fields(seen.record), **output, "omitted_bytes": seen.output.omitted_bytes})
+    omitted = {"omitted_bytes": seen.output.omitted_bytes} if seen.output.omitted_bytes else {}
+    return json_line({**run_fields(seen.record), **output, **omitted})
 
 
 def run_fields(record: RunRecord) -> dict[str, object]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cmdserver.core.errors import Code
+from cmdserver.core.run_states import RunState
 from cmdserver.frontends.common.interpreter import Ending
 
 #: One for each code; 126 and 127 are the shell's, 124 is timeout(1)'s, 64, 70 and 75 are from sysexits.h.
@@ -52,6 +53,8 @@ def of_ending(ending: Ending) -> ExitStatus:
     if isinstance(ending, Code):
         return ExitStatus(STATUS[ending])
     finished = ending.finished
+    if ending.state in {RunState.FAULT, RunState.LOST}:
+        return ExitStatus(STATUS[Code.FAULT])
     if finished.timed_out:
         return ExitStatus(STATUS[Code.TIMEOUT])
     if finished.exit_status is None:

@@ -14,6 +14,8 @@ from cmdserver.frontends.web.http.negotiation import Representation
 
 #: Of an answer that lacks some of its standard error, beside `outcome_headers`; ``true`` is of output as such.
 STDERR_TRUNCATED: Final[Headers] = ((b"Cmdserver-Truncated", b"stderr"),)
+#: Of a run that was under way when it was asked for.
+JOINED: Final[Headers] = ((b"Cmdserver-Joined", b"true"),)
 
 
 def status_of(answer: Answer, representation: Representation) -> int:
@@ -28,12 +30,18 @@ def status_of(answer: Answer, representation: Representation) -> int:
 def outcome_headers(answer: Answer) -> Headers:
     """Say how a command ended, for those who look at nothing but headers."""
     finished = answer.finished
-    found: Headers = ((b"Cmdserver-Request-Id", answer.id.encode("ascii")),)
-    if finished.exit_status is not None:
-        found += ((b"Cmdserver-Exit-Status", b"%d" % finished.exit_status),)
-    if finished.signal is not None:
-        found += ((b"Cmdserver-Signal", finished.signal.encode("ascii")),)
-    if finished.truncated:
+    found = end_headers(answer.id, finished.exit_status, finished.signal, is_truncated=finished.truncated)
+    return found + JOINED if answer.joined else found
+
+
+def end_headers(run_id: str, exit_status: int | None, signal: str | None, *, is_truncated: bool) -> Headers:
+    """Say the same of a run that is over."""
+    found: Headers = ((b"Cmdserver-Request-Id", run_id.encode("ascii")),)
+    if exit_status is not None:
+        found += ((b"Cmdserver-Exit-Status", b"%d" % exit_status),)
+    if signal is not None:
+        found += ((b"Cmdserver-Signal", signal.encode("ascii")),)
+    if is_truncated:
         found += ((b"Cmdserver-Truncated", b"true"),)
     return found
 

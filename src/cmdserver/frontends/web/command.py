@@ -22,6 +22,7 @@ from cmdserver.frontends.web.command_forms import CommandForms
 from cmdserver.frontends.web.event_streams import LAST_EVENT_ID, EventStreams
 from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES, HeldText, LivePage
 from cmdserver.frontends.web.http.form_data import Fields
+from cmdserver.frontends.web.http.headers import Headers
 from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages import command_pages
@@ -152,7 +153,7 @@ class CommandResource(Leaf):
     def _run(self, request: WebRequest, granted: Request, asked: RequestValues) -> None:
         dispatcher = self.site.dispatcher
         if request.requestHeaders.hasHeader(b"prefer") and request.prefers_async:
-            self._await(request, dispatcher.start(granted).addCallback(_accept, request))
+            self._await(request, dispatcher.start(granted).addCallback(_accept, request, granted))
             return
         match request.representation(OF_COMMANDS):
             case Representation.EVENTS:
@@ -213,13 +214,15 @@ def _is_unanswered(request: WebRequest, asked: RequestValues) -> bool:
     return not asked.is_confirmed and request.representation(OF_COMMANDS) is Representation.PAGE
 
 
-def _accept(record: RunRecord, request: WebRequest) -> None:
+def _accept(record: RunRecord, request: WebRequest, granted: Request) -> None:
     """Answer with where a run can be looked at that goes on by itself (RFC 7240, section 4.1)."""
     location = f"{request.target.base_path}{RUNS_PATH}/{record.id}".encode("ascii")
-    more = ((b"Location", location), (b"Preference-Applied", b"respond-async"))
+    more: Headers = ((b"Location", location), (b"Preference-Applied", b"respond-async"))
+    if granted.is_joined:
+        more += answers.JOINED
     representation = request.representation()
     is_json = representation is Representation.JSON
-    body = run_text.record_json(record) if is_json else run_text.started_text(record.id)
+    body = run_text.record_json(record, joined=granted.is_joined) if is_json else run_text.started_text(record.id)
     request.respond(HTTPStatus.ACCEPTED, Representation.JSON if is_json else Representation.TEXT, body, more)
 
 

@@ -113,7 +113,9 @@ class RunsResource(Leaf):
             return self._answer_head(request, caller, run_id)
         match request.representation(OF_COMMANDS):
             case Representation.EVENTS:
-                position = (request.header(LAST_EVENT_ID) or b"").decode("latin-1").partition(".")[2]
+                # What is known of another run says nothing of this one.
+                last, _, position = (request.header(LAST_EVENT_ID) or b"").decode("latin-1").partition(".")
+                position = position if last == run_id else ""
                 self._streams.watch(request, caller, run_id, int(position) if is_number(position) else None)
                 return None
             case Representation.JSON:
@@ -137,7 +139,7 @@ class RunsResource(Leaf):
         output = RunText(request)
         sink = TextSink(output, Style.AS_IT_COMES, is_raw=True)
         try:
-            ended = await self.site.dispatcher.runs.attach(caller, run_id, sink)
+            ended = await self.site.dispatcher.runs.attach(caller, run_id, sink, output.expect)
         finally:
             output.follow(None)
         sink.finish(ended.answer)

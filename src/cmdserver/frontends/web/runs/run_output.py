@@ -9,6 +9,8 @@ from cmdserver.core.model import Grant
 from cmdserver.core.output import Answer, Producer, Stream
 from cmdserver.dispatch.watching import SeenRun
 from cmdserver.frontends.common.rendering import complaint, output_omission
+from cmdserver.frontends.web.answers import end_headers
+from cmdserver.frontends.web.http.headers import Headers
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages import command_pages, run_pages
@@ -26,6 +28,8 @@ class _Response(Backpressure):
 
     def __init__(self, request: WebRequest) -> None:
         self.request = request
+        #: Besides the usual ones.
+        self.headers: Headers = ()
 
     def follow(self, source: Producer | None) -> None:
         """See `Backpressure`; the request's producer as long as there is a source. Idempotent."""
@@ -39,13 +43,19 @@ class _Response(Backpressure):
     def open(self) -> None:
         """Begin the response. Idempotent."""
         if not self.request.startedWriting and not self.request.is_gone:
-            self.request.begin(HTTPStatus.OK, self.representation)
+            self.request.begin(HTTPStatus.OK, self.representation, self.headers)
 
 
 class RunText(_Response):
     """Text, as the `Output` of a `TextSink`."""
 
     representation = Representation.TEXT
+
+    def expect(self, seen: SeenRun) -> None:
+        """Say in the head how a run has ended that is over already."""
+        record = seen.record
+        if not record.state.is_alive:
+            self.headers = end_headers(record.id, record.exit_status, record.signal, is_truncated=record.truncated)
 
     def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:
         del stream

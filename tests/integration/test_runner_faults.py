@@ -431,7 +431,9 @@ def test_descriptors_of_the_runner_run_out(daemon: Daemon) -> None:
 def test_descriptors_of_the_daemon_run_out(tmp_path: Path) -> None:
     """Full of connections, a command is busy or a fault, and SIGHUP changes nothing; with room again all works."""
     with prepared(tmp_path) as daemon, ExitStack() as stack:
-        daemon.configure(COMMANDS, limits={"running": 2})
+        # Nothing is kept, so that no descriptor comes and goes but those of connections.
+        commands = {name: {**settings, "history": "none"} for name, settings in COMMANDS.items()}
+        daemon.configure(commands, limits={"running": 2})
         daemon.start(command_line=["prlimit", "--nofile=48:48", *daemon.command_line()])
         session = stack.enter_context(_session(daemon))
         while _descriptors(daemon.pid) < 48:

@@ -242,6 +242,7 @@ def test_a_page_that_breaks_off(browser: Browser, go: Path) -> None:
         run = start("report")
         log_in(page, f"/-/runs/{run}")
         expect(page.get_by_text("first line")).to_be_visible()
+        expect(page).to_have_title(re.compile("^●"))  # the script is at work, which this would keep away else
         page.evaluate("window.stop()")
         go.touch()
         expect(page.get_by_role("region", name="Output of report")).to_have_text("first line\nsecond line\na warning\n")

@@ -71,11 +71,33 @@ class ParseTests(unittest.TestCase):
                 "localhost:2022": f'{text}"tcp:2022:interface=localhost"',
                 "[::1]:2022": rf'{text}"tcp6:2022:interface=\\:\\:1"',
                 "::1:2022": rf'{text}"tcp6:2022:interface=\\:\\:1"',
-                ":2022": f'{text}"tcp:2022"',
                 "*:2022": f'{text}"tcp:2022"',
-                "2022": f'{text}"tcp:2022"',
             }
         )
+        text = "it begins with its kind: "
+        either = f'{text}"tcp:2022:interface=127.0.0.1", or "tcp:2022" for other hosts, too'
+        self.assert_refused({"2022": either, ":2022": either, "/run/x": f'{text}"unix:/run/x"'})
+        text = "the port comes first, then the address: "
+        self.assert_refused(
+            {
+                "tcp:127.0.0.1:2022": f'{text}"tcp:2022:interface=127.0.0.1"',
+                "tcp:localhost:2022": f'{text}"tcp:2022:interface=localhost"',
+                "tcp:*:2022": f'{text}"tcp:2022"',
+            }
+        )
+
+    def test_several_in_one(self) -> None:
+        """A list of them is one of TOML."""
+        for between in (",", ", ", "; ", " "):
+            with self.assertRaises(ValueError) as raised:
+                parse(f"tcp:2022{between}unix:/run/x")
+            self.assertEqual('several endpoints are a list: ["tcp:2022", "unix:/run/x"]', str(raised.exception))
+        self.assertEqual("/a,unix", parse("unix:/a,unix").arguments["address"])
+
+    def test_addresses_of_the_web(self) -> None:
+        """A URL says what is spoken, which is another key here."""
+        text = "it is no URL; what is spoken there is the protocol, as in tcp:2022:interface=127.0.0.1"
+        self.assert_refused({"http://localhost:2022": text, "https://[::1]/": text})
 
     def test_kinds(self) -> None:
         """What cannot be a kind is refused; an unknown one may be another library's."""

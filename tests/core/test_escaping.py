@@ -1,15 +1,39 @@
 """Terminal control sequences: shown, never obeyed."""
 
+import re
 import unittest
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cmdserver.core.escaping import Printable, printable_line, visible
+from cmdserver.core.escaping import Printable, ends_line, printable_line, visible
 from tests.doubles import LAW
 
 _OUTPUT = st.binary(max_size=60) | st.lists(
     st.sampled_from([b"\r", b"\n", b"\x1b[2J", b"\xc2", b"\x9b", b"\xe2\x82\xac", b"\xe2", b"\xf0\x9f", b"a", b"\x7f"]),
+    max_size=20,
+).map(b"".join)
+
+_COLOURFUL = st.lists(
+    st.sampled_from(
+        [
+            b"\x1b",
+            b"[",
+            b"3",
+            b"1;",
+            b":",
+            b"m",
+            b"\x1b[31m",
+            b"\x1b[0m",
+            b"\r",
+            b"\n",
+            b"\x9b",
+            b"\xc2",
+            b">",
+            b"1" * 40,
+        ]
+    )
+    | _OUTPUT,
     max_size=20,
 ).map(b"".join)
 
@@ -105,6 +129,119 @@ class PrintableTests(unittest.TestCase):
     def test_harmless_bytes_are_left_alone(self, output: bytes) -> None:
         """Bytes that are no control characters in any encoding are shown as they are."""
         self.assertEqual(output, _shown(output))
+
+
+class ColourTests(unittest.TestCase):
+    """Where sequences that select colours are left alone, and these alone."""
+
+    def shown(self, *chunks: bytes) -> bytes:
+        """Show output with its colours."""
+        printable = Printable()
+        printable.keeps_colours = True
+        return b"".join([*map(printable.feed, chunks), printable.finish()])
+
+    def test_colours(self) -> None:
+        """They are as they were, whatever their parameters are."""
+        for parameters in (b"", b"0", b"1;31", b"38;2;1;2;3;48:2::4:5:6", b"1" * 64):
+            output = b"a\x1b[" + parameters + b"mb\x1b[0m\r\n"
+            self.assertEqual(output, self.shown(output))
+
+    def test_everything_else_is_made_visible(self) -> None:
+        """What is not quite a colour is none."""
+        cases = {
+            b"\x1b[2J\x1b[H": b"^[[2J^[[H",
+            b"\x1b[>4;1m": b"^[[>4;1m",
+            b"\x1b[?25m": b"^[[?25m",
+            b"\x1b[31 m": b"^[[31 m",
+            b"\x1b[3\x1b[0m": b"^[[3\x1b[0m",
+            b"\x1b\x1b[0m": b"^[\x1b[0m",
+            b"\x1b[" + b"1" * 65 + b"m": b"^[[" + b"1" * 65 + b"m",
+            b"\x9b31m": b"M-^[31m",
+            "\x9b31m".encode(): b"M-^[31m",
+            "\x1b[\u0663m".encode(): "^[[\u0663m".encode(),
+            b"\x1b]0;title\a": b"^[]0;title^G",
+            b"\x1b[31": b"^[[31",
+            b"a\r\x1b[0mb": b"a^M\x1b[0mb",
+        }
+        for output, shown in cases.items():
+            with self.subTest(output):
+                self.assertEqual(shown, self.shown(output))
+
+    def test_colours_are_taken_back(self) -> None:
+        """At the end, if that was not done already, and once."""
+        self.assertEqual(b"\x1b[31mred\x1b[0m", self.shown(b"\x1b[31mred"))
+        for reset in (b"\x1b[m", b"\x1b[0m", b"\x1b[00;m"):
+            self.assertEqual(b"\x1b[31mred" + reset, self.shown(b"\x1b[31mred" + reset))
+        self.assertEqual(b"\x1b[0;31mred\x1b[0m", self.shown(b"\x1b[0;31mred"))
+        printable = Printable()
+        printable.keeps_colours = True
+        printable.feed(b"\x1b[1m")
+        self.assertEqual((b"\x1b[0m", b"", b""), (printable.reset(), printable.reset(), printable.finish()))
+
+    def test_a_beginning_is_held_back(self) -> None:
+        """What may become a colour waits, as long as it may."""
+        printable = Printable()
+        printable.keeps_colours = True
+        chunks = (b"a\x1b", b"[3", b"1m", b"b\x1b[", b"1" * 64, b"1")
+        shown = [printable.feed(chunk) for chunk in chunks]
+        self.assertEqual([b"a", b"", b"\x1b[31m", b"b", b"", b"^[[" + b"1" * 65], shown)
+
+    @given(_COLOURFUL, st.booleans())
+    @LAW
+    def test_nothing_else_gets_through(self, output: bytes, keeps_returns: bool) -> None:
+        """What is shown is colours, line ends, tabs and what is no control; and colours end with it."""
+        printable = Printable(keeps_returns=keeps_returns)
+        printable.keeps_colours = True
+        shown = printable.feed(output) + printable.finish()
+        text = shown.decode("utf-8", "surrogateescape")
+        colours = re.findall("\x1b\\[[0-9;:]*m", text)
+        rest = re.sub("\x1b\\[[0-9;:]*m", "", text).replace("\r" if keeps_returns else "\r\n", "\n")
+        forbidden = {*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0), *range(0xDC80, 0xDCA0)}
+        self.assertEqual(set(), forbidden & set(map(ord, rest)))
+        self.assertTrue(not colours or not colours[-1][2:-1].strip("0;:"), shown)
+
+    @given(st.lists(_COLOURFUL, max_size=6))
+    @LAW
+    def test_any_chunking(self, chunks: list[bytes]) -> None:
+        """However output is cut into chunks, the same is shown."""
+        output = b"".join(chunks)
+        self.assertEqual(self.shown(output), self.shown(*chunks))
+        self.assertEqual(self.shown(output), self.shown(*(bytes([byte]) for byte in output)))
+
+
+class ReturnTests(unittest.TestCase):
+    """Where a CR begins the line anew."""
+
+    def test_progress(self) -> None:
+        """It is shown at once, and everything else as ever."""
+        printable = Printable(keeps_returns=True)
+        self.assertEqual(b"10%\r", printable.feed(b"10%\r"))
+        self.assertEqual(b"20%\r\r\n^[[31m", printable.feed(b"20%\r\r\n\x1b[31m"))
+        printable.keeps_colours = True
+        self.assertEqual(b"30%\r", printable.feed(b"30%\r"))
+        self.assertEqual(b"", printable.finish())
+
+
+class EndsLineTests(unittest.TestCase):
+    def test_colours_do_not_move_the_cursor(self) -> None:
+        """It is where it was without them."""
+        cases = {
+            b"a\n": True,
+            b"a\n\x1b[0m": True,
+            b"a\n\x1b[0m\x1b[31m": True,
+            b"a\x1b[0m": False,
+            b"a": False,
+            b"m": False,
+            b"[31m": False,
+            b"\n\x1b[31\x1b[m": False,
+            b"\n" + b"\x1b[" + b"1" * 64 + b"m": True,
+            b"\n" + b"\x1b[" + b"1" * 65 + b"m": False,
+            b"\n" + b"\x1b[m" * 16_000: True,
+        }
+        for data, expected in cases.items():
+            self.assertIs(ends_line(data, not expected), expected, data)
+        for was_at_start in (True, False):
+            self.assertIs(ends_line(b"\x1b[0m", was_at_start), was_at_start)
 
 
 class PrintableLineTests(unittest.TestCase):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdserver.core.names import is_command_name, is_trigger_name, is_user_name
+from cmdserver.core.names import is_command_name, is_command_pattern, is_label, is_meant, is_trigger_name, is_user_name
 
 
 @pytest.mark.parametrize("name", ["admin", "a", "A1", "_x", "ann.b@example-1.org", "0", "x" * 64])
@@ -46,3 +46,21 @@ def test_command_names() -> None:
     """As the contract has them."""
     assert all(map(is_command_name, ["df", "net-if_2", "a" * 64]))
     assert not any(map(is_command_name, ["", "Df", "2df", "-d", "d f", "df\n", "a" * 65]))
+
+
+def test_patterns() -> None:
+    """Names and globs; nothing that could match no command."""
+    assert all(map(is_command_pattern, ["df", "net-*", "*", "?f", "[a-d]f", "d[!f]", "a" * 64]))
+    assert not any(map(is_command_pattern, ["", "Df", "-*", "d f", "df\n", "a,b", "a" * 65]))
+
+
+def test_what_is_meant() -> None:
+    """A name, or a glob that matches all of it, in its case."""
+    for patterns, expected in ((["x", "df"], True), (["d*"], True), ([], False), (["d"], False), (["D*"], False)):
+        assert is_meant("df", patterns) is expected
+
+
+def test_labels() -> None:
+    """One word that is no option and no path."""
+    assert all(map(is_label, ["ci", "ann@laptop", "2", "schedule"]))
+    assert not any(map(is_label, ["", "-x", "../x", "a b", "a=b", "a" * 65, "x\n"]))

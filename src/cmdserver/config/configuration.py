@@ -7,6 +7,7 @@ from cmdserver.config.schema import Limits, Settings
 from cmdserver.core.addresses import Network
 from cmdserver.core.listening import Listening
 from cmdserver.core.model import Command, Role
+from cmdserver.core.site import Site
 from cmdserver.limits.max_startups import MaxStartups
 from cmdserver.triggers.hook import Hook
 
@@ -16,6 +17,7 @@ class Configuration:
     """What the daemon goes by."""
 
     settings: Settings
+    site: Site
     listening: tuple[Listening, ...]
     commands: tuple[Command, ...]
     roles: tuple[Role, ...]

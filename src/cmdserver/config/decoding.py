@@ -4,22 +4,21 @@ msgspec checks single values and says precisely what is wrong, but stops at the 
 here, and only values are given to it.
 """
 
-import difflib
 import json
 import re
-import tomllib
 import typing
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from functools import cached_property
-from typing import Any, TypeVar
+from functools import cache, cached_property
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec.structs import FieldInfo, fields
 
-from cmdserver.config.source_map import Path, lines_of, nearest_line
+from cmdserver.config import toml_text, wording
+from cmdserver.config.merging import Merged, Place, SourceFile
+from cmdserver.config.source_map import Path
+from cmdserver.config.toml_text import NotTOML
 from cmdserver.core.escaping import visible
 
 Table = TypeVar("Table", bound=msgspec.Struct)
@@ -30,8 +29,8 @@ _MISSING: Any = msgspec.NODEFAULT
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
-#: Of a value that is wrong: enough to recognise it.
-_SHOWN_CHARACTERS = 60
+#: The key that names other files.
+INCLUDE: Final = "include"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +41,17 @@ class Finding:
     path: Path
     text: str
     line: int | None = None
+    #: Its name; empty if it has none.
+    file: str = ""
 
     def __str__(self) -> str:
-        """Say it as compilers do, without the file's name: ``12: commands.df.run: ...``."""
-        place = "" if self.line is None else f"{self.line}: "
+        """Say it as compilers do: ``FILE:12: commands.df.run: ...``."""
+        places = [*filter(None, (self.file, "" if self.line is None else str(self.line)))]
+        place = f"{':'.join(places)}: " if places else ""
         return f"{place}{dotted(self.path)}{': ' if self.path else ''}{self.text}"
+
+
+Remarked = TypeVar("Remarked", bound=Finding)
 
 
 class Mistake(Finding):
@@ -56,7 +61,7 @@ class Mistake(Finding):
 
 
 class Mistakes(Exception):  # noqa: N818 - it is what it holds
-    """All that is wrong with a file."""
+    """All that is wrong with a configuration."""
 
     def __init__(self, mistakes: list[Mistake]) -> None:
         super().__init__("\n".join(map(str, mistakes)))
@@ -64,62 +69,125 @@ class Mistakes(Exception):  # noqa: N818 - it is what it holds
 
 
 class TomlReader:
-    """Reads one text and collects what is wrong with it.
+    """Reads a text, or several that include each other, and collects what is wrong.
 
     Args:
-        text: The file.
+        text: The main file.
+        name: What to call it in a complaint; empty: nothing.
+        included: Those that it includes.
     """
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, text: str, name: str = "", included: Sequence[SourceFile] = ()) -> None:
+        self._files = (SourceFile(name=name, text=text), *included)
+        self._is_toml = True
         self.mistakes: list[Mistake] = []
         #: What is without effect, or has another than is meant; the daemon starts all the same.
         self.warnings: list[Finding] = []
+        #: Tables by name in which there is a mistake: ``("commands", "df")``.
+        self.mistaken: set[Path] = set()
+        #: Where keys belong, see `homes_of`: to be said of those that are elsewhere. Asked only then: it takes a while.
+        self.homes: Callable[[], Mapping[str, Sequence[str]]] = dict
+        #: What tables by name have from another table: ``("commands", "df", "user")`` is ``("defaults", "user")``.
+        self.inherited: dict[Path, Path] = {}
 
-    def note(self, path: Path, text: str) -> None:
-        """Collect a mistake."""
-        self.mistakes.append(Mistake(path, visible(text), nearest_line(self._lines, path)))
+    def note(self, path: Path, text: str, besides: Sequence[str] = ()) -> None:
+        """Collect a mistake.
 
-    def warn(self, path: Path, text: str) -> None:
-        """Collect a warning."""
-        self.warnings.append(Finding(path, visible(text), nearest_line(self._lines, path)))
+        Args:
+            path: The key that is wrong.
+            text: What is wrong.
+            besides: Other keys of the same table but for which it would not be: where the key that is wrong is
+                inherited, the place to mend is the one of these that the table says itself.
+        """
+        self.mistaken.add(path[:2])
+        place, text = self._placed(path, text, besides)
+        mistake = Mistake(place.path, visible(text), place.line, place.file)
+        # What is wrong with a default is found by each command that has it.
+        if mistake not in self.mistakes:
+            self.mistakes.append(mistake)
 
-    def attempt(self, path: Path, read: Callable[[Value], Result], value: Value) -> Result | None:
-        """Read a value; a ValueError is a mistake at its place, and gives None."""
+    def warn(self, path: Path, text: str, besides: Sequence[str] = ()) -> None:
+        """Collect a warning; the arguments are those of `note`."""
+        place, text = self._placed(path, text, besides)
+        warning = Finding(place.path, visible(text), place.line, place.file)
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+
+    def _placed(self, path: Path, text: str, besides: Sequence[str]) -> tuple[Place, str]:
+        """Find where a mistake can be mended."""
+        inherited = self.inherited.get(path[:3])
+        if inherited is None:
+            others = [self.inherited[(*path[:2], key)] for key in besides if (*path[:2], key) in self.inherited]
+            said = [f"{dotted(each)}, {self.place(each)}" for each in others]
+            return self.place(path), f"{text} ({'; '.join(said)})" if said else text
+        table = self.merged.values[str(path[0])][path[1]]
+        for key in besides:
+            if key in table:
+                where = self.place(inherited)
+                return self.place((*path[:2], key)), f"{dotted(inherited)} ({where}) does not go with it: {text}"
+        return self.place((*inherited, *path[3:])), text
+
+    def in_order(self, findings: Iterable[Remarked]) -> list[Remarked]:
+        """Sort findings by their places: files as they were read, then lines."""
+        ranks = {each.name: rank for rank, each in enumerate(self._files)}
+        return sorted(findings, key=lambda each: (ranks.get(each.file, len(ranks)), each.line or 0))
+
+    def place(self, path: Path) -> Place:
+        """Find where something stands, whatever it inherits."""
+        return self.merged.place(path)
+
+    def attempt(
+        self, path: Path, read: Callable[[Value], Result], value: Value, besides: Sequence[str] = ()
+    ) -> Result | None:
+        """Read a value; a ValueError is a mistake at its place, see `note`, and gives None."""
         try:
             return read(value)
         except ValueError as error:
-            self.note(path, str(error))
+            self.note(path, str(error), besides)
             return None
 
     @cached_property
-    def _lines(self) -> Mapping[Path, int]:
-        return lines_of(self._text)
+    def merged(self) -> Merged:
+        """The values of all files, as they are written; of a file that is no TOML there are none."""
+        documents: list[dict[str, Any]] = []
+        for file in self._files:
+            try:
+                documents.append(toml_text.parse(file.text))
+            except NotTOML as error:
+                self._is_toml = False
+                self.mistakes.append(Mistake(error.path, visible(str(error)), error.line, file.name))
+                documents.append({})
+        merged = Merged(self._files, documents)
+        for each in merged.conflicts:
+            first, second = (merged.place_in(index, each.path) for index in (each.first, each.second))
+            text = f"is in {first}, too" if each.path != (INCLUDE,) else f"only {self._files[0].name} includes others"
+            self.mistakes.append(Mistake(second.path, visible(text), second.line, second.file))
+        return merged
+
+    def values(self) -> Mapping[str, Any] | None:
+        """Return the values of all files; None if one of them is no TOML."""
+        values = self.merged.values
+        return values if self._is_toml else None
 
     def read(self, type_: type[Table]) -> Table | None:
-        """Read the whole text.
+        """Read everything.
 
         Returns:
             What could be read, so that it can be looked at further: a key with a mistake has its default, a table that
-            lacks a required one is left out. None if the text is no TOML.
+            lacks a required one is left out. None if a text is no TOML.
         """
-        try:
-            document = tomllib.loads(self._text)
-        except (ValueError, RecursionError) as error:
-            # Besides what is no TOML: numbers too long, and tables nested too deep, for Python.
-            self.mistakes.append(_not_toml(self._text, str(error)))
-            return None
-        return self._table((), document, type_)
+        values = self.values()
+        return None if values is None else self.table((), values, type_)
 
-    def _table(self, path: Path, table: object, type_: type[Table]) -> Table | None:
+    def table(self, path: Path, table: object, type_: type[Table]) -> Table | None:
+        """Read one table; None if it lacks a required key, or is none."""
         if not isinstance(table, dict):
-            self.note(path, f"must be a table, not {type(table).__name__}")
+            self.note(path, wording.wrong_table(table, path))
             return None
-        known = {info.encode_name: info for info in fields(type_)}
+        known = {info.encode_name: info for info in _fields(type_)}
         for key in table:
             if key not in known:
-                hint = difflib.get_close_matches(key, known, n=1)
-                self.note((*path, key), "unknown key" + (f"; did you mean {hint[0]}?" if hint else ""))
+                self.note((*path, key), wording.unknown_key(key, known, self.homes()))
         values = {name: self._field(path, table, info) for name, info in known.items()}
         if any(value is _MISSING for value in values.values()):
             return None
@@ -140,31 +208,39 @@ class TomlReader:
         if origin is typing.Annotated:
             origin, arguments = typing.get_origin(arguments[0]), typing.get_args(arguments[0])
         if _is_table(type_):
-            result = self._table(path, value, type_)
+            result = self.table(path, value, type_)
             return _MISSING if result is None else result
-        table = _table_or_none(arguments[-1]) if arguments else None
+        table = wording.table_in(arguments[-1]) if arguments else None
         if origin is list and table and isinstance(value, list):
             return [self._element((*path, index), each, arguments[0], table) for index, each in enumerate(value)]
         if origin is dict and table and isinstance(value, dict):
-            return {key: self._table((*path, key), each, table) for key, each in value.items()}
+            return {key: self.table((*path, key), each, table) for key, each in value.items()}
+        if origin is dict and not table and isinstance(value, dict):
+            values = {key: self._entry((*path, key), each, arguments[1]) for key, each in value.items()}
+            return _MISSING if any(each is _MISSING for each in values.values()) else values
+        if table and (said := wording.wrong_tables(value, dotted(path), by_name=origin is dict)):
+            self.note(path, said)
+            return _MISSING
         return self._converted(path, value, type_)
 
     def _element(self, path: Path, value: object, type_: Any, table: type[msgspec.Struct]) -> Any:
         """Read one of a list of tables, or of a list that may have them; None for a table that could not be read."""
         if isinstance(value, dict) or type_ in {table, table | None}:
-            return self._table(path, value, table)
+            return self.table(path, value, table)
         converted = self._converted(path, value, type_)
         return None if converted is _MISSING else converted
 
-    def _converted(self, path: Path, value: object, type_: Any) -> Any:
+    def _entry(self, path: Path, value: object, type_: Any) -> Any:
+        """Read one of a table whose keys are anybody's; an environment may have secrets."""
+        if typing.get_origin(type_) is dict:
+            return self._value(path, value, type_)
+        return self._converted(path, value, type_, is_secret=True)
+
+    def _converted(self, path: Path, value: object, type_: Any, *, is_secret: bool = False) -> Any:
         try:
             return msgspec.convert(value, type_)
         except msgspec.ValidationError as error:
-            if (names := _names_of(type_)) and isinstance(value, str):
-                self.note(path, f"must be one of {', '.join(names)}{_shown(value)}")
-                return _MISSING
-            text, _, place = str(error).partition(" - at `$")
-            self.note(path, text + (f" at {place.rstrip('`')}" if place else "") + _shown(value))
+            self.note(path, wording.wrong_value(error, wording.HIDDEN if is_secret else value, type_, str(path[-1])))
             return _MISSING
 
 
@@ -179,56 +255,14 @@ def dotted(path: Path) -> str:
     return spelled
 
 
-#: How tomllib ends what it says; it has no attributes for it.
-_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
-
-#: A key as tomllib spells it, which is Python's way.
-_KEYS = re.compile(r"\('[^']*'(, '[^']*')*,?\)")
-
-
-def _not_toml(text: str, complaint: str) -> Mistake:
-    """Put the parser's complaint into the form of all others, and show what stands at its place and cannot be seen."""
-    place = _PLACE.search(complaint)
-    said = complaint if place is None else complaint[: place.start()]
-    advice = "; write two of it, or the string between single quotes" if said.startswith("Unescaped") else ""
-    said = "not TOML: " + _KEYS.sub(lambda found: dotted(tuple(re.findall("'([^']*)'", found[0]))), said)
-    if place is None or place["line"] is None:
-        return Mistake((), visible(said if place is None else f"{said} at the end of the file"))
-    line, column = int(place["line"]), int(place["column"])
-    character = text.replace("\r\n", "\n").split("\n")[line - 1][column - 1 : column]
-    if character not in {"", " ", "\t"} and visible(character) != character:
-        name = unicodedata.name(character, "without a name")
-        advice += f", where a character is that cannot be seen: U+{ord(character):04X} {name}"
-    return Mistake((), visible(f"{said} in column {column}{advice}"), line)
+@cache
+def _fields(type_: type[msgspec.Struct]) -> Sequence[FieldInfo]:
+    """Look at a table's keys once: msgspec evaluates their types each time, and there may be a thousand commands."""
+    return fields(type_)
 
 
 def _default(info: FieldInfo) -> Any:
     return info.default if info.default is not _MISSING else info.default_factory()
-
-
-def _names_of(type_: Any) -> Sequence[str]:
-    """List the names that an enumeration, or a ``Literal``, has; nothing for any other type."""
-    if isinstance(type_, type) and issubclass(type_, Enum):
-        return [str(each.value) for each in type_]
-    if typing.get_origin(type_) is typing.Literal:
-        return typing.get_args(type_)
-    return [name for each in typing.get_args(type_) for name in _names_of(each)]
-
-
-def _table_or_none(type_: Any) -> type[msgspec.Struct] | None:
-    """Say which table ``Table | None`` speaks of."""
-    return next((each for each in (type_, *typing.get_args(type_)) if _is_table(each)), None)
-
-
-def _shown(value: object) -> str:
-    """Quote a value that is wrong; not a table or an array, some of whose values may be right, and secret."""
-    if not isinstance(value, str | int | float):
-        return ""
-    try:
-        shown = repr(value)
-    except ValueError:  # an integer of thousands of digits
-        return ""
-    return f", not {shown}" if len(shown) <= _SHOWN_CHARACTERS else f", not {shown[:_SHOWN_CHARACTERS]}..."
 
 
 def _is_table(type_: Any) -> bool:

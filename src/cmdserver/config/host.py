@@ -30,6 +30,10 @@ _CAP_NET_BIND_SERVICE = 10
 class Host:
     """The host as it is."""
 
+    def name(self) -> str:
+        """The host's own name, as hostname(1) says it."""
+        return socket.gethostname()
+
     def started_as(self) -> tuple[int, int]:
         """User and group, by number, that commands run as unless they say otherwise."""
         return os.geteuid(), os.getegid()

@@ -6,21 +6,27 @@ is written in the file is silently without effect.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
+from cmdserver.config import defaults, toml_text
 from cmdserver.config.configuration import Configuration
-from cmdserver.config.decoding import Mistake, Mistakes, TomlReader, dotted
+from cmdserver.config.decoding import INCLUDE, Finding, Mistake, Mistakes, Remarked, TomlReader
 from cmdserver.config.host import Host
-from cmdserver.config.schema import TLS, Settings
+from cmdserver.config.including import Remark, include
+from cmdserver.config.merging import Place, SourceFile
+from cmdserver.config.schema import TLS, Patterns, Settings
+from cmdserver.config.toml_text import NotTOML
+from cmdserver.config.validation import effects
 from cmdserver.config.validation.commands import CommandChecks, check_sources
 from cmdserver.config.validation.hooks import CheckSecret, HookChecks
 from cmdserver.config.validation.listeners import CheckEndpoint, ListenerChecks
 from cmdserver.config.validation.others import OtherChecks, State
 from cmdserver.config.validation.roles import RoleChecks
+from cmdserver.core.escaping import visible
 from cmdserver.core.model import Command
 from cmdserver.core.names import HOOK_PREFIX, SCHEDULE
 from cmdserver.core.text_encoding import NotUTF8, decode
@@ -35,21 +41,41 @@ SYSTEM_FILE = Path("/etc/cmdserver/cmdserver.toml")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A configuration text and where it is from."""
+    """The text of a configuration and of what it includes, and where it is from."""
 
     #: None for the one that is built in.
     path: str | None
     text: str
+    included: tuple[SourceFile, ...] = ()
+    #: What was found wrong, and without effect, when files were looked for.
+    mistakes: tuple[Mistake, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
     @classmethod
     def built_in(cls) -> Self:
         """Read the one that is built in."""
         return cls(path=None, text=Path(__file__).with_name("default.toml").read_text("utf-8"))
 
+    @classmethod
+    def unpacked(cls, text: str) -> Self:
+        """Read what `packed` returns."""
+        return msgspec.json.decode(text, type=cls)
+
+    def packed(self) -> str:
+        """Return all of it as one text: to be handed to another process, and compared."""
+        return msgspec.json.encode(self).decode()
+
     @property
     def name(self) -> str:
         """What to call it in a complaint."""
         return name_of(self.path)
+
+    def reader(self) -> TomlReader:
+        """Return what reads it."""
+        reader = TomlReader(self.text, self.name, self.included)
+        reader.mistakes += self.mistakes
+        reader.warnings += self.warnings
+        return reader
 
 
 def find_file(file: str | None, environment: Mapping[str, str]) -> str | None:
@@ -79,9 +105,32 @@ def read_file(path: str | None) -> Source:
         return Source.built_in()
     data = safe_path.read_file(Path(path), MOST_BYTES, decides=True)
     try:
-        return Source(path=path, text=decode(data))
+        text = decode(data)
     except NotUTF8 as error:
-        raise Mistakes([Mistake((), str(error), error.line)]) from None
+        raise Mistakes([Mistake((), str(error), error.line, path)]) from None
+    return _with_included(Source(path=path, text=text), Path(path), MOST_BYTES - len(data))
+
+
+def _with_included(source: Source, main: Path, most_bytes: int) -> Source:
+    """Read what a configuration includes; mistakes in its own text are for others to find."""
+    try:
+        patterns = msgspec.convert(toml_text.parse(source.text).get(INCLUDE, []), Patterns)
+    except (NotTOML, msgspec.ValidationError):
+        return source
+    found = include(main, patterns, most_bytes)
+    place = source.reader().place((INCLUDE,))
+    return replace(
+        source,
+        included=tuple(found.files),
+        mistakes=tuple(_remark(Mistake, each, place) for each in found.mistakes),
+        warnings=tuple(_remark(Finding, each, place) for each in found.warnings),
+    )
+
+
+def _remark(kind: type[Remarked], remark: Remark, place: Place) -> Remarked:
+    if remark.file:
+        return kind((), remark.text, remark.line, remark.file)
+    return kind(place.path, visible(remark.text), place.line, place.file)
 
 
 def load(file: str | None, environment: Mapping[str, str]) -> Source:
@@ -90,7 +139,7 @@ def load(file: str | None, environment: Mapping[str, str]) -> Source:
 
 
 def configure(
-    text: str,
+    source: str | Source,
     host: Host,
     check_endpoint: CheckEndpoint,
     check_tls: Callable[[TLS], object] = lambda _: None,
@@ -98,10 +147,10 @@ def configure(
     look_at_state: Callable[[Settings], State] = lambda _: State(),
     check_secret: CheckSecret = lambda _: None,
 ) -> Configuration:
-    """Make sense of a configuration text on this host.
+    """Make sense of a configuration on this host.
 
     Args:
-        text: TOML.
+        source: What was read; or a text alone, which has no name.
         host: Where executables and users are looked for.
         check_endpoint: Raises a ValueError for an endpoint that cannot be.
         check_tls: Raises a ValueError for certificates and keys that are no good; asked only if a listener needs them.
@@ -112,16 +161,15 @@ def configure(
     Raises:
         Mistakes: All that is wrong.
     """
-    reader = TomlReader(text)
-    settings = reader.read(Settings)
+    reader = TomlReader(source) if isinstance(source, str) else source.reader()
+    settings = defaults.settings_of(reader)
     if settings is None:
-        raise Mistakes(reader.mistakes)
+        raise Mistakes(reader.in_order(reader.mistakes))
     listening = ListenerChecks(reader, host, check_endpoint).listening(settings.listen)
     programs = CommandChecks(reader, host, load_parser, may_gain_rights=not settings.runner.process)
     commands = [programs.command(name, each) for name, each in settings.commands.items() if each]
     check_sources(reader, commands, settings.commands)
-    mistaken = {each.path[1] for each in reader.mistakes if each.path[0:1] == ("commands",) and each.path[1:]}
-    good = {command.name: command for command in commands if command.name not in mistaken}
+    good = {command.name: command for command in commands if ("commands", command.name) not in reader.mistaken}
     checks = HookChecks(reader, settings.commands, good, check_secret)
     hooks = [hook for name, each in settings.hooks.items() if each and (hook := checks.hook(name, each)) is not None]
     checks.all(hooks)
@@ -132,15 +180,18 @@ def configure(
     others.rest(settings)
     startups, exempt = others.limits(settings.limits)
     others.tls(settings, check_tls)
+    site = others.site(settings.site)
     if reader.mistakes:
-        raise Mistakes(reader.mistakes)
+        raise Mistakes(reader.in_order(reader.mistakes))
     state = look_at_state(settings)
-    others.without_effect(settings, listening, state)
+    defaults.without_effect(reader, settings)
+    others.known(state)
+    effects.without_effect(reader, settings, listening)
     permissions.without_effect(settings.roles, listening, state.users)
     checks.without_effect(hooks, listening)
-    warnings = tuple(sorted(reader.warnings, key=lambda each: each.line or 0))
+    warnings = tuple(reader.in_order(reader.warnings))
     return Configuration(
-        settings, tuple(listening), tuple(commands), tuple(roles), startups, exempt, warnings, tuple(hooks)
+        settings, site, tuple(listening), tuple(commands), tuple(roles), startups, exempt, warnings, tuple(hooks)
     )
 
 
@@ -151,29 +202,3 @@ def _triggers(commands: Iterable[Command], hooks: Iterable[Hook]) -> Mapping[str
         **({SCHEDULE: scheduled} if scheduled else {}),
         **{f"{HOOK_PREFIX}{hook.name}": (hook.command,) for hook in hooks},
     }
-
-
-def changes(old: Settings, new: Settings) -> list[str]:
-    """Say what a reload changes, a line a key; values are left out, as some may be secret."""
-    before, after = _flat(old), _flat(new)
-    lines = [f"{key} added" for key in sorted(after.keys() - before.keys())]
-    lines += [f"{key} removed" for key in sorted(before.keys() - after.keys())]
-    lines += [f"{key} changed" for key in sorted(before.keys() & after.keys()) if before[key] != after[key]]
-    return lines
-
-
-def _flat(settings: Settings) -> dict[str, object]:
-    flat: dict[str, object] = {}
-
-    def walk(path: tuple[str | int, ...], value: object) -> None:
-        if isinstance(value, dict):
-            for key, each in value.items():
-                walk((*path, key), each)
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            for index, each in enumerate(value):
-                walk((*path, index), each)
-        else:
-            flat[dotted(path)] = value
-
-    walk((), msgspec.to_builtins(settings))
-    return flat

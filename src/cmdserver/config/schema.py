@@ -13,6 +13,9 @@ from cmdserver.core.protocols import Protocol
 from cmdserver.core.run_states import Keep, OnDisconnect, WhenRunning
 
 NonEmpty = Annotated[str, Meta(min_length=1)]
+EndpointText = Annotated[str, Meta(min_length=1, examples=["tcp:2022:interface=127.0.0.1"])]
+#: Of files that are included.
+Patterns = Annotated[list[NonEmpty], Meta(max_length=100)]
 #: Of all hooks: the runner process hands them over by a descriptor each, in one message with all names.
 MOST_SECRET_FILES = 60
 SecretFile = Annotated[str, Meta(min_length=1, max_length=250)]
@@ -29,10 +32,12 @@ class Listen(Struct, frozen=True, kw_only=True):
     """``[[listen]]``: one listener, on one endpoint or several."""
 
     protocol: Protocol
-    endpoint: NonEmpty | Annotated[list[NonEmpty], Meta(min_length=1)]
+    endpoint: EndpointText | Annotated[list[NonEmpty], Meta(min_length=1)]
     tls: bool = False
     login: Login = Login.REQUIRED
     allow_plaintext_passwords: bool = False
+    #: Of a line listener: what it says before the first request; None: the usual one, empty: nothing.
+    greeting: str | None = None
 
 
 class ProcessLimits(Struct, frozen=True, kw_only=True):
@@ -99,15 +104,10 @@ class ParameterSettings(Struct, frozen=True, kw_only=True):
     max_bytes: Annotated[int, Meta(ge=1, le=65536)] | None = None
 
 
-class CommandSettings(Struct, frozen=True, kw_only=True):
-    """``[commands.NAME]``: one entry of the allow-list."""
+class CommandDefaults(Struct, frozen=True, kw_only=True):
+    """``[defaults]``: what commands have that do not say otherwise."""
 
-    #: A nested list is left out where a parameter in it has no value.
-    run: Annotated[list[str | Annotated[list[str], Meta(min_length=1)]], Meta(min_length=1)]
-    help: str = ""
-    title: str = ""
     section: str = ""
-    parameters: list[ParameterSettings | None] = field(default_factory=list)
     stdin: str | None = None
     confirm: NonEmpty | None = None
     #: Lines of five fields, as in crontab(5): when it runs by itself.
@@ -135,10 +135,22 @@ class CommandSettings(Struct, frozen=True, kw_only=True):
     #: None: of what only reads the failures.
     history: Keep | None = None
     raw: bool = False
+    #: Whether colour sequences in its output reach terminals and the page, and these alone.
+    colours: bool = False
     parser: NonEmpty | None = None
     umask: Annotated[int, Meta(ge=0, le=0o777)] = 0o022
     nice: Annotated[int, Meta(ge=-20, le=19)] = 0
     limits: ProcessLimits = ProcessLimits()
+
+
+class CommandSettings(CommandDefaults, frozen=True, kw_only=True):
+    """``[commands.NAME]``: one entry of the allow-list."""
+
+    #: A nested list is left out where a parameter in it has no value.
+    run: Annotated[list[str | Annotated[list[str], Meta(min_length=1)]], Meta(min_length=1)]
+    help: str = ""
+    title: str = ""
+    parameters: list[ParameterSettings | None] = field(default_factory=list)
 
 
 class RoleSettings(Struct, frozen=True, kw_only=True):
@@ -228,6 +240,17 @@ class HistorySettings(Struct, frozen=True, kw_only=True):
     days: Annotated[int, Meta(ge=1, le=36500)] = 30
 
 
+class SiteSettings(Struct, frozen=True, kw_only=True):
+    """``[site]``: what people are told of this host."""
+
+    #: None: the host's name.
+    name: NonEmpty | None = None
+    label: str = ""
+    #: ``#rrggbb``, or the name of one.
+    colour: NonEmpty | None = None
+    notice: str = ""
+
+
 class Runner(Struct, frozen=True, kw_only=True):
     """``[runner]``: who starts programs, and as whom the rest runs."""
 
@@ -242,7 +265,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The whole file; a table that could not be read is None, until its mistake is told and the rest forgotten."""
 
     state_dir: NonEmpty | None = None
+    #: Patterns of more files, relative to this one.
+    include: Patterns = field(default_factory=list)
+    site: SiteSettings = field(default_factory=SiteSettings)
     listen: list[Listen | None] = field(default_factory=list)
+    defaults: CommandDefaults = field(default_factory=CommandDefaults)
     commands: dict[str, CommandSettings | None] = field(default_factory=dict)
     roles: dict[str, RoleSettings | None] = field(default_factory=dict)
     hooks: dict[str, HookSettings | None] = field(default_factory=dict)

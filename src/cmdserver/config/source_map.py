@@ -22,6 +22,17 @@ def lines_of(text: str) -> Mapping[Path, int]:
     return lines
 
 
+def path_at(text: str, line: int) -> Path:
+    """Name the key or table that begins on a line of a TOML text, or the last one above it; empty if there is none."""
+    found: Path = ()
+    for path, number in _positions(text):
+        if number > line:
+            break
+        # A line has its table first, then the keys in it.
+        found = path
+    return found
+
+
 def nearest_line(lines: Mapping[Path, int], path: Path) -> int | None:
     """Find the line of a value, or else of the nearest table or key around it; None if there is none.
 

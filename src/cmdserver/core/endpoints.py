@@ -78,6 +78,7 @@ def parse(description: str) -> Endpoint:
     if description.startswith(PROXY):
         inner = parse(description.removeprefix(PROXY))
         return Endpoint(text=description, kind=inner.kind, arguments=inner.arguments, behind_proxy=inner)
+    _require_one(description)
     (kind, *values), named = _split(description)
     signature = _SIGNATURES.get(kind)
     if signature is None:
@@ -86,8 +87,12 @@ def parse(description: str) -> Endpoint:
     try:
         return Endpoint(text=description, kind=kind, arguments=_arguments(signature, values, named))
     except ValueError:
-        meant = _meant(description.removeprefix(f"{kind}:"), _PORT_FIRST) if kind in {"tcp", "tcp6"} else None
-        if meant is None:
+        if kind not in {"tcp", "tcp6"}:
+            raise
+        text = description.removeprefix(f"{kind}:")
+        if re.fullmatch(_HOST_AND_PORT, text) and (meant := _meant(text, [_HOST_THEN_PORT])):
+            raise ValueError(f"the port comes first, then the address: {quoted(meant)}") from None
+        if (meant := _meant(text, _PORT_FIRST)) is None:
             raise
         text = "in front of each colon of an IPv6 address belongs a backslash, and no brackets around it"
         raise ValueError(f"{text}: {quoted(meant)}") from None
@@ -118,8 +123,22 @@ def _split(description: str) -> tuple[list[str], dict[str, str]]:
     return [each[0] for each in fields if len(each) == 1] or [""], named
 
 
+def _require_one(description: str) -> None:
+    """Refuse several descriptions in one text."""
+    several = re.split(r"\s*[,;]\s*|\s+", description.strip())
+    if len(several) > 1 and all(re.match(r"(tcp6?|unix|systemd|haproxy):", each) for each in several):
+        raise ValueError(f"several endpoints are a list: [{', '.join(map(quoted, several))}]")
+
+
 def _require_kind(kind: str, description: str) -> None:
     """Refuse what cannot begin a description, of whatever kind."""
+    if re.fullmatch(r":?[0-9]+", description) and not _port(port := description.removeprefix(":")):
+        here, everywhere = (quoted(f"tcp:{port}{each}") for each in (":interface=127.0.0.1", ""))
+        raise ValueError(f"it begins with its kind: {here}, or {everywhere} for other hosts, too")
+    if description.startswith("/"):
+        raise ValueError(f"it begins with its kind: {quoted(f'unix:{description}')}")
+    if kind in {"http", "https"}:
+        raise ValueError(f"it is no URL; what is spoken there is the protocol, as in {_EXAMPLE}")
     if meant := _meant(description, _ADDRESS_FIRST):
         raise ValueError(f"it begins with its kind, and then comes the port: {quoted(meant)}")
     if near := difflib.get_close_matches(kind.lower(), _SIGNATURES, n=1):
@@ -215,6 +234,7 @@ _IPV6 = r"\[?(?P<address>[0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*(%[A-Za-z0-9._-]+)?)\]?"
 _PORT_THEN_ADDRESS = rf"(?P<port>[0-9]+):(interface=)?{_IPV6}(:backlog=[0-9]*)?"
 _ADDRESS_THEN_PORT = rf"(interface=)?{_IPV6}:(port=)?(?P<port>[0-9]+)"
 _HOST_THEN_PORT = r"((?P<address>[0-9.]*|localhost|\*):)?(?P<port>[0-9]+)"
+_HOST_AND_PORT = r"([0-9]+\.[0-9.]+|localhost|\*):[0-9]+"
 
 #: How addresses are written by mistake; the more likely way first.
 _PORT_FIRST = (_PORT_THEN_ADDRESS, _ADDRESS_THEN_PORT)

@@ -67,7 +67,7 @@ class UnknownCommand(Refusal):
 
     Args:
         name: What was asked for; may hold anything.
-        suggestions: Names near to it that this caller may run, best first.
+        suggestions: Names near to it of commands that only read, and that this caller may run; best first.
     """
 
     code = Code.UNKNOWN_COMMAND
@@ -116,6 +116,15 @@ class UnreadableCredentials(Refusal):
     code = Code.DENIED
 
 
+class SessionEnded(Refusal):
+    """Somebody shows a session that is over; whoever wants to be somebody has to log in again."""
+
+    code = Code.DENIED
+
+    def __init__(self) -> None:
+        super().__init__("your session has ended: log in again")
+
+
 class UnknownRun(Refusal):
     """There is no such run for this caller.
 
@@ -150,10 +159,13 @@ class TryAgain(Refusal):
     Args:
         text: What is used up.
         retry_after_seconds: How long to wait, rounded up to whole seconds, at least 1.
+        setting: The key of the configuration that the limit comes from; empty: none.
     """
 
-    def __init__(self, text: str, retry_after_seconds: float) -> None:
+    def __init__(self, text: str, retry_after_seconds: float, setting: str = "") -> None:
         self.retry_after_seconds = max(1, math.ceil(retry_after_seconds))
+        self.what = text
+        self.setting = setting
         super().__init__(f"{text}; try again in {self.retry_after_seconds} s")
 
 

@@ -1,8 +1,9 @@
 """Make terminal control sequences visible, so that what a command prints cannot act on the reader's terminal.
 
 ``ESC`` becomes ``^[``, as ``cat -v`` shows it. Left alone: tab, LF, CRLF, and every byte that is no control character,
-whatever its encoding. The C1 controls (ECMA-48, section 5.3) count in both of their forms, the bytes 0x80 to 0x9f and
-their UTF-8 encoding: there are terminals that obey either.
+whatever its encoding; where that is wanted, also CR, and the sequences that select colours (SGR). The C1 controls
+(ECMA-48, section 5.3) count in both of their forms, the bytes 0x80 to 0x9f and their UTF-8 encoding: there are
+terminals that obey either.
 """
 
 import codecs
@@ -10,6 +11,16 @@ import re
 
 _CONTROL_BYTE = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _LONE_RETURN = re.compile("\r(?!\n)")
+_RETURN_AT_END = re.compile("\r\\Z")
+
+#: SELECT GRAPHIC RENDITION (ECMA-48, section 8.3.117; ITU-T T.416 has the colons). Its length is bounded, as a terminal
+#: shows nothing until it ends; a foreground, a background and eight attributes have room. Private sequences, such as
+#: xterm's ``ESC [ > 4 ; 1 m``, are none of these.
+_COLOUR = re.compile("\x1b\\[([0-9;:]{0,64})m")
+_BEGINNING_OF_COLOUR = re.compile("(?:\r|\x1b(?:\\[[0-9;:]{0,64})?)\\Z")
+_RESET = b"\x1b[0m"
+_COLOUR_BYTES = re.compile(rb"\x1b\[[0-9;:]{0,64}m")
+_LONGEST_COLOUR = len("\x1b[m") + 64
 
 _C0 = {code: f"^{chr(code ^ 0x40)}" for code in (*range(0x20), 0x7F)}
 _C1 = {code: f"M-^{chr(code ^ 0xC0)}" for code in range(0x80, 0xA0)}
@@ -23,28 +34,71 @@ _IN_LINE = _C0 | _C1 | _C1_BYTES | {0x2028: "?", 0x2029: "?"}
 
 
 class Printable:
-    """Output on its way to a terminal, in chunks that may end anywhere, within a character or a CRLF too."""
+    """Output on its way to a terminal, in chunks that may end anywhere, within a character or a sequence too.
 
-    __slots__ = ("_decoder", "_return")
+    Args:
+        keeps_returns: Whether a CR is left alone, as for a person before whom progress overwrites its line.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_decoder", "_held", "_is_coloured", "_keeps_returns", "keeps_colours")
+
+    def __init__(self, *, keeps_returns: bool = False) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        #: A CR that ended a chunk: harmless if an LF comes next.
-        self._return = ""
+        self._keeps_returns = keeps_returns
+        #: Whether sequences that select colours and the like are left alone: they change how text looks, and no more.
+        self.keeps_colours = False
+        #: What ended a chunk and may be harmless, depending on what comes next.
+        self._held = ""
+        #: Whether the terminal has been told a colour, and not to forget it.
+        self._is_coloured = False
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what may be shown of the output so far and was not yet returned."""
-        is_at_boundary = not self._return and not self._decoder.getstate()[0]
+        is_at_boundary = not self._held and not self._decoder.getstate()[0]
         if is_at_boundary and chunk.isascii() and _CONTROL_BYTE.search(chunk) is None:
             return chunk
-        text = self._return + self._decoder.decode(chunk)
-        self._return = "\r" if text.endswith("\r") else ""
-        return _show(text.removesuffix(self._return))
+        text = self._held + self._decoder.decode(chunk)
+        beginning = (_BEGINNING_OF_COLOUR if self.keeps_colours else _RETURN_AT_END).search(text)
+        self._held = (
+            beginning[0] if beginning is not None and not (self._keeps_returns and beginning[0] == "\r") else ""
+        )
+        return self._show(text.removesuffix(self._held))
 
     def finish(self) -> bytes:
-        """Return what was held back for what might have come."""
-        text, self._return = self._return + self._decoder.decode(b"", final=True), ""
-        return _show(text)
+        """Return what was held back for what might have come, and what takes colours back."""
+        text, self._held = self._held + self._decoder.decode(b"", final=True), ""
+        return self._show(text) + self.reset()
+
+    def reset(self) -> bytes:
+        """Return what takes colours back, if there are any."""
+        is_coloured, self._is_coloured = self._is_coloured, False
+        return _RESET if is_coloured else b""
+
+    def _show(self, text: str) -> bytes:
+        if not self.keeps_colours or "\x1b" not in text:
+            return self._without_controls(text).encode("utf-8", "surrogateescape")
+        shown = []
+        end = 0
+        for found in _COLOUR.finditer(text):
+            shown += [self._without_controls(text[end : found.start()]), found[0]]
+            end = found.end()
+            self._is_coloured = bool(found[1].strip("0;:"))
+        return "".join((*shown, self._without_controls(text[end:]))).encode("utf-8", "surrogateescape")
+
+    def _without_controls(self, text: str) -> str:
+        return (text if self._keeps_returns else _LONE_RETURN.sub("^M", text)).translate(_IN_OUTPUT)
+
+
+def ends_line(data: bytes, was_at_start: bool) -> bool:  # noqa: FBT001 - it reads as a sentence
+    """Whether a cursor is at the beginning of a row after output, given whether it was before; colours do not count."""
+    end = len(data)
+    # One by one, from the end: a regular expression for all of them takes quadratic time where they are many.
+    while end and data[end - 1 : end] == b"m":
+        start = data.rfind(b"\x1b", max(0, end - _LONGEST_COLOUR), end)
+        if start < 0 or _COLOUR_BYTES.fullmatch(data, start, end) is None:
+            break
+        end = start
+    return data[end - 1 : end] == b"\n" if end else was_at_start
 
 
 def printable_line(text: str) -> str:
@@ -64,7 +118,3 @@ def visible(text: str) -> str:
         each if each.isprintable() and _BLANK.match(each) is None else each.encode("unicode_escape").decode()
         for each in text
     )
-
-
-def _show(text: str) -> bytes:
-    return _LONE_RETURN.sub("^M", text).translate(_IN_OUTPUT).encode("utf-8", "surrogateescape")

@@ -51,6 +51,8 @@ class Requested:
     shared: bool = False
     #: Who ended it before its end; None if nobody did.
     ended_by: EndedBy | None = None
+    #: In the first event of a run's end how many it has been asked by; 0 in the others, and where nothing ran.
+    answers: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,10 @@
 
 from base64 import b64encode
 from hashlib import sha256
+from typing import Final
+
+#: Before each, for the hash that it is made with.
+PREFIX: Final = "SHA256:"
 
 
 def fingerprint_of(encoded: bytes) -> str:
@@ -10,4 +14,4 @@ def fingerprint_of(encoded: bytes) -> str:
     Args:
         encoded: A public key as in RFC 4253, section 6.6; or a certificate in DER.
     """
-    return "SHA256:" + b64encode(sha256(encoded).digest()).rstrip(b"=").decode()
+    return PREFIX + b64encode(sha256(encoded).digest()).rstrip(b"=").decode()

@@ -1,7 +1,7 @@
 """What the configuration says of a listener."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cmdserver.core import protocols
 from cmdserver.core.endpoints import Endpoint
@@ -23,3 +23,8 @@ class Listening:
     endpoint: Endpoint
     tls: bool
     login: Login
+    #: What a line listener says before the first request, as text without a line break; None: the usual one; empty:
+    #: nothing. Not a matter of which listener it is: a reload changes it at the port that is open.
+    greeting: str | None = field(default=None, compare=False)
+    #: Which ``[[listen]]`` it is of, from 0; no part of what it is.
+    table: int = field(default=0, compare=False)

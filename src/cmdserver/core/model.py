@@ -31,7 +31,7 @@ class Caller:
     source: str
     #: How they proved who they are; ``none`` is RFC 4252's name for not at all.
     method: str
-    #: The only commands that what they proved it with is good for; None: all that their roles include.
+    #: The only commands that what they proved it with is good for, names or globs; None: all that their roles include.
     commands: frozenset[str] | None = None
     #: What is run whatever they ask for (``command=`` of an SSH key); None: what they ask for.
     forced_words: tuple[str, ...] | None = None
@@ -137,6 +137,8 @@ class Command:
     max_running: int | None
     #: Whether terminal control sequences in its output reach terminals as they are.
     raw: bool
+    #: Whether colour sequences in its output (SGR of ECMA-48) reach terminals and pages, and these alone.
+    colours: bool = False
     #: What makes data of its output: a parser of the jc library, loaded by `structured`; None: nothing does.
     parser: str | None
     controls: Controls = Controls()

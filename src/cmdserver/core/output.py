@@ -1,12 +1,32 @@
-"""What a process says and how it ends, and the interfaces of those who make output and hear it."""
+"""What a process says, how it ends, what a parser makes of it; the interfaces of who makes and who hears output."""
 
 import enum
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeAlias
 
 from cmdserver.core.errors import Code
 from cmdserver.core.model import Grant
 from cmdserver.core.run_states import EndedBy, RunState
+
+#: What JSON can say, as values that nobody changes.
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+
+
+class NotParsed(Exception):  # noqa: N818 - a statement
+    """There is no data; the text says why, for people: one line without a full stop, of printable characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Parsed:
+    """The data of a run; equal to itself alone, so that what is made of them can be kept."""
+
+    #: As bytes: one line of ASCII. ``null`` if there is none.
+    json: bytes = b"null"
+    #: The same as values.
+    value: Json = None
+    #: Why there is none, see `NotParsed`; None if there is.
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +95,8 @@ class Answer:
     problem: str | None = None
     #: What makes data of the output; see `Command.parser`.
     parser: str | None = None
+    #: What it has made of it; None if nobody has asked it.
+    parsed: Parsed | None = None
     #: Whether the process answered other questions too.
     shared: bool = False
     #: Whether the process was under way when the question came.

@@ -30,5 +30,5 @@ class Protocol(StrEnum):
         return protocol
 
     LINE = "line", "frontends.line.front_end", (), False
-    WEB = "web", "frontends.web.front_end", ("frontends.web", "observers.metrics"), False
+    WEB = "web", "frontends.web.front_end", ("frontends.web", "observers.metrics", "observers.series"), False
     SSH = "ssh", "frontends.ssh.front_end", ("frontends.ssh", "net.ssh_host_keys", "sshtransport"), True

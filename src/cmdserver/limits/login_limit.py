@@ -34,7 +34,7 @@ class LoginLimit:
         """Raise `Throttled` while a source has too much outstanding to try a login."""
         seconds = self.penalties.is_refused(source, self._clock.seconds())
         if seconds is not None:
-            raise Throttled(f"too many logins from {source} came to nothing", seconds)
+            raise Throttled(f"too many logins from {source} came to nothing", seconds, "limits.penalty_exempt")
 
     def enter(self, listener: str, source: str) -> None:
         """Count an unauthenticated connection in.

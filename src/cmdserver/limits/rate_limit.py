@@ -39,4 +39,5 @@ class Throttle:
         if len(self._left) > self._max_callers:
             del self._left[next(iter(self._left))]
         if not may:
-            raise Throttled(f"more than {self.per_minute} requests in a minute", (1 - left) * 60 / self.per_minute)
+            text = f"more than {self.per_minute} requests in a minute"
+            raise Throttled(text, (1 - left) * 60 / self.per_minute, "limits.caller_requests_per_minute")

@@ -18,7 +18,9 @@ class StartRates:
         starts = self._starts.get(command, ())
         if len(starts) >= rate.count and (wait := starts[-rate.count] + rate.seconds - now) > 0:
             times = "once" if rate.count == 1 else f"{rate.count} times"
-            raise Throttled(f"{command} may run {times} in {span(rate.seconds)}, and has", wait)
+            raise Throttled(
+                f"{command} may run {times} in {span(rate.seconds)}, and has", wait, f"commands.{command}.rate_limit"
+            )
 
     def spend(self, command: str, rate: Rate, now: float) -> None:
         """Count a start, or raise `Throttled` if there may be none."""

@@ -101,7 +101,7 @@ class CommandTests(ParametersTestCase):
     def test_an_empty_question(self) -> None:
         """Is none."""
         self.assert_mistakes(
-            ["3: commands.x.confirm: Expected `str` of length >= 1, not ''"],
+            ["3: commands.x.confirm: must not be empty"],
             '[commands.x]\nrun = ["df"]\nconfirm = ""\n',
         )
 

@@ -208,7 +208,7 @@ class MistakeTests(ParametersTestCase):
         control = "is not one line without control characters"
         self.assert_mistake(rf"'a\nb' {control}", choice, r'choices = ["a\nb"]')
         self.assert_mistake(rf"'A\u2028' {control}", choice, r'choices = [{value = "a", label = "A\u2028"}]')
-        self.assert_mistake("Expected `array` of length >= 1", choice, "choices = []")
+        self.assert_mistake("must not be empty", choice, "choices = []")
         self.assert_mistake(
             "is for choices_from; what choices has is accepted as it is", choice, 'choices = ["a"]', 'pattern = "a"'
         )

@@ -82,23 +82,6 @@ class RoleWarningsTests(WarningsTestCase):
 
 
 class OtherWarningsTests(WarningsTestCase):
-    def test_tables_that_no_listener_reads(self) -> None:
-        """TLS without a listener that speaks it, authorities where nobody logs in, the web without one."""
-        self.assert_warnings(
-            ["9: tls: is without effect: no listener says tls = true"],
-            _LISTEN + _DF + "[tls]\nminimum_version = '1.3'\n",
-        )
-        secure = _LISTEN.replace('"never"', '"never"\ntls = true')
-        authorities = "[tls]\nclient_ca = '/ca'\n"
-        self.assert_warnings(
-            ["11: tls.client_ca: is without effect: no listener with tls = true takes a login"],
-            secure + _DF + authorities,
-        )
-        self.assert_warnings([], secure.replace("never", "optional") + _DF + authorities)
-        web = "[web]\nhosts = ['x']\n"
-        self.assert_warnings(["9: web: is without effect: no listener speaks it"], _LISTEN + _DF + web)
-        self.assert_warnings([], _LISTEN.replace('"line"', '"web"') + _DF + web)
-
     def test_leave_that_is_not_needed(self) -> None:
         """Passwords in plain text are allowed where none come, or only over TLS."""
         leave = "allow_plaintext_passwords = true\n"
@@ -180,6 +163,18 @@ class CommandWarningsTests(WarningsTestCase):
             _LISTEN + _DF.replace("[roles", "working_directory = '/var/tmp'\n[roles", 1),
             host,
         )
+
+    def test_colours_that_are_there_anyhow(self) -> None:
+        """What lets everything through lets colours through."""
+        for keys, expected in (
+            (
+                "raw = true\ncolours = true",
+                ["8: commands.df.colours: is without effect: raw = true lets every control sequence through"],
+            ),
+            ("raw = true", []),
+            ("colours = true", []),
+        ):
+            self.assert_warnings(expected, _LISTEN + _DF.replace("[roles", f"{keys}\n[roles", 1))
 
     def test_limits_of_root(self) -> None:
         """Root has no limit of processes (setrlimit(2))."""

@@ -92,6 +92,7 @@ class CommandChecks:
             schedule=schedule_of(self._reader, name, settings, parameters),
             history=settings.history or (Keep.FAILED if settings.read_only else Keep.ALL),
             raw=settings.raw,
+            colours=settings.colours,
             parser=self._reader.attempt((*path, "parser"), self._load_parser, settings.parser)
             if settings.parser
             else None,
@@ -109,6 +110,9 @@ class CommandChecks:
         for key in ("help", "title", "section", "confirm"):
             if not is_one_line(getattr(settings, key) or ""):
                 self._note((*path, key), "must be one line without control characters")
+        if settings.raw and settings.colours:
+            text = "is without effect: raw = true lets every control sequence through"
+            self._reader.warn((*path, "colours"), text, besides=["raw"])
         for index, word in enumerate(_flat(settings.run)):
             if "\0" in word:
                 self._note((*path, "run"), f"word {index} has a NUL character in it")
@@ -135,9 +139,9 @@ class CommandChecks:
             if obstacle := self._host.obstacle(controls.uid, controls.gid, place):
                 verb = "may not run" if key == "run" else "may not enter"
                 why = "" if obstacle == place else f": the way leads through {obstacle}"
-                self._reader.warn((*path, key), f"{whom} {verb} {place}{why}")
+                self._reader.warn((*path, key), f"{whom} {verb} {place}{why}", besides=["user", "group"])
         if settings.limits.processes is not None and self._host.user_id(whom) == 0:
-            self._reader.warn((*path, "limits", "processes"), "is without effect: root has no such limit")
+            self._reader.warn((*path, "limits", "processes"), "is without effect: root has no such limit", ["user"])
         return tuple(rights)
 
     def _controls(self, name: str, settings: CommandSettings, user: str, group: str) -> Controls:
@@ -161,15 +165,17 @@ class CommandChecks:
             text = (
                 f"needs output_limit_bytes <= {SHARED_OUTPUT_BYTES}: more is not kept in memory, but streamed to each"
             )
-            self._note(("commands", name, "share"), text)
+            self._note(("commands", name, "share"), text, besides=["output_limit_bytes"])
         return is_small and (settings.read_only if settings.share is None else settings.share)
 
     def _when_running(self, name: str, settings: CommandSettings) -> WhenRunning:
         """Decide what happens when a command runs as often as it may."""
         path = ("commands", name, "when_running")
         if settings.when_running is WhenRunning.JOIN and settings.read_only:
-            self._note(path, "join is for commands that change something: what only reads is to answer afresh")
-        if settings.when_running is not WhenRunning.WAIT and settings.max_running is None:
+            text = "join is for commands that change something: what only reads is to answer afresh"
+            self._note(path, text, besides=["read_only"])
+        is_own = path not in self._reader.inherited  # of a default it is said once, see `defaults`
+        if is_own and settings.when_running is not WhenRunning.WAIT and settings.max_running is None:
             self._reader.warn(path, "is without effect: there is no max_running")
         return settings.when_running
 

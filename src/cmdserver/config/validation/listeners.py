@@ -9,6 +9,11 @@ from cmdserver.config.source_map import Path
 from cmdserver.core import endpoints
 from cmdserver.core.endpoints import Endpoint
 from cmdserver.core.listening import Listening, Login
+from cmdserver.core.protocols import Protocol
+from cmdserver.parameters.text_types import is_one_line
+
+#: It is sent at once, into the empty buffer of a new socket.
+_GREETING_CHARACTERS = 300
 
 #: Raises a ValueError for an endpoint that cannot be.
 CheckEndpoint = Callable[[Endpoint], object]
@@ -30,24 +35,43 @@ class ListenerChecks:
 
     def listening(self, listens: Sequence[Listen | None]) -> list[Listening]:
         """Look at all of them; there must be one."""
-        if not listens:
+        if not listens and ("listen",) not in self._reader.mistaken:
             self._reader.note((), "there is no [[listen]], so there is nothing to do")
         found: list[Listening] = []
-        texts: set[str] = set()
+        #: By the description, the first listener that has it.
+        firsts: dict[str, Path] = {}
         for index, listen in enumerate(listens):
             if listen is None:
+                self._half_a_listener(index)
                 continue
             self._protocol(index, listen)
             for text in [listen.endpoint] if isinstance(listen.endpoint, str) else listen.endpoint:
                 endpoint = self._endpoint(("listen", index), listen, text)
-                if text in texts:
-                    self._reader.note(("listen", index, "endpoint"), f"{text} is there twice")
-                texts.add(text)
+                path: Path = ("listen", index, "endpoint")
+                if text in firsts:
+                    self._reader.note(path, f"{text} is there twice, first in {self._reader.place(firsts[text])}")
+                firsts.setdefault(text, path)
                 if endpoint is not None:
                     found.append(
-                        Listening(protocol=listen.protocol, endpoint=endpoint, tls=listen.tls, login=listen.login)
+                        Listening(
+                            protocol=listen.protocol,
+                            endpoint=endpoint,
+                            tls=listen.tls,
+                            login=listen.login,
+                            greeting=listen.greeting,
+                            table=index,
+                        )
                     )
         return found
+
+    def _half_a_listener(self, index: int) -> None:
+        """Look at the endpoints of one that lacks something else: all mistakes are to be told at once."""
+        listens = self._reader.merged.values.get("listen")
+        table = listens[index] if isinstance(listens, list) else None
+        named = table.get("endpoint") if isinstance(table, dict) else None
+        for text in named if isinstance(named, list) else [named]:
+            if isinstance(text, str) and text:
+                self._parsed(("listen", index, "endpoint"), text)
 
     def _protocol(self, index: int, listen: Listen) -> None:
         path: Path = ("listen", index)
@@ -56,17 +80,26 @@ class ListenerChecks:
         if listen.protocol.secures_itself and listen.login is not Login.REQUIRED:
             text = f'is "{listen.login}", but at an SSH listener a login is always required'
             self._reader.note((*path, "login"), text)
+        if listen.greeting is not None:
+            self._greeting((*path, "greeting"), listen, listen.greeting)
         if listen.allow_plaintext_passwords and (_is_secret(listen) or listen.login is Login.NEVER):
             text = "is without effect: no password comes here over plain TCP"
             self._reader.warn((*path, "allow_plaintext_passwords"), text)
 
+    def _greeting(self, path: Path, listen: Listen, greeting: str) -> None:
+        if listen.protocol is not Protocol.LINE:
+            text = f"is what a line listener says first; what {listen.protocol} shows to all who come is [site] notice"
+            self._reader.note(path, text)
+        elif not is_one_line(greeting):
+            self._reader.note(path, "must be one line, without control characters")
+        elif len(greeting) > _GREETING_CHARACTERS:
+            text = f"has {len(greeting)} characters, and may have {_GREETING_CHARACTERS}"
+            self._reader.note(path, text)
+
     def _endpoint(self, path: Path, listen: Listen, text: str) -> Endpoint | None:
         path = (*path, "endpoint")
-        try:
-            endpoint = endpoints.parse(text)
-            self._check_endpoint(endpoint)
-        except ValueError as error:
-            self._reader.note(path, f"{endpoints.quoted(text)} is no endpoint description: {error}")
+        endpoint = self._parsed(path, text)
+        if endpoint is None:
             return None
         if endpoint.kind == "unix" and endpoint.path is None:
             self._reader.note(path, f"{text} is no absolute path, and the daemon runs in /")
@@ -77,12 +110,23 @@ class ListenerChecks:
             self._reader.note(path, f"{text} would take passwords over plain TCP from other hosts; {advice}")
         return endpoint
 
+    def _parsed(self, path: Path, text: str) -> Endpoint | None:
+        try:
+            endpoint = endpoints.parse(text)
+            self._check_endpoint(endpoint)
+        except ValueError as error:
+            self._reader.note(path, f"{endpoints.quoted(text)} is no endpoint description: {error}")
+            return None
+        return endpoint
+
     def _address(self, path: Path, endpoint: Endpoint) -> None:
         interface, port = endpoint.interface, endpoint.arguments.get("port", "")
         if interface and not endpoints.is_address(interface) and self._host.is_network_interface(interface):
             text = f"interface={interface} names a network interface; what belongs there is its address"
             self._reader.note(path, text)
-        if port.isdigit() and not self._host.may_bind(int(port)):
+        if port.isdigit() and int(port) == 0:
+            self._reader.warn(path, "port 0 is another port at each start, which only the log says")
+        elif port.isdigit() and not self._host.may_bind(int(port)):
             text = f"port {port} takes root, or the capability CAP_NET_BIND_SERVICE, which {self._host.user()} has not"
             self._reader.warn(path, text)
 

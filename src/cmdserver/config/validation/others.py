@@ -1,17 +1,17 @@
 """What belongs to no listener, command or role: files and directories, limits, the runner process."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from cmdserver.config.daemon_user import shared_user_warning
 from cmdserver.config.decoding import TomlReader
 from cmdserver.config.host import Host
-from cmdserver.config.schema import TLS, CommandSettings, Limits, Settings, Web
+from cmdserver.config.schema import TLS, CommandSettings, Limits, Settings, SiteSettings
 from cmdserver.core.addresses import Network, parse_network
-from cmdserver.core.listening import Listening, Login
-from cmdserver.core.protocols import Protocol
+from cmdserver.core.site import NAMED_COLOURS, Site, parse_colour
 from cmdserver.limits.max_startups import MaxStartups
+from cmdserver.parameters.text_types import is_one_line
 
 #: What no proxy and no client spells in two ways (RFC 3986, section 2.3).
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
@@ -57,6 +57,26 @@ class OtherChecks:
         self._runner(settings)
         self._base_path(settings.web.base_path, {*settings.commands, "metrics", "-"})
 
+    def site(self, settings: SiteSettings) -> Site:
+        """Read ``[site]``; without a name the host has its own."""
+        for key, most in (("name", 64), ("label", 32), ("notice", 300)):
+            text: str = getattr(settings, key) or ""
+            if not is_one_line(text):
+                self._reader.note(("site", key), "must be one line, without control characters")
+            elif len(text) > most:
+                self._reader.note(("site", key), f"has {len(text)} characters; at most {most} fit where it is shown")
+        if settings.name is not None and not settings.name.strip():
+            self._reader.note(("site", "name"), "has nothing in it that can be seen")
+        colour = self._reader.attempt(("site", "colour"), parse_colour, settings.colour or "grey")
+        if settings.colour is not None and not settings.label:
+            self._reader.warn(("site", "colour"), "is without effect: there is no label to be coloured")
+        return Site(
+            name=settings.name or self._host.name(),
+            label=settings.label,
+            colour=colour or NAMED_COLOURS["grey"],
+            notice=settings.notice,
+        )
+
     def limits(self, limits: Limits) -> tuple[MaxStartups, tuple[Network, ...]]:
         """Read ``unauthenticated``, which has its default if it has a mistake, and ``penalty_exempt``."""
         attempt = self._reader.attempt
@@ -92,7 +112,7 @@ class OtherChecks:
             if command is not None and command.working_directory != "/" and "=" in str(command.run[0]):
                 # env(1), which goes there, would take it for a variable.
                 text = f"takes the runner process for {command.run[0]}"
-                self._reader.note(("commands", name, "working_directory"), text)
+                self._reader.note(("commands", name, "working_directory"), text, besides=["run"])
 
     def tls(self, settings: Settings, check: Callable[[TLS], object]) -> None:
         """Certificates and keys, if a listener needs them: whether they are named well, then whether they are good."""
@@ -109,15 +129,7 @@ class OtherChecks:
         if len(self._reader.mistakes) == mistakes:
             self._reader.attempt(("tls",), check, tls)
 
-    def without_effect(self, settings: Settings, listening: Sequence[Listening], state: State) -> None:
-        """Look for tables that no listener reads, and say what is known of the state directory."""
+    def known(self, state: State) -> None:
+        """Say what is known of the state directory."""
         for path, remark in state.remarks:
             self._reader.warn(path, remark)
-        secure = [each for each in listening if each.tls]
-        if settings.tls != TLS() and not secure:
-            self._reader.warn(("tls",), "is without effect: no listener says tls = true")
-        elif settings.tls.client_ca is not None and all(each.login is Login.NEVER for each in secure):
-            text = "is without effect: no listener with tls = true takes a login"
-            self._reader.warn(("tls", "client_ca"), text)
-        if settings.web != Web() and not any(each.protocol is Protocol.WEB for each in listening):
-            self._reader.warn(("web",), "is without effect: no listener speaks it")

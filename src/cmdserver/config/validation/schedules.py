@@ -20,7 +20,8 @@ def schedule_of(reader: TomlReader, name: str, settings: CommandSettings, parame
     from cmdserver.triggers.crontab import Schedule  # noqa: PLC0415 - the runner process is small without it
 
     if missing := [each.name for each in parameters if each.is_required]:
-        reader.note(path, f"nobody is there to give a value for {', '.join(missing)}: it takes a default")
+        text = f"nobody is there to give a value for {', '.join(missing)}: it takes a default"
+        reader.note(path, text, besides=["parameters"])
     lines = [settings.schedule] if isinstance(settings.schedule, str) else settings.schedule
     found = [reader.attempt(path, Schedule.parse, line) for line in lines]
     return tuple(dict.fromkeys(each.fields for each in found if each is not None))

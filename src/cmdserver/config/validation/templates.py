@@ -62,7 +62,7 @@ class TemplateChecks:
             excused = frozenset(names) - {each.name for each in parameters}
             for place, text in inconsistencies(parameters, template, confirm, excused):
                 if is_read or place[0] != "parameters":  # what is used nowhere may be where it could not be read
-                    self._reader.note((*path, *place), text)
+                    self._reader.note((*path, *place), text, besides=["parameters"])
         return template
 
     def confirm(self, path: Path, settings: CommandSettings) -> Pieces:
@@ -77,4 +77,4 @@ class TemplateChecks:
         return Element(tuple(self._pieces(path, word) for word in each), is_nested=True)
 
     def _pieces(self, path: Path, text: str) -> Pieces:
-        return self._reader.attempt(path, parse_pieces, text) or ()
+        return self._reader.attempt(path, parse_pieces, text, besides=["parameters"]) or ()

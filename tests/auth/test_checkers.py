@@ -31,6 +31,7 @@ from cmdserver.core.errors import (
 from cmdserver.core.events import EventLog, LoggedIn
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
+from cmdserver.files.last_uses import key_id, token_id
 from tests.auth.doubles import ADA, HERE, NOON, IdentityTestCase, password
 
 
@@ -152,6 +153,15 @@ class TokenTests(IdentityTestCase):
         assert isinstance(caller, Caller)
         self.assertEqual((caller.name, caller.method, caller.commands), ("mon", "token", frozenset({"uptime"})))
 
+    def test_uses(self) -> None:
+        """Whose token it was, which, and from where, of those that let somebody in."""
+        uses: list[tuple[str, str, str]] = []
+        checker = TokenChecker(self.files, lambda: NOON, lambda *use: uses.append(use))
+        for secret in ("good", "old", "bad"):
+            checker.requestAvatarId(BearerToken(secret=secret, source="192.0.2.1")).addErrback(lambda _: None)
+
+        self.assertEqual([("mon", token_id(token_digest("good")), "192.0.2.1")], uses)
+
     def test_refusals(self) -> None:
         """Unknown and expired tokens are refused alike, and written down apart, without the token."""
         for secret in ("bad", "old", ""):
@@ -199,6 +209,19 @@ class PublicKeyTests(IdentityTestCase):
         (event,) = self.ledger.events
         assert isinstance(event, LoggedIn)
         self.assertEqual(event.fingerprint, self.files.keys("ada")[0].fingerprint)
+
+    def test_uses(self) -> None:
+        """Of keys whose holder has signed: a client may only ask whether a key would do."""
+        self.files.add_keys("ada", self.line)
+        uses: list[tuple[str, str, str]] = []
+        checker = PublicKeyChecker(self.files, lambda: NOON, lambda *use: uses.append(use))
+        right = string(b"ssh-ed25519") + string(self.key.sign(b"challenge"))
+        for signature in (b"x", right):
+            claim = PublicKey(name="ada", blob=self.blob, signed=b"challenge", signature=signature, source="192.0.2.1")
+            checker.requestAvatarId(claim).addErrback(lambda _: None)
+        self.assertTrue(self.successResultOf(checker.is_acceptable("ada", self.blob, "192.0.2.2")))
+
+        self.assertEqual([("ada", key_id(self.files.keys("ada")[0].fingerprint), "192.0.2.1")], uses)
 
     def test_forced_command(self) -> None:
         """``command=`` is what is run, whatever is asked for."""
@@ -297,7 +320,7 @@ class FetchedTests(IdentityTestCase):
         super().setUp()
         self.asked: list[tuple[str, Deferred[int]]] = []
         self.given_up: list[object] = []
-        self.directory = self.files._directory
+        self.directory = self.files.directory
 
         def may_not(path: Path) -> int:
             raise PermissionError(13, "Permission denied", str(path))

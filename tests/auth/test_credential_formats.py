@@ -11,6 +11,7 @@ from cmdserver.auth.credential_formats import (
     Complaint,
     Token,
     format_token,
+    is_token,
     parse_passwd,
     parse_time,
     parse_tokens,
@@ -48,7 +49,8 @@ TOKENS = st.builds(
     sha256=st.binary(min_size=32, max_size=32),
     expires=st.none() | st.datetimes(timezones=st.just(UTC)).map(lambda time: time.replace(microsecond=0)),
     sources=st.none() | st.sampled_from(["::1", "10.0.0.0/8,2001:db8::/32"]).map(parse_networks),
-    commands=st.none() | st.frozensets(st.from_regex(r"[a-z][a-z0-9_-]{0,63}", fullmatch=True), min_size=1),
+    commands=st.none() | st.frozensets(st.from_regex(r"[a-z*?\[][a-z0-9_*?\[\]!-]{0,63}", fullmatch=True), min_size=1),
+    label=st.none() | NAMES,
 )
 
 
@@ -127,7 +129,7 @@ def test_a_line_stays_in_its_place() -> None:
 
 def test_tokens() -> None:
     """The contract's own line, and the shortest."""
-    line = f"ann {DIGEST} expires=2027-01-31T00:00:00Z from=10.0.0.0/8,::1 commands=uptime,df"
+    line = f"ann {DIGEST} name=ci expires=2027-01-31T00:00:00Z from=10.0.0.0/8,::1 commands=uptime,df-*"
     parsed = parse_tokens(f"# ours\n{line}\n\nbob\t{DIGEST.upper().replace('A', 'C')}\n")
 
     assert parsed.complaints == ()
@@ -137,7 +139,8 @@ def test_tokens() -> None:
             sha256=bytes.fromhex(DIGEST),
             expires=datetime(2027, 1, 31, tzinfo=UTC),
             sources=parse_networks("10.0.0.0/8,::1"),
-            commands=frozenset({"uptime", "df"}),
+            commands=frozenset({"uptime", "df-*"}),
+            label="ci",
         ),
         Token(name="bob", sha256=b"\xcb" * 32),
     )
@@ -159,7 +162,12 @@ def test_tokens() -> None:
         f"ann {DIGEST} from=",
         f"ann {DIGEST} from=*",
         f"ann {DIGEST} commands=",
-        f"ann {DIGEST} commands=*",
+        f"ann {DIGEST} commands=Df",
+        f"ann {DIGEST} commands=df,,uptime",
+        f"ann {DIGEST} commands=df;*",
+        f"ann {DIGEST} name=",
+        f"ann {DIGEST} name=../ci",
+        f"ann {DIGEST} name=a name=b",
         f"ann {DIGEST} command=df",
         f"ann {DIGEST} expires",
         f"ann {DIGEST} # a comment",
@@ -197,6 +205,17 @@ def test_a_token_is_read_as_it_was_written(token: Token) -> None:
 
     assert parse_tokens(line).value == (token,)
     assert token_owner(line) == token.name
+    assert is_token(line, token.name, token.handle)
+
+
+def test_what_a_token_is_called() -> None:
+    """By its label, and without one by what tells it from others; a line is that of a user's own token."""
+    assert Token(name="ann", sha256=bytes.fromhex(DIGEST), label="ci").handle == "ci"
+    assert Token(name="ann", sha256=bytes.fromhex(DIGEST)).handle == "abababababab"
+    for name, handle, expected in (("ann", "ci", True), ("bob", "ci", False), ("ann", "abababababab", False)):
+        assert is_token(f"ann {DIGEST} name=ci", name, handle) is expected
+    assert not is_token(f"# ann {DIGEST} name=ci", "ann", "ci")
+    assert not is_token(f"ann {DIGEST} name=ci nonsense", "ann", "ci")
 
 
 @given(st.text() | NEAR, TOKENS)

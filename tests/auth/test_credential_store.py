@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cmdserver.auth.credential_formats import Token, token_digest
 from cmdserver.auth.credential_store import INITIAL_PASSWORD_FILE, CredentialError, CredentialStore
 from cmdserver.auth.source_restrictions import parse_networks
+from cmdserver.core.names import PROMPT_HISTORY
 from cmdserver.files.atomic_file import locked
 
 HASH = b"$2b$12$" + b"." * 21 + b"O" + b"a" * 31
@@ -126,6 +127,17 @@ def test_what_others_wrote_is_kept(files: CredentialStore, tmp_path: Path) -> No
 
     files.remove_user("ann")
     assert (tmp_path / "passwd").read_bytes() == (tmp_path / "tokens").read_bytes() == theirs + b"\n"
+
+
+def test_what_was_typed_at_the_prompt_is_forgotten(files: CredentialStore, tmp_path: Path) -> None:
+    """With the user who typed it: who is called so next is somebody else."""
+    (tmp_path / PROMPT_HISTORY).mkdir()
+    for name in ("ann", "bob"):
+        files.add_user(name, HASH)
+        (tmp_path / PROMPT_HISTORY / name).write_text("df\n")
+    files.remove_user("ann")
+
+    assert [path.name for path in (tmp_path / PROMPT_HISTORY).iterdir()] == ["bob"]
 
 
 def test_the_initial_password_is_forgotten(files: CredentialStore, tmp_path: Path) -> None:

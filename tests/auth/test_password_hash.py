@@ -3,7 +3,13 @@
 import bcrypt
 import pytest
 
-from cmdserver.auth.password_hash import MAX_BYTES, hash_password, trouble_with_hash, trouble_with_password
+from cmdserver.auth.password_hash import (
+    MAX_BYTES,
+    hash_password,
+    trouble_with_hash,
+    trouble_with_new_password,
+    trouble_with_password,
+)
 
 HASH = "$2b$04$" + "." * 21 + "O" + "a" * 31
 
@@ -29,6 +35,22 @@ def test_what_is_no_password(password: str) -> None:
 def test_the_longest_password() -> None:
     """Bytes count, not characters."""
     assert trouble_with_password("ä" * 36) is None
+
+
+@pytest.mark.parametrize(
+    ("password", "trouble"),
+    [
+        ("12345678", None),
+        ("grünes Ö", None),
+        ("1234567", "the password has 7 characters; it needs 8 at least"),
+        ("", "the password is empty"),
+        ("x" * (MAX_BYTES + 1), "the password is 73 bytes long; bcrypt takes 72"),
+    ],
+)
+def test_what_may_be_chosen(password: str, trouble: str | None) -> None:
+    """Characters count for what is too short; what was chosen before that counts is a password still."""
+    assert trouble_with_new_password(password) == trouble
+    assert trouble_with_password("1234567") is None
 
 
 @pytest.mark.parametrize("prefix", ["$2a$", "$2b$", "$2y$"])

@@ -5,7 +5,6 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -13,101 +12,47 @@ from pathlib import Path
 import bcrypt
 import click
 import pytest
-from click.testing import CliRunner, Result
 
-from cmdserver.auth import password_hash
-from cmdserver.auth.credential_formats import token_digest
 from cmdserver.auth.credential_store import INITIAL_PASSWORD_FILE, CredentialStore
 from cmdserver.cli.main import main
 from tests.auth.test_credential_store import public_key
-
-CONFIGURATION = """
-[[listen]]
-protocol = "line"
-endpoint = "tcp:2022:interface=127.0.0.1"
-login = "never"
-
-[commands.uptime]
-run = ["uptime"]
-
-[commands.df]
-run = ["df", "-h"]
-
-[roles.anonymous]
-commands = ["uptime"]
-
-[roles.watchers]
-users = ["ann"]
-commands = ["d*"]
-"""
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    """A state directory to be."""
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def files(state: Path) -> CredentialStore:
-    """What is in it."""
-    return CredentialStore(state)
-
-
-@pytest.fixture
-def run(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command as a person would whose host has a configuration."""
-    config = tmp_path / "cmdserver.toml"
-    config.write_text(CONFIGURATION)
-    monkeypatch.setenv("CMDSERVER_CONFIG", str(config))
-    monkeypatch.setenv("STATE_DIRECTORY", str(state))
-    monkeypatch.setattr(password_hash, "COST", 4)
-    return lambda *words, stdin="": CliRunner().invoke(main, [str(word) for word in words], input=stdin)
-
-
-def _done(result: Result) -> str:
-    """Return what a run that did what it should has said on standard output."""
-    assert (result.exit_code, result.exception) == (0, None), result.output
-    return result.stdout
-
+from tests.cli.doubles import CONFIGURATION, PASSWORD, Run, done
 
 # Users
 
 
 def test_users_come_and_go(run: Run, files: CredentialStore, state: Path) -> None:
     """The state directory is made for the first; what is done is not talked about."""
-    assert _done(run("user", "add", "ann", "--password-stdin", stdin="first\nsecond\n")) == ""
-    assert bcrypt.checkpw(b"first", files.passwords()["ann"])
+    assert done(run("user", "add", "ann", "--password-stdin", stdin="the first\nsecond\n")) == ""
+    assert bcrypt.checkpw(b"the first", files.passwords()["ann"])
     assert state.stat().st_mode & 0o777 == 0o700
 
-    assert _done(run("user", "passwd", "ann", "--password-stdin", stdin="grün\r\n")) == ""
-    assert bcrypt.checkpw("grün".encode(), files.passwords()["ann"])
+    assert done(run("user", "passwd", "ann", "--password-stdin", stdin="grünes Gras\r\n")) == ""
+    assert bcrypt.checkpw("grünes Gras".encode(), files.passwords()["ann"])
 
-    assert _done(run("user", "remove", "ann")) == ""
+    assert done(run("user", "remove", "ann")) == ""
     assert files.users() == ()
 
 
 def test_a_password_from_powershell(run: Run, files: CredentialStore) -> None:
     """The byte order mark before a pipe is no part of the password, nor is the line's end."""
-    _done(run("user", "add", "ann", "--password-stdin", stdin=b"\xef\xbb\xbfsecret\r\n"))
-    assert bcrypt.checkpw(b"secret", files.passwords()["ann"])
+    done(run("user", "add", "ann", "--password-stdin", stdin=b"\xef\xbb\xbfsecret12\r\n"))
+    assert bcrypt.checkpw(b"secret12", files.passwords()["ann"])
 
 
 def test_the_list(run: Run, state: Path) -> None:
     """Who there is, with what they log in, and what they are; complaints do not get into scripts."""
-    assert _done(run("user", "list")) == ""
+    assert done(run("user", "list")) == ""
     for word in ("user add ann", "user add roberta"):
-        _done(run(*word.split(), "--password-stdin", stdin="x"))
-    _done(run("key", "add", "ann", stdin=public_key() + public_key()))
-    _done(run("token", "add", "ann"))
-    _done(run("token", "add", "cid"))
+        done(run(*word.split(), "--password-stdin", stdin=PASSWORD))
+    done(run("key", "add", "ann", stdin=public_key() + public_key()))
+    done(run("token", "add", "ann"))
+    done(run("token", "add", "cid"))
     with (state / "passwd").open("a") as passwd:
         passwd.write("dora:x\n")
 
     result = run("user", "list")
-    assert _done(result).splitlines() == [
+    assert done(result).splitlines() == [
         "ann      password, 2 keys, 1 token; roles: watchers",
         "cid      1 token; roles: (none)",
         "roberta  password; roles: (none)",
@@ -118,13 +63,15 @@ def test_the_list(run: Run, state: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "stdin", "complaint"),
     [
-        ("user add ann --password-stdin", "x", "there is a user ann already; to change"),
+        ("user add ann --password-stdin", PASSWORD, "there is a user ann already; to change"),
         ("user add bob --password-stdin", "", "the password is empty"),
         ("user add bob --password-stdin", "\nx", "the password is empty"),
+        ("user add bob --password-stdin", "1234567", "7 characters; it needs 8"),
+        ("user passwd ann --password-stdin", "grünes!\n", "7 characters; it needs 8"),
         ("user add bob --password-stdin", "x" * 73, "73 bytes long"),
-        ("user add bob --password-stdin", b"\xff", "not valid Unicode"),
+        ("user add bob --password-stdin", b"\xff" * 8, "not valid Unicode"),
         ("user add bob", "x\nx\n", "use --password-stdin"),
-        ("user passwd bob --password-stdin", "x", "there is no user bob"),
+        ("user passwd bob --password-stdin", PASSWORD, "there is no user bob"),
         ("user remove bob", "", "there is no user bob"),
         ("key add bob", "x", "line 1: "),
         ("key add bob", "", "there is no key"),
@@ -133,9 +80,9 @@ def test_the_list(run: Run, state: Path) -> None:
         ("user list --state-dir /proc/x", "", "/proc/x"),
     ],
 )
-def test_what_cannot_be_done(run: Run, files: CredentialStore, words: str, stdin: str | bytes, complaint: str) -> None:
+def test_what_cannot_bedone(run: Run, files: CredentialStore, words: str, stdin: str | bytes, complaint: str) -> None:
     """One line on standard error, exit status 1, and nothing is changed."""
-    _done(run("user", "add", "ann", "--password-stdin", stdin="x"))
+    done(run("user", "add", "ann", "--password-stdin", stdin=PASSWORD))
     before = dict(files.passwords())
 
     result = run(*words.split(), stdin=stdin)
@@ -166,7 +113,7 @@ def test_what_cannot_be_done(run: Run, files: CredentialStore, words: str, stdin
         "token add ann --expires tomorrow",
         "token add ann --expires 2001-01-01T00:00:00Z",
         "token add ann --from 10.*",
-        "token add ann --commands *",
+        "token add ann --commands Df",
         "explain ann",
         "explain ../x df",
     ],
@@ -182,68 +129,19 @@ def test_what_was_typed_wrongly(run: Run, state: Path, words: str) -> None:
 
 def test_the_initial_password(run: Run, state: Path) -> None:
     """It is gone when it is not admin's any more."""
-    _done(run("user", "add", "admin", "--password-stdin", stdin="x"))
+    done(run("user", "add", "admin", "--password-stdin", stdin=PASSWORD))
     (state / INITIAL_PASSWORD_FILE).write_text("x")
-    _done(run("user", "passwd", "admin", "--password-stdin", stdin="y"))
+    done(run("user", "passwd", "admin", "--password-stdin", stdin="another password"))
 
     assert not (state / INITIAL_PASSWORD_FILE).exists()
 
 
 def test_names_without_roles(run: Run) -> None:
     """They are allowed, and maybe a mistake."""
-    for words, stdin in ((["key", "add"], public_key()), (["token", "add"], ""), (["user", "add"], "x")):
+    for words, stdin in ((["key", "add"], public_key()), (["token", "add"], ""), (["user", "add"], PASSWORD)):
         option = ["--password-stdin"] if words[0] == "user" else []
         assert "no role lists bob" in run(*words, "bob", *option, stdin=stdin).stderr
-        assert "role" not in run(*words, "ann", *option, stdin=stdin or "x").stderr
-
-
-# Keys and tokens
-
-
-def test_keys(run: Run, files: CredentialStore, tmp_path: Path) -> None:
-    """From a file or standard input, named or not; what was understood is told."""
-    (tmp_path / "id.pub").write_text(public_key())
-    said = [
-        _done(run("key", "add", "ann", tmp_path / "id.pub")),
-        _done(run("key", "add", "ann", "-", stdin=f'from="10.0.0.0/8" {public_key()}')),
-        _done(run("key", "add", "ann", stdin=public_key().encode().replace(b"a comment", b"\x1b[31m\xff"))),
-    ]
-
-    keys = files.keys("ann")
-    assert [line.rsplit(" ", 1)[0] for line in said[:2]] == [
-        f"ann: ssh-ed25519 {key.fingerprint} a" for key in keys[:2]
-    ]
-    assert said[2] == f"ann: ssh-ed25519 {keys[2].fingerprint} ^[[31m\\udcff\n"
-
-
-def test_keys_from_windows(run: Run, files: CredentialStore, tmp_path: Path) -> None:
-    """A byte order mark and CR LF mean nothing; another encoding is named, with what to do."""
-    (tmp_path / "id.pub").write_bytes(b"\xef\xbb\xbf" + public_key().encode().replace(b"\n", b"\r\n"))
-    _done(run("key", "add", "ann", tmp_path / "id.pub"))
-    assert len(files.keys("ann")) == 1
-
-    (tmp_path / "id.pub").write_bytes(public_key().encode("utf-16"))
-    result = run("key", "add", "ann", tmp_path / "id.pub")
-    assert result.exit_code == 1
-    assert result.stderr == "cmdserver: the key is UTF-16, not UTF-8; save it as UTF-8, or: iconv -f UTF-16 -t UTF-8\n"
-    assert len(files.keys("ann")) == 1
-
-
-def test_a_token(run: Run, files: CredentialStore, state: Path) -> None:
-    """It alone is on standard output, it is long, and it is not in the file."""
-    options = ["--expires", "2999-01-31T01:00:00+01:00", "--from", "10.0.0.0/8,::1", "--commands", "df,dff"]
-    result = run("token", "add", "ann", *options)
-    secret = _done(result).removesuffix("\n")
-    (token,) = files.tokens()
-
-    assert len(secret) == 43
-    assert token.sha256 == token_digest(secret)
-    assert secret not in (state / "tokens").read_text()
-    assert (
-        (state / "tokens").read_text().endswith(" expires=2999-01-31T00:00:00Z from=10.0.0.0/8,::1 commands=df,dff\n")
-    )
-    assert result.stderr == "cmdserver: note: there is no command dff in the configuration\n"
-    assert _done(run("token", "add", "ann")) != _done(run("token", "add", "ann"))
+        assert "role" not in run(*words, "ann", *option, stdin=stdin or PASSWORD).stderr
 
 
 # The configuration
@@ -251,7 +149,7 @@ def test_a_token(run: Run, files: CredentialStore, state: Path) -> None:
 
 def test_check(run: Run, tmp_path: Path) -> None:
     """As the daemon's own: all mistakes with their lines, and exit status 1."""
-    assert "no mistakes" in _done(run("check"))
+    assert "no mistakes" in done(run("check"))
 
     (tmp_path / "bad.toml").write_text('[commands.df]\nrun = ["no-such-program"]\nnonsense = 1\n')
     result = run("check", "--config", tmp_path / "bad.toml")
@@ -266,14 +164,36 @@ def test_check_with_warnings(run: Run, tmp_path: Path) -> None:
     config.write_text(CONFIGURATION + "[web]\nhosts = ['x']\n[commands.other]\nrun = ['df']\n")
     result = run("check", "--config", config)
 
-    assert _done(result) == f"{config}: no mistakes, 4 warnings\n"
+    assert done(result) == f"{config}: no mistakes, 4 warnings\n"
     assert result.stderr.splitlines() == [
         f"{config}:16: roles.watchers: is nobody's: no listener takes a login",
         f"{config}:17: roles.watchers.users: there is no user ann; cmdserver user add ann",
         f"{config}:19: web: is without effect: no listener speaks it",
         f"{config}:21: commands.other: is in no role, so nobody may run it",
     ]
-    assert _done(run("check", "--config", config, "--state-dir", "/proc/1/x")).endswith("4 warnings\n")
+    assert done(run("check", "--config", config, "--state-dir", "/proc/1/x")).endswith("4 warnings\n")
+
+
+def test_included_files(run: Run, tmp_path: Path) -> None:
+    """They are looked at by every command; one that cannot be read may say where the state is."""
+    config, extra = tmp_path / "main.toml", tmp_path / "extra.toml"
+    config.write_text(f'include = ["extra.toml"]\n{CONFIGURATION}')
+    extra.write_text(f'state_dir = "{tmp_path}/elsewhere"\n')
+    done(run("user", "add", "ann", "--password-stdin", "--config", config, stdin="q72t-kemy-z5u3\n"))
+    assert (tmp_path / "elsewhere" / "passwd").exists()
+    checked = done(run("check", "--config", config))
+    assert checked == f"{config} with 1 included file: no mistakes, 1 warning\n"
+
+    extra.write_text("[limits]\nrunning = 0\n")
+    result = run("check", "--config", config)
+    assert f"{extra}:2: limits.running: must be at least 1, not 0\n" in result.stderr
+    assert result.exit_code == 1
+    done(run("user", "list", "--config", config))
+    extra.unlink()
+    for words in (["check"], ["user", "list"]):
+        result = run(*words, "--config", config)
+        assert result.exit_code == 1
+        assert f"{config}:1: include: {extra}: No such file or directory\n" in result.stderr
 
 
 def test_check_of_sockets_that_systemd_opens(run: Run, tmp_path: Path) -> None:
@@ -281,7 +201,7 @@ def test_check_of_sockets_that_systemd_opens(run: Run, tmp_path: Path) -> None:
     config = tmp_path / "systemd.toml"
     config.write_text(CONFIGURATION.replace("tcp:2022:interface=127.0.0.1", "systemd:domain=INET:name=line"))
 
-    assert "no mistakes" in _done(run("check", "--config", config))
+    assert "no mistakes" in done(run("check", "--config", config))
 
 
 def test_a_configuration_in_another_encoding(run: Run, tmp_path: Path) -> None:
@@ -320,11 +240,11 @@ def test_what_a_terminal_cannot_show(tmp_path: Path) -> None:
 
 def test_explain(run: Run) -> None:
     """What would run, and by which rule."""
-    said = dict(line.split(maxsplit=1) for line in _done(run("explain", "ann", "df")).splitlines())
+    said = dict(line.split(maxsplit=1) for line in done(run("explain", "ann", "df")).splitlines())
 
     assert said["run"] == "df -h"
     assert (said["role"], said["rule"]) == ("watchers", "d*")
-    assert "anonymous" in _done(run("explain", "anonymous", "uptime"))
+    assert "anonymous" in done(run("explain", "anonymous", "uptime"))
 
 
 def test_explain_what_is_no_person(run: Run, tmp_path: Path) -> None:
@@ -332,7 +252,7 @@ def test_explain_what_is_no_person(run: Run, tmp_path: Path) -> None:
     config = tmp_path / "cmdserver.toml"
     config.write_text(config.read_text().replace("[commands.df]", '[commands.df]\nschedule = "@daily"'))
 
-    said = dict(line.split(maxsplit=1) for line in _done(run("explain", "schedule", "df")).splitlines())
+    said = dict(line.split(maxsplit=1) for line in done(run("explain", "schedule", "df")).splitlines())
     assert (said["role"], said["rule"]) == ("schedule", "df")
     assert run("explain", "hook:x", "df").exit_code == 1
 
@@ -372,7 +292,7 @@ def test_where_options_may_stand(run: Run, tmp_path: Path) -> None:
         assert run(*words).stderr == ""
     assert len(CredentialStore(tmp_path / "configured").tokens()) == 4
 
-    _done(run("--state-dir", "/nonexistent", "token", *config, "add", "bob", "--state-dir", tmp_path / "s"))
+    done(run("--state-dir", "/nonexistent", "token", *config, "add", "bob", "--state-dir", tmp_path / "s"))
     assert len(CredentialStore(tmp_path / "s").tokens()) == 1
 
 
@@ -380,7 +300,7 @@ def test_a_configuration_with_mistakes(run: Run, tmp_path: Path) -> None:
     """Users can be looked after meanwhile, as long as it is clear where they are."""
     config = tmp_path / "cmdserver.toml"
     config.write_text("nonsense = 1\n")
-    _done(run("user", "list"))
+    done(run("user", "list"))
 
     for text in ("state_dir = 1\n", "[[["):
         config.write_text(text)
@@ -396,7 +316,7 @@ def test_a_directory_that_others_may_write_to(run: Run, state: Path) -> None:
     """Nothing is put there."""
     state.mkdir()
     state.chmod(0o777)
-    result = run("user", "add", "ann", "--password-stdin", stdin="x")
+    result = run("user", "add", "ann", "--password-stdin", stdin=PASSWORD)
 
     assert result.exit_code == 1
     assert "others may write to the state directory" in result.output
@@ -420,8 +340,8 @@ def test_root_works_for_the_daemons_user(run: Run, state: Path, tmp_path: Path) 
     (tmp_path / "id.pub").write_text(public_key())
     state.mkdir(mode=0o700)
     os.chown(state, 65534, 65534)
-    _done(run("user", "add", "ann", "--password-stdin", stdin="x"))
-    _done(run("key", "add", "ann", tmp_path / "id.pub"))
+    done(run("user", "add", "ann", "--password-stdin", stdin=PASSWORD))
+    done(run("key", "add", "ann", tmp_path / "id.pub"))
 
     made = [state / "passwd", state / ".lock", state / "authorized_keys", state / "authorized_keys" / "ann"]
     assert [path.stat().st_uid for path in made] == [65534] * 4
@@ -435,14 +355,14 @@ def test_help_and_version(run: Run) -> None:
 
     def look(group: click.Group, *words: str) -> None:
         for name, command in group.commands.items():
-            said = _done(run(*words, name, "--help"))
+            said = done(run(*words, name, "--help"))
             assert "--config" in said
             assert "--state-dir" in said
             assert command.help
             if isinstance(command, click.Group):
                 look(command, *words, name)
 
-    assert _done(run("--version")) == f"cmdserver {version('cmdserver')}\n"
+    assert done(run("--version")) == f"cmdserver {version('cmdserver')}\n"
     look(main)
 
 
@@ -463,7 +383,13 @@ def test_a_terminal_is_asked(state: Path) -> None:
     ):
         os.close(theirs)
         said = b""
-        for prompt, answer in ((b"word: ", b"1st"), (b"Again: ", b"other"), (b"word: ", b"2nd"), (b"Again: ", b"2nd")):
+        for prompt, answer in (
+            (b"word: ", b"short"),
+            (b"word: ", b"the 1st one"),
+            (b"Again: ", b"other"),
+            (b"word: ", b"the 2nd one"),
+            (b"Again: ", b"the 2nd one"),
+        ):
             while not said.endswith(prompt):
                 said += terminal.read(1)
             terminal.write(answer + b"\n")
@@ -474,7 +400,7 @@ def test_a_terminal_is_asked(state: Path) -> None:
     assert b"1st" not in said
     assert b"2nd" not in said
     assert b"do not match" in said
-    assert bcrypt.checkpw(b"2nd", CredentialStore(state).passwords()["ann"])
+    assert bcrypt.checkpw(b"the 2nd one", CredentialStore(state).passwords()["ann"])
 
 
 def _read(terminal: io.FileIO) -> bytes:

@@ -1,11 +1,14 @@
 """Tests of the daemon's log."""
 
 import os
+from io import StringIO
 from pathlib import Path
 
-from twisted.logger import capturedLogs
+from twisted.logger import Logger, capturedLogs
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.files.log_file import DaemonLog
+from cmdserver.files.log_file import DaemonLog, JournalLog, goes_to_journal
 from cmdserver.files.opening import opener_for
 from tests.files.doubles import DAEMON, RootTestCase
 
@@ -82,3 +85,38 @@ class LogTests(RootTestCase):
 
         self.assertRaises(OSError, DaemonLog, Path(self.logs / "link"), opener_for(DAEMON), lambda: True)
         self.assertFalse(victim.exists())
+
+
+class JournalTests(SynchronousTestCase):
+    """A log that systemd reads."""
+
+    def setUp(self) -> None:
+        self.stream = StringIO()
+        self.log = Logger(observer=JournalLog(self.stream))
+
+    def test_priorities(self) -> None:
+        """As sd-daemon(3) has them; neither time nor system, which the journal knows."""
+        for say in (self.log.debug, self.log.info, self.log.warn, self.log.error, self.log.critical):
+            say("{what}", what="it is so")
+
+        self.assertEqual("".join(f"<{each}>it is so\n" for each in (7, 6, 4, 3, 2)), self.stream.getvalue())
+
+    def test_each_line_has_one(self) -> None:
+        """Also those of a traceback, and of what comes at no level."""
+        self.log.failure("oh", Failure(ValueError("first\nsecond")))
+        lines = self.stream.getvalue().splitlines()
+        self.assertGreater(len(lines), 3)
+        self.assertEqual({"<2>"}, {line[:3] for line in lines})
+        JournalLog(self.stream)({"log_format": "old"})
+        self.assertTrue(self.stream.getvalue().endswith("\n<6>old\n"))
+
+    def test_when(self) -> None:
+        """If systemd says so, but not on a terminal: a desktop's shells have its variables."""
+        for environment, is_terminal, expected in (
+            ({}, False, False),
+            ({"JOURNAL_STREAM": "8:1"}, False, True),
+            ({"NOTIFY_SOCKET": "/run/x"}, False, True),
+            ({"JOURNAL_STREAM": "8:1", "NOTIFY_SOCKET": "/run/x"}, True, False),
+            ({"JOURNAL_STREAM": ""}, False, False),
+        ):
+            self.assertEqual(expected, goes_to_journal(environment, is_terminal=is_terminal), environment)

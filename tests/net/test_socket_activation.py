@@ -217,7 +217,7 @@ class ActivationTests(SynchronousTestCase):
             tls=False,
             login=Login.NEVER,
         )
-        listener = Listener(self.reactor, key, self.factory, lambda _, command: command)
+        listener = Listener(self.reactor, key, self.factory, lambda _: None)
         listener.open()
         self.addCleanup(self.reactor.advance, 0)
         self.addCleanup(listener.close)

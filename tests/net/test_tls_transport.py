@@ -663,3 +663,91 @@ class SurroundingsTests(TransportTestCase):
             inside.transport.loseConnection()
             wire.settle()
             self.assertEqual([*told, "lost: ConnectionDone"], inside.told)
+
+
+class PlainClient(Client):
+    """A client that knows nothing of TLS.
+
+    Args:
+        says: What it sends first, in pieces.
+    """
+
+    def __init__(self, *says: bytes) -> None:
+        super().__init__()
+        self.pieces = list(says)
+
+    def take(self, data: bytes) -> None:
+        self.got += data
+
+    def turn(self) -> bytes:
+        return self.pieces.pop(0) if self.pieces else b""
+
+
+class Telling(Halves):
+    """A protocol that has something to say to such a client."""
+
+    def answer_plain(self, data: bytes) -> bytes:
+        self.told.append(f"plain: {data.decode()}")
+        return b"speak TLS\n"
+
+
+class PlainTextTests(TransportTestCase):
+    def test_it_is_told(self) -> None:
+        """It gets an answer and the end of the output; what else it sends is dropped, and it need not close."""
+        client = PlainClient(b"GET /", b" HTTP/1.1\r\n")
+        wire = self.connect(Telling, client)
+
+        self.assertEqual((client.got, client.ends), (b"speak TLS\n", ["fin"]))
+        self.assertEqual((self.inside.told, self.inside.got), (["made", "plain: GET /"], b""))
+        self.assertTrue(wire.tcp.is_open)
+        self.composition.clock.advance(LINGER_SECONDS)
+        wire.settle()
+        self.assertEqual(self.inside.told[2:], ["lost: ConnectionDone"])
+
+    def test_it_closes(self) -> None:
+        """Then nothing is waited for."""
+        wire = self.connect(Telling, PlainClient(b"uptime\n"))
+        wire.client_fin()
+
+        self.assertEqual(self.inside.told[2:], ["lost: ConnectionDone"])
+
+    def test_nothing_else_is_said(self) -> None:
+        """What the protocol inside writes later would be taken for a part of the answer."""
+        wire = self.connect(Telling, PlainClient(b"uptime\n"))
+        self.inside.transport.write(b"secret")
+        self.inside.transport.loseConnection()
+        wire.settle()
+
+        self.assertEqual(wire.client.got, b"speak TLS\n")
+
+    def test_it_may_be_aborted(self) -> None:
+        """By whoever does not want to wait."""
+        wire = self.connect(Telling, PlainClient(b"uptime\n"))
+        self.inside.transport.abortConnection()
+        wire.settle()
+
+        self.assertEqual(self.inside.told[2:], ["lost: ConnectionAborted"])
+
+    def test_behind_a_wrapper(self) -> None:
+        """One that passes on no half-closing costs the wait for the client."""
+        self.composition = Composition(Telling)
+        factory: Any = WrappingFactory(TLSFactory(self.composition, self.load(), self.composition.clock))
+        factory.protocol = ProtocolWrapper
+        wire = Wire(factory, PlainClient(b"GET / HTTP/1.1\r\n"))
+
+        self.assertEqual(wire.client.got, b"speak TLS\n")
+        self.assertFalse(wire.tcp.is_open)
+
+    def test_only_the_first_bytes_count(self) -> None:
+        """A record of TLS may come in pieces, of which one may begin with a letter."""
+        client = PlainClient(b"\x16\x03\x01\x01\x00", b"GET / HTTP/1.1\r\n")
+        self.connect(Telling, client)
+
+        self.assertNotIn(b"speak TLS", client.got)
+
+    def test_who_has_nothing_to_say(self) -> None:
+        """Leaves it to TLS, as before."""
+        client = PlainClient(b"GET / HTTP/1.1\r\n")
+        wire = self.connect(Halves, client)
+
+        self.assertEqual((self.inside.told, wire.tcp.is_open), (["made", "lost: Error"], False))

@@ -8,16 +8,20 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cmdserver.core.errors import Code
 from cmdserver.core.events import LoggedIn, Started
-from cmdserver.observers.metrics import UNKNOWN, WORDS, Metrics, Now
+from cmdserver.core.run_states import EndedBy
+from cmdserver.observers import series
+from cmdserver.observers.metrics import Metrics, Now
+from cmdserver.observers.series import UNKNOWN, WORDS
 from tests.doubles import a_caller
-from tests.running_doubles import finished, requested
+from tests.observers.doubles import an_offer
+from tests.running_doubles import command, finished, requested
 
 
 class MetricsTests(unittest.TestCase):
     def setUp(self) -> None:
-        self.commands = {"uptime", "df"}
-        now = Now(running=lambda: 3, queued=lambda: 5, connections=lambda: {"web": 7}, commands=lambda: self.commands)
-        self.metrics = Metrics(["line", "web"], now)
+        self.offer = an_offer(command(), command("df"))
+        now = Now(running=lambda: 3, queued=lambda: 5, connections=lambda: {"web": 7}, offer=lambda: self.offer)
+        self.metrics = Metrics(now)
 
     def families(self, visible: Collection[str] = ("uptime", "df")) -> dict[str, Metric]:
         """Read what is written as Prometheus does."""
@@ -55,19 +59,48 @@ class MetricsTests(unittest.TestCase):
     def test_everything_is_there_from_the_start(self) -> None:
         """Each command has all its series before anybody has asked for it, also one that was added later."""
         self.families()
-        self.commands.add("new")
+        self.offer = an_offer(command("new"))
         samples = self.families({"new"})["cmdserver_requests"].samples
 
         self.assertEqual(
             {(each.labels["protocol"], each.labels["outcome"]) for each in samples if each.labels["command"] == "new"},
-            {(protocol, str(code)) for protocol in ("line", "web") for code in Code},
+            {(protocol, outcome) for protocol, name, outcome in series.requests(self.offer) if name == "new"},
         )
         self.assertEqual({each.value for each in samples}, {0.0})
 
+    def test_how_the_last_run_ended(self) -> None:
+        """Its exit status, as a shell gives it, and when one was last a success; nothing before there was a run."""
+        families = self.families()
+        self.assertEqual(families["cmdserver_last_exit_status"].samples, [])
+        self.assertEqual(families["cmdserver_last_success_timestamp_seconds"].samples, [])
+
+        for time, outcome, ended, status, success in (
+            (5.0, Code.OK, {"exit_status": 0}, 0, 5),
+            (6.0, Code.FAILED, {"exit_status": 3}, 3, 5),
+            (7.0, Code.FAILED, {"exit_status": None, "signal": "SIGKILL"}, 137, 5),
+            (8.0, Code.OK, {"exit_status": 1}, 1, 8),
+            (9.0, Code.TIMEOUT, {"exit_status": None, "signal": "SIGTERM", "ended_by": EndedBy.LIMIT}, 143, 8),
+        ):
+            self.metrics(requested(time=time, outcome=outcome, finished=finished(**ended)))
+            self.assertEqual(self.value("cmdserver_last_exit_status", command="uptime"), status)
+            self.assertEqual(self.value("cmdserver_last_success_timestamp_seconds", command="uptime"), success)
+
+    def test_what_somebody_ended_says_nothing(self) -> None:
+        """Nor does a request without a run; that its caller has left a run that went on changes nothing."""
+        stopped = finished(exit_status=None, signal="SIGTERM", ended_by=EndedBy.CALLER)
+        self.metrics(requested(outcome=Code.FAILED, finished=stopped, ended_by=EndedBy.CALLER))
+        self.metrics(requested(outcome=Code.BUSY, finished=None))
+        self.metrics(requested(outcome=Code.OK, finished=finished(exit_status=None)))
+        self.assertEqual(self.families()["cmdserver_last_exit_status"].samples, [])
+        self.assertEqual(self.families()["cmdserver_last_success_timestamp_seconds"].samples, [])
+
+        self.metrics(requested(outcome=Code.FAILED, finished=finished(exit_status=4), ended_by=EndedBy.DISCONNECT))
+        self.assertEqual(self.value("cmdserver_last_exit_status", command="uptime"), 4)
+
     def test_no_client_chooses_a_label(self) -> None:
         """Whatever is asked for, what is no command counts under one name."""
-        for command in ("nothing", "uptime\n", None, "x" * 1000):
-            self.metrics(requested(command=command, outcome=Code.UNKNOWN_COMMAND, finished=None))
+        for name in ("nothing", "uptime\n", None, "x" * 1000):
+            self.metrics(requested(command=name, outcome=Code.UNKNOWN_COMMAND, finished=None))
 
         value = self.value("cmdserver_requests_total", protocol="line", command=UNKNOWN, outcome="unknown_command")
         self.assertEqual(value, 4)
@@ -99,6 +132,22 @@ class MetricsTests(unittest.TestCase):
         self.assertEqual(self.value("cmdserver_queued"), 5)
         self.assertEqual(self.value("cmdserver_connections", protocol="web"), 7)
         self.assertEqual(len(self.families()["cmdserver_build_info"].samples), 1)
+
+    def test_what_promtool_would_say(self) -> None:
+        """Each family has a help and a type once, counters end in _total, and no series comes twice."""
+        self.metrics(requested())
+        text = self.metrics.render({"uptime", "df"}).decode()
+        names = [family.name for family in text_string_to_metric_families(text)]
+        self.assertEqual(len(names), len(set(names)))
+        for kind in ("HELP", "TYPE"):
+            described = [line.split()[2] for line in text.splitlines() if line.startswith(f"# {kind} ")]
+            self.assertEqual(len(described), len(set(described)))
+            self.assertEqual(len(described), len(names))
+        for line in text.splitlines():
+            if line.startswith("# TYPE ") and line.endswith(" counter"):
+                self.assertTrue(line.split()[2].endswith("_total"), line)
+        series = [line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")]
+        self.assertEqual(len(series), len(set(series)))
 
     def test_nobody_sees_more_than_they_may_run(self) -> None:
         """Series of other commands are left out, in all families."""

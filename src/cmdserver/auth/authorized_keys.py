@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from cmdserver.auth.credential_formats import Complaint, Parsed, meaningful_lines, refusal
 from cmdserver.auth.source_restrictions import Sources, parse_patterns
+from cmdserver.core import fingerprints
 from cmdserver.core.fingerprints import fingerprint_of
 
 KINDS = frozenset(
@@ -100,6 +101,12 @@ def parse_authorized_keys(text: str, zone: tzinfo | None = None) -> Parsed[tuple
             names = ", ".join(map(ascii, key.sources.host_names))
             complaints.append(Complaint(number, f"from= has host names, which never match here: {names}"))
     return Parsed(tuple(keys), tuple(complaints))
+
+
+def has_fingerprint(line: str, fingerprint: str) -> bool:
+    """Whether a line is one of a key with that fingerprint, with or without the ``SHA256:`` before it."""
+    wanted = fingerprints.PREFIX + fingerprint.removeprefix(fingerprints.PREFIX)
+    return any(key.fingerprint == wanted for key in parse_authorized_keys(line).value)
 
 
 def _key(line: str, zone: tzinfo | None) -> AuthorizedKey:

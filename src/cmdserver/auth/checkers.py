@@ -33,6 +33,7 @@ from cmdserver.auth.credentials import (
 from cmdserver.auth.password_cache import PasswordCache
 from cmdserver.auth.password_verifier import PasswordVerifier, highest_cost
 from cmdserver.core.errors import Busy, Unavailable
+from cmdserver.files.last_uses import NoteUse, key_id, token_id
 
 #: Until whoever opens files for us may answer again, or has been replaced.
 _AGAIN_SECONDS = 5
@@ -40,6 +41,10 @@ _AGAIN_SECONDS = 5
 _MOST_NAMES = 10
 
 Found = TypeVar("Found")
+
+
+def _note_nothing(_user: str, _credential: str, _source: str) -> None:
+    """Nobody wants to know."""
 
 
 @implementer(ICredentialsChecker)
@@ -87,9 +92,10 @@ class TokenChecker:
 
     credentialInterfaces = (IToken,)
 
-    def __init__(self, files: CredentialStore, now: Callable[[], datetime]) -> None:
+    def __init__(self, files: CredentialStore, now: Callable[[], datetime], note_use: NoteUse = _note_nothing) -> None:
         self._files = files
         self._now = now
+        self._note_use = note_use
 
     def requestAvatarId(self, credentials: BearerToken) -> Deferred[Any]:
         return Deferred.fromCoroutine(self._check(credentials))
@@ -103,6 +109,7 @@ class TokenChecker:
         refusal = token.refusal(self._now(), credentials.source)
         if refusal is not None:
             raise UnauthorizedLogin(f"{token.name}'s {refusal}")
+        self._note_use(token.name, token_id(token.sha256), credentials.source)
         return Proof(name=token.name, method=credentials.method, commands=token.commands)
 
 
@@ -112,9 +119,10 @@ class PublicKeyChecker:
 
     credentialInterfaces = (IPublicKey,)
 
-    def __init__(self, files: CredentialStore, now: Callable[[], datetime]) -> None:
+    def __init__(self, files: CredentialStore, now: Callable[[], datetime], note_use: NoteUse = _note_nothing) -> None:
         self._files = files
         self._now = now
+        self._note_use = note_use
 
     def is_acceptable(self, name: str, blob: bytes, source: str) -> Deferred[bool]:
         """Whether a signature by a key would let somebody in: only if it is listed, and may be used now from there."""
@@ -134,6 +142,7 @@ class PublicKeyChecker:
             forced = tuple(shlex.split(key.command)) if key.command is not None else None
         except ValueError as error:
             raise UnauthorizedLogin(f"the key's command= cannot be split into words: {error}") from error
+        self._note_use(credentials.name, key_id(key.fingerprint), credentials.source)
         return Proof(name=credentials.name, method=credentials.method, forced_words=forced, permits_pty=key.permits_pty)
 
     async def _find(self, name: str, blob: bytes, source: str) -> AuthorizedKey | str:

@@ -7,20 +7,23 @@ complained of, never guessed at. A complaint never quotes what may be a secret.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from cmdserver.auth.password_hash import trouble_with_hash
 from cmdserver.auth.source_restrictions import Sources, parse_networks
-from cmdserver.core.names import is_command_name, is_user_name
+from cmdserver.core.escaping import printable_line
+from cmdserver.core.names import is_command_pattern, is_label, is_user_name
 
 Value_co = TypeVar("Value_co", covariant=True)
 
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 #: RFC 3339; datetime.fromisoformat alone takes much more, a time without a zone for one.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+#: As many as tell ten thousand tokens apart, and no more: a digest of a token that somebody made up is half a secret.
+_HANDLE_DIGITS = 12
 _SHOWN_CHARACTERS = 64
 
 
@@ -53,12 +56,19 @@ class Token:
     #: Whose it is.
     name: str
     sha256: bytes
+    #: What its user calls it; None: nothing.
+    label: str | None = None
     #: In UTC; None is never.
     expires: datetime | None = None
     #: None is everywhere.
     sources: Sources | None = None
-    #: The only commands that it is good for, within what its user may run; None is no narrower than that.
+    #: The only commands that it is good for, names or globs, within what its user may run; None is no narrower.
     commands: frozenset[str] | None = None
+
+    @property
+    def handle(self) -> str:
+        """What people call it: its label, or if it has none the beginning of its digest."""
+        return self.label or self.sha256.hex()[:_HANDLE_DIGITS]
 
     def refusal(self, now: datetime, source: str) -> str | None:
         """Say, for the audit file, why it may not be used now from there; None if it may."""
@@ -101,7 +111,10 @@ def parse_passwd(text: str) -> Parsed[Mapping[str, bytes]]:
 
 
 def parse_tokens(text: str) -> Parsed[tuple[Token, ...]]:
-    """Read ``NAME SHA256HEX [expires=TIME] [from=NETWORKS] [commands=NAMES]`` lines; a token's first line counts."""
+    """Read ``NAME SHA256HEX [name=LABEL] [expires=TIME] [from=NETWORKS] [commands=GLOBS]`` lines.
+
+    A token's first line counts. Several tokens of a user may have one label, as in a file that was put together.
+    """
     tokens: dict[bytes, Token] = {}
     complaints = []
     for number, line in meaningful_lines(text):
@@ -124,8 +137,8 @@ def _token(line: str) -> Token:
     options: dict[str, str] = {}
     for word in words[1:]:
         key, equals, value = word.partition("=")
-        if key not in {"expires", "from", "commands"} or not equals:
-            raise ValueError(f"{name}: {_shown(word)} is not expires=, from= or commands=")
+        if key not in {"name", "expires", "from", "commands"} or not equals:
+            raise ValueError(f"{name}: {_shown(word)} is not name=, expires=, from= or commands=")
         if key in options:
             raise ValueError(f"{name}: {key}= is there twice")
         options[key] = value
@@ -133,6 +146,7 @@ def _token(line: str) -> Token:
         return Token(
             name=name,
             sha256=bytes.fromhex(words[0]),
+            label=parse_label(options["name"]) if "name" in options else None,
             expires=parse_time(options["expires"]) if "expires" in options else None,
             sources=parse_networks(options["from"]) if "from" in options else None,
             commands=parse_commands(options["commands"]) if "commands" in options else None,
@@ -144,6 +158,8 @@ def _token(line: str) -> Token:
 def format_token(token: Token) -> str:
     """Write a token's line, as `parse_tokens` reads it."""
     words = [token.name, token.sha256.hex()]
+    if token.label is not None:
+        words.append(f"name={token.label}")
     if token.expires is not None:
         words.append(f"expires={format_time(token.expires)}")
     if token.sources is not None:
@@ -173,16 +189,29 @@ def format_time(time: datetime) -> str:
 
 
 def parse_commands(text: str) -> frozenset[str]:
-    """Read names of commands, as in ``uptime,df``.
+    """Read names of commands, and globs of them, as in ``uptime,net-*``.
 
     Raises:
-        ValueError: One of them can be no command's.
+        ValueError: One of them can be no command's, and no glob that could match one's.
     """
-    names = text.split(",")
-    for name in names:
-        if not is_command_name(name):
-            raise ValueError(f"{_shown(name)} can be no command's name")
-    return frozenset(names)
+    patterns = text.split(",")
+    for pattern in patterns:
+        if not is_command_pattern(pattern):
+            raise ValueError(f"{_shown(pattern)} can be no command's name, nor a glob of them")
+    return frozenset(patterns)
+
+
+def parse_label(text: str) -> str:
+    """Read what a token is called.
+
+    Raises:
+        ValueError: It can be no label.
+    """
+    if not is_label(text):
+        raise ValueError(
+            f"{_shown(text)} can be no label: up to 64 of A-Z a-z 0-9 _ . @ -, none of the last three first"
+        )
+    return text
 
 
 def meaningful_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -217,12 +246,30 @@ def with_line(text: str, name: str, owner: Callable[[str], str], line: str) -> s
 
 def without_lines(text: str, name: str, owner: Callable[[str], str]) -> str:
     """Drop all the lines of ``name``'s; every other stays as it is."""
-    return "\n".join(each for each in text.split("\n") if owner(each) != name)
+    return without(text, lambda line: owner(line) == name)
+
+
+def without(text: str, is_unwanted: Callable[[str], bool]) -> str:
+    """Drop lines; every other stays as it is."""
+    return "\n".join(each for each in text.split("\n") if not is_unwanted(each))
+
+
+def is_token(line: str, name: str, handle: str) -> bool:
+    """Whether a line of ``tokens`` is that of a user's token; see `Token.handle`."""
+    return any((each.name, each.handle) == (name, handle) for each in parse_tokens(line).value)
 
 
 def with_end(text: str) -> str:
     """End the last line, if there is one."""
     return text if not text or text.endswith("\n") else text + "\n"
+
+
+def none_such(name: str, what: str, wanted: str, present: Iterable[str]) -> str:
+    """Say that a user has not what is to be removed, and what there is."""
+    there = ", ".join(dict.fromkeys(present))
+    return f"{name} has no {what} {printable_line(wanted)}; " + (
+        f"there are: {there}" if there else f"there is no {what}"
+    )
 
 
 def _shown(text: str) -> str:

@@ -9,21 +9,24 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from cmdserver.auth.authorized_keys import AuthorizedKey, parse_authorized_keys
+from cmdserver.auth.authorized_keys import AuthorizedKey, has_fingerprint, parse_authorized_keys
 from cmdserver.auth.cached_file import CachedFile, Fetch, open_to_read, read_trusted
 from cmdserver.auth.credential_formats import (
     Token,
     format_token,
+    is_token,
+    none_such,
     parse_passwd,
     parse_tokens,
     password_owner,
     token_owner,
     with_end,
     with_line,
+    without,
     without_lines,
 )
 from cmdserver.auth.password_hash import trouble_with_hash
-from cmdserver.core.names import is_user_name
+from cmdserver.core.names import PROMPT_HISTORY, is_user_name
 from cmdserver.files.atomic_file import locked, make_directory, remove, replace
 
 #: The user that a first start makes, and the file in which it leaves the password until that is changed.
@@ -44,6 +47,7 @@ class CredentialStore:
     """The credentials that lie in a state directory.
 
     Args:
+        directory: Also the attribute ``directory``.
         lock_seconds: How long a change waits for another one; then it is a TimeoutError.
         fetch: Has a file opened that we may not open; None: nobody does.
     """
@@ -55,7 +59,7 @@ class CredentialStore:
         open_file: Callable[[Path], int] = open_to_read,
         fetch: Fetch | None = None,
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self._open_file = open_file
         self._fetch = fetch
         self._lock_seconds = lock_seconds
@@ -183,6 +187,8 @@ class CredentialStore:
             if not any(found):
                 raise CredentialError(f"there is no user {name}")
             self._forget_initial_password(name)
+            # Who is called so next is somebody else.
+            remove(self.directory / PROMPT_HISTORY / name)
 
     def add_keys(self, name: str, text: str) -> tuple[AuthorizedKey, ...]:
         """Let the holders of keys in as a user, whether or not the user has a password; return the keys.
@@ -209,16 +215,50 @@ class CredentialStore:
             self._edit(path, lambda old: with_end(old) + with_end(text))
         return parsed.value
 
+    def remove_key(self, name: str, fingerprint: str) -> None:
+        """Let the holder of a key in no more, whatever the number of its lines; the others stay as they are.
+
+        Raises:
+            CredentialError: The user has no such key; the text says which there are.
+        """
+        with self._changing(name):
+            path = self._keys_directory / name
+            if not self._edit(path, lambda text: without(text, lambda line: has_fingerprint(line, fingerprint))):
+                raise CredentialError(none_such(name, "key", fingerprint, (key.fingerprint for key in self.keys(name))))
+
     def add_token(self, token: Token) -> None:
-        """Let the holder of a token in as its user, whether or not the user has a password."""
+        """Let the holder of a token in as its user, whether or not the user has a password.
+
+        Raises:
+            CredentialError: The user has a token of that label.
+        """
         with self._changing(token.name):
+            if token.label is not None and token.handle in self._handles(token.name):
+                raise CredentialError(f"{token.name} has a token {token.label} already")
             self._edit(self._tokens.path, lambda text: with_end(text) + format_token(token) + "\n")
+
+    def remove_token(self, name: str, handle: str) -> None:
+        """Let the holder of a token in no more; of several of one label, of none of them.
+
+        Args:
+            name: Whose it is.
+            handle: As in `Token.handle`.
+
+        Raises:
+            CredentialError: The user has no such token; the text says which there are.
+        """
+        with self._changing(name):
+            if not self._edit(self._tokens.path, lambda text: without(text, lambda line: is_token(line, name, handle))):
+                raise CredentialError(none_such(name, "token", handle, self._handles(name)))
+
+    def _handles(self, name: str) -> list[str]:
+        return [token.handle for token in parse_tokens(self._text(self._tokens.path)).value if token.name == name]
 
     @contextmanager
     def _changing(self, name: str) -> Iterator[None]:
         if not is_user_name(name):
             raise CredentialError(f"{name!a} can be no user's name")
-        with locked(self._directory, self._lock_seconds):
+        with locked(self.directory, self._lock_seconds):
             yield
 
     def _has_password_line(self, name: str) -> bool:
@@ -233,7 +273,7 @@ class CredentialStore:
 
     def _forget_initial_password(self, name: str) -> None:
         if name == INITIAL_USER:
-            remove(self._directory / INITIAL_PASSWORD_FILE)
+            remove(self.directory / INITIAL_PASSWORD_FILE)
 
     def _edit(self, path: Path, change: Callable[[str], str]) -> bool:
         """Change a file's text; say whether that made a difference."""

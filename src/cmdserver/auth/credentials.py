@@ -19,7 +19,7 @@ class Proof:
 
     name: str
     method: str
-    #: The only commands that the credentials are good for; None: all that the user's roles include.
+    #: The only commands that the credentials are good for, names or globs; None: all that the user's roles include.
     commands: frozenset[str] | None = None
     #: What is run whatever they ask for; None: what they ask for.
     forced_words: tuple[str, ...] | None = None

@@ -11,6 +11,8 @@ import bcrypt
 COST = 12
 #: htpasswd's own limit; a hash of cost 31 would keep a core busy for a day at every guess.
 MAX_COST = 17
+#: Of a password that somebody chooses (NIST SP 800-63B, section 5.1.1.2); shorter ones that are there go on working.
+MIN_CHARACTERS = 8
 #: bcrypt looks no further; to cut a password there would make two long ones with the same start equal.
 MAX_BYTES = 72
 
@@ -28,6 +30,13 @@ def hash_password(password: str) -> bytes:
     if trouble := trouble_with_password(password):
         raise ValueError(trouble)
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(COST))
+
+
+def trouble_with_new_password(password: str) -> str | None:
+    """Say why nobody may choose a text as their password, or None."""
+    if password and len(password) < MIN_CHARACTERS:
+        return f"the password has {len(password)} characters; it needs {MIN_CHARACTERS} at least"
+    return trouble_with_password(password)
 
 
 def trouble_with_password(password: str) -> str | None:

@@ -12,11 +12,13 @@ import click
 from cmdserver.app.state_directory import choose_directory, prepare_directory
 from cmdserver.auth.cached_file import open_in
 from cmdserver.auth.credential_store import CredentialStore
-from cmdserver.cli.parameters import CONFIG, STATE_DIRECTORY, Trouble
+from cmdserver.cli.command_line import CONFIG, STATE_DIRECTORY, Trouble
 from cmdserver.config.configuration import Configuration
-from cmdserver.config.decoding import Mistakes, TomlReader
-from cmdserver.config.loading import find_file, name_of, read_file
+from cmdserver.config.decoding import Mistakes
+from cmdserver.config.defaults import settings_of
+from cmdserver.config.loading import find_file, read_file
 from cmdserver.config.schema import Settings
+from cmdserver.files.last_uses import Uses, read_uses
 from cmdserver.files.run_as_owner import as_owner_of
 
 
@@ -29,12 +31,14 @@ def read_settings(ctx: click.Context) -> Settings:
     except OSError as error:
         raise Trouble(f"cannot read the configuration: {error}") from error
     except Mistakes as mistakes:
-        raise Trouble("\n".join(f"{name_of(path)}:{mistake}" for mistake in mistakes.mistakes)) from mistakes
-    reader = TomlReader(source.text)
-    settings = reader.read(Settings)
-    bad = [mistake for mistake in reader.mistakes if settings is None or mistake.path[:1] == ("state_dir",)]
+        raise Trouble(str(mistakes)) from mistakes
+    reader = source.reader()
+    settings = settings_of(reader)
+    # In a file that cannot be read there may be a state_dir.
+    grave = {*source.mistakes, *(each for each in reader.mistakes if each.path[:1] == ("state_dir",))}
+    bad = [each for each in reader.mistakes if settings is None or each in grave]
     if settings is None or bad:
-        raise Trouble("\n".join(f"{source.name}:{mistake}" for mistake in bad))
+        raise Trouble("\n".join(map(str, bad)))
     return settings
 
 
@@ -52,9 +56,20 @@ def read_configuration(ctx: click.Context, *options: str) -> Configuration:
 
 
 @contextmanager
+def look_at_files(ctx: click.Context) -> Iterator[CredentialStore | None]:
+    """Open the credentials of the state directory, if there is one; nothing is made or changed."""
+    directory = _state_directory(ctx)
+    if not directory.exists():
+        yield None
+        return
+    with as_owner_of(directory) as path:
+        yield CredentialStore(path, open_file=partial(open_in, path))
+
+
+@contextmanager
 def open_files(ctx: click.Context) -> Iterator[CredentialStore]:
     """Open the credentials of the state directory, which is made if need be."""
-    directory = choose_directory(ctx.meta.get(STATE_DIRECTORY), read_settings(ctx).state_dir, os.environ).absolute()
+    directory = _state_directory(ctx)
     if not directory.exists():
         prepare_directory(directory)
     with as_owner_of(directory) as path:
@@ -65,6 +80,19 @@ def open_files(ctx: click.Context) -> Iterator[CredentialStore]:
             if path == directory or error.errno != errno.EACCES or error.filename is None:
                 raise
             raise Trouble(_not_the_owners(directory, Path(error.filename))) from error
+
+
+def read_last_uses(files: CredentialStore) -> Uses:
+    """Read when keys and tokens were last used; what cannot be read is told, and nothing is known then."""
+    try:
+        return read_uses(files.directory)
+    except OSError as error:
+        click.echo(f"cmdserver: note: the last uses are not known: {error.strerror}", err=True)
+        return {}
+
+
+def _state_directory(ctx: click.Context) -> Path:
+    return choose_directory(ctx.meta.get(STATE_DIRECTORY), read_settings(ctx).state_dir, os.environ).absolute()
 
 
 def _not_the_owners(directory: Path, name: Path) -> str:

@@ -1,49 +1,19 @@
-"""Parameters, common options and error messages of the command ``cmdserver``."""
+"""What the words of the command ``cmdserver`` may be, and what shells complete them to."""
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from cmdserver.app import standard_streams
-from cmdserver.auth.credential_formats import parse_time
-from cmdserver.auth.credential_store import CredentialError
+from cmdserver.auth.credential_formats import parse_commands, parse_time
+from cmdserver.cli import completion
 from cmdserver.core.names import ANONYMOUS, is_trigger_name, is_user_name
 
-#: Where click keeps what the common options said.
-CONFIG, STATE_DIRECTORY = "cmdserver.config", "cmdserver.state_dir"
-
-Callback = TypeVar("Callback", bound=Callable[..., Any])
-
-
-class Trouble(click.ClickException):
-    """What cannot be done; told without the usage, which was right."""
-
-    def show(self, file: Any = None) -> None:
-        """Print it."""
-        click.echo(f"cmdserver: {self.message}", file=file, err=file is None)
-
-
-class CommandLine(click.Group):
-    """The whole command; turns the errors of its parts into messages."""
-
-    def main(self, *args: Any, **options: Any) -> Any:
-        """Run the program."""
-        standard_streams.prepare()
-        return super().main(*args, **options)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run what was asked for."""
-        try:
-            return super().invoke(ctx)
-        except CredentialError as error:
-            raise Trouble(str(error)) from error
-        except BrokenPipeError:
-            raise  # nobody listens any more, which click knows how to take
-        except OSError as error:
-            what = f"{error.filename}: " if error.filename else ""
-            raise Trouble(f"{what}{error.strerror or error}") from error
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"([1-9][0-9]{0,11})([smhdw])", re.ASCII)
 
 
 class Reads(click.ParamType[Any]):
@@ -52,11 +22,17 @@ class Reads(click.ParamType[Any]):
     Args:
         name: What to call it in ``--help``.
         read: Its ValueError says what is wrong with the argument.
+        offer: Says what shells complete it to.
     """
 
-    def __init__(self, name: str, read: Callable[[str], object]) -> None:
+    def __init__(self, name: str, read: Callable[[str], object], offer: completion.Offer = completion.nothing) -> None:
         self.name = name
         self._read = read
+        self._offer = offer
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - as click calls it
+        """Say what it may be."""
+        return completion.items(self._offer, ctx, incomplete)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read it, or print what is wrong with it and exit."""
@@ -86,32 +62,27 @@ def _new_user_name(text: str) -> str:
     return _user_name(text)
 
 
-def future(text: str) -> datetime:
-    """Read a time that is still to come."""
-    time = parse_time(text)
-    if time <= datetime.now(UTC):
-        raise ValueError(f"{text} has passed")
-    return time
+def expiry_time(text: str) -> datetime:
+    """Read until when: a time, or how long from now."""
+    now = datetime.now(UTC)
+    if (match := _DURATION.fullmatch(text)) is None:
+        time = parse_time(text)
+        if time <= now:
+            raise ValueError(f"{text} has passed")
+        return time
+    try:
+        return (now + timedelta(seconds=int(match[1]) * _UNIT_SECONDS[match[2]])).replace(microsecond=0)
+    except OverflowError:
+        raise ValueError(f"{text} is longer than time can be told") from None
 
 
 #: Whoever may be there, and whoever may be made.
-NAME = Reads("name", _user_name)
-NEW_NAME = Reads("name", _new_user_name)
+NAME = Reads("name", _user_name, completion.users)
+NEW_NAME = Reads("name", _new_user_name, completion.users)
 #: Whoever may ask for something: schedules and hooks, too.
-CALLER_NAME = Reads("name", _caller_name)
-
-
-def _note_option(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        ctx.meta[f"cmdserver.{option.name}"] = value
-
-
-def common_options(command: Callback) -> Callback:
-    """Take ``--config`` and ``--state-dir``, which may stand behind any word of the command."""
-    for name, text in (
-        ("--state-dir", "Where state is kept; else where the daemon looks."),
-        ("--config", "The configuration file; else where the daemon looks."),
-    ):
-        take = click.option(name, expose_value=False, callback=_note_option, metavar="PATH", help=text)
-        command = take(command)
-    return command
+CALLER_NAME = Reads("name", _caller_name, completion.callers)
+#: One of a user's keys, or tokens; whatever is said, as there is none but those that there are.
+FINGERPRINT = Reads("fingerprint", str, completion.fingerprints)
+LABEL = Reads("label", str, completion.labels)
+PATTERNS = Reads("globs", parse_commands, completion.command_list)
+COMMAND_WORD = Reads("command", str, completion.commands)

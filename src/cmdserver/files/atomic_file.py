@@ -50,8 +50,13 @@ def _is_locked_by_us(descriptor: int) -> bool:
     return True
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Give a file this content and mode 0600, durably; make it if it is not there.
+def replace(path: Path, content: bytes, *, durably: bool = True) -> None:
+    """Give a file this content and mode 0600; make it if it is not there.
+
+    Args:
+        path: Of the file.
+        content: All of it.
+        durably: Whether to wait until it is on the disk; else a power cut may leave an old file, or an empty one.
 
     Raises:
         OSError: The disk is full, say; the file is as it was.
@@ -64,13 +69,15 @@ def replace(path: Path, content: bytes) -> None:
         with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor
             file.write(content)
             file.flush()
-            os.fsync(descriptor)
+            if durably:
+                os.fsync(descriptor)
         new.replace(path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             new.unlink()
         raise
-    _keep_names(path.parent)
+    if durably:
+        _keep_names(path.parent)
 
 
 def remove(path: Path) -> bool:

@@ -78,7 +78,7 @@ class Listener:
     Args:
         key: What the configuration says of it; two listeners with the same key are the same listener.
         factory: Makes its connections: the front end, perhaps with TLS around it.
-        example_command: Says what a person would type to run a command at an address.
+        example: Says what a person would type to run a command at an address; None: nobody can.
     """
 
     def __init__(
@@ -86,17 +86,17 @@ class Listener:
         reactor: Any,
         key: Listening,
         factory: IProtocolFactory,
-        example_command: Callable[[IAddress, str], str],
+        example: Callable[[IAddress], str | None],
     ) -> None:
         self.key = key
-        self._example_command = example_command
+        self._example = example
         self._factory = factory
         self._endpoint = server_endpoint(reactor, key.endpoint)
         self._port: IListeningPort | None = None
 
-    def example_command(self, command: str) -> str | None:
-        """Say what a person would type to try the listener; None while it is closed."""
-        return self._example_command(self._port.getHost(), command) if self._port is not None else None
+    def example(self) -> str | None:
+        """Say what a person would type to try the listener; None while it is closed, or if nobody can."""
+        return self._example(self._port.getHost()) if self._port is not None else None
 
     def open(self) -> None:
         """Begin to listen.

@@ -56,7 +56,7 @@ def require_host_keys(directory: Path) -> tuple[Path, ...]:
             for name, generate in kinds.items():
                 if not (directory / name).exists():
                     _write(directory / name, generate())
-                    _log.info("made an SSH host key: {path}", path=str(directory / name))
+                    _log.info("made an SSH host key: {path}", path=str((directory / name).absolute()))
     except OSError as error:
         raise CannotStart(f"cmdserver: SSH host keys in {directory}: {error.strerror}") from error
     return tuple(directory / name for name in kinds)

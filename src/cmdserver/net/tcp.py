@@ -2,11 +2,24 @@
 
 import contextlib
 import socket
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 #: Seconds that a client may take to read and close after it was told everything. To close at once while bytes of the
 #: client's are unread makes the kernel send a reset, which can overtake the answer (RFC 9112, section 9.6).
 LINGER_SECONDS: Final = 2.0
+
+
+@runtime_checkable
+class PlainTextReceiver(Protocol):
+    """A protocol inside TLS that has something to say to clients that do not speak it."""
+
+    def answer_plain(self, data: bytes) -> bytes:
+        """Return what such a client is told, in its own words; the connection is closed behind that.
+
+        Args:
+            data: The first bytes that it has sent; they begin with a letter.
+        """
+        raise NotImplementedError
 
 
 def send_first(transport: Any, data: bytes) -> None:

@@ -10,6 +10,9 @@ Twisted's TLS ends a connection as soon as the client ends its input, and cannot
   the client's end, but not for long: to close at once with bytes unread would make the kernel send a reset, and the
   answer could be lost with it (RFC 9112, section 9.6).
 
+A client that speaks no TLS is told so in its own words, by a protocol inside that is a `PlainTextReceiver`: its first
+byte is a letter, and no record of TLS begins with one (RFC 8446, section 5.1).
+
 It rests on private names of Twisted's, all in `TLSTransport`; `tests.net.test_tls_transport` says which.
 """
 
@@ -33,7 +36,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cmdserver.net.tcp import LINGER_SECONDS
+from cmdserver.net.tcp import LINGER_SECONDS, PlainTextReceiver
 
 #: How long a client that is to be sent away may take for the handshake, without which it cannot be told why.
 FAREWELL_SECONDS: Final = 3.0
@@ -58,6 +61,8 @@ class TLSTransport(TLSMemoryBIOProtocol):
     wrappedProtocol: Any
 
     # Ten thousand connections: what is as it was at first stays in the class.
+    _has_heard = False
+    _is_plain = False
     _is_input_over = False
     _is_output_over = False
     _is_leaving = False
@@ -92,11 +97,22 @@ class TLSTransport(TLSMemoryBIOProtocol):
 
     # What the transport outside tells
 
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes of TLS; the first of all say whether they are."""
+        if not self._has_heard:
+            self._has_heard = True
+            if data[:1].isalpha() and isinstance(self.wrappedProtocol, PlainTextReceiver):
+                self._answer_plain(self.wrappedProtocol, data)
+        if not self._is_plain:
+            super().dataReceived(data)
+
     def readConnectionLost(self) -> None:
         """A FIN without a close_notify ends the input too; see `is_input_cut`."""
         if self._is_input_over:
             return
-        if self._handshakeDone and (self._is_leaving or self._is_half_closeable):
+        if self._is_plain:
+            self.transport.loseConnection()
+        elif self._handshakeDone and (self._is_leaving or self._is_half_closeable):
             self.is_input_cut = True
             self._input_ended()
         else:
@@ -156,6 +172,16 @@ class TLSTransport(TLSMemoryBIOProtocol):
             self.writeConnectionLost()
 
     # Both
+
+    def _answer_plain(self, inside: PlainTextReceiver, data: bytes) -> None:
+        """Let a client that speaks no TLS read why it gets nothing, and drop what else it sends."""
+        answer = inside.answer_plain(data)
+        self._is_plain = self._is_leaving = self._is_output_over = True
+        self.transport.write(answer)
+        if self._is_told_of_halves:
+            self.transport.loseWriteConnection()
+        else:
+            self.transport.loseConnection()
 
     def _input_ended(self) -> None:
         self._is_input_over = True

@@ -1,16 +1,16 @@
 """Metrics for Prometheus: counted from events, and looked up at a scrape.
 
-A label has no value that a client has chosen: a command that there is not counts as ``(unknown)``. Commands that there
-are have their series from the start, so that a rate does not begin with a jump.
+A label has no value that a client has chosen: a command that there is not counts as ``(unknown)``. What can happen
+has its series from the start, see `series`; what is known only of a run has none before there was one.
 Imported only if there is a web listener.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import signal
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Final, assert_never
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
@@ -18,19 +18,16 @@ from prometheus_client.registry import Collector
 
 from cmdserver.core.errors import Code
 from cmdserver.core.events import Event, LoggedIn, Requested, Started
+from cmdserver.core.output import ProcessResult
 from cmdserver.core.run_states import EndedBy
-
-#: In place of a command's name, where there is no such command, or the bytes were no request.
-UNKNOWN: Final = "(unknown)"
-
-#: What the dispatcher answers itself; everybody may ask it.
-WORDS: Final = ("help", "explain", "who", "whoami", "runs", "attach", "stop")
+from cmdserver.core.version import VERSION
+from cmdserver.observers import series
+from cmdserver.observers.series import UNKNOWN, WORDS, Offer
 
 #: Upper bounds in seconds; an ordinary command takes some milliseconds, and 30 s is the usual time limit.
 _BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 #: Looked up now: later the files of packages may be out of our reach, see `preloading`.
-_VERSION: Final = version("cmdserver")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,8 +38,8 @@ class Now(Collector):
     queued: Callable[[], int]
     #: By protocol.
     connections: Callable[[], Mapping[str, int]]
-    #: Names of those that there are.
-    commands: Callable[[], Collection[str]]
+    #: What can be asked for; the same value until there is another.
+    offer: Callable[[], Offer]
 
     def collect(self) -> Iterator[Metric]:
         """Collect gauges."""
@@ -53,16 +50,15 @@ class Now(Collector):
             connections.add_metric([protocol], count)
         yield connections
         info = GaugeMetricFamily("cmdserver_build_info", "Which cmdserver this is", labels=["version"])
-        info.add_metric([_VERSION], 1)
+        info.add_metric([VERSION], 1)
         yield info
 
 
 class Metrics:
-    """Counts events, of all protocols that there are; an `Observer`."""
+    """Counts events; an `Observer`."""
 
-    def __init__(self, protocols: Iterable[str], now: Now) -> None:
+    def __init__(self, now: Now) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call] # when a series began is of no use, and half of all there is
-        self._protocols = tuple(protocols)
         self._now = now
         self._registry = CollectorRegistry()
         self._requests = Counter(
@@ -87,12 +83,22 @@ class Metrics:
         self._logins = Counter(
             "cmdserver_logins", "Logins by how they ended", ["protocol", "outcome"], registry=self._registry
         )
+        self._last_status = Gauge(
+            "cmdserver_last_exit_status",
+            "Exit status of the last run that nobody ended before its end; 128 and the signal's number after a signal",
+            ["command"],
+            registry=self._registry,
+        )
+        self._last_success = Gauge(
+            "cmdserver_last_success_timestamp_seconds",
+            "When the last run ended that was a success, in seconds since the epoch",
+            ["command"],
+            registry=self._registry,
+        )
         self._registry.register(now)
         ProcessCollector(registry=self._registry)
-        self._known: frozenset[str] = frozenset()
-        for protocol in self._protocols:
-            for outcome in Code:
-                self._logins.labels(protocol, outcome)
+        #: Whose series there are.
+        self._begun: Offer | None = None
 
     def __call__(self, event: Event) -> None:
         """Count an event."""
@@ -106,6 +112,7 @@ class Metrics:
                     self._ended_early.labels(command, event.ended_by).inc()
                 if event.finished is not None and event.finished.is_over:
                     self._durations.labels(command).observe(event.finished.duration_seconds)
+                    self._note_end(command, event, event.finished)
             case LoggedIn():
                 self._logins.labels(event.protocol, event.outcome).inc()
             case _:
@@ -119,20 +126,39 @@ class Metrics:
         return generate_latest(visible)
 
     def _label(self, command: str | None) -> str:
-        return command if command is not None and (command in self._now.commands() or command in WORDS) else UNKNOWN
+        if command is not None and (command in self._now.offer().commands or command in WORDS):
+            return command
+        return UNKNOWN
+
+    def _note_end(self, command: str, event: Requested, finished: ProcessResult) -> None:
+        """Remember how a run has ended, unless somebody has ended it: that says nothing of the command."""
+        if finished.ended_by is None or finished.ended_by is EndedBy.LIMIT:
+            self._last_status.labels(command).set(_status_of(finished))
+        if event.outcome is Code.OK:
+            self._last_success.labels(command).set(event.time)
 
     def _begin_series(self) -> None:
-        """Create all series of commands that are new since the last scrape."""
-        commands = frozenset(self._now.commands())
-        for command in commands - self._known:
+        """Create all series of what is new since the last scrape."""
+        offer = self._now.offer()
+        if offer is self._begun:
+            return
+        for command in offer.commands:
             self._durations.labels(command)
             for ended_by in EndedBy:
                 self._ended_early.labels(command, ended_by)
-        for command in (*(commands - self._known), *(() if self._known else (*WORDS, UNKNOWN))):
-            for protocol in self._protocols:
-                for outcome in Code:
-                    self._requests.labels(protocol, command, outcome)
-        self._known = commands
+        for labels in series.requests(offer):
+            self._requests.labels(*labels)
+        for protocol, outcome in series.logins(offer):
+            self._logins.labels(protocol, outcome)
+        self._begun = offer
+
+
+def _status_of(finished: ProcessResult) -> int:
+    """Return an exit status as a shell gives it."""
+    if finished.exit_status is not None:
+        return finished.exit_status
+    name = finished.signal or ""
+    return 128 + (signal.Signals[name].value if name in signal.Signals.__members__ else 0)
 
 
 class _Visible(Collector):

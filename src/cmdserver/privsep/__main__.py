@@ -103,7 +103,7 @@ def _set_up() -> None:
 
 def _read(file: str, kept: RetainedCapabilities) -> LoadedConfiguration:
     source = load(file, {}) if file else Source.built_in()
-    configuration = configure(source.text, Host(), lambda _: None)
+    configuration = configure(source, Host(), lambda _: None)
     kept.require(configuration.commands)
     return LoadedConfiguration(source, configuration)
 

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.config.decoding import Mistake, Mistakes
 from cmdserver.config.host import Host
 from cmdserver.config.loading import Source, configure
+from cmdserver.config.merging import SourceFile
 from cmdserver.privsep.messages import REPORT_BYTES, Read, Report, encode
 from cmdserver.privsep.runner.allow_list import AllowList, LoadedConfiguration, mistaken
 from tests.contracts import open_descriptors
@@ -18,6 +19,11 @@ from tests.files.doubles import DAEMON, RootTestCase
 _LISTEN = '[[listen]]\nprotocol = "line"\nendpoint = "tcp:1"\nlogin = "never"\n'
 _ONE = _LISTEN + '[commands.one]\nrun = ["/bin/true"]\n'
 _TWO = _LISTEN + '[commands.two]\nrun = ["/bin/true"]\n[limits]\nrunning = 7\n'
+
+
+def packed(text: str) -> bytes:
+    """Return what the runner hands over for a configuration of one file."""
+    return Source(path="/x.toml", text=text).packed().encode()
 
 
 class AllowanceTests(SynchronousTestCase):
@@ -54,7 +60,7 @@ class AllowanceTests(SynchronousTestCase):
         old = self.allow_list.checksum
         self.text = _TWO
 
-        self.assertEqual(self.reread(), (Read((), ()), [_TWO.encode()]))
+        self.assertEqual(self.reread(), (Read((), ()), [packed(_TWO)]))
         self.assertEqual((self.names, self.allow_list.checksum), (["one"], old))
         new = self._read().checksum
         self.assertTrue(self.allow_list.adopt(new))
@@ -75,7 +81,7 @@ class AllowanceTests(SynchronousTestCase):
         report, contents = self.reread()
 
         self.assertEqual(report, Read((), tuple(paths)))
-        self.assertEqual(contents, [self.text.encode(), *(f"secret of {path}".encode() for path in paths)])
+        self.assertEqual(contents, [packed(self.text), *(f"secret of {path}".encode() for path in paths)])
         Path(paths[1]).unlink()
         report, contents = self.reread()
         self.assertEqual((report, contents), (Read((f"{paths[1]}: No such file or directory",), ()), []))
@@ -90,6 +96,27 @@ class AllowanceTests(SynchronousTestCase):
         self.assertFalse(self.allow_list.adopt(12345))
 
         self.assertEqual(self.names, ["one"])
+
+    def test_what_is_included_counts(self) -> None:
+        """Another text of an included file is another configuration, though the main one is as it was."""
+
+        def loaded(run: str) -> LoadedConfiguration:
+            extra = SourceFile(name="/extra.toml", text=f'[commands.extra]\nrun = ["{run}"]\n')
+            source = Source(path="/x.toml", text=_ONE, included=(extra,))
+            return LoadedConfiguration(source, configure(source, Host(), lambda _: None))
+
+        now = [loaded("/bin/true")]
+        allow_list = AllowList(lambda: now[0])
+        old = allow_list.checksum
+        now[0] = loaded("/bin/false")
+        self.assertFalse(allow_list.adopt(old))
+        self.assertEqual(["/bin/true"] * 2, [each.argv[0] for each in allow_list.commands])
+
+        _, (descriptor,) = allow_list.reread()
+        with os.fdopen(descriptor, "rb") as file:
+            self.assertEqual(now[0].source, Source.unpacked(file.read().decode()))
+        self.assertTrue(allow_list.adopt(now[0].checksum))
+        self.assertEqual("/bin/false", allow_list.commands[1].argv[0])
 
     def test_a_successor_reads_what_its_predecessor_had_read(self) -> None:
         """Who is to adopt what another process has read reads it again, and takes it if it is the same."""
@@ -134,7 +161,7 @@ class AllowanceTests(SynchronousTestCase):
         self.text = tls + _ONE.removeprefix(_LISTEN)
 
         report, contents = self.reread()
-        self.assertEqual(contents, [self.text.encode(), b"the cert", b"the key"])
+        self.assertEqual(contents, [packed(self.text), b"the cert", b"the key"])
         self.assertEqual(report, Read((), (str(directory / "cert"), str(directory / "key"))))
         (directory / "key").unlink()
         report, contents = self.reread()

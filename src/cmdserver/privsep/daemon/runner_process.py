@@ -33,6 +33,7 @@ class Reading:
     """The configuration as the runner has read it just now; or what is wrong with it."""
 
     mistakes: tuple[str, ...]
+    #: As `Source.packed` returns it.
     text: str
     #: What is in the files that it names for TLS, by their paths.
     files: Mapping[str, bytes]
@@ -89,7 +90,7 @@ class RunnerProcess:
     # The beginning
 
     def wait_until_ready(self, text: str) -> None:
-        """Block until it is ready; ``text`` is the configuration that we use.
+        """Block until it is ready; ``text`` is the configuration that we use, as `Source.packed` returns it.
 
         Raises:
             CannotStart: It cannot, or the file was changed since we have read it.

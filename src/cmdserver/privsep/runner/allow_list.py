@@ -34,8 +34,8 @@ class LoadedConfiguration:
 
     @property
     def checksum(self) -> int:
-        """A checksum of its text."""
-        return checksum_of(self.source.text)
+        """A checksum of the text of all its files."""
+        return checksum_of(self.source.packed())
 
 
 class AllowList:
@@ -78,7 +78,7 @@ class AllowList:
             allowed = self._read()
             named = (*_tls_files(allowed.configuration), *_secret_files(allowed.configuration))
             files = dict(_read_safely(named))
-            descriptors = _in_memory([allowed.source.text.encode(), *files.values()])
+            descriptors = _in_memory([allowed.source.packed().encode(), *files.values()])
         except Mistakes as mistakes:
             return mistaken(mistakes), ()
         except OSError as error:

@@ -94,6 +94,23 @@ BARRED: Mapping[str, tuple[int | None, int | None]] = {
 }
 
 
+#: What is barred besides where nothing is to be said to anybody.
+NETWORK: Mapping[str, tuple[int, int]] = {
+    "socket": (41, 198),
+    "socketpair": (53, 199),
+    "connect": (42, 203),
+    "bind": (49, 200),
+    "listen": (50, 201),
+    "sendto": (44, 206),
+    "sendmsg": (46, 211),
+    "kill": (62, 129),
+    "tkill": (200, 130),
+    "tgkill": (234, 131),
+    "pidfd_open": (434, 434),
+    "pidfd_send_signal": (424, 424),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What system calls are called on a kind of machine (``asm/unistd.h``)."""
@@ -103,11 +120,26 @@ class Machine:
     clone: int
     clone3: int
     barred: tuple[int, ...]
+    network: tuple[int, ...]
 
 
 _MACHINES: Mapping[str, Machine] = {
-    "x86_64": Machine(0xC000003E, 317, 56, 435, tuple(each for each, _ in BARRED.values() if each is not None)),
-    "aarch64": Machine(0xC00000B7, 277, 220, 435, tuple(each for _, each in BARRED.values() if each is not None)),
+    "x86_64": Machine(
+        0xC000003E,
+        317,
+        56,
+        435,
+        tuple(each for each, _ in BARRED.values() if each is not None),
+        tuple(each for each, _ in NETWORK.values()),
+    ),
+    "aarch64": Machine(
+        0xC00000B7,
+        277,
+        220,
+        435,
+        tuple(each for _, each in BARRED.values() if each is not None),
+        tuple(each for _, each in NETWORK.values()),
+    ),
 }
 
 
@@ -115,10 +147,13 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def bar_programs() -> None:
+def bar_programs(*, with_network: bool = False) -> None:
     """Let no thread of this process start a program or a process, or look into one, from here on.
 
     What is barred fails with EPERM. It takes no_new_privs, or root.
+
+    Args:
+        with_network: Bar `NETWORK`, too.
 
     Raises:
         OSError: This kernel or this machine does not do it.
@@ -126,7 +161,7 @@ def bar_programs() -> None:
     machine = _MACHINES.get(os.uname().machine)
     if machine is None:
         raise OSError(errno.ENOSYS, f"no filter is known for {os.uname().machine}")
-    instructions = filter_for(machine)
+    instructions = filter_for(machine, machine.network if with_network else ())
     program = _Program(len(instructions) // 8, instructions)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.syscall(machine.seccomp, _SET_MODE_FILTER, _FLAG_TSYNC, ctypes.byref(program)):
@@ -134,8 +169,8 @@ def bar_programs() -> None:
         raise OSError(number, f"seccomp: {os.strerror(number)}")
 
 
-def filter_for(machine: Machine) -> bytes:
-    """Make the filter, 8 bytes an instruction."""
+def filter_for(machine: Machine, more: tuple[int, ...] = ()) -> bytes:
+    """Make the filter, 8 bytes an instruction; ``more`` is barred, too."""
     refuse = _instruction(_RETURN, _ERRNO | errno.EPERM)
     lines = [
         _instruction(_LOAD, _ARCHITECTURE_AT),
@@ -148,7 +183,7 @@ def filter_for(machine: Machine) -> bytes:
         _instruction(_EQUAL, machine.clone3, 0, 1),
         _instruction(_RETURN, _ERRNO | errno.ENOSYS),
     ]
-    for number in machine.barred:
+    for number in (*machine.barred, *more):
         lines += [_instruction(_EQUAL, number, 0, 1), refuse]
     lines += [
         _instruction(_EQUAL, machine.clone, 0, 4),

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.privsep.daemon import seccomp
-from cmdserver.privsep.daemon.seccomp import BARRED, Machine, filter_for
+from cmdserver.privsep import seccomp
+from cmdserver.privsep.seccomp import BARRED, NETWORK, Machine, filter_for
 from tests.waiting import LIMIT_SECONDS
 
 _ALLOWED = 0x7FFF0000
@@ -96,6 +96,22 @@ class FilterTests(SynchronousTestCase):
                 calls = (known.seccomp, known.clone, known.clone3)
                 self.assertEqual(calls, tuple(numbers[each] for each in ("seccomp", "clone", "clone3")))
 
+    def test_the_network_is_barred_where_that_is_asked_for(self) -> None:
+        """For who has nothing to say to anybody; others go on speaking."""
+        for index, machine in enumerate(("x86_64", "aarch64")):
+            known = seccomp._MACHINES[machine]
+            numbers = _numbers(machine)
+            for name, both in NETWORK.items():
+                if numbers:
+                    self.assertEqual(both[index], numbers[name], f"{name} on {machine}")
+                both_filters = (filter_for(known), filter_for(known, known.network))
+                said = [_interpret(each, both[index], known.architecture) for each in both_filters]
+                self.assertEqual(said, [_ALLOWED, _REFUSED], f"{name} on {machine}")
+            for number in known.barred:
+                said = [_interpret(filter_for(known, known.network), number, known.architecture)]
+                self.assertEqual(said, [_REFUSED])
+        self.assertLessEqual({"socket", "connect", "kill"}, set(NETWORK))
+
     def test_nothing_is_left_out(self) -> None:
         """What a taken-over process would begin with is in the list, on both machines if they have it."""
         must = """
@@ -149,7 +165,7 @@ class FilterTests(SynchronousTestCase):
 _BARRED = """
 import ctypes, json, os, subprocess, threading
 from cmdserver.privsep.linux import refuse_new_privileges
-from cmdserver.privsep.daemon.seccomp import bar_programs
+from cmdserver.privsep.seccomp import bar_programs
 
 waiting, told = threading.Event(), []
 def attempt(call):
@@ -201,7 +217,7 @@ def test_a_barred_process_starts_nothing() -> None:
 #: As nobody in particular: a filter that lets something through is to do no harm.
 _EACH = """
 import ctypes, json, os
-from cmdserver.privsep.daemon import seccomp
+from cmdserver.privsep import seccomp
 from cmdserver.privsep.linux import refuse_new_privileges
 
 if os.geteuid() == 0:

@@ -46,10 +46,11 @@ class AnswerTests(TestCase):
             stderr_bytes=1,
             arguments=("unit=nginx",),
         )
-        answer = answer_of(record, OUTPUT, "asked")
+        answer = answer_of(record, OUTPUT, "asked", "df")
 
         self.assertEqual((answer.id, answer.command, answer.arguments), ("asked", "uptime", ("unit=nginx",)))
         self.assertEqual((answer.state, answer.problem, answer.omitted_bytes), (RunState.STOPPED, "stopped by guy", 7))
+        self.assertEqual((answer.parser, answer_of(record, OUTPUT, "asked").parser), ("df", None))
         result = answer.finished
         self.assertEqual((result.exit_status, result.signal, result.duration_seconds), (None, "SIGTERM", 0.25))
         self.assertEqual((result.ended_by, result.stopped_by), (EndedBy.STOP, "guy"))

@@ -89,6 +89,7 @@ class WhoeverAsksTests(DispatcherTestCase):
             "with_choices": lambda: ask.with_choices(somebody, command("uptime")),
             "whoami": lambda: ask.whoami(somebody),
             "who": lambda: ask.who(somebody),
+            "roles_of": lambda: ask.roles_of(somebody),
         }
 
     def test_all_is_asked_here(self) -> None:
@@ -114,6 +115,7 @@ class WhoeverAsksTests(DispatcherTestCase):
         anonymous = Caller(name=None, protocol="line", source="192.0.2.1", method="none", listener="tcp:2023")
         asked = self.asked(anonymous)
         self.assertEqual((asked.pop("names")(), asked.pop("offered")()), (frozenset(), ()))
+        self.assertEqual(asked.pop("roles_of")(), ())
         self.assertIsInstance(
             self.failureResultOf(self.dispatcher.with_choices(anonymous, COMMANDS[0])).value, LoginRequired
         )
@@ -371,7 +373,8 @@ class RevocationTests(DispatcherTestCase):
         self.assertIsInstance(waiting[0].error, Denied)
         self.assertIsInstance(waiting[2].error, UnknownCommand)
         self.assertEqual(self.lines(), [("guy", Code.DENIED), (None, Code.UNKNOWN_COMMAND)])
-        self.assertEqual([event.finished for event in self.composition.ledger.requests], [None, None])
+        events = self.composition.ledger.requests
+        self.assertEqual([(event.finished, event.answers) for event in events], [(None, 0)] * 2, "nothing ran")
         for process in self.composition.spawner.processes:
             process.ends()
         self.assertEqual([first.answer.code, waiting[1].answer.code], [Code.OK] * 2)
@@ -389,7 +392,7 @@ class RevocationTests(DispatcherTestCase):
         self.assertIsInstance(asked.error, Denied)
         (event,) = self.composition.ledger.requests
         assert event.finished is not None
-        self.assertEqual((event.outcome, event.caller), (Code.DENIED, GUY))
+        self.assertEqual((event.outcome, event.caller, event.answers), (Code.DENIED, GUY, 1))
         self.assertEqual((event.finished.duration_seconds, event.finished.stdout_bytes), (2, 6))
         self.composition.spawner.processes[0].says(b"after")
         self.composition.turn()
@@ -554,6 +557,7 @@ class RecordTests(DispatcherTestCase):
         self.assertEqual([event.id for event in events], [each.answer.id for each in asked])
         self.assertEqual([event.caller for event in events], [ADA, STRANGER, STRANGER])
         self.assertEqual([(event.shared, event.outcome) for event in events], [(True, Code.OK)] * 3)
+        self.assertEqual([event.answers for event in events], [3, 0, 0], "the log has one line of a run")
 
     def test_a_time_limit_is_an_outcome(self) -> None:
         """A run that was ended for its time has the outcome timeout, in the answer too."""
@@ -585,6 +589,7 @@ class RecordTests(DispatcherTestCase):
 
         (event,) = self.composition.ledger.requests
         self.assertEqual((event.caller, event.ended_by, event.finished), (GUY, EndedBy.DISCONNECT, None))
+        self.assertEqual(event.answers, 0, "nothing ran")
 
     def test_who_left_a_shared_run_has_a_line(self) -> None:
         """Of two who shared, the one who stayed and the one who left have a line each."""
@@ -597,8 +602,8 @@ class RecordTests(DispatcherTestCase):
         self.composition.spawner.processes[1].ends()
 
         self.assertEqual(
-            [(event.caller, event.ended_by) for event in self.composition.ledger.requests[1:]],
-            [(STRANGER, None), (ADA, EndedBy.DISCONNECT)],
+            [(event.caller, event.ended_by, event.answers) for event in self.composition.ledger.requests[1:]],
+            [(STRANGER, None, 2), (ADA, EndedBy.DISCONNECT, 0)],
         )
 
 

@@ -1,334 +1,206 @@
-"""Output as data: what a parser makes of it, whatever it is, and once a run."""
+"""Output as data: made once a run, in a line that ends, and never for longer than a time limit."""
 
-import gc
-import importlib
 import json
-import signal
-import sys
-from collections import Counter
-from collections.abc import Callable
-from itertools import count
-from types import CodeType, FrameType
-from typing import Any
 from unittest import TestCase
-from unittest.mock import patch
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 
+from cmdserver.core.output import Answer, NotParsed, Parsed
 from cmdserver.core.run_states import EndedBy
-from cmdserver.dispatch import output_parsers
-from cmdserver.dispatch.output_parsers import PATIENCE, NotInstalled, json_of, load, load_if_installed, parse
+from cmdserver.dispatch.output_parsers import (
+    MOST_WAITING,
+    OUTPUT_BYTES,
+    PARSE_SECONDS,
+    PATIENCE,
+    PAUSE_SECONDS,
+    OutputParsers,
+    readable,
+)
 from cmdserver.frontends.common.rendering import answer_json
-from tests.doubles import LAW, a_grant, an_answer, without_jc
-
-pytest.importorskip("jc", reason="jc is not installed")
-
-DF = (
-    b"Filesystem      Size  Used Avail Use% Mounted on\n"
-    b"/dev/vda        252G   24G   78G  24% /\n"
-)  # fmt: skip
-IFCONFIG = b"lo: flags=73<UP,LOOPBACK,RUNNING>  mtu 65536\n        inet 127.0.0.1  netmask 255.0.0.0\n"
-ROW = {
-    "filesystem": "/dev/vda",
-    "size": 252 << 30,
-    "used": 24 << 30,
-    "available": 78 << 30,
-    "use_percent": 24,
-    "mounted_on": "/",
-}
+from tests.doubles import a_grant, an_answer
 
 
-class LoadTests(TestCase):
-    def test_names(self) -> None:
-        """Names are jc's, with dashes or with underscores."""
-        for name in ("df", "uptime", "apt-cache-show", "apt_cache_show"):
-            with self.subTest(name):
-                self.assertEqual(load(name), name)
+class FakeProcess:
+    """A process that parses when it is told to."""
 
-    def test_what_is_no_parser(self) -> None:
-        """Mistakes are told with what may have been meant; no name reaches beyond jc's parsers."""
-        cases = {
-            "dff": "did you mean df?",
-            "": "has no parser",
-            "df.uptime": "has no parser",
-            "../df": "has no parser",
-            "abstract": "has no parser",
-            "ls-s": "use ls",
-        }
-        for name, text in cases.items():
-            with self.subTest(name), self.assertRaises(ValueError) as caught:
-                load(name)
-            self.assertIn(text, str(caught.exception))
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, bytes]] = []
+        self.cancelled: list[bytes] = []
+        self.parsing: list[Deferred[Parsed]] = []
 
-    def test_without_jc(self) -> None:
-        """Where jc is missing, it is said what to install; who can do without, does."""
-        with without_jc():
-            with self.assertRaisesRegex(NotInstalled, r"cmdserver\[structured\]"):
-                load("df")
-            self.assertIsNone(load_if_installed("df"))
-        self.assertEqual("df", load_if_installed("df"))
+    def parse(self, parser: str, output: bytes) -> Deferred[Parsed]:
+        assert not self.parsing or self.parsing[-1].called, "it parses one thing at a time"
+        self.asked.append((parser, output))
+        self.parsing.append(Deferred(lambda _: self.cancelled.append(output)))
+        return self.parsing[-1]
+
+    def makes(self, value: int) -> None:
+        """Let the data of what is being parsed be a number."""
+        self.parsing[-1].callback(Parsed(json=str(value).encode(), value=value))
 
 
-class DataTests(TestCase):
-    def test_df(self) -> None:
-        """A table is a list of rows."""
-        self.assertEqual([ROW], parse("df", DF))
+def of(output: bytes, parser: str | None = "df") -> Answer:
+    """Make the answer of a run that has said something."""
+    return an_answer(a_grant(parser=parser), stdout=output, stdout_bytes=len(output))
 
-    def test_what_cannot_be(self) -> None:
-        """A share whose name has a blank moves the columns: none of it is believed, and the log says so once."""
-        head = b"Filesystem                      1K-blocks        Used  Available Use% Mounted on\n"
-        disk = b"/dev/sda1                        10190100     4061664    5587760  43% /\n"
-        share = b"//nas.example/Common Files/Team 17179803648 15080666092 2099137556  88% /mnt/team\n"
-        self.assertIsNotNone(parse("df", head + disk))
-        output_parsers._complain.cache_clear()
 
-        with capturedLogs() as logged:
-            results = [parse("df", head + disk + share + b"\n" * number) for number in range(3)]
+class OutputParsersTests(TestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.process = FakeProcess()
+        self.parsers = OutputParsers(self.process, self.clock)
 
-        self.assertEqual(results, [None] * 3)
-        (event,) = logged
-        self.assertIn("the parser df cannot read what its command prints: a value cannot be", formatEvent(event))
+    def ask(self, output: bytes, parser: str = "df") -> list[Parsed]:
+        """Ask for data; they are in the list when they are there."""
+        told: list[Parsed] = []
+        self.parsers.parse(of(output, parser)).addCallback(told.append)
+        return told
 
-    def test_formats_call_their_values_as_they_like(self) -> None:
-        """A file in YAML may have a percentage of -3; what a command prints may not."""
-        pytest.importorskip("ruamel.yaml", reason="jc cannot read YAML here")
-
-        self.assertEqual([{"use_percent": -3, "mounted_on": "x"}], parse("yaml", b"use_percent: -3\nmounted_on: x\n"))
-
-    def test_commands_of_this_host(self) -> None:
-        """What they print is believed."""
-        for parser, output in (
-            ("uptime", b" 04:37:01 up 57 min,  0 users,  load average: 0.10, 0.20, 0.30\n"),
-            ("free", b"               total        used        free\nMem:            7935        1204        4200\n"),
-            (
-                "ps",
-                b"USER PID %CPU %MEM VSZ RSS TTY STAT START TIME COMMAND\nroot 1 250 0.1 1 2 ? Ss 00:31 0:01 init\n",
-            ),
-            ("mount", b"proc on /proc type proc (rw,nosuid)\n/dev/vda on /mnt/a b type ext4 (rw)\n"),
-        ):
-            with self.subTest(parser):
-                self.assertIsNotNone(parse(parser, output))
-
-    def test_odd_output(self) -> None:
-        """What a parser stumbles over has no data; so has more than is looked at."""
-        for parser, output in (
-            ("uptime", b"no such thing\n"),
-            ("uptime", b"\xff\x00"),
-            ("json", b"{"),
-            ("df", DF + b" " * (1 << 17)),
-        ):
-            with self.subTest(parser):
-                self.assertIsNone(parse(parser, output))
-
-    def test_slow_parsers(self) -> None:
-        """A parser that would take minutes is stopped, and left alone when that was so three times."""
-        self.addCleanup(load, load("ifconfig"))
-
-        for length in range(20_000, 20_000 + PATIENCE):
-            self.assertIsNone(parse("ifconfig", b"x" * length))
-
-        self.assertIsNone(parse("ifconfig", IFCONFIG))
-        load("ifconfig")
-        self.assertIsInstance(parse("ifconfig", IFCONFIG), list)
-
-    def test_bounds(self) -> None:
-        """A hundred bytes cannot become millions of values, and every number can be told."""
-        pytest.importorskip("ruamel.yaml", reason="jc cannot read YAML here")
-        levels = "\n".join(
-            f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
-        )
-        bomb = f"a: &a [x]\n{levels}\n".encode()
-
-        self.assertIsNone(parse("yaml", bomb))
-        self.assertEqual([{"x": None, "y": 2.0**64}], parse("yaml", b"x: .nan\ny: 18446744073709551616\n"))
-
-    @LAW
-    @given(
-        output=st.binary(max_size=200),
-        parser=st.sampled_from(["df", "uptime", "ps", "free", "csv", "ini", "kv", "yaml"]),
-    )
-    def test_any_output_is_json(self, output: bytes, parser: str) -> None:
-        """Any bytes give what JSON can say, or nothing."""
-        json.dumps(parse(parser, output), allow_nan=False)
-
-    def test_incomplete_output(self) -> None:
-        """What was cut, ended or not kept has no data: its last row would be wrong."""
-        grant = a_grant(parser="df")
-        whole = an_answer(grant, stdout=DF, stdout_bytes=len(DF))
-        cases = [
-            an_answer(grant, stdout=DF, stdout_bytes=len(DF), truncated=True),
-            an_answer(grant, stdout=DF, stdout_bytes=len(DF), timed_out=True),
-            an_answer(grant, stdout=DF, stdout_bytes=len(DF), ended_by=EndedBy.STOP),
-            an_answer(grant, stdout_bytes=len(DF)),
-            an_answer(stdout=DF, stdout_bytes=len(DF)),
-        ]
-
-        self.assertEqual([ROW], json.loads(json_of(whole)))
-        self.assertEqual([b"null"] * 5, [json_of(answer) for answer in cases])
+    def problem(self, output: bytes, parser: str = "df") -> str | None:
+        """Ask for data, of which there are none at once; say why."""
+        (parsed,) = self.ask(output, parser)
+        self.assertEqual((parsed.json, parsed.value), (b"null", None))
+        return parsed.problem
 
     def test_once_a_run(self) -> None:
-        """Those who share a run share its data."""
-        output = DF + b"tmpfs            24G     0   24G   0% /dev/shm\n"
-        finished = an_answer(a_grant(parser="df"), stdout=output, stdout_bytes=len(output))
-        module = importlib.import_module("jc.parsers.df")
+        """Those who share a run share its data, whether they ask while they are made or later."""
+        first, second = self.ask(b"x"), self.ask(b"x")
+        self.assertEqual((first, second), ([], []))
+        self.process.makes(1)
 
-        with patch.object(module, "_process", wraps=module._process) as process:
-            self.assertIs(json_of(finished), json_of(finished))
+        third = self.ask(b"x")
+        self.assertEqual([each.value for each in (*first, *second, *third)], [1, 1, 1])
+        self.assertEqual(self.process.asked, [("df", b"x")])
+        self.ask(b"x", "ps")
+        self.assertEqual(len(self.process.asked), 2)
 
-        self.assertEqual(1, process.call_count)
+    def test_one_at_a_time(self) -> None:
+        """The next output is parsed when the one before it is; in the order in which they came."""
+        told = [self.ask(b"%d" % number) for number in range(3)]
+        for number in range(3):
+            self.assertEqual(self.process.asked[-1], ("df", b"%d" % number))
+            self.process.makes(number)
 
+        self.assertEqual([each.value for (each,) in told], [0, 1, 2])
 
-class AlarmTests(TestCase):
-    """The time limit of a parser, whenever its alarm comes."""
+    def test_only_a_few_are_kept(self) -> None:
+        """What was parsed long ago is forgotten."""
+        for number in range(9):
+            self.ask(b"%d" % number)
+            self.process.makes(number)
+        self.ask(b"8")
+        self.assertEqual(len(self.process.asked), 9)
+        self.ask(b"0")
+        self.assertEqual(len(self.process.asked), 10)
 
-    def setUp(self) -> None:
-        self.addCleanup(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, self.foreign))
-        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
-        self.assertTrue(gc.isenabled())
-        # The collector stays on, and does nothing: what it calls would be instructions of this thread as well.
-        self.addCleanup(gc.set_threshold, *gc.get_threshold())
-        gc.set_threshold(0)
+    def test_the_line_has_an_end(self) -> None:
+        """Who comes when too many wait is told so at once, and may come later."""
+        told = [self.ask(b"%d" % number) for number in range(MOST_WAITING + 1)]
+        self.assertEqual(self.problem(b"late"), "too much output waits for a parser")
+        self.assertEqual(self.ask(b"3"), [])  # it waits with another
+        self.process.makes(0)
 
-    def foreign(self, *_: object) -> None:
-        """Somebody else's handler."""
+        self.assertEqual(len(told[0]), 1)
+        self.assertEqual(self.ask(b"late"), [])
 
-    def assert_tidy(self, where: str = "") -> None:
-        """All is as it was before."""
-        self.assertTrue(gc.isenabled(), where)
-        self.assertEqual(signal.getsignal(signal.SIGALRM), self.foreign, where)
-        self.assertEqual(signal.getitimer(signal.ITIMER_REAL), (0.0, 0.0), where)
+    def test_a_parser_that_is_late(self) -> None:
+        """It is stopped; its output has no data, also for who asks later; the next one has its turn."""
+        late, following = self.ask(b"slow"), self.ask(b"fast")
+        self.clock.advance(PARSE_SECONDS)
 
-    def test_an_alarm_in_time(self) -> None:
-        """Ends the work, be it here or in what is called from here."""
-        for work in (lambda: signal.raise_signal(signal.SIGALRM), self.wait, lambda: None):
-            with self.assertRaisesRegex(TimeoutError, r"longer than 0.01 s"), output_parsers._at_most(0.01):
-                self.assertFalse(gc.isenabled())
-                work()
-                while True:
-                    pass
+        self.assertEqual(late[0].problem, "the parser df took longer than 2 s")
+        self.assertEqual(self.process.cancelled, [b"slow"])
+        self.assertEqual(self.problem(b"slow"), late[0].problem)
+        self.process.makes(1)
+        self.assertEqual(following[0].value, 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
-            self.assert_tidy()
+    def test_a_parser_that_is_always_late(self) -> None:
+        """It is left alone for a while; one that is in time now and then is not, nor are others."""
+        for number in range(PATIENCE - 1):
+            self.ask(b"%d" % number)
+            self.clock.advance(PARSE_SECONDS)
+        self.ask(b"in time")
+        self.process.makes(1)
+        for number in range(10, 10 + PATIENCE):
+            self.assertEqual(self.ask(b"%d" % number), [])
+            self.clock.advance(PARSE_SECONDS)
 
-    def wait(self) -> None:
-        """Take one's time."""
-        while True:
+        self.assertIn("was too slow 3 times", self.problem(b"new") or "")
+        self.assertEqual(self.ask(b"new", "ps"), [])
+        self.process.makes(1)
+        self.clock.advance(PAUSE_SECONDS)
+        self.assertEqual(self.ask(b"new"), [])
+
+    def test_who_leaves(self) -> None:
+        """What nobody waits for any more is not parsed, or no longer."""
+        failures: list[type[BaseException] | None] = []
+        waiting = [self.parsers.parse(of(output)) for output in (b"1", b"1", b"2", b"3")]
+        for each in waiting:
+            each.addErrback(lambda failure: failures.append(failure.type))
+        waiting[2].cancel()
+        waiting[0].cancel()
+        self.assertEqual(self.process.cancelled, [])
+        waiting[1].cancel()
+
+        self.assertEqual((self.process.cancelled, failures), ([b"1"], [CancelledError] * 3))
+        self.assertEqual(self.process.asked, [("df", b"1"), ("df", b"3")])
+        self.process.makes(1)
+        self.assertEqual(self.ask(b"1"), [])
+
+    def test_reasons(self) -> None:
+        """Why there are no data is told, and logged once; what the parser says is not asked again."""
+        with capturedLogs() as logged:
+            for output in (b"1", b"2"):
+                told = self.ask(output)
+                self.process.parsing[-1].errback(NotParsed("it stumbles"))
+                self.assertEqual(told[0].problem, "it stumbles")
+        self.assertEqual(self.problem(b"1"), "it stumbles")
+
+        self.assertEqual(
+            [formatEvent(each) for each in logged], ["there are no data of what a command prints: df: it stumbles"]
+        )
+
+    def test_a_process_that_breaks(self) -> None:
+        """What becomes of the process does not tell of the output: it is parsed again for who asks later."""
+
+        class Lost(NotParsed):
             pass
 
-    def test_work_that_fails(self) -> None:
-        """What it raises goes through."""
-        with self.assertRaises(ZeroDivisionError), output_parsers._at_most(9):
-            _ = 1 / 0
+        self.ask(b"1")
+        self.process.parsing[-1].errback(Lost("gone"))
+        self.assertEqual(self.ask(b"1"), [])
+        self.process.makes(1)
 
-        self.assert_tidy()
+    def test_incomplete_output(self) -> None:
+        """What was cut, ended, not kept or is too long is not parsed: its last row would be wrong."""
+        grant = a_grant(parser="df")
+        for answer, reason in (
+            (an_answer(grant, stdout=b"x", stdout_bytes=1, truncated=True), "not complete"),
+            (an_answer(grant, stdout=b"x", stdout_bytes=1, timed_out=True), "not complete"),
+            (an_answer(grant, stdout=b"x", stdout_bytes=1, ended_by=EndedBy.STOP), "not complete"),
+            (an_answer(grant, stdout_bytes=1), "not kept"),
+            (of(b"x" * (OUTPUT_BYTES + 1)), "longer than 262144 bytes"),
+            (of(b"x", None), "no parser"),
+        ):
+            with self.assertRaisesRegex(NotParsed, reason):
+                readable(answer)
+        self.assertEqual(readable(of(b"x" * OUTPUT_BYTES)), ("df", b"x" * OUTPUT_BYTES))
 
-    def test_a_collector_that_is_off(self) -> None:
-        """Stays off."""
-        gc.disable()
-        self.addCleanup(gc.enable)
+    def test_answers_carry_data(self) -> None:
+        """The JSON of a command with a parser has ``data``, and ``data_error`` if there are none."""
+        answers: list[Answer] = []
+        for output in (b"1", b"2"):
+            self.parsers.with_data(of(output)).addCallback(answers.append)
+        self.process.makes(7)
+        self.process.parsing[-1].errback(NotParsed("it stumbles"))
+        self.parsers.with_data(of(b"1", None)).addCallback(answers.append)
+        self.parsers.with_data(answers[0]).addCallback(answers.append)
 
-        with output_parsers._at_most(9):
-            pass
-
-        self.assertFalse(gc.isenabled())
-
-    def test_a_timer_of_somebody_else(self) -> None:
-        """Goes on where it was; so does the one of an outer limit."""
-        signal.setitimer(signal.ITIMER_REAL, 1000, 2000)
-
-        with output_parsers._at_most(500):
-            with output_parsers._at_most(9):
-                pass
-            outer, interval = signal.getitimer(signal.ITIMER_REAL)
-        left, every = signal.getitimer(signal.ITIMER_REAL)
-
-        self.assertEqual((outer <= 500, outer > 9, interval), (True, True, 500))
-        self.assertEqual((left <= 1000, left > 500, every), (True, True, 2000))
-
-    def test_no_alarm_is_left_to_somebody_else(self) -> None:
-        """The timer runs only while the handler is ours: another's may be to end the process."""
-        due: list[float] = []
-
-        def look(_: FrameType) -> None:
-            if signal.getsignal(signal.SIGALRM) == self.foreign:
-                due.append(signal.getitimer(signal.ITIMER_REAL)[0])
-
-        self.trace(self.succeed, look)
-
-        self.assertEqual(set(due), {0.0})
-
-    def test_an_alarm_at_any_moment(self) -> None:
-        """At each instruction from the beginning to the end of the statement: whatever becomes of it, all is tidy."""
-        for limited in (self.succeed, self.fail_in_vain):
-            moments: list[CodeType] = []
-            self.trace(limited, lambda frame: moments.append(frame.f_code))  # noqa: B023 - it is called at once
-            results = Counter[object]()
-            for moment, code in enumerate(moments):
-                where = f"{limited.__name__}, instruction {moment} of {len(moments)}, in {code.co_name}"
-                result = self.trace(limited, self.alarm_at(moment))
-                self.assert_tidy(where)
-                self.assertIn(result, {limited.__name__, "TimeoutError"}, where)
-                if code in output_parsers._OURS:
-                    self.assertEqual(result, limited.__name__, where)
-                if code is self.work.__code__:
-                    self.assertEqual(result, "TimeoutError", where)
-                results[result] += 1
-            self.assertGreater(results["TimeoutError"], 10)
-            self.assertGreater(results[limited.__name__], 100)
-
-    def succeed(self) -> str:
-        """Do something within the time."""
-        with output_parsers._at_most(9):
-            return self.work("succeed")
-
-    def fail_in_vain(self) -> str:
-        """Do something that fails, within the time."""
-        try:
-            with output_parsers._at_most(9):
-                return {"": ""}[self.work("fail_in_vain")]
-        except KeyError as error:
-            return str(error.args[0])
-
-    def work(self, result: str) -> str:
-        """Do something."""
-        return "".join(list(result))
-
-    def alarm_at(self, moment: int) -> Callable[[FrameType], None]:
-        """Let the alarm come before one instruction."""
-        numbers = count()
-
-        def ring(frame: FrameType) -> None:
-            handler = signal.getsignal(signal.SIGALRM)
-            if next(numbers) == moment and callable(handler):
-                handler(signal.SIGALRM, frame)
-
-        return ring
-
-    def trace(self, limited: Callable[[], str], call: Callable[[FrameType], None]) -> str:
-        """Do something with a call before each instruction; return what came of it, or that it took too long."""
-
-        def each(frame: FrameType, event: str, _: object) -> Callable[..., Any]:
-            frame.f_trace_opcodes = True
-            if event == "opcode":
-                call(frame)
-            return each
-
-        before = sys.gettrace()
-        sys.settrace(each)
-        try:
-            return limited()
-        except TimeoutError:
-            return "TimeoutError"
-        finally:
-            sys.settrace(before)
-
-
-class AnswerTests(TestCase):
-    def test_json_answers_carry_data(self) -> None:
-        """A command with a parser has ``data`` in its JSON answer; one without has no such key."""
-        record = json.loads(answer_json(an_answer(a_grant(parser="df"), stdout=DF, stdout_bytes=len(DF))))
-
-        self.assertEqual([ROW], record["data"])
-        self.assertNotIn("data", json.loads(answer_json(an_answer(stdout=DF, stdout_bytes=len(DF)))))
+        first, second, third, again = (json.loads(answer_json(each)) for each in answers)
+        self.assertEqual((first["data"], "data_error" in first), (7, False))
+        self.assertEqual((second["data"], second["data_error"]), (None, "it stumbles"))
+        self.assertNotIn("data", third)
+        self.assertEqual(again, first)

@@ -111,10 +111,28 @@ class PolicyTests(unittest.TestCase):
         assert isinstance(suggested, UnknownCommand)
         self.assertEqual((), suggested.suggestions, "it is not good for net-if")
 
+    def test_credentials_good_for_globs(self) -> None:
+        """As roles have them; at most what the roles include, and of the runs of others what the roles show."""
+        for patterns, names in (
+            ({"net-*"}, ["net-if", "net-stat"]),
+            ({"*"}, ["df", "net-if", "net-stat"]),
+            ({"n"}, []),
+        ):
+            ann = a_caller("ann", commands=frozenset(patterns), method="token")
+            self.assertEqual(names, self.names(ann))
+            for command in _COMMANDS:
+                if command.name in names:
+                    self.assertEqual(command, self.policy.require(ann, [command.name]).command)
+                else:
+                    self.assertIsInstance(self.refusal(ann, [command.name]), Denied)
+                self.assertEqual(command.name in names, self.policy.sees(ann, command.name, is_own=True))
+                self.assertEqual(command.name in names, self.policy.stops(ann, command.name, is_own=True))
+
     def test_credentials_good_for_nothing(self) -> None:
         """An empty list is a list."""
         bob = a_caller("bob", commands=frozenset())
         self.assertEqual([], self.names(bob))
+        self.assertFalse(self.policy.sees(bob, "df", is_own=True) or self.policy.stops(bob, "df", is_own=True))
         self.assertIsInstance(self.refusal(bob, ["df"]), Denied)
 
     def test_nothing_is_allowed_by_default(self) -> None:
@@ -189,6 +207,16 @@ class PolicyTests(unittest.TestCase):
         assert isinstance(error, UnknownCommand)
         self.assertEqual("net-stat", error.suggestions[0])
         self.assertEqual('no command named "rebot"; try: help', str(self.refusal(a_caller("ann"), ["rebot"])))
+
+    def test_what_changes_something_is_not_suggested(self) -> None:
+        """However near it is, and to whomever: who mistypes is not to clear a cache."""
+        commands = [a_command(name="clear-cache", read_only=False), a_command(name="clock")]
+        policy = Policy(commands, [a_role("anonymous"), a_role("staff", ("*",), ("ann",))])
+        for caller in (a_caller(), a_caller("ann")):
+            self.assertEqual('no command named "clear"; try: help', str(self.refusal(caller, ["clear"], policy)))
+            error = self.refusal(caller, ["clok"], policy)
+            assert isinstance(error, UnknownCommand)
+            self.assertEqual(("clock",), error.suggestions)
 
     def test_three_suggestions_at_most(self) -> None:
         """Of many near names the three nearest are suggested."""

@@ -19,6 +19,7 @@ from cmdserver.dispatch.watching import EndedRun, SeenRun
 from cmdserver.runs.kept_output import KeptOutput
 from cmdserver.runs.record import Asked as AskedBy
 from cmdserver.runs.record import RunRecord
+from cmdserver.runs.waiting import WaitsFor
 from tests.running_doubles import STRANGER, Asked, Composition, RecordingSink, command, user
 from tests.runs.doubles import MemoryHistory, a_record
 
@@ -867,3 +868,167 @@ class ListeningTests(RunAccessTestCase):
 
         self.assertEqual([each.id for each in self.runs.alive(SAM)], ids[::-1])
         self.assertEqual(self.runs.alive(GUY), ())
+
+
+class WaitingTests(RunAccessTestCase):
+    """Why a run has not begun."""
+
+    def wait(self, name: str = "uptime", *commands: Command, **limits: int) -> str:
+        """Let ada's run be in the way of what guy has asked for; return the id of guy's."""
+        self.let(**limits)
+        self.reload(commands or COMMANDS)
+        self.ada, self.guy = (self.start(who, name) for who in (ADA, GUY))
+        return self.guy
+
+    def why(self, caller: Caller, run_id: str) -> tuple[WaitsFor, str | None] | None:
+        """Ask, for a caller."""
+        waiting = self.runs.waiting(caller, run_id)
+        return None if waiting is None else (waiting.waits_for, None if waiting.run is None else waiting.run.id)
+
+    def test_for_a_place_of_its_command(self) -> None:
+        """Who may see the run that has it is told which that is; others that there is one."""
+        waits = self.wait("uptime", command("uptime", max_running=1))
+
+        self.assertEqual(self.why(DUT, waits), (WaitsFor.RUN, self.ada))
+        self.assertEqual(self.why(GUY, waits), (WaitsFor.RUN, None))
+
+    def test_for_the_run_of_the_same_question(self) -> None:
+        """What is shared waits for the process that was started before."""
+        waits = self.wait("df")
+
+        self.assertEqual(self.why(SAM, waits), (WaitsFor.RUN, self.ada))
+        self.assertEqual(self.why(GUY, waits), (WaitsFor.RUN, None))
+
+    def test_one_of_several(self) -> None:
+        """The oldest that the caller may see."""
+        self.reload([command("uptime", max_running=2)])
+        self.start(GUY)
+        first = self.start()
+        waits = self.start()
+
+        self.assertEqual(self.why(ADA, waits), (WaitsFor.RUN, first))
+
+    def test_for_its_turn(self) -> None:
+        """Other commands are in its way: nobody's in particular."""
+        waits = self.wait("uptime", running=1)
+        self.assertEqual(self.why(DUT, waits), (WaitsFor.TURN, None))
+
+        self.let(running=1)
+        self.reload([command("uptime", max_running=2), DF])
+        self.start(ADA, "df")
+        self.assertEqual(self.why(GUY, self.start(GUY)), (WaitsFor.TURN, None))
+
+    def test_what_does_not_wait(self) -> None:
+        """There is nothing to be told of what runs, is over, or is not there."""
+        self.wait("uptime", command("uptime", max_running=1))
+        self.assertIsNone(self.why(DUT, self.ada))
+        self.spawner.last.ends()
+        self.composition.turn()
+        self.assertIsNone(self.why(DUT, self.ada))
+        self.assertIsNone(self.why(DUT, self.guy))
+        self.assertIsNone(self.why(DUT, "0" * 16))
+
+    def test_what_nobody_waits_for_any_more(self) -> None:
+        """It is over before it began."""
+        waits = self.wait("uptime", command("uptime", max_running=1))
+        self.successResultOf(self.runs.stop(GUY, waits))
+
+        self.assertIsNone(self.why(GUY, waits))
+
+    def test_who_may_not_see_what_waits(self) -> None:
+        """It does not exist for them."""
+        waits = self.wait("uptime", command("uptime", max_running=1))
+
+        self.assertIsNone(self.why(EVE, waits))
+        self.assertIsNone(self.why(ADA, waits))
+
+    def test_by_request(self) -> None:
+        """Whoever has asked is told, the anonymous too, and what they may see is asked of the policy of that moment."""
+        self.let()
+        self.reload([command("uptime", max_running=1)])
+        first = self.start()
+        for caller in (STRANGER, ADA):
+            request = self.dispatcher.authorize(caller, ["uptime"])
+            self.assertIsNone(self.dispatcher.waiting(request))
+            running = self.dispatcher.run(request)
+            waiting = self.dispatcher.waiting(request)
+            assert waiting is not None
+            seen = waiting.run and waiting.run.id
+            self.assertEqual((waiting.waits_for, seen), (WaitsFor.RUN, first if caller is ADA else None))
+        self.reload([command("uptime", max_running=1)], staff=("df",))
+        self.assertIsInstance(self.error(running), Denied)
+        self.assertIsNone(self.dispatcher.waiting(request))
+
+    def test_it_is_no_request(self) -> None:
+        """Nothing is written down."""
+        waits = self.wait("uptime", command("uptime", max_running=1))
+        before = len(self.composition.ledger.requests)
+        self.why(GUY, waits)
+
+        self.assertEqual(len(self.composition.ledger.requests), before)
+
+
+class LookTests(RunAccessTestCase):
+    """What a page shows of a run without asking for it: by nobody's allowance, and in no audit file."""
+
+    def test_who_may_look(self) -> None:
+        """One's own, and others' with a role for it; nobody else, nor after a reload that takes the role."""
+        run_id = self.start()
+        for caller, may_look, may_stop in (
+            (ADA, True, True),
+            (GUY, False, False),
+            (SAM, True, False),
+            (DUT, True, True),
+        ):
+            seen = self.runs.look(caller, run_id)
+            self.assertEqual(seen is not None, may_look, caller.name)
+            self.assertEqual(seen is not None and seen.may_stop, may_stop, caller.name)
+        self.reload(sees=())
+        self.assertIsNone(self.runs.look(SAM, run_id))
+        self.assertIsNone(self.runs.look(ADA, "0000000000000000"))
+
+    def test_nothing_is_written_down(self) -> None:
+        """It is no request."""
+        run_id = self.start()
+        before = len(self.composition.ledger.events)
+        self.runs.look(ADA, run_id)
+        self.successResultOf(self.runs.last_runs(ADA, "uptime"))
+        self.assertEqual(len(self.composition.ledger.events), before)
+
+    def test_why_it_waits(self) -> None:
+        """Said of what has not begun, and whose run is in its way only to who may see that."""
+        self.let(running=1)
+        self.start(ADA, "backup")
+        waits = self.start(GUY)
+        seen = self.runs.look(GUY, waits)
+        assert seen is not None
+        assert seen.waiting is not None
+        self.assertEqual((seen.waiting.waits_for, seen.waiting.run), (WaitsFor.TURN, None))
+        running = self.runs.look(ADA, self.id_of())
+        assert running is not None
+        self.assertIsNone(running.waiting)
+
+    def test_ones_own_request(self) -> None:
+        """Whoever has asked knows of the run while it is and when it is over; also strangers, who may see no runs."""
+        for caller in (ADA, STRANGER):
+            granted = self.dispatcher.authorize(caller, ["uptime"])
+            look = self.runs.of_request(granted)
+            self.assertIsNone(look())
+            self.dispatcher.run(granted)
+            seen = look()
+            assert seen is not None
+            self.assertIs(seen.record.state, RunState.RUNNING)
+            self.assertEqual(seen.may_stop, caller is ADA)
+            self.spawner.processes[-1].ends()
+            over = look()
+            assert over is not None
+            self.assertIs(over.record.state, RunState.OK)
+
+    def test_last_runs(self) -> None:
+        """Of one command, newest first, no more than are wanted, and only what the caller may see."""
+        self.let(*((a_record(id=f"{each:016x}", number=each, user="ada"), KeptOutput()) for each in range(1, 6)))
+        for caller, expected in ((ADA, [5, 4, 3]), (SAM, [5, 4, 3]), (GUY, []), (STRANGER, [])):
+            found = self.successResultOf(self.runs.last_runs(caller, "uptime"))
+            self.assertEqual([each.number for each in found], expected, caller.name)
+        self.assertEqual(self.successResultOf(self.runs.last_runs(ADA, "df")), ())
+        self.assertEqual(len(self.successResultOf(self.runs.last_runs(ADA, "uptime", most=1))), 1)

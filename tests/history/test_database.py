@@ -377,6 +377,80 @@ class RoundTripTests(DatabaseTestCase):
         self.assertEqual(opened.durations("'; DROP TABLE runs"), {})
 
 
+class NewestTests(DatabaseTestCase):
+    """What was last, for whoever asks who."""
+
+    def newest(self, *records: RunRecord) -> list[int]:
+        """List what is found of these."""
+        return sorted(each.number for each in self.written(*records).newest(16))
+
+    def test_of_each_command_and_user(self) -> None:
+        """The newest run and the newest success, if that is another."""
+        found = self.newest(
+            run(1),
+            run(2),
+            run(3, user="bob"),
+            run(4, command="uptime"),
+            run(5, user=None),
+            failed(6),
+            failed(7),
+            failed(8, command="who"),
+        )
+
+        self.assertEqual(found, [2, 3, 4, 5, 7, 8])
+
+    def test_of_all_who_share_it(self) -> None:
+        """Each of them has asked for it."""
+        shared = (Asked(id="b", user="bob"), Asked(id="n", user=None))
+        found = self.newest(run(1, others=shared), run(2), failed(3, user="bob"), run(4, user="eve", others=shared[1:]))
+
+        self.assertEqual(found, [1, 2, 3, 4])
+
+    def test_of_those_who_have_asked_last(self) -> None:
+        """No more are read than are asked for."""
+        opened = self.written(run(1), run(2, user="bob"), run(3, user="eve"), failed(4, user="bob"))
+
+        self.assertEqual(sorted(each.number for each in opened.newest(1)), [3, 4])
+        self.assertEqual(sorted(each.number for each in opened.newest(2)), [2, 3, 4])
+
+    def test_what_is_not_over(self) -> None:
+        """Is no end of anything; what was lost is one."""
+        opened = self.written(run(1), run(2, state=RunState.LOST))
+        waiting = running(4, state=RunState.QUEUED, others=(Asked(id="b", user="bob"),))
+        opened.write([Began(running(3)), Began(waiting)], LIMITS, NOW)
+
+        self.assertEqual(sorted(each.number for each in opened.newest(16)), [1, 2])
+
+    def test_with_all_that_is_known(self) -> None:
+        """They are whole records."""
+        record = failed(1, others=(Asked(id="b", user="bob"),))
+
+        self.assertEqual(self.written(record).newest(16), (record,))
+
+    def test_what_is_no_run(self) -> None:
+        """Is passed over, whoever has written it."""
+        opened = self.written(run(1), run(2, user="bob"))
+        self.edit("UPDATE runs SET arguments = 'nonsense' WHERE number = 2")
+
+        self.assertEqual(opened.newest(16), (run(1),))
+
+    def test_durations_without_an_end(self) -> None:
+        """Are none."""
+        opened = self.written(run(1), run(2))
+        self.edit("UPDATE runs SET duration_seconds = 9e999 WHERE number = 2")
+
+        self.assertEqual(opened.durations("df"), {1: 2.5})
+
+    def test_a_file_of_the_first_version(self) -> None:
+        """Gets the indices, without which it would take long."""
+        Database.open(self.path, MIGRATIONS[:1]).close()
+        opened = self.written(run(1))
+
+        self.assertEqual(opened.newest(16), (run(1),))
+        names = {name for (name,) in opened._connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+        self.assertLessEqual({"runs_by_asker", "requests_that_share"}, names)
+
+
 class LostTests(DatabaseTestCase):
     """What becomes of runs whose end nobody has seen."""
 
@@ -623,7 +697,7 @@ class HostileRowTests(DatabaseTestCase):
 
     def test_values_without_an_end(self) -> None:
         """A value that is larger than any of ours is not read."""
-        opened = self.written(run(1), run(2))
+        opened = self.written(run(1, user="bob"), run(2))
         with patch.object(connecting, "MOST_VALUE_BYTES", 5000), closing(Database.open(self.path)) as careful:
             self.edit("UPDATE runs SET problem = hex(zeroblob(9000)) WHERE number = 1")
             self.edit("UPDATE output SET data = zeroblob(9000) WHERE run = 2")
@@ -631,6 +705,7 @@ class HostileRowTests(DatabaseTestCase):
             self.assertEqual(self.numbers(careful), [2])
             self.assertIsNone(careful.get(run(1).id))
             self.assertEqual(careful.get(run(2).id), KeptRun(run(2), KeptOutput()))
+            self.assertEqual(careful.newest(16), (run(2),))
         self.assertEqual(self.numbers(opened), [2, 1])
 
     def test_more_output_than_any_run_has(self) -> None:

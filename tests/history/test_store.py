@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -27,7 +28,7 @@ from cmdserver.runs.history import KeptRun
 from cmdserver.runs.kept_output import KeptOutput
 from cmdserver.runs.query import RunQuery, Sight
 from cmdserver.runs.record import Asked
-from tests.history.doubles import ALL, DAY, LIMITS, NOW, OUTPUT, ManualThread, failed, run, running
+from tests.history.doubles import ALL, DAY, LIMITS, NOW, OUTPUT, ManualThread, run, running
 
 
 class StoreTestCase(SynchronousTestCase):
@@ -270,6 +271,15 @@ class AskingTests(StoreTestCase):
         for number in (4, 5):
             self.history.ended(run(number, command="uptime", user="bob"), OUTPUT)
 
+    def test_who_asks_no_more(self) -> None:
+        """To cancel a question is no trouble of the history, and no answer to go on with."""
+        with patch.object(self.history._worker, "ask", return_value=Deferred()):
+            asked = self.history.durations("df")
+            logged = self.logged(asked.cancel)
+
+        self.assertIsInstance(self.failureResultOf(asked).value, CancelledError)
+        self.assertEqual(logged, [])
+
     def test_here_and_there(self) -> None:
         """The newest of both, no more than asked for, before another."""
         self.assertEqual(self.numbers(), [5, 4, 3, 2, 1])
@@ -300,19 +310,34 @@ class AskingTests(StoreTestCase):
         self.assertIsNone(self.successResultOf(self.history.get("y")))
 
     def test_how_long_it_takes(self) -> None:
-        """The median of the last ten successes; nothing of fewer than three."""
+        """What the file has; of a command that it has nothing of, nothing."""
+        self.assertEqual(self.successResultOf(self.history.durations("df")), {1: 2.5, 2: 2.5, 3: 2.5})
+        self.assertEqual(self.successResultOf(self.history.durations("who")), {})
 
-        def usual(command: str) -> float | None:
-            return self.successResultOf(self.history.usual_seconds(command))
+    def test_what_was_last(self) -> None:
+        """What the file has: of what is not written yet others know."""
+        newest = self.successResultOf(self.history.newest(16))
 
-        self.assertEqual((usual("df"), usual("uptime")), (2.5, None))
-        for number, seconds in enumerate((1.0, 2.0, 3.0, 9.0, 10.0, 11.0, 12.0, 13.0), start=10):
-            self.history.ended(run(number, duration_seconds=seconds), OUTPUT)
-        self.history.ended(failed(30, duration_seconds=1000.0), OUTPUT)
-        self.history.ended(run(31, duration_seconds=None), OUTPUT)
-        self.assertEqual(usual("df"), 6.0)
-        self.flush()
-        self.assertEqual(usual("df"), 6.0)
+        self.assertEqual(newest, (run(3),))
+
+    def test_a_disk_that_does_not_answer(self) -> None:
+        """Is waited for once, and for no longer than a moment."""
+        self.thread.is_held = True
+        question = self.history.newest(16)
+        self.assertNoResult(question)
+        self.clock.advance(READ_SECONDS)
+
+        self.assertIsNone(self.successResultOf(question))
+        self.assertIsNone(self.successResultOf(self.history.newest(16)))
+        self.thread.go_on()
+        self.assertIsNotNone(self.successResultOf(self.history.newest(16)))
+
+    def test_a_file_that_cannot_be_read(self) -> None:
+        """Is something else than one without runs."""
+        self.successResultOf(self.history.close())
+
+        self.assertIsNone(self.successResultOf(self.history.newest(16)))
+        self.assertIsNone(self.successResultOf(self.history.durations("df")))
 
     def test_names(self) -> None:
         """Those here and those there."""

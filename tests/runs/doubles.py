@@ -1,8 +1,8 @@
 """A history for tests, and runs to be kept in it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 
@@ -11,6 +11,8 @@ from cmdserver.runs.history import KeptRun
 from cmdserver.runs.kept_output import KeptOutput
 from cmdserver.runs.query import RunQuery, Sight
 from cmdserver.runs.record import RunRecord
+
+T = TypeVar("T")
 
 _RECORD = RunRecord(
     number=7,
@@ -44,6 +46,11 @@ class MemoryHistory:
         self.asked: list[tuple[RunQuery, Sight, int | None]] = []
         #: Called before an answer is given, as time passes until then.
         self.meanwhile: Callable[[], object] = lambda: None
+        #: Whether it can be read; None: not yet, and `answer` says when.
+        self.is_readable: bool | None = True
+        #: How often it was read as a whole, or for one command.
+        self.reads: list[str | None] = []
+        self._unanswered: list[Callable[[], object]] = []
 
     @property
     def commands(self) -> frozenset[str]:
@@ -71,3 +78,40 @@ class MemoryHistory:
     def get(self, run_id: str) -> Deferred[KeptRun | None]:
         self.meanwhile()
         return succeed(self.kept.get(run_id))
+
+    def newest(self, most_users: int) -> Deferred[tuple[RunRecord, ...] | None]:
+        del most_users  # it tells all
+        return self._read(None, lambda: tuple(each.record for each in self.kept.values()))
+
+    def durations(self, command: str) -> Deferred[Mapping[int, float] | None]:
+        return self._read(
+            command,
+            lambda: {
+                each.record.number: each.record.duration_seconds
+                for each in self.kept.values()
+                if each.record.command == command
+                and each.record.state is RunState.OK
+                and each.record.duration_seconds is not None
+            },
+        )
+
+    def answer(self, *, is_readable: bool) -> None:
+        """Answer what was asked while it could not be told whether it can be read."""
+        self.is_readable = is_readable
+        unanswered, self._unanswered = self._unanswered, []
+        for answer in unanswered:
+            answer()
+
+    def _read(self, command: str | None, question: Callable[[], T]) -> Deferred[T | None]:
+        self.reads.append(command)
+        self.meanwhile()
+        answer: Deferred[T | None] = Deferred()
+
+        def tell() -> None:
+            answer.callback(question() if self.is_readable else None)
+
+        if self.is_readable is None:
+            self._unanswered.append(tell)
+        else:
+            tell()
+        return answer

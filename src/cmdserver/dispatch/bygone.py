@@ -13,8 +13,8 @@ def grant_of(record: RunRecord, policy: Policy) -> Grant:
     return Grant(command=policy.command(record.command) or _unknown(record.command), arguments=record.arguments)
 
 
-def answer_of(record: RunRecord, output: KeptOutput, request_id: str) -> Answer:
-    """Make the answer that a run was."""
+def answer_of(record: RunRecord, output: KeptOutput, request_id: str, parser: str | None = None) -> Answer:
+    """Make the answer that a run was; the parser is the one that its command has now."""
     return Answer(
         id=request_id,
         command=record.command,
@@ -34,6 +34,7 @@ def answer_of(record: RunRecord, output: KeptOutput, request_id: str) -> Answer:
         ),
         state=record.state,
         problem=record.problem,
+        parser=parser,
         shared=bool(record.others),
         omitted_bytes=output.omitted_bytes,
     )

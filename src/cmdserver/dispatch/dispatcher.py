@@ -15,6 +15,7 @@ from cmdserver.core.output import Answer, Listener
 from cmdserver.core.run_states import EndedBy
 from cmdserver.dispatch.admission import Admission, closing
 from cmdserver.dispatch.choice_lists import ChoiceLists
+from cmdserver.dispatch.output_parsers import OutputParsers
 from cmdserver.dispatch.policy import Policy, changed
 from cmdserver.dispatch.request_log import RequestLog, log_fault, new_id
 from cmdserver.dispatch.requests import Request
@@ -24,6 +25,7 @@ from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.limits.rate_limit import Throttle
 from cmdserver.parameters.parameter_list import Field
 from cmdserver.runs.record import RunRecord
+from cmdserver.runs.waiting import Waiting
 
 
 class Dispatcher:
@@ -36,6 +38,7 @@ class Dispatcher:
         log: Writes every request down before its answer is given.
         connection_limit: Knows who is connected.
         clock: For measuring, not the time of day.
+        parsers: Make data of output.
     """
 
     def __init__(
@@ -47,11 +50,14 @@ class Dispatcher:
         log: RequestLog,
         connection_limit: ConnectionLimit,
         clock: IReactorTime,
+        parsers: OutputParsers,
     ) -> None:
         self._admission = Admission(policy, throttle, log, clock)
         self._scheduler = scheduler
         self._log = log
         self._connection_limit = connection_limit
+        #: What is asked about data.
+        self.parsers = parsers
         #: What is asked about runs.
         self.runs = RunAccess(self._admission, scheduler)
         self._choice_lists = ChoiceLists(scheduler, self._grant_source)
@@ -158,9 +164,23 @@ class Dispatcher:
         except Exception:  # noqa: BLE001 - whatever it is, it is written down and its caller is told
             raise self.reject(request, self.fault(Failure())) from None
 
-    def hear_again(self, request: Request) -> None:
-        """Let who listens to what was granted hear it again, from its beginning: they have lost what they had heard."""
+    def hear_again(self, request: Request, sink: Listener | None = None) -> None:
+        """Let who listens to what was granted hear it again, from its beginning: they have lost what they had heard.
+
+        Args:
+            request: What was given to `run`.
+            sink: Who listens from now on; None: the same.
+        """
+        if sink is not None:
+            request.sink = sink
         self._scheduler.answering.hear_again(request)
+
+    def waiting(self, request: Request) -> Waiting | None:
+        """Tell a caller why what they have asked for has not begun, at this moment; None: it has, or will not.
+
+        Not counted, and not written down. Of the run that is in its way it says what the caller may see then.
+        """
+        return None if request.run is None else self.runs.why_waiting(request.caller, request.run)
 
     def interrupt(self, request: Request) -> None:
         """End what was granted, as its caller wants: cancel what `run` has returned after this."""
@@ -262,6 +282,14 @@ class Dispatcher:
     def commands_with_secrets(self) -> frozenset[str]:
         """Name the commands that take secrets, so that nobody writes down what is sent to them."""
         return self._admission.policy.with_secrets
+
+    def roles_of(self, caller: Caller) -> tuple[str, ...]:
+        """Name a caller's roles, for a page that they look at: not counted, and not written down."""
+        return self._admission.policy.roles_of(caller)
+
+    def masked(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Return what is given to a command, to be written down: without what may be a secret."""
+        return self._admission.policy.masked(words)
 
     def whoami(self, caller: Caller) -> tuple[str, ...]:
         """Tell the caller's roles."""

@@ -1,251 +1,224 @@
-"""What commands print, as data: by the parsers of the jc library, where it is installed.
+"""What commands print, as data, for those who ask for it: made once a run, beside everything else.
 
-A parser is loaded when the configuration is read, so that a request imports nothing. What it makes of output is made
-when somebody asks for it, once a run: those who share a run share its output, and with it the data. Output that a
-parser can make nothing of has no data, which is never an error; nor has output of which it made what cannot be.
+Those who share a run share its output, and with it the data. Output that a parser can make nothing of has no data,
+which is never an error, but a reason that is told. The parser itself works in another process, within a time limit;
+what is to be parsed waits in a line, in which there is an end.
 
-Rules of this file: what comes out is `Json` and nothing else, of bounded size and in bounded time; nobody changes it.
+Rule of this module: nobody waits for a parser in the reactor's thread.
 """
 
-import gc
-import importlib
-import inspect
-import itertools
-import json
-import math
-import re
-import signal
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import _GeneratorContextManager, contextmanager
-from dataclasses import dataclass
-from difflib import get_close_matches
-from functools import cache, lru_cache
-from types import FrameType
-from typing import Final, TypeAlias
+from collections import Counter, OrderedDict, deque
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
 
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from cmdserver.core.output import Answer
-from cmdserver.dispatch.plausible import is_plausible
+from cmdserver.core.output import Answer, NotParsed, Parsed
+from cmdserver.parsers.jc_library import NotInstalled, load, load_if_installed
 
-#: What JSON can say, as values that nobody changes.
-Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+__all__ = ["NotInstalled", "OutputParsers", "ParserProcess", "load", "load_if_installed", "readable"]
 
-#: More output than this is not looked at: a parser works while everybody else waits, mostly 15 ms for as much as this;
-#: the one of df, which is slow, 0.2 ms a file system.
-OUTPUT_BYTES = 1 << 16
-#: What a parser may take of everybody's time. Some have regular expressions that take minutes for odd output.
-PARSE_SECONDS = 0.25
-#: A parser that has run out of its time so often is left alone until the configuration is read again.
-PATIENCE = 3
-#: More values than this are not told. Formats with references (YAML) can make millions of a hundred bytes.
-VALUES = 50_000
+#: More output than this is not parsed: the slowest parsers take a second for it.
+OUTPUT_BYTES: Final = 1 << 18
+#: For a parser. Some have regular expressions that take minutes for odd output.
+PARSE_SECONDS: Final = 2.0
+#: The most outputs that wait for others to be parsed.
+MOST_WAITING: Final = 50
+#: A parser that was late so often, without having been in time once, is left alone for a while.
+PATIENCE: Final = 3
+PAUSE_SECONDS: Final = 60.0
 #: How many runs' data are kept, for those who ask a moment later: sharers, and a page's table after its text.
-_KEPT = 8
+_KEPT: Final = 8
 
-#: JSON knows no larger ones that every reader understands (RFC 8259, section 6).
-_INT = 1 << 64
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-
-#: How often parsers have run out of their time.
-_late: Counter[str] = Counter()
+_Key = tuple[str, bytes]
 
 _log = Logger()
 
 
-class NotInstalled(ValueError):  # noqa: N818 - a statement
-    """The jc library is not there; the text says how to get it."""
+class ParserProcess(Protocol):
+    """Where output is parsed."""
 
-    def __init__(self) -> None:
-        super().__init__("needs the jc library, which is not installed: pip install 'cmdserver[structured]'")
+    def parse(self, parser: str, output: bytes) -> Deferred[Parsed]:
+        """Parse output, while nothing else is; fail with `NotParsed`; end the work when it is cancelled."""
 
 
-def load(name: str) -> str:
-    """Load a parser, so that `parse` finds it; return its name.
+@dataclass(slots=True)
+class _Job:
+    """One output, and those who wait for its data."""
+
+    key: _Key
+    waiting: list[Deferred[Parsed]] = field(default_factory=list)
+    running: Deferred[None] | None = None
+
+
+class OutputParsers:
+    """Makes data of what commands print.
 
     Args:
-        name: As jc writes it, ``df`` or ``apt-cache-show``.
-
-    Raises:
-        NotInstalled: There is no jc.
-        ValueError: It has no such parser, or one that works on endless input only.
+        process: Does the work.
+        clock: For deadlines, not the time of day.
     """
-    _parser(name)
-    _late.pop(name, None)
-    return name
+
+    def __init__(self, process: ParserProcess, clock: IReactorTime) -> None:
+        self._process = process
+        self._clock = clock
+        self._kept: OrderedDict[_Key, Parsed] = OrderedDict()
+        self._jobs: dict[_Key, _Job] = {}
+        self._line: deque[_Job] = deque()
+        self._current: _Job | None = None
+        #: How often parsers were late since they were in time.
+        self._late: Counter[str] = Counter()
+        #: When parsers that are left alone are asked again.
+        self._paused_until: dict[str, float] = {}
+        #: What was logged: once each, as a command's output may be anybody's.
+        self._told: set[str] = set()
+
+    def with_data(self, answer: Answer) -> Deferred[Answer]:
+        """Add data to an answer, or the reason why there is none; one without a parser stays as it is.
+
+        Returns:
+            Fires with the answer, never fails. To cancel it is to leave.
+        """
+        if answer.parser is None or answer.parsed is not None:
+            return succeed(answer)
+        return self.parse(answer).addCallback(lambda parsed: replace(answer, parsed=parsed))
+
+    def parse(self, answer: Answer) -> Deferred[Parsed]:
+        """Make data of the output of a run.
+
+        Returns:
+            Fires with the data, or why there is none; never fails, but when it is cancelled.
+        """
+        try:
+            key = readable(answer)
+            if (kept := self._kept.get(key)) is not None:
+                self._kept.move_to_end(key)
+                return succeed(kept)
+            return self._join(key)
+        except NotParsed as reason:
+            return succeed(Parsed(problem=str(reason)))
+
+    def _join(self, key: _Key) -> Deferred[Parsed]:
+        """Wait for the data of an output; raises `NotParsed` if there is no place in the line."""
+        job = self._jobs.get(key)
+        if job is None:
+            self._require_asked(key[0])
+            if len(self._line) >= MOST_WAITING:
+                raise NotParsed("too much output waits for a parser")
+            job = self._jobs[key] = _Job(key)
+            self._line.append(job)
+        waiting: Deferred[Parsed] = Deferred(lambda left: self._leave(job, left))
+        job.waiting.append(waiting)
+        self._go_on()
+        return waiting
+
+    def _leave(self, job: _Job, waiting: Deferred[Parsed]) -> None:
+        """Let somebody wait no more; what nobody waits for is not parsed."""
+        job.waiting.remove(waiting)
+        if job.waiting:
+            return
+        if job.running is not None:
+            job.running.cancel()
+        elif self._jobs.get(job.key) is job:
+            del self._jobs[job.key]
+            self._line.remove(job)
+
+    def _require_asked(self, parser: str) -> None:
+        until = self._paused_until.get(parser)
+        if until is None:
+            return
+        if self._clock.seconds() < until:
+            raise NotParsed(f"the parser {parser} was too slow {PATIENCE} times, and is left alone for a while")
+        del self._paused_until[parser]
+
+    def _go_on(self) -> None:
+        """Parse what is first in the line, unless something is being parsed."""
+        while self._current is None and self._line:
+            job = self._current = self._line.popleft()
+            parsing = self._process.parse(*job.key)
+            running = parsing.addTimeout(PARSE_SECONDS, self._clock, _late).addCallbacks(
+                self._parsed, self._failed, callbackArgs=(job,), errbackArgs=(job,)
+            )
+            if self._current is job:
+                job.running = running
+
+    def _parsed(self, parsed: Parsed, job: _Job) -> None:
+        self._late[job.key[0]] = 0
+        self._tell(job, parsed, is_kept=True)
+
+    def _failed(self, failure: Failure, job: _Job) -> None:
+        parser, _ = job.key
+        is_kept = False
+        match failure.value:
+            case _Late():
+                reason = f"the parser {parser} took longer than {PARSE_SECONDS:g} s"
+                self._late[parser] += 1
+                if self._late[parser] >= PATIENCE:
+                    self._paused_until[parser] = self._clock.seconds() + PAUSE_SECONDS
+                    self._late[parser] = 0
+                is_kept = True
+            case NotParsed() as error:
+                reason = str(error)
+                # What the parser itself says it will say again; what becomes of its process may differ.
+                is_kept = type(error) is NotParsed
+            case CancelledError():
+                reason = "nobody has waited for it"
+            case _:
+                _log.failure("output could not be parsed", failure)
+                reason = "of a mistake of this server, which its log tells of"
+        if not failure.check(CancelledError):
+            self._complain(parser, reason)
+        self._tell(job, Parsed(problem=reason), is_kept=is_kept)
+
+    def _tell(self, job: _Job, parsed: Parsed, *, is_kept: bool) -> None:
+        del self._jobs[job.key]
+        self._current = None
+        if is_kept:
+            self._kept[job.key] = parsed
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        waiting, job.waiting = job.waiting, []
+        for each in waiting:
+            each.callback(parsed)
+        self._go_on()
+
+    def _complain(self, parser: str, reason: str) -> None:
+        text = f"{parser}: {reason}"
+        if text not in self._told:
+            self._told.add(text)
+            _log.warn("there are no data of what a command prints: {reason}", reason=text)
 
 
-def load_if_installed(name: str) -> str | None:
-    """Do the same; without jc there is no parser, and that is well."""
-    try:
-        return load(name)
-    except NotInstalled:
-        return None
+class _Late(Exception):  # noqa: N818 - a statement
+    """The time limit of a parser is over."""
 
 
-def readable(answer: Answer) -> tuple[str, bytes] | None:
+def _late(result: object, _: float) -> object:
+    if isinstance(result, Failure) and result.check(CancelledError):
+        raise _Late
+    return result
+
+
+def readable(answer: Answer) -> tuple[str, bytes]:
     """Find what a parser may look at.
 
     Returns:
-        The name of the parser, and the output; None if there is no parser, or if output is missing or cut.
+        The name of the parser, and the output.
+
+    Raises:
+        NotParsed: There is no parser, or the output is missing, cut or too long.
     """
     finished, parser = answer.finished, answer.parser
     output = finished.stdout
-    is_cut = finished.truncated or finished.timed_out or finished.ended_by is not None
-    is_whole = len(output) == finished.stdout_bytes and not is_cut
-    return (parser, output) if is_whole and parser is not None else None
-
-
-def json_of(answer: Answer) -> bytes:
-    """Tell what a run has printed, as JSON, which is made once for all who share it.
-
-    Returns:
-        ``null`` if there is nothing to be read, if it is too long, or nothing that its parser understands.
-    """
-    found = readable(answer)
-    return b"null" if found is None else _json(*found)
-
-
-@lru_cache(maxsize=_KEPT)
-def _json(name: str, output: bytes) -> bytes:
-    return json.dumps(parse(name, output)).encode("ascii")
-
-
-def parse(name: str, output: bytes) -> Json:
-    """Parse output with a parser that is loaded; None if that cannot be done, or would take too long."""
-    return _parse(name, output) if len(output) <= OUTPUT_BYTES and _late[name] < PATIENCE else None
-
-
-@lru_cache(maxsize=_KEPT)
-def _parse(name: str, output: bytes) -> Json:
-    try:
-        with _at_most(PARSE_SECONDS):
-            parser = _parser(name)
-            return _plain(parser.parse(output.decode(errors="replace"), quiet=True), iter(range(VALUES)), parser.judges)
-    except TimeoutError as error:
-        _late[name] += 1
-        _complain(name, f"{error}; after the third time it is left alone")
-        return None
-    except _Implausible as error:
-        _complain(name, str(error))
-        return None
-    except Exception as error:  # noqa: BLE001 - a parser meets whatever a command prints, and may stumble as it likes
-        _complain(name, type(error).__name__)
-        return None
-
-
-@contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    """Raise a TimeoutError when something takes longer; in the main thread only, where the reactor is.
-
-    A thread would not do: a regular expression keeps all others from running. It does look for signals while it works.
-
-    An alarm may come at any moment, also when the work is done and this is tidying up, where its exception would keep
-    the collector off for good. So it is ignored while this function or contextlib around it is executed, and from the
-    moment on at which the work has ended; and every step of the tidying is made, whatever becomes of the one before.
-    Another's handler and timer are put aside meanwhile.
-    """
-    is_working = True
-
-    def stop(_: int, frame: FrameType | None) -> None:
-        if is_working and frame is not None and frame.f_code not in _OURS:
-            text = f"took longer than {seconds:g} s"
-            raise TimeoutError(text)
-
-    is_collecting = gc.isenabled()
-    handler, timer = signal.getsignal(signal.SIGALRM), (0.0, 0.0)
-    try:
-        # In a destructor that the collector calls, the exception would be lost.
-        gc.disable()
-        signal.signal(signal.SIGALRM, stop)
-        # Again and again, as a parser may catch what it does not know.
-        timer = signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
-        yield
-    finally:
-        is_working = False
-        try:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        finally:
-            try:
-                signal.signal(signal.SIGALRM, handler or signal.SIG_DFL)
-                signal.setitimer(signal.ITIMER_REAL, *timer)
-            finally:
-                if is_collecting:
-                    gc.enable()
-
-
-#: `_at_most`, and what is executed between a ``with`` statement and it.
-_OURS: Final = frozenset(
-    function.__code__
-    for function in (
-        inspect.unwrap(_at_most),
-        _GeneratorContextManager.__enter__,
-        _GeneratorContextManager.__exit__,
-    )
-)
-
-
-@cache
-def _complain(name: str, error: str) -> None:
-    """Say that a parser stumbles: once each, as a command's output may be anybody's."""
-    _log.warn("the parser {name} cannot read what its command prints: {error}", name=name, error=error)
-
-
-class _Implausible(ValueError):  # noqa: N818 - a statement
-    """A parser has taken one thing for another."""
-
-    def __init__(self) -> None:
-        super().__init__("a value cannot be what its name says, so no value is believed")
-
-
-def _believe(_: str, __: object) -> bool:
-    return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Parser:
-    parse: Callable[..., object]
-    #: Whether something of this name may have this value.
-    judges: Callable[[str, object], bool]
-
-
-@cache
-def _parser(name: str) -> _Parser:
-    try:
-        jc = importlib.import_module("jc.lib")
-    except ModuleNotFoundError as error:
-        raise NotInstalled from error
-    known: list[str] = jc.parsers
-    hint = "".join(f"; did you mean {each}?" for each in get_close_matches(name, known, 1))
-    if not _NAME.fullmatch(name) or name.replace("_", "-") not in known:
-        raise ValueError(f"jc {jc.__version__} has no parser {name!r}{hint}")
-    # Not by jc's own function, which prefers what it finds in a directory of the user's.
-    module = importlib.import_module(f"jc.parsers.{name.replace('-', '_')}")
-    if getattr(module.info, "streaming", False):
-        raise ValueError(f"{name} is a parser of endless input; here there is an end: use {name.removesuffix('-s')}")
-    # What is written in a format, such as YAML, may call its values as it likes.
-    return _Parser(module.parse, is_plausible if "command" in module.info.tags else _believe)
-
-
-def _plain(value: object, room: Iterator[int], judges: Callable[[str, object], bool]) -> Json:
-    """Make JSON of what a parser made; raises when there is no ``room`` for more values, or at one that cannot be."""
-    if next(room, None) is None:
-        raise OverflowError
-    match value:
-        case None | bool() | str():
-            return value
-        case int():
-            return value if abs(value) < _INT else float(value)
-        case float():
-            return value if math.isfinite(value) else None
-        case Mapping():
-            plain = {str(key): _plain(each, room, judges) for key, each in value.items()}
-            if not all(itertools.starmap(judges, plain.items())):
-                raise _Implausible
-            return plain
-        case list() | tuple():
-            return [_plain(each, room, judges) for each in value]
-        case _:
-            return str(value)
+    if parser is None:
+        raise NotParsed("the command has no parser")
+    if finished.truncated or finished.timed_out or finished.ended_by is not None:
+        raise NotParsed("the command was ended, so its output is not complete")
+    if len(output) != finished.stdout_bytes:
+        raise NotParsed("the output is not kept as a whole")
+    if len(output) > OUTPUT_BYTES:
+        raise NotParsed(f"the output is longer than {OUTPUT_BYTES} bytes")
+    return parser, output

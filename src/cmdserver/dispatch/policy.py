@@ -13,7 +13,7 @@ from typing import NoReturn
 from cmdserver.core.errors import BadArgument, Busy, Denied, LoginRequired, Refusal, UnknownCommand
 from cmdserver.core.escaping import visible
 from cmdserver.core.model import Caller, Command, Grant, Role, Rule
-from cmdserver.core.names import ANONYMOUS, AUTHENTICATED
+from cmdserver.core.names import ANONYMOUS, AUTHENTICATED, is_meant
 from cmdserver.dispatch.narrowing import narrowed, objections, permits
 from cmdserver.parameters.declaration import Values
 from cmdserver.parameters.mistakes import BadValues, ValueMistake
@@ -202,14 +202,14 @@ class Policy:
         """
         return self._may_reach(caller, command) and (
             (is_own and self._has_role_for(caller, command))
-            or any(_matches(role.sees, command) for role in self._its_roles(self.roles_of(caller)))
+            or any(is_meant(command, role.sees) for role in self._its_roles(self.roles_of(caller)))
         )
 
     def stops(self, caller: Caller, command: str, *, is_own: bool) -> bool:
         """Whether a caller may end a run that they may see."""
         return self._may_reach(caller, command) and (
             (is_own and self._has_role_for(caller, command))
-            or any(_matches(role.stops, command) for role in self._its_roles(self.roles_of(caller)))
+            or any(is_meant(command, role.stops) for role in self._its_roles(self.roles_of(caller)))
         )
 
     def sight(self, caller: Caller, commands: Iterable[str]) -> Sight:
@@ -226,7 +226,7 @@ class Policy:
         """Whether what a caller has logged in with is good for a command's runs."""
         if caller.forced_words is not None:
             return command == caller.forced_words[0]
-        return caller.commands is None or command in caller.commands
+        return caller.commands is None or is_meant(command, caller.commands)
 
     def rule_for(self, caller: Caller, grant: Grant) -> Rule:
         """Why the caller may run what `require` granted: the first rule that says so."""
@@ -235,7 +235,7 @@ class Policy:
 
     def _is_permitted(self, caller: Caller, name: str) -> bool:
         """Whether the caller's roles include the name, and what it has logged in with is good for it."""
-        return self._has_role_for(caller, name) and (caller.commands is None or name in caller.commands)
+        return self._has_role_for(caller, name) and (caller.commands is None or is_meant(name, caller.commands))
 
     def _has_role_for(self, caller: Caller, name: str) -> bool:
         if name in self._commands:
@@ -251,13 +251,15 @@ class Policy:
         return Denied(f"no role of {caller.name} includes {name}; ask the administrator for one that does")
 
     def _nearest(self, caller: Caller, name: str) -> tuple[str, ...]:
+        """Name the nearest of what the caller may run; nobody is led to what changes something by a slip."""
         if len(name) > _LONGEST_NAME:
             return ()
-        return tuple(difflib.get_close_matches(name.lower(), self._allowed_names(caller), n=3))
+        offered = [each for each in self._allowed_names(caller) if self._commands[each].read_only]
+        return tuple(difflib.get_close_matches(name.lower(), offered, n=3))
 
     def _allowed_names(self, caller: Caller) -> Iterable[str]:
         names = self._rules_for(caller)
-        return names if caller.commands is None else [name for name in names if name in caller.commands]
+        return names if caller.commands is None else [name for name in names if is_meant(name, caller.commands)]
 
     def _rules_for(self, caller: Caller) -> Mapping[str, tuple[Rule, ...]]:
         """Each role's rule for each command that the caller may run; worked out once for each set of roles."""
@@ -272,10 +274,6 @@ class Policy:
 
     def _its_roles(self, names: tuple[str, ...]) -> list[Role]:
         return [role for role in self._roles if role.name in names]
-
-
-def _matches(patterns: Iterable[str], command: str) -> bool:
-    return any(fnmatchcase(command, pattern) for pattern in patterns)
 
 
 def changed() -> Busy:

@@ -6,6 +6,7 @@ written, the caller is told a `Fault` instead, and the log says why.
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -75,6 +76,8 @@ class RequestLog:
         shared = len(run.asked) > 1
         events = [self._end_of(each, run, shared=shared) for each in run.asked]
         events += [self._end_of(each, run, ended_by=each.ended_by) for each in run.departed]
+        if events:
+            events[0] = replace(events[0], answers=len(events))
         try:
             self._events.publish(events)
         except AuditError as error:
@@ -95,7 +98,9 @@ class RequestLog:
         error: RequestError = refusal
         try:
             ended_by = request.ended_by if so_far is not None or request.is_detached else None
-            self._events.publish([self._without_answer(request, refusal.code, so_far, ended_by=ended_by)])
+            event = self._without_answer(request, refusal.code, so_far, ended_by=ended_by)
+            # What has run is told of, though it may end later, for nobody.
+            self._events.publish([event if so_far is None else replace(event, answers=1)])
         except AuditError as audit_error:
             error = _fault(request.id, audit_error)
         request.answered.errback(error)

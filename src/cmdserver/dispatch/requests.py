@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -87,6 +88,11 @@ class Request:
         self.is_joined = False
         self.answered: Deferred[Answer]
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether its process is started, or was; not as long as it waits for that, or for a list of choices."""
+        return self.run is not None and self.run.is_running
+
 
 class Run(Group[Hashable, Request], QueueEntry):
     """One process for the requests that share it: first it waits in the queue, then it runs.
@@ -120,6 +126,8 @@ class Run(Group[Hashable, Request], QueueEntry):
         self.noted: RunState | None = None
         #: Who has asked for it, by the ids of their requests, whatever has become of these.
         self.askers: dict[str, str | None] = {}
+        #: Of those, the requests that are for its choices: nobody has asked for the command itself.
+        self.listings: set[str] = set()
         #: Called once, when it is over or will not be.
         self.watchers: list[Callable[[], None]] = []
         #: Those who left while the process was running.
@@ -175,13 +183,27 @@ class Run(Group[Hashable, Request], QueueEntry):
         """What it is doing, as long as it is not over."""
         return RunState.RUNNING if self.is_running else RunState.QUEUED
 
+    def users(self) -> tuple[str | None, ...]:
+        """Name who has asked for the command itself, each once; whoever asked again stands where they did first."""
+        if self.listings:
+            return tuple({user: None for each, user in self.askers.items() if each not in self.listings})
+        return tuple(dict.fromkeys(self.askers.values()))
+
     def record(self) -> RunRecord:
         """Tell what is known at this moment."""
+        return self.snapshot()()
+
+    def snapshot(self) -> "partial[RunRecord]":
+        """Take note of what is known at this moment: called, it tells that; it keeps no output."""
         result = self.result
         if result is None and self.process is not None:
             result = self.process.so_far()
-        others = [Asked(id=each, user=user) for each, user in self.askers.items() if each != self.id]
-        return RunRecord(
+        is_shared = len(self.askers) > 1 or self.id not in self.askers
+        others = (
+            [Asked(id=each, user=user) for each, user in self.askers.items() if each != self.id] if is_shared else ()
+        )
+        return partial(
+            RunRecord,
             number=self.number,
             id=self.id,
             command=self.command,

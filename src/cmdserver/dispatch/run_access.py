@@ -16,11 +16,14 @@ from cmdserver.core.output import Listener
 from cmdserver.core.run_states import EndedBy, RunState
 from cmdserver.dispatch.admission import Admission
 from cmdserver.dispatch.bygone import answer_of, grant_of
-from cmdserver.dispatch.requests import Run
+from cmdserver.dispatch.last_runs import LastRuns
+from cmdserver.dispatch.requests import Request, Run
 from cmdserver.dispatch.scheduling.scheduler import Scheduler
 from cmdserver.dispatch.watching import EndedRun, SeenRun, Watch, Watches
+from cmdserver.runs.kept_output import KeptOutput
 from cmdserver.runs.query import RunQuery
 from cmdserver.runs.record import RunRecord
+from cmdserver.runs.waiting import Waiting, WaitsFor
 
 
 class FoundRuns(NamedTuple):
@@ -44,6 +47,7 @@ class RunAccess:
         self._scheduler = scheduler
         self._directory = scheduler.directory
         self._watches = Watches(self._directory.clock)
+        self._last = LastRuns(admission, self._directory)
 
     # What listeners ask
 
@@ -106,6 +110,18 @@ class RunAccess:
             self._admission.consult_later(caller, "stop", (run_id,), lambda: self._stop(caller, run_id))
         )
 
+    def end(self, request: Request) -> bool:
+        """End the run of somebody who has asked for it, if they alone have; they are told how it ends.
+
+        Returns:
+            False if others wait for it, too, or it is over: then nothing has changed.
+        """
+        run = request.run
+        if run is None or len(run.requests) > 1:
+            return False
+        self._scheduler.stop(run, EndedBy.CALLER, request.caller.name)
+        return True
+
     def listen(self, caller: Caller, hear: Callable[[int, Callable[[], RunRecord]], None]) -> Callable[[], None]:
         """Let a caller hear whenever something becomes of a run that they may see then.
 
@@ -128,11 +144,94 @@ class RunAccess:
         seen = [run.record() for run in self._directory.alive() if self._sees(caller, run)]
         return tuple(reversed(seen))
 
+    def just_ended(self, caller: Caller) -> tuple[RunRecord, ...]:
+        """Tell what has ended in the last seconds that a caller may see, oldest first: as `alive`."""
+        return tuple(record for record in self._directory.just_ended() if self.may_see(caller, record))
+
     def counts(self, caller: Caller) -> Mapping[RunState, int] | None:
         """Count what is alive that a caller may see, by state; None if they could see nothing, whatever is."""
         if not self._admission.policy.sees_any(caller):
             return None
         return Counter(run.alive_state for run in self._directory.alive() if self._sees(caller, run))
+
+    def last_runs(self, caller: Caller, command: str, most: int = 3) -> Deferred[tuple[RunRecord, ...]]:
+        """Tell of a caller's last runs of a command, and of others' that they may see, newest first: not counted."""
+        query = RunQuery(command=command, limit=most)
+
+        async def find() -> tuple[RunRecord, ...]:
+            return (await self._find(caller, query)).records
+
+        return Deferred.fromCoroutine(find())
+
+    def look(self, caller: Caller, run_id: str) -> SeenRun | None:
+        """Tell what is known of a run that is alive, or has just ended: not counted, and not written down.
+
+        Returns:
+            None if there is none that they may see.
+        """
+        run = self._directory.find(run_id)
+        return self._as_seen(caller, run) if run is not None and self._sees(caller, run) else None
+
+    def of_request(self, request: Request) -> Callable[[], SeenRun | None]:
+        """Let whoever has asked for a run know of it, also when it is over; None as long as there is none."""
+        known: list[Run] = []
+
+        def look() -> SeenRun | None:
+            run = self._directory.find(request.id)
+            if run is not None:
+                known[:] = [run]
+            return self._as_seen(request.caller, known[0]) if known else None
+
+        return look
+
+    def _as_seen(self, caller: Caller, run: Run) -> SeenRun:
+        return self._with_output(caller, run, KeptOutput())
+
+    def _with_output(self, caller: Caller, run: Run, output: KeptOutput) -> SeenRun:
+        record = run.record()
+        waiting = self.why_waiting(caller, run) if record.state is RunState.QUEUED else None
+        return SeenRun(record, output, run.grant, self.may_stop(caller, record), waiting)
+
+    def latest(self, caller: Caller) -> Deferred[Mapping[str, RunRecord]]:
+        """Tell of each command the newest run that a caller may see; what is alive counts.
+
+        Neither this nor the questions below are counted or written down. None of them fails, whatever the history does;
+        what only listed choices for a form is no run here.
+
+        Returns:
+            By the names of commands that are in the file; without those of which there is none.
+        """
+        return Deferred.fromCoroutine(self._last.latest(caller))
+
+    def recent(self, caller: Caller, most: int = 4) -> Deferred[tuple[RunRecord, ...]]:
+        """Tell of the caller's own newest runs, one of each command, newest first, if they may run that now.
+
+        Args:
+            caller: Who asks; the anonymous have none.
+            most: How many, >= 0.
+        """
+        return Deferred.fromCoroutine(self._last.recent(caller, most))
+
+    def usual_seconds(self, command: str) -> Deferred[float | None]:
+        """Say how long a command usually runs: the median of its last ten successes.
+
+        Returns:
+            None if there are fewer than three, or there is no such command.
+        """
+        return Deferred.fromCoroutine(self._directory.latest.usual_seconds(command))
+
+    def last_success(self, caller: Caller, command: str) -> Deferred[RunRecord | None]:
+        """Tell of the newest success of a command that a caller may see."""
+        return Deferred.fromCoroutine(self._last.last_success(caller, command))
+
+    def waiting(self, caller: Caller, run_id: str) -> Waiting | None:
+        """Tell why a run has not begun: not counted, and not written down.
+
+        Returns:
+            None: it has, or there is none that the caller may see.
+        """
+        run = self._directory.find(run_id)
+        return self.why_waiting(caller, run) if run is not None and self._sees(caller, run) else None
 
     def may_see(self, caller: Caller, record: RunRecord) -> bool:
         """Whether a caller may see a run at this moment."""
@@ -156,9 +255,20 @@ class RunAccess:
 
     # What the dispatcher asks
 
+    def why_waiting(self, caller: Caller, run: Run) -> Waiting | None:
+        """Tell why a run has not begun; of the run that is in its way only what the caller may see. See `waiting`."""
+        obstacles = self._scheduler.obstacles(run)
+        if obstacles is None:
+            return None
+        if not obstacles:
+            return Waiting(WaitsFor.TURN)
+        seen = next((each for each in obstacles if self._sees(caller, each)), None)
+        return Waiting(WaitsFor.RUN, seen.record() if seen is not None else None)
+
     def review(self) -> None:
         """Let nobody hear any more what the policy does not let them see."""
         self._watches.review()
+        self._last.review()
 
     # Steps
 
@@ -185,8 +295,7 @@ class RunAccess:
     async def _get(self, caller: Caller, run_id: str) -> SeenRun:
         run = self._directory.find(run_id)
         if run is not None and self._sees(caller, run):
-            record = run.record()
-            return SeenRun(record, run.recording.kept(), run.grant, self.may_stop(caller, record))
+            return self._with_output(caller, run, run.recording.kept())
         kept = await self._directory.history.get(run_id) if run is None else None
         if kept is None or not self.may_see(caller, kept.record):
             raise UnknownRun(run_id)
@@ -203,7 +312,7 @@ class RunAccess:
             return await self._watches.watch(Watch(run_id, lambda: self._sees(caller, run)), run, sink)
         if sink is not None:
             await self._watches.tell_kept(Watch(run_id, lambda: self.may_see(caller, known.record)), known, sink)
-        return EndedRun(answer_of(known.record, known.output, run_id), known.record)
+        return EndedRun(answer_of(known.record, known.output, run_id, known.grant.command.parser), known.record)
 
     async def _stop(self, caller: Caller, run_id: str) -> RunRecord:
         seen = await self._get(caller, run_id)

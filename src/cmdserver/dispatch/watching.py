@@ -19,6 +19,7 @@ from cmdserver.dispatch.requests import Run
 from cmdserver.runs.kept_output import KeptOutput
 from cmdserver.runs.record import RunRecord
 from cmdserver.runs.recording import Reader, Recording
+from cmdserver.runs.waiting import Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class SeenRun:
     #: What was run, if that is still in the file; else what is known of it.
     grant: Grant
     may_stop: bool
+    #: Why it has not begun, if it is alive and has not.
+    waiting: Waiting | None = None
 
 
 class EndedRun(NamedTuple):

@@ -6,8 +6,10 @@ a row that is no run is passed over.
 
 import contextlib
 import json
+import math
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from heapq import nlargest
 from pathlib import Path
 from typing import Final, Self, assert_never
 
@@ -18,12 +20,12 @@ from cmdserver.history.errors import Unavailable
 from cmdserver.history.retention import HistoryLimits
 from cmdserver.history.rows import (
     INSERT_RUN,
-    SELECT_RUN,
     Row,
     Unreadable,
     output_of,
     pieces_of,
-    record_of,
+    read_run,
+    read_runs,
     requests_of,
     row_of,
     storable,
@@ -31,15 +33,13 @@ from cmdserver.history.rows import (
 )
 from cmdserver.history.schema import MIGRATIONS, Migration
 from cmdserver.history.trimming import size_of, trimmed, with_few_requests
-from cmdserver.runs.history import KeptRun
+from cmdserver.runs.history import USUAL_RUNS, KeptRun
 from cmdserver.runs.kept_output import KeptOutput
 from cmdserver.runs.query import RunQuery, Sight
 from cmdserver.runs.record import RunRecord
 
 #: What is told of a run that the daemon did not see the end of.
 LOST_PROBLEM: Final = "the daemon ended before it did; what it has said is gone"
-#: Successes by which is judged how long a command takes.
-USUAL_RUNS: Final = 10
 
 #: Of changes that SQLite has not put into the file yet: a program that reads for long keeps it from that.
 _MOST_LOG_BYTES: Final = 64 << 20
@@ -59,7 +59,6 @@ WHERE mine.user = :me AND mine.run < :before AND command IN (SELECT value FROM j
 AND (state = :state OR (:state IS NULL AND state NOT IN ('queued', 'running')))
 AND (:user IS NULL OR EXISTS (SELECT 1 FROM requests WHERE requests.run = number AND requests.user = :user))
 ORDER BY number DESC"""
-_OTHERS: Final = "SELECT id, user FROM requests WHERE run = ? AND position > 0 ORDER BY position LIMIT 99"
 _OUTPUT: Final = "SELECT stream, data FROM output WHERE run = ? ORDER BY position"
 #: One step for each command, not one for each run.
 _COMMANDS: Final = """
@@ -70,6 +69,16 @@ SELECT name FROM names WHERE name IS NOT NULL"""
 _DURATIONS: Final = """
 SELECT number, duration_seconds FROM runs WHERE command = ? AND state = 'ok' AND duration_seconds >= 0
 ORDER BY number DESC LIMIT ?"""
+#: Of those who have asked first, then of those who have asked, too: few runs have such.
+_NEWEST: Final = """
+SELECT command, user, max(newest), max(success) FROM (
+    SELECT command, user, max(number) AS newest, max(CASE state WHEN 'ok' THEN number END) AS success FROM runs
+    WHERE state NOT IN ('queued', 'running') GROUP BY command, user
+    UNION ALL
+    SELECT command, others.user, number, CASE state WHEN 'ok' THEN number END
+    FROM requests AS others CROSS JOIN runs ON number = others.run
+    WHERE others.position > 0 AND state NOT IN ('queued', 'running'))
+GROUP BY command, user"""
 _LOSE: Final = """
 UPDATE runs SET state = 'lost', problem = ?, duration_seconds = NULL
 WHERE state IN ('queued', 'running') AND number NOT IN (SELECT value FROM json_each(?))"""
@@ -185,7 +194,22 @@ class Database:
         """Say how long the last successes of a command have run, in seconds, by their numbers."""
         with connecting.translated(self.path):
             rows = self._connection.execute(_DURATIONS, (storable(command), USUAL_RUNS)).fetchall()
-        return {number: seconds for number, seconds in rows if isinstance(seconds, float)}
+        return {number: seconds for number, seconds in rows if isinstance(seconds, float) and math.isfinite(seconds)}
+
+    def newest(self, most_users: int) -> tuple[RunRecord, ...]:
+        """Find of each command the newest run and the newest success of each who has asked for one, in any order.
+
+        Args:
+            most_users: Of each command and kind: of those who have asked last.
+        """
+        numbers: dict[tuple[object, int], list[int]] = {}
+        with connecting.translated(self.path):
+            for command, _, *newest in self._connection.execute(_NEWEST):
+                for kind, number in enumerate(newest):
+                    if number is not None:
+                        numbers.setdefault((command, kind), []).append(number)
+            wanted = {number for each in numbers.values() for number in nlargest(most_users, each)}
+            return tuple(read_runs(self._connection, wanted))
 
     def _numbers(self, query: RunQuery, sight: Sight, before: int | None) -> Iterator[int]:
         """Find runs that may be meant; who reads them looks again, as the file may say one thing and mean another."""
@@ -208,14 +232,7 @@ class Database:
 
     def _record(self, number: int) -> RunRecord:
         with connecting.translated(self.path):
-            try:
-                row: Row | None = self._connection.execute(SELECT_RUN, (number,)).fetchone()
-                others = self._connection.execute(_OTHERS, (number,)).fetchall()
-            except sqlite3.DataError as error:  # larger than anything that we write
-                raise Unreadable(str(error)) from None
-        if row is None:
-            raise Unreadable("it is not there")
-        return record_of(row, others)
+            return read_run(self._connection, number)
 
     def _output(self, number: int) -> KeptOutput:
         rows: list[Row] = []

@@ -3,9 +3,11 @@
 Rule: what is read may have been written by anybody; what is no run raises `Unreadable`, and nothing else.
 """
 
+import contextlib
 import json
 import math
-from collections.abc import Iterable, Iterator
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -23,7 +25,15 @@ _COLUMNS: Final = (
     "exit_status", "signal", "ended_by", "stopped_by", "truncated", "stdout_bytes", "stderr_bytes", "arguments",
     "problem",
 )  # fmt: skip
-SELECT_RUN: Final = f"SELECT {', '.join(_COLUMNS)} FROM runs WHERE number = ?"  # noqa: S608 - of constants
+_SELECT_RUN: Final = f"SELECT {', '.join(_COLUMNS)} FROM runs WHERE number = ?"  # noqa: S608 - of constants
+_SELECT_OTHERS: Final = "SELECT id, user FROM requests WHERE run = ? AND position > 0 ORDER BY position LIMIT 99"
+_SELECT_RUNS: Final = (
+    f"SELECT {', '.join(_COLUMNS)} FROM runs "  # noqa: S608 - of constants
+    "WHERE number IN (SELECT value FROM json_each(?))"
+)
+_SELECT_OTHERS_OF_RUNS: Final = """
+SELECT run, id, user FROM requests WHERE run IN (SELECT value FROM json_each(?)) AND position BETWEEN 1 AND 99
+ORDER BY run, position"""
 INSERT_RUN: Final = (
     f"INSERT INTO runs ({', '.join(_COLUMNS)}, kept_bytes) "  # noqa: S608 - of constants
     f"VALUES ({', '.join('?' * len(_COLUMNS))}, ?)"
@@ -83,11 +93,46 @@ def requests_of(record: RunRecord) -> Iterator[Row]:
         yield storable(asked.id), record.number, position, storable_user(asked.user)
 
 
-def record_of(row: Row, others: Iterable[Row]) -> RunRecord:
+def read_run(connection: sqlite3.Connection, number: int) -> RunRecord:
     """Read a run.
 
+    Raises:
+        Unreadable: It is none, or there is none.
+        sqlite3.Error: The file cannot be read.
+    """
+    try:
+        row: Row | None = connection.execute(_SELECT_RUN, (number,)).fetchone()
+        others = connection.execute(_SELECT_OTHERS, (number,)).fetchall()
+    except sqlite3.DataError as error:  # larger than anything that we write
+        raise Unreadable(str(error)) from None
+    if row is None:
+        raise Unreadable("it is not there")
+    return record_of(row, others)
+
+
+def read_runs(connection: sqlite3.Connection, numbers: Collection[int]) -> Iterator[RunRecord]:
+    """Read many runs, in any order; what is none is passed over. Raises `sqlite3.Error`."""
+    array = json.dumps([*numbers])
+    others: dict[Value, list[Row]] = {}
+    try:
+        rows: list[Row] = connection.execute(_SELECT_RUNS, (array,)).fetchall()
+        for number, *other in connection.execute(_SELECT_OTHERS_OF_RUNS, (array,)):
+            others.setdefault(number, []).append(tuple(other))
+    except sqlite3.DataError:  # one is larger than anything that we write: which?
+        for number in numbers:
+            with contextlib.suppress(Unreadable):
+                yield read_run(connection, number)
+        return
+    for row in rows:
+        with contextlib.suppress(Unreadable):
+            yield record_of(row, others.get(row[0], ()))
+
+
+def record_of(row: Row, others: Iterable[Row]) -> RunRecord:
+    """Make a run of what was read.
+
     Args:
-        row: As `SELECT_RUN` gives it.
+        row: The columns in their order.
         others: Id and user of each other request that shares it.
 
     Raises:

@@ -85,6 +85,11 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
         _HISTORY,
         _HISTORY_OUTPUT,
     ),
+    (
+        # For whoever asks what was last.
+        "CREATE INDEX runs_by_asker ON runs (command, user, state, number)",
+        "CREATE INDEX requests_that_share ON requests (position, run, user) WHERE position > 0",
+    ),
 )
 
 #: What must be there; more, such as an administrator's index or view, does no harm.

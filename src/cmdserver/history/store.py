@@ -4,19 +4,17 @@ What happens to runs is collected for a moment and written by a thread. While th
 bounds and tried again. What has ended and is not written yet is found like everything else.
 """
 
-import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from cmdserver.core.run_states import RunState
 from cmdserver.history.changes import Began, Ended, Forgotten
-from cmdserver.history.database import USUAL_RUNS, Database
+from cmdserver.history.database import Database
 from cmdserver.history.errors import Corrupt, HistoryError
 from cmdserver.history.retention import HistoryLimits
 from cmdserver.history.session import Session
@@ -30,8 +28,6 @@ from cmdserver.runs.record import RunRecord
 
 #: How long somebody who asks waits for the disk.
 READ_SECONDS: Final = 1.0
-#: Fewer successes say nothing about the next.
-_FEWEST_SUCCESSES: Final = 3
 
 T = TypeVar("T")
 
@@ -153,25 +149,28 @@ class History:
 
         return Deferred.fromCoroutine(found())
 
-    def usual_seconds(self, command: str) -> Deferred[float | None]:
-        """Say how long a command usually runs, in seconds: the median of its last ten successes.
+    def newest(self, most_users: int) -> Deferred[tuple[RunRecord, ...] | None]:
+        """Find of each command the newest run and the newest success of each who has asked for one, in any order.
+
+        What is not written yet is not among them.
+
+        Args:
+            most_users: Of each command and kind: of those who have asked last.
 
         Returns:
-            None if there are under three; it does not fail.
+            None if they cannot be read; it does not fail.
         """
-        here = {
-            each.record.number: each.record.duration_seconds
-            for each in self._writer.pending.ended()
-            if each.record.command == command and each.record.state is RunState.OK
-        }
+        return Deferred.fromCoroutine(self._ask(lambda database: database.newest(most_users), None))
 
-        async def median() -> float | None:
-            there: dict[int, float] = await self._ask(lambda database: database.durations(command), {})
-            known = there | {number: seconds for number, seconds in here.items() if seconds is not None}
-            last = [known[number] for number in sorted(known, reverse=True)[:USUAL_RUNS]]
-            return statistics.median(last) if len(last) >= _FEWEST_SUCCESSES else None
+    def durations(self, command: str) -> Deferred[Mapping[int, float] | None]:
+        """Say how long the last successes of a command have run, in seconds, by their numbers.
 
-        return Deferred.fromCoroutine(median())
+        Those that are not written yet are not among them.
+
+        Returns:
+            None if they cannot be read; it does not fail.
+        """
+        return Deferred.fromCoroutine(self._ask(lambda database: database.durations(command), None))
 
     def reconfigure(self, limits: HistoryLimits, path: Path | None = None) -> None:
         """Go on with other limits, or with another file; a file that was not ours is looked at again.
@@ -211,6 +210,8 @@ class History:
             self._writer.look_again()
         except HistoryError:
             pass  # the writer finds out as well, and tells
+        except CancelledError:
+            raise  # who asked does not want to know any more, and must not go on
         except Exception:  # noqa: BLE001 - whatever it is, who asks gets an answer
             _log.failure("the history cannot be read")
         return otherwise

@@ -1,13 +1,17 @@
 """What keeps runs that are over, as those see it who have runs to be kept, or look for one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
 from cmdserver.runs.kept_output import KeptOutput
 from cmdserver.runs.query import RunQuery, Sight
 from cmdserver.runs.record import RunRecord
+
+#: Successes by which is judged how long a command takes.
+USUAL_RUNS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,23 @@ class History(Protocol):
     def get(self, run_id: str) -> Deferred[KeptRun | None]:
         """Look a run up by the id of any of its requests."""
 
+    def newest(self, most_users: int) -> Deferred[tuple[RunRecord, ...] | None]:
+        """Find of each command the newest run and the newest success of each who has asked for one, in any order.
+
+        Args:
+            most_users: Of each command and kind: of those who have asked last.
+
+        Returns:
+            None if they cannot be read now.
+        """
+
+    def durations(self, command: str) -> Deferred[Mapping[int, float] | None]:
+        """Say how long the last `USUAL_RUNS` successes of a command have run, in seconds, by their numbers.
+
+        Returns:
+            None if they cannot be read now.
+        """
+
 
 class NoHistory:
     """Keeps nothing."""
@@ -77,3 +98,13 @@ class NoHistory:
         """See `History`."""
         del run_id
         return succeed(None)
+
+    def newest(self, most_users: int) -> Deferred[tuple[RunRecord, ...] | None]:
+        """See `History`."""
+        del most_users
+        return succeed(())
+
+    def durations(self, command: str) -> Deferred[Mapping[int, float] | None]:
+        """See `History`."""
+        del command
+        return succeed({})

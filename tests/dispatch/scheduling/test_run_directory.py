@@ -237,6 +237,44 @@ class HistoryTests(DirectoryTestCase):
         self.assertEqual(output.last, ((Stream.STDOUT, b"89"),))
 
 
+class LatestTests(DirectoryTestCase):
+    """What is known of the last runs."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.directory.latest.reconfigure(["uptime"])
+
+    def latest(self) -> tuple[str, RunState] | None:
+        """Tell of the newest that is over."""
+        record = self.directory.latest.runs("uptime").newest()
+        return (record.id, record.state) if record is not None else None
+
+    def test_what_is_over(self) -> None:
+        """However it ended, and whether it is kept or not."""
+        for keep in Keep:
+            self.end(self.start(keep, history=keep))
+            self.assertEqual(self.latest(), (keep, RunState.OK))
+        run = self.start("a")
+        run.asked = list(run.requests)
+        self.directory.failed(run, "gone")
+        self.assertEqual(self.latest(), ("a", RunState.FAULT))
+
+    def test_what_is_not(self) -> None:
+        """Or never began, is none of it."""
+        self.start("a")
+        self.directory.dropped(self.open("b"))
+
+        self.assertIsNone(self.latest())
+
+    def test_a_broken_history(self) -> None:
+        """It is noted all the same."""
+        self.patch(self.history, "ended", lambda *_: 1 / 0)
+        self.end(self.start("a"))
+
+        self.assertEqual(self.latest(), ("a", RunState.OK))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
 class RememberedTests(DirectoryTestCase):
     """What was started for nobody who waits."""
 

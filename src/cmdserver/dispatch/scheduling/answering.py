@@ -59,10 +59,9 @@ class Answering:
     def hear_again(self, request: Request) -> None:
         """Let who listens hear their run again, from its beginning."""
         run = request.run or self._settled.get(request)
-        if run is None:
-            return
-        if request.reader is not None:
-            request.reader.stop()
+        if run is None or request.reader is None:
+            return  # it is over, or waits: then they hear it from its beginning anyway
+        request.reader.stop()
         self.hear_at_once(run, request)
         if request.reader is not None and request in self._settled:
             request.reader.end(partial(self._answer, request))

@@ -36,11 +36,12 @@ class Coalescing(Generic[SomeGroup]):
 
     def __init__(self) -> None:
         self._waiting: dict[Hashable, SomeGroup] = {}
-        self._running: dict[Hashable, SomeGroup] = {}
+        #: In the order in which they started.
+        self.running: dict[Hashable, SomeGroup] = {}
 
     def __iter__(self) -> Iterator[SomeGroup]:
         """Iterate over the groups that run, then those that wait."""
-        return chain(self._running.values(), self._waiting.values())
+        return chain(self.running.values(), self._waiting.values())
 
     def ask(self, key: Hashable, request: Hashable, make: Callable[[Any], SomeGroup]) -> SomeGroup:
         """Add a request to the group that waits under ``key``, or to one that ``make`` makes of the key."""
@@ -52,7 +53,7 @@ class Coalescing(Generic[SomeGroup]):
 
     def may_start(self, group: SomeGroup) -> bool:
         """Whether nothing runs under the group's key, so that it need not wait for an end."""
-        return not group.is_started and group.key not in self._running
+        return not group.is_started and group.key not in self.running
 
     def start(self, group: SomeGroup) -> None:
         """Close the group to later requests: its process starts now."""
@@ -60,12 +61,12 @@ class Coalescing(Generic[SomeGroup]):
             message = "a run is under way for the same request"
             raise ValueError(message)
         del self._waiting[group.key]
-        self._running[group.key] = group
+        self.running[group.key] = group
         group.is_started = True
 
     def end(self, group: SomeGroup) -> SomeGroup | None:
         """Note that the group's process has ended; return the group that waits for that, if any."""
-        del self._running[group.key]
+        del self.running[group.key]
         return self._waiting.get(group.key)
 
     def leave(self, group: SomeGroup, request: Hashable) -> bool:

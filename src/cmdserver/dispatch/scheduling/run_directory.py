@@ -4,7 +4,7 @@ What was started for nobody who waits can be asked for a while after its end, wh
 caller may know of a run is not decided here.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
 from typing import Final
 
@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from cmdserver.core.output import ProcessResult
 from cmdserver.core.run_states import Keep, RunState
 from cmdserver.dispatch.requests import Request, Run
+from cmdserver.dispatch.scheduling.latest_runs import LatestRuns
 from cmdserver.runs.history import History
 from cmdserver.runs.outcome import problem_of
 from cmdserver.runs.record import RunRecord
@@ -24,6 +25,9 @@ NOTED_AFTER_SECONDS: Final = 0.05
 #: How long, and how many, of what was started and is over are remembered here.
 REMEMBERED_SECONDS: Final = 300.0
 MOST_REMEMBERED: Final = 64
+#: How long, and of how many runs, it is known that they have just ended.
+JUST_SECONDS: Final = 5.0
+MOST_JUST_ENDED: Final = 100
 
 _log = Logger()
 
@@ -49,6 +53,8 @@ class RunDirectory:
         output_bytes: Callable[[], int],
     ) -> None:
         self.history = history
+        #: What has ended last.
+        self.latest = LatestRuns(history)
         self.clock = clock
         self._time_of_day = time_of_day
         self._output_bytes = output_bytes
@@ -56,6 +62,8 @@ class RunDirectory:
         #: In the order in which they were asked for.
         self._alive: dict[int, Run] = {}
         self._remembered: OrderedDict[int, Run] = OrderedDict()
+        #: When they ended, and what is known of them.
+        self._just_ended: deque[tuple[float, Callable[[], RunRecord]]] = deque(maxlen=MOST_JUST_ENDED)
         self._last_number = 0
         self._is_noting = False
         self._observers: dict[RunObserver, None] = {}
@@ -74,6 +82,8 @@ class RunDirectory:
         """A request waits for a run."""
         self._by_id[request.id] = run
         run.askers[request.id] = request.caller.name
+        if request.wanted_for is not None:
+            run.listings.add(request.id)
         if not self._is_noting:
             self._note_soon(run)
         if self._observers:
@@ -134,6 +144,11 @@ class RunDirectory:
         """Iterate over what is alive, oldest first."""
         return iter(self._alive.values())
 
+    def just_ended(self) -> Iterator[RunRecord]:
+        """Iterate over what has ended in the last seconds, oldest first; of many, the last ones."""
+        since = self.clock.seconds() - JUST_SECONDS
+        return (snapshot() for ended_at, snapshot in self._just_ended if ended_at >= since)
+
     def listen(self, observer: RunObserver) -> Callable[[], None]:
         """Let somebody hear what becomes of runs; return what ends that."""
         self._observers[observer] = None
@@ -147,12 +162,14 @@ class RunDirectory:
 
     def _close(self, run: Run) -> None:
         self._alive.pop(run.number, None)
-        keep = run.grant.command.history
+        keep, snapshot = run.grant.command.history, run.snapshot()
+        self.latest.note(run, snapshot)
+        self._just_ended.append((self.clock.seconds(), snapshot))
         with _log.failuresHandled("the history failed"):  # which is nobody's trouble who waits for an answer
             if keep is Keep.ALL or (keep is Keep.FAILED and run.state is not RunState.OK):
-                self.history.ended(run.record(), run.recording.kept(self._output_bytes()))
+                self.history.ended(snapshot(), run.recording.kept(self._output_bytes()))
             elif run.noted is not None:
-                self.history.forgotten(run.record())
+                self.history.forgotten(snapshot())
         if any(request.is_detached for request in run.asked):
             self._remember(run)
         else:

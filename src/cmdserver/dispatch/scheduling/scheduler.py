@@ -6,7 +6,7 @@ free its process starts (`Runner`); when that has ended, the place goes to the n
 State is changed before anybody is told, because whoever is told may ask again at once.
 """
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -93,6 +93,21 @@ class Scheduler:
     def start_all_that_may(self) -> None:
         """Give free places to those whose turn it is; to be called when the limits have grown."""
         self._queue.start_all_that_may()
+
+    def obstacles(self, run: Run) -> Sequence[Run] | None:
+        """Say why a run has not begun.
+
+        Returns:
+            The runs of its command one of which has to end first, in the order in which they began; none if it waits
+            for its turn alone. None: it does not wait.
+        """
+        if run.is_running or not run.requests:
+            return None
+        running = self._queue.runs.running
+        if run.key in running:
+            return (running[run.key],)
+        same = [each for each in running.values() if each.command == run.command]
+        return same if run.max_running is not None and len(same) >= run.max_running else ()
 
     def stop(self, run: Run, by: EndedBy, whom: str | None) -> None:
         """End a run, whoever waits for it; they are told by whom.

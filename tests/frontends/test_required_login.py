@@ -27,6 +27,7 @@ from cmdserver.core.errors import AuditError, Code, Throttled
 from cmdserver.core.events import EventLog, LoggedIn, Requested
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
+from cmdserver.core.site import Site
 from cmdserver.dispatch.policy import Policy
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.line.connection import LineConnection
@@ -43,7 +44,7 @@ from cmdserver.net.proxied_endpoint import ProxyEndpoint
 from cmdserver.net.tls_transport import TLSFactory
 from cmdserver.sshtransport.encoding import string, uint32
 from tests.frontends.line.doubles import FakeLiveness
-from tests.frontends.ssh.doubles import OPEN, REQUEST
+from tests.frontends.ssh.doubles import OPEN, REQUEST, MemoryLines
 from tests.frontends.ssh.test_connection import HOST_KEY
 from tests.frontends.ssh.test_connection import Client as SSHClient
 from tests.running_doubles import EVERYTHING, Composition, command
@@ -150,6 +151,7 @@ class Setting:
             clock=self.composition.clock,
             limits=Limits,
             time_of_day=self.composition.time_of_day,
+            site=lambda: Site(name="shop1"),
         )
 
     def web_front_end(self, certificate_of: Any = None) -> WebFrontEnd:
@@ -281,7 +283,7 @@ class CertifiedWeb(TLSLine):
 class SSH(Visit):
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        front_end = SSHFrontEnd(setting.protocols["ssh"], setting.context, [HOST_KEY])
+        front_end = SSHFrontEnd(setting.protocols["ssh"], setting.context, [HOST_KEY], MemoryLines())
         self.end = Plain(front_end)
         self.client: Any = SSHClient()
         self.client.makeConnection(StringTransport())

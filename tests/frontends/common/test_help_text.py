@@ -3,7 +3,9 @@
 import json
 import unittest
 
-from cmdserver.frontends.common.help_text import command_text, example, help_json, list_text, usage
+from cmdserver.frontends.common.help_text import command_text, example, help_json, list_text, usage, word_text
+from cmdserver.frontends.common.terminal_view import TerminalView
+from cmdserver.frontends.common.text_width import width_of
 from cmdserver.parameters.number_types import Integer
 from cmdserver.parameters.text_types import Choice, Flag, Secret
 from tests.doubles import a_command, with_parameters
@@ -18,16 +20,49 @@ UTC = a_parameter("utc", Flag(gives=("-u",)), is_required=False)
 KEY = a_parameter("key", Secret(), is_required=False, default=("hunter2",))
 
 
+WORDS = """\
+Words (help WORD says more):
+  help  explain  runs  start  attach  stop  whoami  who  session  json  quit
+"""
+
+
 class ListTests(unittest.TestCase):
     def test_text(self) -> None:
-        """Commands and words stand in one table, with their help in line."""
+        """Commands stand in a table with their help; the words take one line."""
         commands = [a_command(name="df", help="How full"), a_command(name="a-rather-long-name", help="")]
-        lines = list_text(commands).decode().splitlines()
+
         self.assertEqual(
-            ["Commands:", "  df                  How full", "  a-rather-long-name", "Words:"],
-            lines[:4],
+            f"Commands:\n  df                  How full\n  a-rather-long-name\n{WORDS}", list_text(commands).decode()
         )
-        self.assertEqual("  quit                leave", lines[-1])
+
+    def test_what_changes_something(self) -> None:
+        """It is marked, in a column of its own."""
+        commands = [
+            a_command(name="df", help="How full"),
+            a_command(name="restart", title="Restart", help="now", read_only=False, section="Shop"),
+            a_command(name="halt", help="", read_only=False, section="Shop"),
+        ]
+
+        self.assertEqual(
+            list_text(commands).decode().removesuffix(WORDS),
+            """\
+Commands:
+  df                How full
+Shop:
+  restart  changes  Restart: now
+  halt     changes
+""",
+        )
+
+    def test_the_width_of_a_terminal(self) -> None:
+        """No row exceeds it, but words are not lost."""
+        for columns in range(10, 100):
+            terminal = TerminalView(columns, (("clear", "clears"),))
+            commands = [a_command(help="日" * 60), a_command(name="restart", read_only=False)]
+            rows = list_text(commands, terminal).decode().splitlines()
+            self.assertLessEqual(max(sum(map(width_of, row)) for row in rows), columns)
+            self.assertLessEqual({"explain", "attach", "clear"}, set(" ".join(rows).split()), columns)
+        self.assertIn("日" * 60, list_text(commands, TerminalView(0)).decode())
 
     def test_sections(self) -> None:
         """They come in the order in which they are begun, what has none before them; titles stand before the help."""
@@ -37,10 +72,10 @@ class ListTests(unittest.TestCase):
             a_command(name="d", help="H"),
             a_command(name="e", section="Services", help=""),
         ]
-        lines = [line.split() for line in list_text(commands).decode().splitlines()]
+        lines = [line.split() for line in list_text(commands).decode().removesuffix(WORDS).splitlines()]
 
         self.assertEqual(
-            lines[: lines.index(["Words:"])],
+            lines,
             [
                 *(["Commands:"], ["d", "H"]),
                 *(["Services:"], ["b", "Restart:", "at", "once"], ["e"]),
@@ -50,12 +85,24 @@ class ListTests(unittest.TestCase):
 
     def test_text_without_commands(self) -> None:
         """Who may run nothing is told so."""
-        self.assertTrue(list_text([]).startswith(b"Commands:\n  (none)\nWords:\n  help             this list"))
+        self.assertEqual(f"Commands:\n  (none)\n{WORDS}", list_text([]).decode())
 
     def test_help_of_several_lines(self) -> None:
         """A help text cannot forge another line of the table."""
-        self.assertIn(b"  df               a^Jb\n", list_text([a_command(help="a\nb")]))
+        self.assertIn(b"  df  a^Jb\n", list_text([a_command(help="a\nb")]))
         self.assertIn(b"a^Jb:\n", list_text([a_command(section="a\nb")]))
+
+
+class WordTests(unittest.TestCase):
+    def test_each(self) -> None:
+        """Each word that is listed is explained, in the spelling that is typed."""
+        for word in WORDS.splitlines()[1].split():
+            self.assertRegex(word_text(word) or b"", rf"\Ausage: {word}( [A-Z\[][^\n]*)?\n\n[A-Z][^\n]*\n\Z".encode())
+
+    def test_what_is_none(self) -> None:
+        """Everything else is a command, perhaps; words of a prompt are explained there."""
+        self.assertIsNone(word_text("clear"))
+        self.assertEqual(word_text("clear", TerminalView(0, (("clear", "does"),))), b"usage: clear\n\nDoes\n")
 
 
 class CommandTests(unittest.TestCase):
@@ -102,13 +149,19 @@ example: journal unit=nginx lines=50 'names=a b'
 
 class JSONTests(unittest.TestCase):
     def test_what_programs_get(self) -> None:
-        """Name, help, and whether a command only reads; title and section where it has them."""
+        """The same keys of each command, whether it has a title, a section, a parser and parameters, or not."""
         self.assertEqual(
-            b'{"commands": [{"name": "df", "help": "\\u00e9", "read_only": true}]}\n',
+            b'{"commands": [{"name": "df", "title": "df", "section": null, "help": "\\u00e9", "read_only": true,'
+            b' "parser": null, "parameters": []}]}\n',
             help_json(iter([a_command(help="\u00e9")])),
         )
-        (record,) = json.loads(help_json([a_command(title="T", section="S")]))["commands"]
-        self.assertEqual((record["title"], record["section"], record.get("parameters")), ("T", "S", None))
+        (record,) = json.loads(help_json([a_command(title="T", section="S", parser="df")]))["commands"]
+        self.assertEqual((record["title"], record["section"], record["parser"]), ("T", "S", "df"))
+
+    def test_addresses(self) -> None:
+        """Where commands have some."""
+        (record,) = json.loads(help_json([a_command()], lambda command: f"/ops/{command.name}"))["commands"]
+        self.assertEqual(record["address"], "/ops/df")
 
     def test_parameters(self) -> None:
         """Each with what it accepts."""
@@ -127,6 +180,11 @@ class JSONTests(unittest.TestCase):
                 "default": None,
                 "example": None,
                 "repeat": 1,
+                "schema": {
+                    "type": "string",
+                    "enum": ["nginx", "db"],
+                    "description": "Which service. One of nginx, db.",
+                },
                 "choices": [{"value": "nginx", "label": "The web server"}, {"value": "db", "label": "db"}],
             },
         )

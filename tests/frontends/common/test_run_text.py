@@ -13,9 +13,12 @@ from cmdserver.dispatch.watching import SeenRun
 from cmdserver.frontends.common import run_text
 from cmdserver.runs.kept_output import KeptOutput
 from cmdserver.runs.record import Asked
+from cmdserver.runs.waiting import Waiting, WaitsFor
 from tests.doubles import LAW
 from tests.running_doubles import grant
 from tests.runs.doubles import a_record
+
+BEGAN = 1_606_602_000.0  # 2020-11-28T22:20:00Z
 
 _ODD = {"command": "d\x1b[2Jf", "arguments": ("a\nb", "\ud800", "ü"), "user": "a\u202eda"}
 
@@ -137,3 +140,36 @@ class RecordTests(TestCase):
             [run_text.took_text(seconds) for seconds in times],
             ["-", "0.0s", "0.0s", "59.9s", "1m", "1m1s", "1h"],
         )
+
+
+class WaitingTests(TestCase):
+    """Why a run has not begun."""
+
+    def said(self, user: str | None, **differences: Any) -> str:
+        """Say it to ada, who waits for somebody's run."""
+        record = a_record(id="7" * 16, user=user, started_at=BEGAN, duration_seconds=1200.0, **differences)
+        return run_text.waiting_text(Waiting(WaitsFor.RUN, record), "ada").decode()
+
+    def test_for_a_run(self) -> None:
+        """Whose it is, since when it runs, and how to look at it."""
+        self.assertEqual(
+            self.said("ann"), "Waiting: ann has been running this since 22:20 UTC (attach 7777777777777777)\n"
+        )
+        self.assertIn(": you have been", self.said("ada"))
+        self.assertIn(": you have been", self.said("ann", others=(Asked(id="8" * 16, user="ada"),)))
+        self.assertIn(": somebody has been", self.said(None))
+
+    def test_for_long(self) -> None:
+        """After a day, a time of day does not say when."""
+        record = a_record(user="ann", started_at=BEGAN, duration_seconds=86_400.0)
+        self.assertIn(b"2020-11-28 22:20 UTC", run_text.waiting_text(Waiting(WaitsFor.RUN, record), "ada"))
+
+    def test_for_what_is_not_told(self) -> None:
+        """Who may not see that run reads neither name nor id; nor is there one where it is a matter of turns."""
+        self.assertEqual(run_text.waiting_text(Waiting(WaitsFor.RUN), "ada"), b"Waiting for another run.\n")
+        self.assertEqual(run_text.waiting_text(Waiting(WaitsFor.TURN), "ada"), b"Waiting for its turn.\n")
+
+    def test_nothing_acts_on_a_terminal(self) -> None:
+        """Whoever it is."""
+        text = self.said("\x1b[2J\n")
+        self.assertEqual((text.count("\n"), "\x1b" in text), (1, False))

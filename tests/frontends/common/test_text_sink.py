@@ -12,7 +12,7 @@ from cmdserver.frontends.common.text_sink import Style, TextSink
 from tests.doubles import LAW, a_grant, an_answer
 
 OUT, ERR = Stream.STDOUT, Stream.STDERR
-FOR_TERMINALS = [style for style in Style if style is not Style.VERBATIM]
+FOR_TERMINALS = [style for style in Style if style not in {Style.VERBATIM, Style.FOLLOWED}]
 
 
 class TwoStreams:
@@ -103,6 +103,14 @@ class StyleTests(unittest.TestCase):
             b"\x1bo\x00\r\x1be\ncmdserver: df: exit status 3\n",
         )
 
+    def test_followed(self) -> None:
+        """Output is as it was, each piece in its place, and the last line says how it ended, be it well."""
+        chunks = (ERR, b"\x1be\n"), (OUT, b"o")
+        for status, end in ((0, b"exit status 0"), (3, b"exit status 3")):
+            followed = told(Style.FOLLOWED, *chunks, exit_status=status)
+            self.assertEqual(followed.text(), b"\x1be\no\ncmdserver: df: " + end + b"\n")
+            self.assertEqual(followed.written[:2], list(chunks))
+
     @given(st.sampled_from(FOR_TERMINALS), st.lists(st.tuples(st.sampled_from(Stream), st.binary(max_size=9))))
     @LAW
     def test_nothing_acts_on_a_terminal(self, style: Style, chunks: list[tuple[Stream, bytes]]) -> None:
@@ -111,3 +119,87 @@ class StyleTests(unittest.TestCase):
         raw = told(style, *chunks, raw=True)
         for stream in Stream:
             self.assertEqual(raw.text(stream), b"".join(chunk for each, chunk in chunks if each is stream))
+
+
+RED, RESET = b"\x1b[31m", b"\x1b[0m"
+
+
+class ColourTests(unittest.TestCase):
+    """A command that says ``colours``."""
+
+    def begin(self, style: Style, *, colours: bool = True, is_at_terminal: bool = False) -> TextSink:
+        """Begin a run."""
+        self.output = TwoStreams()
+        sink = TextSink(self.output, style, is_at_terminal=is_at_terminal)
+        self.grant = a_grant(colours=colours)
+        sink.started(self.grant, Steered())
+        return sink
+
+    def test_they_are_left_alone(self) -> None:
+        """In both streams, and nothing else is; without its word, they are not."""
+        for style in FOR_TERMINALS:
+            sink = self.begin(style)
+            sink.write(OUT, RED + b"out\x1b[2J")
+            sink.write(ERR, RED + b"err\x1b[2J")
+            sink.finish(an_answer(self.grant))
+            text = self.output.text()
+            self.assertEqual((text.count(RED), text.count(b"^[[2J")), (2, 2), text)
+            self.assertTrue(text.endswith(RESET))
+        sink = self.begin(Style.APART, colours=False)
+        sink.write(OUT, RED)
+        self.assertEqual(self.output.text(), b"^[[31m")
+
+    def test_complaints_have_none(self) -> None:
+        """What we say is not painted by a command, nor does what it has left open cost a line."""
+        for style in FOR_TERMINALS:
+            sink = self.begin(style)
+            sink.write(OUT, RED + b"out\n")
+            sink.write(ERR, RED + b"err\n")
+            sink.finish(an_answer(self.grant, exit_status=None, signal=None, timed_out=True))
+            text = self.output.text()
+            self.assertRegex(text, rb"\n(\x1b\[0m)+cmdserver: [^\x1b]+\Z")
+            self.assertNotIn(RESET + b"\n", text)
+
+    def test_what_interrupts(self) -> None:
+        """Colours are taken back before what is missing, what is to be known, and what went wrong."""
+        for interrupt in (
+            lambda sink: sink.missed(3),
+            lambda sink: sink.notice("look"),
+            lambda sink: sink.fail(Fault("0")),
+        ):
+            sink = self.begin(Style.AS_IT_COMES)
+            sink.write(OUT, RED + b"out\n")
+            interrupt(sink)
+            self.assertTrue(self.output.text().startswith(RED + b"out\n" + RESET + b"cmdserver: "))
+
+    def test_who_leaves(self) -> None:
+        """They are taken back, and nothing else is written."""
+        sink = self.begin(Style.AS_IT_COMES)
+        sink.write(OUT, RED)
+        sink.leave()
+        sink.leave()
+        self.assertEqual(self.output.text(), RED + RESET)
+
+
+class TerminalTests(unittest.TestCase):
+    """A person's terminal, where both streams are one."""
+
+    def test_progress(self) -> None:
+        """A CR begins the line anew there, and only there."""
+        for is_at_terminal, shown in ((True, b"10%\r20%\r"), (False, b"10%^M20%")):
+            output = TwoStreams()
+            sink = TextSink(output, Style.APART, is_at_terminal=is_at_terminal)
+            sink.started(a_grant(), Steered())
+            sink.write(OUT, b"10%\r")
+            sink.write(OUT, b"20%\r")
+            self.assertEqual(output.text(), shown)
+
+    def test_no_complaint_is_overwritten(self) -> None:
+        """It begins a line, whichever stream was within one, and nothing comes behind it."""
+        for stream in Stream:
+            output = TwoStreams()
+            sink = TextSink(output, Style.APART, is_at_terminal=True)
+            sink.started(a_grant(), Steered())
+            sink.write(stream, b"cmdserver: all is well\r")
+            sink.finish(an_answer(a_grant(), exit_status=None, signal=None, timed_out=True))
+            self.assertRegex(output.text(), rb"\Acmdserver: all is well\r\ncmdserver: [^\r]*timeout[^\r]*\n\Z")

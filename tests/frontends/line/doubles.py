@@ -16,6 +16,7 @@ from cmdserver.auth.pending_login import NO_LOGIN, PendingLogin
 from cmdserver.config.schema import Limits
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
+from cmdserver.core.site import Site
 from cmdserver.frontends.common.interface import CertificateOf, FrontEndContext
 from cmdserver.frontends.line.connection import GREETING
 from cmdserver.frontends.line.front_end import LineFrontEnd
@@ -130,6 +131,7 @@ class LineComposition(Composition):
         limits: The file's, besides those that `Composition` takes.
         login: Whether the listener asks who its callers are.
         certificate_of: Over TLS, as `LineFrontEnd` takes it.
+        greeting: As `LineFrontEnd` takes it.
     """
 
     #: Decides about logins.
@@ -142,6 +144,7 @@ class LineComposition(Composition):
         limits: Limits | None = None,
         login: Login = Login.NEVER,
         certificate_of: CertificateOf | None = None,
+        greeting: Callable[[], bytes] = lambda: GREETING,
         **rest: Any,
     ) -> None:
         super().__init__(test, *commands, **rest)
@@ -154,8 +157,9 @@ class LineComposition(Composition):
             clock=self.clock,
             limits=lambda: self.limits,
             time_of_day=self.time_of_day,
+            site=lambda: Site(name="shop1"),
         )
-        self.front_end = LineFrontEnd(FakeListenerAuth(self, login), context, certificate_of)
+        self.front_end = LineFrontEnd(FakeListenerAuth(self, login), context, certificate_of, greeting=greeting)
         self._clients = 100
 
     def connect(self, address: Any = CLIENT) -> Client:

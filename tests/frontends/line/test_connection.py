@@ -41,6 +41,31 @@ class LineTests(SynchronousTestCase):
         """A client is greeted before it has said anything."""
         self.assertEqual(GREETING, self.composition.connect().value())
 
+    def test_greeting_of_its_own(self) -> None:
+        """It is said in the place of the usual one; what is empty is not said, and an answer is data alone."""
+        for greeting in (b"Yes?\n", b""):
+            composition = LineComposition(self, greeting=lambda greeting=greeting: greeting)  # type: ignore[misc]
+            client = composition.connect()
+            self.assertEqual(greeting, client.value())
+            client.says(b"uptime\n")
+            composition.process.says(b"up 1 day\n")
+            composition.process.ends()
+
+            self.assertEqual(greeting + b"up 1 day\n", client.value())
+            self.assertFalse(client.is_open)
+
+    def test_greeting_behind_a_login(self) -> None:
+        """The questions stay, as a client that was not asked would not know when to say its name."""
+        for greeting in (b"Yes?\n", b""):
+            composition = LineComposition(self, login=Login.REQUIRED, greeting=lambda greeting=greeting: greeting)  # type: ignore[misc]
+            composition.log_in = lambda _source, _credentials: succeed(user("ada"))
+            client = composition.connect()
+            self.assertEqual(b"User?\n", client.value())
+            client.says(b"ada\nsecret\n")
+
+            self.assertEqual(b"User?\nPassword?\n" + greeting, client.value())
+            self.assertTrue(client.is_open)
+
     def test_answers_and_closes(self) -> None:
         """The first request's answer is the last thing on the connection."""
         client = self.composition.connect()
@@ -198,6 +223,17 @@ class RequiredLoginTests(SynchronousTestCase):
         self.composition.process.ends()
 
         self.assertEqual([event.caller.name for event in self.composition.ledger.requests], ["ada"])
+
+    def test_who_speaks_no_tls(self) -> None:
+        """Is told so; what they have sent is written down nowhere, as it may be a name."""
+        answer = self.connection.answer_plain(b"alice\n")
+
+        self.assertEqual(
+            answer, b"cmdserver: malformed: this port speaks TLS; try: openssl s_client -quiet -connect HOST:PORT\n"
+        )
+        (event,) = self.composition.ledger.requests
+        self.assertEqual((event.outcome, event.command, event.arguments), (Code.MALFORMED, None, ()))
+        self.assertEqual(self.composition.spawner.processes, [])
 
     def test_the_end_before_the_handshake(self) -> None:
         """A daemon that stops does not wait for it."""

@@ -2,7 +2,7 @@
 
 import json
 
-from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.address import IPv4Address
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.listening import Login
@@ -60,12 +60,3 @@ class DoorTests(SynchronousTestCase):
 
         self.assertEqual((listener_auth.unauthenticated_connections, set(listener_auth.sources)), (0, {"unknown"}))
         self.assertEqual(listener_auth.offences, [Offence.NOAUTH])
-
-    def test_what_to_type(self) -> None:
-        """A person at the terminal is told how to reach each kind of address."""
-        front_end = LineComposition(self).front_end
-
-        self.assertEqual(
-            "echo df | nc localhost 2022", front_end.example_command(IPv4Address("TCP", "0.0.0.0", 2022), "df")
-        )
-        self.assertEqual("echo df | nc -U /run/x", front_end.example_command(UNIXAddress("/run/x"), "df"))

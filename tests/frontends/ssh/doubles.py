@@ -7,8 +7,10 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.model import Caller, Command
+from cmdserver.core.site import Site
 from cmdserver.frontends.common.interpreter import Interpreter
 from cmdserver.frontends.ssh.channels import Channels
+from cmdserver.frontends.ssh.kept_lines import LineHistory
 from cmdserver.frontends.ssh.programs import Context
 from cmdserver.sshtransport.encoding import Fields, string, uint32
 from tests.running_doubles import Composition, command
@@ -50,6 +52,19 @@ class FakeConnection:
         self.heard_of += 1
 
 
+class MemoryLines:
+    """A `LineHistory` that is gone with its test; lines by user."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, list[str]] = {}
+
+    def read(self, user: str) -> Sequence[str]:
+        return tuple(self.kept.get(user, ()))
+
+    def add(self, user: str, line: str) -> None:
+        self.kept.setdefault(user, []).append(line)
+
+
 class Client:
     """Somebody who has logged in, and speaks to channels in packets.
 
@@ -59,6 +74,7 @@ class Client:
         caller: Who it is.
         permits_pty: Whether there are terminals.
         line_bytes: The longest line.
+        line_history: What was typed before; None: nothing.
         rest: For `Composition`.
     """
 
@@ -69,14 +85,27 @@ class Client:
         caller: Caller = ADA,
         permits_pty: bool = True,
         line_bytes: int = 8192,
+        line_history: LineHistory | None = None,
         **rest: Any,
     ) -> None:
         self.composition = Composition(test, *(commands or (command(), command("df"))), **rest)
         self.connection = FakeConnection()
         dispatcher = self.composition.dispatcher
         caller = replace(caller, permits_pty=permits_pty)
+        #: What the administrator calls the host.
+        self.site = Site(name="shop1")
+        self.line_history = line_history if line_history is not None else MemoryLines()
         self.channels = Channels(
-            self.connection, Context(caller, dispatcher, Interpreter(dispatcher), self.composition.clock, line_bytes)
+            self.connection,
+            Context(
+                caller,
+                dispatcher,
+                Interpreter(dispatcher),
+                self.composition.clock,
+                line_bytes,
+                lambda: self.site,
+                self.line_history,
+            ),
         )
 
     def sends(self, number: int, payload: bytes) -> None:
@@ -200,6 +229,6 @@ class Session:
         return sum(int.from_bytes(payload, "big") for payload in self._payloads(ADJUST))
 
 
-def pty(columns: int = 80) -> bytes:
+def pty(columns: int = 80, name: bytes = b"xterm") -> bytes:
     """Spell a request for a terminal."""
-    return string(b"xterm") + b"".join(map(uint32, (columns, 24, 0, 0))) + string(b"\0")
+    return string(name) + b"".join(map(uint32, (columns, 24, 0, 0))) + string(b"\0")

@@ -4,6 +4,7 @@ import unittest
 
 from cmdserver.core.names import RESERVED_WORDS
 from cmdserver.frontends.ssh.completion import completions
+from cmdserver.frontends.ssh.prompt_words import PromptWord
 from cmdserver.parameters.text_types import Choice, Flag
 from tests.doubles import a_command, with_parameters
 from tests.parameters.doubles import a_parameter
@@ -23,9 +24,11 @@ class CompletionTests(unittest.TestCase):
         return set(completions(before, OFFERED))
 
     def test_first_words(self) -> None:
-        """Names of commands, and words of the protocol."""
-        for before in ("", "re", "json ", "json re"):
+        """Names of commands, words of the protocol, and those of the prompt."""
+        for before in ("json ", "json re", " json re"):
             self.assertEqual(self.after(before), {"df", "restart", *RESERVED_WORDS}, before)
+        for before in ("", "re", "  re"):
+            self.assertEqual(self.after(before), {"df", "restart", *RESERVED_WORDS, *PromptWord}, before)
 
     def test_names(self) -> None:
         """Some words take a command."""

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.conch.ssh.service import SSHService
-from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
@@ -19,6 +19,7 @@ from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Busy, LoginRefused, Throttled
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
+from cmdserver.core.site import Site
 from cmdserver.frontends.common.front_end import MOST_REFUSED
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.ssh.connection import TRANSITIONS, Event, State
@@ -28,7 +29,7 @@ from cmdserver.net.proxied_endpoint import ProxyItself
 from cmdserver.net.tcp import LINGER_SECONDS
 from cmdserver.sshtransport.encoding import string, uint32
 from tests.doubles import LAW, FakeLoginLimit
-from tests.frontends.ssh.doubles import ADA, CLOSE, DATA, OPEN, OPENED, REQUEST, pty
+from tests.frontends.ssh.doubles import ADA, CLOSE, DATA, OPEN, OPENED, REQUEST, MemoryLines, pty
 from tests.running_doubles import Composition
 from tests.sshtransport.client import ClientTransport
 
@@ -140,8 +141,9 @@ class SSHComposition(Composition):
             clock=self.clock,
             limits=lambda: self.limits,
             time_of_day=self.time_of_day,
+            site=lambda: Site(name="shop1"),
         )
-        self.front_end: Any = SSHFrontEnd(self.listener_auth, context, [HOST_KEY])  # type: ignore[arg-type]
+        self.front_end: Any = SSHFrontEnd(self.listener_auth, context, [HOST_KEY], MemoryLines())  # type: ignore[arg-type]
         self._pipes = 0
 
     def accept(self) -> "Visit":
@@ -313,21 +315,6 @@ class WelcomeTests(ConnectionTestCase):
             pipe.protocol.makeConnection(pipe)
 
         self.assertIsNone(self.composition.front_end.buildProtocol(ADDRESS))
-
-    def test_how_to_try_it(self) -> None:
-        """A person at a terminal is told what to type."""
-        front_end: SSHFrontEnd = self.composition.front_end
-
-        self.assertEqual(
-            front_end.example_command(IPv4Address("TCP", "127.0.0.1", 2025), "df"), "ssh -p 2025 admin@127.0.0.1 df"
-        )
-        self.assertEqual(
-            front_end.example_command(IPv4Address("TCP", "0.0.0.0", 22), "df"), "ssh -p 22 admin@localhost df"
-        )
-        self.assertEqual(
-            front_end.example_command(UNIXAddress(b"/run/ssh"), "df"),
-            "ssh -o ProxyCommand='nc -U /run/ssh' admin@localhost df",
-        )
 
 
 class TimeTests(ConnectionTestCase):

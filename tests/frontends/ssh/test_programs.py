@@ -7,12 +7,13 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import Code
-from cmdserver.core.model import Caller
+from cmdserver.core.model import Caller, Command
 from cmdserver.core.output import Answer
 from cmdserver.core.run_states import EndedBy
 from cmdserver.frontends.common import rendering
 from cmdserver.frontends.ssh.channel import Channel
 from cmdserver.frontends.ssh.exit_status import STATUS
+from cmdserver.frontends.ssh.programs import WAITING_SECONDS
 from tests.frontends.ssh.doubles import ADA, CLOSE, Client, Session, pty
 from tests.running_doubles import command
 
@@ -389,3 +390,141 @@ class PaceTests(SynchronousTestCase):
         """A terminal that was asked for after all is refused while a command runs."""
         self.assertIs(Client(self).asks("uptime").requests(b"pty-req", pty()), False)
         self.assertEqual(ADA.permits_pty, True)
+
+
+class WaitingTests(SynchronousTestCase):
+    """What a person is told while nothing happens."""
+
+    def wait(self, *commands: Command, terminal: bool = False, name: str = "uptime", **how: Any) -> Session:
+        """Ask for what has to wait for another run."""
+        self.client = Client(self, *(commands or (command(max_running=1),)), **how)
+        self.client.asks("uptime")
+        return self.client.asks(name, terminal=terminal, number=8)
+
+    def passes(self, seconds: float = WAITING_SECONDS) -> None:
+        """Let time pass."""
+        self.client.composition.clock.advance(seconds)
+
+    def is_timed(self) -> bool:
+        """Whether there is a timer for that."""
+        return any("_tell_why" in str(each) for each in self.client.composition.clock.getDelayedCalls())
+
+    def test_for_a_run(self) -> None:
+        """After a moment standard error says what it waits for, once."""
+        session = self.wait()
+        self.assertTrue(self.is_timed())
+        self.passes(WAITING_SECONDS * 0.9)
+        self.assertEqual(session.stderr, b"")
+        self.passes(WAITING_SECONDS * 9)
+
+        self.assertRegex(
+            session.stderr, rb"\AWaiting: you have been running this since [0-9:]+ UTC \(attach [0-9a-f]{16}\)\n\Z"
+        )
+
+    def test_at_a_terminal(self) -> None:
+        """There it is the same line."""
+        session = self.wait(terminal=True)
+        self.passes()
+
+        self.assertRegex(session.stdout, rb"\AWaiting: you [^\n]*\r\n\Z")
+
+    def test_for_its_turn(self) -> None:
+        """The host is busy with something else."""
+        session = self.wait(command(), command("df"), name="df", running=1)
+        self.passes()
+
+        self.assertEqual(session.stderr, b"Waiting for its turn.\n")
+
+    def test_to_watch_what_waits(self) -> None:
+        """Who attaches to it is told as well."""
+        self.wait()
+        waits = next(iter(self.client.composition.directory)).id
+        session = self.client.asks(f"attach {waits}", number=9)
+        self.passes()
+
+        self.assertIn(b"Waiting: you have", session.stderr)
+
+    def test_what_has_begun(self) -> None:
+        """It speaks for itself."""
+        session = self.wait()
+        self.client.composition.spawner.last.ends()
+        self.client.turn()
+        self.passes()
+
+        self.assertEqual(session.stderr, b"")
+
+    def test_what_is_over(self) -> None:
+        """No timer outlives its request."""
+        for name in ("uptime", "json uptime"):
+            session = self.wait(name=name)
+            self.assertEqual(self.is_timed(), name == "uptime")
+            session.requests(b"signal", b"\0\0\0\3INT")
+            self.client.turn()
+            self.assertFalse(self.is_timed())
+
+    def test_json(self) -> None:
+        """Programs are told nothing."""
+        session = self.wait(name="json uptime")
+        self.passes()
+
+        self.assertEqual((session.stdout, session.stderr), (b"", b""))
+
+    def test_what_starts_at_once(self) -> None:
+        """It has no timer."""
+        self.client = Client(self)
+        self.client.asks("uptime")
+        self.assertFalse(self.is_timed())
+
+    def test_after_a_question(self) -> None:
+        """Whoever was asked whether they mean it is told as well."""
+        client = self.client = Client(self, command(max_running=1, confirm=("Really?",)))
+        client.asks("uptime")
+        session = client.opens(number=8)
+        session.requests(b"pty-req", pty())
+        session.requests(b"shell")
+        session.types("uptime\ry\r")
+        client.turn()
+        self.passes()
+
+        self.assertRegex(session.stdout, rb"\r\nWaiting: you have [^\n]*\r\n\Z")
+
+
+class ColourTests(SynchronousTestCase):
+    """What a terminal is told as it is."""
+
+    def says(self, output: bytes, *, terminal: bool, colours: bool = True) -> Session:
+        """Let a command say something."""
+        self.client = Client(self, command(colours=colours))
+        session = self.client.asks("uptime", terminal=terminal)
+        self.client.composition.spawner.last.says(output)
+        return session
+
+    def test_at_a_terminal(self) -> None:
+        """Colours and progress."""
+        self.assertEqual(self.says(b"\x1b[31m10%\r\x1b[2J", terminal=True).stdout, b"\x1b[31m10%\r^[[2J")
+        self.assertEqual(self.says(b"\x1b[31m10%\r", terminal=True, colours=False).stdout, b"^[[31m10%\r")
+
+    def test_without_a_terminal(self) -> None:
+        """Colours, and no progress."""
+        self.assertEqual(self.says(b"\x1b[31m10%\rx", terminal=False).stdout, b"\x1b[31m10%^Mx")
+
+    def test_who_interrupts(self) -> None:
+        """Their terminal has its colours again."""
+        session = self.says(b"\x1b[31mred", terminal=True)
+        session.types(b"\x03")
+        self.client.turn()
+
+        self.assertEqual(session.stdout, b"\x1b[31mred\x1b[0m")
+
+    def test_the_prompt_after_colours(self) -> None:
+        """It begins a row, and no row is left empty."""
+        client = self.client = Client(self, command(colours=True))
+        session = client.opens()
+        session.requests(b"pty-req", pty())
+        session.requests(b"shell")
+        for output, shown in ((b"\x1b[1mup\n\x1b[0m", b"up\r\n\x1b[0mada"), (b"\x1b[1mup\n", b"up\r\n\x1b[0mada")):
+            session.types("uptime\r")
+            client.composition.spawner.last.says(output)
+            client.composition.spawner.last.ends()
+            client.turn()
+            self.assertIn(shown, session.stdout[-40:])

@@ -1,22 +1,27 @@
 """Tests of sessions at a terminal: what a person sees, and what Ctrl-C, Ctrl-D and Tab do there."""
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.run_states import EndedBy
+from cmdserver.core.site import Site
 from cmdserver.frontends.ssh.channel import PACKET_BYTES
-from cmdserver.frontends.ssh.shell import CONFIRM_SECONDS, GREETING, PROMPT
+from cmdserver.frontends.ssh.greeting import GREETING
+from cmdserver.frontends.ssh.prompt_words import PromptWord
+from cmdserver.frontends.ssh.shell import CONFIRM_SECONDS
 from cmdserver.frontends.ssh.terminal.terminal import KEYS_IN_A_ROW
 from cmdserver.parameters.template import Place
-from cmdserver.parameters.text_types import Choice
+from cmdserver.parameters.text_types import Choice, Secret
 from cmdserver.sshtransport.encoding import string, uint32
 from tests.doubles import with_parameters
-from tests.frontends.ssh.doubles import Client, Session, pty
+from tests.frontends.ssh.doubles import ADA, Client, MemoryLines, Session, pty
 from tests.parameters.doubles import a_parameter
 from tests.running_doubles import command
 
-GREETED = GREETING.replace(b"\n", b"\r\n") + PROMPT.encode()
+PROMPT = "ada@shop1> "
+GREETED = f"{GREETING}\r\n{PROMPT}".encode()
 
 
 class ShellTestCase(SynchronousTestCase):
@@ -135,6 +140,130 @@ class ShellTests(ShellTestCase):
         self.assertIn(b'{"name": "ada"', self.shown)
 
 
+class GreetingTests(ShellTestCase):
+    """Which host this is."""
+
+    def greet(self, *, terminal: bytes = b"xterm", user: str = "ann") -> bytes:
+        """Return what is seen first at a host with a label and a notice."""
+        self.client = Client(self, caller=replace(ADA, name=user))
+        self.client.site = Site(name="shop1", label="production", colour="#b3261e", notice="Mind the step.")
+        session = self.client.opens()
+        session.requests(b"pty-req", pty(name=terminal))
+        session.requests(b"shell")
+        return session.stdout
+
+    def test_label_and_notice(self) -> None:
+        """Both are said before the first prompt, the label in its colour."""
+        self.assertEqual(
+            self.greet(),
+            b"shop1 \x1b[1;7;31m[production]\x1b[0m\r\nMind the step.\r\n" + GREETING.encode() + b"\r\nann@shop1> ",
+        )
+
+    def test_a_terminal_without_colours(self) -> None:
+        """A dumb one gets text."""
+        self.assertTrue(self.greet(terminal=b"dumb").startswith(b"shop1 [production]\r\n"))
+
+    def test_another_name(self) -> None:
+        """A reload is seen at the next prompt."""
+        session = self.begin()
+        self.client.site = Site(name="shop2")
+        session.types("\r")
+
+        self.assertEqual(self.shown, b"\r\nada@shop2> ")
+
+
+class EarlierLinesTests(ShellTestCase):
+    """What was typed in other sessions, and what comes to be typed in them."""
+
+    def test_it_is_kept(self) -> None:
+        """The next session has it; another user's has not."""
+        lines = MemoryLines()
+        lines.add("guy", "dmesg")
+        self.begin(line_history=lines).types("whoami\r")
+        session = self.begin(line_history=lines)
+        session.types("\x1b[A")
+        self.assertEqual(self.shown, b"whoami")
+        session.types("\x1b[A")
+        self.assertEqual(self.shown, b"whoami\a")
+
+    def test_what_is_not_kept(self) -> None:
+        """Answers, secrets and what is no command; the last can be mended in this session."""
+        take = command("take", confirm=("Really?",), **with_parameters(a_parameter("key", Secret())))
+        lines = MemoryLines()
+        session = self.begin(take, line_history=lines)
+        for line in ("hunter2", "take hunter2", "n", "whoami", "whoami", " whoami"):
+            session.types(f"{line}\r")
+            self.client.turn()
+        self.assertEqual(lines.kept, {"ada": ["whoami"]})
+        length = len(self.shown)
+        session.types("history\r")
+        self.assertEqual(self.shown[length:].splitlines()[1:-1], [b"1  hunter2", b"2  whoami", b"3  history"])
+
+
+class PromptWordTests(ShellTestCase):
+    """What fingers know from shells."""
+
+    def test_leaving(self) -> None:
+        """`exit` and `logout` do what `quit` does."""
+        for word in ("exit", "logout", " exit "):
+            session = self.begin()
+            session.types(f"{word}\r")
+            self.assertEqual((session.ending, session.is_closed, self.asked), (0, True, []))
+
+    def test_clearing(self) -> None:
+        """`clear` does what Ctrl-L does."""
+        self.begin().types("clear\r")
+
+        self.assertEqual(self.shown, b"clear\r\n\x1b[H\x1b[2J" + PROMPT.encode())
+
+    def test_history(self) -> None:
+        """The lines of the session, numbered; blank lines and repetitions are none."""
+        session = self.begin()
+        for line in ("whoami", " ", "whoami", "history"):
+            session.types(f"{line}\r")
+            self.client.turn()
+
+        self.assertTrue(self.shown.endswith(b"history\r\n1  whoami\r\n2  history\r\n" + PROMPT.encode()), self.shown)
+        self.assertEqual(self.asked, ["whoami", "whoami"])
+
+    def test_help(self) -> None:
+        """`?` is `help`, which names these words as well, and says what they are for."""
+        self.begin(command(), command("restart", read_only=False)).types("?\r")
+        self.assertIn(b"\r\n  restart  changes  ", self.shown)
+        self.assertIn(b"quit\r\n  history  clear", self.shown)
+        self.begin().types("? clear\r")
+        self.assertIn(b"usage: clear\r\n", self.shown)
+
+    def test_commands_of_such_names(self) -> None:
+        """They are what is meant, and help says so."""
+        session = self.begin(command("clear"), command("exit"))
+        session.types("help\r")
+        self.assertNotIn(b"logout  clear", self.shown)
+        self.assertNotIn(b"history  clear", self.shown)
+        for name in ("clear", "exit"):
+            session.types(f"{name}\r")
+            self.ends()
+        self.assertEqual(self.asked, ["help", "clear", "exit"])
+        self.assertIsNone(session.ending)
+
+    def test_the_width_of_the_window(self) -> None:
+        """Help has no longer rows, also after it was resized."""
+        session = self.begin(command(help="x" * 200), columns=50)
+        session.types("help\r")
+        self.assertIn("x\u2026\r\n".encode(), self.shown)
+        session.requests(b"window-change", uint32(300) + uint32(24) * 3, wants_reply=False)
+        session.types("help\r")
+        self.assertIn(b"x" * 200, self.shown)
+
+    def test_elsewhere_they_mean_nothing(self) -> None:
+        """`ssh HOST exit` is a command that there is not."""
+        self.client = Client(self)
+        for word in (*PromptWord, "?"):
+            session = self.client.asks(word)
+            self.client.turn()
+            self.assertEqual(session.ending, 127, word)
+
+
 class CompletionTests(ShellTestCase):
     def shown_for(self, typed: str) -> bytes:
         """Type, and look."""
@@ -144,7 +273,8 @@ class CompletionTests(ShellTestCase):
     def test_names_and_words(self) -> None:
         """First comes what may be run, or a word."""
         self.assertEqual(self.shown_for("up\t"), b"uptime ")
-        self.assertEqual(self.shown_for("ex\t"), b"explain ")
+        self.assertEqual(self.shown_for("exp\t"), b"explain ")
+        self.assertEqual(self.shown_for("hi\t"), b"history ")
         self.assertEqual(self.shown_for("  he\t"), b"  help ")
 
     def test_after_words(self) -> None:
@@ -207,7 +337,7 @@ class ValuesTests(ShellTestCase):
         session.types("pick a\t")
         self.lists(status=1)
 
-        self.assertRegex(self.shown, rb"\r\ncmdserver: fault: [^\r]*\r\ncmdserver> pick a\Z")
+        self.assertRegex(self.shown, rb"\r\ncmdserver: fault: [^\r]*\r\nada@shop1> pick a\Z")
         self.flushLoggedErrors()
 
     def test_to_give_up_waiting_for_choices(self) -> None:

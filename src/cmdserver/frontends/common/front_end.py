@@ -1,9 +1,7 @@
 """What all front ends do in the same way: accept and refuse connections, and close."""
 
-import os
 from typing import Any, Final
 
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -13,10 +11,11 @@ from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Busy, Refusal, Throttled
 from cmdserver.core.model import Caller
+from cmdserver.frontends.common.examples import Place, Trial
 from cmdserver.frontends.common.interface import CertificateOf, FrontEndContext
 from cmdserver.frontends.common.interpreter import Interpreter
 from cmdserver.net.connection_table import Connections
-from cmdserver.net.listener import charged_source_of, endpoint_of, source_of
+from cmdserver.net.listener import charged_source_of, source_of
 from cmdserver.net.tcp import LINGER_SECONDS
 
 #: Connections of one listener that are refused and open until the client knows why (over TLS that takes a handshake).
@@ -72,14 +71,6 @@ class FrontEnd(Factory):
         """End every connection, those with a request under way as soon as it is answered; take no new requests."""
         self.connections.close_when_idle()
 
-    def example_command(self, address: IAddress, command: str) -> str:
-        """Return what a person would type to run a command through this listener."""
-        over_tcp, over_unix = self.examples
-        if isinstance(address, IPv4Address | IPv6Address):
-            host, _, port = endpoint_of(address, " ").partition(" ")
-            return over_tcp.format(endpoint=endpoint_of(address), host=host, port=port, command=command)
-        return over_unix.format(path=os.fsdecode(getattr(address, "name", b"") or b""), command=command)
-
     # For subclasses
 
     def connect(self, source: str, pending_login: PendingLogin) -> Protocol:
@@ -93,12 +84,10 @@ class FrontEnd(Factory):
         """Return what the client of a refused connection is told."""
         raise NotImplementedError
 
-    @property
-    def examples(self) -> tuple[str, str]:
-        """What a person types to run a command through the listener.
+    def example(self, place: Place, trial: Trial) -> str | None:
+        """Return what a person types to run a command through the listener, or None if no usual client can.
 
-        Over TCP, with ``host``, ``port``, ``endpoint`` and ``command`` to be filled in; and over a UNIX socket, with
-        ``path`` and ``command``.
+        What follows a ``#`` is for them to read.
         """
         raise NotImplementedError
 

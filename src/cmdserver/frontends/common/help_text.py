@@ -4,20 +4,24 @@ Commands come as the dispatcher gives them to a caller, so that nothing is told 
 """
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from textwrap import wrap
 
 from cmdserver.core.escaping import printable_line
 from cmdserver.core.model import Command
 from cmdserver.frontends.common.rendering import json_line, table
+from cmdserver.frontends.common.terminal_view import NO_TERMINAL, TerminalView
+from cmdserver.frontends.common.text_width import cut
 from cmdserver.parameters.declaration import Parameter
+from cmdserver.parameters.json_schema import schema_of
 from cmdserver.parameters.number_types import Integer, Number
 from cmdserver.parameters.parameter_list import MASK
 from cmdserver.parameters.text_types import TRUE, Choice
 
 _WORDS = (
-    ("help", "this list; help COMMAND for one of them"),
+    ("help [NAME]", "what you may run; or how one command, or word, is asked for"),
     ("explain COMMAND", "what would run, as whom, with which limits, by which rule"),
-    ("runs", "what runs and what ran: runs state=failed, command=, user=, limit=, before=ID"),
+    ("runs [KEY=VALUE...]", "what runs and what ran: runs state=failed, command=, user=, limit=, before=ID"),
     ("start COMMAND", "run it, and be told its id at once; it goes on without you"),
     ("attach ID", "the output of a run, from its beginning to its end"),
     ("stop ID", "end a run"),
@@ -27,20 +31,45 @@ _WORDS = (
     ("json LINE", "the answer as one JSON object on one line"),
     ("quit", "leave"),
 )
+#: Where there is no telling how wide a terminal is.
+_COLUMNS = 80
 #: Of rows below a heading.
 _INDENT = "  "
 
 
-def list_text(commands: Sequence[Command]) -> bytes:
-    """List commands with their help by sections, and the words that every line may use."""
-    width = max(len(name) for name, _ in (*((each.name, "") for each in commands), *_WORDS))
-    text = "" if commands else "Commands:\n  (none)\n"
+#: What marks a command that is not ``read_only``.
+_CHANGES = "changes"
+
+
+def list_text(commands: Sequence[Command], terminal: TerminalView = NO_TERMINAL) -> bytes:
+    """List commands by sections, those marked that may change something, and name the words that may be used.
+
+    Args:
+        commands: By name.
+        terminal: Whose width no row exceeds.
+    """
+    width = max((len(each.name) for each in commands), default=0)
+    mark_width = 0 if all(each.read_only for each in commands) else len(_CHANGES)
+    lines = [] if commands else ["Commands:", f"{_INDENT}(none)"]
     for section, members in by_section(commands):
-        heading = section or "Commands"
-        text += (
-            f"{printable_line(heading)}:\n{table(((each.name, _summary(each)) for each in members), width, _INDENT)}"
-        )
-    return f"{text}Words:\n{table(_WORDS, width, _INDENT)}".encode(errors="replace")
+        lines.append(f"{section or 'Commands'}:")
+        for each in members:
+            mark = f"{'' if each.read_only else _CHANGES:<{mark_width}}  " if mark_width else ""
+            lines.append(f"{_INDENT}{each.name:<{width}}  {mark}{_summary(each)}")
+    lines.append("Words (help WORD says more):")
+    words = "  ".join(name.partition(" ")[0] for name, _ in (*_WORDS, *terminal.words))
+    room = (terminal.columns or _COLUMNS) - len(_INDENT)
+    lines += [f"{_INDENT}{line}" for line in wrap(words, max(room, 1), break_on_hyphens=False)]
+    shown = (cut(printable_line(line).rstrip(), terminal.columns) for line in lines)
+    return "".join(f"{line}\n" for line in shown).encode(errors="replace")
+
+
+def word_text(word: str, terminal: TerminalView = NO_TERMINAL) -> bytes | None:
+    """Say what a word is for; None if it is none."""
+    for usage_, says in (*_WORDS, *terminal.words):
+        if usage_.partition(" ")[0] == word:
+            return f"usage: {usage_}\n\n{says[:1].upper()}{says[1:]}\n".encode()
+    return None
 
 
 def command_text(command: Command) -> bytes:
@@ -56,20 +85,27 @@ def command_text(command: Command) -> bytes:
     return "\n".join(parts).encode(errors="replace")
 
 
-def help_json(commands: Iterable[Command]) -> bytes:
-    """List commands for programs; a title, a section and parameters only where there are any."""
-    return json_line({"commands": [_record(command) for command in commands]})
+def help_json(commands: Iterable[Command], address_of: Callable[[Command], str] | None = None) -> bytes:
+    """List commands for programs.
+
+    Args:
+        commands: What is listed.
+        address_of: Where a command is, if it has an address.
+    """
+    return json_line({"commands": [_record(command, address_of) for command in commands]})
 
 
-def _record(command: Command) -> dict[str, object]:
-    record: dict[str, object] = {"name": command.name, "help": command.help, "read_only": command.read_only}
-    if command.title:
-        record["title"] = command.title
-    if command.section:
-        record["section"] = command.section
-    if command.parameters:
-        record["parameters"] = [_parameter(each) for each in command.parameters]
-    return record
+def _record(command: Command, address_of: Callable[[Command], str] | None) -> dict[str, object]:
+    return {
+        "name": command.name,
+        **({} if address_of is None else {"address": address_of(command)}),
+        "title": command.title or command.name,
+        "section": command.section or None,
+        "help": command.help,
+        "read_only": command.read_only,
+        "parser": command.parser,
+        "parameters": [_parameter(each) for each in command.parameters],
+    }
 
 
 def by_section(commands: Iterable[Command]) -> Sequence[tuple[str, Sequence[Command]]]:
@@ -142,6 +178,7 @@ def _parameter(parameter: Parameter) -> dict[str, object]:
         "default": None if parameter.default is None or parameter.is_secret else list(parameter.default),
         "example": parameter.example or None,
         "repeat": parameter.repeat,
+        "schema": schema_of(parameter),
     }
     type_ = parameter.type
     if isinstance(type_, Choice) and type_.choices:

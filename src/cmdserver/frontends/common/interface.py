@@ -15,6 +15,7 @@ from cmdserver.auth.credentials import Credentials
 from cmdserver.auth.hook_authenticator import HookAuthenticator
 from cmdserver.config.configuration import Configuration
 from cmdserver.config.schema import Limits
+from cmdserver.core.site import Site
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.net.peer_liveness import PeerLiveness
@@ -40,6 +41,8 @@ class FrontEndContext:
     time_of_day: Callable[[], float]
     #: As they are now: a reload replaces them.
     limits: Callable[[], Limits]
+    #: As it is now.
+    site: Callable[[], Site]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

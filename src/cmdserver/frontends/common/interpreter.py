@@ -4,6 +4,7 @@ Listeners that speak lines (plain, TLS, SSH) differ in how bytes travel, not in 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, assert_never
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -16,12 +17,18 @@ from cmdserver.core.output import Answer, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.requests import JOINED, Request
 from cmdserver.frontends.common import help_text, line_protocol, rendering, run_text
+from cmdserver.frontends.common.json_answer import write_json
+from cmdserver.frontends.common.terminal_view import NO_TERMINAL, TerminalView
 from cmdserver.frontends.common.text_sink import Output, Style, TextSink
+from cmdserver.runs.waiting import Waiting
 
 #: How a request ended: with the answer of a process, or with why there is none; `Code.OK` if none was needed, or if the
 #: request was cancelled. Not the error itself: kept in a local, it would be a cycle with the frames of its traceback.
 Ending = Answer | Code
 
+
+#: Says why a run has not begun, when it is called; None if it has.
+Why = Callable[[], Waiting | None]
 
 #: Asks a person a question; fires with whether they say yes.
 Confirm = Callable[[str], Deferred[bool]]
@@ -45,8 +52,10 @@ class Interpreter:
         *,
         as_json: bool,
         style: Style = Style.IN_ONE,
+        terminal: TerminalView | None = None,
         confirm: Confirm | None = None,
         asked: Callable[[Request], None] | None = None,
+        waits: Callable[[Why], None] | None = None,
     ) -> Deferred[Ending] | Ending:
         """Answer one question.
 
@@ -56,8 +65,10 @@ class Interpreter:
             output: Where the answer goes, its errors included.
             as_json: Whether it is to be one JSON object on one line.
             style: How the output of a run is told otherwise.
+            terminal: Where a person reads the answer; None: where that is, nobody knows.
             confirm: Asks a person whether a command is to be run that says so; None: programs are not asked.
             asked: Told of the request, if a command is run.
+            waits: Told when a run does not begin at once whose output is to be text, before anything is written.
 
         Returns:
             How it ended, if the answer has been written already; else what fires with that, and never fails. To cancel
@@ -66,17 +77,19 @@ class Interpreter:
         try:
             match question:
                 case line_protocol.Run(words):
-                    sink = None if as_json else TextSink(output, style)
-                    return self._run(caller, words, output, sink, confirm, asked)
+                    sink = None if as_json else TextSink(output, style, is_at_terminal=terminal is not None)
+                    return self._run(caller, words, output, sink, confirm, asked, waits)
                 case line_protocol.Attach(run_id):
-                    sink = None if as_json else TextSink(output, style)
+                    sink = None if as_json else TextSink(output, style, is_at_terminal=terminal is not None)
                     attached = self._dispatcher.runs.attach(caller, run_id, sink)
+                    if waits is not None and sink is not None:
+                        waits(partial(self._dispatcher.runs.waiting, caller, run_id))
                     return self._finish(attached.addCallback(lambda ended: ended.answer), output, sink)
                 case line_protocol.Start() | line_protocol.Runs() | line_protocol.Stop():
                     telling = self._tell_of_runs(caller, question, output, confirm, as_json=as_json)
                     written = Deferred.fromCoroutine(telling).addCallback(_write_answer, output)
                     return written.addErrback(self._failed, output, as_json=as_json)
-            output.write(self._consult(caller, question, as_json=as_json))
+            output.write(self._consult(caller, question, terminal or NO_TERMINAL, as_json=as_json))
         except RequestError as error:
             return _write_error(error, output, as_json=as_json)
         return Code.OK
@@ -93,6 +106,7 @@ class Interpreter:
         sink: TextSink | None,
         confirm: Confirm | None,
         asked: Callable[[Request], None] | None,
+        waits: Callable[[Why], None] | None,
     ) -> Deferred[Ending]:
         """Run a command; without a sink, its answer is written as JSON."""
         request = self._dispatcher.authorize(caller, words)
@@ -100,15 +114,21 @@ class Interpreter:
             asked(request)
         running: Deferred[Answer]
         if (wanted := _ask(request, confirm)) is not None:
-            running = Deferred.fromCoroutine(self._run_if_wanted(request, sink, wanted))
+            running = Deferred.fromCoroutine(self._run_if_wanted(request, sink, wanted, waits))
         else:
-            running = self._dispatcher.run(request, sink)
+            running = self._begin(request, sink, waits)
         return self._finish(running, output, sink)
+
+    def _begin(self, request: Request, sink: TextSink | None, waits: Callable[[Why], None] | None) -> Deferred[Answer]:
+        running = self._dispatcher.run(request, sink)
+        if waits is not None and sink is not None and not (running.called or request.has_begun):
+            waits(partial(self._dispatcher.waiting, request))
+        return running
 
     def _finish(self, running: Deferred[Any], output: Output, sink: TextSink | None) -> Deferred[Ending]:
         """Write how a run ends, when it does."""
         if sink is None:
-            running.addCallback(_write_json, output)
+            running.addCallback(self._dispatcher.parsers.with_data).addCallback(write_json, output)
         else:
             running.addCallback(sink.finish)
         return running.addErrback(self._failed, output, sink, as_json=sink is None)
@@ -149,9 +169,15 @@ class Interpreter:
                 record = await runs.stop(caller, run_id)
                 return run_text.record_json(record) if as_json else run_text.record_text(record)
 
-    async def _run_if_wanted(self, request: Request, sink: TextSink | None, wanted: Deferred[bool]) -> Answer:
+    async def _run_if_wanted(
+        self,
+        request: Request,
+        sink: TextSink | None,
+        wanted: Deferred[bool],
+        waits: Callable[[Why], None] | None,
+    ) -> Answer:
         await self._require_wanted(request, wanted)
-        return await self._dispatcher.run(request, sink)
+        return await self._begin(request, sink, waits)
 
     async def _require_wanted(self, request: Request, wanted: Deferred[bool]) -> None:
         """Wait for a yes; a no, or nobody any more, cancels what was asked for."""
@@ -170,6 +196,8 @@ class Interpreter:
     ) -> Ending:
         output.follow(None)
         if failure.check(CancelledError):
+            if sink is not None:
+                sink.leave()
             return Code.OK  # there is nobody to complain to
         error = failure.value
         if not isinstance(error, RequestError):
@@ -179,7 +207,9 @@ class Interpreter:
         sink.fail(error)
         return error.code
 
-    def _consult(self, caller: Caller, question: line_protocol.Question, *, as_json: bool) -> bytes:
+    def _consult(
+        self, caller: Caller, question: line_protocol.Question, terminal: TerminalView, *, as_json: bool
+    ) -> bytes:
         """Answer what needs no process.
 
         Raises:
@@ -187,10 +217,14 @@ class Interpreter:
         """
         match question:
             case line_protocol.Help(name):
+                said = None if name is None or as_json else help_text.word_text(name, terminal)
+                if said is not None:
+                    self._dispatcher.help(caller)
+                    return said
                 commands = self._dispatcher.help(caller, name)
                 if as_json:
                     return help_text.help_json(commands)
-                return help_text.list_text(commands) if name is None else help_text.command_text(commands[0])
+                return help_text.list_text(commands, terminal) if name is None else help_text.command_text(commands[0])
             case line_protocol.Explain(words):
                 grant, rule = self._dispatcher.explain(caller, words)
                 render = rendering.explanation_json if as_json else rendering.explanation_text
@@ -211,43 +245,6 @@ class Interpreter:
                 raise AssertionError(question)  # see `perform`
             case _:
                 assert_never(question)
-
-
-class _JSONAnswer:
-    """The producer of an answer as JSON, which is made as the client takes it."""
-
-    def __init__(self, answer: Answer, output: Output) -> None:
-        self._answer = answer
-        self._pieces = rendering.answer_json_pieces(answer)
-        self._output = output
-        self._is_paused = False
-        self._written: Deferred[Answer] = Deferred()
-
-    def begin(self) -> Deferred[Answer]:
-        """Write as much as the client takes. The Deferred fires when all is written; to cancel it stops that."""
-        self._output.follow(self)
-        self._go_on()
-        return self._written
-
-    def pauseProducing(self) -> None:
-        self._is_paused = True
-
-    def resumeProducing(self) -> None:
-        self._is_paused = False
-        self._go_on()
-
-    def _go_on(self) -> None:
-        while not (self._is_paused or self._written.called):
-            piece = next(self._pieces, None)
-            if piece is not None:
-                self._output.write(piece)
-            else:
-                self._output.follow(None)
-                self._written.callback(self._answer)
-
-
-def _write_json(answer: Answer, output: Output) -> Deferred[Answer]:
-    return _JSONAnswer(answer, output).begin()
 
 
 def _ask(request: Request, confirm: Confirm | None) -> Deferred[bool] | None:

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from cmdserver.core.errors import BadArgument, RequestError, TryAgain, UnknownCommand
 from cmdserver.core.escaping import printable_line
 from cmdserver.core.model import Caller, Grant, Rule
-from cmdserver.core.output import Answer
+from cmdserver.core.output import Answer, Parsed
 from cmdserver.core.run_states import RunState
-from cmdserver.dispatch import output_parsers
 from cmdserver.parameters.mistakes import ValueMistake
 from cmdserver.parameters.number_types import span
 
@@ -26,6 +25,14 @@ _Decoder = codecs.getincrementaldecoder("utf-8")
 def answer_trailer(answer: Answer) -> bytes:
     """Return the line that says what went wrong with a run; empty if nothing did."""
     return complaint(f"{answer.command}: {answer.problem}") if answer.problem else b""
+
+
+def end_line(answer: Answer) -> bytes:
+    """Return the line that says how a run has ended, even if that was well."""
+    if answer.problem:
+        return answer_trailer(answer)
+    status = answer.finished.exit_status
+    return complaint(f"{answer.command}: exit status {status}" + (" (ok)" if status else ""))
 
 
 def output_omission(command_name: str, omitted_bytes: int) -> bytes:
@@ -44,7 +51,7 @@ def has_failed(answer: Answer) -> bool:
 
 
 def answer_json(answer: Answer) -> bytes:
-    """Render an answer with its output."""
+    """Render an answer with its output, and the data that were added to it (`OutputParsers.with_data`)."""
     return b"".join(answer_json_pieces(answer))
 
 
@@ -85,10 +92,12 @@ def _json_string(output: bytes) -> Iterator[bytes]:
 
 
 def _with_data(record: bytes, answer: Answer) -> bytes:
-    """Append what a parser made of the output to a record."""
+    """Append what a parser made of the output to a record, and why that is nothing if it is."""
     if answer.parser is None:
         return record
-    return b'%s, "data": %s}\n' % (record.removesuffix(b"}\n"), output_parsers.json_of(answer))
+    parsed = answer.parsed or Parsed()
+    why = b"" if parsed.problem is None else b', "data_error": ' + json.dumps(parsed.problem).encode("ascii")
+    return b'%s, "data": %s%s}\n' % (record.removesuffix(b"}\n"), parsed.json, why)
 
 
 def _before_output(answer: Answer) -> dict[str, object]:

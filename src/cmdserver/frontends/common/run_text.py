@@ -10,7 +10,9 @@ from cmdserver.dispatch.watching import SeenRun
 from cmdserver.frontends.common.rendering import json_line
 from cmdserver.parameters.number_types import span
 from cmdserver.runs.record import RunRecord
+from cmdserver.runs.waiting import Waiting, WaitsFor
 
+_DAY_SECONDS = 86_400
 _HEADS = ("ID", "STATE", "STARTED", "TOOK", "WHO", "COMMAND")
 
 
@@ -89,6 +91,26 @@ def state_text(record: RunRecord) -> str:
             return f"stopped by {record.stopped_by}"
         case state:
             return state.value
+
+
+def waiting_text(waiting: Waiting, caller_name: str | None) -> bytes:
+    """Say in a line why a run has not begun, and how to look at the run that is in its way."""
+    run = waiting.run
+    if waiting.waits_for is WaitsFor.TURN:
+        text = "Waiting for its turn."
+    elif run is None or run.started_at is None:
+        text = "Waiting for another run."
+    else:
+        who = "you have" if run.is_of(caller_name) else f"{run.user or 'somebody'} has"
+        text = f"Waiting: {who} been running this since {_since(run)} (attach {run.id})"
+    return printable_line(text).encode(errors="replace") + b"\n"
+
+
+def _since(run: RunRecord) -> str:
+    """Spell when a run began: in hours and minutes, if there was only one such time since."""
+    began = datetime.fromtimestamp(run.started_at or 0.0, UTC)
+    is_of_today = (run.duration_seconds or 0.0) < _DAY_SECONDS
+    return began.strftime("%H:%M UTC" if is_of_today else "%Y-%m-%d %H:%M UTC")
 
 
 def took_text(seconds: float | None) -> str:

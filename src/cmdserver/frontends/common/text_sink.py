@@ -4,7 +4,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from cmdserver.core.errors import RequestError
-from cmdserver.core.escaping import Printable
+from cmdserver.core.escaping import Printable, ends_line
 from cmdserver.core.model import Grant
 from cmdserver.core.output import Answer, Producer, Stream
 from cmdserver.core.run_states import RunState
@@ -31,22 +31,44 @@ class Style(Enum):
     AS_IT_COMES = auto()
     #: Both as they come. The client gets an exit status, and is told only what that does not say.
     APART = auto()
+    #: Both byte for byte as they come, and in the last line how the run ended, be it well: for programs.
+    FOLLOWED = auto()
     #: Standard output byte for byte; behind it, only if the command failed, standard error and how it ended.
     VERBATIM = auto()
 
 
 class TextSink:
-    """The `Sink` of one run."""
+    """The `Sink` of one run.
 
-    __slots__ = ("_ends_line", "_held", "_is_raw", "_name", "_output", "_printable", "_style", "omitted_stderr_bytes")
+    Args:
+        output: Where it goes.
+        style: How it is told.
+        is_raw: Whether control sequences are left alone, whatever the command says.
+        is_at_terminal: Whether both streams go to the terminal of a person, before whom a CR begins the line anew.
+    """
 
-    def __init__(self, output: Output, style: Style, *, is_raw: bool = False) -> None:
+    __slots__ = (
+        "_ends_line",
+        "_held",
+        "_is_apart",
+        "_is_raw",
+        "_name",
+        "_output",
+        "_printable",
+        "_style",
+        "omitted_stderr_bytes",
+    )
+
+    def __init__(self, output: Output, style: Style, *, is_raw: bool = False, is_at_terminal: bool = False) -> None:
         self._output = output
         self._style = style
         self._held = HeldStderr() if style is Style.IN_ONE or style is Style.VERBATIM else None
-        stdout = Printable()
-        self._printable = (stdout, stdout if style is Style.IN_ONE else Printable())
-        self._is_raw = is_raw or style is Style.VERBATIM
+        stdout = Printable(keeps_returns=is_at_terminal)
+        stderr = stdout if style is Style.IN_ONE else Printable(keeps_returns=is_at_terminal)
+        self._printable = (stdout, stderr)
+        #: Whether what is on standard output is not before a complaint.
+        self._is_apart = style is Style.APART and not is_at_terminal
+        self._is_raw = is_raw or style is Style.VERBATIM or style is Style.FOLLOWED
         self._name = ""
         #: How much of standard error is not told, once the run is over.
         self.omitted_stderr_bytes = 0
@@ -56,6 +78,8 @@ class TextSink:
     def started(self, grant: Grant, producer: Producer) -> None:
         self._is_raw |= grant.command.raw
         self._name = grant.command.name
+        for printable in self._printable:
+            printable.keeps_colours = grant.command.colours
         self._output.follow(producer)
 
     def write(self, stream: Stream, chunk: bytes) -> None:
@@ -64,8 +88,8 @@ class TextSink:
             return
         data = chunk if self._is_raw else self._printable[stream is Stream.STDERR].feed(chunk)
         if data:  # as `_send`, but each chunk comes here
-            if stream is Stream.STDERR or self._style is not Style.APART:
-                self._ends_line = data.endswith(b"\n")
+            if stream is Stream.STDERR or not self._is_apart:
+                self._ends_line = data[-1:] == b"\n" or (data[-1:] == b"m" and ends_line(data, self._ends_line))
             self._output.write(data, stream)
 
     def missed(self, count: int) -> None:
@@ -87,7 +111,9 @@ class TextSink:
             self.omitted_stderr_bytes = held.omitted_bytes
             self.write(Stream.STDERR, held.text(answer.command))
         self._flush(Stream.STDERR)
-        if self._style is not Style.APART or not _shows_in_exit_status(answer):
+        if self._style is Style.FOLLOWED:
+            self._complain(rendering.end_line(answer))
+        elif self._style is not Style.APART or not _shows_in_exit_status(answer):
             self._complain(rendering.answer_trailer(answer))
         return answer
 
@@ -95,18 +121,25 @@ class TextSink:
         """Write that there is no answer."""
         self._complain(rendering.error_text(error))
 
+    def leave(self) -> None:
+        """Write nothing more, but leave the colours of a terminal as they were."""
+        for stream in Stream:
+            self._send(stream, self._printable[stream is Stream.STDERR].reset())
+
     def _flush(self, stream: Stream) -> None:
         self._send(stream, self._printable[stream is Stream.STDERR].finish())
 
     def _complain(self, complaint: bytes) -> None:
+        if complaint:
+            self.leave()
         if complaint and not self._ends_line:
             self._send(Stream.STDERR, b"\n")
         self._send(Stream.STDERR, complaint)
 
     def _send(self, stream: Stream, data: bytes) -> None:
         if data:
-            if stream is Stream.STDERR or self._style is not Style.APART:
-                self._ends_line = data.endswith(b"\n")
+            if stream is Stream.STDERR or not self._is_apart:
+                self._ends_line = data[-1:] == b"\n" or (data[-1:] == b"m" and ends_line(data, self._ends_line))
             self._output.write(data, stream)
 
 

@@ -16,6 +16,7 @@ Lines sent ahead wait until those before them are answered and their answers tak
 `PacedConnection`'s; what lines mean, beside those that are for the connection itself, is `Interpreter`'s.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -39,6 +40,7 @@ from cmdserver.frontends.line.pacing import PacedConnection
 from cmdserver.frontends.line.states import TAKES_REQUESTS, Event, State
 from cmdserver.limits.source_penalties import Offence
 
+#: Unless the listener has one of its own.
 GREETING: Final = b"What can I do for you?\n"
 #: What a client gets in the place of the rest of an answer that it has interrupted, on a line of its own.
 INTERRUPTED: Final = b"\ncmdserver: interrupted\n"
@@ -51,7 +53,11 @@ _log = Logger()
 
 @implementer(IHandshakeListener)
 class LineConnection(PacedConnection):
-    """One client."""
+    """One client.
+
+    Args:
+        greeting: Says what is said before the first request; empty for nothing.
+    """
 
     # As in PacedConnection.
     _caller: Caller | None = None
@@ -66,9 +72,16 @@ class LineConnection(PacedConnection):
     #: Whether it is closed as soon as all lines that have come are answered.
     _is_leaving = False
 
-    def __init__(self, front_end: FrontEnd, source: str, pending_login: PendingLogin) -> None:
+    def __init__(
+        self,
+        front_end: FrontEnd,
+        source: str,
+        pending_login: PendingLogin,
+        greeting: Callable[[], bytes] = lambda: GREETING,
+    ) -> None:
         super().__init__(front_end, source)
         self.pending_login = pending_login
+        self._greeting = greeting
 
     # Protocol
 
@@ -106,8 +119,12 @@ class LineConnection(PacedConnection):
         if self._front_end.listener_auth.login is Login.REQUIRED:
             self._begin_login(None)
         else:
-            self.say(GREETING)
+            self._greet()
             self._move(Event.GREETED)
+
+    def _greet(self) -> None:
+        if greeting := self._greeting():
+            self.say(greeting)
 
     def _begin_login(self, trying: Deferred[Caller] | None) -> None:
         """Take no more requests until a login is decided; without ``trying``, by what the client answers to prompts."""
@@ -124,7 +141,7 @@ class LineConnection(PacedConnection):
             self._caller, self._login_session = caller, None
             self._move(Event.LOGGED_IN)
             self._expect()
-            self.say(GREETING)
+            self._greet()
             self.proceed()
 
     def send_away(self, farewell: bytes) -> None:

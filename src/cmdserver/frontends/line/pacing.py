@@ -7,7 +7,7 @@ while its output waits to be sent. The end: what is written is sent first, and a
 A base class of what knows the meaning of lines, for the reason that `Backpressure` has.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
@@ -19,10 +19,14 @@ from cmdserver.core.output import Stream
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.common.line_loop import LineLoop
 from cmdserver.frontends.common.line_protocol import LineBuffer
+from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.line.states import ENDED, TRANSITIONS, Event, State
 from cmdserver.frontends.line.telnet import IAC, Interrupt, Reply, Telnet, Text
 from cmdserver.net.backpressure import Backpressure
 from cmdserver.net.tcp import LINGER_SECONDS, send_first
+
+#: What a client is told that speaks no TLS where that is spoken.
+SPEAKS_TLS: Final = "this port speaks TLS; try: openssl s_client -quiet -connect HOST:PORT"
 
 
 @implementer(IHalfCloseableProtocol)
@@ -55,6 +59,14 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
     def refuse_input(self, malformed: Malformed) -> None:
         """Say what is wrong, and close: nothing that follows can be understood."""
         raise NotImplementedError
+
+    # As called by TLS
+
+    def answer_plain(self, data: bytes) -> bytes:
+        """See `PlainTextReceiver`; what the client has sent may be a name, and is written down nowhere."""
+        del data
+        stranger = self._front_end.listener_auth.stranger(self.source)
+        return error_text(self._front_end.context.dispatcher.refuse(stranger, Malformed(SPEAKS_TLS)))
 
     # The state, and what depends on it
 

@@ -8,6 +8,7 @@ from cmdserver.core.model import Caller, Command
 from cmdserver.core.names import RESERVED_WORDS
 from cmdserver.core.run_states import RunState
 from cmdserver.dispatch.dispatcher import Dispatcher
+from cmdserver.frontends.ssh.prompt_words import PromptWord
 from cmdserver.parameters.declaration import Parameter
 from cmdserver.parameters.text_types import FALSE, TRUE, Choice
 from cmdserver.runs.query import RUN_KEYS
@@ -74,7 +75,8 @@ def completions(before: str, offered: Mapping[str, Command]) -> Collection[str]:
     """
     words = _words(before)
     if not words:
-        return offered.keys() | RESERVED_WORDS
+        words_of_prompt = () if " " in before.lstrip() else tuple(PromptWord)  # behind `json` they mean nothing
+        return {*offered, *RESERVED_WORDS, *words_of_prompt}
     if words[0] in _BEFORE_NAMES:
         if len(words) == 1:
             return offered.keys()

@@ -24,6 +24,7 @@ from cmdserver.core.model import Caller
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.ssh.authentication import SUCCESS, Authentication
 from cmdserver.frontends.ssh.channels import Channels
+from cmdserver.frontends.ssh.kept_lines import LineHistory
 from cmdserver.frontends.ssh.programs import Context
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.tcp import LINGER_SECONDS
@@ -90,12 +91,15 @@ class SSHConnection(ServerTransport):
     #: Requests that are being answered.
     active_requests = 0
 
-    def __init__(self, front_end: FrontEnd, source: str, pending_login: PendingLogin) -> None:
+    def __init__(
+        self, front_end: FrontEnd, source: str, pending_login: PendingLogin, line_history: LineHistory
+    ) -> None:
         self.factory = front_end  # whose host keys the transport uses
         self._context = front_end.context
         self._connections = front_end.connections
         self.source = source
         self._pending_login = pending_login
+        self._line_history = line_history
 
     # Protocol
 
@@ -146,7 +150,15 @@ class SSHConnection(ServerTransport):
         self.avatar, self.logoutFunction = caller, _nothing
         self.sendPacket(SUCCESS, b"")
         dispatcher, clock, limits = self._context.dispatcher, self._context.clock, self._context.limits()
-        context = Context(caller, dispatcher, self.factory.interpreter, clock, limits.line_bytes)
+        context = Context(
+            caller,
+            dispatcher,
+            self.factory.interpreter,
+            clock,
+            limits.line_bytes,
+            self._context.site,
+            self._line_history,
+        )
         self.setService(Channels(self, context))
         if self._state is State.CLOSING:
             self.service.close_when_idle()

@@ -1,25 +1,34 @@
 """What a session runs: nothing yet, or one command; lines and the prompt have modules of their own."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import BadArgument, Code, Malformed, Refusal
+from cmdserver.core.escaping import ends_line
 from cmdserver.core.model import Caller
 from cmdserver.core.output import Producer, Stream
+from cmdserver.core.site import Site
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.common import line_protocol
-from cmdserver.frontends.common.interpreter import Confirm, Ending, Interpreter
+from cmdserver.frontends.common.interpreter import Confirm, Ending, Interpreter, Why
+from cmdserver.frontends.common.run_text import waiting_text
+from cmdserver.frontends.common.terminal_view import TerminalView
 from cmdserver.frontends.common.text_sink import Output, Style
 from cmdserver.frontends.ssh.channel import Channel, Sending
 from cmdserver.frontends.ssh.exit_status import STATUS, ExitStatus, of_ending
+from cmdserver.frontends.ssh.kept_lines import LineHistory
 
 CTRL_C: Final = b"\x03"
+#: How long a run may wait without a word.
+WAITING_SECONDS: Final = 1.0
 
 _log = Logger()
 
@@ -35,6 +44,10 @@ class Context:
     clock: IReactorTime
     #: The longest line.
     line_bytes: int
+    #: As it is now.
+    site: Callable[[], Site]
+    #: Of the prompt.
+    line_history: LineHistory
 
 
 class TerminalOutput:
@@ -48,7 +61,7 @@ class TerminalOutput:
         self.ends_line = True
 
     def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:  # noqa: ARG002 - see above
-        self.ends_line = data.endswith(b"\n")
+        self.ends_line = data[-1:] == b"\n" or (data[-1:] == b"m" and ends_line(data, self.ends_line))
         self._channel.write(data.replace(b"\n", b"\r\n"))
 
     def follow(self, producer: Producer | None) -> None:
@@ -61,7 +74,7 @@ class Program:
     This class itself is the one of a session that has not asked for any: it does nothing.
     """
 
-    __slots__ = ("_answering", "_asked", "_channel", "_context", "_has_left")
+    __slots__ = ("_answering", "_asked", "_channel", "_context", "_has_left", "_waiting")
 
     def __init__(self, context: Context, channel: Channel) -> None:
         self._context = context
@@ -70,6 +83,8 @@ class Program:
         #: What runs for it.
         self._asked: Request | None = None
         self._has_left = False
+        #: Tells a person that what they have asked for waits, and why.
+        self._waiting: IDelayedCall | None = None
 
     def start(self) -> None:
         """Begin; the client has been told that it does."""
@@ -117,6 +132,11 @@ class Program:
 
     # For subclasses
 
+    @property
+    def _view(self) -> TerminalView | None:
+        """What a person sees answers through; None: there is none, or no terminal."""
+        return None
+
     #: Asks a person; None: there is none.
     _confirm: Confirm | None = None
 
@@ -150,8 +170,10 @@ class Program:
                     output,
                     as_json=as_json,
                     style=style,
+                    terminal=self._view,
                     confirm=confirm,
                     asked=self._note_request,
+                    waits=partial(self._tell_why_later, output),
                 )
                 if isinstance(ending, Deferred):
                     self._answering = ending
@@ -176,8 +198,20 @@ class Program:
     def _note_request(self, request: Request) -> None:
         self._asked = request
 
+    def _tell_why_later(self, output: Output, why: Why) -> None:
+        self._waiting = self._context.clock.callLater(WAITING_SECONDS, self._tell_why, output, why)
+
+    def _tell_why(self, output: Output, why: Why) -> None:
+        self._waiting = None
+        waiting = None if self._has_left else why()
+        if waiting is not None:
+            output.write(waiting_text(waiting, self._context.caller.name), Stream.STDERR)
+
     def _count_out(self, result: Any) -> Any:
         self._answering = self._asked = None
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
         self._channel.link.request_ended()
         return result
 
@@ -200,21 +234,21 @@ class Program:
 class Command(Program):
     """One command, as ``ssh HOST COMMAND`` asks for it, perhaps at a terminal (``ssh -t``)."""
 
-    __slots__ = ("_interrupted_by", "_is_at_terminal", "_line")
+    __slots__ = ("_interrupted_by", "_line", "_terminal")
 
-    def __init__(self, context: Context, channel: Channel, line: bytes, *, is_at_terminal: bool) -> None:
+    def __init__(self, context: Context, channel: Channel, line: bytes, terminal: TerminalView | None) -> None:
         super().__init__(context, channel)
         self._line = line
-        self._is_at_terminal = is_at_terminal
+        self._terminal = terminal
         self._interrupted_by: str | None = None
 
     def start(self) -> None:
-        output = TerminalOutput(self._channel) if self._is_at_terminal else self._channel
+        output = self._channel if self._terminal is None else TerminalOutput(self._channel)
         self._perform(self._line.strip(), output)
 
     def feed(self, data: bytes) -> None:
         """Interrupt the command if that is typed at a terminal; no command reads input."""
-        if self._is_at_terminal and CTRL_C in data:
+        if self._terminal is not None and CTRL_C in data:
             self.interrupt()
         self._channel.read_on()
 
@@ -231,6 +265,10 @@ class Command(Program):
 
     def close_when_idle(self) -> None:
         """Nothing: it exits anyway."""
+
+    @property
+    def _view(self) -> TerminalView | None:
+        return self._terminal
 
     def _answered(self, exit_status: ExitStatus) -> None:
         self._channel.exit(ExitStatus(signal=self._interrupted_by) if self._interrupted_by else exit_status)

@@ -5,13 +5,16 @@ reader of lines if there is none. Environment, X11, agents and subsystems are re
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
+from cmdserver.frontends.common.terminal_view import TerminalView
 from cmdserver.frontends.ssh import channel as channels
 from cmdserver.frontends.ssh.channel import Channel, Sending
 from cmdserver.frontends.ssh.lines import Lines
 from cmdserver.frontends.ssh.programs import Command, Context, Program
 from cmdserver.frontends.ssh.shell import Shell
+from cmdserver.frontends.ssh.terminal.kind import TerminalKind
 from cmdserver.sshtransport.encoding import Fields
 
 #: Messages about one channel (RFC 4254, section 9).
@@ -26,13 +29,13 @@ Then = Callable[[], None]
 class Session:
     """One session."""
 
-    __slots__ = ("_columns", "_context", "channel", "program")
+    __slots__ = ("_context", "_terminal", "channel", "program")
 
     def __init__(self, context: Context, channel: Channel) -> None:
         self._context = context
         self.channel = channel
-        #: The terminal's width, once there is a terminal.
-        self._columns: int | None = None
+        #: Once there is one.
+        self._terminal: TerminalKind | None = None
         #: What runs; a plain `Program` until something is asked for.
         self.program = Program(context, channel)
 
@@ -94,16 +97,16 @@ class Session:
         return type(self.program) is Program and self.channel.sending is Sending.OPEN
 
     def _request_terminal(self, details: Fields) -> Then | None:
-        if not self._context.caller.permits_pty or not self._may_begin or self._columns is not None:
+        if not self._context.caller.permits_pty or not self._may_begin or self._terminal is not None:
             return None
-        details.string()  # TERM: what is drawn here, all of them know
-        self._columns = details.uint32()
+        name = details.string()
+        self._terminal = TerminalKind.of(name, details.uint32())
         return _nothing
 
     def _resize(self, columns: int) -> Then | None:
-        if self._columns is None:
+        if self._terminal is None:
             return None
-        self._columns = columns
+        self._terminal = replace(self._terminal, columns=columns)
         self.program.resize(columns)
         return _nothing
 
@@ -122,8 +125,9 @@ class Session:
     def _make(self, command: bytes | None) -> Program:
         context, channel = self._context, self.channel
         if command is not None or context.caller.forced_words is not None:
-            return Command(context, channel, command or b"", is_at_terminal=self._columns is not None)
-        return Lines(context, channel) if self._columns is None else Shell(context, channel, self._columns)
+            view = None if self._terminal is None else TerminalView(self._terminal.columns)
+            return Command(context, channel, command or b"", view)
+        return Lines(context, channel) if self._terminal is None else Shell(context, channel, self._terminal)
 
     def _interruption(self, signal: str) -> Then:
         return lambda: self.program.interrupt(signal) if self.channel.sending is Sending.OPEN else None

@@ -1,5 +1,6 @@
 """A session at a terminal: a prompt, a line, its answer, and the next prompt. There is no shell behind it."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -8,16 +9,19 @@ from twisted.python.failure import Failure
 from cmdserver.core.errors import RequestError
 from cmdserver.core.escaping import printable_line
 from cmdserver.frontends.common.rendering import error_text
+from cmdserver.frontends.common.terminal_view import TerminalView
 from cmdserver.frontends.common.text_sink import Style
 from cmdserver.frontends.ssh.channel import Channel, Sending
 from cmdserver.frontends.ssh.completion import Completer
 from cmdserver.frontends.ssh.exit_status import ExitStatus
+from cmdserver.frontends.ssh.greeting import greeting, prompt
 from cmdserver.frontends.ssh.lines import LineProgram
 from cmdserver.frontends.ssh.programs import CTRL_C, Context, TerminalOutput
+from cmdserver.frontends.ssh.prompt_words import PromptWord, described, find_word, spelled_out
+from cmdserver.frontends.ssh.remembering import Memory, memory_for
+from cmdserver.frontends.ssh.terminal.earlier_lines import EarlierLines
+from cmdserver.frontends.ssh.terminal.kind import TerminalKind
 from cmdserver.frontends.ssh.terminal.terminal import Gesture, Terminal
-
-PROMPT: Final = "cmdserver> "
-GREETING: Final = b"What can I do for you? (Try help; Ctrl-D leaves.)\n"
 
 #: Behind a question; everything but yes is no.
 YES_OR_NO: Final = "[y/N] "
@@ -27,24 +31,27 @@ CONFIRM_SECONDS: Final = 60.0
 
 
 class Shell(LineProgram):
-    """A person at a terminal so many columns wide; 0 if that is not known."""
+    """A person at a terminal."""
 
-    __slots__ = ("_completer", "_question", "_screen", "_terminal")
+    __slots__ = ("_columns", "_completer", "_earlier", "_kind", "_question", "_screen", "_terminal")
 
     #: Each line, and each `KEYS_IN_A_ROW`, is a turn of its own.
     lines_in_a_row = 1
 
-    def __init__(self, context: Context, channel: Channel, columns: int) -> None:
+    def __init__(self, context: Context, channel: Channel, kind: TerminalKind) -> None:
         super().__init__(context, channel)
         self._screen = TerminalOutput(channel)
         self._completer = Completer(context.dispatcher, context.caller)
-        self._terminal = Terminal(PROMPT, context.line_bytes, self._completer.words)
+        self._kind = kind
+        self._earlier = EarlierLines(context.line_history.read(context.caller.name or ""))
+        self._terminal = Terminal(context.line_bytes, self._completer.words, self._earlier, is_plain=kind.is_plain)
         #: A question that waits for its answer.
         self._question: Deferred[bool] | None = None
-        self._terminal.resize(columns)
+        self._columns = kind.columns
+        self._terminal.resize(kind.columns)
 
     def start(self) -> None:
-        self._screen.write(GREETING)
+        self._screen.write(greeting(self._context.site(), has_colours=not self._kind.is_plain))
         self._prompt()
 
     def feed(self, data: bytes) -> None:
@@ -56,6 +63,7 @@ class Shell(LineProgram):
         self.feed(b"\r\x04")
 
     def resize(self, columns: int) -> None:
+        self._columns = columns
         self._terminal.resize(columns)
 
     def interrupt(self, signal: str = "SIGINT") -> None:
@@ -100,12 +108,41 @@ class Shell(LineProgram):
             case Gesture.LEAVE:
                 self._quit()
             case str() if entered.strip():
+                self._remember(entered)
                 self._screen.ends_line = True
-                self._perform(entered.strip().encode(), self._screen, Style.AS_IT_COMES)
+                self._enter(entered.strip())
             case str():
                 self._prompt()
         self._interrupt_if_typed()
         return self._terminal.has_keys
+
+    def _remember(self, line: str) -> None:
+        context = self._context
+        memory = memory_for(line, context.dispatcher, context.caller)
+        if memory is not Memory.NOWHERE and self._earlier.add(line) and memory is Memory.DISK:
+            context.line_history.add(context.caller.name or "", line)
+
+    def _enter(self, line: str) -> None:
+        match find_word(line, self._names):
+            case PromptWord.HISTORY:
+                digits = len(str(len(self._earlier)))
+                rows = (f"{number:>{digits}}  {each}\n" for number, each in enumerate(self._earlier, 1))
+                self._screen.write("".join(rows).encode())
+                self._prompt()
+            case PromptWord.CLEAR:
+                self._terminal.clear_screen()
+                self._prompt()
+            case PromptWord.EXIT | PromptWord.LOGOUT:
+                self._quit()
+            case None:
+                self._perform(spelled_out(line).encode(), self._screen, Style.AS_IT_COMES)
+
+    def _names(self) -> Collection[str]:
+        return self._context.dispatcher.names(self._context.caller)
+
+    @property
+    def _view(self) -> TerminalView:
+        return TerminalView(self._columns, described(self._names()))
 
     @property
     def _may_proceed(self) -> bool:
@@ -120,7 +157,7 @@ class Shell(LineProgram):
         asked.addBoth(self._confirmed)
         self._question = asked
         self._screen.write(printable_line(question).encode(errors="replace") + b"\n")
-        self._terminal.ask(YES_OR_NO)
+        self._terminal.ask(YES_OR_NO, is_question=True)
         self._channel.write(self._terminal.show())
         return asked
 
@@ -175,7 +212,8 @@ class Shell(LineProgram):
         if not self._screen.ends_line:
             self._screen.write(b"\n")
         self._completer.forget()
-        self._terminal.ask()
+        caller, site = self._context.caller, self._context.site()
+        self._terminal.ask(prompt(caller.name or "", site.name))
         self._channel.write(self._terminal.show())
 
     def _exit(self, farewell: str) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.frontends.ssh.terminal.earlier_lines import MOST_LINES, EarlierLines
 from cmdserver.frontends.ssh.terminal.terminal import KEYS_IN_A_ROW, TYPE_AHEAD, Gesture, Terminal
 from tests.doubles import LAW
 
@@ -23,14 +24,26 @@ class Person:
         columns: The terminal's width.
         line_bytes: The longest line.
         words: What Tab completes to.
+        prompt: Where a line is expected.
+        is_plain: Whether the terminal is.
     """
 
-    def __init__(self, columns: int = COLUMNS, line_bytes: int = 1000, words: Sequence[str] | None = WORDS) -> None:
+    def __init__(
+        self,
+        columns: int = COLUMNS,
+        line_bytes: int = 1000,
+        words: Sequence[str] | None = WORDS,
+        prompt: str = "> ",
+        *,
+        is_plain: bool = False,
+    ) -> None:
+        self._prompt = prompt
         self.asked: list[str] = []
         self.shown = b""
         self._screen = pyte.Screen(columns, ROWS)
         self._stream = pyte.ByteStream(self._screen)
-        self.terminal = Terminal("> ", line_bytes, self._complete)
+        self.earlier = EarlierLines()
+        self.terminal = Terminal(line_bytes, self._complete, self.earlier, is_plain=is_plain)
         self.terminal.resize(columns)
         self.words = words
         self.lines: list[str | Gesture] = []
@@ -42,15 +55,17 @@ class Person:
 
     def prompt(self) -> None:
         """Be asked for a line."""
-        self.terminal.ask()
+        self.terminal.ask(self._prompt)
         self.look()
 
     def types(self, *data: bytes | str) -> "Person":
         """Type, and be asked again after each line."""
         for each in data:
             self.terminal.feed(each.encode() if isinstance(each, str) else each)
-            while self.terminal.has_keys:
+            goes_on = True
+            while goes_on:
                 line = self.terminal.read()
+                goes_on = self.terminal.has_keys
                 self.look()
                 if line is Gesture.COMPLETE:
                     self.words = WORDS
@@ -58,6 +73,8 @@ class Person:
                     self.look()
                 elif line is not None:
                     self.lines.append(line)
+                    if isinstance(line, str):
+                        self.earlier.add(line)
                     self.prompt()
         return self
 
@@ -223,9 +240,101 @@ class HistoryTests(SynchronousTestCase):
 
     def test_history_is_bounded(self) -> None:
         """Lines that are too old are forgotten."""
-        person = Person().types(*[f"{number}\r" for number in range(150)])
+        person = Person().types(*[f"{number}\r" for number in range(MOST_LINES + 50)])
 
-        self.assertEqual(person.types(UP * 200).rows[-1], "> 50")
+        self.assertEqual(person.types(UP * (MOST_LINES + 100)).rows[-1], "> 50")
+
+
+class SearchTests(SynchronousTestCase):
+    """Ctrl-R, as in readline."""
+
+    def search(self, *typed: bytes | str, columns: int = 60) -> Person:
+        """Search in some lines."""
+        return Person(columns).types("df /home\r", "uptime\r", "df /srv\r", "x", b"\x12", *typed)
+
+    def test_as_it_is_typed(self) -> None:
+        """The newest line that has the text is shown, the cursor where it is."""
+        self.assertEqual(self.search().rows[-1], "(reverse-i-search)`': x")
+        person = self.search("d", "f ")
+
+        self.assertEqual((person.rows[-1], person.cursor[1]), ("(reverse-i-search)`df ': df /srv", 25))
+        person.types("/h")
+        self.assertEqual((person.rows[-1], person.cursor[1]), ("(reverse-i-search)`df /h': df /home", 27))
+
+    def test_again(self) -> None:
+        """Ctrl-R once more goes on to older lines, and rings where there is none."""
+        person = self.search("df", b"\x12")
+        self.assertEqual(person.rows[-1], "(reverse-i-search)`df': df /home")
+        person.shown = b""
+        person.types(b"\x12")
+        self.assertEqual(person.rows[-1], "(failed reverse-i-search)`df': df /home")
+        self.assertIn(b"\a", person.shown)
+
+    def test_entering(self) -> None:
+        """Enter runs what was found."""
+        person = self.search("up\r")
+
+        self.assertEqual((person.lines[-1], person.rows[-2:]), ("uptime", ["> uptime", ">"]))
+
+    def test_other_keys(self) -> None:
+        """They end the search, and do with what was found what they always do."""
+        for key, line in {
+            RIGHT: "upZtime",
+            b"\x05": "uptimeZ",
+            b"\x01": "Zuptime",
+            UP: "df /homeZ",
+            DOWN: "df /srvZ",
+        }.items():
+            self.assertEqual(self.search("pt", key, "Z\r").lines[-1], line, key)
+
+    def test_escape(self) -> None:
+        """It ends the search; and what it may be the beginning of is still that."""
+        self.assertEqual(self.search("pt", b"\x1b").rows[-1], "> uptime")
+        self.assertEqual(self.search("pt", b"\x1b", b"[CZ\r").lines[-1], "upZtime")
+
+    def test_giving_up(self) -> None:
+        """Ctrl-G brings back what was typed before; Ctrl-C forgets all of it."""
+        person = self.search("up", b"\x07")
+        self.assertEqual((person.rows[-1], person.cursor[1]), ("> x", 3))
+        self.assertEqual(person.types("y\r").lines[-1], "xy")
+        person = self.search("up", b"\x03")
+        self.assertEqual((person.lines[-1], person.rows[-1]), (Gesture.INTERRUPT, ">"))
+
+    def test_nothing_is_found(self) -> None:
+        """What was typed before the search stays."""
+        person = self.search("z")
+        self.assertEqual(person.rows[-1], "(failed reverse-i-search)`z': x")
+        self.assertEqual(person.types("\r").lines[-1], "x")
+
+    def test_rubbing_out(self) -> None:
+        """Backspace looks for less again, from the newest line on; where there is nothing to rub out it rings."""
+        person = self.search("df /h", b"\x7f")
+        self.assertEqual(person.rows[-1], "(reverse-i-search)`df /': df /srv")
+        person = self.search("z", b"\x7f")
+        self.assertEqual(person.rows[-1], "(reverse-i-search)`': x")
+        person.shown = b""
+        self.assertIn(b"\a", person.types(b"\x7f").shown)
+
+    def test_the_last_search(self) -> None:
+        """Ctrl-R twice looks for the same again."""
+        person = self.search("up\r", b"\x12", b"\x12")
+
+        self.assertEqual(person.rows[-1], "(reverse-i-search)`up': uptime")
+
+    def test_much_to_search_for(self) -> None:
+        """It is bounded."""
+        person = self.search("z" * 256)
+        person.shown = b""
+        self.assertIn(b"\a", person.types("z").shown)
+
+    def test_narrow_windows(self) -> None:
+        """A search over several rows leaves none of them behind."""
+        person = self.search("df /h", columns=12)
+        self.assertEqual(person.types("\r").rows[-2:], ["> df /home", ">"])
+
+    def test_nothing_to_search_in(self) -> None:
+        """Then nothing is found."""
+        self.assertEqual(Person(60).types(b"\x12", b"\x12").rows, ["(reverse-i-search)`':"])
 
 
 class CompletionTests(SynchronousTestCase):
@@ -268,16 +377,49 @@ class CompletionTests(SynchronousTestCase):
         self.assertEqual((person.lines, person.asked), (["dmesg x"], ["dm", "dm"]))
 
     def test_another_prompt(self) -> None:
-        """Its answer is not remembered, and the next prompt is the usual one."""
+        """Its answer is no line to search for, and the next prompt is the usual one."""
         person = Person().types("df\r")
-        person.terminal.ask("[y/N] ")
+        person.terminal.ask("[y/N] ", is_question=True)
         person.look()
         self.assertEqual(person.rows[-1].strip()[-5:], "[y/N]")
-        person.types("y\r")
+        person.types(b"\x12", "y\r")
         self.assertEqual(person.rows[-1], ">")
-        person.types(UP, "\r")
 
-        self.assertEqual(person.lines, ["df", "y", "df"])
+        self.assertEqual(person.lines, ["df", "y"])
+
+
+class PromptTests(SynchronousTestCase):
+    def test_a_wide_prompt(self) -> None:
+        """A prompt takes the columns that it takes, on as many rows."""
+        wide = {"日本> ": (0, 6), "ann@日本日本日本> ": (1, 6), "e\u0301e\u0301> ": (0, 4), "x" * 12: (1, 0)}
+        for prompt, place in wide.items():
+            person = Person(columns=12, prompt=prompt).types("ab", LEFT, LEFT)
+            self.assertEqual(person.cursor, place, prompt)
+
+
+class PlainTests(SynchronousTestCase):
+    """A terminal that shows control sequences as text."""
+
+    def test_editing(self) -> None:
+        """The line is drawn anew, with nothing but CR and BS."""
+        person = Person(60, is_plain=True).types("fxils", LEFT * 3, b"\x7f", "a")
+        self.assertEqual((person.rows, person.cursor), (["> fails"], (0, 4)))
+        person.types(b"\x15", "日本", LEFT)
+        self.assertEqual(person.cursor, (0, 4))
+        person.types("\r", UP, b"\x01", "x")
+        self.assertEqual((person.lines, person.cursor), (["日本ils"], (1, 3)))
+
+    def test_no_sequence_is_sent(self) -> None:
+        """Whatever is typed."""
+        person = Person(20, is_plain=True).types(
+            "one\r", "d\t\t", b"\x0c", b"\x12", "n", b"\x07", "x" * 40, LEFT * 5, "y\r", b"\x03"
+        )
+        self.assertNotIn(b"\x1b", person.shown)
+
+    def test_searching(self) -> None:
+        """The prompt of the search gives way to the usual one."""
+        person = Person(60, is_plain=True).types("uptime\r", b"\x12", "pt", b"\x05")
+        self.assertEqual((person.rows[-1], person.cursor), ("> uptime", (1, 8)))
 
 
 class GestureTests(SynchronousTestCase):
@@ -294,7 +436,7 @@ class GestureTests(SynchronousTestCase):
 
     def test_interrupting_what_was_typed_ahead(self) -> None:
         """Ctrl-C takes what was typed before it along, and nothing that comes after it."""
-        terminal = Terminal("> ", 100, lambda _: ())
+        terminal = Terminal(100, lambda _: (), EarlierLines())
         terminal.feed(b"df\ruptime\r\x03who\r")
 
         self.assertTrue(terminal.take_interrupt())
@@ -303,7 +445,7 @@ class GestureTests(SynchronousTestCase):
 
     def test_much_typed_ahead(self) -> None:
         """What is typed ahead is counted, whatever keys it is."""
-        terminal = Terminal("> ", 100, lambda _: ())
+        terminal = Terminal(100, lambda _: (), EarlierLines())
         terminal.feed(b"x" * (TYPE_AHEAD - 2) + b"\r")
         self.assertFalse(terminal.is_full)
         terminal.feed(b"x")
@@ -314,7 +456,7 @@ class GestureTests(SynchronousTestCase):
 
     def test_keys_are_taken_in_turns(self) -> None:
         """A flood of keys is looked at a few at a time."""
-        terminal = Terminal("> ", 100, lambda _: ())
+        terminal = Terminal(100, lambda _: (), EarlierLines())
         terminal.feed(b"\x7f" * (KEYS_IN_A_ROW + 1))
 
         self.assertIsNone(terminal.read())

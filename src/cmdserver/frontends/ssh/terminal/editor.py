@@ -1,16 +1,14 @@
 """A line while it is edited, as in readline's emacs mode: text, cursor, killed text and history. Nothing is drawn."""
 
-import unicodedata
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from itertools import takewhile
 from typing import Final
 
+from cmdserver.frontends.common.text_width import clusters_of
+from cmdserver.frontends.ssh.terminal.earlier_lines import EarlierLines
+
 #: The longest line that can be edited, as with a kernel's terminal: it may have to be drawn anew for each key.
 LINE_BYTES: Final = 4096
-#: Lines of the history, and the longest that is kept in it.
-HISTORY_LINES: Final = 100
-HISTORY_LINE_BYTES: Final = 512
 
 #: Given all text before the cursor, returns the whole words that the last one may be completed to; None if they are
 #: not known yet.
@@ -18,22 +16,23 @@ Complete = Callable[[str], Collection[str] | None]
 
 
 class Editor:
-    """A line and its history.
+    """A line, and those before it.
 
     Args:
         line_bytes: The longest line, in bytes of UTF-8; more than `LINE_BYTES` are taken for that.
         complete: Finds words.
+        earlier: The lines before it.
     """
 
-    def __init__(self, line_bytes: int, complete: Complete) -> None:
+    def __init__(self, line_bytes: int, complete: Complete, earlier: EarlierLines) -> None:
         self._room = self._line_bytes = min(line_bytes, LINE_BYTES)
         self._complete = complete
         #: Characters, each with the combining ones that are drawn over it.
         self.clusters: list[str] = []
         self.cursor = 0
         self._killed: list[str] = []
-        self._history: deque[str] = deque(maxlen=HISTORY_LINES)
-        #: How many lines back in the history, and the line that is edited meanwhile.
+        self._earlier = earlier
+        #: How many lines back, and the line that is edited meanwhile.
         self._back = 0
         self._kept: list[str] = []
 
@@ -47,12 +46,9 @@ class Editor:
         self._back, self._kept = 0, []
         self._replace([])
 
-    def accept(self, *, is_remembered: bool = True) -> str:
-        """Return the line, add it to the history if it is to be remembered, and begin an empty one."""
+    def accept(self) -> str:
+        """Return the line, and begin an empty one."""
         line = self.text
-        is_news = is_remembered and (not self._history or self._history[-1] != line)
-        if line.strip() and is_news and len(line.encode()) <= HISTORY_LINE_BYTES:
-            self._history.append(line)
         self.clear()
         return line
 
@@ -62,7 +58,7 @@ class Editor:
         """Insert text at the cursor, as far as there is room for it."""
         fits = text.encode()[: self._room].decode(errors="ignore")
         start = max(self.cursor - 1, 0)
-        joined = _clusters("".join(self.clusters[start : self.cursor]) + fits)
+        joined = clusters_of("".join(self.clusters[start : self.cursor]) + fits)
         self.clusters[start : self.cursor] = joined
         self.cursor = start + len(joined)
         self._room -= len(fits.encode())
@@ -105,13 +101,16 @@ class Editor:
         return bool(self._killed) and self.insert("".join(self._killed))
 
     def recall(self, *, is_older: bool) -> bool:
-        """Show the next older line of the history, or the next newer one."""
-        back = self._back + (1 if is_older else -1)
-        if not 0 <= back <= len(self._history):
+        """Show the next older line, or the next newer one."""
+        return self.go_back(self._back + (1 if is_older else -1))
+
+    def go_back(self, back: int) -> bool:
+        """Show the line so many lines back; 0 is the one that is edited meanwhile."""
+        if not 0 <= back <= len(self._earlier):
             return False
         if not self._back:
             self._kept = self.clusters
-        self._replace(_clusters(self._history[-back]) if back else self._kept)
+        self._replace(clusters_of(self._earlier.back(back)) if back else self._kept)
         self._back = back
         return True
 
@@ -138,7 +137,7 @@ class Editor:
 
     def _replace(self, clusters: list[str]) -> None:
         self.clusters, self.cursor = clusters, len(clusters)
-        self._room = self._line_bytes - len(self.text.encode())
+        self._room = max(self._line_bytes - len(self.text.encode()), 0)  # an earlier line may have been longer
 
     def _word_left(self) -> int:
         before = self.clusters[: self.cursor][::-1]
@@ -157,28 +156,7 @@ class Editor:
         return self.cursor - blanks - sum(1 for _ in takewhile(lambda each: not each.isspace(), before[blanks:]))
 
 
-def width_of(cluster: str) -> int:
-    """Return how many columns a character takes, together with what is drawn over it."""
-    if cluster.isascii():
-        return 1
-    return 2 if unicodedata.east_asian_width(cluster[0]) in "WF" else int(not _is_drawn_over(cluster[0]))
-
-
-def _is_drawn_over(character: str) -> bool:
-    return unicodedata.category(character) in {"Mn", "Me", "Cf"}
-
-
 def _common(words: Sequence[str]) -> str:
     """Return the common prefix of sorted words: that of the first and the last."""
     pairs = zip(words[0], words[-1], strict=False)
     return "".join(first for first, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-def _clusters(text: str) -> list[str]:
-    clusters: list[str] = []
-    for character in text:
-        if clusters and _is_drawn_over(character):
-            clusters[-1] += character
-        else:
-            clusters.append(character)
-    return clusters

@@ -42,6 +42,10 @@ class Key(Enum):
     YANK = auto()
     #: Ctrl-L.
     CLEAR_SCREEN = auto()
+    #: Ctrl-R.
+    SEARCH = auto()
+    #: Ctrl-G.
+    CANCEL = auto()
     #: Nothing is bound to it.
     UNKNOWN = auto()
 
@@ -60,6 +64,7 @@ _CONTROLS = {
     "\x04": Key.END_OF_INPUT,
     "\x05": Key.END,
     "\x06": Key.RIGHT,
+    "\x07": Key.CANCEL,
     "\x08": Key.BACKSPACE,
     "\x09": Key.TAB,
     "\x0a": Key.ENTER,
@@ -68,6 +73,7 @@ _CONTROLS = {
     "\x0d": Key.ENTER,
     "\x0e": Key.DOWN,
     "\x10": Key.UP,
+    "\x12": Key.SEARCH,
     "\x15": Key.KILL_TO_START,
     "\x17": Key.KILL_WORD_LEFT,
     "\x19": Key.YANK,
@@ -115,6 +121,11 @@ class KeyDecoder:
         self._sequence = ""
         self._is_pasting = False
         self._was_return = False
+
+    @property
+    def is_at_escape(self) -> bool:
+        """Whether ESC came last: the key of that name, or the beginning of what another key sends."""
+        return self._sequence == _ESC
 
     def feed(self, data: bytes) -> Iterator[Key | Text]:
         """Yield the keys of which all bytes have come; the iterator must be exhausted."""

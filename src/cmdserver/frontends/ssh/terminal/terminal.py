@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final, assert_never
 
-from cmdserver.frontends.ssh.terminal.editor import Complete, Editor, width_of
+from cmdserver.frontends.common.text_width import width_of
+from cmdserver.frontends.ssh.terminal.earlier_lines import EarlierLines
+from cmdserver.frontends.ssh.terminal.editor import Complete, Editor
 from cmdserver.frontends.ssh.terminal.keys import Key, KeyDecoder, Text
-from cmdserver.frontends.ssh.terminal.screen import BELL, CLEAR, NEW_LINE, Screen
+from cmdserver.frontends.ssh.terminal.screen import BELL, NEW_LINE, PlainScreen, Screen
+from cmdserver.frontends.ssh.terminal.search import Search
 
 #: Characters typed ahead that are kept; after that the network waits, as behind a kernel's terminal.
 TYPE_AHEAD: Final = 4096
@@ -33,19 +36,25 @@ class Terminal:
     """A terminal.
 
     Args:
-        prompt: Shown where a line is expected.
         line_bytes: The longest line.
         complete: Returns the words that Tab completes to; see `Complete`.
+        earlier: What was entered before; whoever reads lines adds those that are worth remembering.
+        is_plain: Whether the terminal shows control sequences as text.
     """
 
-    def __init__(self, prompt: str, line_bytes: int, complete: Complete) -> None:
+    def __init__(self, line_bytes: int, complete: Complete, earlier: EarlierLines, *, is_plain: bool = False) -> None:
         self._decoder = KeyDecoder()
         self._keys: deque[Key | Text] = deque()
         #: Characters in `_keys`.
         self._ahead = 0
-        self._editor = Editor(line_bytes, complete)
-        self._prompt = prompt
-        self._screen = Screen(prompt)
+        self._earlier = earlier
+        self._editor = Editor(line_bytes, complete, earlier)
+        #: None: what is typed is the line.
+        self._search: Search | None = None
+        self._last_search = ""
+        self._prompt = ""
+        self._screen = PlainScreen() if is_plain else Screen()
+        self._is_question = False
         #: To be shown, and not yet taken by `show`.
         self._shown = bytearray()
         self._was_tab = False
@@ -87,15 +96,20 @@ class Terminal:
         self._shown.clear()
         return shown
 
-    def ask(self, prompt: str | None = None) -> None:
-        """Show a prompt, or another one than usual, at the beginning of a row; its answer is not remembered."""
-        self._screen.prompt = self._prompt if prompt is None else prompt
+    def ask(self, prompt: str, *, is_question: bool = False) -> None:
+        """Show a prompt at the beginning of a row; a question is not answered by a search."""
+        self._prompt, self._is_question = prompt, is_question
+        self._screen.prompt = prompt
         self._editor.clear()
         self._shown += self._screen.start()
 
     def ask_again(self) -> None:
         """Show the line that is typed again, at the beginning of a row."""
         self._shown += self._screen.start(self._editor.clusters, self._editor.cursor)
+
+    def clear_screen(self) -> None:
+        """Clear it; a prompt is to follow."""
+        self._shown += self._screen.clear()
 
     @property
     def before_cursor(self) -> str:
@@ -107,6 +121,8 @@ class Terminal:
         result: str | Gesture | None = None
         for _ in range(min(KEYS_IN_A_ROW, len(self._keys))):
             key = self._take()
+            if self._search is not None and self._go_on_searching(self._search, key):
+                continue
             if isinstance(key, Text):
                 self._was_tab = False
                 self._ring_unless(self._editor.insert(key.text))
@@ -115,8 +131,39 @@ class Terminal:
             if result is not None:
                 break
         else:
-            self._shown += self._screen.draw(self._editor.clusters, self._editor.cursor)
+            if self._search is not None and not self._keys and self._decoder.is_at_escape:
+                self._end_search(self._search)
+            self._draw()
         return result
+
+    def _draw(self) -> None:
+        if self._search is not None:
+            search = self._search
+            self._shown += self._screen.draw(search.clusters, search.cursor, search.prompt)
+        else:
+            self._shown += self._screen.draw(self._editor.clusters, self._editor.cursor, self._prompt)
+
+    def _go_on_searching(self, search: Search, key: Key | Text) -> bool:
+        """Give a key to the search; what is none of its keys ends it. Return whether that was all."""
+        if key is Key.CANCEL:
+            self._search = None
+            self._shown += BELL
+            return True
+        is_done = search.take(key, self._last_search)
+        if is_done is None:
+            self._end_search(search)
+            return False
+        self._ring_unless(is_done)
+        return True
+
+    def _end_search(self, search: Search) -> None:
+        """Go on with what was found."""
+        self._search = None
+        self._last_search = search.text or self._last_search
+        if search.back:
+            self._editor.go_back(search.back)
+            self._editor.move_to(search.cursor)
+        self._draw()
 
     def _take(self) -> Key | Text:
         key = self._keys.popleft()
@@ -128,7 +175,7 @@ class Terminal:
         match key:
             case Key.ENTER:
                 self._leave_line()
-                return self._editor.accept(is_remembered=self._screen.prompt == self._prompt)
+                return self._editor.accept()
             case Key.INTERRUPT:
                 self._leave_line(b"^C")
                 self._editor.clear()
@@ -138,8 +185,10 @@ class Terminal:
                 return Gesture.LEAVE
             case Key.TAB:
                 return self._complete(is_again=was_tab)
+            case Key.SEARCH if not self._is_question:
+                self._search = Search(self._earlier, self._editor.clusters, self._editor.cursor)
             case Key.CLEAR_SCREEN:
-                self._shown += CLEAR + self._screen.start(self._editor.clusters, self._editor.cursor)
+                self._shown += self._screen.clear() + self._screen.start(self._editor.clusters, self._editor.cursor)
             case _:
                 self._ring_unless(self._edit(key))
         return None
@@ -165,7 +214,7 @@ class Terminal:
                 return editor.kill(is_left=key is Key.KILL_WORD_LEFT, is_word=True)
             case Key.YANK:
                 return editor.yank()
-            case Key.UNKNOWN:
+            case Key.UNKNOWN | Key.SEARCH | Key.CANCEL:
                 return False
             case Key.ENTER | Key.INTERRUPT | Key.TAB | Key.CLEAR_SCREEN:
                 raise AssertionError(key)  # see _press
@@ -175,7 +224,7 @@ class Terminal:
     def complete(self) -> None:
         """Complete after `Gesture.COMPLETE`, if it is known by now what could be."""
         self._complete(is_again=False)
-        self._shown += self._screen.draw(self._editor.clusters, self._editor.cursor)
+        self._draw()
 
     def _complete(self, *, is_again: bool) -> Gesture | None:
         """Complete the word before the cursor; show its possible endings when Tab is pressed again."""
@@ -193,7 +242,7 @@ class Terminal:
         return None
 
     def _leave_line(self, last_words: bytes = b"") -> None:
-        self._shown += self._screen.draw(self._editor.clusters, len(self._editor.clusters))
+        self._shown += self._screen.draw(self._editor.clusters, len(self._editor.clusters), self._prompt)
         self._shown += last_words + self._screen.leave()
 
     def _ring_unless(self, is_done: bool) -> None:  # noqa: FBT001 - it reads as a sentence

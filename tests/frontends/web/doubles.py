@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from twisted.internet.address import IPv4Address
@@ -21,6 +21,7 @@ from cmdserver.core.errors import LoginRefused, Throttled
 from cmdserver.core.events import EventLog
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
+from cmdserver.core.site import Site
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.web.front_end import WebFrontEnd
 from cmdserver.frontends.web.options import WebOptions
@@ -41,6 +42,8 @@ class Response:
     body: bytes
     #: Whether all of the body is there, as far as its client can tell.
     is_whole: bool
+    #: Fields behind its body.
+    trailers: dict[str, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> str:
         """All values of a header, joined."""
@@ -177,28 +180,31 @@ def _read(data: bytes) -> tuple[Response, bytes]:
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
     status = int(first.split()[1])
+    trailers: dict[str, str] = {}
     fields = dict(headers)
     if fields.get("transfer-encoding") == "chunked":
-        body, rest, is_whole = _dechunk(rest)
+        body, rest, is_whole, trailers = _dechunk(rest)
     elif "content-length" in fields:
         length = int(fields["content-length"])
         body, rest, is_whole = rest[:length], rest[length:], len(rest) >= length
     else:
         body, is_whole = b"", True
-    return Response(status, headers, body, is_whole), rest
+    return Response(status, headers, body, is_whole, trailers), rest
 
 
-def _dechunk(data: bytes) -> tuple[bytes, bytes, bool]:
+def _dechunk(data: bytes) -> tuple[bytes, bytes, bool, dict[str, str]]:
     body = b""
     while True:
         size, separator, rest = data.partition(b"\r\n")
         if not separator:
-            return body, b"", False
+            return body, b"", False, {}
         length = int(size, 16)
+        if length == 0:
+            fields, _, rest = (b"\r\n" + rest).partition(b"\r\n\r\n")
+            lines = [line.partition(": ") for line in fields.decode().split("\r\n") if line]
+            return body, rest, True, {name.lower(): value for name, _, value in lines}
         body += rest[:length]
         data = rest[length + 2 :]
-        if length == 0:
-            return body, data, True
 
 
 class WebComposition(Composition):
@@ -226,6 +232,7 @@ class WebComposition(Composition):
         self.measured = b"a 1\n"
         self.visible: list[frozenset[str]] = []
         self.base_path = ""
+        self.is_strict = False
         context = FrontEndContext(
             dispatcher=self.dispatcher,
             connection_limit=self.connection_limit,
@@ -233,6 +240,7 @@ class WebComposition(Composition):
             clock=self.clock,
             limits=lambda: self.limits,
             time_of_day=self.time_of_day,
+            site=lambda: Site(name="shop1"),
         )
         self.listener_auth = FakeListenerAuth(login, place)
         #: By their names.
@@ -244,7 +252,12 @@ class WebComposition(Composition):
     def options(self) -> WebOptions:
         """Say what the configuration would."""
         most = max((each.hook.body_bytes for each in self.hooks.values()), default=0)
-        return WebOptions(hosts=frozenset({"cmd.example"}), base_path=self.base_path, hook_body_bytes=most)
+        return WebOptions(
+            hosts=frozenset({"cmd.example"}),
+            base_path=self.base_path,
+            is_strict=self.is_strict,
+            hook_body_bytes=most,
+        )
 
     def _expose(self, names: frozenset[str]) -> bytes:
         self.visible.append(names)

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from cmdserver.core.model import Command
+from cmdserver.core.site import Site
 from cmdserver.parameters.declaration import Parameter
 from cmdserver.parameters.host_type import Host
 from cmdserver.parameters.number_types import Duration, Integer, Number, Port
@@ -38,6 +39,7 @@ def taking(name: str, run: list[Any], *parameters: Parameter, stdin: str | None 
     )
 
 
+SHOP = Site(name="shop1", label="production", notice="Ask first.")
 UNIT = Parameter(
     name="unit", label="Service", help="Which service", type=Choice(choices={"nginx": "nginx", "pg": "The database"})
 )

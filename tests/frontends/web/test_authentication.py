@@ -14,7 +14,7 @@ from tests.frontends.web.doubles import HOST, Client, WebComposition
 from tests.running_doubles import command, user
 
 BASIC = "Basic YWRhOnJpZ2h0"  # ada:right
-PAGE = "text/html"
+PAGE, JSON = "text/html", "application/json"
 
 
 class WebTestCase(SynchronousTestCase):
@@ -177,6 +177,46 @@ class SessionTests(WebTestCase):
 
         self.assertEqual(self.status("/reboot", cookie=cookie), 401)
 
+    def test_scripts_hear_that_it_has_ended(self) -> None:
+        """What is no page is 401, in JSON for programs, though the anonymous may run it: the page is not theirs."""
+        cookie = self.log_in()
+        self.composition.clock.advance(IDLE_SECONDS + 1)
+        for accept in (JSON, "text/event-stream", "*/*"):
+            for target, method in (("/uptime", "GET"), ("/uptime", "POST"), ("/", "GET"), ("/-/runs", "GET")):
+                response = self.composition.ask_for(target, method, accept=accept, cookie=cookie).response
+                self.assertEqual(response.status, 401)
+                self.assertIn("your session has ended", response.text)
+                self.assertNotIn("set-cookie", response.text)
+        response = self.composition.ask_for("/uptime", accept="text/event-stream", cookie=cookie).response
+        self.assertEqual(response.json["error"]["code"], "denied")
+        self.assertEqual(self.composition.spawner.processes, [])
+        self.assertEqual(self.status("/-/healthy", cookie=cookie), 200)
+
+    def test_who_looks_at_a_page_is_nobody_again(self) -> None:
+        """The browser is to forget the session, so that the scripts of that page are the anonymous', too."""
+        for target in ("/", "/-/login"):
+            cookie = self.log_in()
+            self.composition.clock.advance(IDLE_SECONDS + 1)
+            response = self.composition.ask_for(target, accept=PAGE, cookie=cookie).response
+            self.assertEqual(response.status, 200)
+            self.assertTrue(response["set-cookie"].startswith(cookie.partition("=")[0] + "=;"))
+            self.assertIn("Max-Age=0", response["set-cookie"])
+        self.assertEqual(self.composition.ask_for("/", accept=PAGE).response["set-cookie"], "")
+        fresh = self.log_in()
+        self.assertEqual(self.composition.ask_for("/", accept=PAGE, cookie=fresh).response["set-cookie"], "")
+
+    def test_the_way_back_in(self) -> None:
+        """Nobody has to forget a session by themselves to log in again, with a browser or without."""
+        cookie = self.log_in()
+        self.composition.clock.advance(IDLE_SECONDS + 1)
+        for accept in (PAGE, "*/*"):
+            form = {"name": "ada", "password": "right", "csrf-token": self.token(cookie=cookie)}
+            made = self.composition.ask_for(
+                "/-/login", "POST", body=urlencode(form).encode(), cookie=cookie, accept=accept
+            )
+            self.assertEqual(made.response.status, 303)
+            self.assertNotIn("Max-Age=0", made.response["set-cookie"])
+
     def test_a_number_is_not_kept(self) -> None:
         """A login ends the session that a browser brings along, whoever has put it there (session fixation)."""
         before = self.log_in()
@@ -192,8 +232,9 @@ class SessionTests(WebTestCase):
         client = self.submit(password="wrong", name="<b>")
 
         self.assertEqual((client.response.status, client.response["set-cookie"]), (403, ""))
-        self.assertIn("Login failed.", client.response.text)
-        self.assertNotIn("<b>", client.response.text)
+        self.assertIn("Name or password is wrong.", client.response.text)
+        self.assertEqual(client.response.text.count("<b>"), 1, "the one of the header")
+        self.assertIn('value="&lt;b&gt;"', client.response.text)
         self.assertEqual(self.composition.listener_auth.offences, [Offence.AUTHFAIL])
 
     def test_it_leads_back(self) -> None:

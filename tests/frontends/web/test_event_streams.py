@@ -112,8 +112,8 @@ class EventStreamTests(SynchronousTestCase):
         self.composition.spawner.processes[0].ends()
         self.assertEqual(streams.encode.cache_info().currsize, 0)
 
-    def test_pictures(self) -> None:
-        """What a command with a parser says is told as a picture too, before the outcome, shared or not."""
+    def test_tables(self) -> None:
+        """What a command with a parser says is told as a table too, before the outcome, shared or not."""
         pytest.importorskip("jc", reason="jc is not installed")
         for share in (True, False):
             with self.subTest(share=share):
@@ -123,9 +123,8 @@ class EventStreamTests(SynchronousTestCase):
                 self.composition.process.ends()
 
                 kinds = dict(events(client))
-                self.assertEqual(["started", "stdout", "picture", "outcome"], list(kinds))
-                (part,) = kinds["picture"]
-                self.assertIn(["Load 1m", "number", "0.1", 0.1], part["facts"])
+                self.assertEqual(["started", "stdout", "table", "outcome"], list(kinds))
+                self.assertIn("<dt>Load 1m</dt><dd>0.1</dd>", kinds["table"])
                 self.assertEqual(0.1, kinds["outcome"]["data"]["load_1m"])
 
     def test_silence_is_filled(self) -> None:

@@ -4,8 +4,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.run_states import EndedBy
 from cmdserver.frontends.common.held_stderr import HELD_BYTES
-from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES, PATIENCE_SECONDS
+from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES
+from cmdserver.frontends.web.runs.run_page import PATIENCE_SECONDS
 from tests.frontends.web.doubles import WebComposition
+from tests.frontends.web.reading import Read
 from tests.running_doubles import command
 
 PAGE = "text/html"
@@ -63,6 +65,25 @@ class PageTests(SynchronousTestCase):
         client.catches_up()
 
         self.assertFalse(self.composition.process.is_paused)
+
+    def test_what_waits_looks_like_waiting(self) -> None:
+        """After a while the page says that the run waits, without an output; when it begins its state is told again."""
+        composition = WebComposition(self, command(), running=1)
+        composition.ask_for("/uptime", accept=PAGE)
+        client = composition.ask_for("/uptime", accept=PAGE)
+        composition.clock.advance(PATIENCE_SECONDS)
+        self.assertIn("Waiting", client.response.text)
+        self.assertNotIn("<pre", client.response.text)
+
+        composition.spawner.processes[0].ends()
+        composition.turn()
+        self.assertEqual(client.response.text.count("Running"), 1)
+        composition.process.says(b"said\n")
+        composition.process.ends()
+
+        states = [each["class"] for each in Read(client.response.body).all("div") if "state" in (each["class"] or "")]
+        self.assertEqual(states, ["card state", "card state", "card state ended"])
+        self.assertEqual(client.response.text.count("<pre"), 1)
 
     def test_a_fault_ends_a_page_that_was_begun(self) -> None:
         """If the end cannot be written down, the page says so where its outcome would be."""

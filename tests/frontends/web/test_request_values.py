@@ -2,9 +2,10 @@
 
 from unittest import TestCase
 
+from cmdserver.core.errors import Malformed
 from cmdserver.frontends.web.http.target import parse_target
 from cmdserver.frontends.web.pages.layout import OWN_FIELDS
-from cmdserver.frontends.web.request_values import values_of
+from cmdserver.frontends.web.request_values import FOLLOW, values_of
 from cmdserver.parameters.declaration import is_parameter_name
 from tests.frontends.web.samples import JOURNAL, PEEK, SETPW
 
@@ -33,7 +34,21 @@ class AskedTests(TestCase):
 
     def test_no_parameter_is_called_as_our_fields(self) -> None:
         """So that none is lost."""
-        self.assertFalse(any(map(is_parameter_name, OWN_FIELDS)))
+        self.assertFalse(any(map(is_parameter_name, {*OWN_FIELDS, FOLLOW})))
+
+    def test_follow(self) -> None:
+        """It stands in the query, with no value or one that says yes, and is no value of a command's."""
+        for query, is_followed in ((b"follow", True), (b"follow=1", True), (b"follow=", True), (b"follow=no", False)):
+            asked = values_of(parse_target(b"/df?unit=nginx&" + query), ())
+            self.assertEqual((asked.is_followed, asked.query), (is_followed, [("unit", "nginx")]))
+        with self.assertRaisesRegex(Malformed, "follow must be true or false, or have no value"):
+            values_of(parse_target(b"/df?follow=maybe"), ())
+
+    def test_follow_in_a_body(self) -> None:
+        """There it is a value like others, and so a mistake."""
+        asked = values_of(parse_target(b"/df"), [("follow", "")])
+
+        self.assertEqual((asked.is_followed, asked.fields), (False, [("follow", "")]))
 
     def test_no_link_says_yes(self) -> None:
         """Only a form does: who sees the question has its page."""

@@ -7,11 +7,11 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import UNASKED, Code
-from cmdserver.frontends.web.held_response import PATIENCE_SECONDS
 from cmdserver.frontends.web.http import access_log
 from cmdserver.frontends.web.http.problems import STATUS
 from cmdserver.frontends.web.pages import static
-from tests.frontends.web.doubles import Client, WebComposition
+from cmdserver.frontends.web.runs.run_page import PATIENCE_SECONDS
+from tests.frontends.web.doubles import HOST, Client, WebComposition
 from tests.frontends.web.reading import Read
 from tests.running_doubles import command
 
@@ -38,6 +38,7 @@ class DocumentTests(SiteTestCase):
         self.assertEqual(names(self.ask("/")), ["uptime", "df"])
         listed = self.ask("/", accept=JSON).response.json["commands"]
         self.assertEqual([each["name"] for each in listed], ["uptime", "df"])
+        self.assertEqual([each["address"] for each in listed], ["/uptime", "/df"])
         self.assertIn('href="./df"', self.ask("/", accept=PAGE).response.text)
         self.assertEqual(names(self.ask("/", authorization="Bearer good")), ["uptime", "df", "reboot"])
 
@@ -45,10 +46,18 @@ class DocumentTests(SiteTestCase):
         """The description is of what this caller may run."""
         paths = self.ask("/-/openapi.json").response.json["paths"]
         runs = {"/-/runs": {"get"}, "/-/runs/{id}": {"get"}, "/-/runs/{id}/stop": {"post"}}
-        self.assertEqual({path: set(methods) for path, methods in paths.items()},
+        self.assertEqual({path: set(described) - {"parameters"} for path, described in paths.items()},
                          {**runs, "/": {"get"}, "/df": {"get", "post"}, "/uptime": {"get", "post"}})  # fmt: skip
         mine = self.ask("/-/openapi.json", authorization="Bearer good").response.json["paths"]
-        self.assertEqual(set(mine["/reboot"]), {"post"})
+        self.assertEqual(set(mine["/reboot"]), {"parameters", "post"})
+
+    def test_openapi_is_utf_8(self) -> None:
+        """People read it, too: nothing is escaped that needs not be."""
+        self.composition = WebComposition(self, command(help="Wie lange läuft er schon?"))
+        response = self.ask("/-/openapi.json").response
+
+        self.assertIn("Wie lange läuft er schon?", response.text)
+        self.assertEqual(response["content-type"], "application/json")
 
     def test_metrics(self) -> None:
         """Whoever asks sees what they may run."""
@@ -61,18 +70,20 @@ class DocumentTests(SiteTestCase):
 
     def test_static_files(self) -> None:
         """They are sent once, and only those that are listed."""
-        first = self.ask("/-/static/app.css").response
+        first = self.ask("/-/static/list.css").response
         self.assertEqual((first.status, first["content-type"]), (200, "text/css; charset=utf-8"))
-        again = self.ask("/-/static/app.css", if_none_match=f'"x", W/{first["etag"]}').response
+        again = self.ask("/-/static/list.css", if_none_match=f'"x", W/{first["etag"]}').response
         self.assertEqual((again.status, again.body), (304, b""))
-        for path in ("", "app.css/", "nothing", "../pages.py", "%2e%2e/pages.py", "..%2fpages.py", "__init__.py"):
+        for path in ("", "list.css/", "nothing", "../pages.py", "%2e%2e/pages.py", "..%2fpages.py", "__init__.py"):
             for said in ({}, {"authorization": "Bearer good"}, {"authorization": "Bearer bad"}):
                 response = self.ask(f"/-/static/{path}", **said).response
                 self.assertEqual((response.status, response["www-authenticate"]), (404, ""), path)
 
-    def test_all_static_files_are_there(self) -> None:
-        """What may be asked for exists, so that no page lacks it."""
-        self.assertEqual(set(static.FILES), set(static.TYPES))
+    def test_the_colour_of_the_label(self) -> None:
+        """It has a sheet of its own, which the server makes."""
+        response = self.ask("/-/static/site.css").response
+        self.assertEqual(response.text, static.sheet_of(self.composition.front_end.site.about()).body.decode())
+        self.assertIn("text/css", response["content-type"])
 
     def test_what_is_not_there(self) -> None:
         """Below the dash there is no command, and anything else is unknown."""
@@ -106,13 +117,13 @@ class DocumentTests(SiteTestCase):
         for host in ("10.1.2.3:2080", "evil.example", "upstream_1"):
             self.assertEqual(self.ask("/-/healthy", host=host).response.status, 200, host)
         self.assertEqual(self.ask("/", host="10.1.2.3:2080").response.status, 200)
-        for target in ("/", "/uptime", "/metrics", "/-/login", "/-/static/app.css", "/favicon.ico", "/-/healthy/x"):
+        for target in ("/", "/uptime", "/metrics", "/-/login", "/-/static/list.css", "/favicon.ico", "/-/healthy/x"):
             self.assertEqual(self.ask(target, host="evil.example").response.status, 421, target)
         self.assertEqual(self.ask("/-/healthy", host="a b").response.status, 400)
 
     def test_head(self) -> None:
         """It is answered as GET would be, without running anything and without a body."""
-        for target in ("/", "/uptime", "/-/healthy", "/-/openapi.json", "/metrics", "/-/static/app.css"):
+        for target in ("/", "/uptime", "/-/healthy", "/-/openapi.json", "/metrics", "/-/static/list.css"):
             client = self.ask(target, "HEAD")
             self.assertIn(b" 200 OK\r\n", client.value())
             self.assertTrue(client.value().endswith(b"\r\n\r\n"), target)
@@ -197,9 +208,12 @@ class BelowAPathTests(SiteTestCase):
         """Where what OpenAPI describes is, seen from outside."""
         for base_path, asked in (("", ""), ("/ops", "/ops"), ("/ops", "")):
             self.composition.base_path = base_path
-            (server,) = self.ask(f"{asked}/-/openapi.json").response.json["servers"]
-            self.assertEqual(urljoin("http://cmd.example/ops/-/openapi.json", server["url"]).rstrip("/"),
+            servers = self.ask(f"{asked}/-/openapi.json").response.json["servers"]
+            self.assertEqual(urljoin("http://cmd.example/ops/-/openapi.json", servers[0]["url"]).rstrip("/"),
                              "http://cmd.example/ops")  # fmt: skip
+            self.assertEqual(servers[1]["url"], f"http://{HOST}{asked}")
+            (listed,) = self.ask(f"{asked}/", accept=JSON).response.json["commands"][:1]
+            self.assertEqual(listed["address"], f"{asked}/uptime")
 
     def test_the_cookie(self) -> None:
         """It is for what lies below the path, as far as that is known, and for nobody beside it."""

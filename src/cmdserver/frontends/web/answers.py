@@ -34,9 +34,19 @@ def outcome_headers(answer: Answer) -> Headers:
     return found + JOINED if answer.joined else found
 
 
-def end_headers(run_id: str, exit_status: int | None, signal: str | None, *, is_truncated: bool) -> Headers:
+#: Names of what is told of the end of a run in trailers.
+TRAILERS: Final = b"Cmdserver-Exit-Status, Cmdserver-Signal, Cmdserver-Truncated"
+
+
+def trailers_of(answer: Answer) -> Headers:
+    """Say how a command ended behind an answer that was begun before, in fields that are named as the headers are."""
+    finished = answer.finished
+    return end_headers(None, finished.exit_status, finished.signal, is_truncated=finished.truncated)
+
+
+def end_headers(run_id: str | None, exit_status: int | None, signal: str | None, *, is_truncated: bool) -> Headers:
     """Say the same of a run that is over."""
-    found: Headers = ((b"Cmdserver-Request-Id", run_id.encode("ascii")),)
+    found: Headers = () if run_id is None else ((b"Cmdserver-Request-Id", run_id.encode("ascii")),)
     if exit_status is not None:
         found += ((b"Cmdserver-Exit-Status", b"%d" % exit_status),)
     if signal is not None:

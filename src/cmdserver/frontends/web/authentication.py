@@ -19,13 +19,14 @@ from twisted.python.failure import Failure
 from cmdserver.auth.callers import from_elsewhere
 from cmdserver.auth.credentials import BearerToken, Credentials, Password
 from cmdserver.auth.listener_auth import ListenerAuth
-from cmdserver.core.errors import LoginRefused, UnreadableCredentials
+from cmdserver.core.errors import LoginRefused, SessionEnded, UnreadableCredentials
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller, Somebody, Stranger
 from cmdserver.frontends.web.http import cross_site
 from cmdserver.frontends.web.http.form_data import Fields
+from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.http.request import WebRequest
-from cmdserver.frontends.web.pages.layout import TOKEN_FIELD, TOKEN_HEADER, Visitor
+from cmdserver.frontends.web.pages.layout import TOKEN_FIELD, TOKEN_HEADER
 from cmdserver.frontends.web.sessions import SECRET_BYTES, Session, Sessions
 from cmdserver.limits.source_penalties import Offence
 
@@ -62,8 +63,12 @@ class Authentication:
 
     # Who asks
 
-    def caller_of(self, request: WebRequest) -> Caller | Stranger | Deferred[Caller]:
+    def caller_of(self, request: WebRequest, *, is_for_strangers: bool = False) -> Caller | Stranger | Deferred[Caller]:
         """Find out who asks; most often that is known at once.
+
+        Args:
+            request: What is asked.
+            is_for_strangers: Whether it is answered to everybody, as the form of the login is.
 
         Returns:
             A stranger only where a login is required. Fails, if it is a Deferred, with what `ListenerAuth.log_in` fails
@@ -71,6 +76,7 @@ class Authentication:
 
         Raises:
             UnreadableCredentials: There is an Authorization header that cannot be read.
+            SessionEnded: See `_miss_session`.
         """
         source = request.connection.source
         if self._listener_auth.login is Login.NEVER:
@@ -83,11 +89,24 @@ class Authentication:
             return request.connection.certified
         if request.received_cookies and (session := self._session_of(request)) is not None:
             return from_elsewhere(session.caller, source)
+        if request.received_cookies and self._number(request):
+            self._miss_session(request, is_for_strangers=is_for_strangers)
         return (
             self._listener_auth.stranger(source)
             if self._listener_auth.login is Login.REQUIRED
             else self._listener_auth.anonymous(source)
         )
+
+    def _miss_session(self, request: WebRequest, *, is_for_strangers: bool) -> None:
+        """Tell a script whose page was somebody's that this is over; who looks at a page is nobody from now on.
+
+        Raises:
+            SessionEnded: It is no page that is asked for.
+        """
+        if not is_for_strangers and request.representation(OF_COMMANDS) is not Representation.PAGE:
+            raise SessionEnded
+        if request.is_read_only:
+            self._set_cookie(request, _NO_SESSION)
 
     def _log_in(self, request: WebRequest, credentials: Credentials) -> Deferred[Caller]:
         """Try a login; whoever does not wait for the outcome has tried."""
@@ -113,18 +132,16 @@ class Authentication:
         """Whether somebody could be somebody else here."""
         return self._listener_auth.login is not Login.NEVER and caller.name is None
 
-    def visitor(self, request: WebRequest, caller: Somebody, running: int | None = None) -> Visitor:
-        """Say who looks at a page; see `Visitor`."""
-        may_log_in = self._listener_auth.login is not Login.NEVER and (
+    def may_log_in_or_out(self, request: WebRequest, caller: Somebody) -> bool:
+        """Whether a form would log somebody in, or has done so and can log them out."""
+        return self._listener_auth.login is not Login.NEVER and (
             caller.name is None or self._session_of(request) is not None
         )
-        return Visitor(
-            name=caller.name,
-            may_log_in=may_log_in,
-            token=self._token(request, caller),
-            root=request.target.root,
-            running=running,
-        )
+
+    def holder_of_session(self, request: WebRequest) -> Caller | None:
+        """Say whose session a request belongs to, whatever else is wrong with it: pages of errors have a frame too."""
+        session = self._session_of(request) if self._listener_auth.login is not Login.NEVER else None
+        return from_elsewhere(session.caller, request.connection.source) if session is not None else None
 
     def has_lost_session(self, request: WebRequest) -> bool:
         """Whether a request belonged to a session that has ended since."""
@@ -145,7 +162,7 @@ class Authentication:
         if provenance.is_of_browser or self._session_of(request) is not None:
             field = next((value.encode() for name, value in fields if name == TOKEN_FIELD), None)
             given = request.header(TOKEN_HEADER.lower().encode("ascii")) or field
-            cross_site.require_token(given, self._token(request, caller))
+            cross_site.require_token(given, self.token(request, caller))
 
     # Sessions
 
@@ -194,7 +211,7 @@ class Authentication:
             rules += b"; Max-Age=0"
         request.cookies.append(self._cookie_name(request) + b"=" + number + rules)
 
-    def _token(self, request: WebRequest, caller: Somebody) -> str:
+    def token(self, request: WebRequest, caller: Somebody) -> str:
         """What forms of a caller carry: nobody can know it who cannot read a page that is made for that caller."""
         session = self._session_of(request)
         if session is not None:

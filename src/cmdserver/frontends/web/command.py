@@ -7,7 +7,7 @@ mean it where the command says so; programs are not.
 from collections.abc import Callable
 from http import HTTPStatus
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import BadArgument, Denied, Malformed, RequestError
@@ -20,15 +20,17 @@ from cmdserver.frontends.common.text_sink import Style, TextSink
 from cmdserver.frontends.web import answers
 from cmdserver.frontends.web.command_forms import CommandForms
 from cmdserver.frontends.web.event_streams import LAST_EVENT_ID, EventStreams
-from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES, HeldText, LivePage
+from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES, HeldText
 from cmdserver.frontends.web.http.form_data import Fields
 from cmdserver.frontends.web.http.headers import Headers
 from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages import command_pages
-from cmdserver.frontends.web.pages.filled_form import is_sent_by_get
+from cmdserver.frontends.web.pages.forms.filled_form import is_sent_by_get
 from cmdserver.frontends.web.pages.layout import RUNS_PATH
 from cmdserver.frontends.web.request_values import RequestValues, values_of
+from cmdserver.frontends.web.runs.asked_page import AskedPage
+from cmdserver.frontends.web.runs.run_output import FollowedText
 from cmdserver.frontends.web.site import Leaf, Site
 from cmdserver.runs.record import RunRecord
 
@@ -42,15 +44,17 @@ class CommandResource(Leaf):
     Args:
         site: What resources share.
         streams: The event streams under way.
+        time_of_day: Seconds since the epoch.
     """
 
     allowed = None
     takes_rest = True
 
-    def __init__(self, site: Site, streams: EventStreams) -> None:
+    def __init__(self, site: Site, streams: EventStreams, time_of_day: Callable[[], float]) -> None:
         super().__init__(site)
         self._streams = streams
-        self._forms = CommandForms(site)
+        self._time_of_day = time_of_day
+        self._forms = CommandForms(site, time_of_day)
 
     def serve(self, request: WebRequest, caller: Caller) -> None:
         """See `Leaf`; which methods there are depends on the command, and on who asks."""
@@ -140,8 +144,7 @@ class CommandResource(Leaf):
         request.responseHeaders.setRawHeaders(b"Allow", [b"POST"])
         representation = request.representation()
         if representation is Representation.PAGE:
-            why = "" if granted.grant.command.parameters else command_pages.CHANGES_SOMETHING
-            self._forms.show(request, granted, asked, HTTPStatus.METHOD_NOT_ALLOWED, why)
+            self._forms.show(request, granted, asked, HTTPStatus.METHOD_NOT_ALLOWED, "")
             return
         self.site.dispatcher.describe(granted)
         if representation is Representation.JSON:
@@ -160,36 +163,31 @@ class CommandResource(Leaf):
                 self._streams.begin(request, granted)
             case Representation.PAGE:
                 self._run_for_page(request, granted, asked)
+            case Representation.TEXT if asked.is_followed:
+                followed = FollowedText(request, granted.id)
+                sink = TextSink(followed, Style.FOLLOWED)
+                self._await(request, Deferred.fromCoroutine(followed.tell(sink, dispatcher.run(granted, sink))))
             case Representation.TEXT if granted.grant.command.output_limit_bytes > HELD_TEXT_BYTES:
                 text = HeldText(request)
                 sink = TextSink(text, Style.VERBATIM)
                 running = dispatcher.run(granted, sink).addCallback(sink.finish).addCallback(text.finish, sink)
                 self._await(request, running, lambda: text.follow(None))
             case representation:
-                self._await(request, dispatcher.run(granted).addCallback(_respond, request, representation))
+                answering = dispatcher.run(granted)
+                if representation is Representation.JSON and granted.grant.command.parser is not None:
+                    answering.addCallback(dispatcher.parsers.with_data)
+                self._await(request, answering.addCallback(_respond, request, representation))
 
     def _run_for_page(self, request: WebRequest, granted: Request, asked: RequestValues) -> None:
-        visitor = self.site.visitor(request, granted.caller)
-        page = LivePage(request, visitor, self.site.clock, granted)
-
-        def finish(answer: Answer) -> Deferred[None]:
-            page.close()
-            listing = self._forms.listed(granted.caller, self.site.dispatcher.as_seen(granted))
-            return listing.addCallback(lambda command: page.finish(answer, self._forms.filled(asked, command)))
-
-        def complain(failure: Failure) -> None:
-            if page.is_open and not failure.check(CancelledError):
-                page.complain(self.site.error_of(failure))
-                return
-            page.close()
+        def refuse(failure: Failure) -> None:
             error = failure.value
             if isinstance(error, BadArgument) and granted.grant.command.parameters:
                 self._forms.refuse(request, granted, asked, error)
             else:
                 failure.raiseException()
 
-        asked_for = self.site.dispatcher.run(granted, page)
-        self._await(request, asked_for.addCallback(finish).addErrback(complain))
+        page = AskedPage(self.site, self._streams, request, granted, self._time_of_day)
+        self._await(request, page.run().addErrback(refuse))
 
     def _await(self, request: WebRequest, asked: Deferred[None], close: Callable[[], object] = lambda: None) -> None:
         """Leave when the client does; tell it what went wrong."""
@@ -205,7 +203,7 @@ class CommandResource(Leaf):
 
 def _asks_for_values(request: WebRequest, command: Command, asked: RequestValues) -> bool:
     """Whether somebody looks at a command with a browser who is to be asked for its values first, or for a yes."""
-    is_asked = (command.parameters and asked.is_empty) or not is_sent_by_get(command)
+    is_asked = (command.parameters and (asked.is_empty or asked.is_to_be_edited)) or not is_sent_by_get(command)
     return bool(is_asked) and request.representation(OF_COMMANDS) is Representation.PAGE
 
 

@@ -3,7 +3,7 @@
 What a caller has typed is given back to them, but no secret.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from http import HTTPStatus
 
 from twisted.internet.defer import Deferred, succeed
@@ -15,7 +15,9 @@ from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages import command_pages
-from cmdserver.frontends.web.pages.filled_form import FilledForm
+from cmdserver.frontends.web.pages.forms.beside_form import Experience
+from cmdserver.frontends.web.pages.forms.filled_form import FilledForm
+from cmdserver.frontends.web.pages.runs.run_marks import Shown
 from cmdserver.frontends.web.request_values import RequestValues
 from cmdserver.frontends.web.site import Site
 from cmdserver.parameters.mistakes import ValueMistake
@@ -29,10 +31,12 @@ class CommandForms:
 
     Args:
         site: What resources share.
+        time_of_day: Seconds since the epoch.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, time_of_day: Callable[[], float]) -> None:
         self._site = site
+        self._time_of_day = time_of_day
 
     def show(self, request: WebRequest, granted: Request, asked: RequestValues, status: HTTPStatus, why: str) -> None:
         """Ask for values instead of running what was granted; it is written down as ``help``.
@@ -78,9 +82,12 @@ class CommandForms:
         dispatcher = self._site.dispatcher
         if not granted.grant.command.parameters.secrets:
             filled = self.filled(asked, dispatcher.describe(granted))
-            visitor = self._site.visitor(request, granted.caller)
-            body = command_pages.confirmation(visitor, filled, granted.grant)
-            request.respond(HTTPStatus.OK, Representation.PAGE, body)
+
+            def draw(experience: Experience) -> bytes:
+                visitor = self._site.visitor(request, granted.caller)
+                return command_pages.confirmation(visitor, filled, granted.grant, experience)
+
+            self._await(request, self._draw(request, granted.caller, filled.command, HTTPStatus.OK, draw))
             return
         mistake = BadArgument(_NO_YES, (ValueMistake(None, _NO_YES),))
         error = dispatcher.reject(granted, mistake)
@@ -95,8 +102,7 @@ class CommandForms:
         parameters = command.parameters
         given = parameters.given(asked.words[1:], asked.fields)
         texts = {name: tuple(texts) for name, texts in given.items() if name not in parameters.secrets}
-        host = self._site.options().host_name
-        return FilledForm(command=command, texts=texts, mistakes=tuple(mistakes), host=host)
+        return FilledForm(command=command, texts=texts, mistakes=tuple(mistakes), host=self._site.about().name)
 
     def listed(self, caller: Caller, command: Command) -> Deferred[Command]:
         """Have the choices listed that other commands print; where that fails, people type what they know."""
@@ -112,13 +118,38 @@ class CommandForms:
     def _answer(
         self, request: WebRequest, caller: Caller, filled: FilledForm, status: HTTPStatus, why: str = ""
     ) -> None:
-        def answer(command: Command) -> None:
-            request.when_gone = None
-            visitor = self._site.visitor(request, caller)
-            body = command_pages.form(visitor, filled.of(command), why)
-            request.respond(status, Representation.PAGE, body)
+        async def answer() -> None:
+            command = await self.listed(caller, filled.command)
 
-        listing = self.listed(caller, filled.command)
-        if not listing.called:
-            request.when_gone = listing.cancel
-        listing.addCallback(answer).addErrback(lambda failure: self._site.complain(request, failure))
+            def draw(experience: Experience) -> bytes:
+                return command_pages.form(self._site.visitor(request, caller), filled.of(command), experience, why)
+
+            await self._draw(request, caller, command, status, draw)
+
+        self._await(request, answer())
+
+    def _await(self, request: WebRequest, answering: Coroutine[Deferred[object], object, None]) -> None:
+        answered = Deferred.fromCoroutine(answering)
+        if not answered.called:
+            request.when_gone = answered.cancel
+        answered.addErrback(lambda failure: self._site.complain(request, failure))
+
+    async def _draw(
+        self,
+        request: WebRequest,
+        caller: Caller,
+        command: Command,
+        status: HTTPStatus,
+        draw: Callable[[Experience], bytes],
+    ) -> None:
+        """Answer with a page that tells what is known of runs that were."""
+        runs = self._site.dispatcher.runs
+        usual = await runs.usual_seconds(command.name)
+        last = await runs.last_runs(caller, command.name)
+        shown = [Shown.of(each, command) for each in last]
+        request.when_gone = None
+        request.respond(
+            status,
+            Representation.PAGE,
+            draw(Experience(usual_seconds=usual, last=shown, now=self._time_of_day())),
+        )

@@ -2,16 +2,17 @@
 
 import socket
 from collections.abc import Callable
+from shlex import quote
 
 from twisted.internet.interfaces import IProtocolNegotiationFactory
 from twisted.internet.protocol import Protocol
-from twisted.web.http import H2_ENABLED
 from zope.interface import implementer
 
 from cmdserver.auth.hook_authenticator import HookAuthenticator
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Refusal
+from cmdserver.frontends.common.examples import Place, Trial
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.common.interface import CertificateOf, Exposition, FrontEndContext, FrontEndResources
 from cmdserver.frontends.web.authentication import Authentication
@@ -25,7 +26,8 @@ from cmdserver.frontends.web.http.problems import STATUS, whole_response
 from cmdserver.frontends.web.login import LogIn, LogOut
 from cmdserver.frontends.web.options import WebOptions
 from cmdserver.frontends.web.pages import static
-from cmdserver.frontends.web.resources import Healthy, Index, Metrics, Nothing, OpenAPI, Routes, Static, Unasked
+from cmdserver.frontends.web.resources import Healthy, Help, Index, Metrics, Nothing, OpenAPI, Routes, Static, Unasked
+from cmdserver.frontends.web.runs.events_resource import EventsResource
 from cmdserver.frontends.web.runs.resource import RunsResource
 from cmdserver.frontends.web.site import Site
 
@@ -56,8 +58,11 @@ class WebFrontEnd(WebListener):
     ) -> None:
         super().__init__(listener_auth, context, certificate_of)
         self.logs_access = lambda: options().access_log
+        self.is_strict = lambda: options().is_strict
         authentication = Authentication(listener_auth, context.clock, f"{socket.gethostname()} {listener_auth.place}")
-        self.site = Site(listener_auth, context.dispatcher, authentication, options, context.clock)
+        self.site = Site(
+            listener_auth, context.dispatcher, authentication, options, context.clock, context.site, context.time_of_day
+        )
         self.serve = self.site.serve
         self.site.find = _routes(self.site, exposition, hooks, context.time_of_day).find
         self.large_bodies = LargeBodies(self._most_body_bytes)
@@ -79,18 +84,27 @@ class WebFrontEnd(WebListener):
 
     def acceptableProtocols(self) -> list[bytes]:
         """Return the versions of HTTP that clients can choose from by ALPN (RFC 7301)."""
-        return [b"h2", b"http/1.1"] if H2_ENABLED else [b"http/1.1"]
+        return [b"h2", b"http/1.1"]
 
     # FrontEnd
 
-    @property
-    def examples(self) -> tuple[str, str]:
+    def example(self, place: Place, trial: Trial) -> str | None:
         """See `FrontEnd`."""
-        curl, scheme = ("curl", "http") if self.certificate_of is None else ("curl --insecure", "https")
-        return (
-            f"{curl} {scheme}://{{endpoint}}/{{command}}",
-            f"{curl} --unix-socket {{path}} {scheme}://localhost/{{command}}",
-        )
+        words = ["curl"]
+        if self.certificate_of is not None:
+            words.append("--insecure")
+        if place.is_proxied:
+            words.append("--haproxy-protocol")
+        if place.path:
+            words.append(f"--unix-socket {quote(place.path)}")
+        if trial.user is not None:
+            words.append(f"--user {trial.user}")
+        scheme = "http" if self.certificate_of is None else "https"
+        page = f"{scheme}://{place.endpoint or place.host}{self.site.options().base_path}/"
+        words.append(quote(page + (trial.command or "")))
+        if not place.path and not place.is_proxied:
+            words.append(f" # in a browser: {page}")
+        return " ".join(words)
 
 
 def _routes(
@@ -102,15 +116,17 @@ def _routes(
         top={"": Index(site, time_of_day), "metrics": Metrics(site, exposition)},
         below_dash={
             "healthy": Healthy(site),
+            "help": Help(site),
             "openapi.json": OpenAPI(site),
             "login": LogIn(site),
             "logout": LogOut(site),
+            "events": EventsResource(site, streams),
             "runs": RunsResource(site, streams, time_of_day),
             "static": Static(site, static.FILES),
             **({HOOKS: Hooks(site, hooks)} if hooks is not None else {}),
         },
         nothing=Nothing(site),
-        command=CommandResource(site, streams),
+        command=CommandResource(site, streams, time_of_day),
         unasked=Unasked(site),
     )
 

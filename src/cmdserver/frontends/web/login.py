@@ -43,9 +43,11 @@ class LogIn(Leaf):
     def _try(self, request: WebRequest, caller: Somebody, fields: Fields) -> None:
         following = cross_site.safe_next(_value(fields, NEXT_FIELD))
 
+        name, password = _value(fields, NAME_FIELD), _value(fields, PASSWORD_FIELD)
+
         def refused(failure: Failure) -> None:
-            if failure.check(LoginRefused) and not request.is_gone:
-                self._show(request, caller, following, str(failure.value))
+            if isinstance(failure.value, LoginRefused) and not request.is_gone:
+                self._show(request, caller, following, pages.why_log_in(failure.value), name)
             else:
                 self.site.complain(request, failure)
 
@@ -54,15 +56,16 @@ class LogIn(Leaf):
             request.connection.pending_login.settle()
             request.redirect_to(following)
 
-        name, password = _value(fields, NAME_FIELD), _value(fields, PASSWORD_FIELD)
         self.site.authentication.log_in(request, name, password).addCallbacks(made, refused).addErrback(
             lambda failure: self.site.complain(request, failure)
         )
 
-    def _show(self, request: WebRequest, caller: Somebody, following: str, complaint: str | None) -> None:
+    def _show(
+        self, request: WebRequest, caller: Somebody, following: str, complaint: str | None, name: str = ""
+    ) -> None:
         visitor = self.site.visitor(request, caller)
         status = HTTPStatus.OK if complaint is None else HTTPStatus.FORBIDDEN
-        body = pages.login(visitor, cross_site.safe_next(following), complaint)
+        body = pages.login(visitor, cross_site.safe_next(following), complaint, name)
         request.respond(status, Representation.PAGE, body)
 
 

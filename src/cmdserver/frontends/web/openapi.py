@@ -7,14 +7,20 @@ from cmdserver.core import errors
 from cmdserver.core.model import Command
 from cmdserver.frontends.web.http.form_data import FORM, JSON
 from cmdserver.frontends.web.http.problems import STATUS
+from cmdserver.frontends.web.request_values import FOLLOW
 from cmdserver.frontends.web.runs import description
 from cmdserver.parameters.declaration import Parameter
 from cmdserver.parameters.json_schema import schema_of
 
 _TEXT: Final = {"text/plain": {"schema": {"type": "string"}}}
 _PAGE: Final = {"text/html": {"schema": {"type": "string"}}}
-_ANSWER: Final = {"$ref": "#/components/schemas/Answer"}
-_ERROR: Final = {"$ref": "#/components/schemas/Error"}
+#: The tag of commands without a section.
+_NO_SECTION: Final = "Commands"
+
+
+def _ref(kind: str, name: str) -> dict[str, Any]:
+    """Refer to a component."""
+    return {"$ref": f"#/components/{kind}/{name}"}
 
 
 def _object(optional: Mapping[str, Any] | None = None, **required: Any) -> dict[str, Any]:
@@ -29,26 +35,36 @@ def _array(items: Any) -> dict[str, Any]:
 _STRING: Final = {"type": "string"}
 _BOOLEAN: Final = {"type": "boolean"}
 
-_LISTED: Final = {"title": _STRING, "section": _STRING, "parameters": _array({"type": "object"})}
-_LIST: Final = _object(commands=_array(_object(_LISTED, name=_STRING, help=_STRING, read_only=_BOOLEAN)))
+_OPTIONAL_STRING: Final = {"type": ["string", "null"]}
+_LISTED: Final = _object(
+    name=_STRING,
+    address=_STRING,
+    title=_STRING,
+    section=_OPTIONAL_STRING,
+    help=_STRING,
+    read_only=_BOOLEAN,
+    parser=_OPTIONAL_STRING,
+    parameters=_array(_object(name=_STRING, type=_STRING, required=_BOOLEAN, schema={"type": "object"})),
+)
+_LIST: Final = _object(commands=_array(_LISTED))
 
 _SUGGESTIONS: Final = _array(_STRING)
-#: What is no single parameter's mistake has none.
-_PARAMETER: Final = {"type": ["string", "null"]}
-
 _SCHEMAS: Final = {
     "Answer": _object(
         id=_STRING,
         command=_STRING,
         arguments=_array(_STRING),
         exit_status={"type": ["integer", "null"]},
-        signal={"type": ["string", "null"]},
+        signal=_OPTIONAL_STRING,
         stdout=_STRING,
         stderr=_STRING,
         truncated=_BOOLEAN,
         duration_seconds={"type": "number", "minimum": 0},
         shared=_BOOLEAN,
-        optional={"data": {"description": "The output, parsed, if the command has a parser"}},
+        optional={
+            "data": {"description": "The output, parsed, if the command has a parser"},
+            "data_error": {"type": "string", "description": "Why data is null"},
+        },
     ),
     "Error": _object(
         error=_object(
@@ -56,37 +72,77 @@ _SCHEMAS: Final = {
             message=_STRING,
             optional={
                 "retry_after_seconds": {"type": "integer", "minimum": 1},
-                "parameter": _PARAMETER,
+                "parameter": _OPTIONAL_STRING,
                 "suggestions": _SUGGESTIONS,
             },
         ),
-        optional={"errors": _array(_object(parameter=_PARAMETER, message=_STRING, suggestions=_SUGGESTIONS))},
+        optional={"errors": _array(_object(parameter=_OPTIONAL_STRING, message=_STRING, suggestions=_SUGGESTIONS))},
     ),
 }
 
+_ANSWER: Final = _ref("schemas", "Answer")
+_OTHER: Final = {"anyOf": [_ref("schemas", "Error"), _ANSWER, _ref("schemas", "Run")]}
+#: Which code each status stands for.
+_CODES: Final = ", ".join(f"{status} {code}" for code, status in STATUS.items() if code is not errors.Code.OK)
+_RESPONSES: Final = {
+    "Ran": {
+        "description": "How it ended; of text and pages: that it was a success",
+        "headers": {"Cmdserver-Request-Id": {"schema": _STRING}, "Cmdserver-Exit-Status": {"schema": _STRING}},
+        "content": {
+            "application/json": {"schema": _ANSWER},
+            **_TEXT,
+            **_PAGE,
+            "text/event-stream": {"schema": _STRING},
+        },
+    },
+    "Started": description.STARTED,
+    "Other": {
+        "description": f"Refused or failed: {_CODES}, and others of HTTP's. In JSON, a command that failed is 200, and"
+        " one that was ended for taking too long has the form of an answer",
+        "content": {"application/json": {"schema": _OTHER}, **_TEXT, **_PAGE},
+    },
+}
+_FOLLOW: Final = {
+    "name": FOLLOW,
+    "in": "query",
+    "required": False,
+    "description": "Send text while it is made, and in its last line how the command ended",
+    "schema": _BOOLEAN,
+}
 
-def describe(commands: Iterable[Command], root: str) -> Mapping[str, Any]:
+
+def describe(commands: Iterable[Command], root: str, address: str | None = None) -> Mapping[str, Any]:
     """Describe the addresses of commands, of their list, and of runs.
+
+    What is the same for all commands is said once, in the components.
 
     Args:
         commands: What is described.
         root: The address that they are below, without a slash at the end; may be relative to the description's.
+        address: The same as an absolute address, as far as we know it: a proxy may have another one.
     """
+    commands = tuple(commands)
+    paths = {command.name: _path(command) for command in commands}
+    listed = {"description": "The answer", "content": {"application/json": {"schema": _LIST}, **_TEXT, **_PAGE}}
+    sections = dict.fromkeys(each.section or _NO_SECTION for each in commands)
     return {
         "openapi": "3.1.0",
         "info": {"title": "cmdserver", "version": "1", "description": "Commands of this host that you may run"},
-        "servers": [{"url": root}],
+        "servers": [{"url": root}, *([{"url": address}] if address is not None else [])],
+        "tags": [{"name": each} for each in (*sections, *({description.TAG} - set(sections)))],
         "paths": {
-            "/": {
-                "get": _operation(
-                    "index", "What you may run", {"application/json": {"schema": _LIST}, **_TEXT, **_PAGE}
-                )
-            },
-            **{f"/{command.name}": _path(command) for command in commands},
+            "/": {"get": _operation("index", "What you may run", listed)},
+            **{f"/{name}": path for name, path in paths.items()},
             **description.paths(_operation),
         },
         "components": {
-            "schemas": {**_SCHEMAS, "Run": description.RUN_SCHEMA},
+            "schemas": {
+                **_SCHEMAS,
+                "Run": description.RUN_SCHEMA,
+                **{each.name: _values(each) for each in commands if "requestBody" in paths[each.name]["post"]},
+            },
+            "responses": _RESPONSES,
+            "parameters": {"Prefer": description.PREFER, "Follow": _FOLLOW},
             "securitySchemes": {
                 "basic": {"type": "http", "scheme": "basic"},
                 "bearer": {"type": "http", "scheme": "bearer"},
@@ -97,61 +153,60 @@ def describe(commands: Iterable[Command], root: str) -> Mapping[str, Any]:
 
 
 def _path(command: Command) -> dict[str, Any]:
-    operations = {"post": _run(command, f"run_{command.name}")}
-    if command.parameters:
-        operations["post"]["requestBody"] = _body(command)
-    if command.read_only and not any(each.is_secret and each.is_required for each in command.parameters):
-        operations["get"] = _run(command, command.name)
-        in_query = [_in_query(each) for each in command.parameters if not each.is_secret]
-        operations["get"]["parameters"] += in_query
-    return operations
+    """Describe a command: with GET, if it only reads and needs no secret, and with POST, always.
+
+    Both take the values in the query. Of a command with secrets, and where there is no GET, POST has them in its body.
+    """
+    secrets = [each for each in command.parameters if each.is_secret]
+    fields = [_in_query(each) for each in command.parameters if not each.is_secret]
+    has_get = command.read_only and not any(each.is_required for each in secrets)
+    path: dict[str, Any] = {"parameters": [_ref("parameters", "Prefer"), _ref("parameters", "Follow")]}
+    post = _run(command, f"run_{command.name}")
+    if has_get:
+        path["get"] = _run(command, command.name)
+        # The same again: said in full, it would be half of all.
+        post = {key: post[key] for key in ("operationId", "tags")}
+        post["responses"] = {"200": _ref("responses", "Ran"), "default": _ref("responses", "Other")}
+    if has_get and not secrets:
+        path["parameters"] += fields
+    elif command.parameters:
+        post["requestBody"] = _body(command)
+        if has_get:
+            path["get"]["parameters"] = fields
+    return {**path, "post": post}
 
 
 def _in_query(parameter: Parameter) -> dict[str, Any]:
     """Describe a field of a query; there is none of a secret, which browsers and logs would keep."""
-    return {
-        "name": parameter.name,
-        "in": "query",
-        "required": parameter.is_required,
-        "schema": schema_of(parameter),
-    }
+    is_required = {"required": True} if parameter.is_required else {}
+    return {"name": parameter.name, "in": "query", **is_required, "schema": schema_of(parameter)}
 
 
 def _body(command: Command) -> dict[str, Any]:
     """Describe a body, which is a form or JSON."""
+    is_required = any(each.is_required for each in command.parameters)
+    schema = {"schema": _ref("schemas", command.name)}
+    return {"required": is_required, "content": {media.decode(): schema for media in (JSON, FORM)}}
+
+
+def _values(command: Command) -> dict[str, Any]:
+    """Describe the values in a body, all together."""
     required = [each.name for each in command.parameters if each.is_required]
-    schema = {
+    return {
         "type": "object",
         "properties": {each.name: schema_of(each) for each in command.parameters},
         "additionalProperties": False,
         **({"required": required} if required else {}),
     }
-    return {"required": bool(required), "content": {media.decode(): {"schema": schema} for media in (JSON, FORM)}}
 
 
 def _run(command: Command, name: str) -> dict[str, Any]:
-    content = {
-        "application/json": {"schema": _ANSWER},
-        **_TEXT,
-        **_PAGE,
-        "text/event-stream": {"schema": {"type": "string"}},
-    }
-    operation = _operation(name, command.help, content)
-    operation["parameters"] = [description.PREFER]
-    operation["responses"]["202"] = description.STARTED
-    operation["responses"]["502"] = {"description": "It failed (never in JSON)", "content": _TEXT}
-    operation["responses"]["504"] = {
-        "description": "It was ended for taking too long",
-        "content": {"application/json": {"schema": _ANSWER}, **_TEXT},
-    }
+    operation = _operation(name, command.help or command.title, _ref("responses", "Ran"))
+    operation["tags"] = [command.section or _NO_SECTION]
+    operation["responses"]["202"] = _ref("responses", "Started")
     return operation
 
 
-def _operation(name: str, summary: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    refused = {
-        "content": {"application/json": {"schema": _ERROR}, **_TEXT, "text/html": {"schema": {"type": "string"}}}
-    }
-    statuses = sorted({*map(int, STATUS.values()), 401, 405, 413, 421} - {200, 504})
-    responses: dict[str, Any] = {str(status): {"description": "Refused, or failed", **refused} for status in statuses}
-    responses["200"] = {"description": "The answer", "content": content}
-    return {"operationId": name, "summary": summary, "responses": responses}
+def _operation(name: str, summary: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    responses = {"200": answer, "default": _ref("responses", "Other")}
+    return {"operationId": name, **({"summary": summary} if summary else {}), "responses": responses}

@@ -17,10 +17,10 @@ class WebOptions:
     hosts: frozenset[str]
     #: Below which path a proxy serves the web; empty if it does not, or takes that away.
     base_path: str = ""
-    #: What people call this host.
-    host_name: str = ""
     #: Whether each request is a line of the log.
     access_log: bool = True
+    #: Whether the certificate is the administrator's, so that browsers may be told to use TLS alone.
+    is_strict: bool = False
     #: The most bytes of a hook's body, whichever hook; 0 if there are no hooks.
     hook_body_bytes: int = 0
 
@@ -34,7 +34,7 @@ class WebOptions:
         return cls(
             hosts=hosts,
             base_path=web.base_path,
-            host_name=host_name,
             access_log=web.access_log,
+            is_strict=configuration.settings.tls.certificate is not None,
             hook_body_bytes=max((hook.body_bytes for hook in configuration.hooks), default=0),
         )

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from twisted.internet.defer import Deferred
+
 from cmdserver.core.errors import UnknownCommand
 from cmdserver.core.model import Caller, Command, Somebody, Stranger
 from cmdserver.frontends.common.help_text import help_json
 from cmdserver.frontends.web import openapi
 from cmdserver.frontends.web.http import headers
+from cmdserver.frontends.web.http.content_coding import is_compressed
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
-from cmdserver.frontends.web.pages import pages, run_list
+from cmdserver.frontends.web.pages import command_list, help_page, static
+from cmdserver.frontends.web.pages.command_list import Listing
+from cmdserver.frontends.web.pages.layout import SEARCH_FIELD
 from cmdserver.frontends.web.pages.static import StaticFile, is_fresh
 from cmdserver.frontends.web.runs.list_stream import shown_to
 from cmdserver.frontends.web.site import Leaf, Site
@@ -39,19 +44,46 @@ class Index(Leaf):
             return
         match representation := request.representation():
             case Representation.PAGE:
-                body = self._page(request, caller, commands)
+                answering = Deferred.fromCoroutine(self._answer_page(request, caller, commands))
+                if not answering.called:
+                    request.when_gone = answering.cancel
+                answering.addErrback(lambda failure: self.site.complain(request, failure))
+                return
             case Representation.JSON:
-                body = help_json(commands)
+                body = help_json(commands, lambda command: f"{request.target.base_path}/{command.name}")
             case _:
                 width = max((len(command.name) for command in commands), default=0)
                 body = "".join(f"{each.name:<{width}}  {each.help}".rstrip() + "\n" for each in commands).encode()
         request.respond(HTTPStatus.OK, representation, body)
 
-    def _page(self, request: WebRequest, caller: Caller, commands: Sequence[Command]) -> bytes:
-        visitor = self.site.visitor(request, caller)
-        own = [each for each in self.site.dispatcher.runs.alive(caller) if each.is_of(caller.name)]
-        shown = [shown_to(self.site, caller, each) for each in own]
-        return pages.index(visitor, commands, run_list.alive_rows(visitor, shown, self._time_of_day()))
+    async def _answer_page(self, request: WebRequest, caller: Caller, commands: Sequence[Command]) -> None:
+        self.site.forget_script(request)
+        runs = self.site.dispatcher.runs
+        latest = await runs.latest(caller)
+        recent = await runs.recent(caller)
+        request.when_gone = None
+        listing = Listing(
+            commands=commands,
+            latest=latest,
+            recent=[shown_to(self.site, caller, each) for each in recent],
+            search=next((value for name, value in request.target.query if name == SEARCH_FIELD), ""),
+            now=self._time_of_day(),
+        )
+        body = command_list.index(self.site.visitor(request, caller), listing)
+        request.respond(HTTPStatus.OK, Representation.PAGE, body)
+
+
+class Help(Leaf):
+    """How to ask from elsewhere."""
+
+    def serve(self, request: WebRequest, caller: Caller) -> None:
+        """See `Leaf`; nothing is asked for, so nothing is written down."""
+        scheme = "https" if request.connection.is_secure else "http"
+        host = (request.header(b"host") or b"localhost").decode("latin-1")
+        address = f"{scheme}://{host}{request.target.base_path}/"
+        commands = self.site.dispatcher.offered(caller)
+        body = help_page.help_page(self.site.visitor(request, caller), commands, address)
+        request.respond(HTTPStatus.OK, Representation.PAGE, body)
 
 
 class OpenAPI(Leaf):
@@ -61,8 +93,16 @@ class OpenAPI(Leaf):
         """See `Leaf`."""
         commands = self.site.consult(request, caller, lambda: self.site.dispatcher.help(caller))
         if commands is not None:
-            body = json.dumps(openapi.describe(commands, request.target.base_path or "..")).encode("ascii") + b"\n"
+            described = openapi.describe(commands, request.target.base_path or "..", _address_of(request))
+            body = json.dumps(described, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
             request.respond(HTTPStatus.OK, Representation.JSON, body)
+
+
+def _address_of(request: WebRequest) -> str | None:
+    """Return the absolute address of the root, as the client has called it; that it is one of ours is known."""
+    host = request.header(b"host")
+    scheme = "https" if request.connection.is_secure else "http"
+    return None if not host else f"{scheme}://{host.decode('latin-1')}{request.target.base_path}"
 
 
 class Metrics(Leaf):
@@ -102,7 +142,8 @@ class Static(Leaf):
 
     def publish(self, request: WebRequest) -> None:
         """See `Leaf`."""
-        file = self._files.get(request.target.parts[-1])
+        name = request.target.parts[-1]
+        file = static.sheet_of(self.site.about()) if name == static.SITE_SHEET else self._files.get(name)
         if file is None or len(request.target.parts) != len(("-", "static", "name")):
             self.site.refuse(request, None, UnknownCommand("/".join(request.target.parts)), HTTPStatus.NOT_FOUND)
         else:
@@ -110,12 +151,16 @@ class Static(Leaf):
 
 
 def _send(request: WebRequest, file: StaticFile) -> None:
-    request.responseHeaders.setRawHeaders(b"ETag", [file.etag])
+    """Send a file, whose two representations have an ETag each (RFC 9110, section 8.8.3.3)."""
+    etag = file.etag[:-1] + b'-gzip"' if is_compressed(file.body, request.header(b"accept-encoding")) else file.etag
+    request.responseHeaders.setRawHeaders(b"ETag", [etag])
+    request.responseHeaders.setRawHeaders(b"Vary", [b"Accept-Encoding"])
     request.responseHeaders.setRawHeaders(b"Cache-Control", [b"no-cache"])  # to be asked about, not to be fetched again
-    if is_fresh(request.header(b"if-none-match"), file.etag):
+    if is_fresh(request.header(b"if-none-match"), etag):
         request.respond_with(HTTPStatus.NOT_MODIFIED, file.content_type, headers.COMMON)
     else:
-        request.respond_with(HTTPStatus.OK, file.content_type, headers.COMMON, file.body)
+        beside = headers.SCRIPT if b"javascript" in file.content_type else headers.COMMON
+        request.respond_with(HTTPStatus.OK, file.content_type, beside, file.body)
 
 
 class Nothing(Leaf):

@@ -14,9 +14,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from cmdserver.auth.listener_auth import ListenerAuth
-from cmdserver.core.errors import LoginRequired, Malformed, Refusal, RequestError, UnknownRun
+from cmdserver.core.errors import LoginRequired, Malformed, Refusal, RequestError, TryAgain, UnknownRun
 from cmdserver.core.model import Caller, Somebody, Stranger
 from cmdserver.core.run_states import RunState
+from cmdserver.core.site import Site as HostSite
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.frontends.common.rendering import error_json, error_text
 from cmdserver.frontends.web.authentication import Authentication
@@ -29,7 +30,7 @@ from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.http.target import cut_behind, parse_target
 from cmdserver.frontends.web.options import WebOptions
 from cmdserver.frontends.web.pages import pages
-from cmdserver.frontends.web.pages.layout import LOGIN_PATH, NEXT_FIELD, Visitor
+from cmdserver.frontends.web.pages.layout import LOGIN_PATH, NEXT_FIELD, NO_SCRIPT_FIELD, SCRIPT_COOKIE, Visitor
 
 T = TypeVar("T")
 
@@ -45,6 +46,8 @@ class Site:
         authentication: Finds callers out.
         options: As they are now.
         clock: For whatever takes time.
+        about: What the administrator calls this host, now.
+        time_of_day: Seconds since the epoch.
     """
 
     def __init__(
@@ -54,12 +57,16 @@ class Site:
         authentication: Authentication,
         options: Callable[[], WebOptions],
         clock: IReactorTime,
+        about: Callable[[], HostSite],
+        time_of_day: Callable[[], float],
     ) -> None:
         self.listener_auth = listener_auth
         self.dispatcher = dispatcher
         self.authentication = authentication
         self.options = options
         self.clock = clock
+        self.about = about
+        self.time_of_day = time_of_day
         #: Finds the leaf at a path; named before the first request.
         self.find: Callable[[Sequence[str]], Leaf]
 
@@ -94,7 +101,7 @@ class Site:
             provenance = request.provenance
             if provenance is not cross_site.NOWHERE and not (request.is_read_only and request.is_page_to_be_seen):
                 cross_site.require_own_page(provenance)
-            caller = self.authentication.caller_of(request)
+            caller = self.authentication.caller_of(request, is_for_strangers=leaf.is_for_strangers)
             if isinstance(caller, Caller) and caller.name is None:
                 request.caller = caller
                 leaf.serve(request, caller)
@@ -129,8 +136,22 @@ class Site:
     def visitor(self, request: WebRequest, caller: Somebody) -> Visitor:
         """Say who looks at a page, and how many runs that they may see are running."""
         counts = self.dispatcher.runs.counts(caller) if isinstance(caller, Caller) else None
-        running = None if counts is None else counts.get(RunState.RUNNING, 0)
-        return self.authentication.visitor(request, caller, running)
+        return Visitor(
+            site=self.about(),
+            name=caller.name,
+            roles=self.dispatcher.roles_of(caller) if isinstance(caller, Caller) else (),
+            may_log_in=self.authentication.may_log_in_or_out(request, caller),
+            token=self.authentication.token(request, caller),
+            root=request.target.root,
+            running=None if counts is None else counts.get(RunState.RUNNING, 0),
+        )
+
+    def forget_script(self, request: WebRequest) -> None:
+        """Forget that a browser has our script, if a page says so that was made for it and read without it."""
+        if (NO_SCRIPT_FIELD, "yes") in request.target.query:
+            request.received_cookies.pop(SCRIPT_COOKIE, None)
+            path = f"{request.target.base_path}/".encode("ascii")
+            request.cookies.append(SCRIPT_COOKIE + b"=; Path=" + path + b"; Max-Age=0; SameSite=Strict")
 
     # What goes wrong
 
@@ -177,6 +198,7 @@ class Site:
         if request.startedWriting:
             request.cut()
             return
+        caller = caller or self.authentication.holder_of_session(request)
         caller = caller or self.listener_auth.stranger(request.connection.source)
         if status is None:
             status = status_of(error, may_log_in=self.authentication.may_log_in(caller))
@@ -201,7 +223,18 @@ class Site:
         visitor = self.visitor(request, caller)
         if status == HTTPStatus.UNAUTHORIZED and request.is_read_only:
             return pages.login(visitor, self._address(request), pages.why_log_in(error))
-        return pages.problem(visitor, status, error)
+        again = self._again(request) if isinstance(error, TryAgain) else None
+        if again is not None and isinstance(error, TryAgain):
+            refresh = b"%d; url=%s" % (error.retry_after_seconds, again.encode("latin-1"))
+            request.responseHeaders.setRawHeaders(b"Refresh", [refresh])
+        return pages.problem(visitor, status, error, self.time_of_day(), again=again)
+
+    def _again(self, request: WebRequest) -> str | None:
+        """Say where a page goes on by itself when its reader has waited; None: nowhere."""
+        if request.is_read_only:
+            return request.target.root + self._address(request).removeprefix("/")
+        is_login = request.target.parts == ("-", "login")
+        return request.target.root + LOGIN_PATH.removeprefix("/") if is_login else None
 
     def _require_login(self, request: WebRequest, stranger: Stranger) -> None:
         """Answer somebody who has to say who they are before anything else."""

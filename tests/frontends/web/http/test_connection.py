@@ -13,7 +13,7 @@ from cmdserver.frontends.web.http.connection import LINGER_BYTES
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.proxied_endpoint import ProxyItself
 from cmdserver.net.tcp import LINGER_SECONDS
-from tests.frontends.web.doubles import CLIENT, HOST, WebComposition
+from tests.frontends.web.doubles import CLIENT, HOST, Client, WebComposition
 from tests.running_doubles import command
 
 LIMITS = Limits(login_seconds=10.0, idle_seconds=60.0, request_bytes=100)
@@ -269,3 +269,45 @@ class UnauthenticatedTests(SynchronousTestCase):
             client.protocol.handshakeCompleted()
             self.assertEqual(self.composition.listener_auth.offences.pop(), Offence.AUTHFAIL)
             self.assertEqual(self.composition.listener_auth.sources, [charged] * 2)
+
+
+class SecureTests(ConnectionTestCase):
+    def secure_client(self) -> Client:
+        """Let a client in whose TLS is being negotiated."""
+        self.composition.front_end.certificate_of = lambda *_: None
+        client = self.composition.connect()
+        client.negotiatedProtocol = None  # type: ignore[attr-defined]
+        return client
+
+    def test_strict_transport_security(self) -> None:
+        """Over TLS with the administrator's certificate, and nowhere else: a browser would find no way back."""
+        for is_strict in (False, True):
+            self.composition.is_strict = is_strict
+            client = self.secure_client()
+            client.protocol.handshakeCompleted()
+            for accept in ("text/html", "*/*"):
+                client.asks("/-/login", accept=accept)
+            self.composition.front_end.certificate_of = None
+            plain = self.composition.ask_for("/-/login")
+
+            expected = "max-age=31536000" if is_strict else ""
+            for response in client.responses:
+                self.assertEqual(response["strict-transport-security"], expected)
+            self.assertEqual(plain.response["strict-transport-security"], "")
+
+    def test_plain_http_where_tls_is_spoken(self) -> None:
+        """One sentence says which address is meant; it is a request that was refused, and written down."""
+        for data, address in (
+            (b"GET /df?a=1 HTTP/1.1\r\nHost: shop1:2443\r\nAccept: */*\r\n\r\n", "https://shop1:2443/df?a=1"),
+            (b"GET http://x/ HTTP/1.1\r\nhost:[::1]:1\r\n\r\n", "https://[::1]:1/"),
+            (b"GET / HTTP/1.1\r\nHost: <script>\r\n\r\n", "https://…"),
+            (b"uptime\n", "https://…"),
+        ):
+            client = self.secure_client()
+            answer = client.protocol.answer_plain(data).decode()
+            head, _, body = answer.partition("\r\n\r\n")
+            self.assertTrue(head.startswith("HTTP/1.1 400 Bad Request\r\n"), head)
+            self.assertEqual(body, f"cmdserver: malformed: this port speaks HTTPS; ask for {address}\n")
+            self.assertEqual(client.value(), b"")
+            client.gone()
+        self.assertEqual(self.composition.outcomes, [Code.MALFORMED] * 4)

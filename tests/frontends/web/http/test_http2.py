@@ -2,7 +2,10 @@
 
 from typing import Any
 
-import pytest
+from h2 import config as h2_config
+from h2 import connection as h2_connection
+from h2 import events as h2_events
+from h2 import settings as h2_settings
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.config.schema import Limits
@@ -10,11 +13,6 @@ from cmdserver.frontends.web.front_end import WebFrontEnd
 from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES
 from tests.frontends.web.doubles import Client, WebComposition
 from tests.running_doubles import command
-
-h2_connection = pytest.importorskip("h2.connection")
-h2_config = pytest.importorskip("h2.config")
-h2_events = pytest.importorskip("h2.events")
-h2_settings = pytest.importorskip("h2.settings")
 
 WINDOW = h2_settings.SettingCodes.INITIAL_WINDOW_SIZE
 HEADERS = {":scheme": "https", ":authority": "cmd.example", "accept": "text/plain"}
@@ -47,6 +45,7 @@ class HTTP2Client:
         self.connection.initiate_connection()
         self.connection.update_settings({WINDOW: window})
         self.bodies: dict[int, bytes] = {}
+        self.trailers: dict[int, dict[str, str]] = {}
         self.ended: set[int] = set()
         self.reset: set[int] = set()
         self.is_told_to_go = False
@@ -96,6 +95,8 @@ class HTTP2Client:
         for event in self.connection.receive_data(data):
             if isinstance(event, h2_events.DataReceived):
                 self.bodies[event.stream_id] = self.bodies.get(event.stream_id, b"") + event.data
+            elif isinstance(event, h2_events.TrailersReceived):
+                self.trailers[event.stream_id] = {str(name): str(value) for name, value in event.headers}
             elif isinstance(event, h2_events.StreamEnded):
                 self.ended.add(event.stream_id)
             elif isinstance(event, h2_events.StreamReset):
@@ -385,3 +386,17 @@ class EndTests(HTTP2TestCase):
         self.assertTrue(client.bodies[stream] == BIG)
         self.assertEqual((client.ended, client.is_told_to_go), ({stream}, True))
         self.assertFalse(client.transport.is_open)
+
+    def test_trailers(self) -> None:
+        """What is told behind a body comes with the end of its stream, even if its window is shut."""
+        client = HTTP2Client(self.composition)
+        stream, other = client.ask("/uptime?follow", te="trailers"), client.ask("/-/healthy")
+        client.turns(3)
+        self.composition.process.says(b"one\n")
+        self.composition.process.ends(3)
+        client.turns(5)
+
+        self.assertEqual(client.bodies[stream], b"one\ncmdserver: uptime: exit status 3\n")
+        self.assertEqual(client.trailers, {stream: {"cmdserver-exit-status": "3"}})
+        self.assertEqual(client.ended, {stream, other})
+        self.assertEqual(client.channel.conn.trailers, {})

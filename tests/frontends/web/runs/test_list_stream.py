@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cmdserver.dispatch.scheduling.run_directory import JUST_SECONDS
 from cmdserver.frontends.web.runs.list_stream import HEARTBEAT_SECONDS, MOST_TOGETHER, MOST_WAITING, TOGETHER_SECONDS
 from tests.frontends.web.doubles import Client
 from tests.frontends.web.runs.doubles import RunsTestCase, events
@@ -207,3 +208,16 @@ class ListStreamTests(RunsTestCase):
             told.append(client.response.text.count(": still here"))
 
         self.assertEqual(told, [1, 2, 3, 3])
+
+    def test_what_has_just_ended(self) -> None:
+        """Our page is told what has become of runs since it was made, if its reader may see it; programs are not."""
+        run = self.start(caller=user("guy"))
+        self.composition.process.ends(3)
+        rows = {"cmdserver_rows": "yes"}
+        self.assertEqual([run], [each["id"] for each in self.runs(self.follow(**rows))])
+        self.assertEqual([], self.runs(self.follow()))
+        self.reload(sees=())
+        self.assertEqual([], self.runs(self.follow(**rows)))
+        self.reload()
+        self.composition.clock.advance(JUST_SECONDS)
+        self.assertEqual([], self.runs(self.follow(**rows)))

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from twisted.web.http import HTTPChannel
 
+from cmdserver.frontends.web.http.headers import Headers, as_sent
 from cmdserver.frontends.web.http.request import Connection
 
 #: The most bytes of all header fields of a request together, its first line included.
@@ -95,6 +96,12 @@ class Channel(HTTPChannel):
         """Break the response to the request that is being answered off, and with it the connection."""
         del request
         self.loseConnection()
+
+    def end_body(self, request: Any, trailers: Headers) -> None:
+        """End a body in chunks with fields (RFC 9112, section 7.1.2); another one cannot have any."""
+        if request.chunked:
+            request.chunked = 0  # else Twisted ends it as well
+            self.write(b"0\r\n" + as_sent(trailers) + b"\r\n")
 
     # HTTPChannel
 

@@ -7,6 +7,7 @@ that ends its input is gone: that is how browsers close a tab.
 
 from collections.abc import Callable
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import Any, Final
 
 from twisted.internet.interfaces import IHandshakeListener
@@ -21,8 +22,9 @@ from cmdserver.core.model import Caller
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.web.http import access_log
 from cmdserver.frontends.web.http.channel import Channel
+from cmdserver.frontends.web.http.headers import Headers
 from cmdserver.frontends.web.http.large_bodies import LargeBodies
-from cmdserver.frontends.web.http.problems import STATUS, status_of_body, whole_response
+from cmdserver.frontends.web.http.problems import STATUS, speaks_tls, status_of_body, whole_response
 from cmdserver.frontends.web.http.request import Connection, WebRequest
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.tcp import LINGER_SECONDS
@@ -54,6 +56,8 @@ class WebListener(FrontEnd):
     large_bodies: LargeBodies
     #: Whether each request is a line of the access log, as the configuration is now.
     logs_access: Callable[[], bool]
+    #: Whether browsers are told to ask this host over TLS alone, as the configuration is now.
+    is_strict: Callable[[], bool]
 
 
 @implementer(IHandshakeListener)
@@ -89,14 +93,19 @@ class WebConnection(Connection):
     def handshakeCompleted(self) -> None:
         """Log in by the client's certificate, and speak what ALPN has chosen."""
         self.is_secure = True
+        self.is_strict = self._front_end.is_strict()
         self._look_at_certificate()
         if self.transport.negotiatedProtocol == b"h2":
-            from cmdserver.frontends.web.http.http2 import HTTP2Channel  # noqa: PLC0415 - needs the package h2
+            from cmdserver.frontends.web.http.http2 import HTTP2Channel  # noqa: PLC0415 - for TLS only
 
             self.is_http2 = True
             self._speak(HTTP2Channel(self, self._new_request, self._front_end.context.clock))
         else:
             self._speak(Channel(self, self._new_request))
+
+    def answer_plain(self, data: bytes) -> bytes:
+        """See `PlainTextReceiver`."""
+        return self._refusal(speaks_tls(data), HTTPStatus.BAD_REQUEST)
 
     def dataReceived(self, data: bytes) -> None:
         if self.state is State.CLOSING:
@@ -154,6 +163,9 @@ class WebConnection(Connection):
 
     def cut(self, request: WebRequest) -> None:
         self._channel.cut(request)
+
+    def end_body(self, request: WebRequest, trailers: Headers) -> None:
+        self._channel.end_body(request, trailers)
 
     def hold_body(self, target: bytes, size: int, more: int) -> None:
         self._front_end.large_bodies.hold(target, size, more)
@@ -267,6 +279,15 @@ class WebConnection(Connection):
         """Over HTTP/1.1: write down and answer what is no request, and close once the client can have read why."""
         if self.state is State.CLOSING:
             return
+        answer = self._refusal(refusal, status)
+        self._channel.stop()
+        self.transport.unregisterProducer()
+        self.transport.write(answer)
+        self._connections.expect_within(self, LINGER_SECONDS)
+        self.transport.loseWriteConnection()
+
+    def _refusal(self, refusal: Refusal, status: int) -> bytes:
+        """Write down what is no request; return the answer, behind which the connection is closed."""
         self.state = State.CLOSING
         front_end = self._front_end
         error = front_end.context.dispatcher.refuse(front_end.listener_auth.stranger(self.source), refusal)
@@ -274,11 +295,7 @@ class WebConnection(Connection):
             status = STATUS[error.code]
         if front_end.logs_access():
             access_log.log_refused(self.source, status)
-        self._channel.stop()
-        self.transport.unregisterProducer()
-        self.transport.write(whole_response(error, status))
-        self._connections.expect_within(self, LINGER_SECONDS)
-        self.transport.loseWriteConnection()
+        return whole_response(error, status)
 
     def _broken(self, failure: Failure) -> None:
         """Abort over a mistake of ours."""

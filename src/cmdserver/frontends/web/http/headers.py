@@ -7,7 +7,10 @@ The referrer policy is ``same-origin`` and not ``no-referrer``, under which brow
 forms (Fetch, "append a request Origin header"), and we could not tell them from a stranger's.
 """
 
+from collections.abc import Mapping
 from typing import Final
+
+from cmdserver.frontends.web.http.negotiation import Representation
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -23,6 +26,7 @@ _PAGE_POLICY: Final = b"; ".join((
     b"style-src 'self'",
     b"img-src 'self'",
     b"connect-src 'self'",
+    b"worker-src 'self'",
     b"form-action 'self'",
     b"base-uri 'none'",
     b"frame-ancestors 'none'",
@@ -34,8 +38,12 @@ COMMON: Final[Headers] = (
     (b"Referrer-Policy", b"same-origin"),
     (b"Cross-Origin-Resource-Policy", b"same-origin"),
 )
+#: Of everything over TLS, with a certificate that browsers believe: a year of nothing else (RFC 6797).
+STRICT: Final[Headers] = ((b"Strict-Transport-Security", b"max-age=31536000"),)
+#: Of scripts, for the one that is a worker: it talks to this server, and does nothing else.
+SCRIPT: Final[Headers] = (*COMMON, (b"Content-Security-Policy", b"default-src 'none'; connect-src 'self'"))
 #: Of answers, errors and pages: they are this caller's, and of this moment.
-UNCACHED: Final[Headers] = ((b"Cache-Control", b"no-store"), (b"Vary", b"Accept"))
+UNCACHED: Final[Headers] = ((b"Cache-Control", b"no-store"), (b"Vary", b"Accept, Accept-Encoding"))
 
 #: Of what is no page.
 PLAIN: Final[Headers] = (
@@ -52,5 +60,21 @@ PAGE: Final[Headers] = (
     (b"Cross-Origin-Opener-Policy", b"same-origin"),
     (b"Cross-Origin-Embedder-Policy", b"require-corp"),
 )
-#: Of an event stream: a proxy in between is not to gather it (``X-Accel-Buffering`` is nginx's word for that).
-EVENTS: Final[Headers] = (*PLAIN, (b"X-Accel-Buffering", b"no"))
+#: Of what is sent while it is made: a proxy in between is not to gather it (this is nginx's word for that).
+UNGATHERED: Final[Headers] = ((b"X-Accel-Buffering", b"no"),)
+#: Of an event stream.
+EVENTS: Final[Headers] = (*PLAIN, *UNGATHERED)
+
+CONTENT_TYPES: Final[Mapping[Representation, bytes]] = {
+    Representation.PAGE: b"text/html; charset=utf-8",
+    Representation.TEXT: b"text/plain; charset=utf-8",
+    Representation.JSON: b"application/json",
+    Representation.EVENTS: b"text/event-stream; charset=utf-8",
+}
+#: What is said beside each representation.
+BESIDE: Final[Mapping[Representation, Headers]] = {
+    Representation.PAGE: PAGE,
+    Representation.TEXT: PLAIN,
+    Representation.JSON: PLAIN,
+    Representation.EVENTS: EVENTS,
+}

@@ -5,13 +5,14 @@ Twisted's sending loop takes any stream with data, again and again, whether its 
 that can send, and sleeps if there is none. Twisted's queues are bounded by the client's windows only, which may be
 2 GiB; here a run is paused as well while `MOST_WAITING_BYTES` of its output wait.
 
-Rests on private names of `H2Connection`. Needs the package ``h2``, and is imported for the first client that speaks it.
+Rests on private names of `H2Connection`. Imported for the first client that speaks it.
 """
 
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from h2.connection import H2Connection as H2State
 from h2.errors import ErrorCodes
 from h2.exceptions import NoSuchStreamError
 from h2.settings import SettingCodes, Settings
@@ -22,6 +23,7 @@ from twisted.python.failure import Failure
 from twisted.web._http2 import H2Connection
 
 from cmdserver.frontends.web.http.channel import MOST_HEADER_BYTES
+from cmdserver.frontends.web.http.headers import Headers
 from cmdserver.frontends.web.http.request import Connection
 
 #: The most requests of one connection that are answered at once; browsers send a dozen.
@@ -50,6 +52,23 @@ class SendableStreams(PriorityTree):
             self.block(self.taken)
 
 
+class _Connection(H2State):
+    """The state of a connection, which ends a stream with fields behind the body where there are some."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        #: By stream, until it is ended.
+        self.trailers: dict[int, Headers] = {}
+
+    def end_stream(self, stream_id: int) -> None:
+        trailers = self.trailers.pop(stream_id, None)
+        if trailers is None:
+            super().end_stream(stream_id)
+        else:
+            fields = [(name.lower(), value) for name, value in trailers]
+            self.send_headers(stream_id, fields, end_stream=True)
+
+
 class HTTP2Channel(H2Connection):
     """The requests of one connection, side by side; the clock calls the sending loop in the reactor's next turn."""
 
@@ -57,6 +76,7 @@ class HTTP2Channel(H2Connection):
     timeOut = None
     transport: Any
     priority: SendableStreams
+    conn: _Connection
 
     def __init__(self, connection: Connection, request_factory: Callable[..., Any], clock: IReactorTime) -> None:
         super().__init__(clock)
@@ -65,6 +85,7 @@ class HTTP2Channel(H2Connection):
         self.priority = SendableStreams(self._can_send)
         #: Streams whose responses break off as soon as their queues are sent.
         self._cut: set[int] = set()
+        self.conn = _Connection(self.conn.config)
         self.conn.local_settings = Settings(
             client=False,
             initial_values={
@@ -94,6 +115,10 @@ class HTTP2Channel(H2Connection):
         request.connectionLost(Failure(ConnectionAborted()))
         if not self._outboundStreamQueues[stream_id]:
             self._reset(stream_id)
+
+    def end_body(self, request: Any, trailers: Headers) -> None:
+        """Let fields stand behind a body (RFC 9113, section 8.1)."""
+        self.conn.trailers[request.channel.streamID] = trailers
 
     def take_leave(self) -> None:
         """Tell the client that nothing more will be answered (GOAWAY)."""
@@ -131,6 +156,7 @@ class HTTP2Channel(H2Connection):
 
     def _requestDone(self, streamID: int) -> None:
         self._cut.discard(streamID)
+        self.conn.trailers.pop(streamID, None)
         super()._requestDone(streamID)
         if not self.streams:
             self._connection.responses_sent()

@@ -40,8 +40,13 @@ def choose(accept: bytes | None, offered: Sequence[Representation] = OF_COMMANDS
     """
     if accept is None or len(accept) > LONGEST:
         return offered[0]
-    ranges = [_range(part) for part in accept.lower().split(b",")]
+    ranges = weights(accept)
     return max(offered, key=lambda each: _quality(each.value, ranges))  # the first of several equal ones
+
+
+def weights(header: bytes) -> list[tuple[bytes, float]]:
+    """Read a header of things that are liked more or less, such as ``gzip, br;q=0.5, *;q=0``, all in lower case."""
+    return [_range(part) for part in header.lower().split(b",")]
 
 
 def _range(part: bytes) -> tuple[bytes, float]:

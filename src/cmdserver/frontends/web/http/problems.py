@@ -1,5 +1,6 @@
 """Errors as HTTP has them: status, header fields, and a whole response where there is no request to respond to."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
@@ -12,6 +13,7 @@ from cmdserver.core.errors import (
     Malformed,
     Refusal,
     RequestError,
+    SessionEnded,
     TryAgain,
     UnknownCommand,
     UnreadableCredentials,
@@ -36,6 +38,10 @@ STATUS: Final[Mapping[Code, HTTPStatus]] = {
     Code.FAULT: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
+#: The host of a request and its target, if they are as all clients write them.
+_HOST: Final = re.compile(rb"\r\nhost:[ \t]*([a-z0-9._:\[\]-]{1,255})[ \t]*\r\n", re.IGNORECASE)
+_TARGET: Final = re.compile(rb"[A-Z]{1,16} (/[!-~]{0,1023}) HTTP/1")
+
 #: How programs can log in.
 _CHALLENGES: Final[Headers] = (
     (b"WWW-Authenticate", b'Basic realm="cmdserver", charset="UTF-8"'),
@@ -50,7 +56,9 @@ def status_of(error: RequestError, *, may_log_in: bool) -> int:
 
     To an anonymous caller who could log in here, a command that they do not see may be one that a login shows them.
     """
-    if isinstance(error, LoginRefused | UnreadableCredentials) or (may_log_in and isinstance(error, UnknownCommand)):
+    if isinstance(error, LoginRefused | UnreadableCredentials | SessionEnded):
+        return HTTPStatus.UNAUTHORIZED
+    if may_log_in and isinstance(error, UnknownCommand):
         return HTTPStatus.UNAUTHORIZED
     return STATUS[error.code]
 
@@ -73,6 +81,17 @@ def headers_of(error: RequestError, status: int, *, is_browser: bool) -> Headers
 def representation_of_errors(wanted: Representation) -> Representation:
     """Return how an error is represented to a client that wanted something: as JSON, if that was an event stream."""
     return Representation.JSON if wanted is Representation.EVENTS else wanted
+
+
+def speaks_tls(data: bytes) -> Malformed:
+    """Return what is told to a client that speaks plain HTTP to a port for TLS: the address that it means.
+
+    Args:
+        data: What it has sent first. Only what can stand in an address is repeated.
+    """
+    host, target = _HOST.search(data), _TARGET.match(data)
+    address = "https://" + (host[1].decode("ascii") + (target[1].decode("ascii") if target else "/") if host else "…")
+    return Malformed(f"this port speaks HTTPS; ask for {address}")
 
 
 def whole_response(error: RequestError, status: int) -> bytes:

@@ -18,6 +18,7 @@ from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Refusal
 from cmdserver.core.model import Caller, Somebody
 from cmdserver.frontends.web.http import cross_site, form_data, headers
+from cmdserver.frontends.web.http.content_coding import GZIP, compress, is_compressed
 from cmdserver.frontends.web.http.cross_site import Provenance
 from cmdserver.frontends.web.http.form_data import Fields
 from cmdserver.frontends.web.http.headers import Headers
@@ -25,18 +26,6 @@ from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, OF_DOCUMENTS, 
 from cmdserver.frontends.web.http.target import Target
 from cmdserver.net.backpressure import Backpressure
 
-_CONTENT_TYPES: Final = {
-    Representation.PAGE: b"text/html; charset=utf-8",
-    Representation.TEXT: b"text/plain; charset=utf-8",
-    Representation.JSON: b"application/json",
-    Representation.EVENTS: b"text/event-stream; charset=utf-8",
-}
-_HEADERS: Final = {
-    Representation.PAGE: headers.PAGE,
-    Representation.TEXT: headers.PLAIN,
-    Representation.JSON: headers.PLAIN,
-    Representation.EVENTS: headers.EVENTS,
-}
 _as_sent: Final = cache(headers.as_sent)
 
 
@@ -50,6 +39,8 @@ class Connection(Backpressure, Protocol):
     #: Who the client's certificate says that it is; None without one.
     certified: Caller | None = None
     is_secure = False
+    #: Whether responses tell browsers to ask this host over TLS alone.
+    is_strict = False
     is_http2 = False
 
     # For requests
@@ -62,6 +53,9 @@ class Connection(Backpressure, Protocol):
 
     def cut(self, request: "WebRequest") -> None:
         """Break the response off."""
+
+    def end_body(self, request: "WebRequest", trailers: Headers) -> None:
+        """Let fields stand behind the body of a response that is to be finished now."""
 
     def hold_body(self, target: bytes, size: int, more: int) -> None:
         """Count bytes of a body in that is larger than others; see `LargeBodies.hold`."""
@@ -191,8 +185,14 @@ class WebRequest(http.Request):
         return self.provenance.is_top_level and self.representation(OF_COMMANDS) is Representation.PAGE
 
     @property
+    def takes_trailers(self) -> bool:
+        """Whether the client reads fields behind a body that comes in pieces (RFC 9110, section 6.5.1)."""
+        codings = (self.header(b"te") or b"").lower().split(b",")
+        return self.clientproto != b"HTTP/1.0" and any(each.strip() == b"trailers" for each in codings)
+
+    @property
     def prefers_async(self) -> bool:
-        """Whether the client does not want to wait for the end of what it asks for (RFC 7240, section 4.1)."""
+        """Whether the client does not want to wait for the end (RFC 7240, section 4.1)."""
         preferences = (self.header(b"prefer") or b"").lower().split(b",")
         return any(each.partition(b";")[0].strip() == b"respond-async" for each in preferences)
 
@@ -212,12 +212,24 @@ class WebRequest(http.Request):
 
     def respond(self, status: int, representation: Representation, body: bytes, more: Headers = ()) -> None:
         """Send a whole response."""
-        self.respond_with(status, _CONTENT_TYPES[representation], _HEADERS[representation], body, more)
+        if representation is not Representation.PAGE:
+            body, more = self._coded(body, more)
+        self._send(status, headers.CONTENT_TYPES[representation], headers.BESIDE[representation], body, more)
 
     def respond_with(
         self, status: int, content_type: bytes, beside: Headers, body: bytes = b"", more: Headers = ()
     ) -> None:
-        """Send a whole response with a media type of its own, such as a static file."""
+        """Send a whole response with a media type of its own, such as a static file; never a page."""
+        body, more = self._coded(body, more)
+        self._send(status, content_type, beside, body, more)
+
+    def _coded(self, body: bytes, more: Headers) -> tuple[bytes, Headers]:
+        """Compress a body, if that is worth it and the client takes it."""
+        if is_compressed(body, self.header(b"accept-encoding")):
+            return compress(body), (*more, GZIP)
+        return body, more
+
+    def _send(self, status: int, content_type: bytes, beside: Headers, body: bytes, more: Headers) -> None:
         if self.is_gone:
             return
         self._head(status, content_type, beside, more)
@@ -238,7 +250,7 @@ class WebRequest(http.Request):
 
     def begin(self, status: int, representation: Representation, more: Headers = ()) -> None:
         """Send the head of a response that comes in pieces: `write`, and in the end `finish` or `cut`."""
-        self._head(status, _CONTENT_TYPES[representation], _HEADERS[representation], more)
+        self._head(status, headers.CONTENT_TYPES[representation], headers.BESIDE[representation], more)
         self.write(b"")
 
     def cut(self) -> None:
@@ -250,16 +262,24 @@ class WebRequest(http.Request):
         if not self.is_gone:
             self.connection.cut(self)
 
-    def finish(self) -> None:
-        """End the response."""
+    def finish(self, trailers: Headers = ()) -> None:
+        """End the response.
+
+        Args:
+            trailers: Fields behind its body; sent only if it comes in pieces and the client takes them.
+        """
         if not self.is_gone:
             self.when_gone = None
+            if trailers and self.takes_trailers:
+                self.connection.end_body(self, trailers)
             super().finish()
             self._end()
 
     def _head(self, status: int, content_type: bytes, beside: Headers, more: Headers) -> None:
         self.setResponseCode(status, HTTPStatus(status).phrase.encode("ascii"))
         answer = self.responseHeaders
+        if self.connection.is_strict:
+            beside += headers.STRICT
         answer.setRawHeaders(b"Date", [http.datetimeToString()])
         answer.setRawHeaders(b"Content-Type", [content_type])
         if self.connection.is_http2:

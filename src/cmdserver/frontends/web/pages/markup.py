@@ -73,7 +73,9 @@ def encode(markup: Markup) -> bytes:
 
 
 def _safe(part: str) -> str:
-    return part if isinstance(part, Markup) else escape(printable_line(part), quote=True)
+    if isinstance(part, Markup) or part.isalnum():  # most cells of a table
+        return part
+    return escape(printable_line(part), quote=True)
 
 
 def _attribute(key: str, value: Attribute) -> str:

@@ -1,16 +1,13 @@
-"""The pages that are of no single command, as bytes: the list of commands, the login, and errors.
+"""The pages that are of no single command, as bytes: the login, errors, and how to ask from elsewhere.
 
-Pages are complete without JavaScript; ``static/app.js`` adds to them, and finds what it works on by ``data-``
-attributes. No inline script or style, and no address of another host, stands in a page.
+Pages are complete without JavaScript; the script adds to them, and finds what it works on by ``data-`` attributes. No
+inline script or style, and no address of another host, stands in a page.
 """
 
-from collections.abc import Sequence
+from typing import Final
 from urllib.parse import quote
 
-from cmdserver.core.errors import Code, RequestError, UnknownCommand, UnknownRun
-from cmdserver.core.model import Command
-from cmdserver.frontends.common.help_text import by_section
-from cmdserver.frontends.web.pages.filled_form import address_of, is_sent_by_get
+from cmdserver.core.errors import Code, Fault, LoginRefused, RequestError, TryAgain, UnknownCommand, UnknownRun
 from cmdserver.frontends.web.pages.layout import (
     LOGIN_PATH,
     NAME_FIELD,
@@ -21,80 +18,78 @@ from cmdserver.frontends.web.pages.layout import (
     at,
     hidden,
     link,
+    notice,
     page,
     token,
 )
 from cmdserver.frontends.web.pages.markup import Markup, element, encode
-from cmdserver.frontends.web.pages.run_panel import argv, changes, heading, kept, name_of
+from cmdserver.frontends.web.pages.relative_time import local
+
+_WRONG: Final = "Name or password is wrong."
 
 
-def index(visitor: Visitor, commands: Sequence[Command], alive: Markup | None = None) -> bytes:
-    """Return the list of commands.
-
-    Args:
-        visitor: Who asks.
-        commands: What they may run, in the order in which it is shown; those without a section come first.
-        alive: What of theirs is under way; see `run_list.alive_rows`.
-    """
-    heading = element("h1", "What can I do for you?")
-    if not commands:
-        return encode(page(visitor, "Commands", heading, alive, _nothing_to_run(visitor), here="/"))
-    listed = [_section(visitor, name, members) for name, members in by_section(commands)]
-    nothing = element("p", "No command matches that.", class_="empty", hidden=True, data_nothing=True, role="status")
-    return encode(page(visitor, "Commands", heading, alive, _search(), *listed, nothing, here="/"))
-
-
-def login(visitor: Visitor, next_path: str, complaint: str | None) -> bytes:
+def login(visitor: Visitor, next_path: str, complaint: str | None, name: str = "") -> bytes:
     """Return the login page.
 
     Args:
         visitor: Who asks.
         next_path: Where to go after the login.
         complaint: Why a login is asked for, or asked for again; None if the visitor has come by themselves.
+        name: What they have typed; then the password is what is asked for.
     """
     form = element(
         "form",
-        element("h1", "Log in"),
+        element("h1", f"Log in to {visitor.site.name}"),
         element("p", complaint, class_="complaint", role="alert") if complaint else None,
-        _field("Name", NAME_FIELD, "text", "username", autofocus=True),
-        _field("Password", PASSWORD_FIELD, "password", "current-password"),
+        _field("Name", NAME_FIELD, "text", "username", value=name, autofocus=not name),
+        _field("Password", PASSWORD_FIELD, "password", "current-password", autofocus=bool(name)),
         hidden(NEXT_FIELD, next_path),
         token(visitor),
         element("button", "Log in", class_="primary"),
         method="post",
         action=at(visitor, LOGIN_PATH),
-        class_="sheet",
+        class_="card sheet narrow-card",
+        data_login=True,
     )
-    return encode(page(visitor, "Log in", form))
+    return encode(page(visitor, "Log in", notice(visitor), form, is_bare=True))
 
 
 def why_log_in(error: RequestError) -> str:
     """Return why a login is asked for in answer to another request."""
-    if isinstance(error, UnknownCommand):
-        return f"There is no {error.name} without a login."
-    if isinstance(error, UnknownRun):
-        return "There is no such run without a login."
-    return in_words(error)
+    match error:
+        case UnknownCommand(name=name):
+            return f"There is no {name} without a login."
+        case UnknownRun():
+            return "There is no such run without a login."
+        case LoginRefused():
+            return _WRONG
+        case _:
+            return in_words(error)
 
 
-def problem(visitor: Visitor, status: int, error: RequestError) -> bytes:
+def problem(visitor: Visitor, status: int, error: RequestError, now: float, *, again: str | None = None) -> bytes:
     """Return the page of an error.
 
     Args:
         visitor: Who asked.
         status: The status of the response.
         error: What went wrong.
+        now: Seconds since the epoch.
+        again: Where to try it again; None: there is no such address.
     """
+    if isinstance(error, TryAgain):
+        return _wait(visitor, status, error, now, again)
     heading = _HEADINGS.get(error.code, "That did not work")
     body = element(
         "section",
-        element("p", in_words(error), class_="complaint", role="alert"),
+        element("h1", heading),
+        element("p", in_words(error), role="alert"),
+        _what_to_do(error),
         _ways_on(visitor, error),
-        element("p", f"{status} {error.code}", class_="quiet mono"),
-        class_="sheet problem",
-        aria_label=heading,
+        _code(status, error),
+        class_="card sheet problem",
     )
-    return encode(page(visitor, heading, element("h1", heading), body))
+    return encode(page(visitor, heading, body))
 
 
 _HEADINGS = {
@@ -103,63 +98,48 @@ _HEADINGS = {
     Code.UNKNOWN_RUN: "Not found",
     Code.DENIED: "You may not do that",
     Code.BAD_ARGUMENT: "That argument does not fit",
-    Code.THROTTLED: "One moment, please",
-    Code.BUSY: "This host is busy",
     Code.TIMEOUT: "That took too long",
     Code.FAULT: "That is our fault",
 }
 
-# The commands
 
-
-def _search() -> Markup:
-    """Make the search box, which the script shows."""
-    label = element("label", "Search ", element("kbd", "/", aria_hidden="true"), for_="search")
-    field = element("input", id="search", type="search", autocomplete="off", spellcheck="false")
-    return element("search", label, field, class_="search", hidden=True)
-
-
-def _section(visitor: Visitor, name: str, commands: Sequence[Command]) -> Markup:
-    level = "h3" if name else "h2"
-    cards = element("ul", *[_card(visitor, each, level) for each in commands], class_="cards")
-    if not name:
-        return cards
-    count = element("span", str(len(commands)), class_="quiet")
-    summary = element("summary", element("h2", name), " ", count)
-    return element("details", summary, cards, open=True, class_="section", data_section=True)
-
-
-def _card(visitor: Visitor, command: Command, level: str) -> Markup:
-    """Make the card of a command; what asks for something first, or changes something, has an ellipsis."""
-    runs_at_once = is_sent_by_get(command) and not command.parameters
-    address = at(visitor, address_of(command))
-    run = element(
-        "a",
-        "Run" if runs_at_once else "Run…",
-        element("span", f" {name_of(command)}", class_="visually-hidden"),
-        href=address,
-        class_="button primary" if runs_at_once else "button",
-        data_here=runs_at_once,
+def _wait(visitor: Visitor, status: int, error: TryAgain, now: float, again: str | None) -> bytes:
+    """Return the page of what time heals: the seconds that are left, the time of day, the setting it comes from."""
+    seconds = error.retry_after_seconds
+    is_theirs = error.code is Code.THROTTLED
+    heading = "One moment, please" if is_theirs else "This host is busy"
+    until = local(now + seconds)
+    comes = " This page opens again by itself then." if again is not None else ""
+    table, _, key = error.setting.rpartition(".")
+    body = element(
+        "section",
+        element("p", element("span", "Please wait", class_="mark queued waiting")),
+        element("h1", heading),
+        element("p", f"{error.what}.", role="alert"),
+        element("p", f"{seconds // 60}:{seconds % 60:02}", class_="countdown", data_wait=str(seconds)),
+        element("progress", max=str(seconds), value=str(seconds), aria_label="Time left"),
+        element("p", "You can try again at ", element("b", element("time", f"{until:%H:%M:%S}")), f".{comes}"),
+        _who_else(error),
+        element("p", link("Try again", again)) if again is not None else _ways_on(visitor, error),
+        element("p", "The limit is ", element("code", key), f" in [{table}]." if table else ".", class_="quiet")
+        if key
+        else None,
+        _code(status, error),
+        class_="card sheet narrow-card wait",
     )
-    return element(
-        "li",
-        element("div", heading(command, level, address), class_="names"),
-        element("p", command.help, class_="help") if command.help else None,
-        element("div", argv(command), changes(command), run, class_="foot"),
-        class_="card",
-        data_name=command.name,
-        data_leaving=command.on_disconnect,
-        data_kept=kept(visitor, command),
-    )
+    return encode(page(visitor, heading, body, is_bare=visitor.name is None))
 
 
-def _nothing_to_run(visitor: Visitor) -> Markup:
-    may_log_in = visitor.may_log_in and visitor.name is None
-    text = "There is nothing here that you may run" + (" without a login." if may_log_in else ".")
-    return element("p", text, class_="empty")
-
-
-# What went wrong
+def _who_else(error: TryAgain) -> Markup | None:
+    if error.setting == "limits.penalty_exempt":
+        text = (
+            "Everybody who comes from the same address has to wait as well. Who is logged in already is not affected."
+        )
+    elif error.setting.endswith(".rate_limit"):
+        text = "This holds for everybody who runs this command."
+    else:
+        return None
+    return element("p", text, class_="info")
 
 
 def in_words(error: RequestError) -> str:
@@ -169,23 +149,51 @@ def in_words(error: RequestError) -> str:
             return f"No command here is called {name}."
         case UnknownRun():
             return "There is no such run, or it is not for you to see, or it is too old to be kept."
+        case Fault():
+            return f"Something went wrong here, and not by your doing: internal fault {error.fault_id}."
         case _:
-            return str(error)
+            text = str(error)
+            return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _what_to_do(error: RequestError) -> Markup | None:
+    match error:
+        case UnknownCommand(suggestions=()):
+            text = "Look for it among all commands, or ask the administrator whether it has another name."
+        case Fault():
+            text = "Tell the administrator this id: the log says more about it."
+        case _:
+            return None
+    return element("p", text)
 
 
 def _ways_on(visitor: Visitor, error: RequestError) -> Markup:
     ways = [link("All commands", at(visitor, "/"))]
     if isinstance(error, UnknownRun) and visitor.running is not None:
         ways.append(link("All runs", at(visitor, RUNS_PATH)))
-    if isinstance(error, UnknownCommand):
-        ways += [link(name, at(visitor, f"/{quote(name)}")) for name in error.suggestions]
+    if isinstance(error, UnknownCommand) and error.suggestions:
+        near = [link(name, at(visitor, f"/{quote(name)}")) for name in error.suggestions]
+        ways = [element("span", "Did you mean"), *near, *ways]
     if visitor.name is None and visitor.may_log_in:
         ways.append(link("Log in", at(visitor, LOGIN_PATH)))
     return element("p", *ways, class_="ways")
 
 
-def _field(label: str, name: str, kind: str, autocomplete: str, *, autofocus: bool = False) -> Markup:
+def _code(status: int, error: RequestError) -> Markup:
+    return element("p", f"{status} {error.code}", class_="quiet mono")
+
+
+def _field(label: str, name: str, kind: str, autocomplete: str, *, value: str = "", autofocus: bool = False) -> Markup:
     field = element(
-        "input", id=name, name=name, type=kind, autocomplete=autocomplete, required=True, autofocus=autofocus
+        "input",
+        id=name,
+        name=name,
+        type=kind,
+        value=value or None,
+        autocomplete=autocomplete,
+        required=True,
+        autofocus=autofocus,
+        autocapitalize="none",
+        spellcheck="false",
     )
     return element("p", element("label", label, for_=name), field)

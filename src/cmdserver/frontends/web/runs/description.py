@@ -6,7 +6,10 @@ from typing import Any, Final
 from cmdserver.core.run_states import RunState
 from cmdserver.runs.query import MOST, USUAL_LIMIT
 
-#: Makes an operation of its id, its summary, and what it answers.
+#: Of all operations here.
+TAG: Final = "Runs"
+
+#: Makes an operation of its id, its summary, and its answer.
 Operation = Callable[[str, str, Mapping[str, Any]], dict[str, Any]]
 
 _STRING: Final = {"type": "string"}
@@ -68,6 +71,8 @@ def paths(operation: Operation) -> dict[str, Any]:
     ]
     run = operation("run", "What is known of a run, and its output", _with(_SEEN, _EVENTS))
     stop = operation("stop_run", "Ends a run, and waits until it has ended", _with(_RUN))
+    for each in (runs, run, stop):
+        each["tags"] = [TAG]
     stop["responses"]["303"] = {"description": "To its page, for browsers"}
     run_id = {"type": "string", "pattern": "^[0-9a-f]{16}$"}
     in_path = {"parameters": [{"name": "id", "in": "path", "required": True, "schema": run_id}]}
@@ -82,4 +87,4 @@ def _with(schema: Mapping[str, Any], *more: Mapping[str, Any]) -> dict[str, Any]
     content: dict[str, Any] = {"application/json": {"schema": schema}, **_TEXT}
     for each in more:
         content |= each
-    return content
+    return {"description": "The answer", "content": content}

@@ -5,7 +5,6 @@ A client may know a part of the output already: what it knows is heard, and not 
 
 import json
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -14,10 +13,11 @@ from twisted.python.failure import Failure
 from cmdserver.core.model import Grant
 from cmdserver.core.output import Answer, Producer, Stream
 from cmdserver.frontends.common.rendering import error_json, outcome_json
-from cmdserver.frontends.web.http.negotiation import Representation
-from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.http.utf8 import CompleteCharacters
-from cmdserver.frontends.web.pages import picture
+from cmdserver.frontends.web.pages.drawing import html_of
+from cmdserver.frontends.web.pages.markup import Markup
+from cmdserver.frontends.web.runs.event_sink import EventSink
+from cmdserver.frontends.web.runs.run_drawing import RunDrawing
 from cmdserver.frontends.web.site import Site
 from cmdserver.net.backpressure import Backpressure
 
@@ -45,13 +45,15 @@ class EventStream(Backpressure):
     Args:
         streams: Where it belongs.
         name: The id of a request of the run's.
+        drawing: Draws the run for a page of ours; None: its reader has no use for that.
     """
 
-    def __init__(self, streams: Streams, name: str) -> None:
+    def __init__(self, streams: Streams, name: str, drawing: RunDrawing | None = None) -> None:
         self.name = name
         self._streams = streams
+        self._drawing = drawing
         #: None while the client is gone.
-        self._request: WebRequest | None = None
+        self._sink: EventSink | None = None
         self._running: Deferred[None] | None = None
         #: Bytes of output that were heard, and that the client knows already.
         self._position = self._known = 0
@@ -60,59 +62,73 @@ class EventStream(Backpressure):
         self._characters = {stream: CompleteCharacters() for stream in Stream}
         self._is_over = False
 
-    def skip(self, position: int) -> None:
-        """Begin anew, for a client that knows so many bytes of output."""
-        self._position, self._known, self._is_resumed = 0, position, True
+    def skip(self, position: int | None) -> None:
+        """Begin anew, for a client that knows so many bytes of output; None: not even that there will be any."""
+        self._position, self._known, self._is_resumed = 0, position or 0, position is not None
         self._characters = {stream: CompleteCharacters() for stream in Stream}
 
-    def answer(self, request: WebRequest) -> None:
-        """Be the answer to a request."""
-        self._request = request
-        request.when_gone = self._detached
+    def answer(self, sink: EventSink) -> None:
+        """Tell a client what comes."""
+        self._sink = sink
+        sink.connect(self._detached, self._unwanted)
 
     def follow_run(self, running: Deferred[Answer]) -> None:
         """Tell how the run ends, when it does."""
+        running.addCallback(self._ended)
+        running.addCallback(self._drawn)
         self._running = running.addCallbacks(self._answered, self._failed).addErrback(self._broken)
 
     # Listener
 
     def started(self, grant: Grant, producer: Producer) -> None:
-        self._source = producer
-        if self._request is not None and not self._request.startedWriting:
-            self._open(self._request)
+        self._begin()
+        self.follow(producer)
+        if self._drawing is not None:
+            self._drawing.begin(grant.command)
         if not self._is_resumed:
             started = {"command": grant.command.name, "arguments": grant.arguments}
             self._tell(b"started", json.dumps(started).encode("ascii"))
+            self._draw()
 
     def write(self, stream: Stream, chunk: bytes) -> None:
         known = self._known - self._position
         self._position += len(chunk)
         if known > 0:
-            self._characters[stream].feed(chunk[:known])
+            self._take(stream, chunk[:known])
             chunk = chunk[known:]
-        if chunk:
+        if chunk and self._drawing is None:
             self._output(stream, self._characters[stream].feed(chunk))
+        elif chunk:
+            self._html(self._take(stream, chunk))
 
     def missed(self, count: int) -> None:
         self._position += count
-        if self._position > self._known:
+        if self._drawing is not None:
+            missing = self._drawing.missing(count)
+        if self._position <= self._known:
+            return
+        if self._drawing is not None:
+            self._html(missing)
+        else:
             self._tell(b"gap", b"%d" % count)
 
     def notice(self, text: str) -> None:
-        if self._request is not None and not self._request.startedWriting:
-            self._open(self._request)
+        self._begin()
         self._tell(b"notice", json.dumps(text).encode("ascii"))
 
     # The client
 
     def beat(self) -> None:
         """Send a comment, unless output is queued already."""
-        if self._request is not None and self._request.startedWriting and not self.is_output_full:
-            self._request.write(_HEARTBEAT)
+        if self._sink is not None and self._sink.is_begun and not self.is_output_full:
+            self._sink.beat(_HEARTBEAT)
 
     def _detached(self) -> None:
-        self._request = None
+        self._sink = None
         self._leave()
+
+    def _unwanted(self) -> None:
+        self._detached()
 
     def _leave(self) -> None:
         self._streams.forget(self)
@@ -121,16 +137,42 @@ class EventStream(Backpressure):
 
     # The end
 
+    def _ended(self, answer: Answer) -> Answer | Deferred[Answer]:
+        """The run is over; what is left to be told is made of its output."""
+        if answer.parser is None:
+            return answer
+        # Who comes back in the meantime hears the recording of the run, as after its end.
+        self._source = None
+        self._streams.forget(self)
+        return self._streams.site.dispatcher.parsers.with_data(answer)
+
+    async def _draw_end(self, drawing: RunDrawing, answer: Answer) -> Answer:
+        await drawing.ended(answer)
+        return answer
+
+    def _drawn(self, answer: Answer) -> Answer | Deferred[Answer]:
+        if self._drawing is None:
+            return answer
+        return Deferred.fromCoroutine(self._draw_end(self._drawing, answer))
+
     def _answered(self, answer: Answer) -> None:
-        for stream, characters in self._characters.items():
-            self._output(stream, characters.finish())
-        if (drawn := picture.json_of(answer)) is not None:
-            self._tell(b"picture", drawn)
+        if self._drawing is not None:
+            self._html(self._drawing.finish())
+            self._draw()
+        else:
+            self._tell_end(answer)
         self._tell(b"outcome", outcome_json(answer).strip())
         self._end()
 
+    def _tell_end(self, answer: Answer) -> None:
+        """Tell what is drawn to programs that have a page of their own."""
+        for stream, characters in self._characters.items():
+            self._output(stream, characters.finish())
+        if (table := html_of(answer)) is not None:
+            self._tell(b"table", json.dumps(table).encode("ascii"))
+
     def _failed(self, failure: Failure) -> None:
-        if self._request is not None and not self._request.startedWriting:
+        if self._sink is not None and not self._sink.is_begun:
             self._is_over = True
             self._broken(failure)
         elif failure.check(CancelledError):
@@ -145,32 +187,45 @@ class EventStream(Backpressure):
 
     def _broken(self, failure: Failure) -> None:
         self._streams.forget(self)
-        if self._request is not None:
-            self._streams.site.complain(self._request, failure)
+        if self._sink is not None:
+            self._sink.complain(failure)
 
     def _end(self) -> None:
         self._is_over = True
         self._source = None
         self._streams.forget(self)
-        request, self._request = self._request, None
-        if request is not None and not request.is_gone:
-            request.when_gone = None
-            if not request.startedWriting:
-                self._open(request)
-            request.unregisterProducer()
-            request.finish()
+        self._begin()
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.finish()
 
     # Events
+
+    def _take(self, stream: Stream, chunk: bytes) -> Markup | None:
+        """Take a piece of output in; return it as it is drawn, if it is."""
+        if self._drawing is not None:
+            return self._drawing.feed(stream, chunk)
+        self._characters[stream].feed(chunk)
+        return None
+
+    def _html(self, said: Markup | None) -> None:
+        if said:
+            self._tell(b"html", json.dumps(said.encode(errors="replace").decode()).encode("ascii"))
 
     def _output(self, stream: Stream, text: bytes) -> None:
         if text:
             self._tell(_KINDS[stream], self._streams.encode(text))
 
-    def _tell(self, kind: bytes, data: bytes) -> None:
-        if self._request is not None:
-            name = self.name.encode("ascii")
-            self._request.write(b"id: %s.%d\nevent: %s\ndata: %s\n\n" % (name, self._position, kind, data))
+    def _draw(self) -> None:
+        """Tell what the page says of the run beside its output."""
+        if self._drawing is not None and (drawn := self._drawing.now()):
+            self._tell(b"drawn", json.dumps(drawn.decode()).encode("ascii"))
 
-    def _open(self, request: WebRequest) -> None:
-        request.begin(HTTPStatus.OK, Representation.EVENTS)
-        request.registerProducer(self, True)
+    def _tell(self, kind: bytes, data: bytes) -> None:
+        if self._sink is not None:
+            name = self.name.encode("ascii")
+            self._sink.write(b"id: %s.%d\nevent: %s\ndata: %s\n\n" % (name, self._position, kind, data))
+
+    def _begin(self) -> None:
+        if self._sink is not None and not self._sink.is_begun:
+            self._sink.begin(self)

@@ -18,7 +18,6 @@ costs no memory but one event a run; ``gap`` tells it that it has missed some.
 import json
 from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
 from itertools import islice
 from typing import Final
 
@@ -27,10 +26,11 @@ from twisted.internet.interfaces import IDelayedCall
 from cmdserver.core.model import Caller
 from cmdserver.core.run_states import RunState
 from cmdserver.frontends.common.run_text import run_fields
-from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
-from cmdserver.frontends.web.pages import run_list
-from cmdserver.frontends.web.pages.run_marks import Shown
+from cmdserver.frontends.web.pages import command_list
+from cmdserver.frontends.web.pages.runs import run_list
+from cmdserver.frontends.web.pages.runs.run_marks import Shown
+from cmdserver.frontends.web.runs.event_sink import EventSink
 from cmdserver.frontends.web.site import Site
 from cmdserver.net.backpressure import Backpressure
 from cmdserver.runs.query import RunQuery
@@ -44,8 +44,8 @@ HEARTBEAT_SECONDS: Final = 15.0
 MOST_TOGETHER: Final = 20
 #: The most changes that wait for a client.
 MOST_WAITING: Final = 1000
-#: Who wants rows of the page's table beside the fields: our script says so.
-_ROWS: Final = b"cmdserver-rows"
+#: Who wants what the server draws beside the fields, such as rows of the page's table: our script says so.
+ROWS: Final = b"cmdserver-rows"
 
 
 class ListStream(Backpressure):
@@ -53,20 +53,18 @@ class ListStream(Backpressure):
 
     Args:
         site: What resources share.
-        request: To be answered.
+        request: Which asks for it, and may ask for more.
+        sink: Where events go.
         caller: Who looks.
         query: Which runs they want to see.
-        time_of_day: Seconds since the epoch.
     """
 
-    def __init__(
-        self, site: Site, request: WebRequest, caller: Caller, query: RunQuery, time_of_day: Callable[[], float]
-    ) -> None:
+    def __init__(self, site: Site, request: WebRequest, sink: EventSink, caller: Caller, query: RunQuery) -> None:
         self._site = site
         self._request = request
+        self._sink = sink
         self._caller = caller
         self._query = query
-        self._time_of_day = time_of_day
         self._waiting: dict[int, Callable[[], RunRecord]] = {}
         self._has_gap = False
         self._counts: dict[str, int] = {}
@@ -76,14 +74,15 @@ class ListStream(Backpressure):
 
     def begin(self) -> None:
         """Tell what is alive, and then what changes, until the client leaves or may not look any more."""
-        request, runs = self._request, self._site.dispatcher.runs
-        request.when_gone = self._end
-        request.begin(HTTPStatus.OK, Representation.EVENTS)
-        request.registerProducer(self, True)
+        runs = self._site.dispatcher.runs
+        self._sink.connect(self._end, self._end)
+        self._sink.begin(self)
         alive = [each for each in runs.alive(self._caller) if self._query.matches(each)]
         self._write(b"alive", {"ids": [each.id for each in alive]})
         self._stop = runs.listen(self._caller, self._hear)
-        for record in reversed(alive):
+        # A page is older than its stream: what has ended in between is in neither.
+        ended = runs.just_ended(self._caller) if self._request.requestHeaders.hasHeader(ROWS) else ()
+        for record in (*ended, *reversed(alive)):
             self._hear(record.number, partial(_same, record))
         self._count()
         self._beat()
@@ -123,12 +122,15 @@ class ListStream(Backpressure):
 
     def _fields(self, record: RunRecord) -> dict[str, object]:
         fields = {**run_fields(record), "matches": self._query.matches(record)}
-        if self._request.requestHeaders.hasHeader(_ROWS):
+        if self._request.requestHeaders.hasHeader(ROWS):
             shown = shown_to(self._site, self._caller, record)
             # Its address is the list's: what it says of links holds there.
-            visitor = self._site.authentication.visitor(self._request, self._caller, None)
+            visitor = self._site.visitor(self._request, self._caller)
             fields["group"] = run_list.group_of(shown)
-            fields["row"] = run_list.row(visitor, shown, self._time_of_day())
+            now = self._site.time_of_day()
+            fields["row"] = run_list.row(visitor, shown, now)
+            fields["number"] = record.number
+            fields["last"] = command_list.last_run(record, now)
         return fields
 
     def _count(self) -> None:
@@ -141,15 +143,14 @@ class ListStream(Backpressure):
     def _beat(self) -> None:
         self._beating = self._site.clock.callLater(HEARTBEAT_SECONDS, self._beat)
         if not self._is_over() and not self.is_output_full:
-            self._request.write(b": still here\n\n")
+            self._sink.beat(b": still here\n\n")
 
     def _is_over(self) -> bool:
         """Whether the session has ended that the stream belongs to; then the stream ends, too."""
         if not self._site.authentication.has_lost_session(self._request):
             return False
         self._end()
-        self._request.unregisterProducer()
-        self._request.finish()
+        self._sink.finish()
         return True
 
     def _end(self) -> None:
@@ -161,13 +162,14 @@ class ListStream(Backpressure):
         self._telling = self._beating = None
 
     def _write(self, kind: bytes, data: object) -> None:
-        self._request.write(b"event: %s\ndata: %s\n\n" % (kind, json.dumps(data).encode("ascii")))
+        self._sink.write(b"event: %s\ndata: %s\n\n" % (kind, json.dumps(data).encode("ascii")))
 
 
 def shown_to(site: Site, caller: Caller, record: RunRecord) -> Shown:
     """Say how a run is shown to somebody who was told of it."""
     runs = site.dispatcher.runs
-    return Shown.of(record, runs.command(record.command), may_stop=runs.may_stop(caller, record))
+    waiting = runs.waiting(caller, record.id) if record.state is RunState.QUEUED else None
+    return Shown.of(record, runs.command(record.command), may_stop=runs.may_stop(caller, record), waiting=waiting)
 
 
 def _same(record: RunRecord) -> RunRecord:

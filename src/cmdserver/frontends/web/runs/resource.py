@@ -2,23 +2,31 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 
 from cmdserver.core.errors import RequestError, UnknownCommand
 from cmdserver.core.model import Caller
+from cmdserver.core.output import Answer
+from cmdserver.core.run_states import RunState
 from cmdserver.dispatch.run_access import FoundRuns
+from cmdserver.dispatch.watching import SeenRun
 from cmdserver.frontends.common import run_text
 from cmdserver.frontends.common.text_sink import Style, TextSink
 from cmdserver.frontends.web.event_streams import LAST_EVENT_ID, EventStreams, is_number
 from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.http.request import WebRequest
-from cmdserver.frontends.web.pages import run_list
 from cmdserver.frontends.web.pages.layout import RUNS_PATH
+from cmdserver.frontends.web.pages.runs import run_list
+from cmdserver.frontends.web.pages.runs.run_pages import Way
+from cmdserver.frontends.web.request_values import follows
+from cmdserver.frontends.web.runs.event_sink import ResponseSink
 from cmdserver.frontends.web.runs.list_stream import ListStream, shown_to
-from cmdserver.frontends.web.runs.run_output import RunPage, RunText
+from cmdserver.frontends.web.runs.run_output import FollowedText, RunText
+from cmdserver.frontends.web.runs.run_page import RunPage
 from cmdserver.frontends.web.site import Leaf, Site
 
 _READ: Final = b"GET, HEAD"
@@ -84,7 +92,7 @@ class RunsResource(Leaf):
             request, caller, lambda: self.site.dispatcher.runs.follow(caller, request.target.query)
         )
         if query is not None:
-            ListStream(self.site, request, caller, query, self._time_of_day).begin()
+            ListStream(self.site, request, ResponseSink(self.site, request), caller, query).begin()
         return None
 
     async def _answer_list(self, request: WebRequest, caller: Caller) -> None:
@@ -116,14 +124,22 @@ class RunsResource(Leaf):
                 # What is known of another run says nothing of this one.
                 last, _, position = (request.header(LAST_EVENT_ID) or b"").decode("latin-1").partition(".")
                 position = position if last == run_id else ""
-                self._streams.watch(request, caller, run_id, int(position) if is_number(position) else None)
+                events = ResponseSink(self.site, request)
+                self._streams.watch(events, caller, run_id, int(position) if is_number(position) else None)
                 return None
             case Representation.JSON:
                 return self._answer_json(request, caller, run_id)
             case Representation.PAGE:
                 return self._answer_page(request, caller, run_id)
+            case _ if follows(request.target):
+                output = FollowedText(request, run_id)
+                sink = TextSink(output, Style.FOLLOWED)
+                return output.tell(sink, self._answer_of(caller, run_id, sink))
             case _:
                 return self._answer_text(request, caller, run_id)
+
+    async def _answer_of(self, caller: Caller, run_id: str, sink: TextSink) -> Answer:
+        return (await self.site.dispatcher.runs.attach(caller, run_id, sink)).answer
 
     async def _answer_head(self, request: WebRequest, caller: Caller, run_id: str) -> None:
         """Say that there is such a run, and do not wait for its end."""
@@ -146,20 +162,41 @@ class RunsResource(Leaf):
         output.finish()
 
     async def _answer_page(self, request: WebRequest, caller: Caller, run_id: str) -> None:
-        page = RunPage(request, self.site.visitor(request, caller), self._time_of_day)
+        self.site.forget_script(request)
         runs, names = self.site.dispatcher.runs, self.site.dispatcher.names
+        visitor = self.site.visitor(request, caller)
+        look = partial(runs.look, caller, run_id)
+        page = RunPage(request, visitor, Way.WATCHED, look, lambda: f"run={run_id}", self._time_of_day)
+        page.expect(await self._usual_seconds(caller, run_id))
+
+        def begin(seen: SeenRun) -> None:
+            page.begin(seen, may_run=seen.record.command in names(caller))
+
         try:
-            answer, record = await runs.attach(caller, run_id, page, page.begin)
+            attached = runs.attach(caller, run_id, page, begin)
+            if page.is_to_settle and not attached.called:
+                page.settle()
+            if page.is_completed:
+                attached.addErrback(lambda failure: failure.trap(CancelledError))
+                attached.cancel()
+                return
+            answer, record = await attached
+            is_well = record.state is RunState.OK
+            last = None if is_well else await runs.last_success(caller, record.command)
         except RequestError as error:
-            page.follow(None)
+            page.close()
             if not request.startedWriting or request.is_gone:
                 raise
             page.complain(error)
-        else:
-            page.follow(None)
-            page.finish(answer, record, may_run=record.command in names(caller))
+            return
         finally:
-            page.follow(None)
+            page.close()
+        page.finish(await self.site.dispatcher.parsers.with_data(answer), record, last)
+
+    async def _usual_seconds(self, caller: Caller, run_id: str) -> float | None:
+        """Say how long a run usually takes; of one that is over that is not of interest."""
+        seen = self.site.dispatcher.runs.look(caller, run_id)
+        return await self.site.dispatcher.runs.usual_seconds(seen.record.command) if seen is not None else None
 
     async def _stop(self, request: WebRequest, caller: Caller, run_id: str) -> None:
         record = await self.site.dispatcher.runs.stop(caller, run_id)

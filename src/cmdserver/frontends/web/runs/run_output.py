@@ -1,30 +1,21 @@
-"""The output of one run over HTTP, for whoever looks at it: as text, or on a page that grows while the run goes on."""
+"""The output of one run as text over HTTP, for whoever looks at it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable
 from http import HTTPStatus
 
 from cmdserver.core.errors import RequestError
-from cmdserver.core.escaping import Printable
-from cmdserver.core.model import Grant
 from cmdserver.core.output import Answer, Producer, Stream
 from cmdserver.dispatch.watching import SeenRun
-from cmdserver.frontends.common.rendering import complaint, output_omission
-from cmdserver.frontends.web.answers import end_headers
-from cmdserver.frontends.web.http.headers import Headers
+from cmdserver.frontends.common.text_sink import TextSink
+from cmdserver.frontends.web.answers import TRAILERS, end_headers, trailers_of
+from cmdserver.frontends.web.http.headers import UNGATHERED, Headers
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
-from cmdserver.frontends.web.pages import command_pages, run_pages
-from cmdserver.frontends.web.pages.layout import Visitor
-from cmdserver.frontends.web.pages.pages import in_words
-from cmdserver.frontends.web.pages.run_marks import Shown
 from cmdserver.net.backpressure import Backpressure
-from cmdserver.runs.record import RunRecord
 
 
-class _Response(Backpressure):
-    """A response that is begun with the first output, and then goes at its client's pace."""
-
-    representation: Representation
+class RunText(Backpressure):
+    """Text, begun with the first output and at its client's pace; the `Output` of a `TextSink`."""
 
     def __init__(self, request: WebRequest) -> None:
         self.request = request
@@ -43,13 +34,7 @@ class _Response(Backpressure):
     def open(self) -> None:
         """Begin the response. Idempotent."""
         if not self.request.startedWriting and not self.request.is_gone:
-            self.request.begin(HTTPStatus.OK, self.representation, self.headers)
-
-
-class RunText(_Response):
-    """Text, as the `Output` of a `TextSink`."""
-
-    representation = Representation.TEXT
+            self.request.begin(HTTPStatus.OK, Representation.TEXT, self.headers)
 
     def expect(self, seen: SeenRun) -> None:
         """Say in the head how a run has ended that is over already."""
@@ -68,68 +53,45 @@ class RunText(_Response):
         self.request.finish()
 
 
-class RunPage(_Response):
-    """A page with what a run says; a `Listener`.
+class FollowedText(RunText):
+    """Text while it is made, whose last line says how the run ended, as the `Output` of a `TextSink`.
+
+    The head is sent as soon as the run has begun, and says nothing of its end: a client that takes trailers is told
+    there, too.
 
     Args:
         request: To be answered.
-        visitor: Who looks.
-        time_of_day: Seconds since the epoch.
+        run_id: As the client is to know the run.
     """
 
-    representation = Representation.PAGE
-
-    def __init__(self, request: WebRequest, visitor: Visitor, time_of_day: Callable[[], float]) -> None:
+    def __init__(self, request: WebRequest, run_id: str) -> None:
         super().__init__(request)
-        self._visitor = visitor
-        self._time_of_day = time_of_day
-        self._printable = {stream: Printable() for stream in Stream}
+        self.headers = ((b"Cmdserver-Request-Id", run_id.encode("ascii")), *UNGATHERED)
+        if request.takes_trailers:
+            self.headers += ((b"Trailer", TRAILERS),)
 
-    def begin(self, seen: SeenRun) -> None:
-        """Begin the page: who has asked for what, and where its output comes."""
-        self._seen = seen
-        self.open()
-        self.request.write(run_pages.head(self._visitor, seen, self._time_of_day()))
+    def follow(self, source: Producer | None) -> None:
+        if source is not None:
+            self.open()
+        super().follow(source)
 
-    # Listener
-
-    def started(self, grant: Grant, producer: Producer) -> None:  # noqa: ARG002 - known before
-        self.follow(producer)
-
-    def write(self, stream: Stream, chunk: bytes) -> None:
-        self._write(stream, self._printable[stream].feed(chunk))
-
-    def missed(self, count: int) -> None:
-        self._write(Stream.STDERR, output_omission(self._seen.record.command, count))
-
-    def notice(self, text: str) -> None:
-        self._write(Stream.STDERR, complaint(text))
-
-    # The end
-
-    def finish(self, answer: Answer, record: RunRecord, *, may_run: bool) -> None:
-        """End the page: the run is over.
+    async def tell(self, sink: TextSink, running: Awaitable[Answer]) -> None:
+        """Answer with a run.
 
         Args:
-            answer: How it ended.
-            record: The run.
-            may_run: Whether the visitor may ask for the same anew.
+            sink: With this as its output.
+            running: Its end.
         """
-        shown = Shown.of(record, self._seen.grant.command)
-        was_alive = self._seen.record.state.is_alive
-        now = self._time_of_day()
-        self._end_with(run_pages.tail(self._visitor, shown, answer, now, was_alive=was_alive, may_run=may_run))
-
-    def complain(self, error: RequestError) -> None:
-        """End a page that was begun, though its reader may see no more of the run."""
-        self._end_with(run_pages.gone(in_words(error)))
-
-    def _end_with(self, tail: bytes) -> None:
-        for stream, printable in self._printable.items():
-            self._write(stream, printable.finish())
-        self.request.write(tail)
-        self.request.finish()
-
-    def _write(self, stream: Stream, text: bytes) -> None:
-        if text:
-            self.request.write(command_pages.output_piece(text, is_error=stream is Stream.STDERR))
+        try:
+            answer = sink.finish(await running)
+        except RequestError as error:
+            self.follow(None)
+            if self.request.is_gone or not self.request.startedWriting:
+                raise
+            sink.fail(error)
+            self.request.finish()
+        else:
+            self.open()
+            self.request.finish(trailers_of(answer))
+        finally:
+            self.follow(None)

@@ -1,96 +1,6 @@
-// Runs that change: their list, and what their pages share. Nothing is asked for again and again: the server tells.
-//
-// Its rows and pages are the one markup that a script takes from it: there, texts are escaped.
+// The list of runs, which is alive.
 
-import { Problem, button, eventsOf, make, problemOf, seconds } from "./base.js";
-
-const LONGEST_PAUSE = 30; // seconds between attempts to reach the server
-const AWAY_SECONDS = 15; // a page that nobody sees for so long follows nothing
 const MOST_ROWS = 1000;
-
-// Seconds that are counted on
-
-const since = new WeakMap();
-const ticking = document.getElementsByClassName("ticks"); // alive itself, so that nobody looks through all rows
-
-export function tick() {
-  const now = performance.now() / 1000; // Date.now() jumps when somebody sets the clock
-  for (const place of ticking) {
-    if (!since.has(place)) since.set(place, now - Number(place.dataset.seconds));
-    const text = whole(now - since.get(place));
-    if (place.textContent !== text) place.textContent = text;
-  }
-}
-
-// As run_marks.py says it.
-function whole(count) {
-  for (const [size, unit, smaller, part] of [[86400, "d", 3600, "h"], [3600, "h", 60, "min"], [60, "min", 1, "s"]]) {
-    const rest = Math.floor((count % size) / smaller);
-    if (count >= size) return `${Math.floor(count / size)} ${unit}${rest ? ` ${rest} ${part}` : ""}`;
-  }
-  return `${Math.floor(count)} s`;
-}
-
-// Following
-
-const shown = () => new Promise((resolve) => {
-  if (!document.hidden) resolve();
-  else document.addEventListener("visibilitychange", resolve, { once: true });
-});
-
-// Tells what an event stream tells, until `take` returns true; goes on where it was when the connection breaks.
-export async function follow(address, headers, take, stale = () => {}) {
-  for (let pause = 1; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
-    while (document.hidden) await shown();
-    const leaving = new AbortController();
-    const { signal } = leaving;
-    let away = 0;
-    document.addEventListener("visibilitychange", () => {
-      clearTimeout(away);
-      if (document.hidden) away = setTimeout(() => leaving.abort(), AWAY_SECONDS * 1000);
-    }, { signal });
-    try {
-      const response = await fetch(address, { headers: { Accept: "text/event-stream", ...headers }, cache: "no-store", signal });
-      if (!response.ok) throw await problemOf(response);
-      for await (const { id, event, data } of eventsOf(response.body)) {
-        pause = 1;
-        if (id) headers["Last-Event-ID"] = id;
-        if (await take(event, JSON.parse(data))) return;
-      }
-    } catch (error) {
-      if (error instanceof Problem && [401, 403, 404].includes(error.status)) {
-        stale(error.message);
-        return;
-      }
-    } finally {
-      clearTimeout(away);
-      leaving.abort();
-    }
-    if (document.hidden) continue;
-    if (pause > 1) stale("the server cannot be reached");
-    await seconds(pause * (0.5 + Math.random()));
-  }
-}
-
-// Of a page or rows that the server has made.
-export const parsed = (text) => new DOMParser().parseFromString(text, "text/html");
-
-export async function pageAt(address) {
-  const response = await fetch(address, { headers: { Accept: "text/html" }, cache: "no-store" });
-  if (!response.ok) throw await problemOf(response);
-  return parsed(await response.text());
-}
-
-// What counts are of is alive: it runs, or waits.
-export function count({ running, queued }) {
-  const all = document.querySelector("[data-running]");
-  all.textContent = `${running + queued} running`;
-  all.hidden = !(running + queued);
-  for (const place of document.querySelectorAll("[data-count]")) {
-    const number = { running, queued }[place.dataset.count];
-    place.textContent = number ? ` ${number}` : "";
-  }
-}
 
 // The list: what is read does not move. Rows come in above only where somebody looks at the beginning.
 
@@ -109,7 +19,8 @@ class RunList {
     this.learn();
     this.looked();
     addEventListener("scroll", () => this.looked(), { passive: true });
-    follow(this.address, { "Cmdserver-Rows": "yes" }, (kind, data) => this.take(kind, data), (why) => {
+    const query = encodeURIComponent(this.address.search.slice(1));
+    follow(`runs=${query}`, (kind, data) => this.take(kind, data), (why) => {
       this.note.textContent = `This list is not up to date: ${why}.`;
       table.parentElement.before(this.note);
     });
@@ -164,7 +75,7 @@ class RunList {
       this.rows.delete(id);
       this.waiting.delete(id);
     } else if (old || !(this.isOlder || (this.only && group !== this.only))) {
-      const made = this.rowOf(row);
+      const made = drawn(`<table>${row}</table>`).querySelector("tr");
       this.rows.set(id, made);
       if (old) exchange(old, made);
       if (!old || (!this.only && made.parentElement?.dataset.group !== group)) this.waiting.set(id, [made, group]);
@@ -172,14 +83,6 @@ class RunList {
       tick();
     }
     this.tell();
-  }
-
-  // Its links are of the address of the stream.
-  rowOf(text) {
-    const body = parsed(`<table>${text}</table>`).querySelector("tbody");
-    for (const link of body.querySelectorAll("a")) link.href = new URL(link.getAttribute("href"), this.address);
-    for (const form of body.querySelectorAll("form")) form.action = new URL(form.getAttribute("action"), this.address);
-    return document.adoptNode(body.firstElementChild); // out of the other document, where it is connected
   }
 
   async flush() {
@@ -234,49 +137,8 @@ function exchange(old, made) {
   if (hadFocus) made.querySelector("a").focus();
 }
 
-// What ends a run, without leaving the page
-
-async function stop(form) {
-  const stopper = form.querySelector("button");
-  if (stopper.ariaDisabled) return;
-  stopper.ariaDisabled = "true";
-  const label = stopper.firstChild;
-  label.data = "Stopping…";
-  try {
-    const response = await fetch(form.action, {
-      method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "application/json" },
-    });
-    if (!response.ok) throw await problemOf(response);
-  } catch (error) {
-    label.data = "Stop";
-    stopper.ariaDisabled = null;
-    document.querySelector("h1").after(make("p", { class: "complaint", role: "alert" }, `It was not stopped: ${error.message}`));
-  }
-}
-
-document.addEventListener("submit", (event) => {
-  if (!event.target.matches("form.stops")) return;
-  event.preventDefault();
-  stop(event.target);
-});
-
-// A page of one run may still be coming.
-const watcher = new MutationObserver(() => equip());
-
-function equip() {
-  const section = document.querySelector("section[data-watch]");
-  if (document.readyState === "loading" && !section?.querySelector("pre")) return;
-  watcher.disconnect();
-  document.removeEventListener("DOMContentLoaded", equip);
-  const table = document.querySelector("table[data-runs]");
-  if (table) new RunList(table);
+atStart.push(() => {
+  once(document.querySelector("table[data-runs]"), (table) => new RunList(table));
   const narrow = document.querySelector("form.narrow");
   narrow?.addEventListener("change", (event) => { if (event.target.matches("select")) narrow.requestSubmit(); });
-  if (section) import("./run.js").then(({ watchRun }) => watchRun(section));
-  tick();
-  setInterval(tick, 1000);
-}
-
-watcher.observe(document, { childList: true, subtree: true });
-document.addEventListener("DOMContentLoaded", equip);
-equip();
+});

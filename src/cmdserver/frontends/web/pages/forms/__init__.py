@@ -1,0 +1,1 @@
+"""Forms of commands, what is beside them, and the questions before a run."""

@@ -1,5 +1,6 @@
 """Values and stand-ins for the pure modules' tests: whatever a test does not care about has a default here."""
 
+import json
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -7,17 +8,19 @@ from typing import Any
 from unittest.mock import patch
 
 from hypothesis import HealthCheck, settings
+from twisted.internet.defer import Deferred, fail, succeed
 
 from cmdserver.config.executables import LentRights
 from cmdserver.config.host import SEARCH_PATH, Host
 from cmdserver.core.model import Caller, Command, Grant, Role
-from cmdserver.core.output import Answer, ProcessResult
-from cmdserver.dispatch import output_parsers
+from cmdserver.core.output import Answer, NotParsed, Parsed, ProcessResult
 from cmdserver.limits.login_limit import LoginLimit
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.parameters.declaration import Parameter
 from cmdserver.parameters.parameter_list import ParameterList
 from cmdserver.parameters.template import Element, Place, Template
+from cmdserver.parsers import jc_library
+from cmdserver.privsep.daemon.parser_process import checked
 from cmdserver.runs.outcome import problem_of
 
 #: How properties are tried: the same examples every time, nothing written to disk, no clock.
@@ -139,10 +142,24 @@ def an_answer(grant: Grant | None = None, *, shared: bool = False, **overrides: 
 @contextmanager
 def without_jc() -> Iterator[None]:
     """Let the jc library be missing for a while."""
-    output_parsers._parser.cache_clear()
+    jc_library._parser.cache_clear()
     with patch.dict(sys.modules, {"jc": None, "jc.lib": None}):
         yield
-    output_parsers._parser.cache_clear()
+    jc_library._parser.cache_clear()
+
+
+class ParserHere:
+    """Parses output at once and here; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, bytes]] = []
+
+    def parse(self, parser: str, output: bytes) -> Deferred[Parsed]:
+        self.asked.append((parser, output))
+        try:
+            return succeed(checked(json.dumps(jc_library.parse(parser, output)).encode()))
+        except NotParsed as error:
+            return fail(error)
 
 
 class FakeHost(Host):

@@ -24,6 +24,7 @@ from cmdserver.core.events import Event, EventLog, Requested, Started
 from cmdserver.core.model import Caller, Command, Grant, Role
 from cmdserver.core.output import Answer, Listener, ProcessResult, Producer, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
+from cmdserver.dispatch.output_parsers import OutputParsers
 from cmdserver.dispatch.policy import Policy
 from cmdserver.dispatch.request_log import RequestLog
 from cmdserver.dispatch.requests import Run
@@ -37,6 +38,7 @@ from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.limits.fair_queue import FairQueue
 from cmdserver.limits.rate_limit import Throttle
 from cmdserver.runs.history import History, NoHistory
+from tests.doubles import ParserHere
 
 _STDOUT, _STDERR = 1, 2
 
@@ -450,7 +452,8 @@ class Composition:
         self.throttle = Throttle(per_minute)
         fair_queue: FairQueue[Run] = FairQueue(running, queued)
 
-        log = RequestLog(EventLog(self.ledger), self.time_of_day)
+        self.events = EventLog(self.ledger)
+        log = RequestLog(self.events, self.time_of_day)
         self.history: History = history if history is not None else NoHistory()
         self.directory = RunDirectory(self.clock, self.time_of_day, self.history, lambda: 1 << 18)
         self.scheduler = Scheduler(fair_queue, self.runner, self.clock, log, self.directory)
@@ -461,6 +464,7 @@ class Composition:
             log=log,
             connection_limit=self.connection_limit,
             clock=self.clock,
+            parsers=OutputParsers(ParserHere(), self.clock),
         )
 
     def time_of_day(self) -> float:

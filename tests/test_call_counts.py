@@ -15,6 +15,7 @@ import cmdserver
 from cmdserver.core.model import Command
 from cmdserver.execution.pipes import Piped
 from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES
+from cmdserver.observers.run_log import log_event
 from cmdserver.parameters.number_types import Integer
 from cmdserver.parameters.text_types import Choice, Flag
 from tests.dispatch.doubles import taking
@@ -169,6 +170,28 @@ class ValueTests(SynchronousTestCase):
         plain, taking_three = self.calls(command()), self.calls(taking("journal", *parameters), "nginx", "50", "yes")
 
         self.assertLessEqual(len(taking_three) - len(plain), 60, taking_three)
+
+
+class EndTests(SynchronousTestCase):
+    """From the end of a process to the answer, with all that is written down."""
+
+    def calls(self, *, log: bool) -> list[str]:
+        """Count for the second time: the first may have more to do."""
+        composition = Composition(self, command())
+        if log:
+            composition.events.subscribe(log_event)
+        for _ in range(2):
+            composition.dispatcher.run(composition.dispatcher.authorize(user("ada"), ["uptime"]))
+            with counting() as names:
+                composition.spawner.last.ends()
+        return names
+
+    def test_the_log(self) -> None:
+        """A line for a run costs three calls, whatever the logger does with it."""
+        with_log, without = self.calls(log=True), self.calls(log=False)
+
+        self.assertEqual(with_log.count("run_log.run_line"), 1)
+        self.assertLessEqual(len(with_log) - len(without), 3, with_log)
 
 
 class RequestTests(SynchronousTestCase):

@@ -38,6 +38,11 @@ protocol = "line"
 endpoint = "tcp:2022:interface=127.0.0.1"
 login = "optional"
 
+[[listen]]
+protocol = "web"
+endpoint = "tcp:2080:interface=127.0.0.1"
+login = "optional"
+
 [roles.anonymous]
 commands = ["*"]
 
@@ -45,6 +50,7 @@ commands = ["*"]
 
 SECTIONS: dict[str, type[Struct]] = {
     "Top level": schema.Settings,
+    "`[site]`": schema.SiteSettings,
     "`[[listen]]`": schema.Listen,
     "`[commands.NAME]`": schema.CommandSettings,
     "`[history]`": schema.HistorySettings,
@@ -58,7 +64,20 @@ SECTIONS: dict[str, type[Struct]] = {
     "`[runner]`": schema.Runner,
 }
 #: Tables of their own, each with a section.
-TABLES = {"listen", "commands", "roles", "hooks", "limits", "tls", "web", "audit", "history", "runner"}
+TABLES = {
+    "site",
+    "defaults",
+    "listen",
+    "commands",
+    "roles",
+    "hooks",
+    "limits",
+    "tls",
+    "web",
+    "audit",
+    "history",
+    "runner",
+}
 
 
 def section(name: str, document: str) -> str:
@@ -133,10 +152,10 @@ class DocumentTests(SynchronousTestCase):
             raise SkipTest(text)
 
     def test_the_readmes_examples(self) -> None:
-        """One is a whole file, and the next goes on after it: without a mistake, and nothing without effect."""
+        """Two are whole files, and the next goes on after the second: without a mistake, and nothing without effect."""
         command, whole, more = examples(README)
 
-        self.assertEqual([], warnings_of(BEGINNING + command))
+        self.assertEqual([], warnings_of(command))
         self.assertEqual([], warnings_of(whole))
         self.assertEqual([], warnings_of(f"{whole}\n{more}"))
 
@@ -147,7 +166,11 @@ class DocumentTests(SynchronousTestCase):
         for path in documents:
             for text in examples(path):
                 with self.subTest(path.name, text=text):
-                    self.assertEqual([], warnings_of(text if "[[listen]]" in text else BEGINNING + text))
+                    # Keys of no table come before all tables.
+                    parts = [text, BEGINNING] if not text.startswith("[") else [BEGINNING, text]
+                    whole = text if "[[listen]]" in text else "\n".join(parts)
+                    end = "" if "[commands" in text else '[commands.uptime]\nrun = ["uptime"]'
+                    self.assertEqual([], warnings_of(f"{whole}\n{end}"))
 
     def test_the_default(self) -> None:
         """The configuration that is built in has nothing without effect."""

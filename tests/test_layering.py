@@ -25,6 +25,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "parameters": "",
         "core": "parameters",
         "files": "core",
+        "parsers": "core",
         "limits": "core parameters",
         "triggers": "core files",
         "config": "core files limits parameters triggers",
@@ -33,7 +34,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "execution": "core config parameters",
         "runs": "core",
         "history": "core files runs",
-        "dispatch": "core limits execution parameters runs",
+        "dispatch": "core limits execution parameters parsers runs",
         "triggers.schedules": "core triggers auth dispatch",
         "observers": "core files",
         "net": "core files limits",
@@ -41,8 +42,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.common": "core limits config auth dispatch net parameters runs",
         "frontends.line": "core limits auth dispatch net frontends.common",
         "frontends.web": "core limits config auth dispatch net frontends.common parameters runs triggers",
-        "frontends.ssh": "core limits sshtransport auth dispatch net frontends.common parameters runs",
-        "privsep": "core files config execution parameters",
+        "frontends.ssh": "core files limits sshtransport auth dispatch net frontends.common parameters runs",
+        "privsep": "core files config execution parameters parsers",
         "app": "core files limits config auth execution history dispatch observers net frontends.common privsep"
         " triggers triggers.schedules",
         "plugin": "core files config dispatch net app triggers",
@@ -244,6 +245,7 @@ class LayeringTests(SynchronousTestCase):
             "app.tls",  # whether certificates are valid
             "plugin",  # when schedules come next
             "cli.parameters",  # whether a token's end lies ahead
+            "cli.credential_list",  # whether that of keys and tokens has passed
             "auth.cached_file",  # how old a file is, whose times are times of day
         }
         used = {module for module, tree in trees().items() if names(tree) & TIMES_OF_DAY or imports_time_of_day(tree)}
@@ -268,6 +270,7 @@ class LayeringTests(SynchronousTestCase):
 
         allowed = {
             ("execution.posix", "os.posix_spawn"),
+            ("privsep.parsing.serving", "os.fork"),
             ("privsep.runner.standby", "os.fork"),
             ("privsep.runner.control_groups", "os.fork"),
             *(("privsep.runner.launching", f"os.{function}") for function in ("fork", "execve")),

@@ -25,7 +25,8 @@ from cmdserver.app.service import CmdserverService
 from cmdserver.app.state_directory import choose_directory
 from cmdserver.config import loading
 from cmdserver.config.configuration import Configuration
-from cmdserver.config.decoding import Finding, Mistakes, TomlReader
+from cmdserver.config.decoding import Finding, Mistakes
+from cmdserver.config.defaults import settings_of
 from cmdserver.config.host import Host, TrustedHost
 from cmdserver.config.loading import Source, configure, find_file, name_of
 from cmdserver.config.schema import TLS, Settings
@@ -34,7 +35,7 @@ from cmdserver.core.endpoints import Endpoint
 from cmdserver.core.errors import CannotStart
 from cmdserver.core.model import TargetUser
 from cmdserver.dispatch import output_parsers
-from cmdserver.files.log_file import DaemonLog
+from cmdserver.files.log_file import DaemonLog, JournalLog, goes_to_journal
 from cmdserver.files.opening import ReadFile, opener_for, reader_for
 from cmdserver.files.pid_file import PidFile
 from cmdserver.files.run_as_owner import Rights
@@ -75,15 +76,15 @@ class Options(usage.Options):
         except OSError as error:
             sys.exit(f"cmdserver: cannot read the configuration: {error}")
         except Mistakes as mistakes:
-            _list(name_of(path), mistakes.mistakes)
+            _list(mistakes.mistakes)
             sys.exit(f"cmdserver: {_count(len(mistakes.mistakes), 'mistake')} in {name_of(path)}")
         if self["check"]:
             warnings = self.configuration.warnings
-            _list(self.source.name, warnings)
+            _list(warnings)
             counted = f", {_count(len(warnings), 'warning')}" if warnings else ""
             zone = host_zone(os.environ)
             lines = [
-                f"{self.source.name}: no mistakes{counted}",
+                f"{self.source.name}{_with_included(self.source)}: no mistakes{counted}",
                 *next_times(self.configuration.commands, time.time(), zone),
             ]
             standard_streams.say("".join(f"{line}\n" for line in lines))
@@ -117,7 +118,7 @@ class Options(usage.Options):
     @functools.cached_property
     def _read_as_daemon(self) -> ReadFile:
         """What reads files as the daemon will; asked before there is a configuration, for each file that it names."""
-        settings = TomlReader(self.source.text).read(Settings) if os.geteuid() == 0 else None
+        settings = settings_of(self.source.reader()) if os.geteuid() == 0 else None
         if settings is None:
             return read_file
         try:
@@ -144,6 +145,8 @@ class Options(usage.Options):
             self._log_path = Path(name).absolute()
             _with_logs.append(self)
             self.parent["logger"] = f"{__name__}.{open_log.__name__}"
+        elif goes_to_journal(os.environ, is_terminal=sys.stdout.isatty()):
+            self.parent["logger"] = f"{__name__}.{open_journal.__name__}"
 
     def _stays_in_foreground(self) -> bool:
         return self.parent is not None and bool(self.parent.get("nodaemon") or self.parent.get("debug"))
@@ -171,6 +174,11 @@ _with_logs: list[Options] = []
 def open_log() -> ILogObserver:
     """Open the log of the options that were read last, as twistd asks for it."""
     return _with_logs[-1].open_log()
+
+
+def open_journal() -> ILogObserver:
+    """Write the log for systemd's journal, as twistd asks for it."""
+    return JournalLog(sys.stdout)
 
 
 def makeService(options: Options) -> IService:
@@ -215,7 +223,7 @@ def _configure(
         tls.check(wanted, read)
 
     return configure(
-        source.text,
+        source,
         host or Host(),
         _check_endpoint,
         check_tls,
@@ -231,9 +239,13 @@ def _check_endpoint(endpoint: Endpoint) -> None:
     server_endpoint(reactor, endpoint)
 
 
-def _list(name: str, findings: Iterable[Finding]) -> None:
+def _list(findings: Iterable[Finding]) -> None:
     for finding in findings:
-        sys.stderr.write(f"{name}:{finding}\n")
+        sys.stderr.write(f"{finding}\n")
+
+
+def _with_included(source: Source) -> str:
+    return f" with {_count(len(source.included), 'included file')}" if source.included else ""
 
 
 def _count(number: int, what: str) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import trustme
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs, formatEvent
 
 from cmdserver.app.composition import Composition, _descriptors
 from cmdserver.auth.listener_auth import ListenerAuth
@@ -13,6 +14,7 @@ from cmdserver.core.errors import BadTLSFiles, Busy
 from cmdserver.core.listening import Login
 from cmdserver.net.proxied_endpoint import MOST_PENDING
 from tests.doubles import FakeHost
+from tests.running_doubles import requested
 from tests.tls_doubles import Client, TLSFilesTestCase, Wire, client_context, issue, self_signed, write_pair
 
 ENDPOINT = "tcp:2023:interface=127.0.0.1"
@@ -38,6 +40,15 @@ class LimitsTests(TLSFilesTestCase):
         composition.reconfigure(_configured("unauthenticated_per_source = 2"), None)
         composition.limiters.logins.enter("here", "192.0.2.1")
         self.assertRaises(Busy, composition.limiters.logins.enter, "here", "192.0.2.1")
+
+    def test_runs_are_in_the_log(self) -> None:
+        """A line of the daemon's log tells of each."""
+        composition = Composition(MemoryReactorClock(), _configured(), self.directory)
+        self.addCleanup(composition.close)
+        with capturedLogs() as logs:
+            composition._events.publish([requested(answers=1)])
+
+        self.assertEqual(["run"], [formatEvent(each).partition(":")[0] for each in logs])
 
     def test_descriptors(self) -> None:
         """A listener behind a proxy has connections that are nobody's yet, beside those that are counted."""

@@ -4,7 +4,9 @@ import json
 from typing import Any
 from unittest.mock import Mock
 
-from twisted.internet.error import CannotListenError
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import CannotListenError, ConnectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import globalLogPublisher
 
@@ -12,10 +14,12 @@ from cmdserver.app.composition import Composition
 from cmdserver.app.reload import Reloader, Rereading
 from cmdserver.config.configuration import Configuration
 from cmdserver.config.loading import Source, configure
+from cmdserver.config.merging import SourceFile
 from cmdserver.net.listeners import Listeners
+from cmdserver.privsep.daemon.runner_process import Reading
 from tests.contracts import open_descriptors
 from tests.doubles import FakeHost
-from tests.tls_doubles import TLSFilesTestCase
+from tests.tls_doubles import FakeTCP, TLSFilesTestCase
 
 
 class Reactor(MemoryReactorClock):
@@ -27,6 +31,20 @@ class Reactor(MemoryReactorClock):
         if port == self.TAKEN:
             raise CannotListenError(interface, port, OSError("in use"))
         return super().listenTCP(port, factory, backlog, interface)
+
+
+class FakeRunnerProcess:
+    """Has read what it is told."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.adopted: list[str] = []
+
+    def reread(self) -> Deferred[Reading]:
+        return succeed(self.reading)
+
+    def adopt(self, text: str) -> None:
+        self.adopted.append(text)
 
 
 class ReloadTests(TLSFilesTestCase):
@@ -115,6 +133,20 @@ class ReloadTests(TLSFilesTestCase):
         self.reload(good)
         self.assertEqual(self.state[2], ["tcp:2024"])
 
+    def test_a_first_parser(self) -> None:
+        """The parsing process is started ahead where that may not be possible later, and only if it has work."""
+        parser_process = Mock()
+        self.composition = Composition(
+            self.reactor, self.look(self.source()), self.directory, None, parser_process=parser_process
+        )
+        self.addCleanup(self.composition.close)
+        self.composition.require_parsing()
+        self.assertEqual(parser_process.start_ahead.call_count, 0)
+        self.text += "\n[commands.df]\nrun = ['df']\nparser = 'df'\n"
+        self.composition.reconfigure(self.look(self.source()), None)
+        self.composition.require_parsing()
+        self.assertEqual(parser_process.start_ahead.call_count, 1)
+
     def test_what_is_kept_stays_open(self) -> None:
         """A listener that the new configuration has too is not touched."""
         (listener,) = self.listeners
@@ -123,6 +155,26 @@ class ReloadTests(TLSFilesTestCase):
         self.assertEqual(list(self.listeners), [listener])
         self.assertEqual(self.composition.configuration.limits.idle_seconds, 5)
         self.assertEqual(len(self.reactor.tcpServers), 1)
+
+    def test_greeting(self) -> None:
+        """Whoever comes then is greeted by it, at the port that stays open: nobody in its queue is lost."""
+        (listener,) = self.listeners
+        said = []
+        for greeting in ('greeting = "Yes?"', 'greeting = ""', ""):
+            self.reload(self.text.replace("tls = false", f"{greeting}\ntls = false"))
+            said.append(self.greeting())
+            self.text = self.configured("tcp:2023:interface=127.0.0.1")
+
+        self.assertEqual(said, [b"Yes?\n", b"", b"What can I do for you?\n"])
+        self.assertEqual((list(self.listeners), len(self.reactor.tcpServers)), ([listener], 1))
+        self.assertIn("configuration read again: listener tcp:2023:interface=127.0.0.1: greeting changed", self.logged)
+
+    def greeting(self) -> bytes:
+        """Connect, and return what is said first."""
+        connection = self.reactor.tcpServers[0][1].buildProtocol(IPv4Address("TCP", "127.0.0.1", 40000))
+        connection.makeConnection(tcp := FakeTCP(connection))
+        tcp.lose(ConnectionDone())
+        return tcp.unsent
 
     def test_secrets_of_hooks(self) -> None:
         """They are read again; one that is no good changes nothing, and is named."""
@@ -141,6 +193,27 @@ class ReloadTests(TLSFilesTestCase):
 
         self.assertEqual((self.state, self.composition._hooks["deploy"].secrets), (before, (b"two",)))
         self.assertIn(f"nothing was changed: {secret} is empty", self.logged)
+
+    def test_what_the_runner_process_has_read(self) -> None:
+        """It is believed with all its files, and the runner process is told to go by just that."""
+        extra = SourceFile(name="/extra.toml", text='[commands.extra]\nrun = ["df"]\n')
+        source = Source(path="/x.toml", text=self.text, included=(extra,))
+        runner = FakeRunnerProcess(Reading(mistakes=(), text=source.packed(), files={}))
+        rereading = Rereading(
+            load=self.source, look=Mock(), believe=lambda source, _: configure(source, FakeHost(), Mock())
+        )
+        process: Any = runner
+        reloader = Reloader(rereading, self.source(), self.composition, self.listeners, process)
+        self.successResultOf(reloader.reload())
+
+        self.assertEqual(["extra"], [each.name for each in self.composition.configuration.commands])
+        self.assertEqual([source.packed()], runner.adopted)
+        self.assertIn("configuration read again: command extra added", self.logged)
+
+        runner.reading = Reading(mistakes=("/extra.toml:2: commands.extra.run: no",), text="", files={})
+        self.successResultOf(reloader.reload())
+        self.assertEqual(1, len(runner.adopted))
+        self.assertIn("configuration: /extra.toml:2: commands.extra.run: no", self.logged)
 
     def test_schedules(self) -> None:
         """They are looked for at once, if the daemon has begun to."""

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 from cmdserver.app.state_checks import look
 from cmdserver.auth.password_hash import hash_password
-from cmdserver.config.schema import TLS, Audit, Listen, Settings
+from cmdserver.config.schema import TLS, Audit, HistorySettings, Listen, Settings
 from cmdserver.core.protocols import Protocol
 from cmdserver.net.ssh_host_keys import require_host_keys
 
@@ -81,6 +81,18 @@ class LookTests(unittest.TestCase):
         )
         self.assertEqual([], self.remarks(Settings(audit=Audit(file=f"{self.folder}/audit"))))
         self.assertEqual([], self.remarks(Settings(audit=Audit(file="audit"))))
+
+    def test_the_historys_directory(self) -> None:
+        """Without it nothing is kept; who can log in is known all the same."""
+        self.add("ann")
+        for file, missing in ((f"{self.folder}/x/h", f"{self.folder}/x"), ("sub/h", f"{self.state}/sub")):
+            settings = Settings(history=HistorySettings(file=file))
+            self.assertEqual(
+                [f"history.file: {missing} is no directory, and no run is kept without a history"],
+                self.remarks(settings),
+            )
+            self.assertEqual(frozenset({"ann"}), self.users(settings))
+        self.assertEqual([], self.remarks(Settings(history=HistorySettings(file=f"{self.folder}/h"))))
 
     def test_host_keys(self) -> None:
         """One that would keep an SSH listener from starting is told of, if there is such a listener."""

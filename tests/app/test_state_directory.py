@@ -200,6 +200,8 @@ class HandingOverTests(RootTestCase):
             "audit.jsonl.1",
             "authorized_keys/ann",
             "tls.key",
+            "last-used.json",
+            "schedules.json",
             ".x.new",
             "log",
         ]

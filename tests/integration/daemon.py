@@ -154,6 +154,7 @@ class Daemon:
         web: Mapping[str, object] | None = None,
         runner: Mapping[str, object] | None = None,
         history: Mapping[str, object] | None = None,
+        site: Mapping[str, object] | None = None,
     ) -> None:
         """Write the configuration file.
 
@@ -168,6 +169,7 @@ class Daemon:
             web: The ``[web]``; None for none.
             runner: The ``[runner]``; None for none.
             history: The ``[history]``; None for none.
+            site: The ``[site]``; None for none.
         """
         endpoints = [self.endpoint()] if listen is None else listen
         lines = ["[[listen]]", 'protocol = "line"', f"endpoint = {json.dumps(list(endpoints))}", 'login = "never"', ""]
@@ -179,7 +181,8 @@ class Daemon:
             lines += [f"[commands.{name}]", *(f"{key} = {_toml(value)}" for key, value in marked.items()), ""]
         for name, role in ({"anonymous": {"commands": ["*"]}} if roles is None else roles).items():
             lines += [f"[roles.{name}]", *(f"{key} = {_toml(value)}" for key, value in role.items()), ""]
-        for name, table in (("tls", tls), ("web", web), ("runner", runner), ("history", history)):
+        tables = {"tls": tls, "web": web, "runner": runner, "history": history, "site": site}
+        for name, table in tables.items():
             if table is not None:
                 lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items()), ""]
         lines += ["[limits]", *(f"{key} = {_toml(value)}" for key, value in (limits or {}).items()), ""]

@@ -28,10 +28,10 @@ CHEAP = 4
 LENIENT: Mapping[str, object] = {"penalty_exempt": ["127.0.0.0/8"]}
 
 COMMANDS: Mapping[str, Mapping[str, object]] = {
-    "uptime": {"run": ["uptime"], "help": "Since when"},
+    "uptime": {"run": ["uptime"], "help": "Since when", "read_only": True},
     "df": shell("echo full", help="How full"),
     "reboot": shell("echo rebooted", help="Begin again"),
-    "members": shell("echo members", help="For those who have logged in"),
+    "members": shell("echo members", help="For those who have logged in", read_only=True),
 }
 ROLES: Mapping[str, Mapping[str, object]] = {
     "anonymous": {"commands": ["uptime"]},

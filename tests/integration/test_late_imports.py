@@ -93,7 +93,7 @@ run()
 """
 
 #: What is looked for and may be missing: a package that is not installed is none that is needed.
-_OPTIONAL = re.compile(r"(?:h2|priority|jc|readline)(?:\..*)?")
+_OPTIONAL = re.compile(r"(?:jc|readline)(?:\..*)?")
 
 
 @pytest.fixture

@@ -147,6 +147,19 @@ def test_name_in_the_certificate(
     assert whoami(REQUIRED, authorities.client(*names, common_name=common_name))["name"] == user
 
 
+@pytest.mark.parametrize("listener", LISTENERS, ids=str)
+@pytest.mark.parametrize("said", [b"uptime\n", b"SSH-2.0-OpenSSH_9.2\r\n"])
+def test_who_speaks_no_tls_is_told(daemon: Daemon, listener: Listener, said: bytes) -> None:
+    """With the first line, and the connection ends; it is one refused request."""
+    before = len(daemon.audit())
+    with Client(listener.address) as client:
+        client.send(said)
+        answer = client.read_all()
+
+    assert answer == b"cmdserver: malformed: this port speaks TLS; try: openssl s_client -quiet -connect HOST:PORT\n"
+    assert [each["outcome"] for each in daemon.audit()[before:]] == ["malformed"]
+
+
 def test_certificate_without_a_name(daemon: Daemon, authorities: Authorities) -> None:
     """A certificate that names nobody is a login that failed; why is for the audit file."""
     certificate = authorities.client("*.example.org", common_name="../alice")
@@ -334,13 +347,15 @@ def test_authority_is_replaced(daemon: Daemon, authorities: Authorities) -> None
 
 
 def test_plain_text_at_the_tls_door(daemon: Daemon) -> None:
-    """It is no handshake: nothing in plain text is answered, and others are served."""
+    """It is no handshake: nobody is asked for a name or logged in, what was sent is kept nowhere, others are served."""
     before = len(daemon.audit())
     with Client(REQUIRED.address) as client, suppress(ConnectionResetError):
         client.send(f"alice\n{ALICE}\ndf\n".encode())
         assert b"User" not in client.read_all()
 
-    assert daemon.audit()[before:] == []
+    (event,) = daemon.audit()[before:]
+    assert (event["event"], event["outcome"], event["user"]) == ("request", "malformed", None)
+    assert ALICE not in daemon.audit_file.read_text("ascii") + daemon.log()
     assert may_log_in(REQUIRED, "alice", ALICE)
 
 

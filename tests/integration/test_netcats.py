@@ -113,3 +113,16 @@ def test_half_close_over_unix_socket(public_directory: Path) -> None:
         client.half_close()
 
         assert client.read_all() == b"slow\nfirst\n"
+
+
+@pytest.mark.parametrize("netcat", NETCATS, ids=str)
+def test_an_answer_is_data_alone(tmp_path: Path, netcat: Netcat) -> None:
+    """With ``greeting = ""``; from a reload on, which keeps the port."""
+    with running(tmp_path, {"first": shell("echo first")}) as daemon:
+        address = ("127.0.0.1", str(daemon.port))
+        assert netcat.talk(address, b"first\n") == GREETING + b"first\n"
+        text = daemon.config_file.read_text("utf-8")
+        daemon.config_file.write_text(text.replace("[[listen]]", '[[listen]]\ngreeting = ""', 1), "utf-8")
+        daemon.reload()
+
+        assert netcat.talk(address, b"first\n") == b"first\n"

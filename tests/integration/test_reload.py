@@ -44,8 +44,8 @@ def test_commands_change_for_open_sessions(daemon: Daemon, session: Client) -> N
     session.send(b"word\nextra\nslow\n")
     assert (session.read_line(), session.read_line()) == (b"changed\n", b"extra\n")
     assert session.read_line().startswith(b"cmdserver: unknown_command: ")
-    assert "commands.extra.run added" in daemon.log()
-    assert "commands.slow.run removed" in daemon.log()
+    assert "configuration read again: command extra added" in daemon.log()
+    assert "configuration read again: command slow removed" in daemon.log()
 
 
 @pytest.mark.parametrize(
@@ -164,3 +164,33 @@ def test_many_hangups(daemon: Daemon, session: Client) -> None:
     session.send(b"word\n")
     assert session.read_line() == b"word\n"
     assert is_listening(daemon.address)
+
+
+def test_included_files(daemon: Daemon, session: Client) -> None:
+    """They are read again with the main one; a mistake in one of them changes nothing, and is told with its place."""
+    folder = daemon.directory / "conf.d"
+    folder.mkdir()
+    text = daemon.config_file.read_text("utf-8")
+    daemon.config_file.write_text(f'include = ["conf.d/*.toml"]\n{text}', "utf-8")
+    extra = folder / "extra.toml"
+    extra.write_text('[commands.extra]\nrun = ["echo", "extra"]\n', "utf-8")
+    daemon.reload()
+    session.send(b"extra\nword\n")
+    assert (session.read_line(), session.read_line()) == (b"extra\n", b"word\n")
+
+    extra.write_text('[commands.extra]\nrun = ["echo", "other"]\n[commands.word]\nrun = ["echo"]\n', "utf-8")
+    daemon.reload()
+    assert f"{extra}:3: commands.word: is in {daemon.config_file}:" in daemon.log()
+    session.send(b"extra\n")
+    assert session.read_line() == b"extra\n"
+
+    (folder / "more.toml").write_text('[commands.more]\nrun = ["echo", "more"]\n', "utf-8")
+    extra.unlink()
+    daemon.reload()
+    session.send(b"more\nextra\n")
+    assert session.read_line() == b"more\n"
+    assert session.read_line().startswith(b"cmdserver: unknown_command: ")
+
+    (folder / "more.toml").unlink()
+    daemon.reload()
+    assert f"{daemon.config_file}:1: include: conf.d/*.toml matches no file" in daemon.log()

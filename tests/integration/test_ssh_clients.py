@@ -37,7 +37,12 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """Give a daemon with an SSH listener."""
     roles = {"admin": {"commands": ["*"], "users": ["alice"]}}
     with running(
-        tmp_path_factory.mktemp("daemon"), COMMANDS, listeners=[LISTENER], roles=roles, limits=LENIENT
+        tmp_path_factory.mktemp("daemon"),
+        COMMANDS,
+        listeners=[LISTENER],
+        roles=roles,
+        limits=LENIENT,
+        site={"name": "shop1"},
     ) as daemon:
         write_passwords(daemon, USERS)
         yield daemon
@@ -81,7 +86,7 @@ def talk_in_terminal(words: list[str], **environment: str) -> tuple[str, int]:
                 seen += os.read(master, 65536) if ready else b""
             except OSError:  # as Linux says that the client is gone
                 break
-            if seen.endswith(b"cmdserver> "):
+            if seen.endswith(b"@shop1> "):
                 os.write(master, next(steps, b""))
                 seen += b"\n"
         return seen.decode(), client.wait(LIMIT_SECONDS)
@@ -91,7 +96,7 @@ def talk_in_terminal(words: list[str], **environment: str) -> tuple[str, int]:
         os.close(master)
 
 
-TALK = re.compile(r"cmdserver> .*both\s+out\s+err\s+cmdserver: both: exit status 3\s+cmdserver> ", re.DOTALL)
+TALK = re.compile(r"@shop1> .*both\s+out\s+err\s+cmdserver: both: exit status 3\s+alice@shop1> ", re.DOTALL)
 
 
 def test_dropbear(key: Path) -> None:

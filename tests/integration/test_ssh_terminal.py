@@ -3,9 +3,12 @@
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
+import stat
 import struct
+import subprocess
 import termios
 import time
 from collections.abc import Iterator, Mapping
@@ -22,8 +25,12 @@ from tests.waiting import LIMIT_SECONDS, wait_until
 pytestmark = pytest.mark.slow
 
 LISTENER = Listener(protocol="ssh")
-PROMPT = "cmdserver>"
+PROMPT = "alice@shop1>"
 COLUMNS, ROWS = 60, 200
+#: Of a row of twenty, behind the prompt.
+COLUMNS_LEFT = 20 - len(f"{PROMPT} ")
+
+SITE = {"name": "shop1", "label": "production", "colour": "red", "notice": "Tables are locked on Sundays."}
 
 COMMANDS: Mapping[str, Mapping[str, object]] = {
     "uptime": {"run": ["uptime"], "help": "Since when"},
@@ -33,6 +40,8 @@ COMMANDS: Mapping[str, Mapping[str, object]] = {
     "forever": shell("echo begun; exec sleep 60"),
     "endless": shell("exec yes", output_limit_bytes=10**9),
     "fails": shell("echo oh >&2; exit 3"),
+    "progress": shell(r"printf '10%%\r'; sleep 0.3; printf '\033[32m100%%\r'; sleep 0.3", colours=True),
+    "deploy": shell("echo begun; sleep 5", max_running=1),
     "services": {**shell("printf 'nginx\\nphp-fpm\\n'"), "read_only": True},
     "restart": {
         "run": ["echo", "restarted", "{unit}", ["after {seconds} s"]],
@@ -50,7 +59,12 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """Give a daemon with an SSH listener."""
     roles = {"admin": {"commands": ["*"], "users": ["alice"]}}
     with running(
-        tmp_path_factory.mktemp("daemon"), COMMANDS, listeners=[LISTENER], roles=roles, limits=LENIENT
+        tmp_path_factory.mktemp("daemon"),
+        COMMANDS,
+        listeners=[LISTENER],
+        roles=roles,
+        limits=LENIENT,
+        site=SITE,
     ) as daemon:
         write_passwords(daemon, USERS)
         yield daemon
@@ -169,6 +183,83 @@ def test_editing(window: Window) -> None:
     window.waits_for("fails    forever", f"{PROMPT} f")
 
 
+def test_the_greeting(window: Window) -> None:
+    """Which host it is comes before the first prompt, in its colour."""
+    assert window.rows[:2] == ["shop1 [production]", "Tables are locked on Sundays."]
+    assert b"\x1b[1;7;31m[production]\x1b[0m" in window.seen
+
+
+def test_lines_of_other_sessions(daemon: Daemon, alice: SSH) -> None:
+    """They are there in the next one, for Up and Ctrl-R, and in a file that is the daemon's alone."""
+    for line in ("fails", "greek"):
+        window = Window(alice)
+        window.waits_for(PROMPT)
+        window.types(f"{line}\r no secret\rhunter2\r")
+        refusal = 'cmdserver: unknown_command: no command named "hunter2"; try: help'
+        window.waits_for(refusal[:COLUMNS], refusal[COLUMNS:], PROMPT)
+        window.types("exit\r")
+        assert window.is_left() == 0
+        window.close()
+    window = Window(alice)
+    try:
+        window.waits_for(PROMPT)
+        window.types("\x1b[A")
+        window.waits_for(f"{PROMPT} exit")
+        window.types("\x15\x12fai")
+        window.waits_for("(reverse-i-search)`fai': fails")
+        window.types("\r")
+        window.waits_for(f"{PROMPT} fails", "oh", "cmdserver: fails: exit status 3", PROMPT)
+    finally:
+        window.close()
+
+    kept = daemon.state_directory / "prompt-history" / "alice"
+    assert kept.read_text("utf-8").split()[-5:] == ["fails", "exit", "greek", "exit", "fails"]
+    assert (stat.S_IMODE(kept.stat().st_mode), stat.S_IMODE(kept.parent.stat().st_mode)) == (0o600, 0o700)
+    assert kept.stat().st_uid == daemon.state_directory.stat().st_uid
+
+
+def test_progress(alice: SSH) -> None:
+    """With a terminal it overwrites itself, in its colours, which are taken back; without one it is told as it is."""
+    window = Window(alice, "-t", "progress")
+    try:
+        assert (window.is_left(), window.rows) == (0, ["100%"])
+        assert b"10%\r\x1b[32m100%\r\x1b[0m" in window.seen
+    finally:
+        window.close()
+
+    assert alice.run("progress").stdout == b"10%^M\x1b[32m100%^M\x1b[0m"
+
+
+def test_waiting(alice: SSH) -> None:
+    """Who has to wait is told for what, at a terminal and without one."""
+    first = alice.start("deploy", stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    assert first.stdout is not None
+    assert first.stdout.readline() == b"begun\n"
+    window = Window(alice, "-t", "deploy")
+    other = alice.start("deploy", stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    try:
+        assert other.stderr is not None
+        assert re.fullmatch(
+            rb"Waiting: you have been running this since \d\d:\d\d UTC \(attach [0-9a-f]{16}\)\n",
+            other.stderr.readline(),
+        )
+        wait_until(lambda: window.reads() and window.rows[-1].endswith(")"), "it is told at the terminal")
+        assert "".join(window.rows).startswith("Waiting: you have been running this since ")
+    finally:
+        for each in (other, first):
+            each.kill()
+            each.communicate()
+        window.close()
+
+
+def test_help(window: Window) -> None:
+    """It is short, and marks what changes something."""
+    window.types("?\r")
+    window.waits_for("  session  json  quit  history  clear  exit  logout", PROMPT)
+    assert "  deploy    changes" in window.rows
+    assert "  services" in window.rows
+
+
 def test_characters(window: Window) -> None:
     """What is not ASCII is typed, shown and deleted as characters."""
     window.types("日本語\x7f\x7f")
@@ -224,7 +315,7 @@ def test_another_width(window: Window) -> None:
     """A window that becomes narrower is drawn to from then on."""
     window.resize(20)
     os.killpg(window.client.pid, signal.SIGWINCH)
-    wait_until(lambda: _wraps(window, 9), "the new width")
+    wait_until(lambda: _wraps(window, COLUMNS_LEFT), "the new width")
 
 
 def _wraps(window: Window, length: int) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.daemon import (
     Daemon,
+    Listener,
     clean_environment,
     free_port,
     is_alive,
@@ -19,6 +20,7 @@ from tests.integration.daemon import (
     program,
     shell,
 )
+from tests.integration.logins import write_passwords
 from tests.waiting import LIMIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
@@ -125,7 +127,7 @@ def test_check_of_text_that_is_no_toml(daemon_to_be: Daemon) -> None:
     done = daemon_to_be.run_to_end("--check")
 
     assert done.returncode == 1
-    assert f"{daemon_to_be.config_file}:2: not TOML: " in done.stderr
+    assert f"{daemon_to_be.config_file}:2: listen[0].protocol: not TOML: " in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -219,9 +221,43 @@ def test_state_directory_that_others_may_write_to(daemon_to_be: Daemon) -> None:
 
 
 def test_terminal_is_told_what_to_type(daemon_to_be: Daemon) -> None:
-    """Started by hand on a terminal, the daemon ends its start-up with lines that work when they are typed."""
+    """Started by hand on a terminal, the daemon ends its start-up with a line a listener, which works as it is."""
     daemon = daemon_to_be
-    daemon.configure(COMMANDS)
+    tls, web, ssh = Listener(tls=True), Listener(protocol="web", login="optional"), Listener(protocol="ssh")
+    word = shell("echo word", read_only=True)
+    daemon.configure(
+        {"change": shell("echo changed"), "word": word, "other": word},
+        listen=[daemon.endpoint(), daemon.endpoint("127.0.0.2")],
+        listeners=[tls, web, ssh],
+        roles={"anonymous": {"commands": ["change"]}, "all": {"commands": ["*"], "users": ["bob"]}},
+    )
+    write_passwords(daemon)
+    password = "battery staple"  # noqa: S105 - bob's
+    lines = _told(daemon)[-4:]
+
+    page = f"http://127.0.0.1:{web.port}/"
+    assert lines == [
+        f"echo help | nc 127.0.0.1 {daemon.port}",
+        f"openssl s_client -quiet -connect 127.0.0.1:{tls.port}  # log in as bob",
+        f"curl --user bob {page}word  # in a browser: {page}",
+        f"ssh -p {ssh.port} bob@127.0.0.1 word",
+    ]
+    daemon.start()
+    said = [
+        subprocess.run(["sh", "-c", line], input=text, capture_output=True, timeout=LIMIT_SECONDS, check=True).stdout
+        for line, text in (
+            (lines[0], b""),
+            (lines[1], f"bob\n{password}\nword\n".encode()),
+            (lines[2].replace("--user bob", f"--user 'bob:{password}'"), b""),
+        )
+    ]
+    assert b"change" in said[0]
+    assert said[1].endswith(b"What can I do for you?\nword\n")
+    assert said[2] == b"word\n"
+
+
+def _told(daemon: Daemon) -> list[str]:
+    """Start a daemon on a terminal, and end it; return what it has said until it was ready."""
     ours, theirs = pty.openpty()
     said = b""
     process = subprocess.Popen(
@@ -233,10 +269,7 @@ def test_terminal_is_told_what_to_type(daemon_to_be: Daemon) -> None:
             data = os.read(ours, 65536)
             assert data, said
             said += data
-        last = said.decode().splitlines()[-1]
-        assert last == f"echo word | nc 127.0.0.1 {daemon.port}"
-        typed = subprocess.run(["sh", "-c", last], capture_output=True, timeout=LIMIT_SECONDS, check=True)
-        assert typed.stdout == b"What can I do for you?\nword\n"
+        return said.decode().splitlines()
     finally:
         process.terminate()
         with suppress(OSError):

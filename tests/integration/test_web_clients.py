@@ -109,6 +109,52 @@ def test_curl_gets_what_the_command_prints(daemon: Daemon) -> None:
 
 
 @pytest.mark.usefixtures("daemon")
+def test_plain_http_where_tls_is_spoken() -> None:
+    """One sentence says which address is meant, whatever is sent behind it."""
+    address = f"localhost:{TLS.port}/uptime"
+    for body in ("", "x" * 1_000_000):
+        done = subprocess.run(
+            [
+                "curl",
+                "--silent",
+                "--max-time",
+                "15",
+                "--include",
+                "--data",
+                "@-",
+                "--header",
+                "Expect:",
+                f"http://{address}",
+            ],
+            input=body,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_SECONDS,
+            check=False,
+        )
+        assert done.stdout.startswith("HTTP/1.1 400 Bad Request\n"), done
+        assert done.stdout.endswith(f"cmdserver: malformed: this port speaks HTTPS; ask for https://{address}\n")
+
+
+def test_strict_transport_security(believing: tuple[str, ...]) -> None:
+    """With the administrator's certificate, and over TLS."""
+    for version in ("--http1.1", "--http2"):
+        shown = curl(TLS, "/uptime", "--include", version, *believing).stdout.lower()
+        assert "strict-transport-security: max-age=31536000" in shown.splitlines()
+    assert "strict-transport-security" not in curl(PLAIN, "/uptime", "--include").stdout.lower()
+
+
+@pytest.mark.usefixtures("daemon")
+def test_curl_takes_what_is_compressed() -> None:
+    """What it shows is the same, and less has come over the wire."""
+    for path, accept in (("/metrics", "*/*"), ("/-/openapi.json", "*/*")):
+        header = ("--header", f"Accept: {accept}", "--write-out", "%{stderr}%{size_download}")
+        plain, small = curl(PLAIN, path, *header), curl(PLAIN, path, *header, "--compressed")
+        assert plain.stdout[:200] == small.stdout[:200]
+        assert int(small.stderr) < int(plain.stderr) / 2
+
+
+@pytest.mark.usefixtures("daemon")
 def test_a_late_failure_is_no_whole_answer() -> None:
     """What has grown too long to be held back is begun as a success; if it is none after all, curl can tell."""
     done = curl(PLAIN, "/big", "--output", "/dev/null", "--write-out", "%{http_code} %{size_download}")
@@ -128,7 +174,7 @@ def test_strangers_are_told_how_to_log_in() -> None:
     assert "WWW-Authenticate: Bearer" in answer.stdout
     assert answer.stdout.count("unknown_command") == 1
     assert [status(REQUIRED, path) for path in ("/", "/uptime", "/nothing", "/metrics", "/-/openapi.json")] == [401] * 5
-    assert [status(REQUIRED, path) for path in ("/-/healthy", "/-/login", "/-/static/app.css")] == [200] * 3
+    assert [status(REQUIRED, path) for path in ("/-/healthy", "/-/login", "/-/static/list.css")] == [200] * 3
 
 
 @pytest.mark.usefixtures("daemon")
@@ -175,9 +221,8 @@ def test_bearer(daemon: Daemon) -> None:
     assert curl(PLAIN, "/df", *header).stdout == "full\n"
     assert curl(PLAIN, "/df", "--request", "POST", *header).stdout == "full\n"
     assert status(PLAIN, "/uptime", *header) == 403
-    assert json.loads(curl(PLAIN, "/", "--header", "Accept: application/json", *header).stdout) == {
-        "commands": [{"name": "df", "help": "How full", "read_only": True}]
-    }
+    (listed,) = json.loads(curl(PLAIN, "/", "--header", "Accept: application/json", *header).stdout)["commands"]
+    assert (listed["name"], listed["help"], listed["read_only"]) == ("df", "How full", True)
     assert status(PLAIN, "/df", "--header", "Authorization: Bearer wrong") == 401
 
 
@@ -239,7 +284,7 @@ def test_the_form(daemon: Daemon, believing: tuple[str, ...], listener: Listener
         options = [option for name, value in data.items() for option in ("--data-urlencode", f"{name}={value}")]
         return curl(listener, "/-/login", *trust, "--include", "--cookie-jar", jar, *options).stdout
 
-    assert "Login failed." in log_in(password="wrong")
+    assert "Name or password is wrong." in log_in(password="wrong")
     made = log_in()
     assert re.search(r"^location: \.\./df\r?$", made, re.MULTILINE | re.IGNORECASE)
     (cookie,) = re.findall(r"^set-cookie: (.*?)\r?$", made, re.MULTILINE | re.IGNORECASE)

@@ -86,7 +86,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 def output(page: Page, name: str) -> str:
     """Read what a command said."""
     region = page.get_by_role("region", name=f"Output of {name}")
-    expect(page.get_by_text("exit status 0")).to_be_visible()
+    expect(page.get_by_role("status").get_by_text("Done")).to_be_visible()
     return region.inner_text()
 
 
@@ -108,6 +108,7 @@ def test_fill_in_and_run(browser: Browser, *, has_javascript: bool) -> None:
         query = parse_qs(urlsplit(page.url).query)
         assert (query["unit"], query["grep"]) == (["php-fpm"], ["a <b>b</b>"])
 
+        page.get_by_role("link", name="Change values").click()
         expect(page.get_by_label("Only lines with")).to_have_value("a <b>b</b>")
         expect(page.get_by_label("Times")).to_be_checked()
         page.get_by_label("Times").uncheck()
@@ -150,6 +151,7 @@ def test_filled_in_from_the_address(browser: Browser) -> None:
         expect(page.get_by_label("Since")).to_have_value("2026-11-28T09:30Z")
         page.goto("/journal/nginx/3")
         assert "--lines=3" in output(page, "journal")
+        page.get_by_role("link", name="Change values").click()
         page.get_by_role("link", name="This address").click()
         assert "--lines=3" in output(page, "journal")
 
@@ -171,6 +173,7 @@ def test_what_runs_follows(browser: Browser) -> None:
         address = page.get_by_role("link", name="This address").get_attribute("href")
         page.get_by_role("button", name="Run").click()
         output(page, "journal")
+        page.get_by_role("link", name="Change values").click()
         assert " ".join(line.inner_text().split()) == " ".join(followed.split())
         assert parse_qs(urlsplit(address or "").query)["grep"] == ["a b"]
 
@@ -189,9 +192,11 @@ def test_several_values(browser: Browser) -> None:
         page.get_by_label("Tags").select_option(["a", "c"])
         page.get_by_role("button", name="Run").click()
         assert output(page, "ping") == "one.example\na\nc\n"
+        page.get_by_role("link", name="Change values").click()
         page.get_by_label("Hosts 2").fill("two.example")
         page.get_by_role("button", name="Run").click()
         expect(page.get_by_role("region", name="Output of ping")).to_contain_text("two.example")
+        page.get_by_role("link", name="Change values").click()
         expect(page.get_by_label("Hosts 3")).to_have_value("")
 
 
@@ -219,6 +224,7 @@ def test_the_question(browser: Browser, daemon: Daemon, *, has_javascript: bool)
         page.get_by_role("button", name="Restart a service").click()
         assert output(page, "restart") == "restarted php-fpm\n"
         assert len(_runs(daemon, "restart")) == before + 1
+        page.get_by_role("link", name="Run again…").click()
         page.get_by_role("button", name="Run").click()
         expect(question).to_be_visible()
 
@@ -242,6 +248,7 @@ def test_lines(browser: Browser) -> None:
         page.get_by_label("Note").press("Control+Enter")
         page.get_by_role("button", name="Run").click()
         assert output(page, "send") == "\none\n\ttwo &amp; <b>\n"
+        page.get_by_role("link", name="Run again…").click()
         expect(page.get_by_label("Note")).to_have_value("\none\n\ttwo &amp; <b>\n")
 
 
@@ -255,6 +262,7 @@ def test_secrets(browser: Browser, daemon: Daemon) -> None:
         page.get_by_label("Yes: Change it for ann?").check()
         page.get_by_role("button", name="Run").click()
         assert output(page, "setpw").strip() == "10"
+        page.get_by_role("link", name="Run again…").click()
         expect(page.get_by_label("User")).to_have_value("ann")
         expect(page.get_by_label("Password")).to_have_value("")
         assert "hunter2" not in page.content() + page.url
@@ -266,7 +274,7 @@ def test_secrets(browser: Browser, daemon: Daemon) -> None:
 
 @pytest.mark.parametrize("has_javascript", [True, False])
 def test_output_comes_while_it_is_made(browser: Browser, daemon: Daemon, *, has_javascript: bool) -> None:
-    """Also of a command with values; the form comes when it is over."""
+    """Also of a command with values; they can be changed when it is over."""
     go = daemon.directory / "go"
     with visit(browser, ADDRESS, has_javascript=has_javascript) as page:
         page.goto("/slow?word=x", wait_until="commit")
@@ -274,6 +282,7 @@ def test_output_comes_while_it_is_made(browser: Browser, daemon: Daemon, *, has_
         expect(region).to_have_text("first x\n")
         go.touch()
         expect(region).to_have_text("first x\nsecond\n")
+        page.get_by_role("link", name="Change values").click()
         expect(page.get_by_label("Word")).to_have_value("x")
     go.unlink()
 

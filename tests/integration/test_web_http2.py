@@ -3,18 +3,18 @@
 import signal
 import ssl
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
 import pytest
+from h2 import connection as h2_connection
+from h2 import events as h2_events
 
 from tests.integration.client import Client
 from tests.integration.daemon import Daemon, Listener, running, shell
 from tests.integration.logins import believing
 from tests.waiting import wait_until_steady
-
-h2_connection = pytest.importorskip("h2.connection")
-h2_events = pytest.importorskip("h2.events")
 
 pytestmark = pytest.mark.slow
 
@@ -23,6 +23,8 @@ WEB = Listener(protocol="web", login="never", tls=True)
 HURRIED_WEB = Listener(protocol="web", login="never", tls=True)
 BIG = 1_000_000
 _BIG = shell(f"head -c {BIG} /dev/zero | tr '\\0' x", read_only=True)
+#: As many as a page may follow, and more than a browser has connections over HTTP/1.1.
+STREAMS = 8
 #: What a connection may send at first (RFC 9113, section 6.9.2).
 SHUT = 65_535
 
@@ -54,10 +56,10 @@ class HTTP2Client:
         """Send what there is to send."""
         self.client.send(self.connection.data_to_send())
 
-    def ask(self, path: str, method: str = "GET", *, is_whole: bool = True) -> int:
+    def ask(self, path: str, method: str = "GET", *, is_whole: bool = True, **headers: str) -> int:
         """Begin a request; return its stream."""
         stream: int = self.connection.get_next_available_stream_id()
-        names = {":method": method, ":path": path, ":scheme": "https", ":authority": "localhost"}
+        names = {":method": method, ":path": path, ":scheme": "https", ":authority": "localhost", **headers}
         self.connection.send_headers(stream, list(names.items()), end_stream=is_whole)
         self.flush()
         return stream
@@ -96,15 +98,17 @@ class HTTP2Client:
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon that speaks HTTP/2."""
+    directory = tmp_path_factory.mktemp("http2")
     commands = {
         "up": {"run": ["echo", "up"], "read_only": True},
+        "wait": shell(f"echo on; until [ -e {directory}/go ]; do sleep 0.1; done", read_only=True, share=False),
         "big": _BIG,
         "late": {
             **shell(f"head -c {2 * BIG} /dev/zero | tr '\\0' x; echo why >&2; exit 3", read_only=True),
             "output_limit_bytes": 10 * BIG,
         },
     }
-    with running(tmp_path_factory.mktemp("http2"), commands, listeners=[WEB]) as daemon:
+    with running(directory, commands, listeners=[WEB], limits={"running": 2 * STREAMS}) as daemon:
         yield daemon
 
 
@@ -127,6 +131,40 @@ def test_many_at_once() -> None:
 
     assert set(client.statuses.values()) == {200}
     assert sorted(set(map(len, client.bodies.values()))) == [3, BIG]
+
+
+def test_event_streams_hold_nobody_up(daemon: Daemon) -> None:
+    """However many a browser has open on its one connection, the next request is answered while they go on."""
+    (daemon.directory / "go").unlink(missing_ok=True)
+    with HTTP2Client() as client:
+        streams = {client.ask("/wait", accept="text/event-stream") for _ in range(STREAMS)}
+        while not all(b'"on\\n"' in client.bodies.get(each, b"") for each in streams):
+            assert client.read()
+        another = client.ask("/up")
+        client.read_all({another})
+        assert (client.bodies[another], client.ended) == (b"up\n", {another})
+
+        (daemon.directory / "go").touch()
+        client.read_all(streams)
+    assert all(b"event: outcome" in client.bodies[each] for each in streams)
+
+
+def test_event_streams_over_http_1_1(daemon: Daemon) -> None:
+    """There each has a connection of its own: what comes behind it there waits, and on another one it does not."""
+    (daemon.directory / "go").unlink(missing_ok=True)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Client(WEB.address, tls=believing())) for _ in range(STREAMS + 1)]
+        ask = "GET /{} HTTP/1.1\r\nHost: localhost\r\nAccept: {}\r\n\r\n"
+        for client in clients[:-1]:
+            client.send((ask.format("wait", "text/event-stream") + ask.format("up", "*/*")).encode())
+            client.read_until(b'"on\\n"')
+        clients[-1].send(ask.format("up", "*/*").encode())
+        clients[-1].read_until(b"\r\n\r\nup\n")
+
+        (daemon.directory / "go").touch()
+        for client in clients[:-1]:
+            assert b"up\n" not in client.read_until(b"event: outcome")
+            client.read_until(b"\r\n\r\nup\n")
 
 
 @pytest.mark.usefixtures("impatient")

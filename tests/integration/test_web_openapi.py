@@ -74,7 +74,7 @@ def test_the_description_is_of_what_a_caller_may_run(daemon: Daemon) -> None:
     with HTTPClient(WEB.address) as client:
         paths = client.ask("/-/openapi.json").json["paths"]
 
-    assert {path: set(methods) for path, methods in paths.items()} == {
+    assert {path: set(described) - {"parameters"} for path, described in paths.items()} == {
         "/": {"get"},
         "/say": {"get", "post"},
         "/write": {"post"},
@@ -115,7 +115,7 @@ def test_answers_are_as_described(tmp_path: Path) -> None:
         env={**os.environ, "SCHEMATHESIS_HOOKS": str(hooks)},
         capture_output=True,
         text=True,
-        timeout=LIMIT_SECONDS,
+        timeout=4 * LIMIT_SECONDS,
         check=False,
     )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from cmdserver.config.loading import read_file
 from cmdserver.privsep.messages import (
     REQUEST_BYTES,
     SIGKILL,
@@ -495,7 +496,7 @@ def test_a_reading_is_only_good_until_the_next(runner: Played) -> None:
 def test_many_readings_leave_nothing(runner: Played) -> None:
     """A configuration that is read and adopted hundreds of times costs neither descriptors nor memory nor pids."""
     before = _in_peace(runner)
-    checksum = checksum_of(runner.file.read_text("utf-8"))
+    checksum = checksum_of(read_file(str(runner.file)).packed())
     for number in range(200):
         runner.send(Reread())
         report = runner.hear_only()

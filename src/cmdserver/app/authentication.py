@@ -16,6 +16,8 @@ from cmdserver.auth.credential_store import CredentialStore
 from cmdserver.auth.password_cache import PasswordCache
 from cmdserver.auth.password_verifier import HashingThreads, PasswordVerifier, threads_for
 from cmdserver.core.events import EventLog
+from cmdserver.core.protocols import Protocol
+from cmdserver.files.last_uses import LastUses
 from cmdserver.limits.login_limit import LoginLimit
 
 _log = Logger()
@@ -23,10 +25,23 @@ _log = Logger()
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """The authenticator, and the threads that have to be stopped at the end."""
+    """The authenticator, and what has to be stopped at the end."""
 
     authenticator: Authenticator
     verifier: PasswordVerifier
+    last_uses: LastUses
+    #: Who had a password, and who had a key, when the daemon started.
+    with_password: tuple[str, ...]
+    with_key: tuple[str, ...]
+
+    def users_at(self, protocol: Protocol) -> tuple[str, ...]:
+        """Name who can log in at a listener by what a person types, in the order of the file."""
+        return tuple(dict.fromkeys(self.with_password + (self.with_key if protocol is Protocol.SSH else ())))
+
+    def close(self) -> None:
+        """Stop threads, and write down what is known."""
+        self.verifier.stop()
+        self.last_uses.close()
 
 
 def build_authentication(
@@ -41,15 +56,17 @@ def build_authentication(
     for complaint in files.complaints():
         _log.warn("{complaint}", complaint=complaint)
     verifier = PasswordVerifier(reactor, HashingThreads(threads_for(os.cpu_count() or 1)))
-    public_keys = PublicKeyChecker(files, _now)
+    last_uses = LastUses(state_directory, reactor, time.time)
+    public_keys = PublicKeyChecker(files, _now, last_uses.note)
     checkers = [
         PasswordChecker(files, verifier, PasswordCache(os.urandom(32)), reactor.seconds),
         public_keys,
-        TokenChecker(files, _now),
+        TokenChecker(files, _now, last_uses.note),
         CertificateChecker(),
     ]
     authenticator = Authenticator(checkers, login_limit, events, time.time, public_keys.is_acceptable)
-    return Authentication(authenticator, verifier)
+    with_key = tuple(name for name in files.users() if files.keys(name))
+    return Authentication(authenticator, verifier, last_uses, tuple(files.passwords()), with_key)
 
 
 def _now() -> datetime:

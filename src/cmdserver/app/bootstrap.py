@@ -62,10 +62,13 @@ def require_tls_pair(directory: Path, now: datetime, host_name: str | None = Non
                 replace(key, _new_key())
             if not certificate.exists():
                 _write_certificate(certificate, key, now, host_name)
-                _log.info("made a self-signed certificate: {path}", path=str(certificate))
+                _log.info("made a self-signed certificate: {path}", path=str(certificate.absolute()))
             elif _is_ours(certificate, ends_before=now + timedelta(days=RENEW_DAYS)):
                 _write_certificate(certificate, key, now, host_name)
-                _log.warn("our self-signed certificate was near its end and is renewed: {path}", path=str(certificate))
+                _log.warn(
+                    "our self-signed certificate was near its end and is renewed: {path}",
+                    path=str(certificate.absolute()),
+                )
     except OSError as error:
         raise CannotStart(f"cmdserver: {error.filename or certificate}: {error.strerror}") from error
     return certificate, key

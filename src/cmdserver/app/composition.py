@@ -8,11 +8,12 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IProtocolFactory, IReactorProcess, IReactorTime
+from twisted.internet.interfaces import IAddress, IProtocolFactory, IReactorProcess, IReactorTime
 
 from cmdserver.app.host_process import allow_connections
 from cmdserver.auth.authenticator import Authenticator
@@ -22,8 +23,8 @@ from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.config.configuration import Configuration
 from cmdserver.core.events import EventLog
 from cmdserver.core.listening import Listening, Login
-from cmdserver.core.protocols import Protocol
 from cmdserver.dispatch.dispatcher import Dispatcher
+from cmdserver.dispatch.output_parsers import OutputParsers
 from cmdserver.dispatch.policy import Policy
 from cmdserver.dispatch.request_log import RequestLog
 from cmdserver.dispatch.requests import Run
@@ -34,6 +35,7 @@ from cmdserver.execution.posix_spawn import Spawner
 from cmdserver.execution.runner import Runner
 from cmdserver.files.opening import Opener, ReadFile
 from cmdserver.files.safe_path import read_file
+from cmdserver.frontends.common.examples import choose_trial, place_of
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.common.interface import Exposition, FrontEndContext, FrontEndResources
 from cmdserver.history.retention import HistoryLimits
@@ -47,7 +49,10 @@ from cmdserver.limits.source_penalties import Penalties
 from cmdserver.net.listener import Listener
 from cmdserver.net.peer_liveness import PeerLiveness
 from cmdserver.net.proxied_endpoint import MOST_PENDING
+from cmdserver.observers import run_log
 from cmdserver.observers.audit_log import AuditFile
+from cmdserver.privsep.daemon.parser_process import ParserProcess
+from cmdserver.privsep.daemon.parser_process import start as start_parsing
 from cmdserver.triggers.hook import Secrets
 from cmdserver.triggers.last_look import LastLook
 from cmdserver.triggers.schedules import Schedules
@@ -87,6 +92,7 @@ class Composition:
         state_directory: Prepared.
         remote: Starts commands, by their names; None: this process does.
         fetch: Has a credential file opened that we may not open; None: nobody does.
+        parser_process: Makes data of output; None: it is started when it is needed.
 
     Raises:
         AuditError: The audit file cannot be opened.
@@ -101,14 +107,17 @@ class Composition:
         open_file: Callable[[Path], int] = open_to_read,
         open_audit: Opener | None = None,
         fetch: Fetch | None = None,
+        parser_process: ParserProcess | None = None,
     ) -> None:
         self._reactor = reactor
         self._state_directory = state_directory
         self._open_file = open_file
         self._fetch = fetch
+        self._parser_process = parser_process or ParserProcess(reactor, partial(start_parsing, None, ()))
         inherited = self._go_by(configuration)
         self.audit = AuditFile(self.audit_path(configuration), open_audit)
         self._events = EventLog(self.audit)
+        self._events.subscribe(run_log.log_event)
         self.limiters = _make_limiters(configuration, reactor)
         self.runner = Runner(remote or LocalBackend(Spawner(reactor, inherited).start, lambda: self._commands), reactor)
         log = RequestLog(self._events, time.time)
@@ -125,6 +134,7 @@ class Composition:
             log=log,
             connection_limit=self.limiters.connections,
             clock=reactor,
+            parsers=OutputParsers(self._parser_process, reactor),
         )
         self.schedules = Schedules(
             self.dispatcher, reactor, time.time, host_zone(os.environ), LastLook(state_directory)
@@ -138,6 +148,7 @@ class Composition:
             clock=reactor,
             time_of_day=time.time,
             limits=lambda: self.configuration.limits,
+            site=lambda: self.configuration.site,
         )
         self._resources = FrontEndResources(
             configuration=lambda: self.configuration,
@@ -180,6 +191,11 @@ class Composition:
         )
         return self._state_directory / settings.file, limits
 
+    def require_parsing(self) -> None:
+        """Start the parsing process, if a command has a parser; that this cannot be is logged."""
+        if any(each.parser is not None for each in self.configuration.commands):
+            self._parser_process.start_ahead()
+
     # Listeners
 
     def listener(self, listening: Listening, tls: "Loaded | None") -> Listener:
@@ -188,7 +204,15 @@ class Composition:
         if front_end is None:
             front_end = self._front_ends[listening] = self._make_front_end(listening)
         factory = self._wrap(front_end, tls) if listening.tls else front_end
-        return Listener(self._reactor, listening, factory, front_end.example_command)
+        return Listener(self._reactor, listening, factory, partial(self._example, listening, front_end))
+
+    def _example(self, listening: Listening, front_end: FrontEnd, address: IAddress) -> str | None:
+        """Say what a person would type to try a listener, as somebody who may."""
+        users = self._authentication.users_at(listening.protocol) if self._authentication is not None else ()
+        trial = choose_trial(listening.login, users, self.policy().allowed)
+        if trial is None:
+            return None
+        return front_end.example(place_of(address, is_proxied=listening.endpoint.is_proxied), trial)
 
     def load_tls(self, configuration: Configuration, read: ReadFile = read_file) -> "Loaded | None":
         """Read certificate and key as they are now; None if no listener of a configuration needs them.
@@ -241,8 +265,9 @@ class Composition:
     def close(self) -> None:
         """Release threads and descriptors."""
         if self._authentication is not None:
-            self._authentication.verifier.stop()
+            self._authentication.close()
         self._liveness.close()
+        self._parser_process.close()
         self.audit.close()
 
     # Builders of what not every daemon needs
@@ -284,14 +309,23 @@ class Composition:
         """Begin to measure, if nobody has: events are counted from now on."""
         if self._metrics is None:
             from cmdserver.observers.metrics import Metrics, Now  # noqa: PLC0415 - for web listeners only
+            from cmdserver.observers.series import Offer  # noqa: PLC0415 - likewise
+
+            def offer_of(configuration: Configuration) -> Offer:
+                return Offer(
+                    commands={each.name: each for each in configuration.commands},
+                    listening=configuration.listening,
+                    hooked=frozenset(hook.command for hook in configuration.hooks if hook.only_if),
+                    limits_callers=configuration.limits.caller_requests_per_minute > 0,
+                )
 
             now = Now(
                 running=lambda: self.limiters.runs.running,
                 queued=lambda: self.limiters.runs.queued,
                 connections=self.limiters.connections.counts,
-                commands=lambda: frozenset(self._commands),
+                offer=self._resources.latest(offer_of),
             )
-            self._metrics = Metrics(Protocol, now)
+            self._metrics = Metrics(now)
             self._events.subscribe(self._metrics)
         return self._metrics.render
 

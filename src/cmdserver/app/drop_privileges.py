@@ -13,8 +13,8 @@ from cmdserver.core.errors import CannotStart
 from cmdserver.core.model import TargetUser
 from cmdserver.core.protocols import Protocol
 from cmdserver.execution import posix
-from cmdserver.privsep.daemon.seccomp import bar_programs
 from cmdserver.privsep.linux import refuse_new_privileges
+from cmdserver.privsep.seccomp import bar_programs
 
 _log = Logger()
 

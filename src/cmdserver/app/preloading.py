@@ -28,7 +28,12 @@ _ENCODINGS = ("ascii", "idna", "iso8859_1", "latin_1", "punycode", "raw_unicode"
 _LATE = ("importlib.readers", "importlib.resources.readers", "importlib.resources._adapters")
 
 #: Programs, not parts of the daemon.
-_NOT_OURS = ("cmdserver.cli", "cmdserver.privsep.__main__", "cmdserver.privsep.runner")
+_NOT_OURS = (
+    "cmdserver.cli",
+    "cmdserver.privsep.__main__",
+    "cmdserver.privsep.runner",
+    "cmdserver.privsep.parsing.__main__",
+)
 
 
 def is_out_of_reach(uid: int, gid: int) -> bool:
@@ -57,6 +62,6 @@ def load_everything(protocols: Collection[Protocol]) -> None:
 
 
 def _load(name: str) -> None:
-    # What rests on a package that is not installed (h2, jc) is not used; and versions of Python differ.
+    # What rests on a package that is not installed (jc) is not used; and versions of Python differ.
     with contextlib.suppress(ImportError):
         import_module(name)

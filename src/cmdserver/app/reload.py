@@ -14,9 +14,10 @@ from cmdserver.app import hook_secrets
 from cmdserver.app.composition import Composition
 from cmdserver.app.hook_secrets import BadSecret
 from cmdserver.app.host_process import tell_systemd
+from cmdserver.config.changes import changes
 from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistakes
-from cmdserver.config.loading import Source, changes
+from cmdserver.config.loading import Source
 from cmdserver.core.errors import AuditError, BadTLSFiles, CannotListen, CannotStart
 from cmdserver.files.opening import ReadFile
 from cmdserver.files.safe_path import read_file
@@ -97,7 +98,7 @@ class Reloader:
             if reading.mistakes:
                 _complain(reading.mistakes)
                 return
-            source, read = Source(path=self._source.path, text=reading.text), reading.read
+            source, read = Source.unpacked(reading.text), reading.read
             configuration = self._rereading.believe(source, read)
         await self._replace(source, configuration, read)
 
@@ -124,8 +125,10 @@ class Reloader:
         self._source = source
         composition.audit.adopt(audit)
         if self._runner_process is not None:
-            self._runner_process.adopt(source.text)
+            self._runner_process.adopt(source.packed())
         composition.reconfigure(configuration, tls, secrets)
+        if self._runner_process is not None:
+            composition.require_parsing()  # which we may not be able to start any more
         for change in changes(old, new) or ["nothing differs"]:
             _log.info("configuration read again: {change}", change=change)
         log_warnings(configuration)

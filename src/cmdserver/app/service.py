@@ -5,7 +5,6 @@ import functools
 import gc
 import os
 import signal
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -22,15 +21,17 @@ from cmdserver.app.host_process import isolate_descriptors, on_signal, tell_syst
 from cmdserver.app.reload import NO_RELOAD, Reloader, Rereading, log_warnings
 from cmdserver.app.startup import open_listener, prepare_state, warn_about_users
 from cmdserver.auth.cached_file import open_in
-from cmdserver.auth.callers import suppose
 from cmdserver.config.configuration import Configuration
 from cmdserver.config.loading import Source
 from cmdserver.core.errors import AuditError, BadTLSFiles, CannotListen, CannotStart
 from cmdserver.core.model import TargetUser
+from cmdserver.core.version import VERSION
 from cmdserver.files.opening import opener_for, reader_for
 from cmdserver.files.pid_file import PidFile
 from cmdserver.files.run_as_owner import Rights
 from cmdserver.net.listeners import Listeners
+from cmdserver.privsep.daemon.parser_process import ParserProcess
+from cmdserver.privsep.daemon.parser_process import start as start_parsing
 from cmdserver.privsep.daemon.runner_process import RunnerProcess
 
 #: At the end, for answers that are on their way to clients who read.
@@ -38,9 +39,6 @@ FLUSH_SECONDS = 2.0
 
 #: Objects that come to live before the garbage collector looks at the young ones; Python's 700 are a few requests.
 _COLLECT_AFTER = 20_000
-
-#: Looked up now: later the files of packages may be out of our reach, see `preloading`.
-_VERSION = version("cmdserver")
 
 _log = Logger()
 
@@ -86,6 +84,7 @@ class CmdserverService(Service):
         warn_about_users(self._configuration.settings)
         directory = prepare_state(self._state_directory, self._configuration.settings, self._rights)
         self._start_runner()
+        self._start_parsing()
         if directory is not None:
             os.fchdir(directory)
             os.close(directory)
@@ -96,7 +95,7 @@ class CmdserverService(Service):
             if self._pid_file is not None:
                 self._pid_file.write()
             if self._runner_process is not None:
-                self._runner_process.wait_until_ready(self._source.text)
+                self._runner_process.wait_until_ready(self._source.packed())
                 drop_privileges(self._target_user)
         except BaseException:
             if self._pid_file is not None:
@@ -126,6 +125,7 @@ class CmdserverService(Service):
                     functools.partial(open_in, self._state_directory),
                     opener_for(self._target_user),
                     self._fetch,
+                    self._parser_process,
                 )
                 read = reader_for(self._target_user)
                 tls = self._composition.load_tls(self._configuration, read)
@@ -158,6 +158,15 @@ class CmdserverService(Service):
             except OSError as error:
                 raise CannotStart(f"cmdserver: the runner process cannot be started: {error}") from error
 
+    def _start_parsing(self) -> None:
+        """Start the parsing process, if a command has a parser and we will not be able to start it later."""
+        parsers = sorted({each.parser for each in self._configuration.commands if each.parser is not None})
+        self._parser_process = ParserProcess(
+            self._reactor, functools.partial(start_parsing, self._target_user, parsers)
+        )
+        if parsers and self._runner_process is not None:
+            self._parser_process.start_ahead()
+
     def _fetch(self, path: Path) -> Deferred[int]:
         """Have the runner process open a credential file that only root may read."""
         if self._runner_process is None:
@@ -175,7 +184,7 @@ class CmdserverService(Service):
         if self._state_directory.is_absolute():
             # No file system is kept busy; and commands that we start run here unless they say otherwise.
             os.chdir("/")
-        _log.info("cmdserver {version}", version=_VERSION)
+        _log.info("cmdserver {version}", version=VERSION)
         for listener in self._listeners:
             _log.info("listening: {endpoint}", endpoint=listener.key.endpoint)
         log_warnings(self._configuration)
@@ -197,14 +206,14 @@ class CmdserverService(Service):
         tell_systemd("READY=1")
 
     def _say_how_to_try(self) -> None:
-        """Print example commands on a terminal, of a command that callers without login may run if there is one."""
+        """Print on a terminal what a person types to try each listener, once however many endpoints it has."""
         if self._terminal is None:
             return
-        stranger = suppose(None)
-        command = next((each.name for each in self._composition.policy().allowed(stranger)), "help")
+        lines: dict[int, str] = {}
         for listener in self._listeners:
-            if line := listener.example_command(command):
-                self._terminal.write(f"{line}\n")
+            if listener.key.table not in lines and (line := listener.example()):
+                lines[listener.key.table] = line
+        self._terminal.write("".join(f"{line}\n" for line in dict.fromkeys(lines.values())))
         self._terminal.flush()
 
     def _reload(self) -> None:

@@ -20,29 +20,31 @@ from cmdserver.files.run_as_owner import as_owner_of
 
 def look(directory: Path, settings: Settings) -> State:
     """Look at a state directory, and at the audit file's."""
-    remarks = tuple(_remarks(directory, settings))
-    if remarks:
+    refusals = tuple(_refusals(directory))
+    remarks = (*refusals, *_files(directory, settings))
+    if refusals:
         return State(remarks=remarks)
     # The holder of a certificate may have any name.
     knows_users = settings.tls.client_ca is None
     try:
         directory.stat()
     except FileNotFoundError:
-        return State(users=frozenset({INITIAL_USER}) if knows_users else None)
+        return State(users=frozenset({INITIAL_USER}) if knows_users else None, remarks=remarks)
     except OSError:
-        return State()
+        return State(remarks=remarks)
     if not os.access(directory, os.R_OK | os.X_OK):
-        return State()
+        return State(remarks=remarks)
     try:
         with as_owner_of(directory) as path:
             users = _users(path) if knows_users else None
             has_ssh = any(each is not None and each.protocol is Protocol.SSH for each in settings.listen)
-            return State(users=users, remarks=tuple(_host_keys(path)) if has_ssh else ())
+            return State(users=users, remarks=(*remarks, *(_host_keys(path) if has_ssh else ())))
     except (OSError, CannotStart):
-        return State()
+        return State(remarks=remarks)
 
 
-def _remarks(directory: Path, settings: Settings) -> Iterator[Remark]:
+def _refusals(directory: Path) -> Iterator[Remark]:
+    """Say why the daemon will not start in a directory."""
     try:
         status = directory.stat()
     except FileNotFoundError:
@@ -56,9 +58,17 @@ def _remarks(directory: Path, settings: Settings) -> Iterator[Remark]:
             yield ("state_dir",), f"the state directory {directory} is not a directory"
         elif stat.S_IMODE(status.st_mode) & 0o022:
             yield ("state_dir",), f"others may write to the state directory {directory}; chmod 700 it"
-    audit = Path(settings.audit.file)
-    if audit.is_absolute() and not is_directory(str(audit.parent)):
-        yield ("audit", "file"), f"{audit.parent} is no directory, and nothing is run without an audit file"
+
+
+def _files(directory: Path, settings: Settings) -> Iterator[Remark]:
+    """Look whether files can be made where they are meant to be."""
+    for key, file, so in (
+        ("audit", settings.audit.file, "nothing is run without an audit file"),
+        ("history", settings.history.file, "no run is kept without a history"),
+    ):
+        parent = (directory / file).parent
+        if parent != directory and not is_directory(str(parent)):
+            yield (key, "file"), f"{parent} is no directory, and {so}"
 
 
 def _users(directory: Path) -> frozenset[str] | None:

@@ -23,7 +23,9 @@ _OURS = frozenset(
     {
         "authorized_keys",
         "initial-password",
+        "last-used.json",
         "passwd",
+        "schedules.json",
         "ssh_host_ed25519_key",
         "ssh_host_ed25519_key.pub",
         "ssh_host_rsa_key",

@@ -1,12 +1,15 @@
 """The parsing process itself, with children that do what the test wants: real processes."""
 
 import os
+import resource
 import signal
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 from unittest import TestCase
+from unittest.mock import patch
 
 import pytest
 
@@ -42,6 +45,13 @@ def work(parser: str, output: int, result: int, parent: int) -> NoReturn:
 @pytest.mark.slow
 class ServerTests(TestCase):
     def setUp(self) -> None:
+        # A process of many tests is larger than the parsing process.
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+        most = pages * resource.getpagesize() + child._LIMITS[resource.RLIMIT_AS]
+        limits = {**child._LIMITS, resource.RLIMIT_AS: most}
+        patched = patch.object(child, "_LIMITS", limits)
+        patched.start()
+        self.addCleanup(patched.stop)
         self.ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.ours.settimeout(_RECEIVE_SECONDS)
         self.prepared: list[str] = []

@@ -11,6 +11,7 @@ from cmdserver.core.listening import Login
 from cmdserver.frontends.web.sessions import IDLE_SECONDS
 from cmdserver.limits.source_penalties import Offence
 from tests.frontends.web.doubles import HOST, Client, WebComposition
+from tests.frontends.web.reading import Read
 from tests.running_doubles import command, user
 
 BASIC = "Basic YWRhOnJpZ2h0"  # ada:right
@@ -124,6 +125,34 @@ class SessionTests(WebTestCase):
         self.assertEqual(out.response.status, 303)
         self.assertIn("Max-Age=0", out.response["set-cookie"])
         self.assertEqual(self.status("/reboot", cookie=cookie), 401)
+
+    def test_the_frame_of_errors(self) -> None:
+        """Whoever is logged in is shown as such on pages of errors that come before anybody is asked who they are."""
+        cookie = self.log_in()
+        for target, method in (("/%ff", "GET"), ("/", "PUT"), ("/nothing", "GET"), ("/uptime/x", "GET")):
+            for session, shown in ((cookie, "Log out"), ("", "Log in")):
+                headers = {"cookie": session} if session else {}
+                text = self.composition.ask_for(target, method, accept=PAGE, **headers).response.text
+                self.assertIn(shown, text, target)
+                self.assertNotIn("Log in" if session else "Log out", text, target)
+
+    def test_the_name_is_kept(self) -> None:
+        """After a mistake, and the password is in no answer."""
+        client = self.submit(password="wr0ng secret")
+        fields = {each["name"]: each.get("value") for each in Read(client.response.body).all("input")}
+
+        self.assertEqual((fields["name"], fields["password"], fields["next"]), ("ada", None, "/uptime"))
+        self.assertNotIn("wr0ng", client.response.text + str(client.response.headers))
+
+    def test_a_wait(self) -> None:
+        """Too many logins are answered by a page that comes again by itself."""
+        self.composition.listener_auth.is_refused = True
+        form = urlencode({"name": "ada", "password": "right", "csrf-token": self.token()}).encode()
+        response = self.composition.ask_for("/-/login", "POST", body=form, accept=PAGE).response
+
+        self.assertEqual((response.status, response["retry-after"]), (429, "7"))
+        self.assertEqual(response["refresh"], "7; url=../-/login")
+        self.assertIn("0:07", response.text)
 
     def test_the_cookie_is_for_us_alone(self) -> None:
         """No script sees it, and no other site's page sends it."""

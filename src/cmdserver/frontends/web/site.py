@@ -157,12 +157,12 @@ class Site:
 
     def refuse(self, request: WebRequest, caller: Somebody | None, refusal: Refusal, status: int | None = None) -> None:
         """Write a refusal down that nobody has written down yet, and answer it."""
-        caller = caller or self.listener_auth.stranger(request.connection.source)
         if isinstance(refusal, Misdirected | UnsupportedBody):
             status = refusal.status
         if isinstance(refusal, UnsupportedBody):
             request.responseHeaders.setRawHeaders(b"Accept-Post", [TYPES])
-        error = self.dispatcher.refuse(caller, refusal)
+        stranger = self.listener_auth.stranger(request.connection.source)
+        error = self.dispatcher.refuse(caller or stranger, refusal)
         self.answer_error(request, caller, error, status if error is refusal else None)
 
     def refuse_method(self, request: WebRequest, allowed: bytes) -> None:

@@ -153,11 +153,11 @@ function followCount() {
   }, undefined, document.querySelector("[data-last]") ? undefined : ["count"]);
 }
 
-// What counts are of is alive: it runs, or waits.
+// In the header what runs now, as the server draws it there; what waits stands in the list.
 function count({ running, queued }) {
   const all = document.querySelector("[data-running]");
-  all.textContent = `${running + queued} running`;
-  all.hidden = !(running + queued);
+  all.textContent = `${running} running`;
+  all.hidden = !running;
   for (const place of document.querySelectorAll("[data-count]")) {
     const number = { running, queued }[place.dataset.count];
     place.textContent = number ? ` ${number}` : "";

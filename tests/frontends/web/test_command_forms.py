@@ -385,7 +385,7 @@ class SecretTests(FormTestCase):
     def test_no_form_knows_one(self) -> None:
         """What was typed is kept without it from the beginning."""
         asked = RequestValues(("setpw", "ann"), (), [("password", "hunter2")])
-        filled = CommandForms(self.composition.front_end.site, lambda: 0.0).filled(asked, SETPW)
+        filled = CommandForms(self.composition.front_end.site).filled(asked, SETPW)
         self.assertEqual((filled.texts, filled.values), ({"user": ("ann",)}, {"user": ["ann"]}))
         self.assertNotIn("pin", FilledForm(command=PEEK).values)
 

@@ -4,7 +4,6 @@ Whatever is asked, the dispatcher is asked once. People are asked for values tha
 mean it where the command says so; programs are not.
 """
 
-from collections.abc import Callable
 from http import HTTPStatus
 
 from twisted.internet.defer import Deferred
@@ -44,17 +43,15 @@ class CommandResource(Leaf):
     Args:
         site: What resources share.
         streams: The event streams under way.
-        time_of_day: Seconds since the epoch.
     """
 
     allowed = None
     takes_rest = True
 
-    def __init__(self, site: Site, streams: EventStreams, time_of_day: Callable[[], float]) -> None:
+    def __init__(self, site: Site, streams: EventStreams) -> None:
         super().__init__(site)
         self._streams = streams
-        self._time_of_day = time_of_day
-        self._forms = CommandForms(site, time_of_day)
+        self._forms = CommandForms(site)
 
     def serve(self, request: WebRequest, caller: Caller) -> None:
         """See `Leaf`; which methods there are depends on the command, and on who asks."""
@@ -156,7 +153,7 @@ class CommandResource(Leaf):
     def _run(self, request: WebRequest, granted: Request, asked: RequestValues) -> None:
         dispatcher = self.site.dispatcher
         if request.requestHeaders.hasHeader(b"prefer") and request.prefers_async:
-            self._await(request, dispatcher.start(granted).addCallback(_accept, request, granted))
+            self.site.await_answer(request, dispatcher.start(granted).addCallback(_accept, request, granted))
             return
         match request.representation(OF_COMMANDS):
             case Representation.EVENTS:
@@ -166,17 +163,19 @@ class CommandResource(Leaf):
             case Representation.TEXT if asked.is_followed:
                 followed = FollowedText(request, granted.id)
                 sink = TextSink(followed, Style.FOLLOWED)
-                self._await(request, Deferred.fromCoroutine(followed.tell(sink, dispatcher.run(granted, sink))))
+                self.site.await_answer(
+                    request, Deferred.fromCoroutine(followed.tell(sink, dispatcher.run(granted, sink)))
+                )
             case Representation.TEXT if granted.grant.command.output_limit_bytes > HELD_TEXT_BYTES:
                 text = HeldText(request)
                 sink = TextSink(text, Style.VERBATIM)
                 running = dispatcher.run(granted, sink).addCallback(sink.finish).addCallback(text.finish, sink)
-                self._await(request, running, lambda: text.follow(None))
+                self.site.await_answer(request, running.addErrback(text.abandon))
             case representation:
                 answering = dispatcher.run(granted)
                 if representation is Representation.JSON and granted.grant.command.parser is not None:
                     answering.addCallback(dispatcher.parsers.with_data)
-                self._await(request, answering.addCallback(_respond, request, representation))
+                self.site.await_answer(request, answering.addCallback(_respond, request, representation))
 
     def _run_for_page(self, request: WebRequest, granted: Request, asked: RequestValues) -> None:
         def refuse(failure: Failure) -> None:
@@ -186,19 +185,8 @@ class CommandResource(Leaf):
             else:
                 failure.raiseException()
 
-        page = AskedPage(self.site, self._streams, request, granted, self._time_of_day)
-        self._await(request, page.run().addErrback(refuse))
-
-    def _await(self, request: WebRequest, asked: Deferred[None], close: Callable[[], object] = lambda: None) -> None:
-        """Leave when the client does; tell it what went wrong."""
-
-        def complain(failure: Failure) -> None:
-            close()
-            self.site.complain(request, failure)
-
-        if not asked.called:
-            request.when_gone = asked.cancel
-        asked.addErrback(complain)
+        page = AskedPage(self.site, self._streams, request, granted)
+        self.site.await_answer(request, page.run().addErrback(refuse))
 
 
 def _asks_for_values(request: WebRequest, command: Command, asked: RequestValues) -> bool:

@@ -3,7 +3,7 @@
 What a caller has typed is given back to them, but no secret.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 from twisted.internet.defer import Deferred, succeed
@@ -31,12 +31,10 @@ class CommandForms:
 
     Args:
         site: What resources share.
-        time_of_day: Seconds since the epoch.
     """
 
-    def __init__(self, site: Site, time_of_day: Callable[[], float]) -> None:
+    def __init__(self, site: Site) -> None:
         self._site = site
-        self._time_of_day = time_of_day
 
     def show(self, request: WebRequest, granted: Request, asked: RequestValues, status: HTTPStatus, why: str) -> None:
         """Ask for values instead of running what was granted; it is written down as ``help``.
@@ -87,7 +85,8 @@ class CommandForms:
                 visitor = self._site.visitor(request, granted.caller)
                 return command_pages.confirmation(visitor, filled, granted.grant, experience)
 
-            self._await(request, self._draw(request, granted.caller, filled.command, HTTPStatus.OK, draw))
+            drawing = self._draw(request, granted.caller, filled.command, HTTPStatus.OK, draw)
+            self._site.await_answer(request, Deferred.fromCoroutine(drawing))
             return
         mistake = BadArgument(_NO_YES, (ValueMistake(None, _NO_YES),))
         error = dispatcher.reject(granted, mistake)
@@ -126,13 +125,7 @@ class CommandForms:
 
             await self._draw(request, caller, command, status, draw)
 
-        self._await(request, answer())
-
-    def _await(self, request: WebRequest, answering: Coroutine[Deferred[object], object, None]) -> None:
-        answered = Deferred.fromCoroutine(answering)
-        if not answered.called:
-            request.when_gone = answered.cancel
-        answered.addErrback(lambda failure: self._site.complain(request, failure))
+        self._site.await_answer(request, Deferred.fromCoroutine(answer()))
 
     async def _draw(
         self,
@@ -151,5 +144,5 @@ class CommandForms:
         request.respond(
             status,
             Representation.PAGE,
-            draw(Experience(usual_seconds=usual, last=shown, now=self._time_of_day())),
+            draw(Experience(usual_seconds=usual, last=shown, now=self._site.time_of_day())),
         )

@@ -64,7 +64,7 @@ class WebFrontEnd(WebListener):
             listener_auth, context.dispatcher, authentication, options, context.clock, context.site, context.time_of_day
         )
         self.serve = self.site.serve
-        self.site.find = _routes(self.site, exposition, hooks, context.time_of_day).find
+        self.site.find = _routes(self.site, exposition, hooks).find
         self.large_bodies = LargeBodies(self._most_body_bytes)
 
     def _most_body_bytes(self, target: bytes) -> int:
@@ -107,13 +107,11 @@ class WebFrontEnd(WebListener):
         return " ".join(words)
 
 
-def _routes(
-    site: Site, exposition: Exposition, hooks: HookAuthenticator | None, time_of_day: Callable[[], float]
-) -> Routes:
+def _routes(site: Site, exposition: Exposition, hooks: HookAuthenticator | None) -> Routes:
     """Return what is at which path."""
     streams = EventStreams(site)
     return Routes(
-        top={"": Index(site, time_of_day), "metrics": Metrics(site, exposition)},
+        top={"": Index(site), "metrics": Metrics(site, exposition)},
         below_dash={
             "healthy": Healthy(site),
             "help": Help(site),
@@ -121,12 +119,12 @@ def _routes(
             "login": LogIn(site),
             "logout": LogOut(site),
             "events": EventsResource(site, streams),
-            "runs": RunsResource(site, streams, time_of_day),
+            "runs": RunsResource(site, streams),
             "static": Static(site, static.FILES),
             **({HOOKS: Hooks(site, hooks)} if hooks is not None else {}),
         },
         nothing=Nothing(site),
-        command=CommandResource(site, streams, time_of_day),
+        command=CommandResource(site, streams),
         unasked=Unasked(site),
     )
 

@@ -8,6 +8,8 @@ that a script does not take it for a success. While the client does not read, th
 from http import HTTPStatus
 from typing import Final
 
+from twisted.python.failure import Failure
+
 from cmdserver.core.output import Answer, Producer, Stream
 from cmdserver.frontends.common.rendering import has_failed
 from cmdserver.frontends.common.text_sink import TextSink
@@ -92,6 +94,11 @@ class HeldText(HeldResponse):
     def send(self, stream: Stream, chunk: bytes) -> None:
         del stream
         self.request.write(chunk)
+
+    def abandon(self, failure: Failure) -> Failure:
+        """Stop following a run that has no answer, and pass on why."""
+        self.follow(None)
+        return failure
 
     def finish(self, answer: Answer, sink: TextSink) -> None:
         """End the response, all of whose text was written."""

@@ -26,16 +26,7 @@ from cmdserver.frontends.web.site import Leaf, Site
 
 
 class Index(Leaf):
-    """What this caller may run, and what of theirs is under way.
-
-    Args:
-        site: What resources share.
-        time_of_day: Seconds since the epoch.
-    """
-
-    def __init__(self, site: Site, time_of_day: Callable[[], float]) -> None:
-        super().__init__(site)
-        self._time_of_day = time_of_day
+    """What this caller may run, and what of theirs is under way."""
 
     def serve(self, request: WebRequest, caller: Caller) -> None:
         """See `Leaf`."""
@@ -45,9 +36,7 @@ class Index(Leaf):
         match representation := request.representation():
             case Representation.PAGE:
                 answering = Deferred.fromCoroutine(self._answer_page(request, caller, commands))
-                if not answering.called:
-                    request.when_gone = answering.cancel
-                answering.addErrback(lambda failure: self.site.complain(request, failure))
+                self.site.await_answer(request, answering)
                 return
             case Representation.JSON:
                 body = help_json(commands, lambda command: f"{request.target.base_path}/{command.name}")
@@ -67,7 +56,7 @@ class Index(Leaf):
             latest=latest,
             recent=[shown_to(self.site, caller, each) for each in recent],
             search=next((value for name, value in request.target.query if name == SEARCH_FIELD), ""),
-            now=self._time_of_day(),
+            now=self.site.time_of_day(),
         )
         body = command_list.index(self.site.visitor(request, caller), listing)
         request.respond(HTTPStatus.OK, Representation.PAGE, body)

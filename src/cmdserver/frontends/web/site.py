@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import quote
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -179,6 +179,17 @@ class Site:
             self.answer_error(request, caller, error)
             return None
 
+    def await_answer(self, request: WebRequest, answering: Deferred[None]) -> None:
+        """Leave when the client does; tell it what went wrong.
+
+        Args:
+            request: To be answered.
+            answering: Fires when it is; is cancelled if the client is gone before.
+        """
+        if not answering.called:
+            request.when_gone = answering.cancel
+        answering.addErrback(lambda failure: self.complain(request, failure))
+
     def complain(self, request: WebRequest, failure: Failure) -> None:
         """Answer whatever came in place of an answer."""
         if not failure.check(CancelledError):  # then the client is gone
@@ -223,8 +234,8 @@ class Site:
         visitor = self.visitor(request, caller)
         if status == HTTPStatus.UNAUTHORIZED and request.is_read_only:
             return pages.login(visitor, self._address(request), pages.why_log_in(error))
-        again = self._again(request) if isinstance(error, TryAgain) else None
-        if again is not None and isinstance(error, TryAgain):
+        again = None
+        if isinstance(error, TryAgain) and (again := self._again(request)) is not None:
             refresh = b"%d; url=%s" % (error.retry_after_seconds, again.encode("latin-1"))
             request.responseHeaders.setRawHeaders(b"Refresh", [refresh])
         return pages.problem(visitor, status, error, self.time_of_day(), again=again)

@@ -4,8 +4,6 @@ Where the page is completed before the run is over, the run goes on for the page
 `EventStreams.take_over`: to leave the page is then to leave the run, as it is while a page comes.
 """
 
-from collections.abc import Callable
-
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
@@ -30,23 +28,15 @@ class AskedPage:
         streams: Has the run once the page is complete.
         request: To be answered.
         granted: What was asked for.
-        time_of_day: Seconds since the epoch.
     """
 
-    def __init__(
-        self,
-        site: Site,
-        streams: EventStreams,
-        request: WebRequest,
-        granted: Request,
-        time_of_day: Callable[[], float],
-    ) -> None:
+    def __init__(self, site: Site, streams: EventStreams, request: WebRequest, granted: Request) -> None:
         self._site = site
         self._streams = streams
         self._granted = granted
         self._visitor = site.visitor(request, granted.caller)
         self._look = site.dispatcher.runs.of_request(granted)
-        self._page = RunPage(request, self._visitor, Way.ASKED, self._look, self._hand_over, time_of_day)
+        self._page = RunPage(request, self._visitor, Way.ASKED, self._look, self._hand_over, site.time_of_day)
         #: Fires with the answer, for whoever shows it: the page, or nobody any more.
         self._answered: Deferred[Answer]
         self._running: Deferred[None]

@@ -1,7 +1,7 @@
 """What lies below ``/-/runs``: the list, one run, and what ends it; who may see what is the dispatcher's to say."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -31,6 +31,9 @@ from cmdserver.frontends.web.site import Leaf, Site
 
 _READ: Final = b"GET, HEAD"
 
+#: What answers a request once it can.
+_Answering = Coroutine[Deferred[object], object, None]
+
 
 class RunsResource(Leaf):
     """The runs that a caller may see.
@@ -38,16 +41,14 @@ class RunsResource(Leaf):
     Args:
         site: What resources share.
         streams: The event streams under way.
-        time_of_day: Seconds since the epoch.
     """
 
     allowed = None
     takes_rest = True
 
-    def __init__(self, site: Site, streams: EventStreams, time_of_day: Callable[[], float]) -> None:
+    def __init__(self, site: Site, streams: EventStreams) -> None:
         super().__init__(site)
         self._streams = streams
-        self._time_of_day = time_of_day
 
     def serve(self, request: WebRequest, caller: Caller) -> None:
         """See `Leaf`."""
@@ -61,9 +62,10 @@ class RunsResource(Leaf):
             case _:
                 self.site.refuse(request, caller, UnknownCommand("/".join(request.target.parts)), HTTPStatus.NOT_FOUND)
 
-    def _serve_read(self, request: WebRequest, answer: Callable[[], Awaitable[None] | None]) -> None:
+    def _serve_read(self, request: WebRequest, answer: Callable[[], _Answering | None]) -> None:
         if request.is_read_only:
-            self._await(request, answer())
+            if (answering := answer()) is not None:
+                self.site.await_answer(request, Deferred.fromCoroutine(answering))
         else:
             self.site.refuse_method(request, _READ)
 
@@ -72,20 +74,11 @@ class RunsResource(Leaf):
             self.site.refuse_method(request, b"POST")
             return
         self.site.authentication.require_meant(request, caller, request.form())
-        self._await(request, self._stop(request, caller, run_id))
-
-    def _await(self, request: WebRequest, answering: Awaitable[None] | None) -> None:
-        """Leave when the client does; tell it what went wrong."""
-        if answering is None:
-            return
-        asked: Deferred[None] = Deferred.fromCoroutine(answering)  # type: ignore[arg-type] # all are coroutines
-        if not asked.called:
-            request.when_gone = asked.cancel
-        asked.addErrback(lambda failure: self.site.complain(request, failure))
+        self.site.await_answer(request, Deferred.fromCoroutine(self._stop(request, caller, run_id)))
 
     # The list
 
-    def _list(self, request: WebRequest, caller: Caller) -> Awaitable[None] | None:
+    def _list(self, request: WebRequest, caller: Caller) -> _Answering | None:
         if request.representation(OF_COMMANDS) is not Representation.EVENTS:
             return self._answer_list(request, caller)
         query = self.site.consult(
@@ -112,11 +105,11 @@ class RunsResource(Leaf):
         shown = [shown_to(self.site, caller, each) for each in found.records]
         counts = Counter(each.state for each in runs.alive(caller))
         visitor = self.site.visitor(request, caller)
-        return run_list.list_page(visitor, shown, found.query, runs.names(caller), counts, self._time_of_day())
+        return run_list.list_page(visitor, shown, found.query, runs.names(caller), counts, self.site.time_of_day())
 
     # One run
 
-    def _one(self, request: WebRequest, caller: Caller, run_id: str) -> Awaitable[None] | None:
+    def _one(self, request: WebRequest, caller: Caller, run_id: str) -> _Answering | None:
         if request.method == b"HEAD":
             return self._answer_head(request, caller, run_id)
         match request.representation(OF_COMMANDS):
@@ -166,7 +159,7 @@ class RunsResource(Leaf):
         runs, names = self.site.dispatcher.runs, self.site.dispatcher.names
         visitor = self.site.visitor(request, caller)
         look = partial(runs.look, caller, run_id)
-        page = RunPage(request, visitor, Way.WATCHED, look, lambda: f"run={run_id}", self._time_of_day)
+        page = RunPage(request, visitor, Way.WATCHED, look, lambda: f"run={run_id}", self.site.time_of_day)
         page.expect(await self._usual_seconds(caller, run_id))
 
         def begin(seen: SeenRun) -> None:

@@ -5,7 +5,7 @@ from unittest import TestCase
 
 from cmdserver.core.errors import Code
 from cmdserver.core.output import ProcessResult, outcome_of
-from cmdserver.core.run_states import EndedBy, RunState
+from cmdserver.core.run_states import EndedBy, Keep, RunState
 from tests.running_doubles import finished
 
 OK = frozenset({0})
@@ -30,6 +30,14 @@ class RunStateTests(TestCase):
                 RunState.LOST: Code.FAILED,
             },
         )
+
+    def test_what_is_kept(self) -> None:
+        """All that is over, all but what went well, or nothing."""
+        over = [state for state in RunState if not state.is_alive]
+
+        self.assertEqual([state for state in over if Keep.ALL.keeps(state)], over)
+        self.assertEqual([state for state in over if not Keep.FAILED.keeps(state)], [RunState.OK])
+        self.assertEqual([state for state in over if Keep.NONE.keeps(state)], [])
 
 
 class ResultTests(TestCase):

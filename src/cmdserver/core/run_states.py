@@ -67,3 +67,7 @@ class Keep(enum.StrEnum):
     ALL = "all"
     FAILED = "failed"
     NONE = "none"
+
+    def keeps(self, ended: RunState) -> bool:
+        """Whether a run that has ended so is kept."""
+        return self is Keep.ALL or (self is Keep.FAILED and ended is not RunState.OK)

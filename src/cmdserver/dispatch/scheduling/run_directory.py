@@ -105,15 +105,13 @@ class RunDirectory:
     def ended(self, run: Run, result: ProcessResult) -> None:
         """A run is over."""
         command = run.grant.command
-        run.result, run.state = result, result.state(command.ok_statuses)
-        run.problem = problem_of(command, result)
-        self._close(run)
+        run.result = result
+        self._close(run, result.state(command.ok_statuses), problem_of(command, result))
 
     def failed(self, run: Run, problem: str) -> None:
         """A run has begun, or somebody has been promised it, and there is no result."""
         run.result = run.process.so_far() if run.process is not None else ProcessResult.of_none()
-        run.state, run.problem = RunState.FAULT, problem
-        self._close(run)
+        self._close(run, RunState.FAULT, problem)
 
     def dropped(self, run: Run) -> None:
         """Nobody waits for a run any more, and it has not begun."""
@@ -160,13 +158,14 @@ class RunDirectory:
 
     # Steps
 
-    def _close(self, run: Run) -> None:
+    def _close(self, run: Run, state: RunState, problem: str | None) -> None:
+        run.state, run.problem = state, problem
         self._alive.pop(run.number, None)
         keep, snapshot = run.grant.command.history, run.snapshot()
         self.latest.note(run, snapshot)
         self._just_ended.append((self.clock.seconds(), snapshot))
         with _log.failuresHandled("the history failed"):  # which is nobody's trouble who waits for an answer
-            if keep is Keep.ALL or (keep is Keep.FAILED and run.state is not RunState.OK):
+            if keep.keeps(state):
                 self.history.ended(snapshot(), run.recording.kept(self._output_bytes()))
             elif run.noted is not None:
                 self.history.forgotten(snapshot())

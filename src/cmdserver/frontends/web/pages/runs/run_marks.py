@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from cmdserver.core.model import Command
-from cmdserver.core.run_states import EndedBy, Keep, RunState
+from cmdserver.core.run_states import EndedBy, RunState
 from cmdserver.frontends.web.pages.markup import Content, Markup, element
 from cmdserver.frontends.web.pages.relative_time import day_of, full, local, short, whole
 from cmdserver.runs.record import RunRecord
@@ -65,9 +65,7 @@ class Shown:
 
 def is_kept(command: Command, record: RunRecord) -> bool:
     """Whether a run has a page, now and when it is over."""
-    if record.state.is_alive or command.history is Keep.ALL:
-        return True
-    return command.history is Keep.FAILED and record.state is not RunState.OK
+    return record.state.is_alive or command.history.keeps(record.state)
 
 
 # States

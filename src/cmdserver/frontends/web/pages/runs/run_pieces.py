@@ -6,14 +6,13 @@ long as the run goes on, see `run_pages`.
 
 from cmdserver.core.model import Command
 from cmdserver.core.output import Answer
-from cmdserver.core.run_states import Keep
 from cmdserver.dispatch.watching import SeenRun
 from cmdserver.frontends.web.pages.drawing import html_of
 from cmdserver.frontends.web.pages.layout import NO_SCRIPT_FIELD, RUNS_PATH, Visitor, at, foot
 from cmdserver.frontends.web.pages.markup import closing, element, encode, join
 from cmdserver.frontends.web.pages.output import output_card
 from cmdserver.frontends.web.pages.runs import run_pages
-from cmdserver.frontends.web.pages.runs.run_marks import Shown
+from cmdserver.frontends.web.pages.runs.run_marks import Shown, is_kept
 from cmdserver.frontends.web.pages.runs.run_pages import RunFacts, Way
 from cmdserver.runs.record import RunRecord
 
@@ -24,8 +23,7 @@ def has_page(visitor: Visitor, way: Way, record: RunRecord, command: Command | N
         return True
     if visitor.name is None or visitor.running is None:
         return False
-    keep = command.history if command is not None else Keep.ALL
-    return record.state.is_alive or keep is Keep.ALL or (keep is Keep.FAILED and record.problem is not None)
+    return command is None or is_kept(command, record)
 
 
 def beginning(visitor: Visitor, seen: SeenRun, facts: RunFacts, now: float) -> bytes:

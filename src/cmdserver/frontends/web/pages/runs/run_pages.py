@@ -16,7 +16,6 @@ from cmdserver.core.run_states import OnDisconnect, RunState
 from cmdserver.dispatch.watching import SeenRun
 from cmdserver.frontends.web.pages import layout
 from cmdserver.frontends.web.pages.command_parts import changes, crumbs, stop_form
-from cmdserver.frontends.web.pages.drawing import html_of
 from cmdserver.frontends.web.pages.layout import RUNS_PATH, SORT_FIELD, Visitor, at, foot
 from cmdserver.frontends.web.pages.markup import Content, Markup, closing, element, encode, join, opening
 from cmdserver.frontends.web.pages.output import output_card
@@ -33,6 +32,7 @@ from cmdserver.frontends.web.pages.runs.run_marks import (
     took,
     who,
 )
+from cmdserver.frontends.web.pages.tables.drawing import html_of
 from cmdserver.runs.record import RunRecord
 from cmdserver.runs.waiting import Waiting, WaitsFor
 
@@ -123,16 +123,21 @@ def tail(visitor: Visitor, shown: Shown, answer: Answer, facts: RunFacts, now: f
         now: Seconds since the epoch.
         was_alive: Whether the page began before it was over.
     """
-    drawn = _table(answer, facts)
-    # Why there are no data is said beside the text, not in place of it.
-    has_data = answer.parsed is not None and answer.parsed.problem is None
-    notes = join((cut(answer), None if has_data else drawn))
-    output_end = output_card.closing(note=notes, data=drawn if has_data else None)
+    note, data = note_and_data(answer, facts)
+    output_end = output_card.closing(note=note, data=data)
     ended = state_card(visitor, shown, facts, now, class_="card state ended") if was_alive else None
     return encode(join((output_end, ended, closing("section"), foot(visitor))))
 
 
-def _table(answer: Answer, facts: RunFacts) -> Markup | None:
+def note_and_data(answer: Answer, facts: RunFacts) -> tuple[Markup | None, Markup | None]:
+    """Make what stands below the output of a run that is over: what there is to say of it, and what is drawn of it."""
+    drawn = _data(answer, facts)
+    # Why there are no data is said beside the text, not in place of it.
+    has_data = answer.parsed is not None and answer.parsed.problem is None
+    return join((_cut(answer), None if has_data else drawn)), drawn if has_data else None
+
+
+def _data(answer: Answer, facts: RunFacts) -> Markup | None:
     """Draw the data of a run, sorted as the page's address says."""
     if facts.query is None:
         return html_of(answer)
@@ -276,7 +281,7 @@ def _values(command: Command | None, record: RunRecord) -> Iterator[tuple[str, s
         yield (parameter.label if parameter is not None else name), ", ".join(texts)
 
 
-def cut(answer: Answer) -> Markup | None:
+def _cut(answer: Answer) -> Markup | None:
     """Say what is missing from the output."""
     if not answer.omitted_bytes:
         return None

@@ -7,7 +7,6 @@ long as the run goes on, see `run_pages`.
 from cmdserver.core.model import Command
 from cmdserver.core.output import Answer
 from cmdserver.dispatch.watching import SeenRun
-from cmdserver.frontends.web.pages.drawing import html_of
 from cmdserver.frontends.web.pages.layout import NO_SCRIPT_FIELD, RUNS_PATH, Visitor, at, foot
 from cmdserver.frontends.web.pages.markup import closing, element, encode, join
 from cmdserver.frontends.web.pages.output import output_card
@@ -34,7 +33,7 @@ def beginning(visitor: Visitor, seen: SeenRun, facts: RunFacts, now: float) -> b
 
 def ending(visitor: Visitor, shown: Shown, answer: Answer, facts: RunFacts, now: float) -> bytes:
     """Return what is told when a run is over: what stands below its output, in an element, and its state."""
-    beneath = element("div", output_card.beneath(run_pages.cut(answer), html_of(answer)))
+    beneath = element("div", output_card.beneath(*run_pages.note_and_data(answer, facts)))
     card = run_pages.state_card(visitor, shown, facts, now, class_="card state ended")
     return encode(join((beneath, card)))
 

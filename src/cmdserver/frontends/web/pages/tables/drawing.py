@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Final
 
-from cmdserver.core.output import Parsed
+from cmdserver.core.output import Answer, Parsed
 from cmdserver.frontends.web.pages.markup import Content, Markup, closing, element, join, opening
 from cmdserver.frontends.web.pages.tables import model, phone
 from cmdserver.frontends.web.pages.tables.meanings import Kind
@@ -27,6 +27,11 @@ _WHOLE: Final = 16
 AddressOfSort = Callable[[str], str]
 
 
+def html_of(answer: Answer, sort: str = "", address_of_sort: AddressOfSort | None = None) -> Markup | None:
+    """Draw the data of a run, which `OutputParsers.with_data` has added to its answer; see `draw`."""
+    return draw(answer.parsed, answer.parser, answer.finished.stdout, sort, address_of_sort)
+
+
 def draw(
     parsed: Parsed | None,
     parser: str | None,
@@ -36,11 +41,7 @@ def draw(
 ) -> Markup | None:
     """Draw the data of a run; or, as one sentence, why there are none.
 
-    A page puts this in place of the picture that it had: behind the state of the run, before or beside its text. With
-    an `Answer` whose data were added (`OutputParsers.with_data`) the call is
-    ``draw(answer.parsed, answer.parser, answer.finished.stdout, sort, address_of_sort)``. The sheet needs ``table.css``
-    and the script ``table.js``, which finds tables by itself, also in what is put into the page later (it listens to
-    the document).
+    The page needs ``table.css`` and ``table.js``, which finds tables by itself, also in what comes later.
 
     Args:
         parsed: The data; None if nobody has asked for them, and then nothing is drawn.

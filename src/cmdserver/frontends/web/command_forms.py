@@ -15,6 +15,7 @@ from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages import command_pages
+from cmdserver.frontends.web.pages.command_parts import texts_of
 from cmdserver.frontends.web.pages.forms.beside_form import Experience
 from cmdserver.frontends.web.pages.forms.filled_form import FilledForm
 from cmdserver.frontends.web.pages.runs.run_marks import Shown
@@ -98,9 +99,7 @@ class CommandForms:
 
     def filled(self, asked: RequestValues, command: Command, mistakes: Sequence[ValueMistake] = ()) -> FilledForm:
         """Return the form of a command, as its caller may see it, with what they have typed."""
-        parameters = command.parameters
-        given = parameters.given(asked.words[1:], asked.fields)
-        texts = {name: tuple(texts) for name, texts in given.items() if name not in parameters.secrets}
+        texts = texts_of(command, asked.words[1:], asked.fields)
         return FilledForm(command=command, texts=texts, mistakes=tuple(mistakes), host=self._site.about().name)
 
     def listed(self, caller: Caller, command: Command) -> Deferred[Command]:

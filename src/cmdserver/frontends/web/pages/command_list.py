@@ -11,8 +11,8 @@ from typing import Final
 from cmdserver.core.model import Command
 from cmdserver.frontends.common.help_text import by_section
 from cmdserver.frontends.web.pages.columns import Block, in_columns
-from cmdserver.frontends.web.pages.command_parts import argv, changes, heading, name_of, texts_of
-from cmdserver.frontends.web.pages.forms.filled_form import address_of, is_sent_by_get, short_texts
+from cmdserver.frontends.web.pages.command_parts import address_of_run, argv, changes, heading, name_of
+from cmdserver.frontends.web.pages.forms.filled_form import address_of, is_sent_by_get
 from cmdserver.frontends.web.pages.layout import SEARCH_FIELD, Visitor, at, notice, page
 from cmdserver.frontends.web.pages.markup import Markup, element, encode, join
 from cmdserver.frontends.web.pages.relative_time import ago
@@ -107,12 +107,11 @@ def _recent(visitor: Visitor, listing: Listing) -> Markup | None:
 
 
 def _chip(visitor: Visitor, shown: Shown, command: Command) -> Markup:
-    texts = texts_of(command, shown.record)
     return element(
         "a",
         name_of(command),
         element("span", f" {shown.values}", class_="quiet") if shown.values else None,
-        href=at(visitor, address_of(command, short_texts(command, texts))),
+        href=at(visitor, address_of_run(command, shown.record)),
         class_=f"chip {mark_class(shown.record.state)}",
     )
 

@@ -4,7 +4,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from cmdserver.core.model import Command
-from cmdserver.frontends.web.pages.layout import RUNS_PATH, Visitor, at, token
+from cmdserver.frontends.web.http.form_data import Fields
+from cmdserver.frontends.web.pages.forms.filled_form import address_of, short_texts
+from cmdserver.frontends.web.pages.layout import EDIT_FIELD, RUNS_PATH, Visitor, at, token
 from cmdserver.frontends.web.pages.markup import Markup, element, join
 from cmdserver.runs.record import RunRecord
 
@@ -66,7 +68,19 @@ def stop_form(visitor: Visitor, run_id: str, title: str) -> Markup:
     return element("form", token(visitor), button, method="post", action=address, class_="stops")
 
 
-def texts_of(command: Command, record: RunRecord) -> Mapping[str, Sequence[str]]:
-    """Return the values of a run as a form has them; no secret is among them."""
-    given = command.parameters.given(record.arguments)
+def texts_of(command: Command, words: Sequence[str], fields: Fields = ()) -> Mapping[str, Sequence[str]]:
+    """Return what was given to a command as its form has it, see `ParameterList.given`; no secret is among it."""
+    given = command.parameters.given(words, fields)
     return {name: tuple(texts) for name, texts in given.items() if name not in command.parameters.secrets}
+
+
+def address_of_run(command: Command, record: RunRecord, *, is_edited: bool = False) -> str:
+    """Return the path and query, from the root, of a command with a run's values.
+
+    Args:
+        command: The run's.
+        record: The run.
+        is_edited: Whether the values are to be changed before the command runs.
+    """
+    texts = short_texts(command, texts_of(command, record.arguments))
+    return address_of(command, {**texts, EDIT_FIELD: ("yes",)} if is_edited else texts)

@@ -26,7 +26,6 @@ SORT_FIELD = "sort-by"
 OWN_FIELDS = frozenset({TOKEN_FIELD, SENT_FIELD, YES_FIELD, EDIT_FIELD, SORT_FIELD})
 TOKEN_HEADER = "X-Cmdserver-Token"  # noqa: S105 - a name
 
-
 #: The cookie by which our script says that it is there, so that no page has to be sent for as long as a run goes on. It
 #: proves nothing, and nothing depends on it but how a page comes.
 SCRIPT_COOKIE = b"cmdserver-script"
@@ -103,7 +102,6 @@ def head(
             about,
             opening(
                 "body",
-                data_root=at(visitor, "/"),
                 data_user=visitor.name or "",
                 data_hub=at(visitor, f"{STATIC_PATH}hub.js?{_HUB_VERSION}"),
             ),

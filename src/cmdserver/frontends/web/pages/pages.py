@@ -1,4 +1,4 @@
-"""The pages that are of no single command, as bytes: the login, errors, and how to ask from elsewhere.
+"""The pages that are of no command, as bytes: the login, and errors.
 
 Pages are complete without JavaScript; the script adds to them, and finds what it works on by ``data-`` attributes. No
 inline script or style, and no address of another host, stands in a page.

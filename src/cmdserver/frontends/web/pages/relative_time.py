@@ -70,6 +70,11 @@ def short(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < _LONG_SECONDS else whole(seconds)
 
 
+def roughly(seconds: float) -> str:
+    """Say how long something usually takes: to the second, if it takes one."""
+    return whole(seconds) if seconds >= 1 else short(seconds)
+
+
 def whole(seconds: float) -> str:
     """Say how long something takes, to the second, and no more than two units."""
     count = int(seconds)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from cmdserver.core.model import Command
-from cmdserver.frontends.web.pages.command_parts import texts_of
-from cmdserver.frontends.web.pages.forms.filled_form import FilledForm, address_of, is_sent_by_get, short_texts
+from cmdserver.frontends.web.pages.command_parts import address_of_run
+from cmdserver.frontends.web.pages.forms.filled_form import FilledForm, address_of, is_sent_by_get
 from cmdserver.frontends.web.pages.forms.what_runs import command_line, standard_input
-from cmdserver.frontends.web.pages.layout import EDIT_FIELD, Visitor, at
+from cmdserver.frontends.web.pages.layout import Visitor, at
 from cmdserver.frontends.web.pages.markup import Markup, element
-from cmdserver.frontends.web.pages.relative_time import ago, short, whole
-from cmdserver.frontends.web.pages.runs.run_marks import Shown, brief_state, mark_class
+from cmdserver.frontends.web.pages.relative_time import ago, roughly
+from cmdserver.frontends.web.pages.runs.run_marks import Shown, brief_state, is_own, mark_class
 
 #: The longest time that is said in seconds.
 _MINUTE: Final = 60
@@ -64,7 +64,7 @@ def how_long(command: Command, experience: Experience) -> str:
     """Say how long a command may take, and how long it usually does."""
     most = f"{_time(command.timeout_seconds)} at most"
     usual = experience.usual_seconds
-    return most if usual is None else f"{most}, usually {whole(usual) if usual >= 1 else short(usual)}"
+    return most if usual is None else f"{most}, usually {roughly(usual)}"
 
 
 def _last_run(visitor: Visitor, command: Command, shown: Shown, now: float) -> Markup:
@@ -72,10 +72,8 @@ def _last_run(visitor: Visitor, command: Command, shown: Shown, now: float) -> M
     said = " · ".join(part for part in (brief_state(record), shown.values) if part)
     text: Markup | str = said or "no values"
     if command.parameters:
-        address = at(visitor, address_of(command, short_texts(command, texts_of(command, record))))
-        separator = "&" if "?" in address else "?"
-        text = element("a", text, href=f"{address}{separator}{EDIT_FIELD}=yes")
-    by = "you" if record.user is not None and record.user == visitor.name else record.user
+        text = element("a", text, href=at(visitor, address_of_run(command, record, is_edited=True)))
+    by = "you" if is_own(record, visitor.name) else record.user
     when = element("span", ago(record.asked_at, now), f", {by}" if by else None, class_="quiet")
     return element("li", element("span", text, class_=mark_class(record.state)), when)
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from cmdserver.core.run_states import RunState
 from cmdserver.frontends.web.pages import layout
-from cmdserver.frontends.web.pages.command_parts import texts_of
-from cmdserver.frontends.web.pages.forms.filled_form import address_of, is_sent_by_get, short_texts
+from cmdserver.frontends.web.pages.command_parts import address_of_run, texts_of
+from cmdserver.frontends.web.pages.forms.filled_form import address_of, is_sent_by_get
 from cmdserver.frontends.web.pages.layout import SENT_FIELD, Visitor, at, hidden, token
 from cmdserver.frontends.web.pages.markup import Markup, element
 from cmdserver.frontends.web.pages.runs.run_marks import Shown
@@ -16,19 +16,17 @@ def run_again(visitor: Visitor, shown: Shown) -> Iterator[Markup]:
     command = shown.command
     if command is None or not command.argv:
         return
-    texts = texts_of(command, shown.record)
+    texts = texts_of(command, shown.record.arguments)
     colour = "primary" if command.read_only else "change"
     has_form = bool(command.parameters)
-    form_address = at(visitor, address_of(command, short_texts(command, texts)))
     if not command.read_only and shown.record.state is RunState.OK:
         yield layout.link("All commands", at(visitor, "/"))
     if has_form and (command.parameters.secrets or command.confirm or not command.read_only):
+        form_address = at(visitor, address_of_run(command, shown.record))
         yield element("a", "Run again…", href=form_address, class_=f"button {colour}")
         return
     if has_form:
-        separator = "&" if "?" in form_address else "?"
-        address = f"{form_address}{separator}{layout.EDIT_FIELD}=yes"
-        yield layout.link("Change values", address)
+        yield layout.link("Change values", at(visitor, address_of_run(command, shown.record, is_edited=True)))
     yield element(
         "form",
         token(visitor) if not is_sent_by_get(command) else hidden(SENT_FIELD, "yes") if has_form else None,

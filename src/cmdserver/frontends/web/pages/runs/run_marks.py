@@ -68,6 +68,11 @@ def is_kept(command: Command, record: RunRecord) -> bool:
     return record.state.is_alive or command.history.keeps(record.state)
 
 
+def is_own(record: RunRecord, name: str | None) -> bool:
+    """Whether somebody of a name has asked for a run; who has no name has none of their own."""
+    return record.user is not None and record.user == name
+
+
 # States
 
 
@@ -138,7 +143,7 @@ def _whose(run: RunRecord | None, name: str | None) -> str:
     """Call the run that somebody waits for by who has asked for it, as far as they may know of it."""
     if run is None or run.user is None:
         return "another run"
-    return "a run of yours" if run.user == name else f"{run.user}\N{RIGHT SINGLE QUOTATION MARK}s run"
+    return "a run of yours" if is_own(run, name) else f"{run.user}\N{RIGHT SINGLE QUOTATION MARK}s run"
 
 
 def _stopped(record: RunRecord, name: str | None) -> str:
@@ -209,6 +214,6 @@ def took(record: RunRecord, now: float) -> Markup | None:
 def who(record: RunRecord, name: str | None) -> tuple[Content, ...]:
     """Say who has asked for a run, and how, to somebody of a name."""
     user = record.user or "somebody without a login"
-    you = " (you)" if record.user is not None and record.user == name else ""
+    you = " (you)" if is_own(record, name) else ""
     protocol = "" if record.user == record.protocol else f", {record.protocol}"
     return element("b", user), element("span", f"{you}{protocol}", class_="quiet") if you or protocol else None

@@ -19,12 +19,13 @@ from cmdserver.frontends.web.pages.command_parts import changes, crumbs, stop_fo
 from cmdserver.frontends.web.pages.layout import RUNS_PATH, SORT_FIELD, Visitor, at, foot
 from cmdserver.frontends.web.pages.markup import Content, Markup, closing, element, encode, join, opening
 from cmdserver.frontends.web.pages.output import output_card
-from cmdserver.frontends.web.pages.relative_time import local, short, whole
+from cmdserver.frontends.web.pages.relative_time import local, roughly
 from cmdserver.frontends.web.pages.runs.run_again import run_again
 from cmdserver.frontends.web.pages.runs.run_marks import (
     Shown,
     day_and_time,
     is_kept,
+    is_own,
     mark,
     reason,
     sign,
@@ -168,7 +169,7 @@ def state_card(visitor: Visitor, shown: Shown, facts: RunFacts, now: float, *, c
     if record.state is RunState.RUNNING and usual:
         bar = element(
             "progress", max=f"{usual:.3f}", value=f"{min(usual, record.duration_seconds or 0.0):.3f}",
-            aria_label="Time of what it usually takes", data_usual=f"{usual:.3f}",
+            aria_label="Time of what it usually takes",
         )  # fmt: skip
     return element(
         "div",
@@ -191,7 +192,7 @@ def _first_fact(visitor: Visitor, shown: Shown, usual: float | None, now: float)
         yield from _why_it_waits(visitor, shown.waiting, now)
         return
     why, how_long = reason(record), took(record, now)
-    usually = None if usual is None else whole(usual) if usual >= 1 else short(usual)
+    usually = None if usual is None else roughly(usual)
     if record.state is RunState.RUNNING:
         yield element("b", how_long)
         if usual is not None:
@@ -215,9 +216,9 @@ def _why_it_waits(visitor: Visitor, waiting: Waiting, now: float) -> Iterator[Co
     elif run is None:
         yield "until another run has ended"
     else:
-        yield element("b", "you" if run.user is not None and run.user == visitor.name else run.user or "somebody")
-        yield " have" if run.user is not None and run.user == visitor.name else " has"
-        yield " been running this since "
+        who_runs, has = ("you", "have") if is_own(run, visitor.name) else (run.user or "somebody", "has")
+        yield element("b", who_runs)
+        yield f" {has} been running this since "
         yield element("b", started(run, now))
         yield " · "
         yield element("a", "show that run", href=at(visitor, f"{RUNS_PATH}/{run.id}"))

@@ -87,8 +87,6 @@ function draw(section, text) {
 function exchangeRun(section, page) {
   const fresh = page.querySelector("section.run-page");
   if (!fresh) throw new Error("there is another page now");
-  const { address = location.href } = section.dataset;
-  for (const link of fresh.querySelectorAll("a")) link.href = new URL(link.getAttribute("href"), address);
   const had = section.contains(document.activeElement) ? document.activeElement.dataset.keep : null;
   const top = section.querySelector(".output")?.scrollTop;
   section.replaceWith(document.adoptNode(fresh));

@@ -138,7 +138,7 @@ class CommandForms:
         runs = self._site.dispatcher.runs
         usual = await runs.usual_seconds(command.name)
         last = await runs.last_runs(caller, command.name)
-        shown = [Shown.of(each, command) for each in last]
+        shown = [Shown(each, command) for each in last]
         request.when_gone = None
         request.respond(
             status,

@@ -107,9 +107,9 @@ class LastRunTests(TestCase):
 class RecentTests(TestCase):
     def test_values(self) -> None:
         """A chip has the values that were given, and no secret."""
-        journal = Shown.of(a_record(command="journal", arguments=("unit=nginx", "lines=50")), JOURNAL)
-        setpw = Shown.of(a_record(command="setpw", arguments=("user=ann", "password=***")), SETPW)
-        gone = Shown.of(a_record(command="gone"), None)
+        journal = Shown(a_record(command="journal", arguments=("unit=nginx", "lines=50")), JOURNAL)
+        setpw = Shown(a_record(command="setpw", arguments=("user=ann", "password=***")), SETPW)
+        gone = Shown(a_record(command="gone"), None)
 
         self.assertEqual(
             links(read(JOURNAL, SETPW, recent=[journal, setpw, gone]), "chip"),

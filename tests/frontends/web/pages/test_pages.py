@@ -93,7 +93,7 @@ class StrictnessTests(TestCase):
             for each in range(50)
         ]
         latest = {each.name: a_record(command=each.name, state=RunState.FAILED, exit_status=3) for each in commands}
-        recent = [Shown.of(a_record(), each) for each in commands[:4]]
+        recent = [Shown(a_record(), each) for each in commands[:4]]
         listing = Listing(commands=commands, latest=latest, recent=recent, now=NOON)
         ann = Visitor(site=SHOP, name="ann", may_log_in=True, token="t0ken" * 12, running=2)
         for page in (*every_page("plain").values(), *(command_list.index(each, listing) for each in (STRANGER, ann))):

@@ -169,7 +169,7 @@ def shown_to(site: Site, caller: Caller, record: RunRecord) -> Shown:
     """Say how a run is shown to somebody who was told of it."""
     runs = site.dispatcher.runs
     waiting = runs.waiting(caller, record.id) if record.state is RunState.QUEUED else None
-    return Shown.of(record, runs.command(record.command), may_stop=runs.may_stop(caller, record), waiting=waiting)
+    return Shown(record, runs.command(record.command), may_stop=runs.may_stop(caller, record), waiting=waiting)
 
 
 def _same(record: RunRecord) -> RunRecord:

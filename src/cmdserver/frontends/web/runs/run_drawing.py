@@ -76,7 +76,7 @@ class RunDrawing:
         """Draw what has become of the run: that it was begun, or how it has ended; empty if nothing is known of it."""
         now, visitor = self._site.time_of_day(), self.visitor()
         if self._answer is not None and self.record is not None:
-            shown = Shown.of(self.record, self._site.dispatcher.runs.command(self.record.command))
+            shown = Shown(self.record, self._site.dispatcher.runs.command(self.record.command))
             return run_pieces.ending(visitor, shown, self._answer, self._facts(visitor, self.record), now)
         seen = self._look()
         if seen is None:

@@ -187,7 +187,7 @@ class RunPage(HeldResponse):
         """
         self.close()
         seen = self._known
-        shown = Shown.of(record, seen.grant.command)
+        shown = Shown(record, seen.grant.command)
         has_page = self._has_page(record, seen)
         self.facts = replace(self.facts, has_page=has_page, last_success=last_success)
         now = self._time_of_day()

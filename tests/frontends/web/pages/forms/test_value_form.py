@@ -153,7 +153,7 @@ def every_page(words: str) -> dict[str, bytes]:
     visitor = Visitor(site=site, name=words, roles=(words,), may_log_in=True, token=words)
     grant = Grant(command=command, values=values)
     record = a_record(user=words, arguments=(f"line={words}",), state=RunState.STOPPED, stopped_by=words)
-    ran = Shown.of(record, command)
+    ran = Shown(record, command)
     known = Experience(usual_seconds=2.0, last=[ran], now=record.asked_at + 7)
     return {
         "list": command_list.index(visitor, Listing(commands=[command], recent=[ran], latest={"df": record}, now=0.0)),

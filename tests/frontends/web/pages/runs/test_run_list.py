@@ -25,7 +25,7 @@ NOON = local(2026, 11, 28, 12, 0, 0)
 def a_run(*, may_stop: bool = False, **differences: Any) -> Shown:
     """Make a run of today that is shown."""
     differences = {"asked_at": NOON - 60, "started_at": NOON - 59, **differences}
-    return Shown.of(a_record(**differences), a_command(), may_stop=may_stop)
+    return Shown(a_record(**differences), a_command(), may_stop=may_stop)
 
 
 def read(*runs: Shown, query: RunQuery = ALL, visitor: Visitor = ANN, now: float = NOON, **more: Any) -> Read:
@@ -106,7 +106,7 @@ class RowTests(TestCase):
                 command=text, arguments=(f"a={text}",), user=text, state=RunState.STOPPED, stopped_by=text
             )
             visitor = Visitor(site=SHOP, name="ann", may_log_in=True, token=text, running=1)
-            rows = [Shown.of(record, None), Shown.of(record, a_command(title=text), may_stop=True)]
+            rows = [Shown(record, None), Shown(record, a_command(title=text), may_stop=True)]
             return Read(list_page(visitor, rows, RunQuery(user=text, command=text), [text], {}, NOON))
 
         hostile, plain = outline(words), outline("x" * 30)

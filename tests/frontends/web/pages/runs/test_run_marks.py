@@ -59,12 +59,12 @@ class StateTests(TestCase):
         """It has its state as class, for the shape, and its sign for the window's title; a short one leaves out why."""
         failed = a_record(state=RunState.FAILED, exit_status=3)
 
-        self.assertEqual(Read(mark(Shown.of(failed, None), None)).text, ["Failed (exit status 3)"])
-        self.assertEqual(Read(mark(Shown.of(failed, None), None, is_short=True)).text, ["Failed"])
+        self.assertEqual(Read(mark(Shown(failed, None), None)).text, ["Failed (exit status 3)"])
+        self.assertEqual(Read(mark(Shown(failed, None), None, is_short=True)).text, ["Failed"])
         self.assertEqual(
-            Read(mark(Shown.of(failed, None), None)).all("span"), [{"class": "mark failed", "data-sign": "✗"}]
+            Read(mark(Shown(failed, None), None)).all("span"), [{"class": "mark failed", "data-sign": "✗"}]
         )
-        self.assertEqual(Read(mark(Shown.of(a_record(), None), None, is_short=True)).text, ["Done"])
+        self.assertEqual(Read(mark(Shown(a_record(), None), None, is_short=True)).text, ["Done"])
         self.assertEqual([reason(failed), reason(a_record())], ["exit status 3", None])
 
     def test_signs(self) -> None:
@@ -135,7 +135,7 @@ class WhoTests(TestCase):
         """A command is called by its title, then its name, also when it is in the file no more; values in short."""
         record = a_record(arguments=("unit=nginx", "note=a=b", "odd"))
 
-        self.assertEqual(Shown.of(record, a_command(title="Since when")).title, "Since when")
-        self.assertEqual(Shown.of(record, a_command(title="")).title, "uptime")
-        self.assertEqual(Shown.of(record, None).title, "uptime")
-        self.assertEqual(Shown.of(record, None).values, "nginx, a=b, odd")
+        self.assertEqual(Shown(record, a_command(title="Since when")).title, "Since when")
+        self.assertEqual(Shown(record, a_command(title="")).title, "uptime")
+        self.assertEqual(Shown(record, None).title, "uptime")
+        self.assertEqual(Shown(record, None).values, "nginx, a=b, odd")

@@ -45,7 +45,7 @@ def tail(
     **differences: Any,
 ) -> Read:
     """Read the end of a page."""
-    shown_run = Shown.of(a_record(**differences), a_command())
+    shown_run = Shown(a_record(**differences), a_command())
     answer = replace(an_answer(a_grant()), omitted_bytes=omitted_bytes, parsed=parsed)
     facts = RunFacts(way=Way.WATCHED, may_run=may_run)
     return Read(run_pages.tail(ANN, shown_run, answer, facts, NOON, was_alive=was_alive))
@@ -53,7 +53,7 @@ def tail(
 
 def again(command: Command | None, *arguments: str) -> Read:
     """Read the button that runs the same again."""
-    return Read(join(run_again(ANN, Shown.of(a_record(arguments=arguments), command))))
+    return Read(join(run_again(ANN, Shown(a_record(arguments=arguments), command))))
 
 
 class HeadTests(TestCase):

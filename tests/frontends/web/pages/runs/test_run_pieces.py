@@ -16,7 +16,7 @@ from tests.runs.doubles import a_record
 def ending(parsed: Parsed) -> Read:
     """Read what is told when a run is over."""
     answer = replace(an_answer(a_grant()), parsed=parsed)
-    shown = Shown.of(a_record(), a_command())
+    shown = Shown(a_record(), a_command())
     return Read(run_pieces.ending(ANN, shown, answer, RunFacts(way=Way.ASKED), NOON))
 
 

@@ -3,11 +3,12 @@
 A state is a shape, a word and a colour, in that order; the style sheet draws the shape. The time is an argument.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 from cmdserver.core.model import Command
 from cmdserver.core.run_states import EndedBy, RunState
+from cmdserver.dispatch.watching import SeenRun
 from cmdserver.frontends.web.pages.markup import Content, Markup, element
 from cmdserver.frontends.web.pages.relative_time import day_of, full, local, short, whole
 from cmdserver.runs.record import RunRecord
@@ -34,23 +35,21 @@ _SHORT_WORDS: Final = {RunState.FAILED: "Failed", RunState.QUEUED: "Waiting"}
 _SIGNS: Final = {RunState.QUEUED: "◷", RunState.RUNNING: "●", RunState.OK: "✓", RunState.STOPPED: "■"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Shown:
     """A run as it is shown to somebody."""
 
     record: RunRecord
     #: None if it is not in the file any more.
     command: Command | None
-    may_stop: bool = False
+    may_stop: bool = field(default=False, kw_only=True)
     #: Why it has not begun, if it is alive and has not.
-    waiting: Waiting | None = None
+    waiting: Waiting | None = field(default=None, kw_only=True)
 
     @classmethod
-    def of(
-        cls, record: RunRecord, command: Command | None, *, may_stop: bool = False, waiting: Waiting | None = None
-    ) -> Self:
-        """Make one."""
-        return cls(record=record, command=command, may_stop=may_stop, waiting=waiting)
+    def of(cls, seen: SeenRun) -> Self:
+        """Make one of a run that somebody looks at."""
+        return cls(seen.record, seen.grant.command, may_stop=seen.may_stop, waiting=seen.waiting)
 
     @property
     def title(self) -> str:

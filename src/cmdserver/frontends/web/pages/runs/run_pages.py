@@ -75,8 +75,7 @@ def head(visitor: Visitor, seen: SeenRun, facts: RunFacts, now: float) -> bytes:
         facts: What else is said.
         now: Seconds since the epoch.
     """
-    record, command = seen.record, seen.grant.command
-    shown = Shown.of(record, command, may_stop=seen.may_stop, waiting=seen.waiting)
+    record, command, shown = seen.record, seen.grant.command, Shown.of(seen)
     is_asked = facts.way is Way.ASKED
     trail = crumbs(visitor, command) if is_asked else _crumbs_of_run(visitor, record)
     names = (
@@ -104,8 +103,7 @@ def head(visitor: Visitor, seen: SeenRun, facts: RunFacts, now: float) -> bytes:
 
 def state(visitor: Visitor, seen: SeenRun, facts: RunFacts, now: float) -> bytes:
     """Return what is said of a run that has waited at the page's beginning, and now waits no more."""
-    shown = Shown.of(seen.record, seen.grant.command, may_stop=seen.may_stop, waiting=seen.waiting)
-    return encode(state_card(visitor, shown, facts, now, class_="card state"))
+    return encode(state_card(visitor, Shown.of(seen), facts, now, class_="card state"))
 
 
 def output_start(command: Command, *, is_alive: bool) -> bytes:

@@ -10,7 +10,8 @@ from cmdserver.core.errors import Code
 from cmdserver.core.model import Role
 from cmdserver.dispatch.policy import Policy
 from cmdserver.frontends.web import event_streams
-from cmdserver.frontends.web.event_streams import HEARTBEAT_SECONDS, RESUME_SECONDS
+from cmdserver.frontends.web.event_streams import RESUME_SECONDS
+from cmdserver.frontends.web.runs.event_sink import HEARTBEAT_SECONDS
 from cmdserver.runs.recording import KEPT_BYTES
 from tests.frontends.web.doubles import Client, WebComposition
 from tests.running_doubles import command

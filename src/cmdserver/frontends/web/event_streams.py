@@ -44,7 +44,7 @@ from cmdserver.dispatch.watching import EndedRun
 from cmdserver.frontends.web.http import headers
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages.layout import Visitor
-from cmdserver.frontends.web.runs.event_sink import EventSink, ResponseSink
+from cmdserver.frontends.web.runs.event_sink import HEARTBEAT_SECONDS, EventSink, ResponseSink
 from cmdserver.frontends.web.runs.event_stream import EventStream
 from cmdserver.frontends.web.runs.run_drawing import RunDrawing
 from cmdserver.frontends.web.site import Site
@@ -56,8 +56,6 @@ _STOP: Final = b"cmdserver-stop"
 RESUME_SECONDS: Final = 5.0
 #: The most runs that go on so; further ones end at once.
 MOST_LINGERING: Final = 100
-#: How often something is sent: proxies and browsers give up connections on which nothing is.
-HEARTBEAT_SECONDS: Final = 15.0
 #: The most pieces of output that are kept as JSON, for clients of unequal pace: 64 KiB each, six times that at worst.
 ENCODED_PIECES: Final = 16
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cmdserver.frontends.web.event_streams import HEARTBEAT_SECONDS
 from cmdserver.frontends.web.runs.combined_stream import MOST_PARTS
+from cmdserver.frontends.web.runs.event_sink import HEARTBEAT_SECONDS
 from cmdserver.frontends.web.runs.list_stream import TOGETHER_SECONDS
 from tests.frontends.web.doubles import Client
 from tests.frontends.web.runs.doubles import RunsTestCase

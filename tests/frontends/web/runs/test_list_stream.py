@@ -3,7 +3,8 @@
 from typing import Any
 
 from cmdserver.dispatch.scheduling.run_directory import JUST_SECONDS
-from cmdserver.frontends.web.runs.list_stream import HEARTBEAT_SECONDS, MOST_TOGETHER, MOST_WAITING, TOGETHER_SECONDS
+from cmdserver.frontends.web.runs.event_sink import HEARTBEAT_SECONDS
+from cmdserver.frontends.web.runs.list_stream import MOST_TOGETHER, MOST_WAITING, TOGETHER_SECONDS
 from tests.frontends.web.doubles import Client
 from tests.frontends.web.runs.doubles import RunsTestCase, events
 from tests.running_doubles import user

@@ -27,11 +27,12 @@ from twisted.python.failure import Failure
 from cmdserver.core.errors import LoginRequired, RequestError
 from cmdserver.core.model import Caller
 from cmdserver.frontends.common.rendering import error_json
-from cmdserver.frontends.web.event_streams import HEARTBEAT_SECONDS, EventStreams
+from cmdserver.frontends.web.event_streams import EventStreams
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages.layout import Visitor
 from cmdserver.frontends.web.pages.runs.run_pages import Way
+from cmdserver.frontends.web.runs.event_sink import HEARTBEAT_SECONDS
 from cmdserver.frontends.web.runs.list_stream import ROWS, ListStream
 from cmdserver.frontends.web.runs.run_drawing import RunDrawing
 from cmdserver.frontends.web.runs.wanted import Kind, Wanted

@@ -6,7 +6,7 @@ makes the sink.
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Protocol
+from typing import Final, Protocol
 
 from twisted.python.failure import Failure
 
@@ -14,6 +14,9 @@ from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.site import Site
 from cmdserver.net.backpressure import Backpressure
+
+#: How often something is sent: proxies and browsers give up connections on which nothing is.
+HEARTBEAT_SECONDS: Final = 15.0
 
 
 class EventSink(Protocol):

@@ -30,7 +30,7 @@ from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages import command_list
 from cmdserver.frontends.web.pages.runs import run_list
 from cmdserver.frontends.web.pages.runs.run_marks import Shown
-from cmdserver.frontends.web.runs.event_sink import EventSink
+from cmdserver.frontends.web.runs.event_sink import HEARTBEAT_SECONDS, EventSink
 from cmdserver.frontends.web.site import Site
 from cmdserver.net.backpressure import Backpressure
 from cmdserver.runs.query import RunQuery
@@ -38,8 +38,6 @@ from cmdserver.runs.record import RunRecord
 
 #: How long changes wait to be told together.
 TOGETHER_SECONDS: Final = 0.1
-#: How often something is sent: proxies and browsers give up connections on which nothing is.
-HEARTBEAT_SECONDS: Final = 15.0
 #: The most changes that are told at once, so that nobody else waits for long, and pages show them without a stutter.
 MOST_TOGETHER: Final = 20
 #: The most changes that wait for a client.
@@ -65,6 +63,9 @@ class ListStream(Backpressure):
         self._sink = sink
         self._caller = caller
         self._query = query
+        #: For whom rows are drawn; None if they are not wanted. Its address is the list's: what it says of links holds
+        #: there.
+        self._visitor = site.visitor(request, caller) if request.requestHeaders.hasHeader(ROWS) else None
         self._waiting: dict[int, Callable[[], RunRecord]] = {}
         self._has_gap = False
         self._counts: dict[str, int] = {}
@@ -81,7 +82,7 @@ class ListStream(Backpressure):
         self._write(b"alive", {"ids": [each.id for each in alive]})
         self._stop = runs.listen(self._caller, self._hear)
         # A page is older than its stream: what has ended in between is in neither.
-        ended = runs.just_ended(self._caller) if self._request.requestHeaders.hasHeader(ROWS) else ()
+        ended = runs.just_ended(self._caller) if self._visitor is not None else ()
         for record in (*ended, *reversed(alive)):
             self._hear(record.number, partial(_same, record))
         self._count()
@@ -122,13 +123,11 @@ class ListStream(Backpressure):
 
     def _fields(self, record: RunRecord) -> dict[str, object]:
         fields = {**run_fields(record), "matches": self._query.matches(record)}
-        if self._request.requestHeaders.hasHeader(ROWS):
+        if self._visitor is not None:
             shown = shown_to(self._site, self._caller, record)
-            # Its address is the list's: what it says of links holds there.
-            visitor = self._site.visitor(self._request, self._caller)
             fields["group"] = run_list.group_of(shown)
             now = self._site.time_of_day()
-            fields["row"] = run_list.row(visitor, shown, now)
+            fields["row"] = run_list.row(self._visitor, shown, now)
             fields["number"] = record.number
             fields["last"] = command_list.last_run(record, now)
         return fields

@@ -365,21 +365,20 @@ KEPT = st.lists(
 )
 
 
-class AllTests(SynchronousTestCase):
+class AllTests(LastRunsTestCase):
     @given(KEPT, st.booleans())
     def test_it_is_as_if_there_were_no_others(self, kept: list[RunRecord], strangers_see: bool) -> None:
         """What somebody is told is what they would find out from the runs that they may see, and from nothing else."""
         for caller in (ADA, SAM, EVE, STRANGER, OUTSIDE):
-            case = LastRunsTestCase()
-            case.let(*kept)
-            case.reload(strangers_see=("uptime",) if strangers_see else ())
-            seen = [record for record in kept if case.runs.may_see(caller, record) and record.command != "gone"]
+            self.let(*kept)
+            self.reload(strangers_see=("uptime",) if strangers_see else ())
+            seen = [record for record in kept if self.runs.may_see(caller, record) and record.command != "gone"]
             last = {record.command: record.id for record in sorted(seen, key=lambda record: record.number)}
             own = [record for record in seen if record.is_of(caller.name) and caller is ADA]
             mine = {record.command: record.number for record in sorted(own, key=lambda record: record.number)}
 
-            self.assertEqual(case.latest(caller), last)
-            self.assertEqual(case.recent(caller), [str(number) for number in sorted(mine.values(), reverse=True)])
+            self.assertEqual(self.latest(caller), last)
+            self.assertEqual(self.recent(caller), [str(number) for number in sorted(mine.values(), reverse=True)])
             for name in ("uptime", "backup", "gone"):
                 good = [each.number for each in seen if each.command == name and each.state is RunState.OK]
-                self.assertEqual(case.success(caller, name), str(max(good)) if good else None)
+                self.assertEqual(self.success(caller, name), str(max(good)) if good else None)

@@ -15,8 +15,9 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests.integration.client import GREETING, Address, Client
 from tests.waiting import LIMIT_SECONDS, wait_until
@@ -33,19 +34,31 @@ for name, value in {constants}.items():
 Tables = Mapping[str, Mapping[str, object]]
 
 
-def free_port() -> int:
-    """Find a TCP port that nobody uses on any address, and that the kernel gives to no client (from 32768 on).
+def _ports() -> Iterator[int]:
+    """Iterate over ports that the kernel gives to no client (from 32768 on), in any order; none comes again soon.
 
     Of the processes that pytest-xdist runs tests in, each has ports of its own, because some are chosen long before
     anybody listens on them.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    while True:
-        port = 10_000 + secrets.randbelow(20_000 // workers) * workers + worker
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("", port))
-            return port
+    ports = range(10_000 + worker, 30_000, workers)
+    return cycle(secrets.SystemRandom().sample(ports, len(ports)))
+
+
+_PORTS: Final = _ports()
+
+
+def free_port() -> int:
+    """Find a TCP port that nobody uses on any address."""
+    return next(port for port in _PORTS if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, suppress(OSError):
+        probe.bind(("", port))
+        return True
+    return False
 
 
 def has_ipv6() -> bool:

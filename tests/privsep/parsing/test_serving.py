@@ -37,18 +37,14 @@ def parse(parser: str, output: bytes) -> Json:
     return output.decode()
 
 
-def work(parser: str, output: int, result: int, parent: int) -> NoReturn:
-    """Be a child."""
-    child.work(parse, parser, output, result, parent)
-
-
 @pytest.mark.slow
 class ServerTests(TestCase):
     def setUp(self) -> None:
-        # A process of many tests is larger than the parsing process.
+        # A process of many tests is larger than the parsing process, and has more files open.
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
         most = pages * resource.getpagesize() + child._LIMITS[resource.RLIMIT_AS]
-        limits = {**child._LIMITS, resource.RLIMIT_AS: most}
+        files = max(int(each.name) for each in Path("/proc/self/fd").iterdir()) + child._LIMITS[resource.RLIMIT_NOFILE]
+        limits = {**child._LIMITS, resource.RLIMIT_AS: most, resource.RLIMIT_NOFILE: files}
         patched = patch.object(child, "_LIMITS", limits)
         patched.start()
         self.addCleanup(patched.stop)
@@ -63,7 +59,12 @@ class ServerTests(TestCase):
     def serve(self, connection: socket.socket) -> None:
         """Be the parsing process."""
         with connection:
-            Server(connection, self.prepared.append, work).serve()
+            Server(connection, self.prepared.append, self.work).serve()
+
+    def work(self, parser: str, output: int, result: int, parent: int) -> NoReturn:
+        """Be a child: of the parsing process, so without the daemon's end of the connection."""
+        self.ours.close()
+        child.work(parse, parser, output, result, parent)
 
     def ask(self, parser: str, number: int = 1) -> None:
         """Ask for data."""

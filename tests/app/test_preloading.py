@@ -1,6 +1,7 @@
 """Tests of loading ahead: where it is needed, and that what is not installed keeps nothing from starting."""
 
 import os
+import subprocess
 import sys
 import tempfile
 from importlib import import_module
@@ -42,6 +43,22 @@ class PreloadingTests(SynchronousTestCase):
 
         for name in ("ascii", "latin_1", "utf_8", "utf_16_be", "utf_16_le", "utf_32_be", "idna", "punycode"):
             self.assertIn(f"encodings.{name}", loaded)
+
+    def test_what_ssh_needs_of_python(self) -> None:
+        """All of Python's own modules that its front end imports are loaded, though no listener speaks it yet."""
+        script = """
+import importlib, sys
+from twisted.internet import reactor
+from cmdserver.app.preloading import load_everything
+from cmdserver.core.protocols import Protocol
+load_everything({Protocol.LINE})
+before = set(sys.modules)
+importlib.import_module(Protocol.SSH.front_end)
+late = {name for name in set(sys.modules) - before if name.partition(".")[0] in sys.stdlib_module_names}
+print(*sorted(late))
+"""
+        said = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True, timeout=60)
+        self.assertEqual(said.stdout.split(), [])
 
     def test_what_a_user_cannot_read_is_out_of_reach(self) -> None:
         """One module in a directory that is root's alone is enough; one that everybody may read is not in the way."""

@@ -27,6 +27,10 @@ _ENCODINGS = ("ascii", "idna", "iso8859_1", "latin_1", "punycode", "raw_unicode"
 #: What the standard library imports in the middle of its work, for files of packages.
 _LATE = ("importlib.readers", "importlib.resources.readers", "importlib.resources._adapters")
 
+#: What of Python's own modules the front end of SSH alone imports. With these loaded, the first listener of SSH can be
+#: added by a reload where packages are within reach and Python is not.
+_OF_SSH = ("colorsys",)
+
 #: Programs, not parts of the daemon.
 _NOT_OURS = (
     "cmdserver.cli",
@@ -54,7 +58,7 @@ def load_everything(protocols: Collection[Protocol]) -> None:
     for module in pkgutil.walk_packages([str(_PACKAGE)], f"{cmdserver.__name__}.", onerror=lambda _: None):
         if not module.name.startswith((*_NOT_OURS, *unwanted)):
             _load(module.name)
-    for name in _LATE:
+    for name in (*_LATE, *_OF_SSH):
         _load(name)
     for encoding in pkgutil.iter_modules(encodings.__path__):
         if encoding.name.startswith(_ENCODINGS):

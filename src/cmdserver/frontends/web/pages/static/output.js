@@ -5,7 +5,7 @@ const cards = new WeakMap();
 
 class OutputCard {
   constructor(card) {
-    Object.assign(this, { card, pre: card.querySelector(".output"), tools: card.querySelector(".tools"), isAtEnd: true });
+    Object.assign(this, { card, pre: card.querySelector(".output"), tools: card.querySelector(".tools"), isAtEnd: true, top: 0 });
     const { pre, tools } = this;
     this.filter = tools.querySelector("input");
     for (const tool of tools.querySelectorAll("[hidden]")) tool.hidden = false;
@@ -14,10 +14,10 @@ class OutputCard {
       if (tool) this[tool.dataset.tool](tool, event);
     });
     this.filter.addEventListener("input", () => this.changed());
-    pre.addEventListener("scroll", () => this.look(true));
+    pre.addEventListener("scroll", () => this.look());
     this.setWrap(kept.get("wrap") !== "no");
     this.observer = new MutationObserver(() => {
-      this.stay();
+      this.keepUp();
       this.timer ||= setTimeout(() => this.changed(), 100);
     });
     this.observer.observe(pre, { childList: true, subtree: true, characterData: true });
@@ -39,17 +39,34 @@ class OutputCard {
     return this.tools.querySelector(`[data-tool=${name}]`);
   }
 
-  // Its reader has scrolled up; back at the end, that is followed again, but not where only little has come.
-  look(hasScrolled) {
+  // Whoever has scrolled up reads; back at the end, that is followed again. What was not moved since it was last looked
+  // at was moved by nobody else: the browser tells of our own scrolling, too, and late.
+  look() {
     const { scrollTop, clientHeight, scrollHeight } = this.pre;
+    if (!clientHeight) return;
     const isThere = scrollTop + clientHeight >= scrollHeight - 24;
-    if (clientHeight && isThere && hasScrolled) this.setAtEnd(true);
-    else if (clientHeight && !isThere && scrollTop < this.top) this.setAtEnd(false);
+    if (isThere && scrollTop > this.top) this.setAtEnd(true);
+    else if (!isThere && scrollTop < this.top) this.setAtEnd(false);
     this.top = scrollTop;
   }
 
+  // To stay at the end costs a layout of all that has come: of many pieces in one frame it is done for the first and
+  // the last.
+  keepUp() {
+    if (this.frame) {
+      this.isBehind = true;
+      return;
+    }
+    this.stay();
+    this.isBehind = false;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = 0;
+      if (this.isBehind) this.keepUp();
+    });
+  }
+
   stay() {
-    this.look(false); // more may have come before the event that tells
+    this.look(); // more may have come before the event that tells
     if (!this.isAtEnd) return;
     this.pre.scrollTop = this.pre.scrollHeight;
     this.top = this.pre.scrollTop;

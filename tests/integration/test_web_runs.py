@@ -148,10 +148,14 @@ def test_what_is_read_does_not_move(browser: Browser) -> None:
             start("quick")
         wait_until(lambda: not alive(), "all runs to have ended")
         log_in(page)
-        expect(page.locator("[data-run]").nth(25)).to_be_attached()
+        expect(page.locator("[data-run]").nth(25)).to_be_visible()
+        expect(row(page, start("quick"))).to_be_visible()  # so that the list is alive
+        wait_until(lambda: not alive(), "the last of them to have ended")
         page.evaluate("scrollTo(0, 500)")
         read = page.evaluate("document.elementFromPoint(300, 300).closest('tr').dataset.run")
+        expect(row(page, read)).to_be_visible()
         top = row(page, read).bounding_box()
+        assert top is not None
         run = start("endless")
         chip = page.get_by_role("button", name="1 new run")
         expect(chip).to_be_visible()

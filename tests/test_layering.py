@@ -23,9 +23,10 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     package: frozenset(others.split())
     for package, others in {
         "parameters": "",
-        "core": "parameters",
+        "checks": "",
+        "core": "checks parameters",
         "files": "core",
-        "parsers": "core",
+        "parsers": "checks core",
         "limits": "core parameters",
         "triggers": "core files",
         "config": "core files limits parameters triggers",
@@ -41,9 +42,9 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends": "",
         "frontends.common": "core limits config auth dispatch net parameters runs",
         "frontends.line": "core limits auth dispatch net frontends.common",
-        "frontends.web": "core limits config auth dispatch net frontends.common parameters runs triggers",
+        "frontends.web": "checks core limits config auth dispatch net frontends.common parameters runs triggers",
         "frontends.ssh": "core files limits sshtransport auth dispatch net frontends.common parameters runs",
-        "privsep": "core files config execution parameters parsers",
+        "privsep": "checks core files config execution parameters parsers",
         "app": "core files limits config auth execution history dispatch observers net frontends.common privsep"
         " triggers triggers.schedules",
         "plugin": "core files config dispatch net app triggers",

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdserver.core.output import Json, NotParsed
+from cmdserver.checks.data import Json
+from cmdserver.core.output import NotParsed
 from cmdserver.parsers.jc_library import NotInstalled, load, load_if_installed, parse
 from tests.doubles import LAW, without_jc
 

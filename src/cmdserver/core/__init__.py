@@ -1,4 +1,4 @@
 """Values, error codes and events that every part speaks of; nothing here acts.
 
-May import: parameters.
+May import: checks, parameters.
 """

@@ -1,16 +1,14 @@
 """What a process says, how it ends, what a parser makes of it; the interfaces of who makes and who hears output."""
 
 import enum
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeAlias
+from typing import Protocol, Self
 
+from cmdserver.checks.data import Json
+from cmdserver.checks.result import CheckResult
 from cmdserver.core.errors import Code
 from cmdserver.core.model import Grant
 from cmdserver.core.run_states import EndedBy, RunState
-
-#: What JSON can say, as values that nobody changes.
-Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 
 class NotParsed(Exception):  # noqa: N818 - a statement
@@ -97,6 +95,8 @@ class Answer:
     parser: str | None = None
     #: What it has made of it; None if nobody has asked it.
     parsed: Parsed | None = None
+    #: What the run says of what it looks at; None if the command is no check.
+    check: CheckResult | None = None
     #: Whether the process answered other questions too.
     shared: bool = False
     #: Whether the process was under way when the question came.

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 
-from cmdserver.core.output import Json, NotParsed
+from cmdserver.checks.data import Json
+from cmdserver.core.output import NotParsed
 from cmdserver.parsers.own import OWN
 from cmdserver.parsers.plausible import is_plausible
 from cmdserver.parsers.repairs import repair

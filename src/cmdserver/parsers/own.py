@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Final
 
-from cmdserver.core.output import Json
+from cmdserver.checks.data import Json
 
 _APT: Final = re.compile(
     r"(?P<name>[^/\s]+)/(?P<suites>\S+) (?P<version>\S+) (?P<architecture>\S+)(?: \[(?P<status>[^\]]*)\])?"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cmdserver.core.output import Json
+from cmdserver.checks.data import Json
 
 _HEAD = re.compile(r"Filesystem\s+(?P<middle>\S.*\S)\s+Mounted on\s*", re.IGNORECASE)
 #: A size as df writes it, with -h, --si or -BM too; none is a dash.

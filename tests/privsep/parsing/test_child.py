@@ -2,7 +2,8 @@
 
 from unittest import TestCase
 
-from cmdserver.core.output import Json, NotParsed
+from cmdserver.checks.data import Json
+from cmdserver.core.output import NotParsed
 from cmdserver.privsep.parsing.child import outcome
 from cmdserver.privsep.parsing.messages import RESULT_BYTES, Kind
 

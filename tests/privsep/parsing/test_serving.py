@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import pytest
 
-from cmdserver.core.output import Json
+from cmdserver.checks.data import Json
 from cmdserver.execution.posix import in_memory
 from cmdserver.privsep.parsing import child
 from cmdserver.privsep.parsing.messages import PACKET_BYTES, Answer, Cancel, Kind, Parse, decode_answer

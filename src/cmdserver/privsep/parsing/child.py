@@ -7,7 +7,8 @@ import signal
 from collections.abc import Callable
 from typing import Final, NoReturn
 
-from cmdserver.core.output import Json, NotParsed
+from cmdserver.checks.data import Json
+from cmdserver.core.output import NotParsed
 from cmdserver.privsep import linux
 from cmdserver.privsep.parsing.messages import RESULT_BYTES, Kind
 from cmdserver.privsep.seccomp import bar_programs

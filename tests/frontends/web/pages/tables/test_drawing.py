@@ -5,7 +5,8 @@ from unittest import TestCase
 
 from hypothesis import given
 
-from cmdserver.core.output import Json, Parsed
+from cmdserver.checks.data import Json
+from cmdserver.core.output import Parsed
 from cmdserver.frontends.web.pages.markup import encode
 from cmdserver.frontends.web.pages.tables.drawing import FILTERED_ROWS, AddressOfSort, draw, html_of
 from tests.doubles import LAW, a_grant, an_answer

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdserver.core.output import Json, Parsed
+from cmdserver.checks.data import Json
+from cmdserver.core.output import Parsed
 from cmdserver.frontends.web.pages.tables.meanings import Kind
 from cmdserver.frontends.web.pages.tables.model import (
     COLUMNS,

@@ -2,7 +2,7 @@
 
 from unittest import TestCase
 
-from cmdserver.core.output import Json
+from cmdserver.checks.data import Json
 from cmdserver.frontends.web.pages.tables.nested import as_text, merged
 
 

@@ -2,7 +2,7 @@
 
 from unittest import TestCase
 
-from cmdserver.core.output import Json
+from cmdserver.checks.data import Json
 from cmdserver.frontends.web.pages.tables.model import parts_of
 from cmdserver.frontends.web.pages.tables.phone import key_column, more, shape_of, telling
 from cmdserver.frontends.web.pages.tables.table import Table

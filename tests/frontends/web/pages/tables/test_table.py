@@ -2,7 +2,7 @@
 
 from unittest import TestCase
 
-from cmdserver.core.output import Json
+from cmdserver.checks.data import Json
 from cmdserver.frontends.web.pages.tables.model import parts_of
 from cmdserver.frontends.web.pages.tables.table import Table, next_sort, sorted_by, sorted_column
 

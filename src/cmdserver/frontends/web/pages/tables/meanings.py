@@ -38,13 +38,6 @@ class Kind(StrEnum):
 
 _NUMBERS: Final = frozenset({Kind.NUMBER, Kind.BYTES, Kind.PERCENT, Kind.FULL, Kind.DURATION})
 
-#: What names a row, the best first: a user never does.
-_NAMING: Final = (
-    *("pid", "unit", "unit_file", "name", "names", "ifname", "mounted_on", "mount_point", "mountpoint", "target"),
-    *("filesystem", "file_system", "container_id", "package", "local", "device", "interface", "id", "type"),
-)
-_NEVER_NAMING: Final = frozenset({"user", "uid", "username", "owner", "group"})
-
 #: What rows are called, by a key that they have: one, several.
 _NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "pid": ("process", "processes"),
@@ -122,12 +115,6 @@ _PERCENT: Final = frozenset({"percent", "percentage", "share"})
 _PROCESSOR_TIMES: Final = frozenset({"time", "time_hundredths", "cpu_time"})
 _MOMENTS: Final = frozenset({"start", "started", "stime", "login", "logout", "created", "date", "modified"})
 _CODE: Final = frozenset({"command", "cmd", "args", "filesystem", "path", "executable", "local", "peer", "addr_info"})
-
-
-def naming(keys: Collection[str]) -> str | None:
-    """Say which of the keys names a row; None if there is none."""
-    known = next((key for key in _NAMING if key in keys), None)
-    return known or next((key for key in keys if key not in _NEVER_NAMING), next(iter(keys), None))
 
 
 def noun(keys: Collection[str], count: int) -> str:

@@ -10,7 +10,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import Final
 
-from cmdserver.core.output import Json, Parsed
+from cmdserver.checks.data import Json, naming
+from cmdserver.core.output import Parsed
 from cmdserver.frontends.web.pages.tables import meanings, units
 from cmdserver.frontends.web.pages.tables.meanings import Kind
 from cmdserver.frontends.web.pages.tables.nested import as_text, merged
@@ -167,7 +168,7 @@ def _share(used: Json, total: Json) -> Json:
 
 def _ordered(columns: list[Column], rows: Sequence[Mapping[str, Json]]) -> tuple[tuple[Column, ...], bool]:
     """Order columns; the longest texts come last. Say whether there are any."""
-    name_key = meanings.naming([each.key for each in columns])
+    name_key = naming([each.key for each in columns])
     name = next(each for each in columns if each.key == name_key)
     rest = sorted((each for each in columns if each is not name), key=_place)
     texts = [each for each in rest if each.kind in {Kind.TEXT, Kind.LIST}]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from cmdserver.core.output import Json
+from cmdserver.checks.data import Json
 
 #: A nested value is shown up to this many characters.
 _CHARACTERS: Final = 200

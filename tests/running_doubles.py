@@ -23,6 +23,7 @@ from cmdserver.core.errors import AuditError, Code
 from cmdserver.core.events import Event, EventLog, Requested, Started
 from cmdserver.core.model import Caller, Command, Grant, Role
 from cmdserver.core.output import Answer, Listener, ProcessResult, Producer, Stream
+from cmdserver.dispatch.assessing import Assessor
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.output_parsers import OutputParsers
 from cmdserver.dispatch.policy import Policy
@@ -456,7 +457,8 @@ class Composition:
         log = RequestLog(self.events, self.time_of_day)
         self.history: History = history if history is not None else NoHistory()
         self.directory = RunDirectory(self.clock, self.time_of_day, self.history, lambda: 1 << 18)
-        self.scheduler = Scheduler(fair_queue, self.runner, self.clock, log, self.directory)
+        assessor = Assessor(OutputParsers(ParserHere(), self.clock))
+        self.scheduler = Scheduler(fair_queue, self.runner, self.clock, log, self.directory, assessor)
         self.dispatcher = Dispatcher(
             policy=Policy(commands or (command(),), EVERYTHING),
             throttle=self.throttle,
@@ -464,7 +466,7 @@ class Composition:
             log=log,
             connection_limit=self.connection_limit,
             clock=self.clock,
-            parsers=OutputParsers(ParserHere(), self.clock),
+            assessor=assessor,
         )
 
     def time_of_day(self) -> float:

@@ -13,6 +13,8 @@ from tests.config.validation.doubles import ParametersTestCase, configured
 
 #: Each key that a default may have: a value, and another.
 _VALUES: dict[str, tuple[str, str]] = {
+    "check": ("true", "false"),
+    "metrics": ("true", "false"),
     "section": ('"a"', '"b"'),
     "stdin": ('"a"', '"b"'),
     "confirm": ('"a?"', '"b?"'),

@@ -9,6 +9,7 @@ from cmdserver.dispatch.bygone import answer_of, grant_of
 from cmdserver.dispatch.policy import Policy
 from cmdserver.runs.kept_output import KeptOutput
 from cmdserver.runs.record import Asked
+from tests.doubles import a_grant
 from tests.running_doubles import command
 from tests.runs.doubles import a_record
 
@@ -46,11 +47,11 @@ class AnswerTests(TestCase):
             stderr_bytes=1,
             arguments=("unit=nginx",),
         )
-        answer = answer_of(record, OUTPUT, "asked", "df")
+        answer = answer_of(record, OUTPUT, "asked", a_grant(parser="df").command)
 
         self.assertEqual((answer.id, answer.command, answer.arguments), ("asked", "uptime", ("unit=nginx",)))
         self.assertEqual((answer.state, answer.problem, answer.omitted_bytes), (RunState.STOPPED, "stopped by guy", 7))
-        self.assertEqual((answer.parser, answer_of(record, OUTPUT, "asked").parser), ("df", None))
+        self.assertEqual((answer.parser, answer_of(record, OUTPUT, "asked", a_grant().command).parser), ("df", None))
         result = answer.finished
         self.assertEqual((result.exit_status, result.signal, result.duration_seconds), (None, "SIGTERM", 0.25))
         self.assertEqual((result.ended_by, result.stopped_by), (EndedBy.STOP, "guy"))
@@ -67,7 +68,7 @@ class AnswerTests(TestCase):
             ({"duration_seconds": None}, (False, False, False, 0.0)),
         ]
         for differences, facts in cases:
-            answer = answer_of(a_record(**differences), KeptOutput(), "a")
+            answer = answer_of(a_record(**differences), KeptOutput(), "a", a_grant().command)
             result = answer.finished
             told = (result.timed_out, result.truncated, answer.shared, result.duration_seconds)
             self.assertEqual(told, facts, differences)

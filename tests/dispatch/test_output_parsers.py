@@ -9,6 +9,7 @@ from twisted.logger import capturedLogs, formatEvent
 
 from cmdserver.core.output import Answer, NotParsed, Parsed
 from cmdserver.core.run_states import EndedBy
+from cmdserver.dispatch.assessing import Assessor
 from cmdserver.dispatch.output_parsers import (
     MOST_WAITING,
     OUTPUT_BYTES,
@@ -55,7 +56,7 @@ class OutputParsersTests(TestCase):
     def ask(self, output: bytes, parser: str = "df") -> list[Parsed]:
         """Ask for data; they are in the list when they are there."""
         told: list[Parsed] = []
-        self.parsers.parse(of(output, parser)).addCallback(told.append)
+        self.parsers.parse(parser, of(output).finished).addCallback(told.append)
         return told
 
     def problem(self, output: bytes, parser: str = "df") -> str | None:
@@ -137,7 +138,7 @@ class OutputParsersTests(TestCase):
     def test_who_leaves(self) -> None:
         """What nobody waits for any more is not parsed, or no longer."""
         failures: list[type[BaseException] | None] = []
-        waiting = [self.parsers.parse(of(output)) for output in (b"1", b"1", b"2", b"3")]
+        waiting = [self.parsers.parse("df", of(output).finished) for output in (b"1", b"1", b"2", b"3")]
         for each in waiting:
             each.addErrback(lambda failure: failures.append(failure.type))
         waiting[2].cancel()
@@ -183,21 +184,20 @@ class OutputParsersTests(TestCase):
             (an_answer(grant, stdout=b"x", stdout_bytes=1, ended_by=EndedBy.STOP), "not complete"),
             (an_answer(grant, stdout_bytes=1), "not kept"),
             (of(b"x" * (OUTPUT_BYTES + 1)), "longer than 262144 bytes"),
-            (of(b"x", None), "no parser"),
         ):
             with self.assertRaisesRegex(NotParsed, reason):
-                readable(answer)
-        self.assertEqual(readable(of(b"x" * OUTPUT_BYTES)), ("df", b"x" * OUTPUT_BYTES))
+                readable(answer.finished)
+        self.assertEqual(readable(of(b"x" * OUTPUT_BYTES).finished), b"x" * OUTPUT_BYTES)
 
     def test_answers_carry_data(self) -> None:
         """The JSON of a command with a parser has ``data``, and ``data_error`` if there are none."""
         answers: list[Answer] = []
         for output in (b"1", b"2"):
-            self.parsers.with_data(of(output)).addCallback(answers.append)
+            Assessor(self.parsers).complete(of(output)).addCallback(answers.append)
         self.process.makes(7)
         self.process.parsing[-1].errback(NotParsed("it stumbles"))
-        self.parsers.with_data(of(b"1", None)).addCallback(answers.append)
-        self.parsers.with_data(answers[0]).addCallback(answers.append)
+        Assessor(self.parsers).complete(of(b"1", None)).addCallback(answers.append)
+        Assessor(self.parsers).complete(answers[0]).addCallback(answers.append)
 
         first, second, third, again = (json.loads(answer_json(each)) for each in answers)
         self.assertEqual((first["data"], "data_error" in first), (7, False))

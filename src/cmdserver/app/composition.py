@@ -23,6 +23,7 @@ from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.config.configuration import Configuration
 from cmdserver.core.events import EventLog
 from cmdserver.core.listening import Listening, Login
+from cmdserver.dispatch.assessing import Assessor
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.output_parsers import OutputParsers
 from cmdserver.dispatch.policy import Policy
@@ -126,7 +127,8 @@ class Composition:
         directory = RunDirectory(
             reactor, time.time, self.history, lambda: self.configuration.settings.history.output_bytes
         )
-        self._scheduler = Scheduler(self.limiters.runs, self.runner, reactor, log, directory)
+        assessor = Assessor(OutputParsers(self._parser_process, reactor))
+        self._scheduler = Scheduler(self.limiters.runs, self.runner, reactor, log, directory, assessor)
         self.dispatcher = Dispatcher(
             policy=self.policy(),
             throttle=self.limiters.requests,
@@ -134,7 +136,7 @@ class Composition:
             log=log,
             connection_limit=self.limiters.connections,
             clock=reactor,
-            parsers=OutputParsers(self._parser_process, reactor),
+            assessor=assessor,
         )
         self.schedules = Schedules(
             self.dispatcher, reactor, time.time, host_zone(os.environ), LastLook(state_directory)

@@ -6,6 +6,7 @@ here, and only values are given to it.
 
 import json
 import re
+import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -204,6 +205,7 @@ class TomlReader:
         return _default(info) if value is _MISSING and not info.required else value
 
     def _value(self, path: Path, value: object, type_: Any) -> Any:
+        type_ = _one_of(type_, value)
         origin, arguments = typing.get_origin(type_), typing.get_args(type_)
         if origin is typing.Annotated:
             origin, arguments = typing.get_origin(arguments[0]), typing.get_args(arguments[0])
@@ -263,6 +265,13 @@ def _fields(type_: type[msgspec.Struct]) -> Sequence[FieldInfo]:
 
 def _default(info: FieldInfo) -> Any:
     return info.default if info.default is not _MISSING else info.default_factory()
+
+
+def _one_of(type_: Any, value: object) -> Any:
+    """Choose of several types the list of tables, if the value is a list."""
+    if typing.get_origin(type_) is types.UnionType and isinstance(value, list):
+        return next((each for each in typing.get_args(type_) if wording.table_in(each) is not None), type_)
+    return type_
 
 
 def _is_table(type_: Any) -> bool:

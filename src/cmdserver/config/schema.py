@@ -104,6 +104,19 @@ class ParameterSettings(Struct, frozen=True, kw_only=True):
     max_bytes: Annotated[int, Meta(ge=1, le=65536)] | None = None
 
 
+class CheckRuleSettings(Struct, frozen=True, kw_only=True):
+    """One of ``check``: a value of the data, and ranges as plugins have them."""
+
+    #: A dotted path.
+    value: NonEmpty
+    #: The key that names the rows of a list.
+    row: NonEmpty | None = None
+    #: Globs of the rows that count.
+    rows: Annotated[list[NonEmpty], Meta(min_length=1)] | None = None
+    warning: Annotated[str, Meta(min_length=1, examples=["80"])] | int | float | None = None
+    critical: Annotated[str, Meta(min_length=1, examples=["90"])] | int | float | None = None
+
+
 class CommandDefaults(Struct, frozen=True, kw_only=True):
     """``[defaults]``: what commands have that do not say otherwise."""
 
@@ -138,6 +151,10 @@ class CommandDefaults(Struct, frozen=True, kw_only=True):
     #: Whether colour sequences in its output reach terminals and the page, and these alone.
     colours: bool = False
     parser: NonEmpty | None = None
+    #: Whether it is a Nagios plugin; or rules on what its parser makes.
+    check: bool | Annotated[list[CheckRuleSettings | None], Meta(min_length=1, max_length=100)] = False
+    #: Whether the numbers of its data are told to Prometheus.
+    metrics: bool = False
     umask: Annotated[int, Meta(ge=0, le=0o777)] = 0o022
     nice: Annotated[int, Meta(ge=-20, le=19)] = 0
     limits: ProcessLimits = ProcessLimits()

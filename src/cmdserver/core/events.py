@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from cmdserver.core.errors import AuditError, Code
 from cmdserver.core.model import Caller, Somebody
-from cmdserver.core.output import ProcessResult
+from cmdserver.core.output import Assessment, ProcessResult
 from cmdserver.core.run_states import EndedBy
 
 _log = Logger()
@@ -53,6 +53,9 @@ class Requested:
     ended_by: EndedBy | None = None
     #: In the first event of a run's end how many it has been asked by; 0 in the others, and where nothing ran.
     answers: int = 0
+    #: In the same one what the run says of what its command looks at, if it ran with no other values than it always
+    #: has; else it is of one thing among several.
+    assessment: Assessment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

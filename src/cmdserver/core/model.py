@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from cmdserver.checks.check import Check
 from cmdserver.core.addresses import block_of
 from cmdserver.core.run_states import Keep, OnDisconnect, WhenRunning
 from cmdserver.parameters.declaration import NO_VALUES, Values
@@ -162,6 +163,10 @@ class Command:
     ok_statuses: frozenset[int] = frozenset({0})
     #: Which of its runs are kept.
     history: Keep = Keep.ALL
+    #: What its runs say of what they look at; None: it is no check.
+    check: Check | None = None
+    #: Whether the numbers of its data are told to Prometheus.
+    metrics: bool = False
     #: When it runs by itself, as lines of a `cmdserver.triggers.crontab.Schedule`; no part of what it is.
     schedule: tuple[str, ...] = field(default=(), compare=False)
     #: What it is perhaps meant to have and will not have, for whoever asks what would run; no part of what it is.

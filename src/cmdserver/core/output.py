@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from cmdserver.checks.check import Check
 from cmdserver.checks.data import Json
 from cmdserver.checks.result import CheckResult
 from cmdserver.core.errors import Code
@@ -25,6 +26,16 @@ class Parsed:
     value: Json = None
     #: Why there is none, see `NotParsed`; None if there is.
     problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Assessment:
+    """What a run says of what its command looks at."""
+
+    #: None: there is no parser.
+    parsed: Parsed | None = None
+    #: None: the command is no check.
+    check: CheckResult | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +106,9 @@ class Answer:
     parser: str | None = None
     #: What it has made of it; None if nobody has asked it.
     parsed: Parsed | None = None
-    #: What the run says of what it looks at; None if the command is no check.
+    #: How the command checks something; see `Command.check`.
+    examines: Check | None = None
+    #: What that has come to; None if it is no check, or nobody has asked yet.
     check: CheckResult | None = None
     #: Whether the process answered other questions too.
     shared: bool = False

@@ -1,4 +1,4 @@
 """One request from caller to answer: authorize it, share or queue its run, report what happened.
 
-May import: parameters, core, limits, execution, parsers, runs.
+May import: checks, parameters, core, limits, execution, parsers, runs.
 """

@@ -13,8 +13,8 @@ def grant_of(record: RunRecord, policy: Policy) -> Grant:
     return Grant(command=policy.command(record.command) or _unknown(record.command), arguments=record.arguments)
 
 
-def answer_of(record: RunRecord, output: KeptOutput, request_id: str, parser: str | None = None) -> Answer:
-    """Make the answer that a run was; the parser is the one that its command has now."""
+def answer_of(record: RunRecord, output: KeptOutput, request_id: str, command: Command) -> Answer:
+    """Make the answer that a run was; parser and check are those that its command has now."""
     return Answer(
         id=request_id,
         command=record.command,
@@ -34,7 +34,8 @@ def answer_of(record: RunRecord, output: KeptOutput, request_id: str, parser: st
         ),
         state=record.state,
         problem=record.problem,
-        parser=parser,
+        parser=command.parser,
+        examines=command.check,
         shared=bool(record.others),
         omitted_bytes=output.omitted_bytes,
     )

@@ -14,8 +14,8 @@ from cmdserver.core.model import Caller, Command, Grant, Rule, Somebody
 from cmdserver.core.output import Answer, Listener
 from cmdserver.core.run_states import EndedBy
 from cmdserver.dispatch.admission import Admission, closing
+from cmdserver.dispatch.assessing import Assessor
 from cmdserver.dispatch.choice_lists import ChoiceLists
-from cmdserver.dispatch.output_parsers import OutputParsers
 from cmdserver.dispatch.policy import Policy, changed
 from cmdserver.dispatch.request_log import RequestLog, log_fault, new_id
 from cmdserver.dispatch.requests import Request
@@ -38,7 +38,7 @@ class Dispatcher:
         log: Writes every request down before its answer is given.
         connection_limit: Knows who is connected.
         clock: For measuring, not the time of day.
-        parsers: Make data of output.
+        assessor: Judges what runs have found.
     """
 
     def __init__(
@@ -50,16 +50,16 @@ class Dispatcher:
         log: RequestLog,
         connection_limit: ConnectionLimit,
         clock: IReactorTime,
-        parsers: OutputParsers,
+        assessor: Assessor,
     ) -> None:
         self._admission = Admission(policy, throttle, log, clock)
         self._scheduler = scheduler
         self._log = log
         self._connection_limit = connection_limit
-        #: What is asked about data.
-        self.parsers = parsers
+        #: What is asked about data, and the states of checks.
+        self.assessor = assessor
         #: What is asked about runs.
-        self.runs = RunAccess(self._admission, scheduler)
+        self.runs = RunAccess(self._admission, scheduler, assessor)
         self._choice_lists = ChoiceLists(scheduler, self._grant_source)
 
     # What listeners ask

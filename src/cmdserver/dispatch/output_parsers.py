@@ -8,7 +8,7 @@ Rule of this module: nobody waits for a parser in the reactor's thread.
 """
 
 from collections import Counter, OrderedDict, deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from cmdserver.core.output import Answer, NotParsed, Parsed
+from cmdserver.core.output import NotParsed, Parsed, ProcessResult
 from cmdserver.parsers.jc_library import NotInstalled, load, load_if_installed
 
 __all__ = ["NotInstalled", "OutputParsers", "ParserProcess", "load", "load_if_installed", "readable"]
@@ -76,24 +76,18 @@ class OutputParsers:
         #: What was logged: once each, as a command's output may be anybody's.
         self._told: set[str] = set()
 
-    def with_data(self, answer: Answer) -> Deferred[Answer]:
-        """Add data to an answer, or the reason why there is none; one without a parser stays as it is.
-
-        Returns:
-            Fires with the answer, never fails. To cancel it is to leave.
-        """
-        if answer.parser is None or answer.parsed is not None:
-            return succeed(answer)
-        return self.parse(answer).addCallback(lambda parsed: replace(answer, parsed=parsed))
-
-    def parse(self, answer: Answer) -> Deferred[Parsed]:
+    def parse(self, parser: str, finished: ProcessResult) -> Deferred[Parsed]:
         """Make data of the output of a run.
 
+        Args:
+            parser: Its name.
+            finished: With the output.
+
         Returns:
-            Fires with the data, or why there is none; never fails, but when it is cancelled.
+            Fires with the data, or why there is none; never fails, but when it is cancelled. To cancel it is to leave.
         """
         try:
-            key = readable(answer)
+            key = parser, readable(finished)
             if (kept := self._kept.get(key)) is not None:
                 self._kept.move_to_end(key)
                 return succeed(kept)
@@ -202,23 +196,17 @@ def _late(result: object, _: float) -> object:
     return result
 
 
-def readable(answer: Answer) -> tuple[str, bytes]:
-    """Find what a parser may look at.
-
-    Returns:
-        The name of the parser, and the output.
+def readable(finished: ProcessResult) -> bytes:
+    """Find what a parser may look at: the output.
 
     Raises:
-        NotParsed: There is no parser, or the output is missing, cut or too long.
+        NotParsed: It is missing, cut or too long.
     """
-    finished, parser = answer.finished, answer.parser
     output = finished.stdout
-    if parser is None:
-        raise NotParsed("the command has no parser")
     if finished.truncated or finished.timed_out or finished.ended_by is not None:
         raise NotParsed("the command was ended, so its output is not complete")
     if len(output) != finished.stdout_bytes:
         raise NotParsed("the output is not kept as a whole")
     if len(output) > OUTPUT_BYTES:
         raise NotParsed(f"the output is longer than {OUTPUT_BYTES} bytes")
-    return parser, output
+    return output

@@ -13,10 +13,11 @@ from twisted.python.failure import Failure
 
 from cmdserver.core.errors import AuditError, Code, Fault, Refusal, RequestError
 from cmdserver.core.events import EventLog, Requested, Started
-from cmdserver.core.model import Somebody
+from cmdserver.core.model import Grant, Somebody
 from cmdserver.core.output import ProcessResult, outcome_of
 from cmdserver.core.run_states import EndedBy, RunState
 from cmdserver.dispatch.requests import Request, Run
+from cmdserver.parameters.mistakes import BadValues
 
 _log = Logger()
 
@@ -77,7 +78,8 @@ class RequestLog:
         events = [self._end_of(each, run, shared=shared) for each in run.asked]
         events += [self._end_of(each, run, ended_by=each.ended_by) for each in run.departed]
         if events:
-            events[0] = replace(events[0], answers=len(events))
+            assessment = run.assessment if run.assessment is not None and has_usual_values(run.grant) else None
+            events[0] = replace(events[0], answers=len(events), assessment=assessment)
         try:
             self._events.publish(events)
         except AuditError as error:
@@ -191,6 +193,14 @@ class RequestLog:
             shared=shared,
             ended_by=ended_by,
         )
+
+
+def has_usual_values(grant: Grant) -> bool:
+    """Whether a command runs with the values that it always has: defaults, or none."""
+    try:
+        return grant.values == grant.command.parameters.bind(())
+    except BadValues:  # it needs some
+        return False
 
 
 def log_fault(failure: Failure) -> Fault:

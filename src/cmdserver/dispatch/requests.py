@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from cmdserver.core.errors import BadArgument
 from cmdserver.core.model import Caller, Grant
-from cmdserver.core.output import Answer, Listener, ProcessResult
+from cmdserver.core.output import Answer, Assessment, Listener, ProcessResult
 from cmdserver.core.run_states import EndedBy, RunState
 from cmdserver.dispatch.policy import Policy
 from cmdserver.dispatch.scheduling.coalescing import Group
@@ -138,6 +138,8 @@ class Run(Group[Hashable, Request], QueueEntry):
         self.state: RunState | None = None
         self.result: ProcessResult | None = None
         self.problem: str | None = None
+        #: What it says of what its command looks at; None: nobody asks.
+        self.assessment: Assessment | None = None
 
     def tell_watchers(self) -> None:
         """Tell those who watch it that it is over, or will not be."""
@@ -173,6 +175,9 @@ class Run(Group[Hashable, Request], QueueEntry):
             state=self.state,
             problem=self.problem,
             parser=self.grant.command.parser,
+            parsed=self.assessment.parsed if self.assessment is not None else None,
+            examines=self.grant.command.check,
+            check=self.assessment.check if self.assessment is not None else None,
             shared=shared,
             joined=joined,
             omitted_bytes=self.recording.dropped_bytes,
@@ -198,6 +203,7 @@ class Run(Group[Hashable, Request], QueueEntry):
         result = self.result
         if result is None and self.process is not None:
             result = self.process.so_far()
+        check = self.assessment.check if self.assessment is not None else None
         is_shared = len(self.askers) > 1 or self.id not in self.askers
         others = (
             [Asked(id=each, user=user) for each, user in self.askers.items() if each != self.id] if is_shared else ()
@@ -222,5 +228,7 @@ class Run(Group[Hashable, Request], QueueEntry):
             stdout_bytes=result.stdout_bytes if result is not None else 0,
             stderr_bytes=result.stderr_bytes if result is not None else 0,
             problem=self.problem,
+            check_state=check.state if check is not None else None,
+            check_text=check.text if check is not None else None,
             others=tuple(others),
         )

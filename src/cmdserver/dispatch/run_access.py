@@ -15,6 +15,7 @@ from cmdserver.core.model import Caller, Command
 from cmdserver.core.output import Listener
 from cmdserver.core.run_states import EndedBy, RunState
 from cmdserver.dispatch.admission import Admission
+from cmdserver.dispatch.assessing import Assessor
 from cmdserver.dispatch.bygone import answer_of, grant_of
 from cmdserver.dispatch.last_runs import LastRuns
 from cmdserver.dispatch.requests import Request, Run
@@ -40,10 +41,12 @@ class RunAccess:
     Args:
         admission: Counts and writes down what is asked, and has the policy.
         scheduler: Ends runs, and knows them.
+        assessor: Judges anew what runs have found that are known from the history alone.
     """
 
-    def __init__(self, admission: Admission, scheduler: Scheduler) -> None:
+    def __init__(self, admission: Admission, scheduler: Scheduler, assessor: Assessor) -> None:
         self._admission = admission
+        self._assessor = assessor
         self._scheduler = scheduler
         self._directory = scheduler.directory
         self._watches = Watches(self._directory.clock)
@@ -312,7 +315,9 @@ class RunAccess:
             return await self._watches.watch(Watch(run_id, lambda: self._sees(caller, run)), run, sink)
         if sink is not None:
             await self._watches.tell_kept(Watch(run_id, lambda: self.may_see(caller, known.record)), known, sink)
-        return EndedRun(answer_of(known.record, known.output, run_id, known.grant.command.parser), known.record)
+        answer = answer_of(known.record, known.output, run_id, known.grant.command)
+        # A check's state belongs to its answer; of others data are made if somebody asks.
+        return EndedRun(answer if answer.examines is None else await self._assessor.complete(answer), known.record)
 
     async def _stop(self, caller: Caller, run_id: str) -> RunRecord:
         seen = await self._get(caller, run_id)

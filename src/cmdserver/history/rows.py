@@ -23,7 +23,7 @@ Row = tuple[Value, ...]
 _COLUMNS: Final = (
     "number", "id", "command", "state", "user", "protocol", "asked_at", "started_at", "duration_seconds",
     "exit_status", "signal", "ended_by", "stopped_by", "truncated", "stdout_bytes", "stderr_bytes", "arguments",
-    "problem",
+    "problem", "check_state", "check_text",
 )  # fmt: skip
 _SELECT_RUN: Final = f"SELECT {', '.join(_COLUMNS)} FROM runs WHERE number = ?"  # noqa: S608 - of constants
 _SELECT_OTHERS: Final = "SELECT id, user FROM requests WHERE run = ? AND position > 0 ORDER BY position LIMIT 99"
@@ -82,6 +82,8 @@ def row_of(record: RunRecord, kept_bytes: int) -> Row:
         record.stderr_bytes,
         json.dumps(record.arguments),
         record.problem and storable(record.problem),
+        record.check_state,
+        record.check_text and storable(record.check_text),
         kept_bytes,
     )
 

@@ -71,6 +71,8 @@ CREATE VIEW history_output AS SELECT
         ELSE CAST(output.data AS TEXT) END AS text
 FROM output JOIN requests ON requests.run = output.run ORDER BY output.run, output.position"""
 
+_HISTORY_WITH_CHECKS: Final = _HISTORY.replace("state, exit_status", "state, check_state, check_text, exit_status")
+
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     (
         f"PRAGMA application_id = {APPLICATION_ID}",
@@ -89,6 +91,13 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
         # For whoever asks what was last.
         "CREATE INDEX runs_by_asker ON runs (command, user, state, number)",
         "CREATE INDEX requests_that_share ON requests (position, run, user) WHERE position > 0",
+    ),
+    (
+        # 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN; NULL for what is no check.
+        "ALTER TABLE runs ADD COLUMN check_state INTEGER",
+        "ALTER TABLE runs ADD COLUMN check_text TEXT",
+        "DROP VIEW history",
+        _HISTORY_WITH_CHECKS,
     ),
 )
 

@@ -6,6 +6,7 @@ Frozen, and without its output. No secret is in it: values are spelled as `Grant
 from dataclasses import dataclass, replace
 from typing import Self
 
+from cmdserver.checks.states import CheckState
 from cmdserver.core.run_states import EndedBy, RunState
 
 
@@ -51,6 +52,9 @@ class RunRecord:
     stderr_bytes: int = 0
     #: What went wrong, for people; None if nothing did, or it is not over.
     problem: str | None = None
+    #: What it says of what its command looks at, and in which words; None if that is no check, or it is not over.
+    check_state: CheckState | None = None
+    check_text: str | None = None
     #: The requests that share it, besides the first.
     others: tuple[Asked, ...] = ()
 

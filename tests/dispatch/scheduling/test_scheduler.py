@@ -13,6 +13,8 @@ from cmdserver.core.model import Caller, Rate
 from cmdserver.core.output import ProcessResult
 from cmdserver.core.run_states import EndedBy, OnDisconnect, RunState, WhenRunning
 from cmdserver.dispatch import requests
+from cmdserver.dispatch.assessing import Assessor
+from cmdserver.dispatch.output_parsers import OutputParsers
 from cmdserver.dispatch.request_log import RequestLog
 from cmdserver.dispatch.requests import JOINED, Request, Run
 from cmdserver.dispatch.scheduling.answering import BYTES_A_TURN
@@ -22,7 +24,7 @@ from cmdserver.execution.runner import Runner
 from cmdserver.limits.fair_queue import FairQueue
 from cmdserver.runs.history import NoHistory
 from cmdserver.runs.recording import PIECE_BYTES, READERS_A_TURN
-from tests.doubles import a_caller
+from tests.doubles import ParserHere, a_caller
 from tests.running_doubles import STRANGER, Asked, FakeProcess, RecordingSink, fake_host, grant, user
 
 ADA, GUY, BOB = user("ada"), user("guy"), user("bob")
@@ -88,7 +90,12 @@ class SchedulerTestCase(SynchronousTestCase):
         self.fair_queue: FairQueue[Run] = FairQueue(running, queued)
         self.directory = RunDirectory(self.clock, self.clock.seconds, NoHistory(), lambda: 1 << 18)
         self.scheduler = Scheduler(
-            self.fair_queue, self.runner, self.clock, cast("RequestLog", self.log), self.directory
+            self.fair_queue,
+            self.runner,
+            self.clock,
+            cast("RequestLog", self.log),
+            self.directory,
+            Assessor(OutputParsers(ParserHere(), self.clock)),
         )
 
     def ask(self, name: str, caller: Caller = ADA, sink: RecordingSink | None = None, /, **differences: Any) -> Asked:

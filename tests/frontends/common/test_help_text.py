@@ -3,8 +3,15 @@
 import json
 import unittest
 
-from cmdserver.frontends.common.help_text import command_text, example, help_json, list_text, usage, word_text
-from cmdserver.frontends.common.terminal_view import TerminalView
+from cmdserver.frontends.common.help_text import (
+    TerminalView,
+    command_text,
+    example,
+    help_json,
+    list_text,
+    usage,
+    word_text,
+)
 from cmdserver.frontends.common.text_width import width_of
 from cmdserver.parameters.number_types import Integer
 from cmdserver.parameters.text_types import Choice, Flag, Secret

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from cmdserver.config.decoding import TomlReader
 from cmdserver.config.host import SEARCH_PATH, Host
 from cmdserver.config.schema import CommandSettings
+from cmdserver.config.validation.monitoring import MonitoringChecks
 from cmdserver.config.validation.parameters import ParameterChecks
 from cmdserver.config.validation.rights import missing_rights
 from cmdserver.config.validation.schedules import schedule_of
@@ -47,6 +48,7 @@ class CommandChecks:
         self._may_gain_rights = may_gain_rights
         self._parameters = ParameterChecks(reader)
         self._templates = TemplateChecks(reader)
+        self._checks = MonitoringChecks(reader)
 
     def command(self, name: str, settings: CommandSettings) -> Command:
         """Look at an entry of the allow-list, and resolve it for this host."""
@@ -96,6 +98,8 @@ class CommandChecks:
             parser=self._reader.attempt((*path, "parser"), self._load_parser, settings.parser)
             if settings.parser
             else None,
+            check=self._checks.check(path, settings),
+            metrics=self._checks.metrics(path, settings, parameters),
             controls=controls,
             warnings=self._warnings(name, settings, executable, controls),
         )

@@ -5,12 +5,14 @@ Requests come and leave elsewhere; here a run begins, ends, or will not be, and 
 
 import errno
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import BadArgument, Busy, Refusal
-from cmdserver.core.output import ProcessResult
+from cmdserver.core.output import Assessment, ProcessResult
 from cmdserver.core.run_states import EndedBy
+from cmdserver.dispatch.assessing import Assessor
 from cmdserver.dispatch.request_log import RequestLog
 from cmdserver.dispatch.requests import Request, Run
 from cmdserver.dispatch.scheduling.answering import Answering
@@ -33,6 +35,7 @@ class RunQueue:
 
     Args:
         answering: Answers those who have asked.
+        assessor: Judges what runs have found.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class RunQueue:
         log: RequestLog,
         directory: RunDirectory,
         answering: Answering,
+        assessor: Assessor,
     ) -> None:
         self.runs: Coalescing[Run] = Coalescing()
         self.rates = StartRates()
@@ -52,6 +56,7 @@ class RunQueue:
         self._log = log
         self._directory = directory
         self._answering = answering
+        self._assessor = assessor
 
     def start_all_that_may(self) -> None:
         """Give free places to those whose turn it is; to be called when the limits have grown."""
@@ -99,9 +104,12 @@ class RunQueue:
         else:
             if not run.requests:
                 run.process.end(EndedBy.DISCONNECT)  # its only caller left while it was being started
-            run.process.finished.addCallbacks(
-                self._settle, self._lost, callbackArgs=(run,), errbackArgs=(run,)
-            ).addErrback(self._answering.broken, run)
+            finished = run.process.finished
+            if command.check is not None or command.metrics:
+                finished.addCallback(self._assess, run)
+            finished.addCallbacks(self._settle, self._lost, callbackArgs=(run,), errbackArgs=(run,)).addErrback(
+                self._answering.broken, run
+            )
 
     # The end of a process
 
@@ -133,6 +141,17 @@ class RunQueue:
             else:
                 self._log.failed(request, failure)
         run.tell_watchers()
+
+    def _assess(self, result: ProcessResult, run: Run) -> Deferred[ProcessResult]:
+        """Let it be judged what a run has found, before it is over for anybody: its state belongs to its answer."""
+        if not run.is_gathered:
+            result, run.is_gathered = run.recording.complete(result), True
+
+        def keep(assessment: Assessment) -> ProcessResult:
+            run.assessment = assessment
+            return result
+
+        return self._assessor.assess(run.grant.command, result).addCallback(keep)
 
     def _settle(self, result: ProcessResult, run: Run) -> None:
         requests = self._end(run, result.duration_seconds)

@@ -17,6 +17,7 @@ from cmdserver.core.errors import Busy, Refusal
 from cmdserver.core.model import Command
 from cmdserver.core.output import ProcessResult
 from cmdserver.core.run_states import EndedBy, OnDisconnect, WhenRunning
+from cmdserver.dispatch.assessing import Assessor
 from cmdserver.dispatch.request_log import RequestLog
 from cmdserver.dispatch.requests import JOINED, Request, Run
 from cmdserver.dispatch.scheduling.answering import Answering
@@ -41,6 +42,7 @@ class Scheduler:
         clock: Says when it is the next subscribers' turn.
         log: Writes down what becomes of requests, and answers those that get no process.
         directory: Knows the runs that are alive.
+        assessor: Judges what runs have found.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Scheduler:
         clock: IReactorTime,
         log: RequestLog,
         directory: RunDirectory,
+        assessor: Assessor,
     ) -> None:
         self.fair_queue = fair_queue
         self.directory = directory
@@ -57,7 +60,7 @@ class Scheduler:
         self._log = log
         #: Answers those who have asked.
         self.answering = Answering(clock, log, self._take_out)
-        self._queue = RunQueue(fair_queue, runner, clock, log, directory, self.answering)
+        self._queue = RunQueue(fair_queue, runner, clock, log, directory, self.answering, assessor)
 
     def enter(self, request: Request) -> None:
         """Let a request join the run that waits for the same answer, or a new one in the queue.

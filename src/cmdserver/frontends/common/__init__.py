@@ -1,4 +1,4 @@
 """What front ends share: accepting connections, the line protocol and its interpreter, logins by prompt, answers.
 
-May import: parameters, core, limits, config, auth, runs, dispatch, net.
+May import: checks, parameters, core, limits, config, auth, runs, dispatch, net.
 """

@@ -5,18 +5,34 @@ Commands come as the dispatcher gives them to a caller, so that nothing is told 
 
 import shlex
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from textwrap import wrap
+from typing import Final
 
 from cmdserver.core.escaping import printable_line
 from cmdserver.core.model import Command
 from cmdserver.frontends.common.rendering import json_line, table
-from cmdserver.frontends.common.terminal_view import NO_TERMINAL, TerminalView
 from cmdserver.frontends.common.text_width import cut
 from cmdserver.parameters.declaration import Parameter
 from cmdserver.parameters.json_schema import schema_of
 from cmdserver.parameters.number_types import Integer, Number
 from cmdserver.parameters.parameter_list import MASK
 from cmdserver.parameters.text_types import TRUE, Choice
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalView:
+    """A terminal. Both streams go to it, and a CR begins its line anew."""
+
+    #: Its width; 0 if that is not known.
+    columns: int = 0
+    #: What a person may type there besides the words that every line may use, and what each is for.
+    words: tuple[tuple[str, str], ...] = ()
+
+
+#: Nothing is known; perhaps there is none.
+NO_TERMINAL: Final = TerminalView()
+
 
 _WORDS = (
     ("help [NAME]", "what you may run; or how one command, or word, is asked for"),

@@ -17,8 +17,8 @@ from cmdserver.core.output import Answer, Stream
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.requests import JOINED, Request
 from cmdserver.frontends.common import help_text, line_protocol, rendering, run_text
+from cmdserver.frontends.common.help_text import NO_TERMINAL, TerminalView
 from cmdserver.frontends.common.json_answer import write_json
-from cmdserver.frontends.common.terminal_view import NO_TERMINAL, TerminalView
 from cmdserver.frontends.common.text_sink import Output, Style, TextSink
 from cmdserver.runs.waiting import Waiting
 
@@ -128,7 +128,7 @@ class Interpreter:
     def _finish(self, running: Deferred[Any], output: Output, sink: TextSink | None) -> Deferred[Ending]:
         """Write how a run ends, when it does."""
         if sink is None:
-            running.addCallback(self._dispatcher.parsers.with_data).addCallback(write_json, output)
+            running.addCallback(self._dispatcher.assessor.complete).addCallback(write_json, output)
         else:
             running.addCallback(sink.finish)
         return running.addErrback(self._failed, output, sink, as_json=sink is None)

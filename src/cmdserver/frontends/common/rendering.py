@@ -13,6 +13,7 @@ from cmdserver.core.escaping import printable_line
 from cmdserver.core.model import Caller, Grant, Rule
 from cmdserver.core.output import Answer, Parsed
 from cmdserver.core.run_states import RunState
+from cmdserver.frontends.common.check_text import check_fields, says_itself
 from cmdserver.parameters.mistakes import ValueMistake
 from cmdserver.parameters.number_types import span
 
@@ -24,15 +25,18 @@ _Decoder = codecs.getincrementaldecoder("utf-8")
 
 def answer_trailer(answer: Answer) -> bytes:
     """Return the line that says what went wrong with a run; empty if nothing did."""
-    return complaint(f"{answer.command}: {answer.problem}") if answer.problem else b""
+    if not answer.problem or says_itself(answer):
+        return b""
+    return complaint(f"{answer.command}: {answer.problem}")
 
 
 def end_line(answer: Answer) -> bytes:
     """Return the line that says how a run has ended, even if that was well."""
+    state = f"{answer.check.state.name}: " if answer.check is not None else ""
     if answer.problem:
-        return answer_trailer(answer)
+        return complaint(f"{answer.command}: {state}{answer.problem}")
     status = answer.finished.exit_status
-    return complaint(f"{answer.command}: exit status {status}" + (" (ok)" if status else ""))
+    return complaint(f"{answer.command}: {state}exit status {status}" + (" (ok)" if status else ""))
 
 
 def output_omission(command_name: str, omitted_bytes: int) -> bytes:
@@ -46,12 +50,14 @@ def stderr_omission(command_name: str, omitted_bytes: int) -> bytes:
 
 
 def has_failed(answer: Answer) -> bool:
-    """Whether a command did not end well."""
+    """Whether a command did not end well, or a check has not passed."""
+    if answer.check is not None:
+        return not answer.check.state.is_passed
     return answer.state is not RunState.OK
 
 
 def answer_json(answer: Answer) -> bytes:
-    """Render an answer with its output, and the data that were added to it (`OutputParsers.with_data`)."""
+    """Render an answer with its output, and the data that were added to it (`Assessor.complete`)."""
     return b"".join(answer_json_pieces(answer))
 
 
@@ -119,6 +125,8 @@ def _after_output(answer: Answer) -> dict[str, object]:
         "duration_seconds": round(finished.duration_seconds, 6),
         "shared": answer.shared,
     }
+    if answer.check is not None:
+        record["check"] = check_fields(answer.check)
     if answer.joined:
         record["joined"] = True
     if answer.omitted_bytes:

@@ -79,11 +79,20 @@ def run_fields(record: RunRecord) -> dict[str, object]:
         "stdout_bytes": record.stdout_bytes,
         "stderr_bytes": record.stderr_bytes,
         "shared": bool(record.others),
+        **_check_fields(record),
     }
+
+
+def _check_fields(record: RunRecord) -> dict[str, object]:
+    if record.check_state is None:
+        return {}
+    return {"check": {"state": record.check_state.name, "text": record.check_text}}
 
 
 def state_text(record: RunRecord) -> str:
     """Say what a run is doing, or how it has ended, with the one fact that explains it."""
+    if record.check_state is not None:
+        return record.check_state.name
     match record.state:
         case RunState.FAILED if record.problem:
             return f"failed ({record.problem})"

@@ -9,6 +9,7 @@ from cmdserver.core.model import Grant
 from cmdserver.core.output import Answer, Producer, Stream
 from cmdserver.core.run_states import RunState
 from cmdserver.frontends.common import rendering
+from cmdserver.frontends.common.check_text import plugin_text, says_itself
 from cmdserver.frontends.common.held_stderr import HeldStderr
 
 
@@ -52,6 +53,7 @@ class TextSink:
         "_held",
         "_is_apart",
         "_is_raw",
+        "_is_withheld",
         "_name",
         "_output",
         "_printable",
@@ -69,6 +71,8 @@ class TextSink:
         #: Whether what is on standard output is not before a complaint.
         self._is_apart = style is Style.APART and not is_at_terminal
         self._is_raw = is_raw or style is Style.VERBATIM or style is Style.FOLLOWED
+        #: Whether a check is judged by rules: what they find is the answer, and not what the command prints.
+        self._is_withheld = False
         self._name = ""
         #: How much of standard error is not told, once the run is over.
         self.omitted_stderr_bytes = 0
@@ -78,11 +82,15 @@ class TextSink:
     def started(self, grant: Grant, producer: Producer) -> None:
         self._is_raw |= grant.command.raw
         self._name = grant.command.name
+        check = grant.command.check
+        self._is_withheld = check is not None and not check.is_plugin and self._style is not Style.FOLLOWED
         for printable in self._printable:
             printable.keeps_colours = grant.command.colours
         self._output.follow(producer)
 
     def write(self, stream: Stream, chunk: bytes) -> None:
+        if self._is_withheld:
+            return
         if self._held is not None and stream is Stream.STDERR:
             self._held.add(chunk)
             return
@@ -93,6 +101,8 @@ class TextSink:
             self._output.write(data, stream)
 
     def missed(self, count: int) -> None:
+        if self._is_withheld:
+            return
         self._flush(Stream.STDOUT)
         self._complain(rendering.output_omission(self._name, count))
 
@@ -103,6 +113,11 @@ class TextSink:
     def finish(self, answer: Answer) -> Answer:
         """Write what was held back, and how the run ended; return the answer."""
         self._output.follow(None)
+        if self._is_withheld:
+            self._is_withheld = False
+            self.write(Stream.STDOUT, plugin_text(answer))
+            self._flush(Stream.STDOUT)
+            return answer
         if self._style is Style.VERBATIM and not rendering.has_failed(answer):
             return answer
         self._flush(Stream.STDOUT)
@@ -145,4 +160,4 @@ class TextSink:
 
 def _shows_in_exit_status(answer: Answer) -> bool:
     """Whether an exit status, or a signal, says all that there is to say of an end."""
-    return answer.state in {RunState.OK, RunState.FAILED} and answer.finished.is_over
+    return says_itself(answer) or (answer.state in {RunState.OK, RunState.FAILED} and answer.finished.is_over)

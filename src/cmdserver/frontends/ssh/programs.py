@@ -18,9 +18,9 @@ from cmdserver.core.site import Site
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.common import line_protocol
+from cmdserver.frontends.common.help_text import TerminalView
 from cmdserver.frontends.common.interpreter import Confirm, Ending, Interpreter, Why
 from cmdserver.frontends.common.run_text import waiting_text
-from cmdserver.frontends.common.terminal_view import TerminalView
 from cmdserver.frontends.common.text_sink import Output, Style
 from cmdserver.frontends.ssh.channel import Channel, Sending
 from cmdserver.frontends.ssh.exit_status import STATUS, ExitStatus, of_ending

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from cmdserver.frontends.common.terminal_view import TerminalView
+from cmdserver.frontends.common.help_text import TerminalView
 from cmdserver.frontends.ssh import channel as channels
 from cmdserver.frontends.ssh.channel import Channel, Sending
 from cmdserver.frontends.ssh.lines import Lines

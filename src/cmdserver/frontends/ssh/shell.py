@@ -8,8 +8,8 @@ from twisted.python.failure import Failure
 
 from cmdserver.core.errors import RequestError
 from cmdserver.core.escaping import printable_line
+from cmdserver.frontends.common.help_text import TerminalView
 from cmdserver.frontends.common.rendering import error_text
-from cmdserver.frontends.common.terminal_view import TerminalView
 from cmdserver.frontends.common.text_sink import Style
 from cmdserver.frontends.ssh.channel import Channel, Sending
 from cmdserver.frontends.ssh.completion import Completer

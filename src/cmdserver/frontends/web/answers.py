@@ -7,7 +7,9 @@ in the body, and is 200. Rule of this file: pure; JSON is `rendering`'s, pages a
 from http import HTTPStatus
 from typing import Final
 
+from cmdserver.checks.states import CheckState
 from cmdserver.core.output import Answer
+from cmdserver.frontends.common.check_text import plugin_text, says_itself
 from cmdserver.frontends.common.rendering import answer_trailer, has_failed
 from cmdserver.frontends.web.http.headers import Headers
 from cmdserver.frontends.web.http.negotiation import Representation
@@ -20,28 +22,38 @@ JOINED: Final[Headers] = ((b"Cmdserver-Joined", b"true"),)
 
 def status_of(answer: Answer, representation: Representation) -> int:
     """Say which status an answer has."""
+    if answer.check is not None and representation is Representation.JSON:
+        return HTTPStatus.OK  # it ran, and the body says the rest
     if answer.finished.timed_out:
         return HTTPStatus.GATEWAY_TIMEOUT
     if representation is not Representation.JSON and has_failed(answer):
-        return HTTPStatus.BAD_GATEWAY
+        return HTTPStatus.BAD_GATEWAY if answer.check is None else HTTPStatus.SERVICE_UNAVAILABLE
     return HTTPStatus.OK
 
 
 def outcome_headers(answer: Answer) -> Headers:
     """Say how a command ended, for those who look at nothing but headers."""
-    finished = answer.finished
+    finished, check = answer.finished, answer.check
     found = end_headers(answer.id, finished.exit_status, finished.signal, is_truncated=finished.truncated)
+    if check is not None:
+        found += check_headers(check.state)
     return found + JOINED if answer.joined else found
 
 
 #: Names of what is told of the end of a run in trailers.
-TRAILERS: Final = b"Cmdserver-Exit-Status, Cmdserver-Signal, Cmdserver-Truncated"
+TRAILERS: Final = b"Cmdserver-Exit-Status, Cmdserver-Signal, Cmdserver-Truncated, Cmdserver-Check"
 
 
 def trailers_of(answer: Answer) -> Headers:
     """Say how a command ended behind an answer that was begun before, in fields that are named as the headers are."""
     finished = answer.finished
-    return end_headers(None, finished.exit_status, finished.signal, is_truncated=finished.truncated)
+    found = end_headers(None, finished.exit_status, finished.signal, is_truncated=finished.truncated)
+    return found if answer.check is None else found + check_headers(answer.check.state)
+
+
+def check_headers(state: CheckState) -> Headers:
+    """Say what a check has found."""
+    return ((b"Cmdserver-Check", state.name.encode("ascii")),)
 
 
 def end_headers(run_id: str | None, exit_status: int | None, signal: str | None, *, is_truncated: bool) -> Headers:
@@ -59,6 +71,8 @@ def end_headers(run_id: str | None, exit_status: int | None, signal: str | None,
 def text_of(answer: Answer) -> bytes:
     """Render all of an answer, as `Style.VERBATIM` of `TextSink` does."""
     finished = answer.finished
+    if says_itself(answer):
+        return plugin_text(answer)
     if not has_failed(answer):
         return finished.stdout
     said = finished.stdout + finished.stderr

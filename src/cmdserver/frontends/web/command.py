@@ -166,7 +166,9 @@ class CommandResource(Leaf):
                 self.site.await_answer(
                     request, Deferred.fromCoroutine(followed.tell(sink, dispatcher.run(granted, sink)))
                 )
-            case Representation.TEXT if granted.grant.command.output_limit_bytes > HELD_TEXT_BYTES:
+            case Representation.TEXT if (
+                granted.grant.command.output_limit_bytes > HELD_TEXT_BYTES and granted.grant.command.check is None
+            ):
                 text = HeldText(request)
                 sink = TextSink(text, Style.VERBATIM)
                 running = dispatcher.run(granted, sink).addCallback(sink.finish).addCallback(text.finish, sink)
@@ -174,7 +176,7 @@ class CommandResource(Leaf):
             case representation:
                 answering = dispatcher.run(granted)
                 if representation is Representation.JSON and granted.grant.command.parser is not None:
-                    answering.addCallback(dispatcher.parsers.with_data)
+                    answering.addCallback(dispatcher.assessor.complete)
                 self.site.await_answer(request, answering.addCallback(_respond, request, representation))
 
     def _run_for_page(self, request: WebRequest, granted: Request, asked: RequestValues) -> None:

@@ -65,7 +65,7 @@ class AskedPage:
         runs, granted = self._site.dispatcher.runs, self._granted
         answer = await self._answered
         self._page.close()
-        answer = await self._site.dispatcher.parsers.with_data(answer)
+        answer = await self._site.dispatcher.assessor.complete(answer)
         seen = self._look()
         if seen is None:
             raise UnknownRun(granted.id)

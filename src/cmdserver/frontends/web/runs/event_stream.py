@@ -144,7 +144,7 @@ class EventStream(Backpressure):
         # Who comes back in the meantime hears the recording of the run, as after its end.
         self._source = None
         self._streams.forget(self)
-        return self._streams.site.dispatcher.parsers.with_data(answer)
+        return self._streams.site.dispatcher.assessor.complete(answer)
 
     async def _draw_end(self, drawing: RunDrawing, answer: Answer) -> Answer:
         await drawing.ended(answer)

@@ -184,7 +184,7 @@ class RunsResource(Leaf):
             return
         finally:
             page.close()
-        page.finish(await self.site.dispatcher.parsers.with_data(answer), record, last)
+        page.finish(await self.site.dispatcher.assessor.complete(answer), record, last)
 
     async def _usual_seconds(self, caller: Caller, run_id: str) -> float | None:
         """Say how long a run usually takes; of one that is over that is not of interest."""

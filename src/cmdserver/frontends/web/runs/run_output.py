@@ -7,7 +7,7 @@ from cmdserver.core.errors import RequestError
 from cmdserver.core.output import Answer, Producer, Stream
 from cmdserver.dispatch.watching import SeenRun
 from cmdserver.frontends.common.text_sink import TextSink
-from cmdserver.frontends.web.answers import TRAILERS, end_headers, trailers_of
+from cmdserver.frontends.web.answers import TRAILERS, check_headers, end_headers, trailers_of
 from cmdserver.frontends.web.http.headers import UNGATHERED, Headers
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
@@ -41,6 +41,8 @@ class RunText(Backpressure):
         record = seen.record
         if not record.state.is_alive:
             self.headers = end_headers(record.id, record.exit_status, record.signal, is_truncated=record.truncated)
+            if record.check_state is not None:
+                self.headers += check_headers(record.check_state)
 
     def write(self, data: bytes, stream: Stream = Stream.STDOUT) -> None:
         del stream

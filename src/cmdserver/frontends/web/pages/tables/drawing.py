@@ -28,7 +28,7 @@ AddressOfSort = Callable[[str], str]
 
 
 def html_of(answer: Answer, sort: str = "", address_of_sort: AddressOfSort | None = None) -> Markup | None:
-    """Draw the data of a run, which `OutputParsers.with_data` has added to its answer; see `draw`."""
+    """Draw the data of a run, which `Assessor.complete` has added to its answer; see `draw`."""
     return draw(answer.parsed, answer.parser, answer.finished.stdout, sort, address_of_sort)
 
 

@@ -1,0 +1,84 @@
+"""What a run says of what its command looks at: data, if it has a parser, and the state of a check.
+
+A check is judged once a run, before anybody is answered: all who share it are told the same. What is read of a run that
+is over, from the history say, is judged anew by the same rules.
+"""
+
+from dataclasses import replace
+
+from twisted.internet.defer import Deferred, succeed
+
+from cmdserver.checks import plugin_output
+from cmdserver.checks.check import Check
+from cmdserver.checks.result import CheckResult
+from cmdserver.checks.states import CheckState
+from cmdserver.core.model import Command
+from cmdserver.core.output import Answer, Assessment, Parsed, ProcessResult
+from cmdserver.core.run_states import RunState
+from cmdserver.dispatch.output_parsers import OutputParsers
+from cmdserver.runs.outcome import problem_of
+
+_STATES = frozenset(CheckState)
+
+
+class Assessor:
+    """Assesses runs.
+
+    Args:
+        parsers: Make data of output.
+    """
+
+    def __init__(self, parsers: OutputParsers) -> None:
+        self._parsers = parsers
+
+    def assess(self, command: Command, result: ProcessResult) -> Deferred[Assessment]:
+        """Assess a run that has ended, with its output; never fails."""
+        problem = problem_of(command, result)
+        if command.parser is None or (command.check is not None and command.check.is_plugin and not command.metrics):
+            return succeed(Assessment(check=check_of(command.check, result, problem, None)))
+        return self._parsers.parse(command.parser, result).addCallback(
+            lambda parsed: Assessment(parsed=parsed, check=check_of(command.check, result, problem, parsed))
+        )
+
+    def complete(self, answer: Answer) -> Deferred[Answer]:
+        """Add to an answer what is not in it yet: data, or why there are none, and the state of the check.
+
+        Returns:
+            Fires with the answer, never fails. To cancel it is to leave.
+        """
+        if answer.parser is None or answer.parsed is not None:
+            return succeed(_checked(answer, answer.parsed))
+        return self._parsers.parse(answer.parser, answer.finished).addCallback(
+            lambda parsed: _checked(replace(answer, parsed=parsed), parsed)
+        )
+
+
+def check_of(
+    check: Check | None, result: ProcessResult, problem: str | None, parsed: Parsed | None
+) -> CheckResult | None:
+    """Judge a run; None if its command is no check.
+
+    Args:
+        check: How.
+        result: With its output.
+        problem: What went wrong with the run, in words.
+        parsed: What the parser has made of it.
+    """
+    if check is None:
+        return None
+    if check.is_plugin:
+        is_state = _has_ended_by_itself(result) and result.exit_status in _STATES
+        return plugin_output.parse(result.stdout, result.exit_status, None if is_state else problem or "not over")
+    if problem is None and parsed is not None:
+        problem = parsed.problem
+    return check.of_data(parsed.value if parsed is not None else None, problem)
+
+
+def _checked(answer: Answer, parsed: Parsed | None) -> Answer:
+    if answer.examines is None or answer.check is not None or answer.state in {RunState.FAULT, RunState.LOST}:
+        return answer
+    return replace(answer, check=check_of(answer.examines, answer.finished, answer.problem, parsed))
+
+
+def _has_ended_by_itself(result: ProcessResult) -> bool:
+    return not (result.timed_out or result.truncated) and result.ended_by is None

@@ -37,7 +37,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "history": "core files runs",
         "dispatch": "checks core limits execution parameters parsers runs",
         "triggers.schedules": "core triggers auth dispatch",
-        "observers": "core files",
+        "observers": "checks core files",
         "net": "core files limits",
         "frontends": "",
         "frontends.common": "checks core limits config auth dispatch net parameters runs",

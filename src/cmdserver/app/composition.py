@@ -329,7 +329,7 @@ class Composition:
             )
             self._metrics = Metrics(now)
             self._events.subscribe(self._metrics)
-        return self._metrics.render
+        return self._metrics
 
 
 def _make_limiters(configuration: Configuration, clock: IReactorTime) -> Limiters:

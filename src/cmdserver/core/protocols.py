@@ -6,6 +6,9 @@ A front end is imported when a listener of its protocol is configured, and nothi
 from enum import StrEnum
 from typing import Self
 
+#: What counts for Prometheus.
+_METRICS = ("observers.metrics", "observers.series", "observers.values")
+
 
 class Protocol(StrEnum):
     """A protocol; its value is what the configuration, the audit file and the metrics call it.
@@ -30,5 +33,5 @@ class Protocol(StrEnum):
         return protocol
 
     LINE = "line", "frontends.line.front_end", (), False
-    WEB = "web", "frontends.web.front_end", ("frontends.web", "observers.metrics", "observers.series"), False
+    WEB = "web", "frontends.web.front_end", ("frontends.web", *_METRICS), False
     SSH = "ssh", "frontends.ssh.front_end", ("frontends.ssh", "net.ssh_host_keys", "sshtransport"), True

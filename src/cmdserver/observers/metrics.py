@@ -6,7 +6,7 @@ Imported only if there is a web listener.
 """
 
 import signal
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -18,11 +18,12 @@ from prometheus_client.registry import Collector
 
 from cmdserver.core.errors import Code
 from cmdserver.core.events import Event, LoggedIn, Requested, Started
-from cmdserver.core.output import ProcessResult
+from cmdserver.core.output import Answer, ProcessResult
 from cmdserver.core.run_states import EndedBy
 from cmdserver.core.version import VERSION
 from cmdserver.observers import series
 from cmdserver.observers.series import UNKNOWN, WORDS, Offer
+from cmdserver.observers.values import LastValues, probe_families
 
 #: Upper bounds in seconds; an ordinary command takes some milliseconds, and 30 s is the usual time limit.
 _BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -95,7 +96,9 @@ class Metrics:
             ["command"],
             registry=self._registry,
         )
+        self._values = LastValues()
         self._registry.register(now)
+        self._registry.register(_Values(self._values, now))
         ProcessCollector(registry=self._registry)
         #: Whose series there are.
         self._begun: Offer | None = None
@@ -113,6 +116,8 @@ class Metrics:
                 if event.finished is not None and event.finished.is_over:
                     self._durations.labels(command).observe(event.finished.duration_seconds)
                     self._note_end(command, event, event.finished)
+                if event.assessment is not None and event.command is not None:
+                    self._values.note(event.command, event.time, event.assessment)
             case LoggedIn():
                 self._logins.labels(event.protocol, event.outcome).inc()
             case _:
@@ -124,6 +129,12 @@ class Metrics:
         visible = CollectorRegistry()
         visible.register(_Visible(self._registry, {*commands, *WORDS, UNKNOWN}))
         return generate_latest(visible)
+
+    def probe(self, answer: Answer) -> bytes:
+        """Render what one run has found, which data and check were added to."""
+        registry = CollectorRegistry()
+        registry.register(_Families(probe_families(answer)))
+        return generate_latest(registry)
 
     def _label(self, command: str | None) -> str:
         if command is not None and (command in self._now.offer().commands or command in WORDS):
@@ -159,6 +170,29 @@ def _status_of(finished: ProcessResult) -> int:
         return finished.exit_status
     name = finished.signal or ""
     return 128 + (signal.Signals[name].value if name in signal.Signals.__members__ else 0)
+
+
+class _Values(Collector):
+    """What the last runs have found, as long as their commands are in the file."""
+
+    def __init__(self, values: LastValues, now: Now) -> None:
+        self._values = values
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        """Collect it."""
+        return self._values.families(self._now.offer().commands)
+
+
+class _Families(Collector):
+    """Families that were made for one scrape."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = tuple(families)
+
+    def collect(self) -> Iterator[Metric]:
+        """Collect them."""
+        return iter(self._families)
 
 
 class _Visible(Collector):

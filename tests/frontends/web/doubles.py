@@ -1,7 +1,7 @@
 """A composition with a web listener, and clients who do what their test says."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from cmdserver.core.errors import LoginRefused, Throttled
 from cmdserver.core.events import EventLog
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
+from cmdserver.core.output import Answer
 from cmdserver.core.site import Site
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.web.front_end import WebFrontEnd
@@ -207,6 +208,36 @@ def _dechunk(data: bytes) -> tuple[bytes, bytes, bool, dict[str, str]]:
         data = rest[length + 2 :]
 
 
+class NoExposition:
+    """Nothing is measured."""
+
+    def render(self, commands: Collection[str], /) -> bytes:
+        del commands
+        return b""
+
+    def probe(self, answer: Answer, /) -> bytes:
+        del answer
+        return b""
+
+
+class FakeExposition:
+    """Metrics that a composition says.
+
+    Args:
+        composition: Remembers for whom.
+    """
+
+    def __init__(self, composition: "WebComposition") -> None:
+        self._composition = composition
+
+    def render(self, commands: Collection[str], /) -> bytes:
+        self._composition.visible.append(frozenset(commands))
+        return self._composition.measured
+
+    def probe(self, answer: Answer, /) -> bytes:
+        return f"{answer.command} {answer.state}\n".encode()
+
+
 class WebComposition(Composition):
     """A composition with a web listener.
 
@@ -246,7 +277,7 @@ class WebComposition(Composition):
         #: By their names.
         self.hooks: dict[str, ArmedHook] = {}
         hooks = HookAuthenticator(lambda: self.hooks, EventLog(self.ledger), lambda: 1_700_000_000.0)
-        self.front_end = WebFrontEnd(self.listener_auth, context, self.options, self._expose, hooks=hooks)
+        self.front_end = WebFrontEnd(self.listener_auth, context, self.options, FakeExposition(self), hooks=hooks)
         self._clients = 100
 
     def options(self) -> WebOptions:
@@ -258,10 +289,6 @@ class WebComposition(Composition):
             is_strict=self.is_strict,
             hook_body_bytes=most,
         )
-
-    def _expose(self, names: frozenset[str]) -> bytes:
-        self.visible.append(names)
-        return self.measured
 
     def connect(self, address: object = None) -> Client:
         """Let a client in, which is `CLIENT` unless a proxy says otherwise."""

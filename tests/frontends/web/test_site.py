@@ -68,6 +68,27 @@ class DocumentTests(SiteTestCase):
         self.ask("/metrics", authorization="Bearer good")
         self.assertEqual(self.composition.visible, [{"df", "uptime"}, {"df", "uptime", "reboot"}])
 
+    def test_probe(self) -> None:
+        """A read-only command is run for a scrape, as whoever asks; nothing else is."""
+        client = self.ask("/-/probe?command=uptime")
+        self.composition.spawner.last.ends(3)
+        response = client.response
+        self.assertEqual((response.status, response.text), (200, "uptime failed\n"))
+        self.assertEqual(response["content-type"], "text/plain; version=0.0.4; charset=utf-8")
+
+        started = len(self.composition.spawner.processes)
+        for target, status in (
+            ("/-/probe", 422),
+            ("/-/probe?command=", 422),
+            ("/-/probe?command=uptime&x=1", 422),
+            ("/-/probe?command=reboot", 401),
+            ("/-/probe?command=nothing", 401),
+        ):
+            self.assertEqual(self.ask(target).response.status, status, target)
+        mine = self.ask("/-/probe?command=reboot", authorization="Bearer good").response
+        self.assertEqual((mine.status, "read_only" in mine.text), (400, True))
+        self.assertEqual(len(self.composition.spawner.processes), started)
+
     def test_static_files(self) -> None:
         """They are sent once, and only those that are listed."""
         first = self.ask("/-/static/list.css").response

@@ -4,10 +4,10 @@ The module that `cmdserver.core.protocols.Protocol.front_end` names has
 ``make(listener_auth, context, resources, certificate_of) -> FrontEnd``; ``certificate_of`` is None without TLS.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -15,6 +15,7 @@ from cmdserver.auth.credentials import Credentials
 from cmdserver.auth.hook_authenticator import HookAuthenticator
 from cmdserver.config.configuration import Configuration
 from cmdserver.config.schema import Limits
+from cmdserver.core.output import Answer
 from cmdserver.core.site import Site
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.limits.connection_limit import ConnectionLimit
@@ -25,8 +26,15 @@ CertificateOf = Callable[[Any, str], Credentials | None]
 
 Options = TypeVar("Options")
 
-#: Names of commands to what Prometheus reads of them.
-Exposition = Callable[[frozenset[str]], bytes]
+
+class Exposition(Protocol):
+    """What Prometheus reads, in its text format 0.0.4."""
+
+    def render(self, commands: Collection[str], /) -> bytes:
+        """Render what was measured, and what the last runs have found, of the commands named."""
+
+    def probe(self, answer: Answer, /) -> bytes:
+        """Render what one run has found, to whose answer data and check were added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +63,7 @@ class FrontEndResources:
     state_directory: Path
     #: Knows whose requests to hooks are.
     hooks: HookAuthenticator
-    #: Begin to measure, if nobody has; what it returns renders what was measured of the commands named.
+    #: Begin to measure, if nobody has.
     exposition: Callable[[], Exposition]
 
     def latest(self, read: Callable[[Configuration], Options]) -> Callable[[], Options]:

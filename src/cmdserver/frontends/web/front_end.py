@@ -26,6 +26,7 @@ from cmdserver.frontends.web.http.problems import STATUS, whole_response
 from cmdserver.frontends.web.login import LogIn, LogOut
 from cmdserver.frontends.web.options import WebOptions
 from cmdserver.frontends.web.pages import static
+from cmdserver.frontends.web.probe import Probe
 from cmdserver.frontends.web.resources import Healthy, Help, Index, Metrics, Nothing, OpenAPI, Routes, Static, Unasked
 from cmdserver.frontends.web.runs.events_resource import EventsResource
 from cmdserver.frontends.web.runs.resource import RunsResource
@@ -116,6 +117,7 @@ def _routes(site: Site, exposition: Exposition, hooks: HookAuthenticator | None)
             "healthy": Healthy(site),
             "help": Help(site),
             "openapi.json": OpenAPI(site),
+            "probe": Probe(site, exposition),
             "login": LogIn(site),
             "logout": LogOut(site),
             "events": EventsResource(site, streams),

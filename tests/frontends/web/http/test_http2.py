@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.config.schema import Limits
 from cmdserver.frontends.web.front_end import WebFrontEnd
 from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES
-from tests.frontends.web.doubles import Client, WebComposition
+from tests.frontends.web.doubles import Client, NoExposition, WebComposition
 from tests.running_doubles import command
 
 WINDOW = h2_settings.SettingCodes.INITIAL_WINDOW_SIZE
@@ -33,7 +33,7 @@ class HTTP2Client:
             composition.listener_auth,
             composition.front_end.context,
             composition.options,
-            lambda _: b"",
+            NoExposition(),
             lambda *_: None,
         )
         self.transport = Client(1)

@@ -24,10 +24,11 @@ from cmdserver.frontends.web.http.connection import WebConnection, WebListener
 from cmdserver.frontends.web.http.large_bodies import LargeBodies
 from cmdserver.frontends.web.http.problems import STATUS, whole_response
 from cmdserver.frontends.web.login import LogIn, LogOut
+from cmdserver.frontends.web.monitoring.metrics import Healthy, Metrics
+from cmdserver.frontends.web.monitoring.probe import Probe
 from cmdserver.frontends.web.options import WebOptions
 from cmdserver.frontends.web.pages import static
-from cmdserver.frontends.web.probe import Probe
-from cmdserver.frontends.web.resources import Healthy, Help, Index, Metrics, Nothing, OpenAPI, Routes, Static, Unasked
+from cmdserver.frontends.web.resources import Help, Index, Nothing, OpenAPI, Routes, Static, Unasked
 from cmdserver.frontends.web.runs.events_resource import EventsResource
 from cmdserver.frontends.web.runs.resource import RunsResource
 from cmdserver.frontends.web.site import Site

@@ -12,7 +12,6 @@ from twisted.internet.defer import Deferred
 from cmdserver.core.errors import UnknownCommand
 from cmdserver.core.model import Caller, Command, Somebody, Stranger
 from cmdserver.frontends.common.help_text import help_json
-from cmdserver.frontends.common.interface import Exposition
 from cmdserver.frontends.web import openapi
 from cmdserver.frontends.web.http import headers
 from cmdserver.frontends.web.http.content_coding import is_compressed
@@ -93,34 +92,6 @@ def _address_of(request: WebRequest) -> str | None:
     host = request.header(b"host")
     scheme = "https" if request.connection.is_secure else "http"
     return None if not host else f"{scheme}://{host.decode('latin-1')}{request.target.base_path}"
-
-
-#: Of Prometheus' text format.
-METRICS_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
-
-
-class Metrics(Leaf):
-    """What Prometheus reads."""
-
-    def __init__(self, site: Site, exposition: Exposition) -> None:
-        super().__init__(site)
-        self._exposition = exposition
-
-    def serve(self, request: WebRequest, caller: Caller) -> None:
-        """Tell of the commands that the caller may run, and no other: a stranger is not to learn what there is."""
-        names = self.site.dispatcher.names(caller)
-        request.respond_with(HTTPStatus.OK, METRICS_TYPE, headers.PLAIN, self._exposition.render(names))
-
-
-class Healthy(Leaf):
-    """Whether we answer; asked by who knows an address and no name."""
-
-    is_for_any_host = True
-    is_public = True
-
-    def publish(self, request: WebRequest) -> None:
-        """See `Leaf`."""
-        request.respond(HTTPStatus.OK, Representation.TEXT, b"ok\n")
 
 
 class Static(Leaf):

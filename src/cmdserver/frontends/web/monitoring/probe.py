@@ -12,8 +12,8 @@ from cmdserver.core.output import Answer
 from cmdserver.frontends.common.interface import Exposition
 from cmdserver.frontends.web.http import headers
 from cmdserver.frontends.web.http.request import WebRequest
+from cmdserver.frontends.web.monitoring.metrics import METRICS_TYPE
 from cmdserver.frontends.web.request_values import RequestValues
-from cmdserver.frontends.web.resources import METRICS_TYPE
 from cmdserver.frontends.web.site import Leaf, Site
 
 #: The first field of this name is the command; another one would be a parameter's.

@@ -1,8 +1,11 @@
 """What a reload replaces in the composition, on a reactor that does nothing by itself."""
 
+import struct
 from typing import Any
 
 import trustme
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 
@@ -15,9 +18,20 @@ from cmdserver.core.listening import Login
 from cmdserver.net.proxied_endpoint import MOST_PENDING
 from tests.doubles import FakeHost
 from tests.running_doubles import requested
-from tests.tls_doubles import Client, TLSFilesTestCase, Wire, client_context, issue, self_signed, write_pair
+from tests.tls_doubles import Client, FakeTCP, TLSFilesTestCase, Wire, client_context, issue, self_signed, write_pair
 
 ENDPOINT = "tcp:2023:interface=127.0.0.1"
+
+#: Protocol, whether over TLS, and login.
+LISTENERS = (
+    ("line", "false", "never"),
+    ("line", "true", "required"),
+    ("web", "false", "optional"),
+    ("web", "true", "required"),
+    ("ssh", "false", "required"),
+)
+PROXIED = '[[listen]]\nprotocol = "line"\nlogin = "never"\nendpoint = "haproxy:tcp:2090:interface=127.0.0.1"\n{}\n'
+FROM = 'from = ["10.0.0.0/8", "2001:db8::/32"]'
 
 
 def _configured(*lines: str, endpoint: str = "tcp:2023:interface=127.0.0.1") -> Configuration:
@@ -190,3 +204,118 @@ class TLSTests(TLSFilesTestCase):
         self.key.unlink()
 
         self.assertIsNone(self.composition.load_tls(self._configured(tls="false")))
+
+
+class FromTests(TLSFilesTestCase):
+    """Who may call listeners of every protocol."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.reactor: Any = MemoryReactorClock()
+        configuration = self.configured(FROM)
+        self.composition = Composition(self.reactor, configuration, self.directory)
+        self.addCleanup(self.composition.close)
+        tls = self.composition.load_tls(configuration)
+        for each in configuration.listening:
+            self.composition.listener(each, tls).open()
+        self.factories: list[Any] = [each[1] for each in self.reactor.tcpServers[: len(LISTENERS)]]
+        self.proxied: Any = self.reactor.tcpServers[-1][1]
+
+    def configured(self, allowed: str) -> Configuration:
+        """Make a configuration of a listener of each kind."""
+        text = "".join(
+            f'[[listen]]\nprotocol = "{protocol}"\ntls = {tls}\nlogin = "{login}"\n'
+            f'endpoint = "tcp:{2022 + index}:interface=127.0.0.1"\n{allowed}\n'
+            for index, (protocol, tls, login) in enumerate(LISTENERS)
+        )
+        files = f'[tls]\ncertificate = "{self.certificate}"\nkey = "{self.key}"\n'
+        return configure(text + PROXIED.format(allowed) + files, FakeHost(), lambda _: None)
+
+    def is_let_in(self, factory: Any, address: object) -> bool:
+        """Whether a connection gets a protocol, as Twisted's ports ask; it leaves at once."""
+        protocol = factory.buildProtocol(address)
+        if protocol is None:
+            return False
+        protocol.makeConnection(tcp := FakeTCP(protocol))
+        tcp.lose(ConnectionDone())
+        return True
+
+    def counts(self) -> dict[str, int]:
+        """Read the numbers of those who were refused."""
+        return {str(name): number for name, number in self.composition._refused_by_protocol().items()}
+
+    def test_who_may_call(self) -> None:
+        """They are let in, by whichever kind of socket they come."""
+        for address in (
+            IPv4Address("TCP", "10.1.2.3", 1),
+            IPv6Address("TCP", "::ffff:10.1.2.3", 1),
+            IPv6Address("TCP", "2001:db8::1", 1),
+        ):
+            self.assertEqual([True] * len(LISTENERS), [self.is_let_in(each, address) for each in self.factories])
+        self.assertEqual({"line": 0, "web": 0, "ssh": 0}, self.counts())
+
+    def test_who_may_not(self) -> None:
+        """They have no protocol, so that no byte is read or sent, and are nowhere but in the count."""
+        connections = self.composition.limiters.connections
+        unauthenticated = self.composition.limiters.logins.unauthenticated_connections
+        unauthenticated.enter = lambda *_: self.fail("counted as unauthenticated")  # type: ignore[method-assign]
+        for address in (
+            IPv4Address("TCP", "192.0.2.1", 1),
+            IPv6Address("TCP", "::ffff:192.0.2.1", 1),
+            IPv6Address("TCP", "::1", 1),
+            UNIXAddress(b"/run/x"),
+            None,
+        ):
+            protocols = [each.buildProtocol(address) for each in self.factories]
+            self.assertEqual([None] * len(LISTENERS), protocols)
+        self.assertEqual(0, connections.total)
+        self.assertEqual({"line": 10, "web": 10, "ssh": 5}, self.counts())
+        self.assertEqual(
+            [], [each for each in (self.directory / "audit.jsonl").read_text().splitlines() if "start" not in each]
+        )
+
+    def test_when_the_house_is_full(self) -> None:
+        """They are not told so: to be told takes a place."""
+        self.composition.limiters.connections.connections = 0
+        for factory in self.factories:
+            self.assertIsNone(factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1)))
+            self.assertIsNotNone(factory.buildProtocol(IPv4Address("TCP", "10.0.0.1", 1)))
+
+    def test_behind_a_proxy(self) -> None:
+        """It is about whom the proxy names; who it does not name is the proxy itself."""
+        for header, is_let_in in (
+            (b"PROXY TCP4 10.1.2.3 192.0.2.1 1 2\r\n", True),
+            (b"PROXY TCP6 ::ffff:10.1.2.3 ::1 1 2\r\n", True),
+            (b"PROXY TCP4 192.0.2.9 10.0.0.1 1 2\r\n", False),
+            (b"PROXY UNKNOWN\r\n", False),
+            (b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", False),
+            (b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + struct.pack("!H4s4sHH", 12, b"\x0a\1\2\3", b"\x0a\0\0\1", 1, 2), True),
+        ):
+            # The proxy's own address is none that may call.
+            connection = self.proxied.buildProtocol(IPv4Address("TCP", "127.0.0.1", 40000))
+            connection.makeConnection(tcp := FakeTCP(connection))
+            connection.dataReceived(header + b"who\n")
+            self.assertEqual((is_let_in, is_let_in), (bool(tcp.unsent), not tcp.is_aborting), header)
+            tcp.lose(ConnectionDone())
+        self.assertEqual(3, self.counts()["line"])
+
+    def test_a_reload(self) -> None:
+        """It counts from the next connection on, and the numbers go on; a protocol without ``from`` has none."""
+        here, there = IPv4Address("TCP", "192.0.2.1", 1), IPv4Address("TCP", "10.0.0.1", 1)
+        for allowed, expected in (
+            ('from = ["192.0.2.0/24"]', (True, False)),
+            ("", (True, True)),
+            (FROM, (False, True)),
+        ):
+            self.composition.reconfigure(self.configured(allowed), None)
+            for factory in self.factories:
+                self.assertEqual(expected, (self.is_let_in(factory, here), self.is_let_in(factory, there)))
+        self.assertEqual({"line": 4, "web": 4, "ssh": 2}, self.counts())
+
+    def test_no_series_without_from(self) -> None:
+        """What cannot happen is no number, 0 neither."""
+        composition = Composition(self.reactor, self.configured(""), self.directory)
+        self.addCleanup(composition.close)
+        for each in composition.configuration.listening:
+            composition.listener(each, composition.load_tls(composition.configuration))
+        self.assertEqual({}, composition._refused_by_protocol())

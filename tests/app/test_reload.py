@@ -169,6 +169,32 @@ class ReloadTests(TLSFilesTestCase):
         self.assertEqual((list(self.listeners), len(self.reactor.tcpServers)), ([listener], 1))
         self.assertIn("configuration read again: listener tcp:2023:interface=127.0.0.1: greeting changed", self.logged)
 
+    def test_from(self) -> None:
+        """Who may call is asked at the port that stays open, from the next connection on."""
+        (listener,) = self.listeners
+        factory, address = self.reactor.tcpServers[0][1], IPv4Address("TCP", "127.0.0.1", 40000)
+        self.reload(self.text.replace("tls = false", 'tls = false\nfrom = ["127.0.0.2"]'))
+
+        self.assertIsNone(factory.buildProtocol(address))
+        self.assertIsNotNone(factory.buildProtocol(IPv4Address("TCP", "127.0.0.2", 40000)))
+        self.assertEqual((list(self.listeners), len(self.reactor.tcpServers)), ([listener], 1))
+        self.assertIn("configuration read again: listener tcp:2023:interface=127.0.0.1: from changed", self.logged)
+        self.assertIn("tcp:2023:interface=127.0.0.1: 1 connection closed, as from has no 127.0.0.1", self.logged)
+
+    def test_from_of_a_new_listener(self) -> None:
+        """It is kept from the moment when the port opens, which is before the rest of the reload."""
+        opened: list[object] = []
+        listen = self.reactor.listenTCP
+
+        def listen_and_call(port: int, factory: Any, *rest: Any, **options: Any) -> Any:
+            opened.append(factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 40000)))
+            return listen(port, factory, *rest, **options)
+
+        self.reactor.listenTCP = listen_and_call
+        self.reload(self.configured("tcp:2024").replace("tls = false", 'tls = false\nfrom = ["127.0.0.2"]'))
+
+        self.assertEqual(([None], 2), (opened, len(self.reactor.tcpServers)))
+
     def greeting(self) -> bytes:
         """Connect, and return what is said first."""
         connection = self.reactor.tcpServers[0][1].buildProtocol(IPv4Address("TCP", "127.0.0.1", 40000))

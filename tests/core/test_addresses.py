@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdserver.core.addresses import block_of, parse_address, parse_network
+from cmdserver.core.addresses import block_of, network_meant, parse_address, parse_network
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,38 @@ def test_what_is_no_network(text: str) -> None:
     """It is named; so is one with bits beyond its prefix, which is two things at once."""
     with pytest.raises(ValueError, match=re.escape(f"{text!a} is no network")):
         parse_network(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("10.1.2.3/8", "10.0.0.0/8"),
+        ("10.0.0.0/255.0.0.0", "10.0.0.0/8"),
+        ("10.*.*.*", "10.0.0.0/8"),
+        ("192.168.1.*", "192.168.1.0/24"),
+        ("172.16.", "172.16.0.0/16"),
+        (" 10.0.0.1 ", "10.0.0.1"),
+        ("[::1]", "::1"),
+        ("2001:DB8::1/32", "2001:db8::/32"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("::ffff:10.1.2.3", "10.1.2.3"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("::1", "::1"),
+    ],
+)
+def test_what_is_meant(text: str, meant: str) -> None:
+    """People write networks in many ways."""
+    assert network_meant(text) == meant
+    assert str(parse_network(meant)).removesuffix("/32").removesuffix("/128") == meant.removesuffix("/32")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "*", "/", "localhost", "host.example/8", "10.0.0.0/99", "1.2.3.4.5", "300.*", "1"]
+)
+def test_what_is_anybody_s_guess(text: str) -> None:
+    """Nothing is suggested that may be wrong."""
+    assert network_meant(text) is None
 
 
 def test_addresses() -> None:

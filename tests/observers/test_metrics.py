@@ -20,7 +20,13 @@ from tests.running_doubles import command, finished, requested
 class MetricsTests(unittest.TestCase):
     def setUp(self) -> None:
         self.offer = an_offer(command(), command("df"))
-        now = Now(running=lambda: 3, queued=lambda: 5, connections=lambda: {"web": 7}, offer=lambda: self.offer)
+        now = Now(
+            running=lambda: 3,
+            queued=lambda: 5,
+            connections=lambda: {"web": 7},
+            refused=lambda: {"line": 0, "ssh": 4},
+            offer=lambda: self.offer,
+        )
         self.metrics = Metrics(now)
 
     def families(self, visible: Collection[str] = ("uptime", "df")) -> dict[str, Metric]:
@@ -131,6 +137,8 @@ class MetricsTests(unittest.TestCase):
         self.assertEqual(self.value("cmdserver_running"), 3)
         self.assertEqual(self.value("cmdserver_queued"), 5)
         self.assertEqual(self.value("cmdserver_connections", protocol="web"), 7)
+        for protocol, count in (("ssh", 4), ("line", 0)):
+            self.assertEqual(self.value("cmdserver_connections_refused_total", protocol=protocol, reason="from"), count)
         self.assertEqual(len(self.families()["cmdserver_build_info"].samples), 1)
 
     def test_what_promtool_would_say(self) -> None:

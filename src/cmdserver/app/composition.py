@@ -205,6 +205,7 @@ class Composition:
         front_end = self._front_ends.get(listening)
         if front_end is None:
             front_end = self._front_ends[listening] = self._make_front_end(listening)
+        front_end.source_filter.networks = listening.networks
         factory = self._wrap(front_end, tls) if listening.tls else front_end
         return Listener(self._reactor, listening, factory, partial(self._example, listening, front_end))
 
@@ -238,6 +239,9 @@ class Composition:
         self.use_secrets(secrets or {})
         if self._credentials is not None and tls is not None:
             self._use_tls(tls)
+        for listening in configuration.listening:
+            if front_end := self._front_ends.get(listening):
+                front_end.source_filter.networks = listening.networks
         self.limiters.reconfigure(configuration)
         path, limits = self._history_of(configuration)
         self.history.reconfigure(limits, path)
@@ -263,6 +267,15 @@ class Composition:
         self.dispatcher.close()
         for front_end in self._front_ends.values():
             front_end.close()
+
+    def _refused_by_protocol(self) -> Mapping[str, int]:
+        """Count whom ``from`` has kept out; listeners that are closed are counted in, as a counter never falls."""
+        counts: dict[str, int] = {}
+        for listening, front_end in self._front_ends.items():
+            door = front_end.source_filter
+            if door.networks or door.refused:
+                counts[listening.protocol] = counts.get(listening.protocol, 0) + door.refused
+        return counts
 
     def close(self) -> None:
         """Release threads and descriptors."""
@@ -325,6 +338,7 @@ class Composition:
                 running=lambda: self.limiters.runs.running,
                 queued=lambda: self.limiters.runs.queued,
                 connections=self.limiters.connections.counts,
+                refused=self._refused_by_protocol,
                 offer=self._resources.latest(offer_of),
             )
             self._metrics = Metrics(now)

@@ -51,8 +51,9 @@ def _listeners(settings: Settings) -> dict[str, Struct | None]:
 
 def _differing(before: Struct, after: Struct) -> Sequence[str]:
     """Name the keys that differ; not an endpoint, by which a listener is called."""
-    keys = [each for each in before.__struct_fields__ if each != "endpoint"]
-    return [each for each in keys if getattr(before, each) != getattr(after, each)]
+    names = zip(before.__struct_fields__, before.__struct_encode_fields__, strict=True)
+    keys = [(name, key) for name, key in names if key != "endpoint"]
+    return [key for name, key in keys if getattr(before, name) != getattr(after, name)]
 
 
 def _but_for_defaults(old: Settings, new: Settings) -> _Compare:

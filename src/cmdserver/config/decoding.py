@@ -189,7 +189,7 @@ class TomlReader:
         for key in table:
             if key not in known:
                 self.note((*path, key), wording.unknown_key(key, known, self.homes()))
-        values = {name: self._field(path, table, info) for name, info in known.items()}
+        values = {info.name: self._field(path, table, info) for info in known.values()}
         if any(value is _MISSING for value in values.values()):
             return None
         return type_(**values)

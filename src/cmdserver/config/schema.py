@@ -38,6 +38,8 @@ class Listen(Struct, frozen=True, kw_only=True):
     allow_plaintext_passwords: bool = False
     #: Of a line listener: what it says before the first request; None: the usual one, empty: nothing.
     greeting: str | None = None
+    #: ``from``, which Python keeps for itself: networks and addresses that may call; None: everybody may.
+    sources: Annotated[list[NonEmpty], Meta(min_length=1, max_length=1000)] | None = field(default=None, name="from")
 
 
 class ProcessLimits(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,11 @@ _SHARED_PREFIXES = (IPv6Network("fe80::/10"), IPv6Network("64:ff9b::/96"))
 #: Python takes a netmask behind the slash as well, OpenSSH does not.
 _PREFIX_LENGTH = re.compile(r"[0-9]{1,3}", re.ASCII)
 
+#: IPv4 addresses of clients of an IPv6 socket (RFC 4291, section 2.5.5.2).
+_MAPPED = IPv6Network("::ffff:0:0/96")
+#: How networks are written elsewhere: ``10.*.*.*``, ``192.168.1.*``, ``10.``.
+_WITH_WILDCARDS = re.compile(r"(?P<numbers>([0-9]{1,3}\.){1,3})(\*(\.\*)*)?")
+
 
 def parse_network(text: str) -> Network:
     """Read a network (``10.0.0.0/8``) or a single address (``::1``), which is a network of one.
@@ -27,6 +32,32 @@ def parse_network(text: str) -> Network:
         return ip_network(text)
     except ValueError as error:
         raise ValueError(f"{text!a} is no network: {ascii(str(error))[1:-1]}") from None
+
+
+def network_meant(text: str) -> str | None:
+    """Say which network a text that is none most likely means: ``10.0.0.0/8`` for ``10.1.2.3/8`` or ``10.*.*.*``.
+
+    Returns:
+        None if that is anybody's guess, as for a host name.
+    """
+    found = _WITH_WILDCARDS.fullmatch(text)
+    if found is not None:
+        numbers = found["numbers"].rstrip(".").split(".")
+        text = f"{'.'.join([*numbers, *['0'] * (4 - len(numbers))])}/{8 * len(numbers)}"
+    address, slash, length = text.strip().strip("[]").partition("/")
+    try:
+        meant = ip_network(f"{address.partition('%')[0].strip('[]')}{slash}{length.strip()}", strict=False)
+    except ValueError:
+        return None
+    mapped = _plain(meant)
+    return str(mapped.network_address if mapped.num_addresses == 1 and not slash else mapped)
+
+
+def _plain(network: Network) -> Network:
+    """Spell a network of mapped IPv4 addresses as what it is."""
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        return IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - 96))
+    return network
 
 
 def parse_address(text: str) -> Address | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -39,6 +39,8 @@ class Now(Collector):
     queued: Callable[[], int]
     #: By protocol.
     connections: Callable[[], Mapping[str, int]]
+    #: Closed as their source may not call, by protocol; those at which some may not.
+    refused: Callable[[], Mapping[str, int]]
     #: What can be asked for; the same value until there is another.
     offer: Callable[[], Offer]
 
@@ -50,6 +52,12 @@ class Now(Collector):
         for protocol, count in sorted(self.connections().items()):
             connections.add_metric([protocol], count)
         yield connections
+        refused = CounterMetricFamily(
+            "cmdserver_connections_refused", "Connections closed without a word", labels=["protocol", "reason"]
+        )
+        for protocol, count in sorted(self.refused().items()):
+            refused.add_metric([protocol, "from"], count)
+        yield refused
         info = GaugeMetricFamily("cmdserver_build_info", "Which cmdserver this is", labels=["version"])
         info.add_metric([VERSION], 1)
         yield info

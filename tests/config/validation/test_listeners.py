@@ -86,3 +86,87 @@ class EndpointTests(unittest.TestCase):
             ["1: listen: may be there several times, so it is written [[listen]], and not [listen]"],
             self.findings('[listen]\nprotocol = "line"\nendpoint = "tcp:2022"\n'),
         )
+
+
+class FromTests(unittest.TestCase):
+    """Who may call."""
+
+    def listening(self, value: str, endpoint: str = '"tcp:2022"') -> Configuration:
+        """Read the configuration of a listener with ``from``."""
+        listen = f'[[listen]]\nprotocol = "line"\ntls = true\nendpoint = {endpoint}\nfrom = {value}\n'
+        return configure(listen + _REST, FakeHost(), lambda _: None)
+
+    def mistakes(self, value: str, endpoint: str = '"tcp:2022"') -> list[str]:
+        """Say what is wrong with it."""
+        with self.assertRaises(Mistakes) as raised:
+            self.listening(value, endpoint)
+        return [str(each) for each in raised.exception.mistakes]
+
+    def test_networks_and_addresses(self) -> None:
+        """They are the same for all endpoints of the table; without any, everybody may call."""
+        listening = self.listening('["10.0.0.0/8", "::1"]', '["tcp:2022", "tcp6:2023"]').listening
+        self.assertEqual([("10.0.0.0/8", "::1/128")] * 2, [tuple(map(str, each.networks)) for each in listening])
+        listen = '[[listen]]\nprotocol = "line"\ntls = true\nendpoint = "tcp:2022"\n'
+        self.assertEqual((), configure(listen + _REST, FakeHost(), lambda _: None).listening[0].networks)
+
+    def test_which_listener_it_is(self) -> None:
+        """Another ``from`` makes no other listener."""
+        self.assertEqual(self.listening('["10.0.0.0/8"]').listening, self.listening('["::1"]').listening)
+
+    def test_what_is_no_network(self) -> None:
+        """All are told, with their places, and as they should be."""
+        self.assertEqual(
+            [
+                "5: listen[0].from[0]: '10.1.2.3/8' is no network: 10.1.2.3/8 has host bits set; write \"10.0.0.0/8\"",
+                (
+                    "5: listen[0].from[2]: 'office' is no network: 'office' does not appear to be an IPv4 or IPv6"
+                    " network; names are not looked up here; write addresses"
+                ),
+            ],
+            self.mistakes('["10.1.2.3/8", "::1", "office"]'),
+        )
+
+    def test_who_nobody_is(self) -> None:
+        """An IPv4 caller is in no IPv6 network, and a source names no link."""
+        for text, meant in (("::ffff:10.0.0.0/104", "10.0.0.0/8"), ("fe80::1%eth0", "fe80::1")):
+            reason = "an IPv4 caller of an IPv6 socket counts as IPv4, and links are not told apart"
+            self.assertEqual(
+                [f'5: listen[0].from[0]: {text} is nobody: {reason}; write "{meant}"'], self.mistakes(f'["{text}"]')
+            )
+
+    def test_other_types(self) -> None:
+        """An empty list would shut the door for good, and one network is a list of one."""
+        for value in ("[]", '"10.0.0.0/8"', "[3]", '[""]'):
+            (said,) = self.mistakes(value)
+            self.assertTrue(said.startswith("5: listen[0].from: "), said)
+
+    def test_a_unix_socket(self) -> None:
+        """Whoever calls there has no address: what cannot be kept is not taken."""
+        for endpoint in ('"unix:/run/line"', '["tcp:2022", "unix:/run/line"]'):
+            (said,) = self.mistakes('["127.0.0.1"]', endpoint)
+            self.assertTrue(said.startswith("5: listen[0].from: does not go with unix:/run/line: who calls by"), said)
+        self.assertEqual((), self.listening('["10.0.0.1"]', '"haproxy:unix:/run/line"').warnings)
+
+    def test_nobody_may_call(self) -> None:
+        """That is hardly meant."""
+        for value, endpoint, is_told in (
+            ('["10.0.0.0/8"]', "tcp:2022:interface=127.0.0.1", True),
+            ('["10.0.0.0/8", "127.0.0.2"]', "tcp:2022:interface=127.0.0.1", False),
+            ('["0.0.0.0/0"]', "tcp:2022:interface=127.0.0.1", False),
+            ('["::1"]', "tcp:2022:interface=127.0.0.1", True),
+            ('["::/0"]', "tcp:2022", True),
+            ('["::/0"]', "tcp6:2022", False),
+            ('["10.0.0.0/8"]', "tcp6:2022", False),
+            ('["2001:db8::/32"]', "tcp6:2022:interface=\\\\:\\\\:1", True),
+            ('["10.0.0.0/8"]', "haproxy:tcp:2022:interface=127.0.0.1", False),
+        ):
+            warnings = [str(each) for each in self.listening(value, f'"{endpoint}"').warnings]
+            told = [each for each in warnings if each.startswith("5: listen[0].from: nobody may call: ")]
+            self.assertEqual((is_told, told), (bool(told), warnings), (value, endpoint))
+
+    def test_twice(self) -> None:
+        """It is without effect."""
+        self.assertEqual(
+            ["5: listen[0].from[1]: 10.0.0.1/32 is there twice"],
+            [str(each) for each in self.listening('["10.0.0.1", "10.0.0.1/32"]').warnings],
+        )

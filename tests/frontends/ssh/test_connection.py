@@ -41,6 +41,7 @@ class FakeListenerAuth:
     """A listener that lets in whom the test wants to."""
 
     name = "ssh"
+    place = "tcp:2222"
     login = Login.REQUIRED
 
     def __init__(self) -> None:

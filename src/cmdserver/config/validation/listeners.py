@@ -1,12 +1,14 @@
 """The listeners: whether their endpoints can be opened, who can log in there, and at the price of what."""
 
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from cmdserver.config.decoding import TomlReader
 from cmdserver.config.host import Host
 from cmdserver.config.schema import Listen
 from cmdserver.config.source_map import Path
 from cmdserver.core import endpoints
+from cmdserver.core.addresses import Network, network_meant, parse_network
 from cmdserver.core.endpoints import Endpoint
 from cmdserver.core.listening import Listening, Login
 from cmdserver.core.protocols import Protocol
@@ -45,6 +47,7 @@ class ListenerChecks:
                 self._half_a_listener(index)
                 continue
             self._protocol(index, listen)
+            networks = self._networks(("listen", index, "from"), listen)
             for text in [listen.endpoint] if isinstance(listen.endpoint, str) else listen.endpoint:
                 endpoint = self._endpoint(("listen", index), listen, text)
                 path: Path = ("listen", index, "endpoint")
@@ -52,6 +55,7 @@ class ListenerChecks:
                     self._reader.note(path, f"{text} is there twice, first in {self._reader.place(firsts[text])}")
                 firsts.setdefault(text, path)
                 if endpoint is not None:
+                    self._callers(("listen", index, "from"), endpoint, networks)
                     found.append(
                         Listening(
                             protocol=listen.protocol,
@@ -59,6 +63,7 @@ class ListenerChecks:
                             tls=listen.tls,
                             login=listen.login,
                             greeting=listen.greeting,
+                            networks=networks,
                             table=index,
                         )
                     )
@@ -95,6 +100,39 @@ class ListenerChecks:
         elif len(greeting) > _GREETING_CHARACTERS:
             text = f"has {len(greeting)} characters, and may have {_GREETING_CHARACTERS}"
             self._reader.note(path, text)
+
+    def _networks(self, path: Path, listen: Listen) -> tuple[Network, ...]:
+        """Read who may call."""
+        found: list[Network] = []
+        for index, text in enumerate(listen.sources or ()):
+            meant = network_meant(text)
+            try:
+                network = parse_network(text)
+            except ValueError as error:
+                hint = f"write {endpoints.quoted(meant)}" if meant else "names are not looked up here; write addresses"
+                self._reader.note((*path, index), f"{error}; {hint}")
+                continue
+            if meant is None or ip_network(meant) != network:
+                reason = "an IPv4 caller of an IPv6 socket counts as IPv4, and links are not told apart"
+                self._reader.note((*path, index), f"{text} is nobody: {reason}; write {endpoints.quoted(meant or '')}")
+            elif network in found:
+                self._reader.warn((*path, index), f"{text} is there twice")
+            found.append(network)
+        return tuple(found)
+
+    def _callers(self, path: Path, endpoint: Endpoint, networks: Sequence[Network]) -> None:
+        """Look whether those who may call can reach an endpoint at all."""
+        if not networks or endpoint.is_proxied:
+            return
+        is_ipv4 = endpoint.kind == "tcp" and ":" not in endpoint.interface
+        if endpoint.kind == "unix":
+            text = "who calls by a UNIX socket has no address, so it would be nobody; mode= says who may open it"
+            self._reader.note(path, f"does not go with {endpoint}: {text}. Give it a [[listen]] of its own")
+        elif endpoint.is_local and not any(map(_includes_this_host, networks)):
+            text = f"nobody may call: only this host can reach {endpoint}, and 127.0.0.1 and ::1 are not in it"
+            self._reader.warn(path, text)
+        elif is_ipv4 and all(isinstance(each, IPv6Network) for each in networks):
+            self._reader.warn(path, f"nobody may call: {endpoint} is reached by IPv4, and in it is only IPv6")
 
     def _endpoint(self, path: Path, listen: Listen, text: str) -> Endpoint | None:
         path = (*path, "endpoint")
@@ -133,3 +171,8 @@ class ListenerChecks:
 
 def _is_secret(listen: Listen) -> bool:
     return listen.tls or listen.protocol.secures_itself
+
+
+def _includes_this_host(network: Network) -> bool:
+    loopback = IPv4Network("127.0.0.0/8") if isinstance(network, IPv4Network) else IPv6Network("::1/128")
+    return network.overlaps(loopback)

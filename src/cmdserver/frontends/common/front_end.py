@@ -14,6 +14,7 @@ from cmdserver.core.model import Caller
 from cmdserver.frontends.common.examples import Place, Trial
 from cmdserver.frontends.common.interface import CertificateOf, FrontEndContext
 from cmdserver.frontends.common.interpreter import Interpreter
+from cmdserver.limits.source_filter import SourceFilter
 from cmdserver.net.connection_table import Connections
 from cmdserver.net.listener import charged_source_of, source_of
 from cmdserver.net.tcp import LINGER_SECONDS
@@ -40,12 +41,15 @@ class FrontEnd(Factory):
         self.connections: Connections[Any] = Connections(
             listener_auth.name, context.connection_limit, context.liveness, context.clock
         )
+        self.source_filter = SourceFilter(listener_auth.place, context.clock)
         #: Refused connections that are still open; they do not count as connected.
         self.refused: set[Protocol] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Accept a connection, or refuse it; None closes it without a word."""
         source = source_of(addr)
+        if self.source_filter.refuses(source):
+            return None
         try:
             pending_login = self.listener_auth.arrive(charged_source_of(addr))
         except (Busy, Throttled) as refusal:
@@ -56,6 +60,10 @@ class FrontEnd(Factory):
             pending_login.settle()
             return self._refuse(busy)
         return self.connect(source, pending_login)
+
+    def stopFactory(self) -> None:
+        """The last port is closed."""
+        self.source_filter.close()
 
     def _refuse(self, refusal: Refusal) -> Protocol | None:
         return _RefusedConnection(self, self.refusal(refusal)) if len(self.refused) < MOST_REFUSED else None

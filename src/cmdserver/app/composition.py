@@ -272,9 +272,9 @@ class Composition:
         """Count whom ``from`` has kept out; listeners that are closed are counted in, as a counter never falls."""
         counts: dict[str, int] = {}
         for listening, front_end in self._front_ends.items():
-            door = front_end.source_filter
-            if door.networks or door.refused:
-                counts[listening.protocol] = counts.get(listening.protocol, 0) + door.refused
+            sources = front_end.source_filter
+            if sources.networks or sources.refused:
+                counts[listening.protocol] = counts.get(listening.protocol, 0) + sources.refused
         return counts
 
     def close(self) -> None:

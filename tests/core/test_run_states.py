@@ -3,6 +3,7 @@
 from typing import Any
 from unittest import TestCase
 
+from cmdserver.checks.states import CheckState
 from cmdserver.core.errors import Code
 from cmdserver.core.output import ProcessResult, outcome_of
 from cmdserver.core.run_states import EndedBy, Keep, RunState
@@ -38,6 +39,9 @@ class RunStateTests(TestCase):
         self.assertEqual([state for state in over if Keep.ALL.keeps(state)], over)
         self.assertEqual([state for state in over if not Keep.FAILED.keeps(state)], [RunState.OK])
         self.assertEqual([state for state in over if Keep.NONE.keeps(state)], [])
+        found = [check for check in CheckState if Keep.FAILED.keeps(RunState.OK, check)]
+        self.assertEqual(found, [CheckState.WARNING, CheckState.CRITICAL, CheckState.UNKNOWN])
+        self.assertFalse(Keep.NONE.keeps(RunState.OK, CheckState.CRITICAL))
 
 
 class ResultTests(TestCase):

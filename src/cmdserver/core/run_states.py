@@ -2,6 +2,8 @@
 
 import enum
 
+from cmdserver.checks.states import CheckState
+
 
 class RunState(enum.StrEnum):
     """What a run is doing, or how it has ended; told to people and programs, and kept."""
@@ -68,6 +70,7 @@ class Keep(enum.StrEnum):
     FAILED = "failed"
     NONE = "none"
 
-    def keeps(self, ended: RunState) -> bool:
-        """Whether a run that has ended so is kept."""
-        return self is Keep.ALL or (self is Keep.FAILED and ended is not RunState.OK)
+    def keeps(self, ended: RunState, check: CheckState | None = None) -> bool:
+        """Whether a run that has ended so is kept; a check is no success unless it is OK, by rules as by a plugin."""
+        is_success = ended is RunState.OK and check in {None, CheckState.OK}
+        return self is Keep.ALL or (self is Keep.FAILED and not is_success)

@@ -165,7 +165,8 @@ class RunDirectory:
         self.latest.note(run, snapshot)
         self._just_ended.append((self.clock.seconds(), snapshot))
         with _log.failuresHandled("the history failed"):  # which is nobody's trouble who waits for an answer
-            if keep.keeps(state):
+            check = run.assessment.check if run.assessment is not None else None
+            if keep.keeps(state, check.state if check is not None else None):
                 self.history.ended(snapshot(), run.recording.kept(self._output_bytes()))
             elif run.noted is not None:
                 self.history.forgotten(snapshot())

@@ -64,7 +64,7 @@ class Shown:
 
 def is_kept(command: Command, record: RunRecord) -> bool:
     """Whether a run has a page, now and when it is over."""
-    return record.state.is_alive or command.history.keeps(record.state)
+    return record.state.is_alive or command.history.keeps(record.state, record.check_state)
 
 
 def is_own(record: RunRecord, name: str | None) -> bool:

@@ -25,6 +25,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "parameters": "",
         "checks": "",
         "core": "checks parameters",
+        "nrpe_import": "core",
         "files": "core",
         "parsers": "checks core",
         "limits": "core parameters",
@@ -48,7 +49,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "app": "core files limits config auth execution history dispatch observers net frontends.common privsep"
         " triggers triggers.schedules",
         "plugin": "core files config dispatch net app triggers",
-        "cli": "core files config auth dispatch frontends.common app plugin",
+        "cli": "core files config auth dispatch frontends.common app plugin nrpe_import",
         "": "",
     }.items()
 }

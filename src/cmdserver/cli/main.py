@@ -11,6 +11,7 @@ from cmdserver.auth.callers import suppose
 from cmdserver.cli.access import read_configuration
 from cmdserver.cli.command_line import CommandLine, common_options
 from cmdserver.cli.completion import SHELLS, script
+from cmdserver.cli.importing import import_
 from cmdserver.cli.keys import key
 from cmdserver.cli.notes import note
 from cmdserver.cli.parameters import CALLER_NAME, COMMAND_WORD
@@ -35,6 +36,7 @@ def main() -> None:
 main.add_command(user)
 main.add_command(key)
 main.add_command(token)
+main.add_command(import_)
 
 
 @main.command()

@@ -1,0 +1,74 @@
+"""Lines of an NRPE configuration, as nrpe 4.1 reads them (``read_config_file`` in its src/nrpe.c).
+
+Pure; which files there are is for `files` to find out.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+#: C's isspace().
+_SPACES: Final = " \t\n\v\f\r"
+#: What nrpe reads of one line (``MAX_INPUT_BUFFER``, less what fgets(3) keeps for itself).
+_NRPE_LINE_BYTES: Final = 2046
+#: Of one line: more is no command.
+MOST_CHARACTERS: Final = 65_536
+
+
+class Place(NamedTuple):
+    """Where something stands."""
+
+    file: str
+    #: From 1.
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that whoever moves should know of."""
+
+    place: Place
+    text: str
+    #: Whether something could not be taken; otherwise it was, and may mean something else.
+    is_refusal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """A line such as ``command_timeout=60``."""
+
+    key: str
+    value: str
+    place: Place
+    #: In which column of its line the value begins, from 1.
+    column: int
+
+
+def parse(text: str, file: str) -> Iterator[Directive | Remark]:
+    """Read a file's directives, in their order, and what is wrong with lines that are none.
+
+    Spaces around the first ``=`` are left out. nrpe does so for the names of commands only, and takes no notice of
+    other directives with a space before it; who wrote one meant it.
+    """
+    for number, line in enumerate(text.split("\n"), start=1):
+        place = Place(file, number)
+        stripped = line.strip(_SPACES)
+        if not stripped or stripped.startswith("#"):
+            continue
+        key, equals, value = stripped.partition("=")
+        if len(stripped) > MOST_CHARACTERS:
+            yield Remark(place, f"the line is longer than {MOST_CHARACTERS} characters", is_refusal=True)
+            continue
+        if not equals or not key.strip(_SPACES) or not value.strip(_SPACES):
+            yield Remark(place, "is no directive: it has no name, no = or no value", is_refusal=True)
+            continue
+        if any("\ud800" <= each <= "\udfff" for each in stripped):
+            yield Remark(place, "is not UTF-8", is_refusal=True)
+            continue
+        if len(line.encode()) > _NRPE_LINE_BYTES:
+            yield Remark(place, f"nrpe reads no more than {_NRPE_LINE_BYTES} bytes of a line; here is all of it")
+        if key[-1] in _SPACES and not key.startswith("command["):
+            yield Remark(place, f"nrpe takes no notice of {key.strip(_SPACES)}, as there is a space before the =")
+        begin = line.index("=") + 1
+        column = begin + len(line[begin:]) - len(line[begin:].lstrip(_SPACES)) + 1
+        yield Directive(key.strip(_SPACES), value.strip(_SPACES), place, column)

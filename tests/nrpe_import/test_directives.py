@@ -38,9 +38,16 @@ def test_what_is_no_directive() -> None:
 
 def test_a_space_before_the_equals_sign() -> None:
     """Nrpe compares names with it, so that it has not gone by such a line; of commands it cuts the name out."""
-    text = "server_port = 5667\ncommand[a] = /x"
-    assert [each[:2] for each in found(text)] == [("server_port", "5667"), ("command[a]", "/x")]
-    assert said(text) == [(1, "nrpe takes no notice of server_port, as there is a space before the =", False)]
+    unnoticed = "nrpe takes no notice of this line, as there is a space before the ="
+    text = "dont_blame_nrpe = 1\ncommand[a] = /x\ninclude\t=/y\n"
+    assert [each[:2] for each in found(text)] == [("command[a]", "/x")]
+    assert said(text) == [(line, f"{unnoticed}, so it does not count here either", False) for line in (1, 3)]
+    # To go by nrpe's reading would let everybody in.
+    text = "allowed_hosts = 10.0.0.1\n"
+    assert (found(text), said(text)) == (
+        [("allowed_hosts", "10.0.0.1", 1, 17)],
+        [(1, f"{unnoticed}; here it counts", False)],
+    )
 
 
 def test_long_lines() -> None:

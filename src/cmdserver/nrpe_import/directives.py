@@ -14,6 +14,10 @@ _NRPE_LINE_BYTES: Final = 2046
 #: Of one line: more is no command.
 MOST_CHARACTERS: Final = 65_536
 
+#: The one directive without which everybody may do everything.
+_ALLOWED: Final = "allowed_hosts"
+_UNNOTICED: Final = "nrpe takes no notice of this line, as there is a space before the ="
+
 
 class Place(NamedTuple):
     """Where something stands."""
@@ -47,8 +51,8 @@ class Directive:
 def parse(text: str, file: str) -> Iterator[Directive | Remark]:
     """Read a file's directives, in their order, and what is wrong with lines that are none.
 
-    Spaces around the first ``=`` are left out. nrpe does so for the names of commands only, and takes no notice of
-    other directives with a space before it; who wrote one meant it.
+    nrpe takes no notice of a directive with a space before its ``=``, unless it is a command's. Neither does this, or
+    somebody might do more than before, but for ``allowed_hosts``: without that line everybody may call.
     """
     for number, line in enumerate(text.split("\n"), start=1):
         place = Place(file, number)
@@ -68,7 +72,12 @@ def parse(text: str, file: str) -> Iterator[Directive | Remark]:
         if len(line.encode()) > _NRPE_LINE_BYTES:
             yield Remark(place, f"nrpe reads no more than {_NRPE_LINE_BYTES} bytes of a line; here is all of it")
         if key[-1] in _SPACES and not key.startswith("command["):
-            yield Remark(place, f"nrpe takes no notice of {key.strip(_SPACES)}, as there is a space before the =")
+            is_taken = key.strip(_SPACES) == _ALLOWED
+            yield Remark(
+                place, f"{_UNNOTICED}{'; here it counts' if is_taken else ', so it does not count here either'}"
+            )
+            if not is_taken:
+                continue
         begin = line.index("=") + 1
         column = begin + len(line[begin:]) - len(line[begin:].lstrip(_SPACES)) + 1
         yield Directive(key.strip(_SPACES), value.strip(_SPACES), place, column)

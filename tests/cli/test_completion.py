@@ -56,6 +56,16 @@ def test_names_of_users(files: CredentialStore) -> None:
     assert files.users() == ("cid", "dora")
 
 
+def test_files() -> None:
+    """They are the shell's to find."""
+    os.environ["_CMDSERVER_COMPLETE"] = "zsh_complete"
+    try:
+        (item,) = BashComplete(main, {}, "cmdserver", "_CMDSERVER_COMPLETE").get_completions(["import"], "/etc/n")
+    finally:
+        del os.environ["_CMDSERVER_COMPLETE"]
+    assert (item.type, item.value) == ("file", "/etc/n")
+
+
 def test_callers_and_commands(files: CredentialStore, tmp_path: Path) -> None:
     """For explain: all who may ask for something, and what there is."""
     config = tmp_path / "cmdserver.toml"

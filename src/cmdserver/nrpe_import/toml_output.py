@@ -39,6 +39,8 @@ def _list(values: Iterable[str]) -> str:
 
 def _head(source: str) -> Iterator[str]:
     yield _comment(f"Made of {source} by cmdserver import. Look through it, then: cmdserver check")
+    yield "# read_only: a command changes nothing, so that one run answers questions that wait together. Take it away"
+    yield "# from what changes something."
     yield "# It is a whole file. As one of several (include) it may have no table that another has, [defaults], say."
 
 

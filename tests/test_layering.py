@@ -43,6 +43,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends": "",
         "frontends.common": "checks core limits config auth dispatch net parameters runs",
         "frontends.line": "core limits auth dispatch net frontends.common",
+        "frontends.nrpe": "core limits auth net frontends.common",
         "frontends.web": "checks core limits config auth dispatch net frontends.common parameters runs triggers",
         "frontends.ssh": "core files limits sshtransport auth dispatch net frontends.common parameters runs",
         "privsep": "checks core files config execution parameters parsers",

@@ -252,7 +252,7 @@ class IncludedTests(ConfigurationTestCase):
                 f"conf.d/a.toml:3: commands.up.run: no executable nosuch on {SEARCH_PATH}",
                 "conf.d/a.toml:5: limits.runnin: unknown key; did you mean running?",
                 "conf.d/b.toml:1: commands.df: is in main.toml:6, too",
-                'conf.d/b.toml:6: listen[0].protocol: must be one of line, web, ssh, not "lime"',
+                'conf.d/b.toml:6: listen[0].protocol: must be one of line, web, ssh, nrpe, not "lime"',
             ],
             self.mistakes(),
         )
@@ -465,7 +465,7 @@ class ListeningTests(ConfigurationTestCase):
     def test_unknown_protocol(self) -> None:
         """A protocol that nobody speaks is no listener."""
         self.assert_one_mistake(
-            '6: listen[1].protocol: must be one of line, web, ssh, not "telnet"',
+            '6: listen[1].protocol: must be one of line, web, ssh, nrpe, not "telnet"',
             _LISTEN + _LISTEN.replace('"line"', '"telnet"'),
         )
 

@@ -18,5 +18,6 @@ class ProtocolTests(SynchronousTestCase):
 
     def test_they_are_their_names(self) -> None:
         """As the configuration, the audit file and the metrics write them."""
-        self.assertEqual([str(each) for each in Protocol], ["line", "web", "ssh"])
+        self.assertEqual([str(each) for each in Protocol], ["line", "web", "ssh", "nrpe"])
         self.assertEqual([each for each in Protocol if each.secures_itself], [Protocol.SSH])
+        self.assertEqual([each for each in Protocol if each.only_reads], [Protocol.NRPE])

@@ -49,6 +49,23 @@ class PolicyTests(unittest.TestCase):
         self.assertEqual(("staff", "authenticated", "admin"), self.policy.roles_of(a_caller("bob")))
         self.assertEqual(("authenticated",), self.policy.roles_of(a_caller("eve")))
 
+    def test_where_only_what_reads_is_offered(self) -> None:
+        """Over NRPE nothing else exists, whoever asks, whatever their roles and however they spell it."""
+        commands = (a_command(name="df"), a_command(name="reboot", read_only=False), a_command(name="boot"))
+        policy = Policy(commands, _ROLES)
+        for name in (None, "bob", "admin"):
+            caller = a_caller(name, protocol="nrpe")
+            self.assertIsInstance(self.refusal(caller, ["reboot"], policy), UnknownCommand)
+            self.assertIsInstance(self.refusal(caller, ["reboot", "--", "x"], policy), UnknownCommand)
+            self.assertNotIn("reboot", [command.name for command in policy.allowed(caller)])
+        self.assertEqual("df", policy.require(a_caller("bob", protocol="nrpe"), ["df"]).command.name)
+        self.assertEqual("reboot", policy.require(a_caller("bob"), ["reboot"]).command.name)
+
+    def test_values_of_a_command_that_takes_none(self) -> None:
+        """They are told as they were given, without what makes values of them."""
+        for words, said in ((["df", "--", "a=b"], "a=b"), (["df", "--"], "--"), (["df", "x", "--"], "x --")):
+            self.assertEqual(f"df takes no arguments, but got: {said}", str(self.refusal(a_caller(), words)))
+
     def test_triggers(self) -> None:
         """Schedules and hooks have the roles that list them, and not that of those who have logged in."""
         roles = (*_ROLES, a_role("night", ("reboot",), ("schedule", "hook:a")))

@@ -5,7 +5,7 @@ has asked for a command as often as it could, and nothing was run for nobody. Wh
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from unittest.mock import patch
@@ -27,12 +27,14 @@ from cmdserver.core.errors import AuditError, Code, Throttled
 from cmdserver.core.events import EventLog, LoggedIn, Requested
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
+from cmdserver.core.protocols import Protocol
 from cmdserver.core.site import Site
 from cmdserver.dispatch.policy import Policy
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.line.connection import LineConnection
 from cmdserver.frontends.line.front_end import LineFrontEnd
 from cmdserver.frontends.line.states import TRANSITIONS
+from cmdserver.frontends.nrpe.front_end import NRPEFrontEnd
 from cmdserver.frontends.ssh.front_end import SSHFrontEnd
 from cmdserver.frontends.web.front_end import WebFrontEnd
 from cmdserver.frontends.web.options import WebOptions
@@ -44,6 +46,7 @@ from cmdserver.net.proxied_endpoint import ProxyEndpoint
 from cmdserver.net.tls_transport import TLSFactory
 from cmdserver.sshtransport.encoding import string, uint32
 from tests.frontends.line.doubles import FakeLiveness
+from tests.frontends.nrpe.doubles import query
 from tests.frontends.ssh.doubles import OPEN, REQUEST, MemoryLines
 from tests.frontends.ssh.test_connection import HOST_KEY
 from tests.frontends.ssh.test_connection import Client as SSHClient
@@ -144,7 +147,7 @@ class Setting:
             lambda: 1_700_000_000.0,
             lambda *_: succeed(False),
         )
-        self.protocols = {name: ListenerAuth(name, self.login, authenticator, PLACE) for name in ("line", "web", "ssh")}
+        self.protocols = {name: ListenerAuth(name, self.login, authenticator, PLACE) for name in map(str, Protocol)}
         self.context = FrontEndContext(
             dispatcher=self.composition.dispatcher,
             connection_limit=self.composition.connection_limit,
@@ -281,6 +284,26 @@ class CertifiedWeb(TLSLine):
         return self.setting.web_front_end(self.setting.reads)
 
 
+class NRPE(Visit):
+    """Without a certificate nobody can log in."""
+
+    asks, password = query("uptime"), query("_NRPE_CHECK")
+
+    def factory(self) -> Any:
+        return NRPEFrontEnd(self.setting.protocols["nrpe"], self.setting.context)
+
+
+class TLSNRPE(TLSLine):
+    asks, password = NRPE.asks, NRPE.password
+
+    def factory(self) -> Any:
+        return NRPEFrontEnd(self.setting.protocols["nrpe"], self.setting.context, self.setting.reads)
+
+
+class CertifiedNRPE(TLSNRPE):
+    certificate = True
+
+
 class SSH(Visit):
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
@@ -328,7 +351,9 @@ class SSH(Visit):
         """SSH has no such thing."""
 
 
-LISTENERS = (Visit, ProxiedLine, Web, TLSLine, CertifiedLine, CertifiedWeb, SSH)
+LISTENERS = (Visit, ProxiedLine, Web, TLSLine, CertifiedLine, CertifiedWeb, SSH, CertifiedNRPE)
+#: At which nobody can log in.
+NAMELESS = (NRPE, TLSNRPE)
 
 
 #: Lets something fail in a setting, as long as the context lasts.
@@ -402,10 +427,10 @@ UNWRITABLE = {name for name in FAILURES if "ledger" in name}
 class RequiredLoginTestCase(TLSFilesTestCase):
     """Visits at which something fails."""
 
-    def visits(self, *names: str) -> Iterator[tuple[str, Setting, Visit]]:
+    def visits(self, *names: str, listeners: Sequence[type[Visit]] = LISTENERS) -> Iterator[tuple[str, Setting, Visit]]:
         """Let somebody come to each listener, where something fails."""
         for name in names:
-            for listener in LISTENERS:
+            for listener in listeners:
                 setting = Setting(self, certificate_of=by_certificate)
                 with FAILURES[name](setting):
                     yield f"{name} at {listener.__name__}", setting, listener(setting)
@@ -429,7 +454,7 @@ class RequiredLoginTestCase(TLSFilesTestCase):
 
     def try_everything(self) -> None:
         """Ask ahead, in time, after a failure, after the end of input, and when time is up."""
-        for case, setting, visit in self.visits(*FAILURES):
+        for case, setting, visit in self.visits(*FAILURES, listeners=(*LISTENERS, *NAMELESS)):
             visit.begin()
             self.require_nothing_done(f"{case}, ahead", setting)
             visit.logs_in()
@@ -553,7 +578,7 @@ class ControlTests(TLSFilesTestCase):
 
     def test_where_no_login_is_required_anybody_is_served(self) -> None:
         """The same clients, where they need not log in."""
-        for listener in (Visit, ProxiedLine, Web, TLSLine):
+        for listener in (Visit, ProxiedLine, Web, TLSLine, NRPE, TLSNRPE):
             setting = Setting(self, Login.OPTIONAL)
             visit = listener(setting)
             visit.send(visit.asks)
@@ -568,7 +593,7 @@ class ReloadTests(TLSFilesTestCase):
     def test_open_connections(self) -> None:
         """Whoever has not logged in is refused from then on, at each kind of listener; what ran goes on."""
         for login in (Login.NEVER, Login.OPTIONAL):
-            for listener in (Visit, Web, TLSLine):
+            for listener in (Visit, Web, TLSLine, NRPE, TLSNRPE):
                 setting = Setting(self, login)
                 visit = listener(setting)
                 visit.send(visit.asks)

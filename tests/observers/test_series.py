@@ -85,6 +85,13 @@ class SeriesTests(unittest.TestCase):
         self.assertEqual(outcomes(offer, "web", "who"), set())
         self.assertEqual(outcomes(offer, "web", "stop"), {Code.OK, Code.FAULT, Code.UNKNOWN_RUN})
 
+    def test_where_only_what_reads_is_offered(self) -> None:
+        """There are no words, and no other commands; who asks for these has asked for none that there is."""
+        offer = an_offer(command(), command("restart", read_only=False), listening=(listening(Protocol.NRPE),))
+
+        self.assertEqual({UNKNOWN, "uptime"}, {name for _, name, _ in series.requests(offer)})
+        self.assertEqual(outcomes(offer, "nrpe", "uptime"), {*ENDS, Code.DENIED})
+
     def test_what_is_no_command(self) -> None:
         """Is refused, and never run."""
         refused = {Code.MALFORMED, Code.UNKNOWN_COMMAND, Code.DENIED, Code.BUSY, Code.FAULT}

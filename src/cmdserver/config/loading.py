@@ -165,7 +165,9 @@ def configure(
     settings = defaults.settings_of(reader)
     if settings is None:
         raise Mistakes(reader.in_order(reader.mistakes))
-    listening = ListenerChecks(reader, host, check_endpoint).listening(settings.listen)
+    listening = ListenerChecks(
+        reader, host, check_endpoint, knows_certificates=settings.tls.client_ca is not None
+    ).listening(settings.listen)
     programs = CommandChecks(reader, host, load_parser, may_gain_rights=not settings.runner.process)
     commands = [programs.command(name, each) for name, each in settings.commands.items() if each]
     check_sources(reader, commands, settings.commands)

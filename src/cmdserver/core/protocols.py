@@ -17,21 +17,32 @@ class Protocol(StrEnum):
         front_end: The module whose ``make`` makes its front end; see `cmdserver.frontends.common.interface`.
         own_modules: What only its listeners need, by the beginnings of the modules' names; see `preloading`.
         secures_itself: Whether it encrypts, so that it does not go over TLS, and always asks for a login.
+        only_reads: Whether nothing that may change something can be asked for over it, whoever asks.
     """
 
     front_end: str
     own_modules: tuple[str, ...]
     secures_itself: bool
+    only_reads: bool
 
-    def __new__(cls, name: str, front_end: str, own_modules: tuple[str, ...], secures_itself: bool) -> Self:  # noqa: FBT001 - a row of the table below
+    def __new__(
+        cls,
+        name: str,
+        front_end: str,
+        own_modules: tuple[str, ...],
+        secures_itself: bool,  # noqa: FBT001
+        only_reads: bool,  # noqa: FBT001
+    ) -> Self:
         """Make one of its row."""
         protocol = str.__new__(cls, name)
         protocol._value_ = name
         protocol.front_end = f"cmdserver.{front_end}"
         protocol.own_modules = tuple(f"cmdserver.{each}" for each in own_modules)
         protocol.secures_itself = secures_itself
+        protocol.only_reads = only_reads
         return protocol
 
-    LINE = "line", "frontends.line.front_end", (), False
-    WEB = "web", "frontends.web.front_end", ("frontends.web", *_METRICS), False
-    SSH = "ssh", "frontends.ssh.front_end", ("frontends.ssh", "net.ssh_host_keys", "sshtransport"), True
+    LINE = "line", "frontends.line.front_end", (), False, False
+    WEB = "web", "frontends.web.front_end", ("frontends.web", *_METRICS), False, False
+    SSH = "ssh", "frontends.ssh.front_end", ("frontends.ssh", "net.ssh_host_keys", "sshtransport"), True, False
+    NRPE = "nrpe", "frontends.nrpe.front_end", ("frontends.nrpe",), False, True

@@ -2,7 +2,8 @@
 
 Order of refusals: first whether the caller may have the command at all, then its arguments; limits come later and
 elsewhere, so that a stranger learns nothing from them. For the anonymous a command that they may not run does not
-exist. Rule of this file: pure; it knows no processes and no listeners.
+exist; where only what reads is offered (NRPE), nothing else exists for anybody. Rule of this file: pure; it knows no
+processes and no listeners.
 """
 
 import difflib
@@ -14,6 +15,7 @@ from cmdserver.core.errors import BadArgument, Busy, Denied, LoginRequired, Refu
 from cmdserver.core.escaping import visible
 from cmdserver.core.model import Caller, Command, Grant, Role, Rule
 from cmdserver.core.names import ANONYMOUS, AUTHENTICATED, is_meant
+from cmdserver.core.protocols import Protocol
 from cmdserver.dispatch.narrowing import narrowed, objections, permits
 from cmdserver.parameters.declaration import Values
 from cmdserver.parameters.mistakes import BadValues, ValueMistake
@@ -22,6 +24,9 @@ from cmdserver.runs.query import Sight
 
 #: Longer names than a command's can be are not compared: a stranger's megabyte would cost seconds.
 _LONGEST_NAME = 64
+
+#: Where nothing that may change something is offered, whatever roles say.
+_ONLY_READING = frozenset(protocol for protocol in Protocol if protocol.only_reads)
 
 
 class Policy:
@@ -96,7 +101,8 @@ class Policy:
         command = grant.command
         if command.template is None:
             if len(words) > 1 or fields:
-                given = " ".join((*words[1:], *(f"{name}={value}" for name, value in fields)))
+                texts = words[2:] if len(words) > 2 and words[1] == "--" else words[1:]  # noqa: PLR2004
+                given = " ".join((*texts, *(f"{name}={value}" for name, value in fields)))
                 raise BadArgument(f"{command.name} takes no arguments, but got: {visible(given)}")
             return grant
         try:
@@ -118,7 +124,7 @@ class Policy:
         """
         self.admit(caller)
         grant = self._grants.get(name)
-        if grant is None:
+        if grant is None or (caller.protocol in _ONLY_READING and not _only_reads(grant.command)):
             raise UnknownCommand(name, self._nearest(caller, name))
         if not self._is_permitted(caller, name):
             raise self._refusal(caller, name)
@@ -258,7 +264,9 @@ class Policy:
         return tuple(difflib.get_close_matches(name.lower(), offered, n=3))
 
     def _allowed_names(self, caller: Caller) -> Iterable[str]:
-        names = self._rules_for(caller)
+        names: Iterable[str] = self._rules_for(caller)
+        if caller.protocol in _ONLY_READING:
+            names = [name for name in names if _only_reads(self._commands[name])]
         return names if caller.commands is None else [name for name in names if is_meant(name, caller.commands)]
 
     def _rules_for(self, caller: Caller) -> Mapping[str, tuple[Rule, ...]]:
@@ -274,6 +282,11 @@ class Policy:
 
     def _its_roles(self, names: tuple[str, ...]) -> list[Role]:
         return [role for role in self._roles if role.name in names]
+
+
+def _only_reads(command: Command) -> bool:
+    """Whether it is offered where nothing else is."""
+    return command.read_only
 
 
 def changed() -> Busy:

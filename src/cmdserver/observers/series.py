@@ -28,8 +28,11 @@ WORDS: Final[Mapping[str, frozenset[Code]]] = {
     "attach": frozenset({Code.UNKNOWN_RUN}),
     "stop": frozenset({Code.UNKNOWN_RUN}),
 }
-#: Words that have no address.
-_NOT_ON_THE_WEB: Final = frozenset({"explain", "who", "whoami"})
+#: Which of these cannot be asked: words that have no address, and all where there are no words.
+_NOT_ASKED: Final[Mapping[Protocol, frozenset[str]]] = {
+    Protocol.WEB: frozenset({"explain", "who", "whoami"}),
+    Protocol.NRPE: frozenset(WORDS),
+}
 
 _ALWAYS: Final = frozenset({Code.OK, Code.FAULT})
 #: How a run can end, whoever has asked for it.
@@ -66,12 +69,12 @@ def requests(offer: Offer) -> Iterator[tuple[str, str, Code]]:
         denied = {Code.DENIED} if protocol in offer.with_login else set()
         throttled = {Code.THROTTLED} if offer.limits_callers else set()
         for word, codes in WORDS.items():
-            if not (protocol is Protocol.WEB and word in _NOT_ON_THE_WEB):
+            if word not in _NOT_ASKED.get(protocol, ()):
                 found = _ALWAYS | throttled | codes - {Code.DENIED} | codes & denied
                 yield from ((protocol, word, code) for code in found)
         unknown = {Code.MALFORMED, Code.UNKNOWN_COMMAND, Code.BUSY, Code.FAULT} | denied | throttled
         yield from ((protocol, UNKNOWN, code) for code in unknown)
-        for command in offer.commands.values():
+        for command in _offered(offer, protocol):
             codes = _OF_RUNS | {Code.BAD_ARGUMENT} | denied | throttled | _of_its_own(command)
             if protocol is Protocol.WEB:
                 codes |= {Code.MALFORMED}  # the wrong method
@@ -86,6 +89,11 @@ def requests(offer: Offer) -> Iterator[tuple[str, str, Code]]:
 def logins(offer: Offer) -> Iterator[tuple[str, Code]]:
     """Name the protocol and the outcome of all logins that there can be."""
     return ((protocol, outcome) for protocol in offer.with_login for outcome in _OF_LOGINS)
+
+
+def _offered(offer: Offer, protocol: Protocol) -> list[Command]:
+    """List the commands that can be asked for over a protocol."""
+    return [each for each in offer.commands.values() if each.read_only or not protocol.only_reads]
 
 
 def _of_its_own(command: Command) -> set[Code]:

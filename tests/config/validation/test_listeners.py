@@ -44,6 +44,51 @@ class GreetingTests(unittest.TestCase):
         self.assert_mistake("has 301 characters, and may have 300", "line", "x" * 301)
 
 
+class NRPETests(unittest.TestCase):
+    def findings(self, listen: str, tls: str = "", endpoint: str = "tcp:5666:interface=127.0.0.1") -> list[str]:
+        """Read a configuration with an NRPE listener; return its mistakes, or else its warnings."""
+        text = f'[[listen]]\nprotocol = "nrpe"\nendpoint = "{endpoint}"\n{listen}\n{tls}' + _REST
+        text = text.replace("authenticated", "anonymous" if "never" in listen else "authenticated")
+        try:
+            return [str(each) for each in configure(text, FakeHost(), lambda _: None).warnings]
+        except Mistakes as mistakes:
+            return [str(each) for each in mistakes.mistakes]
+
+    def test_login_is_by_certificate(self) -> None:
+        """Where one is required there is TLS, and an authority; else the file says that nobody is asked."""
+        ca = '[tls]\nclient_ca = "/ca.pem"\n'
+        for listen, tls, said in (
+            ("", "", "say tls = true and set"),
+            ('login = "required"', ca, "say tls = true and set"),
+            ("tls = true", "", "client_ca names no authority"),
+            ('tls = true\nlogin = "required"', "", "client_ca names no authority"),
+            ('login = "optional"', "", '"required") or nobody'),
+            ('tls = true\nlogin = "optional"', ca, '"required") or nobody'),
+        ):
+            (found,) = self.findings(listen, tls)
+            self.assertIn("listen[0].login: is ", found)
+            self.assertIn(said, found)
+        for listen, tls in (('login = "never"', ""), ('tls = true\nlogin = "never"', ""), ("tls = true", ca)):
+            self.assertEqual([], self.findings(listen, tls))
+
+    def test_plain_for_other_hosts(self) -> None:
+        """It is allowed, as no password is at stake, and warned of."""
+        said = "3: listen[0].endpoint: answers over plain TCP to other hosts, and everybody on the way can read and"
+        for endpoint, listen, is_warned in (
+            ("tcp:5666", 'login = "never"', True),
+            ("tcp:5666:interface=192.0.2.1", 'login = "never"', True),
+            ("tcp:5666", 'login = "never"\ntls = true', False),
+            ("tcp6:5666:interface=::1", 'login = "never"', False),
+        ):
+            found = self.findings(listen, endpoint=endpoint)
+            self.assertEqual([is_warned], [each.startswith(said) for each in found] or [False], found)
+
+    def test_greeting(self) -> None:
+        """There is none."""
+        (found,) = self.findings('login = "never"\ngreeting = "Yes?"')
+        self.assertEqual("5: listen[0].greeting: is what a line listener says first", found)
+
+
 class EndpointTests(unittest.TestCase):
     def findings(self, listens: str) -> list[str]:
         """Read a configuration; return its mistakes, or else its warnings."""
@@ -77,7 +122,7 @@ class EndpointTests(unittest.TestCase):
         ):
             found = self.findings(f'[[listen]]\nprotocol = "lime"\nendpoint = {endpoint}\n')
             self.assertEqual(said, sum("is no endpoint description: " in each for each in found), found)
-            self.assertIn('2: listen[0].protocol: must be one of line, web, ssh, not "lime"', found)
+            self.assertIn('2: listen[0].protocol: must be one of line, web, ssh, nrpe, not "lime"', found)
 
     def test_none(self) -> None:
         """Nothing to do is a mistake, and a table that was meant to be one is another."""

@@ -6,6 +6,7 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -81,7 +82,8 @@ class Client(StringTransport):
 
     def loseWriteConnection(self) -> None:
         self.said_all = True
-        self.protocol.writeConnectionLost()
+        if IHalfCloseableProtocol.providedBy(self.protocol):
+            self.protocol.writeConnectionLost()
 
     # What the client does
 

@@ -32,7 +32,7 @@ _LIMITS: Mapping[str, tuple[Callable[[_Listeners], bool], str]] = {
     "unauthenticated_per_source": (_requires_login, "no listener requires a login"),
     "penalty_exempt": (_takes_login, "no listener takes a login"),
     "login_attempts": (_speaks(Protocol.SSH), "only SSH takes more than one, and no listener speaks it"),
-    "line_bytes": (_speaks(Protocol.LINE, Protocol.SSH), "no listener reads lines"),
+    "line_bytes": (_speaks(Protocol.LINE, Protocol.SSH, Protocol.NRPE), "no listener reads lines"),
     "request_bytes": (_speaks(Protocol.WEB), "no listener speaks web"),
 }
 

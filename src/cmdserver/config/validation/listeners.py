@@ -28,12 +28,16 @@ class ListenerChecks:
         reader: Takes the notes.
         host: Whose addresses and ports they are.
         check_endpoint: Asked for each endpoint.
+        knows_certificates: Whether there are authorities whose certificates log clients in (``[tls] client_ca``).
     """
 
-    def __init__(self, reader: TomlReader, host: Host, check_endpoint: CheckEndpoint) -> None:
+    def __init__(
+        self, reader: TomlReader, host: Host, check_endpoint: CheckEndpoint, *, knows_certificates: bool = False
+    ) -> None:
         self._reader = reader
         self._host = host
         self._check_endpoint = check_endpoint
+        self._knows_certificates = knows_certificates
 
     def listening(self, listens: Sequence[Listen | None]) -> list[Listening]:
         """Look at all of them; there must be one."""
@@ -85,15 +89,32 @@ class ListenerChecks:
         if listen.protocol.secures_itself and listen.login is not Login.REQUIRED:
             text = f'is "{listen.login}", but at an SSH listener a login is always required'
             self._reader.note((*path, "login"), text)
+        if listen.protocol is Protocol.NRPE:
+            self._nrpe(path, listen)
         if listen.greeting is not None:
             self._greeting((*path, "greeting"), listen, listen.greeting)
         if listen.allow_plaintext_passwords and (_is_secret(listen) or listen.login is Login.NEVER):
             text = "is without effect: no password comes here over plain TCP"
             self._reader.warn((*path, "allow_plaintext_passwords"), text)
 
+    def _nrpe(self, path: Path, listen: Listen) -> None:
+        """Look at how its callers log in: check_nrpe sends no name and no password, but can show a certificate."""
+        path = (*path, "login")
+        if listen.login is Login.OPTIONAL:
+            text = 'is "optional", but an nrpe listener asks all its clients for a certificate ("required") or nobody'
+            self._reader.note(path, f'{text} ("never")')
+        elif listen.login is Login.REQUIRED and not listen.tls:
+            text = 'is "required", and over NRPE one logs in by a certificate: say tls = true and set [tls] client_ca'
+            self._reader.note(path, f'{text}; or say login = "never", and everybody is anonymous')
+        elif listen.login is Login.REQUIRED and not self._knows_certificates:
+            text = 'is "required", and over NRPE one logs in by a certificate, but [tls] client_ca names no authority'
+            self._reader.note(path, f'{text}; set it, or say login = "never", and everybody is anonymous')
+
     def _greeting(self, path: Path, listen: Listen, greeting: str) -> None:
         if listen.protocol is not Protocol.LINE:
-            text = f"is what a line listener says first; what {listen.protocol} shows to all who come is [site] notice"
+            text = "is what a line listener says first"
+            if listen.protocol is not Protocol.NRPE:
+                text += f"; what {listen.protocol} shows to all who come is [site] notice"
             self._reader.note(path, text)
         elif not is_one_line(greeting):
             self._reader.note(path, "must be one line, without control characters")
@@ -143,7 +164,11 @@ class ListenerChecks:
             self._reader.note(path, f"{text} is no absolute path, and the daemon runs in /")
         self._address(path, endpoint)
         is_open = not (_is_secret(listen) or listen.allow_plaintext_passwords or endpoint.is_local)
-        if listen.login is not Login.NEVER and is_open:
+        if listen.protocol is Protocol.NRPE:
+            if not (_is_secret(listen) or endpoint.is_local):  # a warning alone: nobody's password is at stake
+                text = "answers over plain TCP to other hosts, and everybody on the way can read and change it"
+                self._reader.warn(path, f"{text}; say tls = true")
+        elif listen.login is not Login.NEVER and is_open:
             advice = "say tls = true, listen on loopback only, or set allow_plaintext_passwords = true"
             self._reader.note(path, f"{text} would take passwords over plain TCP from other hosts; {advice}")
         return endpoint

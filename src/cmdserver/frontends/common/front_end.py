@@ -66,7 +66,7 @@ class FrontEnd(Factory):
         self.source_filter.close()
 
     def _refuse(self, refusal: Refusal) -> Protocol | None:
-        return _RefusedConnection(self, self.refusal(refusal)) if len(self.refused) < MOST_REFUSED else None
+        return _RefusedConnection(self, refusal) if len(self.refused) < MOST_REFUSED else None
 
     def log_in_by_certificate(self, transport: Any, source: str) -> Deferred[Caller] | None:
         """Log in a client that has shown a certificate; see `ListenerAuth.log_in_by_certificate`."""
@@ -88,8 +88,13 @@ class FrontEnd(Factory):
         """
         raise NotImplementedError
 
-    def refusal(self, refusal: Refusal) -> bytes:
-        """Return what the client of a refused connection is told."""
+    def refusal(self, refusal: Refusal, received: bytes) -> bytes:
+        """Return what the client of a refused connection is told.
+
+        Args:
+            refusal: Why.
+            received: The first bytes that it has sent, of a client that speaks first.
+        """
         raise NotImplementedError
 
     def example(self, place: Place, trial: Trial) -> str | None:
@@ -105,9 +110,10 @@ class _RefusedConnection(Protocol):
 
     transport: Any
 
-    def __init__(self, front_end: FrontEnd, message: bytes) -> None:
+    def __init__(self, front_end: FrontEnd, refusal: Refusal) -> None:
         self._front_end = front_end
-        self._message = message
+        self._refusal = refusal
+        self._is_told = False
         self._timeout: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
@@ -115,14 +121,13 @@ class _RefusedConnection(Protocol):
         if self._front_end.client_speaks_first:
             self._timeout = self._front_end.context.clock.callLater(LINGER_SECONDS, self.transport.abortConnection)
         else:
-            self.transport.write(self._message)
+            self.transport.write(self._front_end.refusal(self._refusal, b""))
             self.transport.loseConnection()
 
     def dataReceived(self, data: bytes) -> None:
-        del data
-        if self._timeout is not None and self._message:
-            self.transport.write(self._message)
-            self._message = b""
+        if self._timeout is not None and not self._is_told:
+            self._is_told = True
+            self.transport.write(self._front_end.refusal(self._refusal, data))
             self.transport.loseWriteConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - IProtocol has it

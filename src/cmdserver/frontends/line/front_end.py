@@ -44,7 +44,7 @@ class LineFrontEnd(FrontEnd):
     def connect(self, source: str, pending_login: PendingLogin) -> Protocol:
         return LineConnection(self, source, pending_login, self._greeting)
 
-    def refusal(self, refusal: Refusal) -> bytes:
+    def refusal(self, refusal: Refusal, received: bytes) -> bytes:  # noqa: ARG002 - nothing has come
         return error_text(refusal)
 
 

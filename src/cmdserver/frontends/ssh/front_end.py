@@ -45,7 +45,7 @@ class SSHFrontEnd(FrontEnd):
     def connect(self, source: str, pending_login: PendingLogin) -> Any:
         return SSHConnection(self, source, pending_login, self._line_history)
 
-    def refusal(self, refusal: Refusal) -> bytes:  # noqa: ARG002 - why is not for strangers
+    def refusal(self, refusal: Refusal, received: bytes) -> bytes:  # noqa: ARG002 - why is not for strangers
         return NOT_NOW
 
 

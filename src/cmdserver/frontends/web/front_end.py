@@ -80,7 +80,7 @@ class WebFrontEnd(WebListener):
         """See `FrontEnd`."""
         return WebConnection(self, source, pending_login)
 
-    def refusal(self, refusal: Refusal) -> bytes:
+    def refusal(self, refusal: Refusal, received: bytes) -> bytes:  # noqa: ARG002 - the answer is the same to all
         """See `FrontEnd`."""
         return whole_response(refusal, STATUS[refusal.code])
 

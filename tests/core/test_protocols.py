@@ -20,4 +20,4 @@ class ProtocolTests(SynchronousTestCase):
         """As the configuration, the audit file and the metrics write them."""
         self.assertEqual([str(each) for each in Protocol], ["line", "web", "ssh", "nrpe"])
         self.assertEqual([each for each in Protocol if each.secures_itself], [Protocol.SSH])
-        self.assertEqual([each for each in Protocol if each.only_reads], [Protocol.NRPE])
+        self.assertEqual([each for each in Protocol if each.monitors], [Protocol.NRPE])

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmdserver.auth.callers import suppose
+from cmdserver.checks.check import Check
 from cmdserver.core.errors import BadArgument, Denied, LoginRequired, RequestError, UnknownCommand
 from cmdserver.core.model import Caller, Grant, Role, Rule
 from cmdserver.core.names import is_glob
@@ -51,7 +52,11 @@ class PolicyTests(unittest.TestCase):
 
     def test_where_only_what_reads_is_offered(self) -> None:
         """Over NRPE nothing else exists, whoever asks, whatever their roles and however they spell it."""
-        commands = (a_command(name="df"), a_command(name="reboot", read_only=False), a_command(name="boot"))
+        commands = (
+            a_command(name="df"),
+            a_command(name="reboot", read_only=False),
+            a_command(name="disk", read_only=False, check=Check()),
+        )
         policy = Policy(commands, _ROLES)
         for name in (None, "bob", "admin"):
             caller = a_caller(name, protocol="nrpe")
@@ -59,6 +64,7 @@ class PolicyTests(unittest.TestCase):
             self.assertIsInstance(self.refusal(caller, ["reboot", "--", "x"], policy), UnknownCommand)
             self.assertNotIn("reboot", [command.name for command in policy.allowed(caller)])
         self.assertEqual("df", policy.require(a_caller("bob", protocol="nrpe"), ["df"]).command.name)
+        self.assertEqual("disk", policy.require(a_caller("bob", protocol="nrpe"), ["disk"]).command.name)
         self.assertEqual("reboot", policy.require(a_caller("bob"), ["reboot"]).command.name)
 
     def test_values_of_a_command_that_takes_none(self) -> None:

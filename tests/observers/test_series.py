@@ -2,6 +2,7 @@
 
 import unittest
 
+from cmdserver.checks.check import Check
 from cmdserver.core.errors import Code
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Rate
@@ -87,9 +88,14 @@ class SeriesTests(unittest.TestCase):
 
     def test_where_only_what_reads_is_offered(self) -> None:
         """There are no words, and no other commands; who asks for these has asked for none that there is."""
-        offer = an_offer(command(), command("restart", read_only=False), listening=(listening(Protocol.NRPE),))
+        offer = an_offer(
+            command(),
+            command("restart", read_only=False),
+            command("disk", read_only=False, check=Check()),
+            listening=(listening(Protocol.NRPE),),
+        )
 
-        self.assertEqual({UNKNOWN, "uptime"}, {name for _, name, _ in series.requests(offer)})
+        self.assertEqual({UNKNOWN, "uptime", "disk"}, {name for _, name, _ in series.requests(offer)})
         self.assertEqual(outcomes(offer, "nrpe", "uptime"), {*ENDS, Code.DENIED})
 
     def test_what_is_no_command(self) -> None:

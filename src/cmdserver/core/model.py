@@ -172,6 +172,11 @@ class Command:
     #: What it is perhaps meant to have and will not have, for whoever asks what would run; no part of what it is.
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
+    @property
+    def is_for_monitoring(self) -> bool:
+        """Whether it is offered where nothing else is: it is a check, or only reads."""
+        return self.read_only or self.check is not None
+
     def invocation(self, words: Sequence[str]) -> Invocation:
         """Say what is run for values.
 

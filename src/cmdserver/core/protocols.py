@@ -17,13 +17,14 @@ class Protocol(StrEnum):
         front_end: The module whose ``make`` makes its front end; see `cmdserver.frontends.common.interface`.
         own_modules: What only its listeners need, by the beginnings of the modules' names; see `preloading`.
         secures_itself: Whether it encrypts, so that it does not go over TLS, and always asks for a login.
-        only_reads: Whether nothing that may change something can be asked for over it, whoever asks.
+        monitors: Whether it is for monitoring: nothing but checks and what only reads can be asked for over it, whoever
+            asks.
     """
 
     front_end: str
     own_modules: tuple[str, ...]
     secures_itself: bool
-    only_reads: bool
+    monitors: bool
 
     def __new__(
         cls,
@@ -31,7 +32,7 @@ class Protocol(StrEnum):
         front_end: str,
         own_modules: tuple[str, ...],
         secures_itself: bool,  # noqa: FBT001
-        only_reads: bool,  # noqa: FBT001
+        monitors: bool,  # noqa: FBT001
     ) -> Self:
         """Make one of its row."""
         protocol = str.__new__(cls, name)
@@ -39,7 +40,7 @@ class Protocol(StrEnum):
         protocol.front_end = f"cmdserver.{front_end}"
         protocol.own_modules = tuple(f"cmdserver.{each}" for each in own_modules)
         protocol.secures_itself = secures_itself
-        protocol.only_reads = only_reads
+        protocol.monitors = monitors
         return protocol
 
     LINE = "line", "frontends.line.front_end", (), False, False

@@ -2,8 +2,8 @@
 
 Order of refusals: first whether the caller may have the command at all, then its arguments; limits come later and
 elsewhere, so that a stranger learns nothing from them. For the anonymous a command that they may not run does not
-exist; where only what reads is offered (NRPE), nothing else exists for anybody. Rule of this file: pure; it knows no
-processes and no listeners.
+exist; where only checks and what reads are offered (NRPE), nothing else exists for anybody. Rule of this file: pure; it
+knows no processes and no listeners.
 """
 
 import difflib
@@ -25,8 +25,8 @@ from cmdserver.runs.query import Sight
 #: Longer names than a command's can be are not compared: a stranger's megabyte would cost seconds.
 _LONGEST_NAME = 64
 
-#: Where nothing that may change something is offered, whatever roles say.
-_ONLY_READING = frozenset(protocol for protocol in Protocol if protocol.only_reads)
+#: Where nothing but checks and what only reads is offered, whatever roles say.
+_MONITORING = frozenset(protocol for protocol in Protocol if protocol.monitors)
 
 
 class Policy:
@@ -124,7 +124,7 @@ class Policy:
         """
         self.admit(caller)
         grant = self._grants.get(name)
-        if grant is None or (caller.protocol in _ONLY_READING and not _only_reads(grant.command)):
+        if grant is None or (caller.protocol in _MONITORING and not grant.command.is_for_monitoring):
             raise UnknownCommand(name, self._nearest(caller, name))
         if not self._is_permitted(caller, name):
             raise self._refusal(caller, name)
@@ -265,8 +265,8 @@ class Policy:
 
     def _allowed_names(self, caller: Caller) -> Iterable[str]:
         names: Iterable[str] = self._rules_for(caller)
-        if caller.protocol in _ONLY_READING:
-            names = [name for name in names if _only_reads(self._commands[name])]
+        if caller.protocol in _MONITORING:
+            names = [name for name in names if self._commands[name].is_for_monitoring]
         return names if caller.commands is None else [name for name in names if is_meant(name, caller.commands)]
 
     def _rules_for(self, caller: Caller) -> Mapping[str, tuple[Rule, ...]]:
@@ -282,11 +282,6 @@ class Policy:
 
     def _its_roles(self, names: tuple[str, ...]) -> list[Role]:
         return [role for role in self._roles if role.name in names]
-
-
-def _only_reads(command: Command) -> bool:
-    """Whether it is offered where nothing else is."""
-    return command.read_only
 
 
 def changed() -> Busy:

@@ -93,7 +93,7 @@ def logins(offer: Offer) -> Iterator[tuple[str, Code]]:
 
 def _offered(offer: Offer, protocol: Protocol) -> list[Command]:
     """List the commands that can be asked for over a protocol."""
-    return [each for each in offer.commands.values() if each.read_only or not protocol.only_reads]
+    return [each for each in offer.commands.values() if each.is_for_monitoring or not protocol.monitors]
 
 
 def _of_its_own(command: Command) -> set[Code]:

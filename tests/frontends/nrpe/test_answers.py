@@ -6,6 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmdserver.checks.check import Check
+from cmdserver.checks.performance import Performance
+from cmdserver.checks.result import CheckResult
+from cmdserver.checks.rules import CheckRule
+from cmdserver.checks.states import CheckState
 from cmdserver.core.errors import BadArgument, Busy, LoginRequired, UnknownCommand
 from cmdserver.core.output import Answer
 from cmdserver.core.run_states import RunState
@@ -69,6 +74,34 @@ def test_signal() -> None:
         3,
         b"cmdserver: disk: ended by SIGSEGV",
     )
+
+
+def checked(text: str, state: CheckState, *, is_plugin: bool = True, **rest: Any) -> tuple[int, bytes]:
+    """Tell of a check."""
+    answer = Answer(
+        id="1",
+        command="disk",
+        arguments=(),
+        finished=finished(**{"stdout": b"DISK printed\n", "exit_status": 0, **rest}),
+        state=RunState.FAILED,
+        examines=Check() if is_plugin else Check(rules=(CheckRule(value="x", warning=None, critical=None),)),
+        check=CheckResult(state=state, text=text, performance=(Performance(label="/", value=9.0, unit="%"),)),
+    )
+    packet = run_answer(Version.V2, answer)
+    return packet.result, packet.text
+
+
+def test_plugin() -> None:
+    """Its text is what it has printed; where it is not believed, the check says why."""
+    assert checked("DISK", CheckState.CRITICAL, exit_status=2) == (2, b"DISK printed")
+    assert checked("DISK", CheckState.OK, stdout=b"", stderr=b"oh") == (0, b"oh")
+    assert checked("exit status 7: DISK", CheckState.UNKNOWN, exit_status=7) == (3, b"exit status 7: DISK | /=9%")
+    assert checked("timeout: DISK", CheckState.UNKNOWN, exit_status=None) == (3, b"timeout: DISK | /=9%")
+
+
+def test_rules() -> None:
+    """What they have found is the answer, and not what the command prints."""
+    assert checked("x is 93", CheckState.CRITICAL, is_plugin=False) == (2, b"x is 93 | /=9%")
 
 
 def test_standard_error() -> None:

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from cmdserver.auth.credentials import Certificate
+from cmdserver.checks.check import Check
 from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Code, LoginRefused
 from cmdserver.core.listening import Login
@@ -70,6 +71,19 @@ class QueryTests(SynchronousTestCase):
             self.assertFalse(client.was_aborted)
         self.assertEqual([Code.FAILED] * 3, self.composition.outcomes)
         self.assertEqual({"nrpe"}, {event.caller.protocol for event in self.composition.ledger.requests})
+
+    def test_check(self) -> None:
+        """It is offered though it may change something, and its state is told and not how its process ended."""
+        for status, result, text in (
+            (2, 2, b"DISK CRITICAL|/=93%"),
+            (7, 3, b"exit status 7: DISK CRITICAL | /=93%"),
+        ):
+            composition = NRPEComposition(self, command(read_only=False, check=Check()))
+            client = composition.asks("uptime")
+            composition.process.says(b"DISK CRITICAL|/=93%\n")
+            composition.process.ends(status)
+
+            self.assertEqual(answer(client.value()), Packet(Version.V4, text, result))
 
     def test_version(self) -> None:
         """Who asks for no command is told what answers; nothing is run, and nothing is to be written down."""

@@ -12,6 +12,7 @@ from cmdserver.core.escaping import Printable, visible
 from cmdserver.core.output import Answer
 from cmdserver.core.run_states import RunState
 from cmdserver.core.version import VERSION
+from cmdserver.frontends.common.check_text import plugin_text, says_itself
 from cmdserver.frontends.common.rendering import answer_trailer, complaint, error_text
 from cmdserver.frontends.nrpe.packets import Packet, Version
 
@@ -48,13 +49,16 @@ def said(version: Version, text: bytes) -> Packet:
 
 
 def run_answer(version: Version, answer: Answer, *, is_raw: bool = False) -> Packet:
-    """Tell of a run.
+    """Tell of a run: the state of a check and what a plugin prints; else the exit status as it is, and the output.
 
     Args:
         version: Of the query.
         answer: With the output.
         is_raw: Whether control sequences are left alone.
     """
+    if answer.check is not None:
+        text = plugin_text(answer) if says_itself(answer) else answer.check.plugin_output.encode(errors="replace")
+        return Packet(version, _fitting(_shown(text, version, is_raw=is_raw), version), answer.check.state)
     finished = answer.finished
     is_end_its_own = answer.state in {RunState.OK, RunState.FAILED} and finished.exit_status is not None
     output = _shown(finished.stdout, version, is_raw=is_raw)

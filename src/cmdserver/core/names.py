@@ -23,7 +23,8 @@ SCHEDULE, HOOK_PREFIX = "schedule", "hook:"
 RESERVED_WORDS = frozenset(
     {"help", "explain", "whoami", "who", "session", "json", "quit", "login", "runs", "start", "attach", "stop"}
 )
-
+#: What no command may be called: besides these, ``metrics`` has an address of its own on the web.
+TAKEN_NAMES = RESERVED_WORDS | {"metrics"}
 
 #: The folder of the state directory that has a file for each user: the lines that they have typed at the SSH prompt.
 PROMPT_HISTORY = "prompt-history"

@@ -4,10 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from cmdserver.core.names import RESERVED_WORDS, is_command_name
+from cmdserver.core.names import TAKEN_NAMES, is_command_name
 
-#: The web has an address of that name.
-_TAKEN: Final = RESERVED_WORDS | {"metrics"}
 #: What becomes an underscore; letters of other scripts are nothing that somebody could guess.
 _OTHERS: Final = re.compile(r"[ -,./:-@\[-`{-~]")
 
@@ -22,7 +20,7 @@ def renamed(names: Iterable[str]) -> tuple[Mapping[str, str], Mapping[str, str]]
         Our names by nrpe's, and the reasons why others have none.
     """
     names = list(dict.fromkeys(names))
-    taken = {each: each for each in names if is_command_name(each) and each not in _TAKEN}
+    taken = {each: each for each in names if is_command_name(each) and each not in TAKEN_NAMES}
     found = dict(taken)
     reasons: dict[str, str] = {}
     for name in names:
@@ -31,7 +29,7 @@ def renamed(names: Iterable[str]) -> tuple[Mapping[str, str], Mapping[str, str]]
         wanted = _OTHERS.sub("_", name.lower()) if name.isascii() else name
         if not is_command_name(wanted):
             reasons[name] = "is no name here: a letter of a to z, then up to 63 of a-z, 0-9, _ and -; rename it"
-        elif wanted in _TAKEN:
+        elif wanted in TAKEN_NAMES:
             reasons[name] = f"cannot be called {wanted}, which means something here; rename it"
         elif wanted in taken:
             reasons[name] = f"would be called {wanted}, as command[{taken[wanted]}] is; rename one of them"

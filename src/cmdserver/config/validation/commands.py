@@ -12,7 +12,7 @@ from cmdserver.config.validation.rights import missing_rights
 from cmdserver.config.validation.schedules import schedule_of
 from cmdserver.config.validation.templates import TemplateChecks
 from cmdserver.core.model import Command, Controls, Rate
-from cmdserver.core.names import RESERVED_WORDS, is_command_name
+from cmdserver.core.names import TAKEN_NAMES, is_command_name
 from cmdserver.core.run_states import Keep, OnDisconnect, WhenRunning
 from cmdserver.parameters.number_types import seconds_of
 from cmdserver.parameters.text_types import is_one_line
@@ -23,9 +23,6 @@ SHARED_OUTPUT_BYTES = 1 << 20
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: ``3/10m``; no more are counted than these.
 _RATE = re.compile(r"([0-9]{1,4})/(.+)")
-
-#: ``metrics`` has an address of its own on the web.
-_RESERVED = RESERVED_WORDS | {"metrics"}
 
 
 class CommandChecks:
@@ -109,7 +106,7 @@ class CommandChecks:
         path = ("commands", name)
         if not is_command_name(name):
             self._note(path, "a command's name is a lower-case letter, then up to 63 of a-z, 0-9, _ and -")
-        elif name in _RESERVED:
+        elif name in TAKEN_NAMES:
             self._note(path, f"{name} is a word with a meaning of its own and no name for a command")
         for key in ("help", "title", "section", "confirm"):
             if not is_one_line(getattr(settings, key) or ""):

@@ -152,11 +152,12 @@ class DocumentTests(SynchronousTestCase):
             raise SkipTest(text)
 
     def test_the_readmes_examples(self) -> None:
-        """Two are whole files, and the next goes on after the second: without a mistake, and nothing without effect."""
-        command, whole, more = examples(README)
+        """Two are whole files, and the others go on after the second: without a mistake, and nothing without effect."""
+        command, whole, monitoring, more = examples(README)
 
         self.assertEqual([], warnings_of(command))
         self.assertEqual([], warnings_of(whole))
+        self.assertEqual([], warnings_of(f"{whole}\n{monitoring}"))
         self.assertEqual([], warnings_of(f"{whole}\n{more}"))
 
     def test_all_other_examples(self) -> None:

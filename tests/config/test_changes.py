@@ -98,6 +98,18 @@ class ChangesTests(unittest.TestCase):
             commands.format(6).replace("['df']\n", "['df']\ntimeout_seconds = 8\n", 1),
         )
 
+    def test_checks(self) -> None:
+        """A limit that has moved is a change; one that is spelled otherwise is none."""
+        command = "[commands.df]\nrun = ['df']\nparser = 'df'\ncheck = {}\n"
+        rule = "[{{ value = 'use_percent', warning = '{}' }}]"
+        for old, new in (("true", "false"), ("true", rule.format(80)), (rule.format(80), rule.format(90))):
+            self.assert_changes(["command df: check changed"], command.format(old), command.format(new))
+        tables = "[[commands.df.check]]\nvalue = 'use_percent'\nwarning = '80'\n"
+        self.assert_changes([], command.format(rule.format(80)), command.format("\n").replace("check = \n", tables))
+        self.assert_changes(
+            ["command df: metrics changed"], command.format("true"), command.format("true\nmetrics = true")
+        )
+
     def test_no_values(self) -> None:
         """An environment may hold secrets, in its values and its names."""
         command = "[commands.df]\nrun = ['df']\nenvironment = {{ A = '{}', {} = 'x' }}"

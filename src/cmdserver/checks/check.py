@@ -16,6 +16,9 @@ class Check:
     #: On its data; none: it is a plugin, whose exit status and output say it.
     rules: tuple[CheckRule, ...] = ()
 
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.rules)) or "plugin"
+
     @property
     def is_plugin(self) -> bool:
         """Whether the command is a plugin."""

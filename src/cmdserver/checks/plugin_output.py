@@ -10,6 +10,9 @@ from cmdserver.checks import performance
 from cmdserver.checks.result import MOST_CHARACTERS, MOST_LONG_CHARACTERS, CheckResult, shortened
 from cmdserver.checks.states import CheckState
 
+#: Why a plugin is not believed that has exited as it should.
+NO_TEXT: Final = "the plugin has printed what is no text"
+
 _EXIT_STATUSES: Final = frozenset(CheckState)
 
 
@@ -30,7 +33,7 @@ def parse(output: bytes, exit_status: int | None, problem: str | None) -> CheckR
     values, omitted = performance.parse(measured)
     state = CheckState(exit_status) if exit_status in _EXIT_STATUSES else CheckState.UNKNOWN
     if problem is None and not _is_text(output):
-        problem = "the plugin has printed what is no text"
+        problem = NO_TEXT
     if problem is not None:
         state = CheckState.UNKNOWN
         first = f"{problem}: {first}" if first else problem

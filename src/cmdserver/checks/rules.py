@@ -33,6 +33,12 @@ class CheckRule:
     warning: Range | None = None
     critical: Range | None = None
 
+    def __str__(self) -> str:
+        limits = {CheckState.WARNING: self.warning, CheckState.CRITICAL: self.critical}
+        said = [f"{state.name} {limit.words()}" for state, limit in limits.items() if limit is not None]
+        row = f" by {self.row}" if self.row is not None else ""
+        return f"{self.value}{_among(self.rows)}{row}: {', '.join(said) or 'measured'}"
+
 
 @dataclass(frozen=True, slots=True)
 class _Finding:

@@ -68,7 +68,7 @@ def check_of(
         return None
     if check.is_plugin:
         is_state = _has_ended_by_itself(result) and result.exit_status in _STATES
-        return plugin_output.parse(result.stdout, result.exit_status, None if is_state else problem or "not over")
+        return plugin_output.parse(result.stdout, result.exit_status, None if is_state else problem or _end_of(result))
     if problem is None and parsed is not None:
         problem = parsed.problem
     return check.of_data(parsed.value if parsed is not None else None, problem)
@@ -78,6 +78,11 @@ def _checked(answer: Answer, parsed: Parsed | None) -> Answer:
     if answer.examines is None or answer.check is not None or answer.state in {RunState.FAULT, RunState.LOST}:
         return answer
     return replace(answer, check=check_of(answer.examines, answer.finished, answer.problem, parsed))
+
+
+def _end_of(result: ProcessResult) -> str:
+    """Say how a plugin has ended with whom its command is content (``ok_statuses``), and Nagios is not."""
+    return f"exit status {result.exit_status}" if result.is_over else "it is not known how it has ended"
 
 
 def _has_ended_by_itself(result: ProcessResult) -> bool:

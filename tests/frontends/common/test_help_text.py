@@ -15,6 +15,7 @@ from cmdserver.frontends.common.help_text import (
 from cmdserver.frontends.common.text_width import width_of
 from cmdserver.parameters.number_types import Integer
 from cmdserver.parameters.text_types import Choice, Flag, Secret
+from tests.checks.doubles import PLUGIN
 from tests.doubles import a_command, with_parameters
 from tests.parameters.doubles import a_parameter
 
@@ -117,6 +118,15 @@ class CommandTests(unittest.TestCase):
         """There is little to say."""
         self.assertEqual(command_text(a_command(help="How full")), b"usage: df\n\nHow full\n")
 
+    def test_checks(self) -> None:
+        """It is said, whatever else is."""
+        for help_, line in (("How full", "How full (check)"), ("", "(check)")):
+            told = command_text(a_command(check=PLUGIN, help=help_)).decode()
+            self.assertEqual(told, f"usage: df\n\n{line}\n")
+        self.assertNotIn("(check)", command_text(a_command()).decode())
+        (listed,) = json.loads(help_json([a_command(check=PLUGIN)]))["commands"]
+        self.assertIs(listed["check"], True)
+
     def test_with_parameters(self) -> None:
         """Usage, what it does, each parameter with what it accepts, an example."""
         command = a_command(name="journal", help="The log", **with_parameters(UNIT, LINES, NAMES, UTC))
@@ -159,7 +169,7 @@ class JSONTests(unittest.TestCase):
         """The same keys of each command, whether it has a title, a section, a parser and parameters, or not."""
         self.assertEqual(
             b'{"commands": [{"name": "df", "title": "df", "section": null, "help": "\\u00e9", "read_only": true,'
-            b' "parser": null, "parameters": []}]}\n',
+            b' "parser": null, "check": false, "parameters": []}]}\n',
             help_json(iter([a_command(help="\u00e9")])),
         )
         (record,) = json.loads(help_json([a_command(title="T", section="S", parser="df")]))["commands"]

@@ -15,16 +15,20 @@ from cmdserver.frontends.common.rendering import (
     answer_json,
     answer_json_pieces,
     answer_trailer,
+    end_line,
     error_json,
     error_text,
     explanation_json,
     explanation_text,
+    has_failed,
+    outcome_json,
     who_json,
     who_text,
     whoami_json,
     whoami_text,
 )
 from cmdserver.parameters.mistakes import ValueMistake
+from tests.checks.doubles import PLUGIN, RULES, by_rules, plugin
 from tests.doubles import LAW, a_caller, a_grant, an_answer
 
 
@@ -80,6 +84,41 @@ class AnswerTests(unittest.TestCase):
         self.assertEqual(3, record["exit_status"])
         self.assertIs(True, record["truncated"])
         self.assertNotIn("error", record)
+
+    def test_checks(self) -> None:
+        """JSON has what was found, beside all that every run has; text says nothing that it does not say itself."""
+        record = json.loads(answer_json(by_rules(stdout=b"table")))
+        self.assertEqual((record["check"]["state"], record["stdout"], record["exit_status"]), ("CRITICAL", "table", 0))
+        self.assertEqual([each["value"] for each in record["check"]["performance"]], [12, 93])
+        self.assertEqual(json.loads(outcome_json(by_rules()))["check"], record["check"])
+        self.assertNotIn("check", json.loads(answer_json(an_answer())))
+        for answer in (by_rules(), plugin(b"x", 2), by_rules(exit_status=3)):
+            self.assertEqual(answer_trailer(answer), b"")
+        self.assertEqual(answer_trailer(plugin(b"x", 5)), b"cmdserver: df: exit status 5\n")
+        self.assertEqual(answer_trailer(plugin(b"\xff")), b"cmdserver: df: the plugin has printed what is no text\n")
+
+    def test_the_last_line_of_checks(self) -> None:
+        """Has the state, and why if rules have found it."""
+        cases = [
+            (plugin(b"x", 0), "OK: exit status 0"),
+            (plugin(b"x", 2), "CRITICAL: exit status 2"),
+            (plugin(b"\xff", 0), "UNKNOWN: the plugin has printed what is no text"),
+            (plugin(b"x", None, signal="SIGKILL"), "UNKNOWN: ended by SIGKILL"),
+            (by_rules(), "CRITICAL: use_percent of /var is 93 (over 90)"),
+            (by_rules(None, "it stumbles"), "UNKNOWN: it stumbles"),
+            (by_rules(exit_status=1), "UNKNOWN: exit status 1"),
+            (an_answer(), "exit status 0"),
+            (an_answer(exit_status=1), "exit status 1"),
+        ]
+        for answer, text in cases:
+            self.assertEqual(end_line(answer), f"cmdserver: df: {text}\n".encode())
+
+    def test_what_has_failed(self) -> None:
+        """A check that nobody has to be woken for has not, whatever its exit status."""
+        for status, has_failed_ in enumerate((False, False, True, True, True)):
+            self.assertIs(has_failed(plugin(b"x", status)), has_failed_)
+            self.assertIs(has_failed(an_answer(exit_status=status)), status != 0)
+        self.assertTrue(has_failed(by_rules()))
 
     @given(st.binary(), st.binary(), st.integers(1, 9))
     @LAW
@@ -229,6 +268,21 @@ rule                d*
             },
             json.loads(explanation_json(grant, Rule(role="staff", pattern="*"))),
         )
+
+    def test_checks(self) -> None:
+        """How a command is judged, and whether its numbers are told."""
+        rule = Rule(role="staff", pattern="*")
+        cases = [
+            (a_grant(check=PLUGIN), "plugin", None),
+            (a_grant(check=RULES, metrics=True), "use_percent by mounted_on: WARNING over 80, CRITICAL over 90", True),
+            (a_grant(), None, None),
+        ]
+        for grant, check, metrics in cases:
+            record = json.loads(explanation_json(grant, rule))
+            self.assertEqual((record.get("check"), record.get("metrics")), (check, metrics))
+            self.assertEqual(
+                f"check               {check}\n" in explanation_text(grant, rule).decode(), check is not None
+            )
 
     def test_one_line_a_fact(self) -> None:
         """An argument with a line end in it makes no further line."""

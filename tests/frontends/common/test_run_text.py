@@ -7,6 +7,7 @@ from unittest import TestCase
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmdserver.checks.states import CheckState
 from cmdserver.core.output import Stream
 from cmdserver.core.run_states import EndedBy, RunState
 from cmdserver.dispatch.watching import SeenRun
@@ -127,6 +128,28 @@ class RecordTests(TestCase):
         ]
         for differences, text in cases:
             self.assertEqual(run_text.state_text(a_record(**differences)), text)
+
+    def test_state_of_checks(self) -> None:
+        """Its own word, and why nobody knows if it did not end by itself."""
+        cases: list[tuple[dict[str, Any], str]] = [
+            ({"state": RunState.OK, "check_state": CheckState.CRITICAL}, "CRITICAL"),
+            ({"state": RunState.OK, "check_state": CheckState.OK}, "OK"),
+            ({"state": RunState.FAILED, "problem": "exit status 1", "check_state": CheckState.WARNING}, "WARNING"),
+            ({"state": RunState.TIMEOUT, "check_state": CheckState.UNKNOWN}, "UNKNOWN (timeout)"),
+            (
+                {"state": RunState.STOPPED, "stopped_by": "guy", "check_state": CheckState.UNKNOWN},
+                "UNKNOWN (stopped by guy)",
+            ),
+        ]
+        for differences, text in cases:
+            self.assertEqual(run_text.state_text(a_record(**differences)), text)
+
+    def test_json_of_checks(self) -> None:
+        """State and text, of a check alone."""
+        for state in CheckState:
+            told = json.loads(run_text.record_json(a_record(check_state=state, check_text="é | \x1b")))
+            self.assertEqual(told["check"], {"state": state.name, "text": "é | \x1b"})
+        self.assertNotIn("check", json.loads(run_text.record_json(a_record())))
 
     def test_text(self) -> None:
         """One line, for who has stopped it."""

@@ -1,14 +1,18 @@
 """Tests of how the two streams of a run, and its end, are told as text."""
 
 import unittest
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cmdserver.core.errors import Fault
-from cmdserver.core.output import Producer, Stream
+from cmdserver.core.output import Answer, Producer, Stream
+from cmdserver.core.run_states import RunState
+from cmdserver.frontends.common.check_text import plugin_text
 from cmdserver.frontends.common.text_sink import Style, TextSink
+from tests.checks.doubles import RULES, by_rules, plugin
 from tests.doubles import LAW, a_grant, an_answer
 
 OUT, ERR = Stream.STDOUT, Stream.STDERR
@@ -119,6 +123,96 @@ class StyleTests(unittest.TestCase):
         raw = told(style, *chunks, raw=True)
         for stream in Stream:
             self.assertEqual(raw.text(stream), b"".join(chunk for each, chunk in chunks if each is stream))
+
+
+class CheckTests(unittest.TestCase):
+    """Checks, as a plugin prints them."""
+
+    def told(self, style: Style, answer: Answer) -> TwoStreams:
+        """Tell a whole run that has printed what its answer has."""
+        output = TwoStreams()
+        grant = a_grant(check=answer.examines)
+        sink = TextSink(output, style)
+        sink.started(grant, Steered())
+        sink.notice("x")
+        for stream, chunk in ((OUT, answer.finished.stdout), (ERR, answer.finished.stderr)):
+            if chunk:
+                sink.write(stream, chunk)
+        self.assertIs(sink.finish(answer), answer)
+        self.assertIsNone(output.producer)
+        notice = [(ERR, b"cmdserver: x\n")] if style is not Style.VERBATIM else []
+        self.assertEqual(output.written[: len(notice)], notice)
+        del output.written[: len(notice)]
+        return output
+
+    def test_plugins(self) -> None:
+        """What it prints is all that there is to say, whatever its state."""
+        for status in range(4):
+            for style in (Style.IN_ONE, Style.AS_IT_COMES, Style.APART):
+                text = self.told(style, plugin(b"BAD | x=1\n", status, stderr=b"e\n")).text()
+                self.assertEqual(text, b"BAD | x=1\ne\n", style)
+            self.assertEqual(self.told(Style.VERBATIM, plugin(b"BAD\n", status, stderr=b"e\n")).text(), b"BAD\n")
+
+    def test_silent_plugins(self) -> None:
+        """Its state is told all the same; its complaint, if there is one, is told as such."""
+        said = b"CRITICAL (the plugin has printed nothing)\n"
+        for style in Style:
+            expected = b"cmdserver: df: CRITICAL: exit status 2\n" if style is Style.FOLLOWED else said
+            self.assertEqual(self.told(style, plugin(b"", 2)).text(), expected)
+            complaining = self.told(style, plugin(b"", 2, stderr=b"usage\n"))
+            self.assertTrue(complaining.text().startswith(b"usage\n"), style)
+            self.assertEqual(complaining.text().count(b"usage"), 1)
+            self.assertNotIn(b"nothing", complaining.text())
+
+    def test_plugins_that_are_not_believed(self) -> None:
+        """Their exit status says something else: why is told, whatever the client gets besides."""
+        for style in Style:
+            self.assertIn(b"what is no text\n", self.told(style, plugin(b"\xff", 0)).text(ERR), style)
+            self.assertIn(b"truncated at", self.told(style, plugin(b"x", 0, truncated=True)).text(ERR), style)
+
+    def test_plugins_with_another_status(self) -> None:
+        """Who gets that is not told it again."""
+        self.assertEqual(self.told(Style.APART, plugin(b"x\n", 4)).text(), b"x\n")
+        self.assertEqual(self.told(Style.APART, plugin(b"", 4)).text(), b"")
+        for style in (Style.IN_ONE, Style.AS_IT_COMES, Style.VERBATIM):
+            self.assertEqual(self.told(style, plugin(b"x\n", 4)).text(), b"x\ncmdserver: df: exit status 4\n")
+        followed = self.told(Style.FOLLOWED, plugin(b"x\n", 4)).text()
+        self.assertEqual(followed, b"x\ncmdserver: df: UNKNOWN: exit status 4\n")
+
+    def test_rules(self) -> None:
+        """What they find takes the place of what was printed."""
+        for style in Style:
+            told = self.told(style, by_rules(stdout=b"table\n", stderr=b"e\n"))
+            if style is Style.FOLLOWED:
+                last = b"cmdserver: df: CRITICAL: use_percent of /var is 93 (over 90)\n"
+                self.assertEqual(told.text(), b"table\ne\n" + last)
+            else:
+                self.assertEqual(told.written, [(OUT, plugin_text(by_rules()))])
+
+    def test_rules_on_what_is_missing(self) -> None:
+        """What is left out of the middle of output is nobody's concern who sees none of it."""
+        for style, expected in ((Style.IN_ONE, b""), (Style.FOLLOWED, b"7 bytes are left out")):
+            output = TwoStreams()
+            sink = TextSink(output, style)
+            sink.started(a_grant(check=RULES), Steered())
+            sink.missed(7)
+            self.assertIn(expected, output.text())
+            self.assertEqual(bool(expected), bool(output.text()))
+
+    def test_rules_without_a_judgement(self) -> None:
+        """Nobody knows how it ended: that is told, behind what it had printed."""
+        lost = replace(by_rules(stdout=b"half"), check=None, state=RunState.LOST, problem="the daemon was gone")
+        for style in (Style.IN_ONE, Style.AS_IT_COMES, Style.VERBATIM):
+            self.assertEqual(self.told(style, lost).text(), b"half\ncmdserver: df: the daemon was gone\n")
+
+    def test_nothing_acts_on_a_terminal(self) -> None:
+        """Names in data are a stranger's; what is raw is as it was."""
+        hostile = b"\x1b[2J\x1b]0;x\x07BAD\n"
+        rows = by_rules([{"mounted_on": "\x1b[2J", "use_percent": 95}])
+        for style in FOR_TERMINALS:
+            for answer in (plugin(hostile, 2), rows, by_rules(None, "no", stderr=b"\x1b[2J\n")):
+                self.assertNotIn(b"\x1b", self.told(style, answer).text())
+        self.assertEqual(self.told(Style.VERBATIM, plugin(hostile, 2)).text(), hostile)
 
 
 RED, RESET = b"\x1b[31m", b"\x1b[0m"

@@ -7,7 +7,9 @@ from typing import Any
 from unittest import TestCase
 
 from cmdserver.core.model import Command
+from cmdserver.frontends.common.rendering import answer_json
 from cmdserver.frontends.web import openapi
+from tests.checks.doubles import PLUGIN, plugin
 from tests.frontends.web.samples import EVERY, JOURNAL, PEEK, RESTART, SETPW, taking
 from tests.running_doubles import command
 
@@ -91,16 +93,32 @@ class DocumentTests(TestCase):
             self.assertTrue(resolved(described, {"$ref": each}))
 
     def test_the_budget(self) -> None:
-        """Of two dozen commands, with as many parameters, less than 25 KB."""
-        commands = [
-            replace(each, name=f"{each.name}-{number}", help="What it does, in a line of some length")
-            for number in range(8)
-            for each in (JOURNAL if number < 4 else RESTART, command(), command(read_only=False))
-        ]
-        size = len(json.dumps(openapi.describe(commands, "..", "https://shop1.example:2443"), separators=(",", ":")))
+        """Of two dozen commands, with as many parameters, less than 25 KB; and if all of them are checks."""
+        for check in (None, PLUGIN):
+            commands = [
+                replace(each, name=f"{each.name}-{number}", help="What it does, in a line of some length", check=check)
+                for number in range(8)
+                for each in (JOURNAL if number < 4 else RESTART, command(), command(read_only=False))
+            ]
+            described = openapi.describe(commands, "..", "https://shop1.example:2443")
 
-        self.assertEqual(len(commands), 24)
-        self.assertLess(size, 25_000)
+            self.assertEqual(len(commands), 24)
+            self.assertLess(len(json.dumps(described, separators=(",", ":"))), 25_000)
+
+    def test_checks(self) -> None:
+        """What an answer has of them, and that one that has not passed is 503."""
+        plain, check = command("plain"), command("load", check=PLUGIN)
+        described = openapi.describe([plain, check], "..")
+        for method in ("get", "post"):
+            refused = described["paths"]["/load"][method]["responses"]["503"]
+            self.assertIn("CRITICAL or UNKNOWN", resolved(described, refused)["description"])
+            self.assertNotIn("503", described["paths"]["/plain"][method]["responses"])
+        schema = described["components"]["schemas"]["Answer"]["properties"]["check"]
+        self.assertEqual(schema["properties"]["state"]["enum"], ["OK", "WARNING", "CRITICAL", "UNKNOWN"])
+        self.assertEqual(set(schema["required"]), set(json.loads(answer_json(plugin(b"x")))["check"]))
+        said = json.loads(answer_json(plugin(b"x | a=1")))["check"]["performance"][0]
+        self.assertEqual(set(schema["properties"]["performance"]["items"]["required"]), set(said))
+        self.assertIn("check", described["components"]["schemas"]["Run"]["properties"])
 
     def test_tags(self) -> None:
         """Sections, in their order, and one for those without; runs have theirs."""

@@ -6,11 +6,14 @@ Rule of this module: pure.
 from typing import Any, Final
 
 from cmdserver.checks.performance import Performance
+from cmdserver.checks.plugin_output import NO_TEXT
 from cmdserver.checks.result import CheckResult
 from cmdserver.checks.states import CheckState
 from cmdserver.core.output import Answer
 
 _STATES: Final = frozenset(CheckState)
+#: From here on not every whole number is a float.
+_EXACT: Final = 2.0**53
 
 
 def is_own_text(answer: Answer) -> bool:
@@ -23,6 +26,20 @@ def says_itself(answer: Answer) -> bool:
     if answer.check is None:
         return False
     return is_own_text(answer) or answer.check.state == answer.finished.exit_status
+
+
+def is_overruled(answer: Answer) -> bool:
+    """Whether the exit status of a plugin is that of another state than its own: it was ended, or is not believed."""
+    return (
+        answer.check is not None
+        and not is_own_text(answer)
+        and answer.finished.exit_status in _STATES - {answer.check.state}
+    )
+
+
+def check_problem(answer: Answer) -> str | None:
+    """Say what is wrong with a run, in words: with its end or, if that was well, with what its plugin has printed."""
+    return NO_TEXT if answer.problem is None and is_overruled(answer) else answer.problem
 
 
 def plugin_text(answer: Answer) -> bytes:
@@ -58,10 +75,15 @@ def check_fields(check: CheckResult) -> dict[str, Any]:
 def _performance(each: Performance) -> dict[str, Any]:
     return {
         "label": each.label,
-        "value": each.value,
+        "value": _number(each.value),
         "unit": each.unit,
         "warning": None if each.warning is None else each.warning.text,
         "critical": None if each.critical is None else each.critical.text,
-        "minimum": each.minimum,
-        "maximum": each.maximum,
+        "minimum": _number(each.minimum),
+        "maximum": _number(each.maximum),
     }
+
+
+def _number(value: float | None) -> int | float | None:
+    """Spell a whole number as such, as long as a float knows each of its digits."""
+    return int(value) if value is not None and value.is_integer() and abs(value) < _EXACT else value

@@ -91,7 +91,7 @@ def word_text(word: str, terminal: TerminalView = NO_TERMINAL) -> bytes | None:
 def command_text(command: Command) -> bytes:
     """Say how a command is asked for: usage, what it does, each parameter, an example."""
     parts = [f"usage: {usage(command)}\n"]
-    if summary := _summary(command):
+    if summary := " ".join(filter(None, (_summary(command), "(check)" if command.check is not None else ""))):
         parts.append(f"{printable_line(summary)}\n")
     if command.parameters:
         width = max(len(each.name) for each in command.parameters)
@@ -120,6 +120,7 @@ def _record(command: Command, address_of: Callable[[Command], str] | None) -> di
         "help": command.help,
         "read_only": command.read_only,
         "parser": command.parser,
+        "check": command.check is not None,
         "parameters": [_parameter(each) for each in command.parameters],
     }
 

@@ -13,7 +13,7 @@ from cmdserver.core.escaping import printable_line
 from cmdserver.core.model import Caller, Grant, Rule
 from cmdserver.core.output import Answer, Parsed
 from cmdserver.core.run_states import RunState
-from cmdserver.frontends.common.check_text import check_fields, says_itself
+from cmdserver.frontends.common.check_text import check_fields, check_problem, is_own_text, says_itself
 from cmdserver.parameters.mistakes import ValueMistake
 from cmdserver.parameters.number_types import span
 
@@ -25,16 +25,19 @@ _Decoder = codecs.getincrementaldecoder("utf-8")
 
 def answer_trailer(answer: Answer) -> bytes:
     """Return the line that says what went wrong with a run; empty if nothing did."""
-    if not answer.problem or says_itself(answer):
+    problem = check_problem(answer)
+    if not problem or says_itself(answer):
         return b""
-    return complaint(f"{answer.command}: {answer.problem}")
+    return complaint(f"{answer.command}: {problem}")
 
 
 def end_line(answer: Answer) -> bytes:
     """Return the line that says how a run has ended, even if that was well."""
+    if answer.check is not None and is_own_text(answer):
+        return complaint(f"{answer.command}: {answer.check.text}")
     state = f"{answer.check.state.name}: " if answer.check is not None else ""
-    if answer.problem:
-        return complaint(f"{answer.command}: {state}{answer.problem}")
+    if problem := check_problem(answer):
+        return complaint(f"{answer.command}: {state}{problem}")
     status = answer.finished.exit_status
     return complaint(f"{answer.command}: {state}exit status {status}" + (" (ok)" if status else ""))
 
@@ -224,6 +227,8 @@ def _explanation(grant: Grant, rule: Rule) -> dict[str, object]:
         "read_only": command.read_only,
         "share": command.share,
         "raw": command.raw,
+        **({"check": str(command.check)} if command.check is not None else {}),
+        **({"metrics": True} if command.metrics else {}),
         **({"rate_limit": f"{rate.count} in {span(rate.seconds)}"} if (rate := command.rate_limit) else {}),
         "role": rule.role,
         "rule": rule.pattern,

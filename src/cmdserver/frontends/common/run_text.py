@@ -91,8 +91,13 @@ def _check_fields(record: RunRecord) -> dict[str, object]:
 
 def state_text(record: RunRecord) -> str:
     """Say what a run is doing, or how it has ended, with the one fact that explains it."""
-    if record.check_state is not None:
-        return record.check_state.name
+    if record.check_state is None:
+        return _state_text(record)
+    has_ended_by_itself = record.state in {RunState.OK, RunState.FAILED}
+    return record.check_state.name if has_ended_by_itself else f"{record.check_state.name} ({_state_text(record)})"
+
+
+def _state_text(record: RunRecord) -> str:
     match record.state:
         case RunState.FAILED if record.problem:
             return f"failed ({record.problem})"

@@ -9,7 +9,7 @@ from cmdserver.core.model import Grant
 from cmdserver.core.output import Answer, Producer, Stream
 from cmdserver.core.run_states import RunState
 from cmdserver.frontends.common import rendering
-from cmdserver.frontends.common.check_text import plugin_text, says_itself
+from cmdserver.frontends.common.check_text import is_overruled, plugin_text, says_itself
 from cmdserver.frontends.common.held_stderr import HeldStderr
 
 
@@ -113,12 +113,13 @@ class TextSink:
     def finish(self, answer: Answer) -> Answer:
         """Write what was held back, and how the run ended; return the answer."""
         self._output.follow(None)
-        if self._is_withheld:
+        if self._is_withheld or self._is_wordless(answer):
             self._is_withheld = False
             self.write(Stream.STDOUT, plugin_text(answer))
-            self._flush(Stream.STDOUT)
-            return answer
-        if self._style is Style.VERBATIM and not rendering.has_failed(answer):
+            if says_itself(answer):
+                self._flush(Stream.STDOUT)
+                return answer
+        if self._style is Style.VERBATIM and (says_itself(answer) or not rendering.has_failed(answer)):
             return answer
         self._flush(Stream.STDOUT)
         if self._held is not None:
@@ -131,6 +132,12 @@ class TextSink:
         elif self._style is not Style.APART or not _shows_in_exit_status(answer):
             self._complain(rendering.answer_trailer(answer))
         return answer
+
+    def _is_wordless(self, answer: Answer) -> bool:
+        """Whether a plugin has printed nothing that its reader sees, so that its state would be told nowhere."""
+        finished = answer.finished
+        is_silent = not finished.stdout_bytes and (self._style is Style.VERBATIM or not finished.stderr_bytes)
+        return is_silent and self._style is not Style.FOLLOWED and says_itself(answer)
 
     def fail(self, error: RequestError) -> None:
         """Write that there is no answer."""
@@ -160,4 +167,6 @@ class TextSink:
 
 def _shows_in_exit_status(answer: Answer) -> bool:
     """Whether an exit status, or a signal, says all that there is to say of an end."""
+    if is_overruled(answer):
+        return False
     return says_itself(answer) or (answer.state in {RunState.OK, RunState.FAILED} and answer.finished.is_over)

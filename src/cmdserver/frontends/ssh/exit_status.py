@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cmdserver.core.errors import Code
 from cmdserver.core.run_states import RunState
-from cmdserver.frontends.common.check_text import is_own_text
+from cmdserver.frontends.common.check_text import is_overruled, is_own_text
 from cmdserver.frontends.common.interpreter import Ending
 
 #: One for each code; 126 and 127 are the shell's, 124 is timeout(1)'s, 64, 70 and 75 are from sysexits.h.
@@ -58,7 +58,7 @@ def of_ending(ending: Ending) -> ExitStatus:
         return ExitStatus(STATUS[Code.FAULT])
     if finished.timed_out:
         return ExitStatus(STATUS[Code.TIMEOUT])
-    if ending.check is not None and finished.exit_status is not None and is_own_text(ending):
+    if ending.check is not None and finished.exit_status is not None and (is_own_text(ending) or is_overruled(ending)):
         return ExitStatus(ending.check.state)
     if finished.exit_status is None:
         return ExitStatus(signal=finished.signal or "SIGTERM")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from cmdserver.checks.states import CheckState
 from cmdserver.core import errors
 from cmdserver.core.model import Command
 from cmdserver.frontends.web.http.form_data import FORM, JSON
@@ -44,9 +45,29 @@ _LISTED: Final = _object(
     help=_STRING,
     read_only=_BOOLEAN,
     parser=_OPTIONAL_STRING,
+    check=_BOOLEAN,
     parameters=_array(_object(name=_STRING, type=_STRING, required=_BOOLEAN, schema={"type": "object"})),
 )
 _LIST: Final = _object(commands=_array(_LISTED))
+
+_OPTIONAL_NUMBER: Final = {"type": ["number", "null"]}
+_CHECK: Final = _object(
+    state={"type": "string", "enum": [state.name for state in CheckState]},
+    text=_STRING,
+    long_text=_STRING,
+    performance=_array(
+        _object(
+            label=_STRING,
+            value=_OPTIONAL_NUMBER,
+            unit=_STRING,
+            warning=_OPTIONAL_STRING,
+            critical=_OPTIONAL_STRING,
+            minimum=_OPTIONAL_NUMBER,
+            maximum=_OPTIONAL_NUMBER,
+        )
+    ),
+    optional={"performance_omitted": {"type": "integer", "minimum": 1}},
+)
 
 _SUGGESTIONS: Final = _array(_STRING)
 _SCHEMAS: Final = {
@@ -64,6 +85,7 @@ _SCHEMAS: Final = {
         optional={
             "data": {"description": "The output, parsed, if the command has a parser"},
             "data_error": {"type": "string", "description": "Why data is null"},
+            "check": _CHECK,
         },
     ),
     "Error": _object(
@@ -84,16 +106,24 @@ _ANSWER: Final = _ref("schemas", "Answer")
 _OTHER: Final = {"anyOf": [_ref("schemas", "Error"), _ANSWER, _ref("schemas", "Run")]}
 #: Which code each status stands for.
 _CODES: Final = ", ".join(f"{status} {code}" for code, status in STATUS.items() if code is not errors.Code.OK)
+_HEADERS: Final = {
+    name: {"schema": _STRING} for name in ("Cmdserver-Request-Id", "Cmdserver-Exit-Status", "Cmdserver-Check")
+}
 _RESPONSES: Final = {
     "Ran": {
         "description": "How it ended; of text and pages: that it was a success",
-        "headers": {"Cmdserver-Request-Id": {"schema": _STRING}, "Cmdserver-Exit-Status": {"schema": _STRING}},
+        "headers": _HEADERS,
         "content": {
             "application/json": {"schema": _ANSWER},
             **_TEXT,
             **_PAGE,
             "text/event-stream": {"schema": _STRING},
         },
+    },
+    "NotPassed": {
+        "description": "A check that is CRITICAL or UNKNOWN, in text and pages; or busy",
+        "headers": _HEADERS,
+        "content": {"application/json": {"schema": _ref("schemas", "Error")}, **_TEXT, **_PAGE},
     },
     "Started": description.STARTED,
     "Other": {
@@ -166,7 +196,11 @@ def _path(command: Command) -> dict[str, Any]:
         path["get"] = _run(command, command.name)
         # The same again: said in full, it would be half of all.
         post = {key: post[key] for key in ("operationId", "tags")}
-        post["responses"] = {"200": _ref("responses", "Ran"), "default": _ref("responses", "Other")}
+        post["responses"] = {
+            "200": _ref("responses", "Ran"),
+            **_unpassed(command),
+            "default": _ref("responses", "Other"),
+        }
     if has_get and not secrets:
         path["parameters"] += fields
     elif command.parameters:
@@ -203,8 +237,13 @@ def _values(command: Command) -> dict[str, Any]:
 def _run(command: Command, name: str) -> dict[str, Any]:
     operation = _operation(name, command.help or command.title, _ref("responses", "Ran"))
     operation["tags"] = [command.section or _NO_SECTION]
-    operation["responses"]["202"] = _ref("responses", "Started")
+    operation["responses"] |= {"202": _ref("responses", "Started"), **_unpassed(command)}
     return operation
+
+
+def _unpassed(command: Command) -> dict[str, Any]:
+    """Describe the answer of a check that has not passed."""
+    return {"503": _ref("responses", "NotPassed")} if command.check is not None else {}
 
 
 def _operation(name: str, summary: str, answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from cmdserver.checks.states import CheckState
 from cmdserver.core.run_states import RunState
 from cmdserver.runs.query import MOST, USUAL_LIMIT
 
@@ -36,6 +37,11 @@ RUN_SCHEMA: Final = {
         "duration_seconds": {"type": ["number", "null"], "minimum": 0},
         "exit_status": {"type": ["integer", "null"]},
         "stopped_by": {"type": ["string", "null"]},
+        "check": {
+            "type": "object",
+            "required": ["state", "text"],
+            "properties": {"state": {"type": "string", "enum": [state.name for state in CheckState]}, "text": _STRING},
+        },
     },
 }
 #: By which a command is started for nobody who waits.

@@ -214,7 +214,7 @@ class TomlReader:
             return _MISSING if result is None else result
         table = wording.table_in(arguments[-1]) if arguments else None
         if origin is list and table and isinstance(value, list):
-            return [self._element((*path, index), each, arguments[0], table) for index, each in enumerate(value)]
+            return self._elements(path, value, type_, arguments[0], table)
         if origin is dict and table and isinstance(value, dict):
             return {key: self.table((*path, key), each, table) for key, each in value.items()}
         if origin is dict and not table and isinstance(value, dict):
@@ -224,6 +224,12 @@ class TomlReader:
             self.note(path, said)
             return _MISSING
         return self._converted(path, value, type_)
+
+    def _elements(self, path: Path, values: list[Any], type_: Any, each_type: Any, table: type[msgspec.Struct]) -> Any:
+        """Read a list that may have tables."""
+        if self._converted(path, [None] * len(values), type_) is _MISSING:
+            return _MISSING  # there are too many of them, or too few
+        return [self._element((*path, index), each, each_type, table) for index, each in enumerate(values)]
 
     def _element(self, path: Path, value: object, type_: Any, table: type[msgspec.Struct]) -> Any:
         """Read one of a list of tables, or of a list that may have them; None for a table that could not be read."""
@@ -269,7 +275,8 @@ def _default(info: FieldInfo) -> Any:
 
 def _one_of(type_: Any, value: object) -> Any:
     """Choose of several types the list of tables, if the value is a list."""
-    if typing.get_origin(type_) is types.UnionType and isinstance(value, list):
+    # ``bool | Annotated[...]`` is the older kind of union.
+    if typing.get_origin(type_) in {types.UnionType, typing.Union} and isinstance(value, list):
         return next((each for each in typing.get_args(type_) if wording.table_in(each) is not None), type_)
     return type_
 

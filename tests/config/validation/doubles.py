@@ -33,6 +33,13 @@ class ParametersTestCase(unittest.TestCase):
         found = [f"{(each.line or 0) - before}: {str(each).partition(': ')[2]}" for each in raised.exception.mistakes]
         self.assertEqual(sorted(expected), sorted(found))
 
+    def places(self, text: str) -> list[str]:
+        """Say where a text is mistaken, as `assert_mistakes` does, without the reasons."""
+        with self.assertRaises(Mistakes) as raised:
+            configured(text)
+        before = BEGINNING.count("\n")
+        return [f"{(each.line or 0) - before}: {str(each).split(': ')[1]}" for each in raised.exception.mistakes]
+
     def assert_mistake(self, expected: str, *lines: str) -> None:
         """Fail unless the last line of a parameter `a` is the one that is mistaken, and this is why."""
         key = lines[-1].split()[0]

@@ -201,6 +201,20 @@ class MistakeTests(ParametersTestCase):
         self.assert_mistake("is without effect: a flag that is not given is false", 'type = "flag"', "required = true")
         self.assert_mistake("is not for a flag, which is true or false", 'type = "flag"', "repeat = 2")
 
+    def test_tables_of_choices(self) -> None:
+        """Their keys are looked at, each."""
+        choices = (
+            '[commands.x]\nrun = ["df", "{a}"]\n[[commands.x.parameters]]\nname = "a"\ntype = "choice"\nchoices = '
+        )
+        place = "6: commands.x.parameters[0].choices"
+        for text, expected in (
+            ('["a", {value = "b", labl = "B"}]', f"{place}[1].labl: unknown key; did you mean label?"),
+            ('[{label = "A"}]', f"{place}[0]: value is missing"),
+            ('["a", 5]', f"{place}[1]: must be a text in quotes or a table, not 5"),
+            ("[]", f"{place}: must not be empty"),
+        ):
+            self.assert_mistakes([expected], f"{before}choices = {text}")
+
     def test_choices(self) -> None:
         """Different values, one line each, and from one place."""
         choice = 'type = "choice"'

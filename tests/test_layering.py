@@ -6,6 +6,7 @@ packages of pyproject.toml, which everybody may use but for what is forbidden be
 
 import ast
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -14,8 +15,12 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 import cmdserver
+import cmdserver_probe
 
 SOURCE = Path(cmdserver.__file__).parent
+
+#: `cmdserver-probe`, a program of its own.
+PROBE_SOURCE = Path(cmdserver_probe.__file__).parent
 
 #: Which packages of ours the modules of each package may import, beside those of their own; the lowest first. A package
 #: imports nothing that stands below it in this table.
@@ -77,11 +82,21 @@ TIMES_OF_DAY = frozenset(
 @cache
 def trees() -> Mapping[str, ast.Module]:
     """Parse all of our modules; by the name within the package, which is empty for the package itself."""
+    return _parsed(SOURCE)
+
+
+@cache
+def probe_trees() -> Mapping[str, ast.Module]:
+    """Parse all modules of `cmdserver-probe`, as `trees`."""
+    return _parsed(PROBE_SOURCE)
+
+
+def _parsed(source: Path) -> Mapping[str, ast.Module]:
     return {
-        ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix("__init__").rstrip("."): ast.parse(
+        ".".join(path.relative_to(source).with_suffix("").parts).removesuffix("__init__").rstrip("."): ast.parse(
             path.read_text(encoding="utf-8"), str(path)
         )
-        for path in sorted(SOURCE.rglob("*.py"))
+        for path in sorted(source.rglob("*.py"))
     }
 
 
@@ -173,7 +188,7 @@ class LayeringTests(SynchronousTestCase):
         found = {
             ".".join((*path.relative_to(tests).parent.parts, path.stem.removeprefix("test_")))
             for path in tests.glob("*/**/test_*.py")
-            if path.relative_to(tests).parts[0] != "integration"
+            if path.relative_to(tests).parts[0] not in {"integration", "probe"}
         }
 
         self.assertEqual(found - set(trees()), of_several)
@@ -297,6 +312,54 @@ class LayeringTests(SynchronousTestCase):
         for package in filter(_is_package, trees()):
             (statement,) = trees()[package].body
             self.assertIsInstance(statement, ast.Expr)
+
+
+class ProbeTests(SynchronousTestCase):
+    """`cmdserver-probe` is a program of its own, which starts in next to no time."""
+
+    def test_it_knows_nothing_of_the_daemon(self) -> None:
+        """Neither of the other; and of the packages from elsewhere it knows two, each in one place."""
+        foreign = {
+            (module, top)
+            for module, tree in probe_trees().items()
+            for top in {name.split(".")[0] for name in imported(tree)}
+            if top not in sys.stdlib_module_names and top != "cmdserver_probe"
+        }
+        knowing = [
+            module for module, tree in trees().items() if any("cmdserver_probe" in name for name in imported(tree))
+        ]
+
+        self.assertEqual(foreign, {("tls", "cryptography"), ("kinds.dns", "dns")})
+        self.assertEqual(knowing, [])
+
+    def test_only_what_a_kind_needs_is_imported(self) -> None:
+        """The kinds know the tools, and no tool knows a kind: `main` loads the one that is asked for."""
+        for module, tree in probe_trees().items():
+            kinds = {name for name in imported(tree) if name.startswith("cmdserver_probe.kinds")}
+            self.assertEqual(kinds, set(), module)
+            self.assertNotIn("dataclasses", set(imported(tree)), module)
+
+    def test_its_rooms(self) -> None:
+        """What holds for the daemon's folders and packages holds here."""
+        sizes = Counter(module.rpartition(".")[0] for module in probe_trees())
+
+        self.assertEqual({folder: size for folder, size in sizes.items() if size > 15 + 2}, {})
+        for package in ("", "kinds"):
+            (statement,) = probe_trees()[package].body
+            self.assertIsInstance(statement, ast.Expr)
+
+    def test_tests_lie_where_their_modules_do(self) -> None:
+        """`tests/probe/kinds/test_ntp.py` is of `cmdserver_probe.kinds.ntp`."""
+        tests = Path(__file__).parent / "probe"
+        of_several = {
+            "hostile",  # targets that break the protocol, of every kind
+        }
+        found = {
+            ".".join((*path.relative_to(tests).parent.parts, path.stem.removeprefix("test_")))
+            for path in tests.rglob("test_*.py")
+        }
+
+        self.assertEqual(found - set(probe_trees()), of_several)
 
 
 class FinderTests(SynchronousTestCase):

@@ -1,5 +1,6 @@
 """One probe under way: what was asked for, how far it is, and what is known already."""
 
+from contextlib import suppress
 from typing import Protocol
 
 from cmdserver_probe.options import Options
@@ -8,8 +9,14 @@ from cmdserver_probe.steps import Steps
 from cmdserver_probe.target import Target
 
 
+_BOTH_WAYS = 2  # socket.SHUT_RDWR
+
+
 class Closable(Protocol):
     """A socket, as far as a run knows it: to import those takes its time."""
+
+    def shutdown(self, how: int, /) -> object:
+        """End it both ways."""
 
     def close(self) -> object:
         """Close it."""
@@ -49,8 +56,10 @@ class Run:
         self.sockets: list[Closable] = []
 
     def close(self) -> None:
-        """Close all connections."""
+        """End all connections, also those that a client's file still holds open."""
         for each in self.sockets:
+            with suppress(OSError):
+                each.shutdown(_BOTH_WAYS)
             each.close()
 
     @property

@@ -66,7 +66,6 @@ def handshake(run: Run, sock: MeteredSocket) -> ssl.SSLSocket:
 def examine(run: Run, sock: ssl.SSLSocket) -> None:
     """Note what TLS has shown of the target."""
     now = datetime.now(UTC)
-    run.is_encrypted = True
     run.sockets.append(sock)
     certificates = [x509.load_der_x509_certificate(each) for each in chain(sock)]
     first_to_end = min(certificates, key=lambda each: each.not_valid_after_utc)
@@ -80,6 +79,7 @@ def examine(run: Run, sock: ssl.SSLSocket) -> None:
         days=(ends - now).total_seconds() / _DAY_SECONDS,
         chain=[shown(each.subject.rfc4514_string()) for each in certificates],
     )
+    run.is_encrypted = True
 
 
 def chain(sock: ssl.SSLSocket) -> list[bytes]:

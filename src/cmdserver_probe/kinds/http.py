@@ -58,6 +58,8 @@ def probe(run: Run) -> Finding:
             raise ProbeFailed(f"that is no HTTP: {shown(str(error.args[0]))}") from None
     with run.steps.step("body"):
         body = response.read(BODY_OCTETS)
+        if response.length and len(body) < BODY_OCTETS:  # http.client takes it for the whole
+            raise ProbeFailed(f"the target ends {response.length} bytes before it said it would")
     run.steps.current = "answer"
     finding = judge(response.status, response.reason, response.headers.get("Location"), body, run.options.expect)
     run.steps.current = None

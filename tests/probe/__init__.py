@@ -1,0 +1,1 @@
+"""Tests of `cmdserver_probe`, a program of its own."""

@@ -34,7 +34,8 @@ _CLOSED = {"UNEXPECTED_EOF_WHILE_READING"}
 
 def describe(error: Exception) -> str:
     """Say what an error means, without the name of a Python class where there is a better word."""
-    if isinstance(error, OSError):
+    # smtplib's errors are OSErrors, too, with what the target said.
+    if isinstance(error, OSError) and not any(isinstance(each, bytes) for each in error.args):
         return _describe_os(error)
     if isinstance(error, EOFError):
         return "the target closed the connection"

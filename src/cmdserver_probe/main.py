@@ -121,7 +121,7 @@ def _printed(run: Run, finding: Finding) -> tuple[bytes, int]:
     report = Report(
         kind=options.kind,
         target=shown(_target_text(run)),
-        finding=Finding(said, finding.state, values=finding.values, lines=[*finding.lines, *run.notes]),
+        finding=Finding(said, finding.state, values=finding.values, lines=[*run.notes, *finding.lines]),
         step=None if run.steps.current == _BEGIN else run.steps.current,
         seconds=seconds,
         steps=dict(run.steps.finished),

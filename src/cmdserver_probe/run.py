@@ -8,7 +8,6 @@ from cmdserver_probe.report import TLSDetails
 from cmdserver_probe.steps import Steps
 from cmdserver_probe.target import Target
 
-
 _BOTH_WAYS = 2  # socket.SHUT_RDWR
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import poplib
+import smtplib
 import socket
 import ssl
 
@@ -30,6 +31,8 @@ class DescribeTests(SynchronousTestCase):
             "the target closed the connection": _ssl_error("UNEXPECTED_EOF_WHILE_READING"),
             "tlsv1 alert protocol version": _ssl_error("TLSV1_ALERT_PROTOCOL_VERSION"),
             "the target says: -ERR no": poplib.error_proto(b"-ERR no"),
+            "the target says: 535 no": smtplib.SMTPAuthenticationError(535, b"no"),
+            "connection unexpectedly closed": smtplib.SMTPServerDisconnected("Connection unexpectedly closed"),
             "-ERR EOF": poplib.error_proto("-ERR EOF"),
             "the target's answer makes no sense (IndexError)": IndexError("secret"),
             "OSError": OSError(),

@@ -58,9 +58,10 @@ def parse(packet: bytes, nonce: bytes) -> Answer:
         raise ProbeFailed(f"that is no answer of a time server: mode {mode}, version {version}")
     if origin != nonce:
         raise ProbeFailed("that is no answer to what was asked: its origin timestamp is another (RFC 5905, section 8)")
-    if stratum == 0:
-        raise ProbeFailed(f"the server refuses: kiss-o'-death {shown(reference.rstrip(bytes(1)))}")
-    if leap == _NOT_SYNCHRONISED or stratum > _LAST_STRATUM:
+    code = reference.rstrip(b"\0")
+    if stratum == 0 and code.isalnum():  # section 7.4; without a code, the server only does not know the time yet
+        raise ProbeFailed(f"the server refuses: kiss-o'-death {shown(code)}")
+    if leap == _NOT_SYNCHRONISED or not 1 <= stratum <= _LAST_STRATUM:
         raise ProbeFailed(f"the server's clock is not synchronised (stratum {stratum})")
     if not received or not sent:
         raise ProbeFailed("the server does not tell the time")

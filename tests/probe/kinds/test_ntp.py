@@ -46,6 +46,8 @@ class ParseTests(SynchronousTestCase):
             "no answer to what was asked": an_answer(origin=b"87654321"),
             "kiss-o'-death RATE": an_answer(stratum=0, reference=b"RATE"),
             "kiss-o'-death DENY": an_answer(stratum=0, reference=b"DENY", leap=3),
+            r"not synchronised \(stratum 0\)": an_answer(stratum=0, reference=bytes(4), leap=3),
+            r"is not synchronised \(stratum 0\)": an_answer(stratum=0, reference=bytes(4)),
             r"not synchronised \(stratum 2\)": an_answer(leap=3),
             r"not synchronised \(stratum 16\)": an_answer(stratum=16),
             "does not tell the time": an_answer(received=0),

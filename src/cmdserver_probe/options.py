@@ -6,7 +6,6 @@ Only the parser of the one kind that is asked for is made: to make eleven takes 
 import argparse
 from collections.abc import Callable, Sequence
 from math import isfinite
-from pathlib import Path
 from typing import NoReturn
 
 from cmdserver_probe import kind_table
@@ -17,7 +16,8 @@ from cmdserver_probe.printable import shown
 
 PROGRAM = "cmdserver-probe"
 LONGEST_SECONDS = 3600.0
-_LONGEST_WORD = 256
+_LONGEST_WORD = 2048
+_WIDTH = 100
 
 _USAGE = f"{PROGRAM} KIND TARGET [OPTION...]"
 _EPILOG = f"""\
@@ -38,13 +38,13 @@ class Options(argparse.Namespace):
     json: bool = False
     tls: bool = False
     starttls: bool = False
-    ca_file: Path | None = None
+    ca_file: str | None = None
     insecure: bool = False
     server_name: str | None = None
     warning_days: float | None = None
     critical_days: float | None = None
     user: str | None = None
-    password_file: Path | None = None
+    password_file: str | None = None
     send: bytes | None = None
     expect: str | None = None
     expect_bytes: bytes | None = None  # the same, of kinds that can send, too
@@ -52,6 +52,13 @@ class Options(argparse.Namespace):
     type: str = "A"
     warning_offset: float | None = None
     critical_offset: float | None = None
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help of a known width: to find that of the terminal, argparse loads all that Python knows of compressed files."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_WIDTH)
 
 
 class Parser(argparse.ArgumentParser):
@@ -111,7 +118,7 @@ def _parser(name: str, summary: str, epilog: str) -> Parser:
         description=summary,
         epilog=epilog,
         allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
 
 
@@ -139,7 +146,7 @@ def _add_common(parser: Parser) -> None:
 
 
 def _add_tls(parser: Parser) -> None:
-    parser.add_argument("--ca-file", type=Path, metavar="FILE", help="trust these authorities instead of the system's")
+    parser.add_argument("--ca-file", type=_word, metavar="FILE", help="trust these authorities instead of the system's")
     parser.add_argument("--server-name", type=_word, metavar="NAME", help="whom the certificate must be for")
     parser.add_argument(
         "--insecure", action="store_true", help="accept any certificate; send a password without TLS, too"
@@ -161,7 +168,7 @@ def _add_starttls(parser: Parser) -> None:
 
 def _add_login(parser: Parser) -> None:
     parser.add_argument("--user", type=_word, metavar="NAME", help="log in")
-    parser.add_argument("--password-file", type=Path, metavar="FILE", help="its first line is the password")
+    parser.add_argument("--password-file", type=_word, metavar="FILE", help="its first line is the password")
 
 
 def _add_send(parser: Parser) -> None:
@@ -198,7 +205,7 @@ _GROUPS: dict[str, Callable[[Parser], None]] = {
 
 
 def _word(text: str) -> str:
-    if not text or len(text) > _LONGEST_WORD * 8 or not text.isprintable():
+    if not text or len(text) > _LONGEST_WORD or not text.isprintable():
         raise argparse.ArgumentTypeError("it is empty, or long, or has control characters")
     return text
 

@@ -3,7 +3,6 @@
 import os
 import stat
 from contextlib import suppress
-from pathlib import Path
 
 from cmdserver_probe.errors import CannotTell, ProbeFailed, describe
 from cmdserver_probe.run import Run
@@ -48,7 +47,7 @@ def may_be_sent(run: Run) -> None:
         raise ProbeFailed(f"the password is not sent: there is no TLS ({how}, or --insecure to send it all the same)")
 
 
-def _read(path: Path) -> tuple[int, bytes]:
+def _read(path: str) -> tuple[int, bytes]:
     # Not to wait for a writer of a FIFO; what has nothing to read is empty.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:

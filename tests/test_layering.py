@@ -353,6 +353,7 @@ class ProbeTests(SynchronousTestCase):
         """`tests/probe/kinds/test_ntp.py` is of `cmdserver_probe.kinds.ntp`."""
         tests = Path(__file__).parent / "probe"
         of_several = {
+            "document",  # docs/probe.md
             "hostile",  # targets that break the protocol, of every kind
         }
         found = {

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import pytest
 
 from tests.integration.daemon import program
 from tests.integration.probe_program import probe
-from tests.probe.targets import Behaviour, drain, serving
+from tests.probe.targets import Behaviour, closing, drain, serving
 from tests.probe.test_hostile import DATAGRAMS, STREAMS
 from tests.waiting import LIMIT_SECONDS
 
@@ -157,6 +158,25 @@ def test_without_dnspython(tmp_path: Path) -> None:
 
     assert result.status == 3
     assert "dnspython is not installed: pip install 'cmdserver[probe]'" in result.first_line
+
+
+def test_the_start() -> None:
+    """A probe on loopback takes five times at most what Python takes to do nothing."""
+    bare: list[float] = []
+    probed: list[float] = []
+    with serving(closing) as port:
+        words = [program("cmdserver-probe"), "tcp", f"127.0.0.1:{port}"]
+        for _ in range(15):
+            bare.append(_seconds([sys.executable, "-c", "pass"]))
+            probed.append(_seconds(words))
+
+    assert statistics.median(probed) <= 5 * statistics.median(bare)
+
+
+def _seconds(words: list[str]) -> float:
+    begun = time.perf_counter()
+    subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - begun
 
 
 def test_wrong_usage() -> None:

@@ -1,6 +1,7 @@
 """Tests of the password of a login: from where it comes, and to whom it goes."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,7 +13,9 @@ from tests.probe.doubles import a_run
 
 class ReadTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.path = Path(self.mktemp())
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name) / "password"
 
     def _read(self, content: bytes, mode: int = 0o600) -> tuple[str, list[str]]:
         self.path.write_bytes(content)

@@ -203,9 +203,7 @@ class MistakeTests(ParametersTestCase):
 
     def test_tables_of_choices(self) -> None:
         """Their keys are looked at, each."""
-        choices = (
-            '[commands.x]\nrun = ["df", "{a}"]\n[[commands.x.parameters]]\nname = "a"\ntype = "choice"\nchoices = '
-        )
+        before = '[commands.x]\nrun = ["df", "{a}"]\n[[commands.x.parameters]]\nname = "a"\ntype = "choice"\n'
         place = "6: commands.x.parameters[0].choices"
         for text, expected in (
             ('["a", {value = "b", labl = "B"}]', f"{place}[1].labl: unknown key; did you mean label?"),

@@ -86,6 +86,9 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=3, help="of each cell (default: %(default)s)")
     parser.add_argument("--at-least", type=float, default=0, help="the ratio that must be reached at 16 callers")
+    parser.add_argument(
+        "--quick-ack", action="store_true", help="acknowledge at once what servers send; see nrpeload.c"
+    )
     options = parser.parse_args(words)
     for tool in (NRPE, "cc", "openssl"):
         if shutil.which(tool) is None:
@@ -113,7 +116,7 @@ def _measure(options: argparse.Namespace, load: Path, ports: dict[str, int]) -> 
             order = list(TITLES)
             for name in order[number % 3 :] + order[: number % 3]:
                 port = ports["nrpe" if name == "nrpe" else "cmdserver"]
-                cells[name].append(_load(load, port, COMMANDS[name], callers, options.seconds))
+                cells[name].append(_load(load, port, COMMANDS[name], callers, options))
         for name, title in TITLES.items():
             ratios = [own["rate"] / (peer["rate"] or 1) for own, peer in zip(cells[name], cells["nrpe"], strict=True)]
             rate, p50, p99 = (median(cell[key] for cell in cells[name]) for key in ("rate", "p50_ms", "p99_ms"))
@@ -168,9 +171,10 @@ def _server(argv: list[str], port: int) -> Iterator[None]:
         process.wait(_PATIENCE_SECONDS)
 
 
-def _load(load: Path, port: int, command: str, callers: int, seconds: float) -> dict[str, Any]:
-    words = [str(load), str(port), command, "ok", str(callers), str(seconds)]
-    said = subprocess.run(words, capture_output=True, check=True, timeout=seconds + _SLACK_SECONDS).stdout
+def _load(load: Path, port: int, command: str, callers: int, options: argparse.Namespace) -> dict[str, Any]:
+    words = [str(load), str(port), command, "ok", str(callers), str(options.seconds)]
+    words += ["quick-ack"] if options.quick_ack else []
+    said = subprocess.run(words, capture_output=True, check=True, timeout=options.seconds + _SLACK_SECONDS).stdout
     found: dict[str, Any] = json.loads(said)
     return found
 

@@ -2,7 +2,10 @@
  * 4, reads the answer, checks it, and begins again, as check_nrpe does. No session is resumed and no certificate
  * verified, as check_nrpe does neither without being told to.
  *
- *     nrpeload PORT COMMAND EXPECTED CALLERS SECONDS
+ *     nrpeload PORT COMMAND EXPECTED CALLERS SECONDS [quick-ack]
+ *
+ * With quick-ack what the server sends is acknowledged at once, which check_nrpe does not ask for: a server that leaves
+ * Nagle's algorithm on (RFC 896) then has nothing to wait for.
  *
  * Prints one JSON object. Build: cc -O2 -pthread -o nrpeload nrpeload.c -lssl -lcrypto -lz
  */
@@ -35,6 +38,7 @@ static const char *expected;
 static struct sockaddr_in address;
 static SSL_CTX *context;
 static double begin, end;
+static int acknowledges_at_once;
 
 static double now(void) {
     struct timespec time;
@@ -78,8 +82,11 @@ static int ask(unsigned char *answer) {
     setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     SSL *tls = SSL_new(context);
+    if (acknowledges_at_once) setsockopt(client, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
     if (connect(client, (struct sockaddr *)&address, sizeof address) == 0 && SSL_set_fd(tls, client) == 1
         && SSL_connect(tls) == 1 && SSL_write(tls, query, QUERY_BYTES) == QUERY_BYTES) {
+        // The kernel may have forgotten it meanwhile (tcp(7)).
+        if (acknowledges_at_once) setsockopt(client, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
         while (length < MOST_ANSWER_BYTES && (got = SSL_read(tls, answer + length, MOST_ANSWER_BYTES - length)) > 0) {
             length += got;
             if (length >= HEADER_BYTES && (uint32_t)length >= HEADER_BYTES + get(answer + 12)) break;
@@ -114,7 +121,9 @@ static int by_size(const void *one, const void *other) {
 }
 
 int main(int count, char **words) {
-    if (count != 6) return fprintf(stderr, "usage: nrpeload PORT COMMAND EXPECTED CALLERS SECONDS\n"), 2;
+    if (count != 6 && count != 7)
+        return fprintf(stderr, "usage: nrpeload PORT COMMAND EXPECTED CALLERS SECONDS [quick-ack]\n"), 2;
+    acknowledges_at_once = count == 7;
     signal(SIGPIPE, SIG_IGN);
     int callers = atoi(words[4]);
     double seconds = atof(words[5]);

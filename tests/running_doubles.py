@@ -25,7 +25,7 @@ from cmdserver.core.model import Caller, Command, Grant, Role
 from cmdserver.core.output import Answer, Listener, ProcessResult, Producer, Stream
 from cmdserver.dispatch.assessing import Assessor
 from cmdserver.dispatch.dispatcher import Dispatcher
-from cmdserver.dispatch.output_parsers import OutputParsers
+from cmdserver.dispatch.output_parsers import OutputParsers, ParserProcess
 from cmdserver.dispatch.policy import Policy
 from cmdserver.dispatch.request_log import RequestLog
 from cmdserver.dispatch.requests import Run
@@ -429,6 +429,7 @@ class Composition:
         queued: Those that may wait.
         per_minute: Each caller's own allowance; 0 is no limit.
         history: Keeps runs; None: nobody does.
+        parser: Makes data; None: at once and here.
     """
 
     def __init__(
@@ -439,6 +440,7 @@ class Composition:
         queued: int = 10,
         per_minute: int = 0,
         history: History | None = None,
+        parser: ParserProcess | None = None,
     ) -> None:
         self.happened: list[str] = []
         self.spawner = fake_host(test)
@@ -457,7 +459,7 @@ class Composition:
         log = RequestLog(self.events, self.time_of_day)
         self.history: History = history if history is not None else NoHistory()
         self.directory = RunDirectory(self.clock, self.time_of_day, self.history, lambda: 1 << 18)
-        assessor = Assessor(OutputParsers(ParserHere(), self.clock))
+        assessor = Assessor(OutputParsers(parser or ParserHere(), self.clock))
         self.scheduler = Scheduler(fair_queue, self.runner, self.clock, log, self.directory, assessor)
         self.dispatcher = Dispatcher(
             policy=Policy(commands or (command(),), EVERYTHING),

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.checks.states import CheckState
 from cmdserver.core.output import Stream
 from cmdserver.core.run_states import EndedBy, RunState
 from cmdserver.history import connecting, database, database_file
@@ -52,6 +53,8 @@ RECORDS = st.builds(
     stdout_bytes=COUNTS,
     stderr_bytes=COUNTS,
     problem=st.none() | st.text(max_size=20),
+    check_state=st.none() | st.sampled_from(CheckState),
+    check_text=st.none() | ANY_TEXT,
 )
 
 
@@ -450,6 +453,29 @@ class NewestTests(DatabaseTestCase):
         names = {name for (name,) in opened._connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
         self.assertLessEqual({"runs_by_asker", "requests_that_share"}, names)
 
+    def test_a_file_without_checks(self) -> None:
+        """Of each older version: its runs are there, and are no checks; new ones are, and people see both."""
+        columns = "number, id, command, state, user, protocol, asked_at, started_at, duration_seconds, exit_status"
+        values = f"1, '{run(1).id}', 'df', 'ok', 'ada', 'web', {NOW}, {NOW + 1}, 2.5, 0"
+        for version in range(1, len(MIGRATIONS)):
+            with self.subTest(version):
+                self.path = self.path.with_name(f"history-{version}.sqlite3")
+                Database.open(self.path, MIGRATIONS[:version]).close()
+                self.edit(
+                    f"INSERT INTO runs ({columns}, truncated, stdout_bytes, stderr_bytes, kept_bytes, arguments)"  # noqa: S608
+                    f""" VALUES ({values}, 0, 13, 3, 0, '["-h", "/"]')""",
+                    f"INSERT INTO requests VALUES ('{run(1).id}', 1, 0, 'ada')",  # noqa: S608
+                )
+                found = run(2, check_state=CheckState.WARNING, check_text="WARNING: é | x")
+                opened = self.written(found)
+
+                self.assertEqual(list(opened.find(RunQuery(), ALL, None)), [found, run(1)])
+                with closing(sqlite3.connect(self.path)) as connection:
+                    rows = connection.execute("SELECT number, check_state, check_text FROM history").fetchall()
+                self.assertEqual(rows, [(2, 1, "WARNING: é | x"), (1, None, None)])
+                opened.close()
+                self.assertEqual(list(self.open().find(RunQuery(), ALL, None)), [found, run(1)])
+
 
 class LostTests(DatabaseTestCase):
     """What becomes of runs whose end nobody has seen."""
@@ -680,7 +706,8 @@ class HostileRowTests(DatabaseTestCase):
             "stderr_bytes = -1", "ended_by = 'me'", "user = x'35'", "problem = x'ff'", "arguments = '{}'",
             "arguments = '[1]'", "arguments = '['", "arguments = x'5b5d'",
             "arguments = replace(hex(zeroblob(9999)), '0', '[')", "arguments = 'NaN'", "signal = x'39'",
-            "protocol = x'00'", "number = -5",
+            "protocol = x'00'", "number = -5", "check_state = 7", "check_state = -1", "check_state = 'OK'",
+            "check_state = 1.5", "check_state = x'01'", "check_state = 9223372036854775807", "check_text = x'ff'",
         )  # fmt: skip
         count = len(nonsense)
         opened = self.written(*map(run, range(1, count + 5)))

@@ -28,6 +28,8 @@ from cmdserver.limits.source_penalties import Offence
 USER_PROMPT = b"User?\n"
 PASSWORD_PROMPT = b"Password?\n"
 LOGIN_FAILED = b"Login failed.\n"
+#: What OpenSSL says of a client's certificate that has expired, or that no known authority has signed.
+CERTIFICATE_REFUSED = "certificate verify failed"
 
 
 class Client(Protocol):

@@ -34,7 +34,7 @@ from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.common import line_protocol
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.common.interpreter import Ending
-from cmdserver.frontends.common.login_session import LoginSession
+from cmdserver.frontends.common.login_session import CERTIFICATE_REFUSED, LoginSession
 from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.line.pacing import PacedConnection
 from cmdserver.frontends.line.states import TAKES_REQUESTS, Event, State
@@ -44,8 +44,6 @@ from cmdserver.limits.source_penalties import Offence
 GREETING: Final = b"What can I do for you?\n"
 #: What a client gets in the place of the rest of an answer that it has interrupted, on a line of its own.
 INTERRUPTED: Final = b"\ncmdserver: interrupted\n"
-#: What OpenSSL says of a client's certificate that has expired, or that no known authority has signed.
-CERTIFICATE_REFUSED: Final = "certificate verify failed"
 
 
 _log = Logger()

@@ -23,7 +23,7 @@ from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
 from cmdserver.core.output import Answer
 from cmdserver.frontends.common.front_end import FrontEnd
-from cmdserver.frontends.common.login_session import LoginSession
+from cmdserver.frontends.common.login_session import CERTIFICATE_REFUSED, LoginSession
 from cmdserver.frontends.nrpe import answers
 from cmdserver.frontends.nrpe.packets import BadPacket, Packet, Version, parse, serialize
 from cmdserver.frontends.nrpe.queries import VERSION_QUERY, words_of
@@ -32,8 +32,6 @@ from cmdserver.net.tcp import LINGER_SECONDS
 
 #: A query of version 2 has a buffer of this length, and check_nrpe makes all others as long.
 _USUAL_BUFFER: Final = 1024
-#: What OpenSSL says of a client's certificate that has expired, or that no known authority has signed.
-_CERTIFICATE_REFUSED: Final = "certificate verify failed"
 
 _log = Logger()
 
@@ -121,8 +119,8 @@ class NRPEConnection(Protocol):
         self.state = State.CLOSING
         if self._login_session is not None:
             self._login_session.leave(Offence.NOAUTH)
-        elif is_in_handshake and _CERTIFICATE_REFUSED in str(reason.value):
-            self._front_end.listener_auth.refused_in_handshake(self.source, _CERTIFICATE_REFUSED)
+        elif is_in_handshake and CERTIFICATE_REFUSED in str(reason.value):
+            self._front_end.listener_auth.refused_in_handshake(self.source, CERTIFICATE_REFUSED)
             self.pending_login.fail(Offence.AUTHFAIL)
         else:
             self.pending_login.fail(Offence.NOAUTH)

@@ -87,6 +87,8 @@ class DocumentTests(SiteTestCase):
             self.assertEqual(self.ask(target).response.status, status, target)
         mine = self.ask("/-/probe?command=reboot", authorization="Bearer good").response
         self.assertEqual((mine.status, "read_only" in mine.text), (400, True))
+        other = self.ask("/-/probe?command=uptime", sec_fetch_site="cross-site").response
+        self.assertEqual(other.status, 403)
         self.assertEqual(len(self.composition.spawner.processes), started)
 
     def test_static_files(self) -> None:

@@ -7,10 +7,11 @@ from http import HTTPStatus
 from typing import Final
 
 from cmdserver.core.errors import BadArgument, Malformed, RequestError
-from cmdserver.core.model import Caller
+from cmdserver.core.model import Caller, Command
 from cmdserver.core.output import Answer
 from cmdserver.frontends.common.interface import Exposition
 from cmdserver.frontends.web.http import headers
+from cmdserver.frontends.web.http.cross_site import require_own_page
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.monitoring.metrics import METRICS_TYPE
 from cmdserver.frontends.web.request_values import RequestValues
@@ -44,12 +45,10 @@ class Probe(Leaf):
         except RequestError as error:
             self.site.answer_error(request, caller, error)
             return
-        command = granted.grant.command
-        refusal: RequestError | None = asked.secrets_in_address(command)
-        if not command.read_only:
-            refusal = Malformed("a scrape runs what is read_only, and this command may change something")
-        if refusal is not None:
-            self.site.answer_error(request, caller, self.site.dispatcher.reject(granted, refusal))
+        try:
+            _require_harmless(request, asked, granted.grant.command)
+        except RequestError as error:
+            self.site.answer_error(request, caller, self.site.dispatcher.reject(granted, error))
             return
         answering = self.site.dispatcher.run(granted).addCallback(self.site.dispatcher.assessor.complete)
         self.site.await_answer(request, answering.addCallback(self._respond, request))
@@ -66,3 +65,16 @@ def _asked(request: WebRequest) -> RequestValues | None:
         return None
     words = (query.pop(place)[1],)
     return RequestValues(words, query, query)
+
+
+def _require_harmless(request: WebRequest, asked: RequestValues, command: Command) -> None:
+    """Refuse what a scrape may not do.
+
+    Raises:
+        RequestError: The command may change something, another site's page asks, or a secret is in the address.
+    """
+    if not command.read_only:
+        raise Malformed("a scrape runs what is read_only, and this command may change something")
+    require_own_page(request.provenance)
+    if (secrets := asked.secrets_in_address(command)) is not None:
+        raise secrets

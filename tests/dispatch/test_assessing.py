@@ -47,8 +47,9 @@ class AssessorTestCase(TestCase):
 class AssessTests(AssessorTestCase):
     def test_plugins_need_no_parser(self) -> None:
         """Not even one that has a parser, unless its numbers are told: nobody waits for what nobody has asked."""
-        for parser in (None, "df"):
-            (told,) = self.assess(a_command(check=PLUGIN, parser=parser), b"BAD | x=1\n", exit_status=2)
+        for parser, metrics in ((None, False), ("df", False), (None, True)):
+            command = a_command(check=PLUGIN, parser=parser, metrics=metrics)
+            (told,) = self.assess(command, b"BAD | x=1\n", exit_status=2)
             assert told.check is not None
             self.assertEqual((told.check.state, told.check.text, told.parsed), (CRITICAL, "BAD", None))
         self.assertEqual(self.process.asked, [])

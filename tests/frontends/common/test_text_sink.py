@@ -168,7 +168,9 @@ class CheckTests(unittest.TestCase):
         """Their exit status says something else: why is told, whatever the client gets besides."""
         for style in Style:
             self.assertIn(b"what is no text\n", self.told(style, plugin(b"\xff", 0)).text(ERR), style)
-            self.assertIn(b"truncated at", self.told(style, plugin(b"x", 0, truncated=True)).text(ERR), style)
+            for status in (0, 3):
+                told = self.told(style, plugin(b"x", status, truncated=True))
+                self.assertIn(b"truncated at", told.text(ERR), (style, status))
 
     def test_plugins_with_another_status(self) -> None:
         """Who gets that is not told it again."""

@@ -169,4 +169,4 @@ def _shows_in_exit_status(answer: Answer) -> bool:
     """Whether an exit status, or a signal, says all that there is to say of an end."""
     if is_overruled(answer):
         return False
-    return says_itself(answer) or (answer.state in {RunState.OK, RunState.FAILED} and answer.finished.is_over)
+    return answer.state in {RunState.OK, RunState.FAILED} and answer.finished.is_over

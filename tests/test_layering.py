@@ -53,7 +53,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.ssh": "core files limits sshtransport auth dispatch net frontends.common parameters runs",
         "privsep": "checks core files config execution parameters parsers",
         "app": "core files limits config auth execution history dispatch observers net frontends.common privsep"
-        " triggers triggers.schedules",
+        " runs triggers triggers.schedules",
         "plugin": "core files config dispatch net app triggers",
         "cli": "core files config auth dispatch frontends.common app plugin nrpe_import",
         "": "",

@@ -44,6 +44,7 @@ def test_what_is_no_range(text: str) -> None:
     ("text", "words"),
     [
         ("80", "over 80"),
+        ("0", "over 0"),
         ("0:80", "under 0 or over 80"),
         ("10:", "under 10"),
         ("~:5", "over 5"),
@@ -56,6 +57,17 @@ def test_what_is_no_range(text: str) -> None:
 def test_words(text: str, words: str) -> None:
     """A person reads when it alerts."""
     assert Range.parse(text).words() == words
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds"),
+    [("80", (80,)), ("0", (0,)), ("0:80", (0, 80)), ("10:", (10,)), ("~:5", (5,)), ("@0:20", (0, 20)), ("~:", ())],
+)
+def test_bounds(text: str, bounds: tuple[float, ...]) -> None:
+    """What is said of them in words can be drawn, too; in another writing, if somebody has one."""
+    assert Range.parse(text).bounds == bounds
+    said = Range.parse(text).words(lambda each: f"<{each:g}>")
+    assert all(f"<{each:g}>" in said for each in bounds)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ from cmdserver.observers import run_log
 from cmdserver.observers.audit_log import AuditFile
 from cmdserver.privsep.daemon.parser_process import ParserProcess
 from cmdserver.privsep.daemon.parser_process import start as start_parsing
+from cmdserver.runs.check_trends import CheckTrends
 from cmdserver.triggers.hook import Secrets
 from cmdserver.triggers.last_look import LastLook
 from cmdserver.triggers.schedules import Schedules
@@ -119,6 +120,8 @@ class Composition:
         self.audit = AuditFile(self.audit_path(configuration), open_audit)
         self._events = EventLog(self.audit)
         self._events.subscribe(run_log.log_event)
+        self._trends = CheckTrends()
+        self._events.subscribe(self._trends)
         self.limiters = _make_limiters(configuration, reactor)
         self.runner = Runner(remote or LocalBackend(Spawner(reactor, inherited).start, lambda: self._commands), reactor)
         log = RequestLog(self._events, time.time)
@@ -156,6 +159,7 @@ class Composition:
             configuration=lambda: self.configuration,
             state_directory=state_directory,
             hooks=HookAuthenticator(lambda: self._hooks, self._events, time.time),
+            trends=self._trends.of,
             exposition=self._exposition,
         )
         self._front_ends: dict[Listening, FrontEnd] = {}
@@ -248,6 +252,7 @@ class Composition:
         # After all limits: whoever is refused may ask again at once.
         self.dispatcher.reconfigure(self.policy())
         self.schedules.reconfigure(configuration.commands)
+        self._trends.reconfigure(each.name for each in configuration.commands if each.check is not None)
         # After the new policy: what they have sent already is answered by it.
         self._close_anonymous_connections()
         self._scheduler.start_all_that_may()

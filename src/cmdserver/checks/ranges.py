@@ -5,6 +5,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -68,17 +69,32 @@ class Range:
             return f"between {plain(self.start)} and {plain(self.end)}"
         return f"under {plain(self.start)}" if value < self.start else f"over {plain(self.end)}"
 
-    def words(self) -> str:
-        """Say for which values it alerts: ``under 10 or over 20``."""
+    @property
+    def _has_start(self) -> bool:
+        """Whether it says from where on: nobody thinks of less than nothing where only the other bound was written."""
+        is_plain = self.start == 0 and ":" not in self.text and not self.alerts_inside
+        return math.isfinite(self.start) and not is_plain
+
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        """Its bounds, as far as it says them, the smaller first."""
+        starts = (self.start,) if self._has_start else ()
+        return (*starts, self.end) if math.isfinite(self.end) else starts
+
+    def words(self, say: Callable[[float], str] | None = None) -> str:
+        """Say for which values it alerts: ``under 10 or over 20``.
+
+        Args:
+            say: Writes a bound; None: as `plain` does.
+        """
+        say = say or plain
         if self.alerts_inside:
             if math.isinf(self.start) or math.isinf(self.end):
-                low = f"{plain(self.start)} or more" if math.isinf(self.end) else f"{plain(self.end)} or less"
+                low = f"{say(self.start)} or more" if math.isinf(self.end) else f"{say(self.end)} or less"
                 return "always" if math.isinf(self.start) and math.isinf(self.end) else low
-            return f"between {plain(self.start)} and {plain(self.end)}"
-        # Nobody thinks of less than nothing where only the other bound was written.
-        is_plain = self.start == 0 and ":" not in self.text
-        parts = [f"under {plain(self.start)}"] if math.isfinite(self.start) and not is_plain else []
-        parts += [f"over {plain(self.end)}"] if math.isfinite(self.end) else []
+            return f"between {say(self.start)} and {say(self.end)}"
+        parts = [f"under {say(self.start)}"] if self._has_start else []
+        parts += [f"over {say(self.end)}"] if math.isfinite(self.end) else []
         return " or ".join(parts) or "never"
 
 

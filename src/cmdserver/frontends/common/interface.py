@@ -20,6 +20,7 @@ from cmdserver.core.site import Site
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.limits.connection_limit import ConnectionLimit
 from cmdserver.net.peer_liveness import PeerLiveness
+from cmdserver.runs.check_trends import TrendOf
 
 #: Returns what a client's verified certificate says, given its transport and source; None if it has shown none.
 CertificateOf = Callable[[Any, str], Credentials | None]
@@ -63,6 +64,8 @@ class FrontEndResources:
     state_directory: Path
     #: Knows whose requests to hooks are.
     hooks: HookAuthenticator
+    #: What checks have found in the last day.
+    trends: TrendOf
     #: Begin to measure, if nobody has.
     exposition: Callable[[], Exposition]
 

@@ -32,6 +32,7 @@ from cmdserver.frontends.web.resources import Help, Index, Nothing, OpenAPI, Rou
 from cmdserver.frontends.web.runs.events_resource import EventsResource
 from cmdserver.frontends.web.runs.resource import RunsResource
 from cmdserver.frontends.web.site import Site
+from cmdserver.runs.check_trends import TrendOf, nothing_is_known
 
 
 @implementer(IProtocolNegotiationFactory)
@@ -45,6 +46,7 @@ class WebFrontEnd(WebListener):
         exposition: Renders metrics.
         certificate_of: Reads client certificates; None without TLS.
         hooks: Knows whose requests to hooks are; None where there are none.
+        trends: Tells what checks have found in the last day.
     """
 
     client_speaks_first = True
@@ -57,13 +59,21 @@ class WebFrontEnd(WebListener):
         exposition: Exposition,
         certificate_of: CertificateOf | None = None,
         hooks: HookAuthenticator | None = None,
+        trends: TrendOf = nothing_is_known,
     ) -> None:
         super().__init__(listener_auth, context, certificate_of)
         self.logs_access = lambda: options().access_log
         self.is_strict = lambda: options().is_strict
         authentication = Authentication(listener_auth, context.clock, f"{socket.gethostname()} {listener_auth.place}")
         self.site = Site(
-            listener_auth, context.dispatcher, authentication, options, context.clock, context.site, context.time_of_day
+            listener_auth,
+            context.dispatcher,
+            authentication,
+            options,
+            context.clock,
+            context.site,
+            context.time_of_day,
+            trends,
         )
         self.serve = self.site.serve
         self.site.find = _routes(self.site, exposition, hooks).find
@@ -140,4 +150,6 @@ def make(
 ) -> FrontEnd:
     """Make the front end of a web listener."""
     options = resources.latest(WebOptions.of)
-    return WebFrontEnd(listener_auth, context, options, resources.exposition(), certificate_of, resources.hooks)
+    return WebFrontEnd(
+        listener_auth, context, options, resources.exposition(), certificate_of, resources.hooks, resources.trends
+    )

@@ -31,6 +31,8 @@ from cmdserver.frontends.web.http.target import cut_behind, parse_target
 from cmdserver.frontends.web.options import WebOptions
 from cmdserver.frontends.web.pages import pages
 from cmdserver.frontends.web.pages.layout import LOGIN_PATH, NEXT_FIELD, NO_SCRIPT_FIELD, SCRIPT_COOKIE, Visitor
+from cmdserver.runs.check_trends import MOST_POINTS, POINT_SECONDS, Trend, TrendOf
+from cmdserver.runs.record import RunRecord
 
 T = TypeVar("T")
 
@@ -48,6 +50,7 @@ class Site:
         clock: For whatever takes time.
         about: What the administrator calls this host, now.
         time_of_day: Seconds since the epoch.
+        trends: Tells what checks have found in the last day.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Site:
         clock: IReactorTime,
         about: Callable[[], HostSite],
         time_of_day: Callable[[], float],
+        trends: TrendOf,
     ) -> None:
         self.listener_auth = listener_auth
         self.dispatcher = dispatcher
@@ -67,6 +71,7 @@ class Site:
         self.clock = clock
         self.about = about
         self.time_of_day = time_of_day
+        self._trends = trends
         #: Finds the leaf at a path; named before the first request.
         self.find: Callable[[Sequence[str]], Leaf]
 
@@ -145,6 +150,20 @@ class Site:
             root=request.target.root,
             running=None if counts is None else counts.get(RunState.RUNNING, 0),
         )
+
+    def trend(self, caller: Caller, record: RunRecord) -> Trend | None:
+        """Tell what a check has found in the day before, as its metrics do: to who may run it, and so find out.
+
+        Returns:
+            None if that is not known, is not theirs to know, or is of other values than the run, or of another day.
+        """
+        trend, command = self._trends(record.command), self.dispatcher.runs.command(record.command)
+        if trend is None or command is None or record.command not in self.dispatcher.names(caller):
+            return None
+        is_of_today = record.asked_at > self.time_of_day() - POINT_SECONDS * MOST_POINTS
+        # Secrets are not among the arguments, and may have been others.
+        is_alike = trend.arguments == record.arguments and not command.parameters.secrets
+        return trend if is_of_today and is_alike else None
 
     def forget_script(self, request: WebRequest) -> None:
         """Forget that a browser has our script, if a page says so that was made for it and read without it."""

@@ -70,7 +70,7 @@ def last_run(record: RunRecord, now: float) -> Markup:
         f"{said}{' ' if record.state.is_alive else ', '}" if said else None,
         when,
         f", {who}" if who else None,
-        class_=f"last {mark_class(record.state)}",
+        class_=f"last {mark_class(record)}",
         data_last=record.command,
     )
 
@@ -112,7 +112,7 @@ def _chip(visitor: Visitor, shown: Shown, command: Command) -> Markup:
         name_of(command),
         element("span", f" {shown.values}", class_="quiet") if shown.values else None,
         href=at(visitor, address_of_run(command, shown.record)),
-        class_=f"chip {mark_class(shown.record.state)}",
+        class_=f"chip {mark_class(shown.record)}",
     )
 
 

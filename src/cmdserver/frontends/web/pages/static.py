@@ -20,7 +20,7 @@ _SHEET, _SCRIPT, _PICTURE = b"text/css; charset=utf-8", b"text/javascript; chars
 #: page loads one of each: that of lists, or that of everything else.
 _SHEETS: Final = {
     "list.css": ("base.css", "commands.css", "runs.css"),
-    "page.css": ("base.css", "forms.css", "run.css", "output.css", "table.css"),
+    "page.css": ("base.css", "forms.css", "run.css", "output.css", "table.css", "values.css"),
 }
 _SCRIPTS: Final = {
     "list.js": ("base.js", "frame.js", "follow.js", "commands.js", "runs.js", "main.js"),

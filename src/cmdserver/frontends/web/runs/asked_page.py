@@ -13,7 +13,7 @@ from cmdserver.core.run_states import RunState
 from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.web.event_streams import EventStreams
 from cmdserver.frontends.web.http.request import WebRequest
-from cmdserver.frontends.web.pages.runs.run_pages import Way
+from cmdserver.frontends.web.pages.runs.run_facts import Way
 from cmdserver.frontends.web.runs.run_drawing import RunDrawing
 from cmdserver.frontends.web.runs.run_page import RunPage
 from cmdserver.frontends.web.runs.wanted import Kind
@@ -71,7 +71,7 @@ class AskedPage:
             raise UnknownRun(granted.id)
         is_well = answer.state is RunState.OK
         last = None if is_well else await runs.last_success(granted.caller, granted.grant.command.name)
-        self._page.finish(answer, seen.record, last)
+        self._page.finish(answer, seen.record, last, self._site.trend(granted.caller, seen.record))
 
     def _complain(self, failure: Failure) -> None:
         self._page.close()

@@ -31,7 +31,7 @@ from cmdserver.frontends.web.event_streams import EventStreams
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages.layout import Visitor
-from cmdserver.frontends.web.pages.runs.run_pages import Way
+from cmdserver.frontends.web.pages.runs.run_facts import Way
 from cmdserver.frontends.web.runs.event_sink import HEARTBEAT_SECONDS
 from cmdserver.frontends.web.runs.list_stream import ROWS, ListStream
 from cmdserver.frontends.web.runs.run_drawing import RunDrawing

@@ -14,6 +14,7 @@ from cmdserver.core.model import Grant
 from cmdserver.core.output import Answer, Producer, Stream
 from cmdserver.frontends.common.rendering import error_json, outcome_json
 from cmdserver.frontends.web.http.utf8 import CompleteCharacters
+from cmdserver.frontends.web.pages.checks import value_table
 from cmdserver.frontends.web.pages.markup import Markup
 from cmdserver.frontends.web.pages.tables.drawing import html_of
 from cmdserver.frontends.web.runs.event_sink import EventSink
@@ -168,6 +169,8 @@ class EventStream(Backpressure):
         """Tell what is drawn to programs that have a page of their own."""
         for stream, characters in self._characters.items():
             self._output(stream, characters.finish())
+        if (values := value_table.draw(answer.check, None, self._streams.site.time_of_day())) is not None:
+            self._tell(b"values", json.dumps(values).encode("ascii"))
         if (table := html_of(answer)) is not None:
             self._tell(b"table", json.dumps(table).encode("ascii"))
 

@@ -21,7 +21,7 @@ from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages.layout import RUNS_PATH
 from cmdserver.frontends.web.pages.runs import run_list
-from cmdserver.frontends.web.pages.runs.run_pages import Way
+from cmdserver.frontends.web.pages.runs.run_facts import Way
 from cmdserver.frontends.web.request_values import follows
 from cmdserver.frontends.web.runs.event_sink import ResponseSink
 from cmdserver.frontends.web.runs.list_stream import ListStream, shown_to
@@ -184,7 +184,8 @@ class RunsResource(Leaf):
             return
         finally:
             page.close()
-        page.finish(await self.site.dispatcher.assessor.complete(answer), record, last)
+        answer = await self.site.dispatcher.assessor.complete(answer)
+        page.finish(answer, record, last, self.site.trend(caller, record))
 
     async def _usual_seconds(self, caller: Caller, run_id: str) -> float | None:
         """Say how long a run usually takes; of one that is over that is not of interest."""

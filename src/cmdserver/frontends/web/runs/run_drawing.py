@@ -15,8 +15,8 @@ from cmdserver.frontends.web.pages.layout import Visitor
 from cmdserver.frontends.web.pages.markup import Markup
 from cmdserver.frontends.web.pages.output.output_html import OutputHtml
 from cmdserver.frontends.web.pages.runs import run_pieces
+from cmdserver.frontends.web.pages.runs.run_facts import RunFacts, Way
 from cmdserver.frontends.web.pages.runs.run_marks import Shown
-from cmdserver.frontends.web.pages.runs.run_pages import RunFacts, Way
 from cmdserver.frontends.web.site import Site
 from cmdserver.runs.record import RunRecord
 
@@ -108,5 +108,6 @@ class RunDrawing:
             usual_seconds=self._usual_seconds,
             last_success=self._last_success,
             may_run=self._may_run,
+            trend=None if record.state.is_alive else self._site.trend(self._caller, record),
             has_page=run_pieces.has_page(visitor, self._way, record, command),
         )

@@ -27,9 +27,10 @@ from cmdserver.frontends.web.pages.markup import Markup, encode
 from cmdserver.frontends.web.pages.output.output_html import OutputHtml
 from cmdserver.frontends.web.pages.pages import in_words
 from cmdserver.frontends.web.pages.runs import run_pages, run_pieces
+from cmdserver.frontends.web.pages.runs.run_facts import RunFacts, Way
 from cmdserver.frontends.web.pages.runs.run_marks import Shown
-from cmdserver.frontends.web.pages.runs.run_pages import RunFacts, Way
 from cmdserver.frontends.web.runs.run_drawing import Look
+from cmdserver.runs.check_trends import Trend
 from cmdserver.runs.record import RunRecord
 
 #: The most output that is held back: somebody waits for the page.
@@ -177,19 +178,22 @@ class RunPage(HeldResponse):
             self._patience.cancel()
         self._patience = None
 
-    def finish(self, answer: Answer, record: RunRecord, last_success: RunRecord | None) -> None:
+    def finish(
+        self, answer: Answer, record: RunRecord, last_success: RunRecord | None, trend: Trend | None = None
+    ) -> None:
         """End the page: the run is over.
 
         Args:
             answer: How it ended.
             record: The run.
             last_success: The last run of the same command that went well.
+            trend: What the check has found in the day before.
         """
         self.close()
         seen = self._known
         shown = Shown(record, seen.grant.command)
         has_page = self._has_page(record, seen)
-        self.facts = replace(self.facts, has_page=has_page, last_success=last_success)
+        self.facts = replace(self.facts, has_page=has_page, last_success=last_success, trend=trend)
         now = self._time_of_day()
         if self.is_open:
             was_alive = seen.record.state.is_alive

@@ -6,14 +6,15 @@ from hypothesis import given
 
 from cmdserver.frontends.web.pages.markup import element
 from cmdserver.frontends.web.pages.output import output_card
+from cmdserver.frontends.web.pages.output.output_card import View
 from tests.doubles import LAW
 from tests.frontends.web.reading import HOSTILE, Read
 
 
 def card(name: str = "df", *, is_alive: bool = False, has_data: bool = False) -> Read:
     """Read a card without output."""
-    data = element("table") if has_data else None
-    return Read(output_card.opening(name, is_alive=is_alive) + output_card.closing(data=data))
+    views = [View("Table", "data", element("table"))] if has_data else []
+    return Read(output_card.opening(name, is_alive=is_alive) + output_card.closing(views=views))
 
 
 class OutputCardTests(TestCase):

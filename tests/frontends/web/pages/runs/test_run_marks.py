@@ -69,7 +69,7 @@ class StateTests(TestCase):
 
     def test_signs(self) -> None:
         """What waits, runs, is done and was stopped can be told apart in a row of tabs; all else has gone wrong."""
-        signs = {state: sign(state) for state in RunState}
+        signs = {state: sign(a_record(state=state)) for state in RunState}
 
         alone = {RunState.QUEUED: "◷", RunState.RUNNING: "●", RunState.OK: "✓", RunState.STOPPED: "■"}
         self.assertEqual(signs, dict.fromkeys(RunState, "✗") | alone)

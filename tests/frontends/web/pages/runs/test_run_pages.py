@@ -14,8 +14,8 @@ from cmdserver.frontends.web.pages.layout import Visitor
 from cmdserver.frontends.web.pages.markup import join
 from cmdserver.frontends.web.pages.runs import run_pages
 from cmdserver.frontends.web.pages.runs.run_again import run_again
+from cmdserver.frontends.web.pages.runs.run_facts import RunFacts, Way
 from cmdserver.frontends.web.pages.runs.run_marks import Shown
-from cmdserver.frontends.web.pages.runs.run_pages import RunFacts, Way
 from cmdserver.runs.kept_output import KeptOutput
 from tests.doubles import LAW, a_command, a_grant, an_answer
 from tests.frontends.web.pages.runs.test_run_list import ANN, NOON

@@ -5,8 +5,8 @@ from unittest import TestCase
 
 from cmdserver.core.output import Parsed
 from cmdserver.frontends.web.pages.runs import run_pieces
+from cmdserver.frontends.web.pages.runs.run_facts import RunFacts, Way
 from cmdserver.frontends.web.pages.runs.run_marks import Shown
-from cmdserver.frontends.web.pages.runs.run_pages import RunFacts, Way
 from tests.doubles import a_command, a_grant, an_answer
 from tests.frontends.web.pages.runs.test_run_list import ANN, NOON
 from tests.frontends.web.reading import Read

@@ -75,7 +75,7 @@ def _last_run(visitor: Visitor, command: Command, shown: Shown, now: float) -> M
         text = element("a", text, href=at(visitor, address_of_run(command, record, is_edited=True)))
     by = "you" if is_own(record, visitor.name) else record.user
     when = element("span", ago(record.asked_at, now), f", {by}" if by else None, class_="quiet")
-    return element("li", element("span", text, class_=mark_class(record.state)), when)
+    return element("li", element("span", text, class_=mark_class(record)), when)
 
 
 def _address(visitor: Visitor, filled: FilledForm) -> Markup | None:

@@ -2,11 +2,12 @@
 
 A page writes `opening`, then what `OutputHtml` makes, then `closing`; what comes between head and end may be sent in
 pieces. The class names and ``data-`` attributes are what ``static/output.js`` and ``static/output.css`` look for.
-Controls that take a script are hidden until there is one. Without one *Jump to end* is a link, and so are the two views
-of data: the style sheet shows the one that the address ends with.
+Controls that take a script are hidden until there is one. Without one *Jump to end* is a link, and so are the views of
+what was drawn: the style sheet shows the one that the address ends with, else the first.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from cmdserver.frontends.web.pages import markup
 from cmdserver.frontends.web.pages.markup import Markup, element, join
@@ -34,22 +35,32 @@ def opening(command_name: str, *, is_alive: bool) -> Markup:
     )
 
 
-def closing(*, note: Markup | None = None, data: Markup | None = None) -> Markup:
+class View(NamedTuple):
+    """What is drawn of a text."""
+
+    label: str
+    #: Its address on the page, which the style sheet knows: ``values``, or ``data``.
+    name: str
+    drawn: Markup | None
+
+
+def closing(*, note: Markup | None = None, views: Sequence[View] = ()) -> Markup:
     """Make the end of the card.
 
     Args:
         note: What there is to say of the text, such as that it was cut.
-        data: What is drawn of it. It is shown first then, and the text when somebody asks for that.
+        views: What is drawn of it. The first is shown first then, and the text when somebody asks for that.
     """
-    return join((markup.closing("pre"), beneath(note, data), markup.closing("div")))
+    return join((markup.closing("pre"), beneath(note, views), markup.closing("div")))
 
 
-def beneath(note: Markup | None, data: Markup | None) -> Markup:
+def beneath(note: Markup | None, views: Sequence[View]) -> Markup:
     """Make what stands below the text, see `closing`."""
-    if data is None:
+    if not views:
         return join((note,))
-    views = (_view("Table", "#data"), _view("Text", "#text"))
-    return join((note, element("div", *views, class_="views"), element("div", data, id="data", class_="drawn")))
+    links = [*(_view(each.label, f"#{each.name}") for each in views), _view("Text", "#text")]
+    drawn = [element("div", each.drawn, id=each.name, class_="drawn") for each in views]
+    return join((note, element("div", *links, class_="views"), *drawn))
 
 
 def _view(label: str, address: str) -> Markup:

@@ -9,6 +9,7 @@ from typing import Final, Self
 from cmdserver.core.model import Command
 from cmdserver.core.run_states import EndedBy, RunState
 from cmdserver.dispatch.watching import SeenRun
+from cmdserver.frontends.web.pages.checks import words as check_words
 from cmdserver.frontends.web.pages.markup import Content, Markup, element
 from cmdserver.frontends.web.pages.relative_time import day_of, full, local, short, whole
 from cmdserver.runs.record import RunRecord
@@ -30,6 +31,8 @@ _BRIEFLY: Final = {
     RunState.FAULT: "fault",
     RunState.LOST: "lost",
 }
+#: Of a check it is said why nobody knows.
+_CUT_SHORT: Final = frozenset({RunState.TIMEOUT, RunState.TRUNCATED})
 _SHORT_WORDS: Final = {RunState.FAILED: "Failed", RunState.QUEUED: "Waiting"}
 #: What stands before the title of a run's window.
 _SIGNS: Final = {RunState.QUEUED: "◷", RunState.RUNNING: "●", RunState.OK: "✓", RunState.STOPPED: "■"}
@@ -84,18 +87,26 @@ def mark(shown: Shown, name: str | None, *, is_short: bool = False) -> Markup:
         is_short: Whether what is more stands beside it.
     """
     record = shown.record
-    words = _SHORT_WORDS.get(record.state) if is_short else None
-    words = words or state_words(record, name, shown.waiting)
-    return element("span", words, class_=f"mark {record.state}", data_sign=sign(record.state))
+    return element("span", _said(shown, name, is_short=is_short), class_=mark_class(record), data_sign=sign(record))
 
 
-def mark_class(state: RunState) -> str:
-    """Return the classes of a state's shape and colour."""
-    return f"mark {state}"
+def _said(shown: Shown, name: str | None, *, is_short: bool) -> str:
+    record, found = shown.record, check_words.state_of(shown.record)
+    if is_short and found is not None:
+        return found.name
+    return (_SHORT_WORDS.get(record.state) if is_short else None) or state_words(record, name, shown.waiting)
+
+
+def mark_class(record: RunRecord) -> str:
+    """Return the classes of the shape and the colour of a run's state: of a check's, if it has found one."""
+    found = check_words.state_of(record)
+    return f"mark {record.state if found is None else check_words.mark_name(found)}"
 
 
 def brief_state(record: RunRecord) -> str:
-    """Say how a run ended where there is little room, and nothing if its shape says it."""
+    """Say how a run ended where there is little room, and nothing if its shape says it; of a check what it found."""
+    if (found := check_words.state_of(record)) is not None:
+        return found.name
     match record.state:
         case RunState.FAILED if record.signal is None:
             return f"exit {record.exit_status}"
@@ -116,13 +127,22 @@ def reason(record: RunRecord) -> str | None:
     return f"exit status {record.exit_status}"
 
 
-def sign(state: RunState) -> str:
-    """Return the character that stands for a state where nothing can be drawn."""
-    return _SIGNS.get(state, "✗")
+def sign(record: RunRecord) -> str:
+    """Return what stands for a run's state where nothing can be drawn."""
+    found = check_words.state_of(record)
+    return _SIGNS.get(record.state, "✗") if found is None else check_words.sign(found)
 
 
 def state_words(record: RunRecord, name: str | None, waiting: Waiting | None = None) -> str:
-    """Say what a run is doing, or how it ended, to somebody of a name."""
+    """Say what a run is doing, or how it ended, to somebody of a name; of a check what it found."""
+    found = check_words.state_of(record)
+    if found is not None and record.state not in _CUT_SHORT:
+        return found.name
+    own = _own_words(record, name, waiting)
+    return own if found is None else f"{found.name}: {own[0].lower()}{own[1:]}"
+
+
+def _own_words(record: RunRecord, name: str | None, waiting: Waiting | None) -> str:
     match record.state:
         case RunState.QUEUED if waiting is not None and waiting.waits_for is WaitsFor.RUN:
             return f"Waiting for {_whose(waiting.run, name)}"

@@ -11,8 +11,9 @@ from cmdserver.frontends.web.pages.layout import NO_SCRIPT_FIELD, RUNS_PATH, Vis
 from cmdserver.frontends.web.pages.markup import closing, element, encode, join
 from cmdserver.frontends.web.pages.output import output_card
 from cmdserver.frontends.web.pages.runs import run_pages
+from cmdserver.frontends.web.pages.runs.run_facts import RunFacts, Way
 from cmdserver.frontends.web.pages.runs.run_marks import Shown, is_kept
-from cmdserver.frontends.web.pages.runs.run_pages import RunFacts, Way
+from cmdserver.frontends.web.pages.runs.state_card import state_card
 from cmdserver.runs.record import RunRecord
 
 
@@ -33,8 +34,8 @@ def beginning(visitor: Visitor, seen: SeenRun, facts: RunFacts, now: float) -> b
 
 def ending(visitor: Visitor, shown: Shown, answer: Answer, facts: RunFacts, now: float) -> bytes:
     """Return what is told when a run is over: what stands below its output, in an element, and its state."""
-    beneath = element("div", output_card.beneath(*run_pages.note_and_data(answer, facts)))
-    card = run_pages.state_card(visitor, shown, facts, now, class_="card state ended")
+    beneath = element("div", output_card.beneath(*run_pages.note_and_views(answer, facts, now)))
+    card = state_card(visitor, shown, facts, now, class_="card state ended")
     return encode(join((beneath, card)))
 
 

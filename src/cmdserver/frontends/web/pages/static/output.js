@@ -128,8 +128,9 @@ class OutputCard {
       });
       tab.addEventListener("keydown", ({ key }) => {
         if (key !== "ArrowLeft" && key !== "ArrowRight") return;
-        tabs[1 - index].focus();
-        tabs[1 - index].click();
+        const next = tabs.at((index + (key === "ArrowLeft" ? -1 : 1)) % tabs.length);
+        next.focus();
+        next.click();
       });
     });
     show(tabs.find((tab) => tab.hash === (location.hash || kept.get("view"))) ?? tabs[0]);

@@ -34,9 +34,15 @@ function askBeforeLeaving(section) {
   addEventListener("beforeunload", (event) => { if (!isOver(section)) event.preventDefault(); });
 }
 
+let titled = null; // what stands in the title: at first the sign that the page began with
+
 function signTitle(section) {
-  const mark = [...section.querySelectorAll(".what .mark")].pop();
-  if (mark) document.title = document.title.replace(/^\S+/, mark.dataset.sign);
+  const marks = section.querySelectorAll(".what .mark");
+  if (!marks.length) return;
+  titled ??= marks[0].dataset.sign;
+  const { sign } = marks[marks.length - 1].dataset;
+  document.title = document.title.replace(titled, sign);
+  titled = sign;
 }
 
 function over(section) {

@@ -1,0 +1,1 @@
+"""Checks on pages: their states, and what they have measured, as bars and plots."""

@@ -1,0 +1,64 @@
+"""Where a value stands between its limits, as shares of a bar. Pure; what a plugin says comes to a bar or to none."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from cmdserver.checks.performance import Performance
+from cmdserver.checks.ranges import Range
+from cmdserver.checks.states import CheckState
+from cmdserver.runs.check_trends import Point
+
+
+def state_of(measured: Performance) -> CheckState | None:
+    """Say what the limits of a value make of it; None if it has none."""
+    if measured.value is None:
+        return CheckState.UNKNOWN
+    for state, limit in ((CheckState.CRITICAL, measured.critical), (CheckState.WARNING, measured.warning)):
+        if limit is not None and limit.alerts(measured.value):
+            return state
+    return None if measured.critical is None and measured.warning is None else CheckState.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The numbers at both ends of a bar, or at the bottom and the top of a plot."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, measured: Performance, day: Iterable[Point]) -> Self | None:
+        """Find the scale of a value's bar: from its minimum, else 0, to its maximum.
+
+        Without a maximum it ends with what is critical, else with the largest of the day. Where a plugin says nothing
+        it reaches as far as the value and its limits do.
+
+        Returns:
+            None if there is no room between its ends, or no value.
+        """
+        if measured.value is None:
+            return None
+        ticks = [*bounds(measured.warning), *bounds(measured.critical)]
+        low = measured.minimum
+        if low is None:
+            low = min(0.0, measured.value, *ticks)
+        high = measured.maximum
+        if high is None or high <= low:
+            largest = () if bounds(measured.critical) else (each.largest for each in day)
+            high = max((measured.value, *ticks, *largest))
+        return cls(low, high) if low < high else None
+
+    def share(self, value: float) -> float:
+        """Return where a number is, from 0 to 1; halves, as the difference of two numbers may be none."""
+        share = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        return min(1.0, max(0.0, share))
+
+    def has(self, value: float) -> bool:
+        """Whether a number is between its ends, or one of them."""
+        return self.low <= value <= self.high
+
+
+def bounds(limit: Range | None) -> tuple[float, ...]:
+    """Return the bounds of a limit, if there is one."""
+    return limit.bounds if limit is not None else ()

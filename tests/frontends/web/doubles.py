@@ -26,6 +26,7 @@ from cmdserver.core.site import Site
 from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.web.front_end import WebFrontEnd
 from cmdserver.frontends.web.options import WebOptions
+from cmdserver.runs.check_trends import CheckTrends
 from tests.doubles import FakeLoginLimit
 from tests.frontends.line.doubles import FakeLiveness
 from tests.running_doubles import Composition, FakeProcess, user
@@ -277,7 +278,11 @@ class WebComposition(Composition):
         #: By their names.
         self.hooks: dict[str, ArmedHook] = {}
         hooks = HookAuthenticator(lambda: self.hooks, EventLog(self.ledger), lambda: 1_700_000_000.0)
-        self.front_end = WebFrontEnd(self.listener_auth, context, self.options, FakeExposition(self), hooks=hooks)
+        trends = CheckTrends()
+        self.events.subscribe(trends)
+        self.front_end = WebFrontEnd(
+            self.listener_auth, context, self.options, FakeExposition(self), hooks=hooks, trends=trends.of
+        )
         self._clients = 100
 
     def options(self) -> WebOptions:

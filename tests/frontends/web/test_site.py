@@ -1,19 +1,28 @@
 """Tests of everything that is no command: the list, what lies below ``/-/``, and how errors are answered."""
 
 import json
+from dataclasses import replace
 from urllib.parse import urljoin
 
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.checks.check import Check
 from cmdserver.core.errors import UNASKED, Code
+from cmdserver.core.model import Role
+from cmdserver.dispatch.policy import Policy
 from cmdserver.frontends.web.http import access_log
 from cmdserver.frontends.web.http.problems import STATUS
 from cmdserver.frontends.web.pages import static
 from cmdserver.frontends.web.runs.run_page import PATIENCE_SECONDS
+from cmdserver.parameters.declaration import Parameter
+from cmdserver.parameters.text_types import Secret, String
+from cmdserver.runs.record import RunRecord
 from tests.frontends.web.doubles import HOST, Client, WebComposition
 from tests.frontends.web.reading import Read
-from tests.running_doubles import command
+from tests.frontends.web.runs.doubles import ADA
+from tests.frontends.web.samples import taking
+from tests.running_doubles import command, user
 
 PAGE, JSON = "text/html", "application/json"
 
@@ -336,3 +345,66 @@ class AccessLogTests(SiteTestCase):
         self.assertTrue(lines[2].endswith(" cut"))
         self.assertEqual(lines[3], "192.0.2.1 - - 400 0 0.000 done")
         self.assertTrue(all(line.isascii() and line.isprintable() for line in lines))
+
+
+class TrendTests(SynchronousTestCase):
+    """What is told of what a check has found before."""
+
+    def setUp(self) -> None:
+        unit = Parameter(name="unit", label="Unit", type=String(), is_required=False, default=("a",))
+        pin = Parameter(name="pin", label="PIN", type=Secret(), is_required=False, default=("0",))
+        self.commands = (
+            command("load", check=Check()),
+            taking("unit", ["{unit}"], unit, check=Check()),
+            taking("peek", ["x"], pin, check=Check(), stdin="{pin}"),
+        )
+        self.composition = WebComposition(self, *self.commands)
+        self.site = self.composition.front_end.site
+        self.allow("*")
+
+    def allow(self, pattern: str) -> None:
+        """Let ada run these, and no other, and see all runs."""
+        role = Role(name="r", patterns=(pattern,), users=frozenset({"ada"}), sees=("*",))
+        self.composition.dispatcher.reconfigure(Policy(self.commands, [role], frozenset()))
+
+    def look(self, target: str) -> tuple[Read, RunRecord]:
+        """Let ada run a check that finds a warning; read its page."""
+        client = self.composition.ask_for(target, accept=PAGE, authorization=ADA)
+        self.composition.process.says(b"WARNING - much | a=5;1;9\n")
+        self.composition.process.ends(1)
+        latest = self.successResultOf(self.site.dispatcher.runs.latest(user("ada")))
+        return Read(client.response.body), latest[target.strip("/").partition("?")[0]]
+
+    def test_the_page(self) -> None:
+        """State, sentence and values, with the day, which this run begins."""
+        page, _ = self.look("/load")
+        text = "|".join(page.text)
+
+        self.assertIn("▲ WARNING load – shop1", page.text)
+        self.assertIn("|WARNING|much|", text)
+        self.assertIn("|a|WARNING|5|warning over 1, critical over 9|5|", text)
+        self.assertEqual([each["class"] for each in page.all("svg")], ["limits", "plot"])
+
+    def test_who_may_know(self) -> None:
+        """Who may run it, of the same values, and of the day before."""
+        _, record = self.look("/load")
+        ada, yesterday = user("ada"), self.site.time_of_day() - 86_401
+        known = self.site.trend(ada, record)
+        self.allow("unit")
+
+        self.assertIsNotNone(known)
+        self.assertIsNone(self.site.trend(ada, record))
+        self.allow("*")
+        self.assertIsNone(self.site.trend(user("guy"), record))
+        for differences in ({"arguments": ("a=1",)}, {"asked_at": yesterday}, {"command": "gone"}):
+            self.assertIsNone(self.site.trend(ada, replace(record, **differences)))
+
+    def test_other_values(self) -> None:
+        """They are of something else; a secret may have been another one."""
+        _, usual = self.look("/unit?unit=a")
+        _, other = self.look("/unit?unit=b")
+        self.composition.events.publish([replace(self.composition.ledger.requests[-1], command="peek", arguments=())])
+
+        self.assertIsNotNone(self.site.trend(user("ada"), usual))
+        self.assertIsNone(self.site.trend(user("ada"), other))
+        self.assertIsNone(self.site.trend(user("ada"), replace(usual, command="peek", arguments=())))

@@ -4,12 +4,15 @@ from datetime import datetime
 from typing import Any
 from unittest import TestCase
 
+from cmdserver.checks.states import CheckState
 from cmdserver.core.run_states import EndedBy, RunState
 from cmdserver.frontends.web.pages.markup import join
 from cmdserver.frontends.web.pages.relative_time import whole
 from cmdserver.frontends.web.pages.runs.run_marks import (
     Shown,
+    brief_state,
     mark,
+    mark_class,
     reason,
     sign,
     started,
@@ -73,6 +76,35 @@ class StateTests(TestCase):
 
         alone = {RunState.QUEUED: "◷", RunState.RUNNING: "●", RunState.OK: "✓", RunState.STOPPED: "■"}
         self.assertEqual(signs, dict.fromkeys(RunState, "✗") | alone)
+
+    def test_checks(self) -> None:
+        """What they have found takes the place of how they ended; why nobody knows is said where there is room."""
+        cases = [
+            (RunState.OK, CheckState.OK, "OK", "OK", "mark ok", "✓ OK"),
+            (RunState.FAILED, CheckState.WARNING, "WARNING", "WARNING", "mark warning", "▲ WARNING"),
+            (RunState.FAILED, CheckState.CRITICAL, "CRITICAL", "CRITICAL", "mark critical", "✗ CRITICAL"),
+            (RunState.FAILED, CheckState.UNKNOWN, "UNKNOWN", "UNKNOWN", "mark unknown", "? UNKNOWN"),
+            (
+                RunState.TIMEOUT,
+                CheckState.UNKNOWN,
+                "UNKNOWN: timed out after 0 s",
+                "UNKNOWN",
+                "mark unknown",
+                "? UNKNOWN",
+            ),
+            (RunState.STOPPED, CheckState.UNKNOWN, "Stopped by ben", "stopped by ben", "mark stopped", "■"),
+            (RunState.RUNNING, None, "Running", "running", "mark running", "●"),
+            (RunState.LOST, None, "Lost: the server stopped", "lost", "mark lost", "✗"),
+        ]
+        for state, found, words, briefly, names, title in cases:
+            with self.subTest(words):
+                record = a_record(state=state, check_state=found, stopped_by="ben")
+                self.assertEqual(state_words(record, None), words)
+                self.assertEqual(brief_state(record), briefly)
+                self.assertEqual(mark_class(record), names)
+                self.assertEqual(sign(record), title)
+        timed_out = Shown(a_record(state=RunState.TIMEOUT, check_state=CheckState.UNKNOWN), None)
+        self.assertEqual(Read(mark(timed_out, None, is_short=True)).text, ["UNKNOWN"])
 
 
 class TimeTests(TestCase):

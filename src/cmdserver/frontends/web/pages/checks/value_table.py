@@ -12,7 +12,7 @@ from cmdserver.checks.result import CheckResult
 from cmdserver.checks.states import CheckState
 from cmdserver.frontends.web.pages.checks import pictures
 from cmdserver.frontends.web.pages.checks.scales import state_of
-from cmdserver.frontends.web.pages.checks.words import bare_number, mark_name, number_with_unit
+from cmdserver.frontends.web.pages.checks.words import bare_number, mark_name, number_with_unit, rough_number
 from cmdserver.frontends.web.pages.markup import Content, Markup, element
 from cmdserver.runs.check_trends import Point, Trend
 
@@ -81,7 +81,7 @@ def _row(measured: Performance, trend: Trend | None, now: float) -> Markup:
     ]
     if trend is not None:
         cells.append(element("td", *_day(day, measured.unit), class_="day-cell"))
-    return element("tr", *cells, class_=mark_name(state) if state is not None else None)
+    return element("tr", *cells, class_=f"found-{mark_name(state)}" if state is not None else None)
 
 
 def _mark(state: CheckState) -> Markup:
@@ -105,4 +105,4 @@ def _day(day: Sequence[Point], unit: str) -> Iterator[Content]:
     if day:
         ends = min(each.smallest for each in day), max(each.largest for each in day)
         yield pictures.plot(day)
-        yield element("span", " to ".join(dict.fromkeys(bare_number(each, unit) for each in ends)))
+        yield element("span", " to ".join(dict.fromkeys(rough_number(each, unit) for each in ends)))

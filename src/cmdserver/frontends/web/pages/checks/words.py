@@ -21,6 +21,8 @@ _SIGNS: Final = {CheckState.OK: "✓", CheckState.WARNING: "▲", CheckState.CRI
 _MOST_CHARACTERS: Final = 300
 #: From here on a number has no digits that tell anybody anything.
 _HUGE: Final = 1e15
+#: From here on there is nothing behind the point.
+_ROUND: Final = 1000
 #: A state that is younger is not worth a word.
 _SHORT_SECONDS: Final = 60
 _MINUTES, _HOURS = 60, 24
@@ -42,7 +44,7 @@ def mark_name(state: CheckState) -> str:
 
 def sign(state: CheckState) -> str:
     """Return what stands for a state where nothing can be drawn."""
-    return _SIGNS[state] if state is CheckState.OK else f"{_SIGNS[state]} {state.name}"
+    return f"{_SIGNS[state]} {state.name}"
 
 
 def sentence(record: RunRecord) -> str | None:
@@ -83,6 +85,11 @@ def number_with_unit(value: float, unit: str) -> str:
 def bare_number(value: float, unit: str) -> str:
     """Write a number beside one that has its unit."""
     return number_with_unit(value, unit if unit == "B" else "")
+
+
+def rough_number(value: float, unit: str) -> str:
+    """Write the end of what a plot shows: three digits, more only if it is larger."""
+    return bare_number(round(value) if _ROUND <= abs(value) < _HUGE else float(f"{value:.3g}"), unit)
 
 
 # Schedules

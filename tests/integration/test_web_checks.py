@@ -1,6 +1,6 @@
 """Checks in a real browser: the page of one as it is drawn, with a day of values, on a desk and on a phone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
@@ -26,10 +26,43 @@ from cmdserver.frontends.web.pages.static import FILES, SITE_SHEET, sheet_of
 from cmdserver.runs.kept_output import KeptOutput
 from tests.doubles import a_command, an_answer
 from tests.frontends.web.pages.checks.samples import NOW, a_day, result
-from tests.integration.browser import inspect, sticks_out, visit
+from tests.integration.browser import inspect, output_of, state, sticks_out, visit
+from tests.integration.daemon import Daemon, Listener, running, shell
+from tests.integration.logins import LENIENT
 from tests.runs.doubles import a_record
 
 pytestmark = pytest.mark.slow
+
+LISTENER = Listener(protocol="web", login="never")
+#: What plugins print that have found something; the state is their exit status.
+_STATES = {"fine": ("OK - all well | a=1;5;9", 0), "meek": ("WARNING - b is 6 | b=6;5;9", 1),
+           "bad": ("CRITICAL: gone | c=10;5;9", 2), "lost": ("who knows", 3)}  # fmt: skip
+_HOSTILE = "<script>alert(1)</script>"
+CHECKS: Mapping[str, Mapping[str, object]] = {
+    **{
+        name: shell(f"echo '{text}'; exit {status}", check=True, read_only=True, history="all")
+        for name, (text, status) in _STATES.items()
+    },
+    "late": shell("echo OK so far; sleep 60", check=True, read_only=True, timeout_seconds=1, history="all"),
+    "hostile": shell(f"echo \"{_HOSTILE} | '{_HOSTILE}'=1<b>;2;3\"", check=True, read_only=True),
+    "slow": shell("echo first; sleep 2; echo; exit 1", check=True, read_only=True, on_disconnect="continue"),
+    "disk": {
+        "run": ["df", "-k", "/"],
+        "parser": "df",
+        "read_only": True,
+        "check": [{"value": "use_percent", "row": "mounted_on", "warning": "101", "critical": "102"}],
+    },
+}
+ROLES: Mapping[str, Mapping[str, object]] = {"anonymous": {"commands": ["*"], "sees": ["*"]}}
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Give a daemon with checks."""
+    directory = tmp_path_factory.mktemp("daemon")
+    with running(directory, CHECKS, listeners=[LISTENER], roles=ROLES, limits=LENIENT) as daemon:
+        yield daemon
+
 
 SITE = Site(name="shop1", label="production", colour="#b3261e")
 SAID = "WARNING - 14 orders wait for payment, certificate ends in 12 days"
@@ -159,3 +192,74 @@ def test_without_script(browser: Browser) -> None:
             page.get_by_role("link", name=label, exact=True).click()
             expect(shown).to_have_id(name)
         assert not sticks_out(page)
+
+
+# By a daemon
+
+
+@pytest.mark.usefixtures("daemon")
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_everywhere(browser: Browser, width: int, colours: Literal["light", "dark"]) -> None:
+    """A state is the same word on the page of a run, in the list of runs, and in the list of commands."""
+    with visit(browser, f"http://localhost:{LISTENER.port}", width=width, colours=colours) as page:
+        for name, word in (("fine", "OK"), ("meek", "WARNING"), ("bad", "CRITICAL"), ("lost", "UNKNOWN")):
+            page.goto(f"/{name}")
+            expect(state(page).get_by_role("status")).to_have_text(word)
+            assert word in page.title()
+        expect(state(page)).to_contain_text("who knows")
+        page.goto("/late")
+        expect(state(page).get_by_role("status")).to_have_text("UNKNOWN")
+        expect(state(page)).to_contain_text("ran longer than 1 s")
+        inspect(page, "check-late")
+        page.goto("/-/runs")
+        for name, word in (("meek", "WARNING"), ("bad", "CRITICAL"), ("late", "UNKNOWN: timed out after 1 s")):
+            row = page.get_by_role("row").filter(has=page.get_by_role("link", name=name, exact=True)).first
+            expect(row.locator(".mark")).to_have_text(word)
+        inspect(page, "check-runs")
+        page.goto("/")
+        for name, word in (("fine", "OK"), ("meek", "WARNING"), ("bad", "CRITICAL"), ("late", "UNKNOWN")):
+            expect(page.locator(f"[data-last={name}]")).to_contain_text(word)
+        inspect(page, "check-commands")
+
+
+@pytest.mark.usefixtures("daemon")
+def test_one_that_takes_a_while(browser: Browser) -> None:
+    """Its title says what it has found when it ends, and what it finds when it is asked again by itself."""
+    with visit(browser, f"http://localhost:{LISTENER.port}") as page:
+        page.goto("/slow")
+        page.wait_for_function("document.title.startsWith('▲ WARNING slow')")
+        assert page.title().startswith("▲ WARNING slow – ")
+        expect(state(page)).to_contain_text("first")
+        page.goto("/meek")
+        page.clock.install()
+        page.get_by_role("combobox", name="Refresh").select_option("5")
+        with page.expect_response("**/meek"):
+            page.clock.run_for(5_000)
+        expect(page.get_by_role("combobox", name="Refresh")).to_have_value("5")
+        assert page.title().startswith("▲ WARNING meek – ")
+
+
+@pytest.mark.usefixtures("daemon")
+def test_rules_have_values_and_a_table(browser: Browser) -> None:
+    """Values come first."""
+    with visit(browser, f"http://localhost:{LISTENER.port}") as page:
+        page.goto("/disk")
+        expect(page.get_by_role("tab")).to_have_text(["Values", "Table", "Text"])
+        expect(page.locator("#values")).to_contain_text("use_percent /")
+        page.get_by_role("tab", name="Table").click()
+        expect(page.locator("#data")).to_contain_text("Mounted on")
+        expect(page.locator("#values")).to_be_hidden()
+
+
+@pytest.mark.usefixtures("daemon")
+def test_what_a_plugin_prints_stays_text(browser: Browser) -> None:
+    """Its words, its labels and its units are read, not obeyed."""
+    with visit(browser, f"http://localhost:{LISTENER.port}", width=390) as page:
+        page.goto("/hostile")
+        expect(state(page)).to_contain_text(_HOSTILE)
+        expect(page.locator("#values tbody th")).to_have_text(_HOSTILE)
+        expect(page.locator("#values tbody .num")).to_have_text("1 <b>")
+        inspect(page, "check-hostile")
+        page.get_by_role("tab", name="Text").click()
+        expect(output_of(page, "hostile")).to_contain_text(_HOSTILE)

@@ -11,10 +11,13 @@ from twisted.logger import capturedLogs, formatEvent
 
 from cmdserver.app.composition import Composition, _descriptors
 from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.checks.result import CheckResult
+from cmdserver.checks.states import CheckState
 from cmdserver.config.configuration import Configuration
 from cmdserver.config.loading import configure
 from cmdserver.core.errors import BadTLSFiles, Busy
 from cmdserver.core.listening import Login
+from cmdserver.core.output import Assessment
 from cmdserver.net.proxied_endpoint import MOST_PENDING
 from tests.doubles import FakeHost
 from tests.running_doubles import requested
@@ -63,6 +66,22 @@ class LimitsTests(TLSFilesTestCase):
             composition._events.publish([requested(answers=1)])
 
         self.assertEqual(["run"], [formatEvent(each).partition(":")[0] for each in logs])
+
+    def test_what_checks_have_found(self) -> None:
+        """It is heard, and forgotten at the reload after which the command is no check any more."""
+        checks = '[commands.load]\nrun = ["uptime"]\ncheck = true\n[commands.other]\nrun = ["uptime"]\ncheck = {}\n'
+        composition = Composition(MemoryReactorClock(), _configured(checks.format("true")), self.directory)
+        self.addCleanup(composition.close)
+        found = Assessment(check=CheckResult(state=CheckState.OK, text=""))
+        for name in ("load", "other"):
+            composition._events.publish([requested(command=name, assessment=found)])
+        trends = composition._resources.trends
+        heard = trends("load") is not None and trends("other") is not None
+        composition.reconfigure(_configured(checks.format("false")), None)
+
+        self.assertTrue(heard)
+        self.assertIsNotNone(trends("load"))
+        self.assertIsNone(trends("other"))
 
     def test_descriptors(self) -> None:
         """A listener behind a proxy has connections that are nobody's yet, beside those that are counted."""

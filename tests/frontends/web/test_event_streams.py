@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.checks.check import Check
 from cmdserver.core.errors import Code
 from cmdserver.core.model import Role
 from cmdserver.dispatch.policy import Policy
@@ -127,6 +128,17 @@ class EventStreamTests(SynchronousTestCase):
                 self.assertEqual(["started", "stdout", "table", "outcome"], list(kinds))
                 self.assertIn("<dt>Load 1m</dt><dd>0.1</dd>", kinds["table"])
                 self.assertEqual(0.1, kinds["outcome"]["data"]["load_1m"])
+
+    def test_values(self) -> None:
+        """What a check has measured is told as a table, too."""
+        self.composition = WebComposition(self, command("uptime", check=Check()))
+        client = self.listen()
+        self.composition.process.says(b"WARNING | a=5;1;9\n")
+        self.composition.process.ends(1)
+        kinds = dict(events(client))
+
+        self.assertEqual(["started", "stdout", "values", "outcome"], list(kinds))
+        self.assertIn("warning over 1, critical over 9", kinds["values"])
 
     def test_silence_is_filled(self) -> None:
         """While nothing is said, a comment now and then shows that the connection is alive."""

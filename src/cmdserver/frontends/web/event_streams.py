@@ -13,9 +13,9 @@ r"""Answers as event streams (HTML standard, "Server-sent events"): what a comma
     data: {"id": …, "command": "df", "arguments": [], "exit_status": 0, …}
 
 ``stdout`` and ``stderr`` carry a JSON string, so that line breaks of every kind survive; ``outcome`` carries a JSON
-answer without the output; ``failure`` comes in its place if there is no answer. Before it comes, of a command with a
-parser, ``table``: the table as HTML (a JSON string), or a sentence why there is none. ``gap`` tells how many bytes are
-no longer known, ``notice`` something for a person.
+answer without the output; ``failure`` comes in its place if there is no answer. Before it come, of a check, ``values``:
+what it has measured as HTML (a JSON string), and of a command with a parser ``table``: the same of its data, or a
+sentence why there are none. ``gap`` tells how many bytes are no longer known, ``notice`` something for a person.
 
 To a page of ours ``html`` tells output as it is drawn, and ``drawn`` what is said beside it, see `RunDrawing`.
 

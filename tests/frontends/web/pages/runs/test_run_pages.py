@@ -12,12 +12,14 @@ from cmdserver.core.run_states import RunState
 from cmdserver.dispatch.watching import SeenRun
 from cmdserver.frontends.web.pages.layout import Visitor
 from cmdserver.frontends.web.pages.markup import join
+from cmdserver.frontends.web.pages.output import output_card
 from cmdserver.frontends.web.pages.runs import run_pages
 from cmdserver.frontends.web.pages.runs.run_again import run_again
 from cmdserver.frontends.web.pages.runs.run_facts import RunFacts, Way
 from cmdserver.frontends.web.pages.runs.run_marks import Shown
 from cmdserver.runs.kept_output import KeptOutput
 from tests.doubles import LAW, a_command, a_grant, an_answer
+from tests.frontends.web.pages.checks.samples import result
 from tests.frontends.web.pages.runs.test_run_list import ANN, NOON
 from tests.frontends.web.reading import HOSTILE, Read, shown
 from tests.frontends.web.samples import JOURNAL, PEEK, RESTART, SETPW
@@ -49,6 +51,14 @@ def tail(
     answer = replace(an_answer(a_grant()), omitted_bytes=omitted_bytes, parsed=parsed)
     facts = RunFacts(way=Way.WATCHED, may_run=may_run)
     return Read(run_pages.tail(ANN, shown_run, answer, facts, NOON, was_alive=was_alive))
+
+
+def views(**differences: Any) -> list[str | None]:
+    """Say where the views of a run lead, in their order."""
+    answer = replace(an_answer(a_grant()), parser="df", **differences)
+    _, found = run_pages.note_and_views(answer, RunFacts(way=Way.WATCHED), NOON)
+    html = output_card.closing(views=found)
+    return [each["href"] for each in Read(html).all("a")]
 
 
 def again(command: Command | None, *arguments: str) -> Read:
@@ -198,3 +208,13 @@ class RunAgainTests(TestCase):
         """What is in the file no more cannot be run again."""
         self.assertEqual(again(GONE).elements, [])
         self.assertEqual(again(None).elements, [])
+
+
+class ViewTests(TestCase):
+    def test_order(self) -> None:
+        """Values, then the table, then the text; each only if there is something in it."""
+        data, none = Parsed(value=[{"a": 1}]), Parsed(problem="odd")
+        self.assertEqual(views(check=result(), parsed=data), ["#values", "#data", "#text"])
+        self.assertEqual(views(check=result(), parsed=none), ["#values", "#text"])
+        self.assertEqual(views(check=result("")), [])
+        self.assertEqual(views(parsed=data), ["#data", "#text"])

@@ -1,8 +1,7 @@
-"""`cmdserver-probe` ends in time whatever it waits for, and begins in next to no time."""
+"""`cmdserver-probe` ends in time whatever it waits for, and loads no more than it needs."""
 
 import os
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ import pytest
 
 from tests.integration.daemon import program
 from tests.integration.probe_program import probe
-from tests.probe.targets import Behaviour, closing, drain, serving
+from tests.probe.targets import Behaviour, drain, serving
 from tests.probe.test_hostile import DATAGRAMS, STREAMS
 from tests.waiting import LIMIT_SECONDS
 
@@ -54,11 +53,11 @@ def test_streams(kind: str, behaviour: str) -> None:
     is_tls = kind not in BEGINNINGS or kind == "tls"
     first = BEGINNINGS["tls" if is_tls else kind]
     with serving(half_closing if behaviour == "silent" else dripping(first)) as port:
-        result = probe(f"{STREAMS[kind].format(port=port)} --timeout 0.7")
+        result = probe(f"{STREAMS[kind].format(port=port)} --timeout 2")
 
     step = "tls" if is_tls else "answer" if kind in {"tcp", "http"} else "greeting"
     assert (result.status, result.errors) == (2, "")
-    assert result.first_line.endswith(f": {step}: no answer within 0.7 s"), result.output
+    assert result.first_line.endswith(f": {step}: no answer within 2 s"), result.output
     assert result.labels[:3] == ["time", "resolve", "connect"]
 
 
@@ -66,10 +65,10 @@ def test_streams(kind: str, behaviour: str) -> None:
 def test_datagrams(kind: str) -> None:
     """Nobody answers."""
     with serving(half_closing, socket.SOCK_DGRAM) as port:
-        result = probe(f"{DATAGRAMS[kind].format(port=port)} --timeout 0.7")
+        result = probe(f"{DATAGRAMS[kind].format(port=port)} --timeout 2")
 
     assert (result.status, result.errors) == (2, "")
-    assert result.first_line.endswith((": no answer within 0.7 s", ": no answer in time")), result.output
+    assert result.first_line.endswith((": no answer within 2 s", ": no answer in time")), result.output
 
 
 def _with_getaddrinfo(directory: Path, code: str) -> dict[str, str]:
@@ -82,15 +81,15 @@ def _with_getaddrinfo(directory: Path, code: str) -> dict[str, str]:
 
 def test_a_look_up_that_hangs(tmp_path: Path) -> None:
     """No socket's timeout is there yet: the watchdog ends it."""
-    result = probe("tcp localhost:1 --timeout 0.5", _with_getaddrinfo(tmp_path, "time.sleep(3600)"))
+    result = probe("tcp localhost:1 --timeout 1.5", _with_getaddrinfo(tmp_path, "time.sleep(3600)"))
 
     assert (result.status, result.errors) == (2, "")
-    assert result.first_line == "CRITICAL - tcp localhost:1: resolve: no answer within 0.5 s"
+    assert result.first_line == "CRITICAL - tcp localhost:1: resolve: no answer within 1.5 s"
 
 
 def test_even_python_hangs(tmp_path: Path) -> None:
     """Where no thread of Python's comes to its turn, the kernel's timer ends the process."""
-    result = probe("tcp localhost:1 --timeout 0.5", _with_getaddrinfo(tmp_path, "sum(itertools.repeat(0))"))
+    result = probe("tcp localhost:1 --timeout 1.5", _with_getaddrinfo(tmp_path, "sum(itertools.repeat(0))"))
 
     assert (result.status, result.output) == (-14, "")
 
@@ -105,7 +104,7 @@ def test_nobody_reads_the_result() -> None:
     except BlockingIOError:
         os.set_blocking(write, True)
     try:
-        words = [program("cmdserver-probe"), "tcp", "localhost:1", "--timeout", "0.5"]
+        words = [program("cmdserver-probe"), "tcp", "localhost:1", "--timeout", "1.5"]
         assert subprocess.run(words, stdout=write, timeout=LIMIT_SECONDS, check=False).returncode == -14
     finally:
         os.close(read)
@@ -158,25 +157,6 @@ def test_without_dnspython(tmp_path: Path) -> None:
 
     assert result.status == 3
     assert "dnspython is not installed: pip install 'cmdserver[probe]'" in result.first_line
-
-
-def test_the_start() -> None:
-    """A probe on loopback takes five times at most what Python takes to do nothing."""
-    bare: list[float] = []
-    probed: list[float] = []
-    with serving(closing) as port:
-        words = [program("cmdserver-probe"), "tcp", f"127.0.0.1:{port}"]
-        for _ in range(15):
-            bare.append(_seconds([sys.executable, "-c", "pass"]))
-            probed.append(_seconds(words))
-
-    assert statistics.median(probed) <= 5 * statistics.median(bare)
-
-
-def _seconds(words: list[str]) -> float:
-    begun = time.perf_counter()
-    subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - begun
 
 
 def test_wrong_usage() -> None:

@@ -82,7 +82,15 @@ class ListenerAuthTests(IdentityTestCase):
         protocol = ListenerAuth("line", Login.REQUIRED, self.authenticator, "tcp:2023")
         caller = self.successResultOf(protocol.log_in("192.0.2.1", password("ada", b"right")))
 
-        self.assertEqual(caller.listener, "tcp:2023")
+        self.assertEqual((caller.listener, caller.tls), ("tcp:2023", False))
+
+    def test_tls_is_known(self) -> None:
+        """Callers and strangers say whether they came over TLS, whatever they have proved."""
+        protocol = ListenerAuth("line", Login.OPTIONAL, self.authenticator, "tcp:2023", tls=True)
+        caller = self.successResultOf(protocol.log_in("192.0.2.1", password("ada", b"right")))
+
+        found = (caller.tls, protocol.anonymous("192.0.2.1").tls, protocol.stranger("192.0.2.1").tls)
+        self.assertEqual(found, (True, True, True))
 
     def test_again_is_the_same(self) -> None:
         """Who is recognised is who they were in everything, whatever is ever added, but for where they call from."""
@@ -96,6 +104,7 @@ class ListenerAuthTests(IdentityTestCase):
             "permits_pty": False,
             "listener": "tcp:2080",
             "is_person": False,
+            "tls": True,
         }
         self.assertEqual(values.keys(), {each.name for each in fields(Caller)}, "say here what is new")
         before = Caller(**values)

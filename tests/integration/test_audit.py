@@ -18,6 +18,7 @@ KEYS = {
     "event",
     "id",
     "protocol",
+    "tls",
     "source",
     "user",
     "method",

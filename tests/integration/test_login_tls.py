@@ -195,12 +195,13 @@ def test_certificate_is_written_down(daemon: Daemon, authorities: Authorities) -
     login, request = daemon.audit()[before:]
     said = pipe(["openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in", str(path)], b"").decode()
     assert login.items() >= {
-        "event": "login", "protocol": "line", "source": "127.0.0.9", "user": "alice", "method": "certificate",
-        "outcome": "ok", "reason": None,
+        "event": "login", "protocol": "line", "tls": True, "source": "127.0.0.9", "user": "alice",
+        "method": "certificate", "outcome": "ok", "reason": None,
     }.items()  # fmt: skip
     digest = bytes.fromhex(said.strip().partition("=")[2].replace(":", ""))
     assert login["fingerprint"] == "SHA256:" + b64encode(digest).decode().rstrip("=")
     assert (request["user"], request["method"], request["command"]) == ("alice", "certificate", "df")
+    assert request["tls"]
 
 
 @versions

@@ -92,6 +92,7 @@ class LineTests(SynchronousTestCase):
                 "event": "request",
                 "id": "0123456789abcdef",
                 "protocol": "line",
+                "tls": False,
                 "source": "192.0.2.2",
                 "user": "ada",
                 "method": "password",
@@ -120,7 +121,7 @@ class LineTests(SynchronousTestCase):
         end = self.record(caller=user("ada"), command="df", arguments=("-h",), time=1_700_000_000.5)
         self.assertEqual(record, {key: end[key] for key in record} | {"event": "started"})
         self.assertEqual(
-            list(record), ["time", "event", "id", "protocol", "source", "user", "method", "command", "arguments"]
+            list(record), ["time", "event", "id", "protocol", "tls", "source", "user", "method", "command", "arguments"]
         )
 
     def test_a_refusal_has_the_same_fields(self) -> None:

@@ -294,7 +294,9 @@ class Composition:
 
     def _make_front_end(self, listening: Listening) -> FrontEnd:
         authenticator = None if listening.login is Login.NEVER else self._require_authenticator()
-        auth = ListenerAuth(listening.protocol, listening.login, authenticator, place=str(listening.endpoint))
+        auth = ListenerAuth(
+            listening.protocol, listening.login, authenticator, place=str(listening.endpoint), tls=listening.tls
+        )
         certificate_of = import_module("cmdserver.app.tls").certificate_of if listening.tls else None
         make: Callable[..., FrontEnd] = import_module(listening.protocol.front_end).make
         return make(auth, self._context, self._resources, certificate_of)

@@ -132,6 +132,7 @@ class Authenticator:
             id=login_id,
             protocol=arrival.protocol,
             source=arrival.source,
+            tls=arrival.tls,
             user=user,
             method=method,
             outcome=outcome,

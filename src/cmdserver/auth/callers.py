@@ -27,6 +27,7 @@ class Arrival:
     protocol: str
     source: str
     listener: str = ""
+    tls: bool = False
 
 
 class ICaller(Interface):
@@ -61,6 +62,7 @@ class Realm:
             forced_words=proof.forced_words,
             permits_pty=proof.permits_pty,
             listener=arrival.listener,
+            tls=arrival.tls,
         )
         return ICaller, caller, lambda: None
 
@@ -88,7 +90,12 @@ def anonymous(arrival: Arrival, login: Login) -> Caller:
     if login not in {Login.NEVER, Login.OPTIONAL}:
         raise LoginRequired
     return Caller(
-        name=None, protocol=arrival.protocol, source=arrival.source, method=NO_METHOD, listener=arrival.listener
+        name=None,
+        protocol=arrival.protocol,
+        source=arrival.source,
+        method=NO_METHOD,
+        listener=arrival.listener,
+        tls=arrival.tls,
     )
 
 
@@ -106,6 +113,7 @@ def hooked(name: str, arrival: Arrival) -> Caller:
         method="hook",
         is_person=False,
         listener=arrival.listener,
+        tls=arrival.tls,
     )
 
 

@@ -92,6 +92,7 @@ class HookAuthenticator:
             id=os.urandom(8).hex(),
             protocol=arrival.protocol,
             source=arrival.source,
+            tls=arrival.tls,
             user=f"{HOOK_PREFIX}{name[:_MOST_CHARACTERS]}",
             method="hook",
             outcome=Code(error.code),

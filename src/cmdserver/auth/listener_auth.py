@@ -22,21 +22,31 @@ class ListenerAuth:
         login: Whether its callers log in.
         authenticator: Shared by all listeners; None for one at which nobody logs in.
         place: The listener's endpoint: unauthenticated connections are counted for each.
+        tls: Whether it speaks TLS.
     """
 
-    def __init__(self, name: str, login: Login, authenticator: Authenticator | None = None, place: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        login: Login,
+        authenticator: Authenticator | None = None,
+        place: str = "",
+        *,
+        tls: bool = False,
+    ) -> None:
         self.name = name
         self.place = place
+        self.tls = tls
         self.login = login
         self._authenticator = authenticator
 
     def stranger(self, source: str) -> Stranger:
         """Name somebody who is not authenticated, to audit what they get wrong."""
-        return Stranger(protocol=self.name, source=source)
+        return Stranger(protocol=self.name, source=source, tls=self.tls)
 
     def anonymous(self, source: str) -> Caller:
         """Make a caller of a client that was asked nothing; raises `LoginRequired` where it has to log in."""
-        return callers.anonymous(Arrival(self.name, source, self.place), self.login)
+        return callers.anonymous(Arrival(self.name, source, self.place, self.tls), self.login)
 
     def log_in(self, source: str, credentials: Credentials) -> Deferred[Caller]:
         """See `Authenticator.log_in`."""
@@ -84,7 +94,7 @@ class ListenerAuth:
 
     def arrival(self, source: str) -> Arrival:
         """Say where somebody stands who calls here."""
-        return Arrival(self.name, source, self.place)
+        return Arrival(self.name, source, self.place, self.tls)
 
     def _require_authenticator(self) -> Authenticator:
         if self._authenticator is None:

@@ -67,6 +67,8 @@ class LoggedIn:
     id: str
     protocol: str
     source: str
+    #: Whether the listener speaks TLS.
+    tls: bool = False
     #: The name that was given; it may be nobody's.
     user: str | None
     #: ``password``, ``certificate``, ``token``, ``publickey``.

@@ -40,6 +40,8 @@ class Caller:
     permits_pty: bool = True
     #: Which listener they came through: its endpoint, as the configuration has it.
     listener: str = ""
+    #: Whether that listener speaks TLS.
+    tls: bool = False
     #: Whether they may have logged in; schedules and hooks have not, and have the roles that list them alone.
     is_person: bool = True
 
@@ -64,6 +66,7 @@ class Stranger:
     #: As in `Caller`.
     protocol: str
     source: str
+    tls: bool = False
 
     @property
     def name(self) -> None:

@@ -173,6 +173,7 @@ def _login(event: LoggedIn) -> dict[str, object]:
         "event": "login",
         "id": event.id,
         "protocol": event.protocol,
+        "tls": event.tls,
         "source": event.source,
         "user": event.user,
         "method": event.method,
@@ -186,6 +187,7 @@ def _question(event: Started | Requested) -> dict[str, object]:
     return {
         "id": event.id,
         "protocol": event.caller.protocol,
+        "tls": event.caller.tls,
         "source": event.caller.source,
         "user": event.caller.name,
         "method": event.caller.method,

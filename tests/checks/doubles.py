@@ -3,10 +3,9 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from cmdserver.checks.check import Check
+from cmdserver.checks.check import Check, CheckRule
 from cmdserver.checks.data import Json
 from cmdserver.checks.ranges import Range
-from cmdserver.checks.rules import CheckRule
 from cmdserver.core.model import Grant
 from cmdserver.core.output import Answer, Parsed
 from cmdserver.dispatch.assessing import check_of

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from cmdserver.checks.check import CheckRule
 from cmdserver.checks.data import Json
 from cmdserver.checks.performance import MOST_VALUES, joined
 from cmdserver.checks.ranges import Range
-from cmdserver.checks.rules import CheckRule, judge
+from cmdserver.checks.rules import judge
 from cmdserver.checks.states import CheckState
 
 DISKS: Sequence[Mapping[str, Json]] = [

@@ -1,17 +1,38 @@
-"""A check: what is looked at when a command has ended, and what that comes to."""
+"""How a command checks something, as the configuration says it.
 
+The runner process knows this, too, and is to be small: what judges is elsewhere, `rules` and `plugin_output`.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cmdserver.checks import rules
-from cmdserver.checks.data import Json
-from cmdserver.checks.result import CheckResult, one_line
-from cmdserver.checks.rules import CheckRule
+from cmdserver.checks.ranges import Range
 from cmdserver.checks.states import CheckState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRule:
+    """What is looked at, and what is wrong with it."""
+
+    #: A dotted path into the data.
+    value: str
+    #: The key that names a row of a list; None: what is best.
+    row: str | None = None
+    #: Globs of the rows that are looked at; none: all.
+    rows: tuple[str, ...] = ()
+    warning: Range | None = None
+    critical: Range | None = None
+
+    def __str__(self) -> str:
+        limits = {CheckState.WARNING: self.warning, CheckState.CRITICAL: self.critical}
+        said = [f"{state.name} {limit.words()}" for state, limit in limits.items() if limit is not None]
+        row = f" by {self.row}" if self.row is not None else ""
+        return f"{self.value}{among(self.rows)}{row}: {', '.join(said) or 'measured'}"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How a command checks something."""
+    """What is looked at when a command has ended."""
 
     #: On its data; none: it is a plugin, whose exit status and output say it.
     rules: tuple[CheckRule, ...] = ()
@@ -24,13 +45,8 @@ class Check:
         """Whether the command is a plugin."""
         return not self.rules
 
-    def of_data(self, data: Json, problem: str | None) -> CheckResult:
-        """Judge data.
 
-        Args:
-            data: What a parser has made of the output.
-            problem: Why there are none, or why they are not to be believed; None if they are.
-        """
-        if problem is not None:
-            return CheckResult(state=CheckState.UNKNOWN, text=one_line(f"UNKNOWN: {problem}"))
-        return rules.judge(self.rules, data)
+def among(rows: Iterable[str]) -> str:
+    """Say which rows are meant, behind what is looked at; nothing if it is all of them."""
+    names = ", ".join(rows)
+    return f" of {names}" if names else ""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from cmdserver.checks.check import CheckRule, among
 from cmdserver.checks.data import Found, Json, as_number, at_path
 from cmdserver.checks.performance import MOST_VALUES, Performance
-from cmdserver.checks.ranges import Range, plain
+from cmdserver.checks.ranges import plain
 from cmdserver.checks.result import CheckResult, one_line
 from cmdserver.checks.states import CheckState
 
@@ -18,26 +19,6 @@ _MOST_LINES: Final = 200
 
 _UNITS: Final = {"percent": "%", "bytes": "B", "seconds": "s"}
 _WILD: Final = frozenset("*?[")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRule:
-    """What is looked at, and what is wrong with it."""
-
-    #: A dotted path into the data.
-    value: str
-    #: The key that names a row of a list; None: what is best.
-    row: str | None = None
-    #: Globs of the rows that are looked at; none: all.
-    rows: tuple[str, ...] = ()
-    warning: Range | None = None
-    critical: Range | None = None
-
-    def __str__(self) -> str:
-        limits = {CheckState.WARNING: self.warning, CheckState.CRITICAL: self.critical}
-        said = [f"{state.name} {limit.words()}" for state, limit in limits.items() if limit is not None]
-        row = f" by {self.row}" if self.row is not None else ""
-        return f"{self.value}{_among(self.rows)}{row}: {', '.join(said) or 'measured'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +31,16 @@ class _Finding:
     measured: Performance | None = None
 
 
-def judge(rules: Sequence[CheckRule], data: Json) -> CheckResult:
-    """Judge data by all rules: the worst counts, and the first line names what is wrong."""
+def judge(rules: Sequence[CheckRule], data: Json, problem: str | None = None) -> CheckResult:
+    """Judge data by all rules: the worst counts, and the first line names what is wrong.
+
+    Args:
+        rules: At least one.
+        data: What a parser has made of the output.
+        problem: Why there are none, or why they are not to be believed; None if they are.
+    """
+    if problem is not None:
+        return CheckResult(state=CheckState.UNKNOWN, text=one_line(f"UNKNOWN: {problem}"))
     findings = [finding for rule in rules for finding in _findings(rule, data)]
     values = [each.measured for each in findings if each.measured is not None]
     state = max((each.state for each in findings), key=lambda each: each.severity, default=CheckState.UNKNOWN)
@@ -88,7 +77,7 @@ def _findings(rule: CheckRule, data: Json) -> Iterator[_Finding]:
     looked_at = [each for each in at_path(data, rule.value, rule.row) if _is_meant(rule, each)]
     measured = [(each, number) for each in looked_at if (number := as_number(each.value)) is not None]
     if not measured:
-        yield _Finding(CheckState.UNKNOWN, f"there is no number {rule.value}{_among(rule.rows)} in the data")
+        yield _Finding(CheckState.UNKNOWN, f"there is no number {rule.value}{among(rule.rows)} in the data")
         return
     yield from (_judged(rule, found, value) for found, value in measured)
     yield from _missing(rule.rows, [found.row for found, _ in measured])
@@ -96,11 +85,6 @@ def _findings(rule: CheckRule, data: Json) -> Iterator[_Finding]:
 
 def _is_meant(rule: CheckRule, found: Found) -> bool:
     return not rule.rows or any(fnmatch.fnmatchcase(found.row or "", each) for each in rule.rows)
-
-
-def _among(rows: Iterable[str]) -> str:
-    names = ", ".join(rows)
-    return f" of {names}" if names else ""
 
 
 def _missing(rows: Iterable[str], there: Sequence[str | None]) -> Iterator[_Finding]:

@@ -5,11 +5,11 @@ somebody, that is the user ``cmdserver`` if there is one, or else a number of th
 those of ``DynamicUser``: nobody has it, it is the same at every start, and no file but ours need know it.
 """
 
+import binascii
 import errno
 import grp
 import os
 import pwd
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -131,7 +131,7 @@ def own_number(directory: Path, numbers: Numbers) -> int:
             )
         return owner
     count = LAST_NUMBER - FIRST_NUMBER + 1
-    start = zlib.crc32(os.fsencode(os.path.realpath(directory)))  # for the spread, which is all that matters
+    start = binascii.crc32(os.fsencode(os.path.realpath(directory)))  # for the spread, which is all that matters
     for step in range(count):
         number = FIRST_NUMBER + (start + step) % count
         if numbers.taken(number) is None:

@@ -227,8 +227,10 @@ class TomlReader:
 
     def _elements(self, path: Path, values: list[Any], type_: Any, each_type: Any, table: type[msgspec.Struct]) -> Any:
         """Read a list that may have tables."""
-        if self._converted(path, [None] * len(values), type_) is _MISSING:
-            return _MISSING  # there are too many of them, or too few
+        # Only how many they are: what msgspec would have to know of their tables is large.
+        bounds = type_.__metadata__ if typing.get_origin(type_) is typing.Annotated else ()
+        if bounds and self._converted(path, values, typing.Annotated[list[Any], *bounds]) is _MISSING:
+            return _MISSING
         return [self._element((*path, index), each, each_type, table) for index, each in enumerate(values)]
 
     def _element(self, path: Path, value: object, type_: Any, table: type[msgspec.Struct]) -> Any:

@@ -3,7 +3,6 @@
 msgspec says precisely what is wrong, and says it to programmers.
 """
 
-import difflib
 import json
 import re
 import shlex
@@ -67,7 +66,9 @@ def unknown_key(key: str, known: Iterable[str], homes: Mapping[str, Sequence[str
     """
     known = list(known)
     beginning = [each for each in known if each.startswith(f"{key}_")]
-    if hint := beginning or difflib.get_close_matches(key, known, n=1):
+    from difflib import get_close_matches  # noqa: PLC0415 - the runner process is small without it
+
+    if hint := beginning or get_close_matches(key, known, n=1):
         return f"unknown key; did you mean {hint[0]}?"
     if key in homes:
         return f"unknown key; {key} belongs {' or '.join(homes[key])}"

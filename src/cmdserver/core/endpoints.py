@@ -5,7 +5,6 @@ kinds that people use are looked at here first. A description of a kind that is 
 such a kind is Twisted's to say.
 """
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -141,7 +140,9 @@ def _require_kind(kind: str, description: str) -> None:
         raise ValueError(f"it is no URL; what is spoken there is the protocol, as in {_EXAMPLE}")
     if meant := _meant(description, _ADDRESS_FIRST):
         raise ValueError(f"it begins with its kind, and then comes the port: {quoted(meant)}")
-    if near := difflib.get_close_matches(kind.lower(), _SIGNATURES, n=1):
+    from difflib import get_close_matches  # noqa: PLC0415 - the runner process is small without it
+
+    if near := get_close_matches(kind.lower(), _SIGNATURES, n=1):
         raise ValueError(f"there is no kind {quoted(kind)}; did you mean {near[0]}?")
     if not kind or ":" not in description:
         raise ValueError(f"it begins with its kind and a colon, as in {_EXAMPLE}")
@@ -166,7 +167,9 @@ def _arguments(signature: _Signature, values: Sequence[str], named: Mapping[str,
         raise ValueError(f"{quoted(value)} is one value too many, as in {signature.example}")
     for name, value in named.items():
         if name not in signature.checks:
-            near = difflib.get_close_matches(name, signature.checks, n=1)
+            from difflib import get_close_matches  # noqa: PLC0415 - the runner process is small without it
+
+            near = get_close_matches(name, signature.checks, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(signature.checks)}"
             raise ValueError(f"it has no {quoted(name)}; {hint}")
         if name in arguments:

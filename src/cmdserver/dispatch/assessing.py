@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from twisted.internet.defer import Deferred, succeed
 
-from cmdserver.checks import plugin_output
+from cmdserver.checks import plugin_output, rules
 from cmdserver.checks.check import Check
 from cmdserver.checks.result import CheckResult
 from cmdserver.checks.states import CheckState
@@ -71,7 +71,7 @@ def check_of(
         return plugin_output.parse(result.stdout, result.exit_status, None if is_state else problem or _end_of(result))
     if problem is None and parsed is not None:
         problem = parsed.problem
-    return check.of_data(parsed.value if parsed is not None else None, problem)
+    return rules.judge(check.rules, parsed.value if parsed is not None else None, problem)
 
 
 def _checked(answer: Answer, parsed: Parsed | None) -> Answer:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Final, TypeAlias
 
 from cmdserver.parameters.declaration import NO_VALUES, Parameter, Values
@@ -202,6 +201,8 @@ class ParameterList(Sequence[Parameter]):
     def _unknown(self, name: str, before: Sequence[ValueMistake]) -> ValueMistake:
         """Say that a name is no parameter's; near ones are looked for only if that is told: it takes its time."""
         name = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
+        from difflib import get_close_matches  # noqa: PLC0415 - the runner process is small without it
+
         near = get_close_matches(name, list(self._by_name), n=1) if len(before) < MOST_MISTAKES else ()
         return ValueMistake(name, "is no parameter of this command", tuple(near))
 

@@ -1,6 +1,5 @@
 """Types of words and texts: choice, string, text, secret, flag."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -74,7 +73,9 @@ class Choice(ParameterType):
 
     def refusal(self, text: str) -> NotAccepted:
         """Return why a text is not accepted that is no choice, with the nearest ones."""
-        near = [] if len(text) > _LONGEST_COMPARED else difflib.get_close_matches(text, self.choices, n=3, cutoff=0.5)
+        from difflib import get_close_matches  # noqa: PLC0415 - the runner process is small without it
+
+        near = [] if len(text) > _LONGEST_COMPARED else get_close_matches(text, self.choices, n=3, cutoff=0.5)
         return NotAccepted(f"must be {self.accepts}", tuple(near))
 
     @property

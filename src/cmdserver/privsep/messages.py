@@ -10,7 +10,7 @@ packet above `REQUEST_BYTES` is no request. Descriptors travel from the runner t
     daemon -> runner   Signal(generation, id, number)
 """
 
-import zlib
+import binascii
 from typing import Annotated, Literal
 
 import msgspec
@@ -177,7 +177,7 @@ def checksum_of(text: str) -> int:
 
     A cryptographic hash would say no more, and OpenSSL would double what the runner weighs.
     """
-    return zlib.crc32(text.encode())
+    return binascii.crc32(text.encode())
 
 
 def encode(message: Request | Report) -> bytes:

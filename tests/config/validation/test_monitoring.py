@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from cmdserver.checks.check import Check
+from cmdserver.checks.check import Check, CheckRule
 from cmdserver.checks.ranges import EXAMPLES, Range
-from cmdserver.checks.rules import CheckRule
 from tests.config.validation.doubles import ParametersTestCase, configured
 
 _X = '[commands.x]\nrun = ["df"]\n'

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdserver.checks.check import Check
+from cmdserver.checks.check import Check, CheckRule
 from cmdserver.checks.performance import Performance
 from cmdserver.checks.result import CheckResult
-from cmdserver.checks.rules import CheckRule
 from cmdserver.checks.states import CheckState
 from cmdserver.core.errors import BadArgument, Busy, LoginRequired, UnknownCommand
 from cmdserver.core.output import Answer

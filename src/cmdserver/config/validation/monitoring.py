@@ -1,8 +1,7 @@
 """What monitoring is told of commands: checks and metrics, and whether there is anything to make them of."""
 
-from cmdserver.checks.check import Check
+from cmdserver.checks.check import Check, CheckRule
 from cmdserver.checks.ranges import Range
-from cmdserver.checks.rules import CheckRule
 from cmdserver.config.decoding import TomlReader
 from cmdserver.config.schema import CheckRuleSettings, CommandSettings
 from cmdserver.config.source_map import Path

@@ -8,7 +8,7 @@ from cmdserver.checks.check import CheckRule
 from cmdserver.checks.data import Json
 from cmdserver.checks.performance import MOST_VALUES, joined
 from cmdserver.checks.ranges import Range
-from cmdserver.checks.rules import judge
+from cmdserver.checks.rules import MOST_ROWS, judge
 from cmdserver.checks.states import CheckState
 
 DISKS: Sequence[Mapping[str, Json]] = [
@@ -99,6 +99,16 @@ def test_hostile_names() -> None:
     found = judge([rule("x", "4", row="name")], data)
     assert found.text == "WARNING: x of a/b=1?OK' is 5 (over 4)"
     assert found.plugin_output == f"{found.text} | 'x a_b_1_OK'''=5;4\n"
+
+
+def test_too_many() -> None:
+    """What would hold everybody up is not looked at, and that is told; rows count wherever they are."""
+    rows: Json = [{"name": f"n{each}", "x": 5} for each in range(MOST_ROWS // 2 + 1)]
+    assert judge([rule("x", "4")], rows).state is CheckState.WARNING
+    for data in (rows, {"a": {"x": rows}}, [{"x": [1] * 5}] * (MOST_ROWS // 6)):
+        found = judge([rule("x", "4"), rule("y", "4")], data)
+        assert found.state is CheckState.UNKNOWN
+        assert found.text == "UNKNOWN: the data have too many rows; 2 rules look at 10,000 together"
 
 
 def test_many() -> None:

@@ -85,6 +85,7 @@ class WhoeverAsksTests(DispatcherTestCase):
             "explain": lambda: ask.explain(somebody, ["uptime"]),
             "go_on": lambda: ask.go_on(somebody, ["uptime"]),
             "names": lambda: ask.names(somebody),
+            "usual_names": lambda: ask.usual_names(somebody),
             "offered": lambda: ask.offered(somebody),
             "with_choices": lambda: ask.with_choices(somebody, command("uptime")),
             "whoami": lambda: ask.whoami(somebody),
@@ -115,7 +116,7 @@ class WhoeverAsksTests(DispatcherTestCase):
         anonymous = Caller(name=None, protocol="line", source="192.0.2.1", method="none", listener="tcp:2023")
         asked = self.asked(anonymous)
         self.assertEqual((asked.pop("names")(), asked.pop("offered")()), (frozenset(), ()))
-        self.assertEqual(asked.pop("roles_of")(), ())
+        self.assertEqual((asked.pop("roles_of")(), asked.pop("usual_names")()), ((), frozenset()))
         self.assertIsInstance(
             self.failureResultOf(self.dispatcher.with_choices(anonymous, COMMANDS[0])).value, LoginRequired
         )

@@ -350,6 +350,26 @@ class ValueTests(unittest.TestCase):
         except (Denied, BadArgument) as error:
             return f"{error.code}: {error}"
 
+    def test_what_is_always_found(self) -> None:
+        """Who may not give the defaults is not told what a command finds with them; nor whose command has none."""
+        tenant = a_parameter(name="tenant", default=("secret",))
+        needed = a_parameter(name="tenant")
+        commands = [
+            taking("count", tenant),
+            taking("other", needed),
+            a_command(name="plain"),
+        ]
+        narrowed = {"count": {"tenant": ("public",)}, "other": {"tenant": ("*",)}}
+        roles = [
+            Role(name="anonymous", patterns=("count", "other", "plain"), users=frozenset(), only=narrowed),
+            Role(name="staff", patterns=("count",), users=frozenset({"ann"})),
+        ]
+        policy = Policy(commands, roles)
+
+        self.assertEqual(policy.usual_names(a_caller()), {"plain"})
+        self.assertEqual(policy.usual_names(a_caller("ann")), {"count"})
+        self.assertEqual(policy.usual_names(a_caller("ann", commands=frozenset({"plain"}))), set())
+
     def test_one_role(self) -> None:
         """What it may give, and nothing else; for who has logged in that is denied."""
         self.assertEqual("unit=web-1 lines=50", self.outcome("ann", "web-1"))

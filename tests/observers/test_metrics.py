@@ -31,7 +31,7 @@ class MetricsTests(unittest.TestCase):
 
     def families(self, visible: Collection[str] = ("uptime", "df")) -> dict[str, Metric]:
         """Read what is written as Prometheus does."""
-        text = self.metrics.render(visible).decode()
+        text = self.metrics.render(visible, visible).decode()
         return {family.name: family for family in text_string_to_metric_families(text)}
 
     def value(self, name: str, **labels: str) -> float:
@@ -144,7 +144,7 @@ class MetricsTests(unittest.TestCase):
     def test_what_promtool_would_say(self) -> None:
         """Each family has a help and a type once, counters end in _total, and no series comes twice."""
         self.metrics(requested())
-        text = self.metrics.render({"uptime", "df"}).decode()
+        text = self.metrics.render({"uptime", "df"}, {"uptime", "df"}).decode()
         names = [family.name for family in text_string_to_metric_families(text)]
         self.assertEqual(len(names), len(set(names)))
         for kind in ("HELP", "TYPE"):
@@ -160,7 +160,7 @@ class MetricsTests(unittest.TestCase):
     def test_nobody_sees_more_than_they_may_run(self) -> None:
         """Series of other commands are left out, in all families."""
         self.metrics(requested(command="df"))
-        text = self.metrics.render({"uptime"}).decode()
+        text = self.metrics.render({"uptime"}, {"uptime"}).decode()
 
         self.assertNotIn('"df"', text)
         self.assertIn('"uptime"', text)

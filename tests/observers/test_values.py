@@ -20,6 +20,11 @@ from tests.doubles import a_command, a_grant, an_answer
 DISKS: Json = [{"mounted_on": "/", "use_percent": 12, "size": None}, {"mounted_on": "/var", "use_percent": 93.5}]
 
 
+#: Commands whose numbers are told, and those of a check as well.
+DF = a_command(name="df", metrics=True)
+BOTH = a_command(name="df", metrics=True, check=Check())
+
+
 class Families(Collector):
     """Some families."""
 
@@ -58,11 +63,12 @@ class LastValuesTests(unittest.TestCase):
 
     def families(self, **commands: Any) -> dict[str, dict[tuple[str, ...], float]]:
         """Tell of commands that are as said."""
-        return read(list(self.last.families({name: a_command(name=name, **each) for name, each in commands.items()})))
+        made = {name: a_command(name=name, **each) for name, each in commands.items()}
+        return read(list(self.last.families(made, made)))
 
     def test_numbers(self) -> None:
         """By key and row, with the time that they are from."""
-        self.last.note("df", 1700.5, found(DISKS))
+        self.last.note(DF, 1700.5, found(DISKS))
         told = self.families(df={"metrics": True})
 
         self.assertEqual(told["cmdserver_value"], {("df", "use_percent", "/"): 12, ("df", "use_percent", "/var"): 93.5})
@@ -72,7 +78,7 @@ class LastValuesTests(unittest.TestCase):
     def test_checks(self) -> None:
         """A state is one of four; what was measured has its unit; what is undetermined has no value."""
         values = (Performance(label="a", value=0.5, unit="s"), Performance(label="b", value=None))
-        self.last.note("web", 1.0, found(check=critical(*values)))
+        self.last.note(a_command(name="web", check=Check()), 1.0, found(check=critical(*values)))
         told = self.families(web={"check": Check()})
 
         states = {("web", state.name): float(state is CheckState.CRITICAL) for state in CheckState}
@@ -81,20 +87,32 @@ class LastValuesTests(unittest.TestCase):
         self.assertEqual(told["cmdserver_value"], {})
 
     def test_only_what_is_wanted(self) -> None:
-        """Without ``metrics`` no numbers; a command that is no check any more, or gone, is forgotten."""
-        self.last.note("df", 1.0, found(DISKS, critical()))
+        """Without ``metrics`` no numbers; what is neither is not told."""
+        self.last.note(a_command(name="df", check=Check()), 1.0, found(DISKS, critical()))
         self.assertEqual(self.families(df={"check": Check()})["cmdserver_value"], {})
-        gone: list[dict[str, Any]] = [{"df": {}}, {"other": {"metrics": True}}]
-        for commands in gone:
-            self.last.note("df", 1.0, found(DISKS, critical()))
-            self.assertEqual(self.families(**commands)["cmdserver_value_timestamp_seconds"], {})
+        self.last.note(a_command(name="df"), 1.0, found(DISKS, critical()))
+        self.assertEqual(self.families(df={})["cmdserver_value_timestamp_seconds"], {})
+
+    def test_a_command_that_is_another(self) -> None:
+        """What it has found before a reload is forgotten, also once it was told."""
+        for changed in ({"check": Check()}, {"metrics": True, "argv": ("/bin/other",)}, {}):
+            self.last.note(DF, 1.0, found(DISKS, critical()))
+            self.assertNotEqual(self.families(df={"metrics": True})["cmdserver_value"], {})
+            told = self.families(df=changed)
+            self.assertEqual((told["cmdserver_value"], told["cmdserver_check_state"]), ({}, {}), changed)
             self.assertEqual(self.families(df={"metrics": True})["cmdserver_value"], {}, "it is forgotten")
+
+    def test_who_may_know(self) -> None:
+        """Only what is visible is told, and nothing is forgotten for that."""
+        self.last.note(DF, 1.0, found(DISKS))
+        self.assertEqual(read(list(self.last.families({"df": DF}, ["other"])))["cmdserver_value"], {})
+        self.assertNotEqual(self.families(df={"metrics": True})["cmdserver_value"], {})
 
     def test_the_last_run_counts(self) -> None:
         """Rows that are gone have no series."""
-        self.last.note("df", 1.0, found(DISKS))
+        self.last.note(DF, 1.0, found(DISKS))
         self.families(df={"metrics": True})
-        self.last.note("df", 2.0, found([{"mounted_on": "/", "use_percent": 13}]))
+        self.last.note(DF, 2.0, found([{"mounted_on": "/", "use_percent": 13}]))
         told = self.families(df={"metrics": True})
 
         self.assertEqual(told["cmdserver_value"], {("df", "use_percent", "/"): 13})
@@ -103,7 +121,7 @@ class LastValuesTests(unittest.TestCase):
     def test_the_same_name_twice(self) -> None:
         """Prometheus would take nothing at all."""
         rows: Json = [{"name": name, "x": each} for each, name in enumerate(["a", "a", "a (2)", "a", "a"])]
-        self.last.note("df", 1.0, found(rows, critical(*[Performance(label="l", value=each) for each in (1, 2)])))
+        self.last.note(BOTH, 1.0, found(rows, critical(*[Performance(label="l", value=each) for each in (1, 2)])))
         told = self.families(df={"metrics": True, "check": Check()})
 
         self.assertEqual(
@@ -116,7 +134,7 @@ class LastValuesTests(unittest.TestCase):
         """So many series a command, values first; how many are left out is told."""
         rows: Json = [{"name": f"r{each}", "x": each} for each in range(MOST_SERIES - 1)]
         values = [Performance(label=f"l{each}", value=each) for each in range(3)]
-        self.last.note("df", 1.0, found(rows, critical(*values, omitted=5)))
+        self.last.note(BOTH, 1.0, found(rows, critical(*values, omitted=5)))
         told = self.families(df={"metrics": True, "check": Check()})
 
         self.assertEqual((len(told["cmdserver_value"]), len(told["cmdserver_performance"])), (MOST_SERIES - 1, 1))
@@ -130,7 +148,7 @@ class LastValuesTests(unittest.TestCase):
             {"name": "\ud800", "x": 3},
             {"name": "c" * 1000, "x": 4},
         ]
-        self.last.note("df", 1.0, found(rows))
+        self.last.note(DF, 1.0, found(rows))
         told = self.families(df={"metrics": True})
 
         self.assertEqual(

@@ -12,7 +12,6 @@ from cmdserver.checks.states import CheckState
 from cmdserver.core.errors import Code
 from cmdserver.core.events import Requested
 from cmdserver.core.output import Assessment, ProcessResult
-from cmdserver.core.run_states import EndedBy
 from cmdserver.runs.check_trends import (
     MOST_LABELS,
     MOST_POINTS,
@@ -35,7 +34,7 @@ def found(values: Mapping[str, float] | None = None, state: CheckState = CheckSt
     return CheckResult(state=state, text="", performance=measured)
 
 
-def ended(result: CheckResult | None, time: float = NOON, ended_by: EndedBy | None = None) -> Requested:
+def ended(result: CheckResult | None, time: float = NOON) -> Requested:
     """Make the event of a run's end."""
     process = ProcessResult(
         exit_status=0,
@@ -45,7 +44,6 @@ def ended(result: CheckResult | None, time: float = NOON, ended_by: EndedBy | No
         duration_seconds=1.0,
         stdout_bytes=0,
         stderr_bytes=0,
-        ended_by=ended_by,
     )
     return Requested(
         time=time,
@@ -131,12 +129,11 @@ class TrendTests(TestCase):
 
 class CheckTrendsTests(TestCase):
     def test_events(self) -> None:
-        """What a run has found is noted; of what is no check, or was stopped by somebody, nothing is."""
+        """What a run has found is noted; of what is no check nothing is."""
         trends = CheckTrends()
         trends(ended(None))
-        trends(ended(found({"a": 9.0}), ended_by=EndedBy.STOP))
         nothing = trends.of("load")
-        trends(ended(found({"a": 1.0}), ended_by=EndedBy.LIMIT))
+        trends(ended(found({"a": 1.0})))
         trends(ended(found({"a": 2.0})))
         trend = trends.of("load")
 

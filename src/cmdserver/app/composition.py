@@ -239,6 +239,7 @@ class Composition:
 
     def reconfigure(self, configuration: Configuration, tls: "Loaded | None", secrets: Secrets | None = None) -> None:
         """Go by another configuration from now on; its listeners and its audit file are for others to see to."""
+        before = self._commands
         self._go_by(configuration)
         self.use_secrets(secrets or {})
         if self._credentials is not None and tls is not None:
@@ -252,7 +253,7 @@ class Composition:
         # After all limits: whoever is refused may ask again at once.
         self.dispatcher.reconfigure(self.policy())
         self.schedules.reconfigure(configuration.commands)
-        self._trends.reconfigure(each.name for each in configuration.commands if each.check is not None)
+        self._trends.reconfigure(each.name for each in configuration.commands if before.get(each.name) == each)
         # After the new policy: what they have sent already is answered by it.
         self._close_anonymous_connections()
         self._scheduler.start_all_that_may()

@@ -90,6 +90,19 @@ def row_name(row: Json, key: str | None, index: int) -> tuple[str | None, str]:
     return None, str(index + 1)
 
 
+def rows_in(data: Json, most: int) -> int:
+    """Count the rows of all lists, up to one more than so many."""
+    count, waiting = 0, [data]
+    while waiting and count <= most:
+        match waiting.pop():
+            case Mapping() as values:
+                waiting.extend(value for value in values.values() if isinstance(value, list | tuple | dict))
+            case list() | tuple() as rows:
+                count += len(rows)
+                waiting.extend(row for row in rows if isinstance(row, list | tuple | dict))
+    return min(count, most + 1)
+
+
 def at_path(data: Json, path: str, row_key: str | None = None) -> Iterator[Found]:
     """Find what stands at a dotted path, in each row of the lists on the way.
 

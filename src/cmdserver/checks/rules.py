@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final
 
 from cmdserver.checks.check import CheckRule, among
-from cmdserver.checks.data import Found, Json, as_number, at_path
+from cmdserver.checks.data import Found, Json, as_number, at_path, rows_in
 from cmdserver.checks.performance import MOST_VALUES, Performance
 from cmdserver.checks.ranges import plain
 from cmdserver.checks.result import CheckResult, one_line
@@ -18,6 +18,8 @@ _NAMED: Final = 5
 _MOST_LINES: Final = 200
 
 _UNITS: Final = {"percent": "%", "bytes": "B", "seconds": "s"}
+#: Rows that all rules of a check look at together: it takes a tenth of a second, in which everybody else waits.
+MOST_ROWS: Final = 10_000
 _WILD: Final = frozenset("*?[")
 
 
@@ -39,6 +41,9 @@ def judge(rules: Sequence[CheckRule], data: Json, problem: str | None = None) ->
         data: What a parser has made of the output.
         problem: Why there are none, or why they are not to be believed; None if they are.
     """
+    rows = rows_in(data, MOST_ROWS)
+    if problem is None and rows * len(rules) > MOST_ROWS:
+        problem = f"the data have too many rows; {len(rules)} rules look at {MOST_ROWS:,} together"
     if problem is not None:
         return CheckResult(state=CheckState.UNKNOWN, text=one_line(f"UNKNOWN: {problem}"))
     findings = [finding for rule in rules for finding in _findings(rule, data)]

@@ -1,7 +1,7 @@
 """What a run says of what its command looks at: data, if it has a parser, and the state of a check.
 
-A check is judged once a run, before anybody is answered: all who share it are told the same. What is read of a run that
-is over, from the history say, is judged anew by the same rules.
+A check is judged once a run, before anybody is answered: all who share it are told the same. The state of a run that is
+known from the history alone is the one that was found then, whatever the rules are now.
 """
 
 from dataclasses import replace
@@ -17,6 +17,7 @@ from cmdserver.core.output import Answer, Assessment, Parsed, ProcessResult
 from cmdserver.core.run_states import RunState
 from cmdserver.dispatch.output_parsers import OutputParsers
 from cmdserver.runs.outcome import problem_of
+from cmdserver.runs.record import RunRecord
 
 _STATES = frozenset(CheckState)
 
@@ -51,6 +52,17 @@ class Assessor:
         return self._parsers.parse(answer.parser, answer.finished).addCallback(
             lambda parsed: _checked(replace(answer, parsed=parsed), parsed)
         )
+
+
+def as_recorded(answer: Answer, record: RunRecord) -> Answer:
+    """Return the answer of a run as it was judged then; what it measured is told as long as that comes to the same."""
+    state, check = record.check_state, answer.check
+    if state is None:
+        return answer
+    text = record.check_text or state.name
+    is_same = check is not None and check.state is state
+    found = replace(check, text=text) if check is not None and is_same else CheckResult(state=state, text=text)
+    return replace(answer, check=found)
 
 
 def check_of(

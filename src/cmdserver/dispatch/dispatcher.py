@@ -274,6 +274,10 @@ class Dispatcher:
         """Tell the names of what this caller may run, to measure or to complete: not counted, and not written down."""
         return frozenset(command.name for command in self.offered(caller))
 
+    def usual_names(self, caller: Caller) -> frozenset[str]:
+        """Tell the names of what this caller may run with the values that it always has: what those find is theirs."""
+        return self._admission.policy.usual_names(caller)
+
     def offered(self, caller: Caller) -> tuple[Command, ...]:
         """Tell what this caller may run, to complete what they type: not counted, and not written down."""
         return self._admission.policy.allowed(caller)

@@ -73,6 +73,13 @@ class Policy:
         """What this caller may run, in the order of the configuration, with what they may give to it."""
         return tuple(self.narrowed(caller, self._commands[name]) for name in self._allowed_names(caller))
 
+    def usual_names(self, caller: Caller) -> frozenset[str]:
+        """Name what this caller may run with its defaults, or without any values."""
+        rules = self._rules_for(caller)
+        return frozenset(
+            name for name in self._allowed_names(caller) if _permits_defaults(rules[name], self._commands[name])
+        )
+
     def narrowed(self, caller: Caller, command: Command) -> Command:
         """Return a command as it is shown to a caller: its parameters accept what the caller may give."""
         if command.template is None:
@@ -282,6 +289,16 @@ class Policy:
 
     def _its_roles(self, names: tuple[str, ...]) -> list[Role]:
         return [role for role in self._roles if role.name in names]
+
+
+def _permits_defaults(rules: Iterable[Rule], command: Command) -> bool:
+    if all(not rule.only for rule in rules):
+        return True
+    try:
+        values = command.parameters.bind(())
+    except BadValues:
+        return False
+    return any(permits(rule, command, values) for rule in rules)
 
 
 def changed() -> Busy:

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from cmdserver.core.errors import AuditError, Code, Fault, Refusal, RequestError
 from cmdserver.core.events import EventLog, Requested, Started
 from cmdserver.core.model import Grant, Somebody
-from cmdserver.core.output import ProcessResult, outcome_of
+from cmdserver.core.output import Assessment, ProcessResult, outcome_of
 from cmdserver.core.run_states import EndedBy, RunState
 from cmdserver.dispatch.requests import Request, Run
 from cmdserver.parameters.mistakes import BadValues
@@ -78,8 +78,7 @@ class RequestLog:
         events = [self._end_of(each, run, shared=shared) for each in run.asked]
         events += [self._end_of(each, run, ended_by=each.ended_by) for each in run.departed]
         if events:
-            assessment = run.assessment if run.assessment is not None and has_usual_values(run.grant) else None
-            events[0] = replace(events[0], answers=len(events), assessment=assessment)
+            events[0] = replace(events[0], answers=len(events), assessment=_told_assessment(run))
         try:
             self._events.publish(events)
         except AuditError as error:
@@ -193,6 +192,13 @@ class RequestLog:
             shared=shared,
             ended_by=ended_by,
         )
+
+
+def _told_assessment(run: Run) -> Assessment | None:
+    """Return what a run says of what its command always looks at; one that somebody has ended says nothing of that."""
+    if run.assessment is None or run.result is None or run.result.ended_by not in {None, EndedBy.LIMIT}:
+        return None
+    return run.assessment if has_usual_values(run.grant) else None
 
 
 def has_usual_values(grant: Grant) -> bool:

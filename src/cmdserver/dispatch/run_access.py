@@ -15,7 +15,7 @@ from cmdserver.core.model import Caller, Command
 from cmdserver.core.output import Listener
 from cmdserver.core.run_states import EndedBy, RunState
 from cmdserver.dispatch.admission import Admission
-from cmdserver.dispatch.assessing import Assessor
+from cmdserver.dispatch.assessing import Assessor, as_recorded
 from cmdserver.dispatch.bygone import answer_of, grant_of
 from cmdserver.dispatch.last_runs import LastRuns
 from cmdserver.dispatch.requests import Request, Run
@@ -317,7 +317,9 @@ class RunAccess:
             await self._watches.tell_kept(Watch(run_id, lambda: self.may_see(caller, known.record)), known, sink)
         answer = answer_of(known.record, known.output, run_id, known.grant.command)
         # A check's state belongs to its answer; of others data are made if somebody asks.
-        return EndedRun(answer if answer.examines is None else await self._assessor.complete(answer), known.record)
+        if answer.examines is not None:
+            answer = as_recorded(await self._assessor.complete(answer), known.record)
+        return EndedRun(answer, known.record)
 
     async def _stop(self, caller: Caller, run_id: str) -> RunRecord:
         seen = await self._get(caller, run_id)

@@ -1,12 +1,13 @@
 """Start granted commands, and know which are under way."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorProcess, IReactorTime
 
 from cmdserver.core.model import Grant
-from cmdserver.core.output import Sink
+from cmdserver.core.output import ProcessResult, Sink
 from cmdserver.core.run_states import EndedBy
 from cmdserver.execution.gather import gather
 from cmdserver.execution.process_run import ProcessRun
@@ -27,13 +28,21 @@ class Runner:
         self._under_way: set[ProcessRun] = set()
         self._idle: list[Deferred[None]] = []
 
-    def run(self, grant: Grant, sink: Sink, *, gathers: bool = False) -> ProcessRun:
+    def run(
+        self,
+        grant: Grant,
+        sink: Sink,
+        *,
+        gathers: bool = False,
+        then: Callable[[ProcessResult], Deferred[ProcessResult]] | None = None,
+    ) -> ProcessRun:
         """Start a granted command, whose output goes to the sink as it comes.
 
         Args:
             grant: What is run.
             sink: Hears what the process says.
             gathers: Whether the result has the output, too.
+            then: What is done when the process has ended, and belongs to the run; `wait_idle` waits for that, too.
 
         Raises:
             OSError: The process cannot be started; nothing was. It may turn out later, too: see `ProcessRun.finished`.
@@ -46,6 +55,8 @@ class Runner:
 
         run = gather(grant, start, sink) if gathers else start(sink)
         self._under_way.add(run)
+        if then is not None:
+            run.finished.addCallback(then)
         run.finished.addBoth(self._forget, run)
         return run
 

@@ -106,7 +106,6 @@ class Metrics:
         )
         self._values = LastValues()
         self._registry.register(now)
-        self._registry.register(_Values(self._values, now))
         ProcessCollector(registry=self._registry)
         #: Whose series there are.
         self._begun: Offer | None = None
@@ -124,18 +123,24 @@ class Metrics:
                 if event.finished is not None and event.finished.is_over:
                     self._durations.labels(command).observe(event.finished.duration_seconds)
                     self._note_end(command, event, event.finished)
-                if event.assessment is not None and event.command is not None:
-                    self._values.note(event.command, event.time, event.assessment)
+                if event.assessment is not None and (ran := self._now.offer().commands.get(event.command or "")):
+                    self._values.note(ran, event.time, event.assessment)
             case LoggedIn():
                 self._logins.labels(event.protocol, event.outcome).inc()
             case _:
                 assert_never(event)
 
-    def render(self, commands: Collection[str]) -> bytes:
-        """Render all metrics, with the series of the given commands only, in Prometheus' text format 0.0.4."""
+    def render(self, commands: Collection[str], found: Collection[str]) -> bytes:
+        """Render all metrics in Prometheus' text format 0.0.4.
+
+        Args:
+            commands: Those that have series.
+            found: Those of which it is told what they have found.
+        """
         self._begin_series()
         visible = CollectorRegistry()
         visible.register(_Visible(self._registry, {*commands, *WORDS, UNKNOWN}))
+        visible.register(_Families(self._values.families(self._now.offer().commands, found)))
         return generate_latest(visible)
 
     def probe(self, answer: Answer) -> bytes:
@@ -178,18 +183,6 @@ def _status_of(finished: ProcessResult) -> int:
         return finished.exit_status
     name = finished.signal or ""
     return 128 + (signal.Signals[name].value if name in signal.Signals.__members__ else 0)
-
-
-class _Values(Collector):
-    """What the last runs have found, as long as their commands are in the file."""
-
-    def __init__(self, values: LastValues, now: Now) -> None:
-        self._values = values
-        self._now = now
-
-    def collect(self) -> Iterator[Metric]:
-        """Collect it."""
-        return self._values.families(self._now.offer().commands)
 
 
 class _Families(Collector):

@@ -5,7 +5,7 @@ which is anybody's: so many series a command, and so many characters a label, ar
 counted.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -22,6 +22,8 @@ from cmdserver.core.run_states import RunState
 
 #: Of one command.
 MOST_SERIES: Final = 2000
+#: Of the numbers of its data: more are not even counted, as everybody waits meanwhile.
+MOST_COUNTED: Final = 20_000
 #: Of the value of a label.
 MOST_CHARACTERS: Final = 256
 
@@ -43,6 +45,8 @@ class _Told:
 class _Last:
     """The last run of a command that has said something."""
 
+    #: As it was then.
+    command: Command
     #: Seconds since the epoch.
     time: float
     assessment: Assessment
@@ -56,27 +60,33 @@ class LastValues:
     def __init__(self) -> None:
         self._last: dict[str, _Last] = {}
 
-    def note(self, command: str, time: float, assessment: Assessment) -> None:
+    def note(self, command: Command, time: float, assessment: Assessment) -> None:
         """Remember what a run has found, and forget what the one before it had.
 
         Args:
-            command: Its name.
+            command: What has run.
             time: When it ended, in seconds since the epoch.
             assessment: What it has found.
         """
-        self._last[command] = _Last(time, assessment)
+        self._last[command.name] = _Last(command, time, assessment)
 
-    def families(self, commands: Mapping[str, Command]) -> Iterator[Metric]:
-        """Tell what is known of commands, and forget all others."""
-        self._last = {name: last for name, last in self._last.items() if _is_told(commands.get(name))}
-        told = {name: _told(last, commands[name]) for name, last in self._last.items()}
+    def families(self, commands: Mapping[str, Command], visible: Collection[str]) -> Iterator[Metric]:
+        """Tell what is known of commands, and forget it of those that a reload has changed.
+
+        Args:
+            commands: As they are now, by their names.
+            visible: The names of those that are told.
+        """
+        self._last = {name: last for name, last in self._last.items() if commands.get(name) == last.command}
+        shown = {name: last for name, last in self._last.items() if name in visible and _is_told(last.command)}
+        told = {name: _told(last) for name, last in shown.items()}
         yield from _families(told)
         time = GaugeMetricFamily(
             "cmdserver_value_timestamp_seconds",
             "When the run ended that values, state and performance data are from, in seconds since the epoch",
             labels=["command"],
         )
-        for name, last in self._last.items():
+        for name, last in shown.items():
             time.add_metric([name], last.time)
         yield time
 
@@ -95,13 +105,13 @@ def probe_families(answer: Answer) -> Iterator[Metric]:
     yield from _families({answer.command: _tell(answer.parsed, check)})
 
 
-def _is_told(command: Command | None) -> bool:
-    return command is not None and (command.metrics or command.check is not None)
+def _is_told(command: Command) -> bool:
+    return command.metrics or command.check is not None
 
 
-def _told(last: _Last, command: Command) -> _Told:
+def _told(last: _Last) -> _Told:
     if last.told is None:
-        parsed = last.assessment.parsed if command.metrics else None
+        parsed = last.assessment.parsed if last.command.metrics else None
         last.told = _tell(parsed, last.assessment.check)
     return last.told
 
@@ -110,7 +120,7 @@ def _tell(parsed: Parsed | None, check: CheckResult | None) -> _Told:
     found = _different(
         (
             ((_label(each.key), _label(each.row or "")), as_number(each.value) or 0.0)
-            for each in numbers(parsed.value if parsed is not None else None)
+            for each in islice(numbers(parsed.value if parsed is not None else None), MOST_COUNTED)
         ),
         named=1,
     )
@@ -161,7 +171,7 @@ def _families(told: Mapping[str, _Told]) -> Iterator[Metric]:
     )
     left_out = GaugeMetricFamily(
         "cmdserver_series_left_out",
-        f"Values that are not told, as a command has at most {MOST_SERIES}",
+        f"Values that are not told, as a command has at most {MOST_SERIES}; of {MOST_COUNTED} that are looked at",
         labels=["command"],
     )
     for command, each in told.items():

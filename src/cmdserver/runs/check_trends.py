@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 from cmdserver.checks.performance import Performance
 from cmdserver.checks.result import CheckResult
 from cmdserver.core.events import Event, Requested
-from cmdserver.core.run_states import EndedBy
 
 #: What was measured in so many seconds is one point.
 POINT_SECONDS: Final = 900
@@ -118,12 +117,11 @@ class CheckTrends:
         self._trends: dict[str, Trend] = {}
 
     def __call__(self, event: Event) -> None:
-        """Take note of the end of a run; one that somebody has ended says nothing of what it looks at."""
+        """Take note of the end of a run."""
         if not isinstance(event, Requested) or event.command is None or event.assessment is None:
             return
-        result, finished = event.assessment.check, event.finished
-        ended_by = finished.ended_by if finished is not None else None
-        if result is None or ended_by not in {None, EndedBy.LIMIT}:
+        result = event.assessment.check
+        if result is None:
             return
         trend = self._trends.get(event.command)
         if trend is None:
@@ -135,7 +133,7 @@ class CheckTrends:
         return self._trends.get(command)
 
     def reconfigure(self, checks: Iterable[str]) -> None:
-        """Forget all but these commands: the others are no checks any more."""
+        """Forget all but these commands: the others are no checks any more, or look at something else."""
         self._trends = {name: self._trends[name] for name in checks if name in self._trends}
 
 

@@ -251,13 +251,18 @@ class MeanwhileTests(CheckTestCase):
         self.assertEqual(list(self.composition.directory.alive()), [])
 
     def test_shutdown(self) -> None:
-        """What runs may end, and that is not before it is judged; what waits is refused."""
+        """What runs may end, and that is not before it is judged, which the daemon waits for; what waits is refused."""
         waiting = self.ask()
         self.dispatcher.close()
+        idle = self.composition.runner.wait_idle()
+        self.spawner.clock.advance(1)
+        self.assertNoResult(idle)
         self.assertIsInstance(waiting.error, Busy)
         self.assertTrue(self.asked.is_open)
         self.parsed()
         self.assertEqual(self.states(self.asked), [CheckState.CRITICAL])
+        self.spawner.clock.advance(1)
+        self.successResultOf(idle)
 
     def test_who_goes_on_without(self) -> None:
         """A run that goes on when its caller has gone is judged, and found."""
@@ -285,6 +290,19 @@ class EventTests(CheckTestCase):
         self.assertEqual(self.states(*asked), [CheckState.CRITICAL] * 3)
         self.assertEqual([event.assessment is not None for event in self.requests], [True, True, False, False])
         self.assertEqual([event.answers for event in self.requests], [1, 3, 0, 0])
+
+    def test_who_ends_it(self) -> None:
+        """One that somebody has ended says nothing of what it looks at; one that took too long does."""
+        for leaves, is_told in ((True, False), (False, True)):
+            asked = self.ask("load")
+            if leaves:
+                asked.leave()
+                self.spawner.last.ends(2)
+            else:
+                self.spawner.clock.advance(command().timeout_seconds)
+                self.spawner.last.ends(3)
+            event = next(each for each in reversed(self.requests) if each.answers)
+            self.assertIs(event.assessment is not None, is_told)
 
     def test_refusals_have_none(self) -> None:
         """Nothing has run."""

@@ -212,8 +212,8 @@ def _dechunk(data: bytes) -> tuple[bytes, bytes, bool, dict[str, str]]:
 class NoExposition:
     """Nothing is measured."""
 
-    def render(self, commands: Collection[str], /) -> bytes:
-        del commands
+    def render(self, commands: Collection[str], found: Collection[str], /) -> bytes:
+        del commands, found
         return b""
 
     def probe(self, answer: Answer, /) -> bytes:
@@ -231,7 +231,8 @@ class FakeExposition:
     def __init__(self, composition: "WebComposition") -> None:
         self._composition = composition
 
-    def render(self, commands: Collection[str], /) -> bytes:
+    def render(self, commands: Collection[str], found: Collection[str], /) -> bytes:
+        del found
         self._composition.visible.append(frozenset(commands))
         return self._composition.measured
 

@@ -4,6 +4,7 @@ Requests come and leave elsewhere; here a run begins, ends, or will not be, and 
 """
 
 import errno
+from functools import partial
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -98,18 +99,17 @@ class RunQueue:
             for request in listening:
                 self._answering.hear(run, request)
             run.is_gathered = not listening and any(not request.is_detached for request in run.requests)
-            run.process = self._runner.run(run.grant, run.recording, gathers=run.is_gathered)
+            judge = partial(self._assess, run) if command.check is not None or command.metrics else None
+            run.process = self._runner.run(run.grant, run.recording, gathers=run.is_gathered, then=judge)
         except Exception:  # noqa: BLE001 - whatever it is, its place is given back and somebody is told
             self._not_started(run, Failure())
         else:
             if not run.requests:
                 run.process.end(EndedBy.DISCONNECT)  # its only caller left while it was being started
-            finished = run.process.finished
-            if command.check is not None or command.metrics:
-                finished.addCallback(self._assess, run)
-            finished.addCallbacks(self._settle, self._lost, callbackArgs=(run,), errbackArgs=(run,)).addErrback(
-                self._answering.broken, run
+            settling = run.process.finished.addCallbacks(
+                self._settle, self._lost, callbackArgs=(run,), errbackArgs=(run,)
             )
+            settling.addErrback(self._answering.broken, run)
 
     # The end of a process
 
@@ -142,7 +142,7 @@ class RunQueue:
                 self._log.failed(request, failure)
         run.tell_watchers()
 
-    def _assess(self, result: ProcessResult, run: Run) -> Deferred[ProcessResult]:
+    def _assess(self, run: Run, result: ProcessResult) -> Deferred[ProcessResult]:
         """Let it be judged what a run has found, before it is over for anybody: its state belongs to its answer."""
         if not run.is_gathered:
             result, run.is_gathered = run.recording.complete(result), True

@@ -31,8 +31,8 @@ Options = TypeVar("Options")
 class Exposition(Protocol):
     """What Prometheus reads, in its text format 0.0.4."""
 
-    def render(self, commands: Collection[str], /) -> bytes:
-        """Render what was measured, and what the last runs have found, of the commands named."""
+    def render(self, commands: Collection[str], found: Collection[str], /) -> bytes:
+        """Render what was measured of the commands named, and of the latter what their last runs have found."""
 
     def probe(self, answer: Answer, /) -> bytes:
         """Render what one run has found, to whose answer data and check were added."""

@@ -158,7 +158,7 @@ class Site:
             None if that is not known, is not theirs to know, or is of other values than the run, or of another day.
         """
         trend, command = self._trends(record.command), self.dispatcher.runs.command(record.command)
-        if trend is None or command is None or record.command not in self.dispatcher.names(caller):
+        if trend is None or command is None or record.command not in self.dispatcher.usual_names(caller):
             return None
         is_of_today = record.asked_at > self.time_of_day() - POINT_SECONDS * MOST_POINTS
         # Secrets are not among the arguments, and may have been others.

@@ -24,7 +24,8 @@ class Metrics(Leaf):
     def serve(self, request: WebRequest, caller: Caller) -> None:
         """Tell of the commands that the caller may run, and no other: a stranger is not to learn what there is."""
         names = self.site.dispatcher.names(caller)
-        request.respond_with(HTTPStatus.OK, METRICS_TYPE, headers.PLAIN, self._exposition.render(names))
+        body = self._exposition.render(names, self.site.dispatcher.usual_names(caller))
+        request.respond_with(HTTPStatus.OK, METRICS_TYPE, headers.PLAIN, body)
 
 
 class Healthy(Leaf):

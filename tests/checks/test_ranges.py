@@ -40,6 +40,13 @@ def test_what_is_no_range(text: str) -> None:
         Range.parse(text)
 
 
+@pytest.mark.parametrize("text", ["1e400:", "1e308:1e309", "1e309", "-1e400:5", "@0:1e999", "@-1e309:-1e308"])
+def test_a_bound_that_is_too_large(text: str) -> None:
+    """It is refused, not taken for none: nobody would see why a check never alerts."""
+    with pytest.raises(NotARange, match=r"has -?1e\d+, which is too large for a bound"):
+        Range.parse(text)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -51,8 +51,8 @@ class Range:
         if found is None or not found[0].strip("@"):
             raise NotARange(f"{text!r} is no range: {EXAMPLES}")
         at, start_text, colon, end_text = found.groups()
-        start = -math.inf if start_text == "~" else float(start_text or 0)
-        end = float(end_text) if end_text else math.inf
+        start = -math.inf if start_text == "~" else _bound(start_text or "0", text)
+        end = _bound(end_text, text) if end_text else math.inf
         if not colon and not end_text:
             raise NotARange(f"{text!r} is no range: {EXAMPLES}")
         if start > end:
@@ -96,6 +96,14 @@ class Range:
         parts = [f"under {say(self.start)}"] if self._has_start else []
         parts += [f"over {say(self.end)}"] if math.isfinite(self.end) else []
         return " or ".join(parts) or "never"
+
+
+def _bound(word: str, text: str) -> float:
+    value = number(word)
+    if value is None:
+        # As infinity it would be a range that never alerts, or always, and nobody would see why.
+        raise NotARange(f"{text!r} has {word}, which is too large for a bound")
+    return value
 
 
 def plain(value: float) -> str:

@@ -35,6 +35,7 @@ class BarTests(TestCase):
         self.assertNotIn("fill", bar_of("a=0;10;50"))
         self.assertEqual(bar_of("a=0"), {})
         self.assertEqual(bar_of("a=U;1;2"), {})
+        self.assertEqual(bar_of("x=0;;;0;5e-324"), {})
         self.assertNotIn("crit", bar_of("a=5;10;500;0;100"))
 
 
@@ -50,6 +51,8 @@ class PlotTests(TestCase):
     def test_what_does_not_change(self) -> None:
         """A flat line in the middle; one point is a dot; none is no plot."""
         (_, line, _) = Read(plot([Point(3, 5.0, 5.0, 5.0), Point(4, 5.0, 5.0, 5.0)]) or "").all("path")
+        self.assertEqual(line["d"], "M3 12L4 12")
+        (_, line, _) = Read(plot([Point(3, 0.0, 0.0, 0.0), Point(4, 5e-324, 5e-324, 5e-324)]) or "").all("path")
         self.assertEqual(line["d"], "M3 12L4 12")
         self.assertIsNotNone(plot([Point(95, 1.0, 1.0, 1.0)]))
         self.assertIsNone(plot([]))

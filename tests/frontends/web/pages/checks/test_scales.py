@@ -2,7 +2,7 @@
 
 from unittest import TestCase
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cmdserver.checks.performance import Performance
@@ -36,6 +36,9 @@ class ScaleTests(TestCase):
             "a=-12;-20:30;-30:40": (-30.0, 40.0),
             "a=5;;;0;0": (0.0, 40.0),  # a maximum that says nothing
             "a=U;1;2": None,
+            "a=0;;;0;5e-324": None,  # half of which is 0
+            "a=5e-324;;;5e-324;1e-323": (5e-324, 1e-323),
+            "a=1.5e-323;;;1.5e-323;2e-323": None,  # half of both is the same
         }
         self.assertEqual({text: scale(text, 3.0, 40.0) for text in cases}, cases)
         self.assertIsNone(scale("a=0"))
@@ -46,6 +49,8 @@ class ScaleTests(TestCase):
         self.assertEqual(Scale(-1.7e308, 1.7e308).share(0.0), 0.5)
 
     @LAW
+    @example(value=0.0, minimum=0.0, maximum=5e-324, start=None, end=None)
+    @example(value=5e-324, minimum=None, maximum=None, start=None, end=None)
     @given(value=_ANY, minimum=_ANY, maximum=_ANY, start=_ANY, end=_ANY)
     def test_whatever_a_plugin_says(
         self, value: float | None, minimum: float | None, maximum: float | None, start: float | None, end: float | None

@@ -58,7 +58,7 @@ def _spread(scale: Scale, day: Sequence[Point]) -> Iterator[str]:
 
 
 def _height(scale: Scale, value: float) -> str:
-    share = scale.share(value) if scale.low < scale.high else 0.5
+    share = scale.share(value) if scale.has_room else 0.5
     return f"{_HEIGHT - share * _HEIGHT:.3g}"
 
 

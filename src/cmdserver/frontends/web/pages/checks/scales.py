@@ -47,10 +47,19 @@ class Scale:
         if high is None or high <= low:
             largest = () if bounds(measured.critical) else (each.largest for each in day)
             high = max((measured.value, *ticks, *largest))
-        return cls(low, high) if low < high else None
+        found = cls(low, high)
+        return found if found.has_room else None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether there is a distance between its ends: half of the smallest number that there is is nothing."""
+        return self.low / 2 < self.high / 2
 
     def share(self, value: float) -> float:
-        """Return where a number is, from 0 to 1; halves, as the difference of two numbers may be none."""
+        """Return where a number is, from 0 to 1, if it `has_room`.
+
+        By halves, as the difference of two large numbers may be no number.
+        """
         share = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
         return min(1.0, max(0.0, share))
 

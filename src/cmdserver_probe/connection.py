@@ -122,10 +122,14 @@ def connect(run: Run) -> MeteredSocket:
         raise none_of(failures)
 
 
-def exchange(run: Run, datagram: bytes, step: str) -> bytes:
+def exchange(run: Run, datagram: bytes, step: str) -> tuple[bytes, float]:
     """Look up the target, send a datagram to the first of its addresses that answers, and read that; as steps.
 
     Nobody else's datagrams are taken for the answer: the kernel gives those of the address that was connected to.
+
+    Returns:
+        The answer, and when the datagram that it answers was sent, by ``run.steps.seconds``. The step began earlier
+        if an address before was silent.
 
     Raises:
         ProbeFailed: None does.
@@ -136,8 +140,9 @@ def exchange(run: Run, datagram: bytes, step: str) -> bytes:
         for address, connected in in_turn(run, addresses, socket.SOCK_DGRAM):
             try:
                 with connected() as sock:
+                    sent = run.steps.seconds()
                     sock.send(datagram)
-                    return sock.recv(65536)
+                    return sock.recv(65536), sent
             except OSError as error:
                 failures.append((address, error))
         raise none_of(failures)

@@ -86,15 +86,13 @@ def _difference(one: int, other: int) -> float:
 def probe(run: Run) -> Finding:
     """Ask; compare the clocks."""
     nonce = os.urandom(8)
-    asked = time.time()
-    begun = time.monotonic()
-    packet = exchange(run, request(nonce), "query")
-    answered = asked + time.monotonic() - begun
+    packet, sent = exchange(run, request(nonce), "query")
+    answered = time.time()
+    # Of one look at this host's clock: it may be set while the answer is waited for.
+    asked = answered - (run.steps.seconds() - sent)
     run.steps.current = "query"
     answer = parse(packet, nonce)
     run.steps.current = None
-    # The look-up of the name is no part of the way; the step knows how long the way took.
-    asked = answered - run.steps.finished["query"]
     ahead = offset(timestamp(asked), answer, timestamp(answered))
     return _finding(run, answer, ahead)
 

@@ -12,7 +12,7 @@ FAILURES: tuple[type[Exception], ...] = ()
 def probe(run: Run) -> Finding:
     """Send; wait for one datagram; look for what is expected in it."""
     options = run.options
-    answer = exchange(run, options.send or b"", "answer")
+    answer, _ = exchange(run, options.send or b"", "answer")
     if options.expect_bytes is not None and options.expect_bytes not in answer:
         run.steps.current = "answer"
         raise ProbeFailed(f"it is not what is expected: {shown(answer) or '(empty)'}")

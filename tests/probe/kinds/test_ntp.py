@@ -1,11 +1,18 @@
 """Tests of time servers' answers, against RFC 5905."""
 
+import socket
 import struct
+import time
+from typing import Self
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver_probe import connection
+from cmdserver_probe.connection import Address
 from cmdserver_probe.errors import ProbeFailed
-from cmdserver_probe.kinds.ntp import Answer, offset, parse, request, timestamp
+from cmdserver_probe.kinds.ntp import Answer, offset, parse, probe, request, timestamp
+from cmdserver_probe.steps import Steps
+from tests.probe.doubles import a_run
 
 NONCE = b"12345678"
 #: 2026-11-28T12:00:00Z.
@@ -80,3 +87,57 @@ class OffsetTests(SynchronousTestCase):
         self.assertEqual(timestamp(end), 0)
         for ahead in (5.0, -5.0):
             self.assertAlmostEqual(self._offset(end - 0.5, ahead), ahead, places=5)
+
+
+class ProbeTests(SynchronousTestCase):
+    """Of a host whose clock is right, at a time that goes on only while something is waited for."""
+
+    def setUp(self) -> None:
+        """Let two addresses be found; the server is at the second, and its answer takes a second in all."""
+        self.now = NOW
+        self.patch(time, "time", lambda: self.now)
+        self.patch(socket, "getaddrinfo", self._resolve)
+        self.patch(connection, "_connected", self._connected)
+
+    def _resolve(self, *_: object, **__: object) -> object:
+        self.now += 2.0
+        return [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", (f"192.0.2.{number}", 123)) for number in range(2)]
+
+    def _connected(self, _: object, address: Address, *__: object) -> "_Server":
+        return _Server(self, is_silent=address.host == "192.0.2.0")
+
+    def test_a_silent_address(self) -> None:
+        """What is waited for there, and the look-up of the name, are no part of the way to the one that answers."""
+        run = a_run("ntp h")
+        run.steps = Steps(lambda: self.now)
+        finding = probe(run)
+
+        self.assertEqual(run.steps.finished, {"resolve": 2.0, "query": 6.0})
+        self.assertAlmostEqual(finding.values["offset"].number, 0.0, places=5)
+
+
+class _Server:
+    """A socket connected to a time server that is right, or to nobody."""
+
+    def __init__(self, test: ProbeTests, *, is_silent: bool) -> None:
+        self._test = test
+        self._is_silent = is_silent
+        self._nonce = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave no trace."""
+
+    def send(self, packet: bytes) -> None:
+        self._nonce = packet[-8:]
+
+    def recv(self, _: int) -> bytes:
+        if self._is_silent:
+            self._test.now += 5.0
+            raise TimeoutError
+        self._test.now += 0.5
+        there = timestamp(self._test.now)
+        self._test.now += 0.5
+        return an_answer(origin=self._nonce, received=there, sent=there)

@@ -13,6 +13,7 @@ _INTEGER, _OCTETS, _SEQUENCE, _SET, _UTC, _GENERALIZED = 0x02, 0x04, 0x30, 0x31,
 _ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 _COMMON_NAME = bytes.fromhex("0603550403")
 SUBJECT_ALTERNATIVE_NAME = bytes.fromhex("0603551d11")
+_AUTHORITY_KEY = bytes.fromhex("0603551d23")
 KEY_USAGE = bytes.fromhex("0603551d0f")
 
 
@@ -38,6 +39,11 @@ def extension(kind: bytes, value: bytes) -> bytes:
 def alternative(*names: tuple[int, bytes]) -> bytes:
     """Write alternative names, each with its tag (RFC 5280, section 4.2.1.6): 0x82 is a host's."""
     return extension(SUBJECT_ALTERNATIVE_NAME, der(_SEQUENCE, b"".join(der(tag, value) for tag, value in names)))
+
+
+def by_key(identifier: bytes) -> bytes:
+    """Write by which key a certificate is signed (section 4.2.1.1): without it, it is not verified by strict rules."""
+    return extension(_AUTHORITY_KEY, der(_SEQUENCE, der(0x80, identifier)))
 
 
 def short_key(key: ec.EllipticCurvePrivateKey) -> bytes:

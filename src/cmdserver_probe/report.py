@@ -65,7 +65,7 @@ class TLSDetails:
         version: Such as ``TLSv1.3``.
         cipher: OpenSSL's name of it.
         is_verified: Whether the certificate was checked.
-        names: Whom the certificate is for.
+        names: Whom the certificate is for; none if it was verified, but they cannot be read.
         ends: Until when it, or the one of its chain that ends first, is valid; ISO 8601.
         days: How many days that is from now; negative if it has passed.
         chain: Subjects, from the target's own to the authority's.

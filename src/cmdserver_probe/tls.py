@@ -1,13 +1,15 @@
 """TLS: contexts that verify, the handshake as a step, and what a certificate says. Imported only where there is TLS."""
 
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from cmdserver_probe.connection import MeteredSocket, meter
-from cmdserver_probe.errors import CannotTell, describe
+from cmdserver_probe.errors import CannotTell, ProbeFailed, describe
 from cmdserver_probe.printable import shown
 from cmdserver_probe.report import Finding, State, TLSDetails, Value, plain
 from cmdserver_probe.run import Run
@@ -16,6 +18,9 @@ from cmdserver_probe.run import Run
 WARNING_DAYS, CRITICAL_DAYS = 14.0, 7.0
 _DAY_SECONDS = 86400
 _NAMES = 10
+
+_From = TypeVar("_From")
+_Read = TypeVar("_Read")
 
 
 class MeteredTLSSocket(ssl.SSLSocket):
@@ -64,22 +69,43 @@ def handshake(run: Run, sock: MeteredSocket) -> ssl.SSLSocket:
 
 
 def examine(run: Run, sock: ssl.SSLSocket) -> None:
-    """Note what TLS has shown of the target."""
+    """Note what TLS has shown of the target.
+
+    OpenSSL reads more certificates than cryptography does. What it has verified is good, whatever words are in it.
+
+    Raises:
+        ProbeFailed: A certificate cannot be read; of a chain that was verified, more than its names.
+    """
     now = datetime.now(UTC)
     run.sockets.append(sock)
-    certificates = [x509.load_der_x509_certificate(each) for each in chain(sock)]
+    is_verified = not run.options.insecure
+    certificates = [_read(x509.load_der_x509_certificate, each) for each in chain(sock)]
     first_to_end = min(certificates, key=lambda each: each.not_valid_after_utc)
     ends = first_to_end.not_valid_after_utc
     run.tls = TLSDetails(
         version=sock.version() or "",
         cipher=(sock.cipher() or ("",))[0],
-        is_verified=not run.options.insecure,
-        names=names_of(certificates[0]),
+        is_verified=is_verified,
+        names=_read(names_of, certificates[0], instead=[] if is_verified else None),
         ends=ends.isoformat(),
         days=(ends - now).total_seconds() / _DAY_SECONDS,
-        chain=[shown(each.subject.rfc4514_string()) for each in certificates],
+        chain=[_read(_subject_of, each, instead="[cannot be read]" if is_verified else None) for each in certificates],
     )
     run.is_encrypted = True
+
+
+def _read(read: Callable[[_From], _Read], source: _From, *, instead: _Read | None = None) -> _Read:
+    """Read something of a certificate; say ``instead`` if it cannot be read."""
+    try:
+        return read(source)
+    except Exception as error:  # noqa: BLE001  (cryptography's have no class in common, and none of them is promised)
+        if instead is not None:
+            return instead
+        raise ProbeFailed(f"its certificate cannot be read ({shown(str(error))})") from None
+
+
+def _subject_of(certificate: x509.Certificate) -> str:
+    return shown(certificate.subject.rfc4514_string())
 
 
 def chain(sock: ssl.SSLSocket) -> list[bytes]:

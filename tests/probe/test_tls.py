@@ -1,16 +1,19 @@
 """Tests of TLS: who is believed, and what a certificate says."""
 
+import re
 import ssl
 from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver_probe import tls
 from cmdserver_probe.errors import CannotTell
 from cmdserver_probe.report import Finding, State, TLSDetails
-from tests.probe.certificates import server_context, write_authority
+from tests.odd_certificates import ODD, TELETEX, Odd, alternative, name
+from tests.probe.certificates import odd_context, server_context, write_authority
 from tests.probe.doubles import a_run
 from tests.probe.targets import Behaviour, closing, dialogue, drain, serving, with_tls
 from tests.probe.test_hostile import probed
@@ -119,6 +122,61 @@ def test_a_bad_certificate(tmp_path: Path, kind: str, context: object, options: 
     assert "the certificate is refused: " in text
     assert said in text
     assert _probed(behave, f"{kind} --ca-file {ca} {options} --insecure")[2] is not None
+
+
+#: The address of the target, and what cryptography does not read and OpenSSL does.
+_HERE, _X400 = (0x87, bytes([127, 0, 0, 1])), (0xA3, b"")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Odd(version=b"\x09"),
+        Odd(extensions=alternative(_HERE, _X400)),
+        Odd(subject=name(b"M\xfcller", TELETEX), extensions=alternative(_HERE)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["tls 127.0.0.1:{port}", "http https://127.0.0.1:{port}/"])
+def test_a_certificate_that_cannot_be_read(tmp_path: Path, kind: str, odd: Odd) -> None:
+    """It is the target's mistake, not this program's; at which step, and why, is said."""
+    with serving(with_tls(odd_context(odd, tmp_path), closing)) as port:
+        run, finding = probed(f"{kind} --insecure", port)
+
+    assert (finding.state, run.steps.current) == (State.CRITICAL, "tls"), finding.text
+    assert re.match(r"its certificate cannot be read \(\w.*\)$", finding.text), finding.text
+
+
+@pytest.mark.filterwarnings("ignore")  # as the program does
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_certificates(odd: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is in one, it is read, or that is said; also of those that no server here can be made to show."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    monkeypatch.setattr(tls, "chain", lambda _: [ODD[odd][0].sign(key, name(b"somebody"), key)])
+    with serving(with_tls(server_context("127.0.0.1"), closing)) as port:
+        _, finding = probed("tls 127.0.0.1:{port} --insecure", port)
+
+    is_unreadable = finding.text.startswith("its certificate cannot be read (")
+    assert finding.state is (State.CRITICAL if is_unreadable else State.OK), finding.text
+
+
+@pytest.mark.parametrize(
+    ("odd", "names", "subject"),
+    [
+        (Odd(extensions=alternative(_HERE, _X400)), [], "CN=ann"),
+        (Odd(subject=name(b"M\xfcller", TELETEX), extensions=alternative(_HERE)), ["127.0.0.1"], "[cannot be read]"),
+    ],
+)
+def test_names_that_cannot_be_read(tmp_path: Path, odd: Odd, names: list[str], subject: str) -> None:
+    """Of a certificate that was verified they are left out: it is good."""
+    ca = write_authority(tmp_path)
+    behave = with_tls(odd_context(odd, tmp_path), closing)
+    state, text, shown = _probed(behave, f"tls 127.0.0.1:{{port}} --ca-file {ca}")
+
+    assert state is State.OK, text
+    assert shown is not None
+    assert (shown.is_verified, shown.names, shown.chain[0]) == (True, names, subject)
+    assert "nobody" not in text
+    assert (", for 127.0.0.1, " in text) == bool(names)
 
 
 GREETINGS = {

@@ -19,9 +19,11 @@ def probe(run: Run) -> Finding:
         pass
     details = run.tls
     assert details is not None  # noqa: S101  (the handshake leaves it)
-    names = ", ".join(details.names) or "nobody"
+    # A certificate that was verified is for somebody, also if it cannot be read for whom.
+    names = ", ".join(details.names) or (None if details.is_verified else "nobody")
+    whose = f", for {names}" if names is not None else ""
     checked = "" if details.is_verified else ", not verified"
     return Finding(
-        f"valid for {details.days:.1f} more days (until {details.ends}), for {names}, {details.version}{checked}",
+        f"valid for {details.days:.1f} more days (until {details.ends}){whose}, {details.version}{checked}",
         lines=[f"certificate {number}: {subject}" for number, subject in enumerate(details.chain)],
     )

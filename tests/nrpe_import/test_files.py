@@ -71,14 +71,47 @@ def test_loops(tmp_path: Path) -> None:
     assert values == ["a", "b"]
     assert all(each.endswith("is not read: it includes itself") for each in said)
     assert len(said) == 4
-    (tmp_path / "loop").symlink_to(".")
-    (tmp_path / "c.cfg").write_text("include_dir=loop\n")
-    said = read(tmp_path / "c.cfg")[1]
-    assert any("more than 16 directories deep" in each for each in said)
-
     (tmp_path / "twice.txt").write_text("include=x.txt\ninclude=x.txt\n")
     (tmp_path / "x.txt").write_text("x=x\n")
     assert read(tmp_path / "twice.txt") == (["x", "x"], [])
+
+
+def test_loops_of_directories(tmp_path: Path) -> None:
+    """However many links lead back, all is read once, and the loop is told once."""
+    directory = tmp_path / "d"
+    (directory / "below").mkdir(parents=True)
+    for number in range(20):
+        (directory / f"here-{number}").symlink_to(".")
+        (directory / "below" / f"up-{number}").symlink_to("..")
+    (directory / "below" / "a.cfg").write_text("x=a\n")
+    (directory / "below" / "b.cfg").write_text(f"x=b\ninclude_dir={directory}\n")
+    (directory / "z.cfg").write_text("x=z\n")
+    main = tmp_path / "nrpe.cfg"
+    main.write_text("include_dir=d\n")
+    assert read(main) == (["a", "b", "z"], [f"b.cfg:2: {directory} is not read: it includes itself"])
+
+    main.write_text("include_dir=d/here-0/below/up-1/\ninclude_dir=d\n")
+    values, said = read(main)
+    assert (values, len(said)) == (["a", "b", "z"] * 2, 1)  # twice, one after the other, is no loop
+
+
+def test_bounds_of_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Depth and number have an end, which is told once; two links from each to the next are 65,536 ways."""
+    for number in range(17):
+        (tmp_path / "d" / str(number)).mkdir(parents=True)
+        for name in ("a", "b"):
+            (tmp_path / "d" / str(number) / name).symlink_to(f"../{number + 1}")
+    main = tmp_path / "nrpe.cfg"
+    main.write_text("include_dir=d/0\ninclude_dir=d/1\n")
+    said = read(main)[1]
+    assert len(said) == 1
+    assert said[0].endswith(" is not read: there are more than 1000 directories")
+
+    monkeypatch.setattr(files, "MOST_DEPTH", 1)
+    main.write_text("include_dir=d/0\n")
+    said = read(main)[1]
+    assert said[0] == f"nrpe.cfg:1: {tmp_path}/d/0/a/a is not read: it is more than 1 directories deep"
+    assert len(said) == 4
 
 
 def test_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ from cmdserver.core.text_encoding import NotUTF8, decode_leniently
 from cmdserver.nrpe_import.directives import Directive, Place, Remark, parse
 
 MOST_FILES: Final = 1000
+#: That are looked at: a few links from each directory to the next are more ways than anybody waits for.
+MOST_DIRECTORIES: Final = 1000
 MOST_DEPTH: Final = 16
 #: Of one file, and of all.
 MOST_BYTES: Final = 1 << 20
@@ -30,6 +32,10 @@ class Files:
         self._bytes = 0
         #: Those that are being read, by what tells files apart.
         self._open: list[tuple[int, int]] = []
+        self._directories = 0
+        self._open_directories: list[tuple[int, int]] = []
+        #: Directories that include themselves, and were told; None: that there are too many.
+        self._told: set[tuple[int, int] | None] = set()
 
     def read(self, data: bytes, name: str, directory: Path) -> Iterator[Directive | Remark]:
         """Read a configuration's directives in the order in which nrpe reads them.
@@ -94,16 +100,33 @@ class Files:
             yield Remark(place, f"{path} is not read: it is more than {MOST_DEPTH} directories deep", is_refusal=True)
             return
         try:
+            status = path.stat()
+            identity = status.st_dev, status.st_ino
+            if self._directories >= MOST_DIRECTORIES or identity in self._open_directories:
+                yield from self._refusal(path, place, identity)
+                return
             entries = sorted(path.iterdir(), key=lambda each: os.fsencode(each.name))
         except (OSError, ValueError) as error:
             yield Remark(place, f"{path} cannot be read: {getattr(error, 'strerror', error)}", is_refusal=True)
             return
+        self._directories += 1
+        self._open_directories.append(identity)
         for each in entries:
             if each.name.endswith(_SUFFIX) and each.name != _SUFFIX:
                 if each.is_file():
                     yield from self._file(each, place)
             elif each.is_dir() and not each.name.startswith("."):
                 yield from self._directory(each, place, depth + 1)
+        self._open_directories.pop()
+
+    def _refusal(self, path: Path, place: Place, identity: tuple[int, int]) -> Iterator[Remark]:
+        """Say why a directory is not looked at, once for each reason: there may be as many ways to it as one likes."""
+        is_loop = identity in self._open_directories
+        reason = identity if is_loop else None
+        if reason not in self._told:
+            self._told.add(reason)
+            why = "it includes itself" if is_loop else f"there are more than {MOST_DIRECTORIES} directories"
+            yield Remark(place, f"{path} is not read: {why}", is_refusal=True)
 
     def _trouble(self, status: os.stat_result) -> str | None:
         """Say why a file is not to be read; None if it is."""

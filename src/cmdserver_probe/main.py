@@ -19,8 +19,6 @@ from cmdserver_probe.target import Target, parse_target
 
 #: Between the first word and the first step: a place to stop at as well.
 _BEGIN = "begin"
-#: A password of fewer letters is in every other word.
-_WORTH_HIDING = 4
 
 
 def main() -> None:
@@ -114,14 +112,15 @@ def _too_late(run: Run) -> Finding:
 def _printed(run: Run, finding: Finding) -> tuple[bytes, int]:
     """Write what is printed in the end, and tell the exit status."""
     options, seconds = run.options, run.steps.seconds()
-    said = finding.text
-    if len(run.password) >= _WORTH_HIDING:
-        # Somebody who is told a password may repeat it.
-        said = said.replace(run.password, "***")
+    said, lines = finding.text, [*run.notes, *finding.lines]
+    if run.password:
+        from cmdserver_probe.password import hidden  # noqa: PLC0415  (is loaded, if there is one)
+
+        said, *lines = (hidden(run, each) for each in (said, *lines))
     report = Report(
         kind=options.kind,
         target=shown(_target_text(run)),
-        finding=Finding(said, finding.state, values=finding.values, lines=[*run.notes, *finding.lines]),
+        finding=Finding(said, finding.state, values=finding.values, lines=lines),
         step=None if run.steps.current == _BEGIN else run.steps.current,
         seconds=seconds,
         steps=dict(run.steps.finished),

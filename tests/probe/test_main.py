@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver_probe import main
 from cmdserver_probe.errors import CannotTell, ProbeFailed
+from cmdserver_probe.printable import shown
 from cmdserver_probe.report import Finding, State
 from cmdserver_probe.run import Run
 from cmdserver_probe.target import Target
@@ -111,6 +112,11 @@ class PrintedTests(SynchronousTestCase):
             text, _ = self._printed(Finding("-ERR secret-word|", State.CRITICAL), options, "secret-word")
             self.assertIn("-ERR ***", text)
             self.assertNotIn("secret-word", text)
+            text, _ = self._printed(Finding("so", lines=["secret-word"]), options, "secret-word")
+            self.assertNotIn("secret-word", text)
+            self.assertIn("***", text)
+            text, _ = self._printed(Finding(shown("-ERR s3cret|key is wrong")), options, "s3cret|key")
+            self.assertIn("-ERR *** is wrong", text)
         self.assertIn("-ERR no", self._printed(Finding("-ERR no"), password="o")[0])
 
     def test_too_late(self) -> None:

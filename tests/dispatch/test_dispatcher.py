@@ -12,6 +12,8 @@ from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.checks.check import Check
+from cmdserver.checks.states import CheckState
 from cmdserver.core.errors import (
     BadArgument,
     Busy,
@@ -722,6 +724,19 @@ class FaultTests(DispatcherTestCase):
                 (Code.FAULT, getattr(error, "fault_id", None)),
             ],
         )
+
+    def test_a_check_that_cannot_be_run(self) -> None:
+        """Observers hear that nobody knows how it is: it is not as it was when it could be run."""
+        self.composition = Composition(self, command("load", check=Check()), command("df"))
+        self.composition.spawner.trouble = FileNotFoundError(errno.ENOENT, "No such file or directory")
+        with capturedLogs():
+            for name in ("load", "df"):
+                self.composition.ask(ADA, name)
+        check, plain = self.composition.ledger.requests
+        assert check.assessment is not None
+        assert check.assessment.check is not None
+        self.assertEqual(check.assessment.check.state, CheckState.UNKNOWN)
+        self.assertIsNone(plain.assessment)
 
     def test_a_host_without_room(self) -> None:
         """Too many processes is busy, not a fault, and is written as such."""

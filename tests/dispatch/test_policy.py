@@ -501,6 +501,9 @@ class ValueTests(unittest.TestCase):
         # What a name was meant for that is spelled wrong may take secrets, if anything does.
         self.assertEqual(("***", "***", "b=***"), policy.masked(["logni", "a", "password=x"], [("b", "c")]))
         self.assertEqual(("a", "b=c"), Policy([a_command()], []).masked(["nothing", "a"], [("b", "c")]))
+        self.assertEqual(("***", "***"), policy.masked(["logni", "--", "a", "b"]))
+        for name in ("nothing", a_command().name):  # what says that values follow is none
+            self.assertEqual(("a", "--"), Policy([a_command()], []).masked([name, "--", "a", "--"]))
 
 
 class RunsTests(unittest.TestCase):

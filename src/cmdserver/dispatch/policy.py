@@ -152,13 +152,15 @@ class Policy:
 
     def masked(self, words: Sequence[str], fields: Sequence[Field] = ()) -> tuple[str, ...]:
         """Return what a caller gave to a command, to be written down: without what may be a secret."""
-        command = self._commands.get(words[0])
-        if command is not None:
-            return command.parameters.masked(words[1:], fields)
+        command, given = self._commands.get(words[0]), words[1:]
+        if command is not None and command.parameters:
+            return command.parameters.masked(given, fields)
+        if given and given[0] == "--":
+            given = given[1:]  # no value; front ends say by it that values follow
         # A name that is spelled wrong: what it was meant for may take secrets.
-        if self.with_secrets:
-            return (*(MASK for _ in words[1:]), *(f"{name}={MASK}" for name, _ in fields))
-        return (*words[1:], *(f"{name}={value}" for name, value in fields))
+        if command is None and self.with_secrets:
+            return (*(MASK for _ in given), *(f"{name}={MASK}" for name, _ in fields))
+        return (*given, *(f"{name}={value}" for name, value in fields))
 
     def _mistakes(
         self, caller: Caller, command: Command, words: Sequence[str], fields: Sequence[Field]

@@ -11,6 +11,8 @@ from dataclasses import replace
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from cmdserver.checks.result import CheckResult
+from cmdserver.checks.states import CheckState
 from cmdserver.core.errors import AuditError, Code, Fault, Refusal, RequestError
 from cmdserver.core.events import EventLog, Requested, Started
 from cmdserver.core.model import Grant, Somebody
@@ -116,7 +118,8 @@ class RequestLog:
             _log.error("fault {id}: {command}: {error}", id=request.id, command=command, error=failure.value)
         else:
             _log.failure("fault {id}", failure, id=request.id)
-        self._publish_or_log(self._without_answer(request, Code.FAULT))
+        event = self._without_answer(request, Code.FAULT)
+        self._publish_or_log(replace(event, assessment=_not_found_out(request.grant)))
         request.answered.errback(Fault(request.id))
 
     def abandoned(self, request: Request) -> None:
@@ -199,6 +202,14 @@ def _told_assessment(run: Run) -> Assessment | None:
     if run.assessment is None or run.result is None or run.result.ended_by not in {None, EndedBy.LIMIT}:
         return None
     return run.assessment if has_usual_values(run.grant) else None
+
+
+def _not_found_out(grant: Grant) -> Assessment | None:
+    """Say of a check that could not be run that nobody knows; it is not as it was when it could."""
+    if grant.command.check is None or not has_usual_values(grant):
+        return None
+    text = f"{CheckState.UNKNOWN.name}: {grant.command.name} cannot be run"
+    return Assessment(check=CheckResult(state=CheckState.UNKNOWN, text=text))
 
 
 def has_usual_values(grant: Grant) -> bool:

@@ -76,6 +76,8 @@ def parse(name: str, output: bytes) -> Json:
         return repaired.restore(_plain(made, iter(range(VALUES)), parser.judges))
     except NotParsed:
         raise
+    except ImportError as error:  # the daemon has become a user who may not read what Python needs
+        raise NotParsed(f"the parser {name} cannot be loaded any more ({error.name}); restart the daemon") from error
     except Exception as error:  # a parser meets whatever a command prints, and may stumble as it likes
         raise NotParsed(f"the parser {name} does not understand this output ({type(error).__name__})") from error
 

@@ -96,6 +96,9 @@ class DocumentTests(SiteTestCase):
             self.assertEqual(self.ask(target).response.status, status, target)
         mine = self.ask("/-/probe?command=reboot", authorization="Bearer good").response
         self.assertEqual((mine.status, "read_only" in mine.text), (400, True))
+        head = self.ask("/-/probe?command=uptime", "HEAD").response
+        self.assertEqual((head.status, head.body), (200, b""))
+        self.assertEqual(len(self.composition.spawner.processes), started)
         other = self.ask("/-/probe?command=uptime", sec_fetch_site="cross-site").response
         self.assertEqual(other.status, 403)
         self.assertEqual(len(self.composition.spawner.processes), started)

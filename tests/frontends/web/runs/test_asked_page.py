@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.checks.check import Check
 from cmdserver.core.model import Role
 from cmdserver.core.run_states import EndedBy, OnDisconnect
 from cmdserver.dispatch.policy import Policy
@@ -79,6 +80,39 @@ class AskedPageTestCase(SynchronousTestCase):
         """Whether nobody has ended the process."""
         self.composition.turn()
         return self.composition.process.is_alive
+
+
+class StatusOfCheckTests(AskedPageTestCase):
+    """Checks, of which uptime checkers look at the status alone."""
+
+    def setUp(self) -> None:
+        big = command("uptime", check=Check(), output_limit_bytes=1 << 21)
+        self.composition = WebComposition(self, command("df", check=Check()), big)
+
+    def test_who_has_no_script(self) -> None:
+        """The page waits for the end, however long that takes and however much is said."""
+        page = self.ask("/df", cookie="")
+        self.composition.clock.advance(2 * PATIENCE_SECONDS)
+        self.composition.process.says(b"x" * (HELD_PAGE_BYTES + 1))
+        self.composition.turn()
+        self.assertEqual(page.value(), b"")
+        self.composition.process.ends(2)
+        self.composition.turn()
+
+        response = page.response
+        self.assertEqual((response.status, response["cmdserver-check"]), (503, "CRITICAL"))
+
+    def test_who_has_the_script(self) -> None:
+        """They see the check at work."""
+        page = self.complete("/df")
+        self.assertEqual(page.response.status, 200)
+
+    def test_much_output(self) -> None:
+        """More than is held in memory for anybody comes while it is made."""
+        page = self.ask("/uptime", cookie="")
+        self.composition.clock.advance(2 * PATIENCE_SECONDS)
+        self.composition.turn()
+        self.assertIn(b" 200 ", page.value()[:20])
 
 
 class HandOverTests(AskedPageTestCase):

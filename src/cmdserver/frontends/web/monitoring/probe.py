@@ -12,6 +12,7 @@ from cmdserver.core.output import Answer
 from cmdserver.frontends.common.interface import Exposition
 from cmdserver.frontends.web.http import headers
 from cmdserver.frontends.web.http.cross_site import require_own_page
+from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.monitoring.metrics import METRICS_TYPE
 from cmdserver.frontends.web.request_values import RequestValues
@@ -49,6 +50,11 @@ class Probe(Leaf):
             _require_harmless(request, asked, granted.grant.command)
         except RequestError as error:
             self.site.answer_error(request, caller, self.site.dispatcher.reject(granted, error))
+            return
+        if request.method == b"HEAD":  # as for commands: what cannot be known without running it is left out
+            self.site.dispatcher.describe(granted)
+            request.begin(HTTPStatus.OK, Representation.TEXT)
+            request.finish()
             return
         answering = self.site.dispatcher.run(granted).addCallback(self.site.dispatcher.assessor.complete)
         self.site.await_answer(request, answering.addCallback(self._respond, request))

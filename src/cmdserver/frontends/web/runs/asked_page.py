@@ -8,11 +8,14 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import UnknownRun
+from cmdserver.core.model import Command
 from cmdserver.core.output import Answer
 from cmdserver.core.run_states import RunState
 from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.web.event_streams import EventStreams
+from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES
 from cmdserver.frontends.web.http.request import WebRequest
+from cmdserver.frontends.web.pages.layout import SCRIPT_COOKIE
 from cmdserver.frontends.web.pages.runs.run_facts import Way
 from cmdserver.frontends.web.runs.run_drawing import RunDrawing
 from cmdserver.frontends.web.runs.run_page import RunPage
@@ -36,7 +39,15 @@ class AskedPage:
         self._granted = granted
         self._visitor = site.visitor(request, granted.caller)
         self._look = site.dispatcher.runs.of_request(granted)
-        self._page = RunPage(request, self._visitor, Way.ASKED, self._look, self._hand_over, site.time_of_day)
+        self._page = RunPage(
+            request,
+            self._visitor,
+            Way.ASKED,
+            self._look,
+            self._hand_over,
+            site.time_of_day,
+            is_whole=_goes_by_status(request, granted.grant.command),
+        )
         #: Fires with the answer, for whoever shows it: the page, or nobody any more.
         self._answered: Deferred[Answer]
         self._running: Deferred[None]
@@ -90,3 +101,12 @@ class AskedPage:
             return None
         shown.errback(CancelledError())
         return f"{Kind.ASKED.value}={granted.id}"
+
+
+def _goes_by_status(request: WebRequest, command: Command) -> bool:
+    """Whether somebody may look at nothing but the status of a check, as uptime checkers do that ask for a page.
+
+    A browser with our script shows the state itself, and while it is found out.
+    """
+    is_small = command.output_limit_bytes <= HELD_TEXT_BYTES
+    return command.check is not None and is_small and SCRIPT_COOKIE not in request.received_cookies

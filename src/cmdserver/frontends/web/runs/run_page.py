@@ -52,6 +52,7 @@ class RunPage(HeldResponse):
         look: Tells of the run.
         hand_over: Is asked once it is known that the run goes on.
         time_of_day: Seconds since the epoch.
+        is_whole: Whether it is held back until the run is over, as programs go by its status.
     """
 
     representation = Representation.PAGE
@@ -64,8 +65,11 @@ class RunPage(HeldResponse):
         look: Look,
         hand_over: HandOver,
         time_of_day: Callable[[], float],
+        *,
+        is_whole: bool = False,
     ) -> None:
         super().__init__(request, HELD_PAGE_BYTES)
+        self._is_whole = is_whole
         query = tuple(request.target.query) if request.is_read_only else None
         self.facts = RunFacts(way=way, may_run=way is Way.ASKED, query=query)
         #: Whether it is sent, and the run goes on.
@@ -88,7 +92,8 @@ class RunPage(HeldResponse):
 
     def wait(self, clock: IReactorTime) -> None:
         """Hold the page back for a moment, in which the run may be over."""
-        self._patience = clock.callLater(PATIENCE_SECONDS, self._settle_late)
+        if not self._is_whole:
+            self._patience = clock.callLater(PATIENCE_SECONDS, self._settle_late)
 
     def begin(self, seen: SeenRun, *, may_run: bool) -> None:
         """Begin the page with what is known of the run, unless all is known at once, or it waits for `settle`.
@@ -158,7 +163,8 @@ class RunPage(HeldResponse):
     # HeldResponse
 
     def overflow(self) -> None:
-        self.settle()
+        if not self._is_whole:
+            self.settle()
 
     def preface(self) -> None:
         seen = self._known

@@ -315,7 +315,8 @@ def test_a_phone(browser: Browser, *, has_javascript: bool) -> None:
             page.goto(path)
             assert not sticks_out(page), path
         page.goto("/-/runs?command=say")
-        page.get_by_role("link", name=_HOSTILE).first.click()
+        # Not by a click: the list is alive, and a row that is drawn anew just then takes the click with it.
+        page.goto(page.get_by_role("link", name=_HOSTILE).first.evaluate("link => link.href"))
         expect(page.get_by_role("region", name="Output of say")).to_contain_text("wide")
         assert not sticks_out(page)
         page.goto(f"/-/runs/{run}", wait_until="commit")

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Final
 
 from cmdserver.checks.ranges import NotARange, Range, number, plain
+from cmdserver.checks.states import CheckState
 
 #: Of one result; a plugin that prints more is cut.
 MOST_VALUES: Final = 2000
@@ -38,6 +39,15 @@ class Performance:
     critical: Range | None = None
     minimum: float | None = None
     maximum: float | None = None
+
+    @property
+    def alert(self) -> tuple[CheckState, Range] | None:
+        """The worst state that its limits raise, and the limit that does; None: the value is within them, or none."""
+        if self.value is not None:
+            for state, limit in ((CheckState.CRITICAL, self.critical), (CheckState.WARNING, self.warning)):
+                if limit is not None and limit.alerts(self.value):
+                    return state, limit
+        return None
 
     def __str__(self) -> str:
         value = "U" if self.value is None else plain(self.value)

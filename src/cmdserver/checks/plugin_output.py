@@ -8,12 +8,10 @@ from typing import Final
 
 from cmdserver.checks import performance
 from cmdserver.checks.result import MOST_CHARACTERS, MOST_LONG_CHARACTERS, CheckResult, shortened
-from cmdserver.checks.states import CheckState
+from cmdserver.checks.states import EXIT_STATUSES, CheckState
 
 #: Why a plugin is not believed that has exited as it should.
 NO_TEXT: Final = "the plugin has printed what is no text"
-
-_EXIT_STATUSES: Final = frozenset(CheckState)
 
 
 def parse(output: bytes, exit_status: int | None, problem: str | None) -> CheckResult:
@@ -31,7 +29,7 @@ def parse(output: bytes, exit_status: int | None, problem: str | None) -> CheckR
     text = output.decode(errors="backslashreplace")
     first, measured, long_text = _parts(text)
     values, omitted = performance.parse(measured)
-    state = CheckState(exit_status) if exit_status in _EXIT_STATUSES else CheckState.UNKNOWN
+    state = CheckState(exit_status) if exit_status in EXIT_STATUSES else CheckState.UNKNOWN
     if problem is None and not _is_text(output):
         problem = NO_TEXT
     if problem is not None:

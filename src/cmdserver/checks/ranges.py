@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 _NUMBER: Final = r"[-+]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][-+]?\d{1,3})?"
-_RANGE: Final = re.compile(rf"(@?)(?:(~|{_NUMBER}|)(:))?({_NUMBER}|)", re.ASCII)
+_RANGE: Final = re.compile(rf"(@?)(?:(~|{_NUMBER}|):)?({_NUMBER}|)", re.ASCII)
 #: What a range is, for whoever has written something else.
 EXAMPLES: Final = '"80" (not over 80), "10:" (not under 10), "~:5", "10:20" (between), "@10:20" (not between)'
 
@@ -50,11 +50,9 @@ class Range:
         found = _RANGE.fullmatch(text.strip())
         if found is None or not found[0].strip("@"):
             raise NotARange(f"{text!r} is no range: {EXAMPLES}")
-        at, start_text, colon, end_text = found.groups()
+        at, start_text, end_text = found.groups()
         start = -math.inf if start_text == "~" else _bound(start_text or "0", text)
         end = _bound(end_text, text) if end_text else math.inf
-        if not colon and not end_text:
-            raise NotARange(f"{text!r} is no range: {EXAMPLES}")
         if start > end:
             raise NotARange(f"{text!r} begins with {start:g}, which is more than its end")
         return cls(found[0], start, end, bool(at))
@@ -108,6 +106,6 @@ def _bound(word: str, text: str) -> float:
 
 def plain(value: float) -> str:
     """Write a number as short as it is, without an exponent where it needs none."""
-    if value == int(value) if math.isfinite(value) else False:
+    if value.is_integer():
         return str(int(value)) if abs(value) < 1e15 else f"{value:g}"  # noqa: PLR2004 - what a float knows exactly
     return f"{value:.10g}"

@@ -41,8 +41,7 @@ def judge(rules: Sequence[CheckRule], data: Json, problem: str | None = None) ->
         data: What a parser has made of the output.
         problem: Why there are none, or why they are not to be believed; None if they are.
     """
-    rows = rows_in(data, MOST_ROWS)
-    if problem is None and rows * len(rules) > MOST_ROWS:
+    if problem is None and rows_in(data, MOST_ROWS) * len(rules) > MOST_ROWS:
         problem = f"the data have too many rows; {len(rules)} rules look at {MOST_ROWS:,} together"
     if problem is not None:
         return CheckResult(state=CheckState.UNKNOWN, text=one_line(f"UNKNOWN: {problem}"))
@@ -108,7 +107,8 @@ def _judged(rule: CheckRule, found: Found, value: float) -> _Finding:
         warning=rule.warning,
         critical=rule.critical,
     )
-    for state, limit in ((CheckState.CRITICAL, rule.critical), (CheckState.WARNING, rule.warning)):
-        if limit is not None and limit.alerts(value):
-            return _Finding(state, f"{named} is {plain(value)} ({limit.reason(value)})", measured)
-    return _Finding(CheckState.OK, f"{named} is {plain(value)}", measured)
+    alert = measured.alert
+    if alert is None:
+        return _Finding(CheckState.OK, f"{named} is {plain(value)}", measured)
+    state, limit = alert
+    return _Finding(state, f"{named} is {plain(value)} ({limit.reason(value)})", measured)

@@ -23,4 +23,7 @@ class CheckState(enum.IntEnum):
         return _SEVERITY.index(self)
 
 
+#: Those that a plugin ends with; each other one says nothing of what it looks at.
+EXIT_STATUSES = frozenset(CheckState)
+
 _SEVERITY = (CheckState.OK, CheckState.WARNING, CheckState.UNKNOWN, CheckState.CRITICAL)

@@ -11,15 +11,13 @@ from twisted.internet.defer import Deferred, succeed
 from cmdserver.checks import plugin_output, rules
 from cmdserver.checks.check import Check
 from cmdserver.checks.result import CheckResult
-from cmdserver.checks.states import CheckState
+from cmdserver.checks.states import EXIT_STATUSES
 from cmdserver.core.model import Command
 from cmdserver.core.output import Answer, Assessment, Parsed, ProcessResult
 from cmdserver.core.run_states import RunState
 from cmdserver.dispatch.output_parsers import OutputParsers
 from cmdserver.runs.outcome import problem_of
 from cmdserver.runs.record import RunRecord
-
-_STATES = frozenset(CheckState)
 
 
 class Assessor:
@@ -79,7 +77,7 @@ def check_of(
     if check is None:
         return None
     if check.is_plugin:
-        is_state = _has_ended_by_itself(result) and result.exit_status in _STATES
+        is_state = _has_ended_by_itself(result) and result.exit_status in EXIT_STATUSES
         return plugin_output.parse(result.stdout, result.exit_status, None if is_state else problem or _end_of(result))
     if problem is None and parsed is not None:
         problem = parsed.problem

@@ -8,11 +8,10 @@ from typing import Any, Final
 from cmdserver.checks.performance import Performance
 from cmdserver.checks.plugin_output import NO_TEXT
 from cmdserver.checks.result import CheckResult
-from cmdserver.checks.states import CheckState
+from cmdserver.checks.states import EXIT_STATUSES, CheckState
 from cmdserver.core.output import Answer
 from cmdserver.core.run_states import RunState
 
-_STATES: Final = frozenset(CheckState)
 #: From here on not every whole number is a float.
 _EXACT: Final = 2.0**53
 
@@ -35,7 +34,7 @@ def is_overruled(answer: Answer) -> bool:
     return (
         answer.check is not None
         and not is_own_text(answer)
-        and answer.finished.exit_status in _STATES - {answer.check.state}
+        and answer.finished.exit_status in EXIT_STATUSES - {answer.check.state}
     )
 
 

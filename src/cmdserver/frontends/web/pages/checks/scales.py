@@ -14,9 +14,8 @@ def state_of(measured: Performance) -> CheckState | None:
     """Say what the limits of a value make of it; None if it has none."""
     if measured.value is None:
         return CheckState.UNKNOWN
-    for state, limit in ((CheckState.CRITICAL, measured.critical), (CheckState.WARNING, measured.warning)):
-        if limit is not None and limit.alerts(measured.value):
-            return state
+    if (alert := measured.alert) is not None:
+        return alert[0]
     return None if measured.critical is None and measured.warning is None else CheckState.OK
 
 

@@ -79,6 +79,11 @@ class ProcessResult:
         """Whether it has ended; else this is what it had done when somebody was told, and how it ends is not known."""
         return self.exit_status is not None or self.signal is not None
 
+    @property
+    def tells_of_command(self) -> bool:
+        """Whether its end says something of its command: nobody has ended it, unless it went beyond its limits."""
+        return self.ended_by is None or self.ended_by is EndedBy.LIMIT
+
     def state(self, ok_statuses: frozenset[int]) -> RunState:
         """Say how it ended: of several reasons the one that explains the others."""
         if self.truncated:

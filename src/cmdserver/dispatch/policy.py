@@ -108,8 +108,7 @@ class Policy:
         command = grant.command
         if command.template is None:
             if len(words) > 1 or fields:
-                texts = words[2:] if len(words) > 2 and words[1] == "--" else words[1:]  # noqa: PLR2004
-                given = " ".join((*texts, *(f"{name}={value}" for name, value in fields)))
+                given = " ".join((*_values_among(words[1:]), *(f"{name}={value}" for name, value in fields)))
                 raise BadArgument(f"{command.name} takes no arguments, but got: {visible(given)}")
             return grant
         try:
@@ -152,11 +151,10 @@ class Policy:
 
     def masked(self, words: Sequence[str], fields: Sequence[Field] = ()) -> tuple[str, ...]:
         """Return what a caller gave to a command, to be written down: without what may be a secret."""
-        command, given = self._commands.get(words[0]), words[1:]
+        command = self._commands.get(words[0])
         if command is not None and command.parameters:
-            return command.parameters.masked(given, fields)
-        if given and given[0] == "--":
-            given = given[1:]  # no value; front ends say by it that values follow
+            return command.parameters.masked(words[1:], fields)
+        given = _values_among(words[1:])
         # A name that is spelled wrong: what it was meant for may take secrets.
         if command is None and self.with_secrets:
             return (*(MASK for _ in given), *(f"{name}={MASK}" for name, _ in fields))
@@ -291,6 +289,11 @@ class Policy:
 
     def _its_roles(self, names: tuple[str, ...]) -> list[Role]:
         return [role for role in self._roles if role.name in names]
+
+
+def _values_among(words: Sequence[str]) -> Sequence[str]:
+    """Leave out the word by which front ends say that what follows are values."""
+    return words[1:] if len(words) > 1 and words[0] == "--" else words
 
 
 def _permits_defaults(rules: Iterable[Rule], command: Command) -> bool:

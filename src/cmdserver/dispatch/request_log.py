@@ -80,7 +80,8 @@ class RequestLog:
         events = [self._end_of(each, run, shared=shared) for each in run.asked]
         events += [self._end_of(each, run, ended_by=each.ended_by) for each in run.departed]
         if events:
-            events[0] = replace(events[0], answers=len(events), assessment=_told_assessment(run))
+            told = run.assessment if run.assessment is not None and _tells_of_usual(run) else None
+            events[0] = replace(events[0], answers=len(events), assessment=told)
         try:
             self._events.publish(events)
         except AuditError as error:
@@ -197,11 +198,9 @@ class RequestLog:
         )
 
 
-def _told_assessment(run: Run) -> Assessment | None:
-    """Return what a run says of what its command always looks at; one that somebody has ended says nothing of that."""
-    if run.assessment is None or run.result is None or run.result.ended_by not in {None, EndedBy.LIMIT}:
-        return None
-    return run.assessment if has_usual_values(run.grant) else None
+def _tells_of_usual(run: Run) -> bool:
+    """Whether a run says something of what its command always looks at."""
+    return run.result is not None and run.result.tells_of_command and has_usual_values(run.grant)
 
 
 def _not_found_out(grant: Grant) -> Assessment | None:

@@ -156,7 +156,7 @@ class Metrics:
 
     def _note_end(self, command: str, event: Requested, finished: ProcessResult) -> None:
         """Remember how a run has ended, unless somebody has ended it: that says nothing of the command."""
-        if finished.ended_by is None or finished.ended_by is EndedBy.LIMIT:
+        if finished.tells_of_command:
             self._last_status.labels(command).set(_status_of(finished))
         if event.outcome is Code.OK:
             self._last_success.labels(command).set(event.time)

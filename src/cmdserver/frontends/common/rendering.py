@@ -25,8 +25,10 @@ _Decoder = codecs.getincrementaldecoder("utf-8")
 
 def answer_trailer(answer: Answer) -> bytes:
     """Return the line that says what went wrong with a run; empty if nothing did."""
-    problem = check_problem(answer)
-    if not problem or says_itself(answer):
+    problem = answer.problem
+    if answer.check is not None:  # others cost no calls for this
+        problem = None if says_itself(answer) else check_problem(answer)
+    if not problem:
         return b""
     return complaint(f"{answer.command}: {problem}")
 

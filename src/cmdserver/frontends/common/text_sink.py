@@ -113,7 +113,7 @@ class TextSink:
     def finish(self, answer: Answer) -> Answer:
         """Write what was held back, and how the run ended; return the answer."""
         self._output.follow(None)
-        if self._is_withheld or self._is_wordless(answer):
+        if self._is_withheld or (answer.check is not None and self._is_wordless(answer)):
             self._is_withheld = False
             self.write(Stream.STDOUT, plugin_text(answer))
             if says_itself(answer):

@@ -30,6 +30,11 @@ class RunState(enum.StrEnum):
         """Whether the run is not over."""
         return self in {RunState.QUEUED, RunState.RUNNING}
 
+    @property
+    def is_own_end(self) -> bool:
+        """Whether the process has ended by itself, well or not."""
+        return self in {RunState.OK, RunState.FAILED}
+
 
 class EndedBy(enum.StrEnum):
     """Who ended what would have gone on."""

@@ -10,7 +10,6 @@ from cmdserver.checks.plugin_output import NO_TEXT
 from cmdserver.checks.result import CheckResult
 from cmdserver.checks.states import EXIT_STATUSES, CheckState
 from cmdserver.core.output import Answer
-from cmdserver.core.run_states import RunState
 
 #: From here on not every whole number is a float.
 _EXACT: Final = 2.0**53
@@ -25,8 +24,7 @@ def says_itself(answer: Answer) -> bool:
     """Whether nothing need be said of how a run ended, as the check's state, and its text, say it."""
     if answer.check is None:
         return False
-    has_ended_by_itself = answer.state in {RunState.OK, RunState.FAILED}
-    return is_own_text(answer) or (has_ended_by_itself and answer.check.state == answer.finished.exit_status)
+    return is_own_text(answer) or (answer.state.is_own_end and answer.check.state == answer.finished.exit_status)
 
 
 def is_overruled(answer: Answer) -> bool:

@@ -93,8 +93,7 @@ def state_text(record: RunRecord) -> str:
     """Say what a run is doing, or how it has ended, with the one fact that explains it."""
     if record.check_state is None:
         return _state_text(record)
-    has_ended_by_itself = record.state in {RunState.OK, RunState.FAILED}
-    return record.check_state.name if has_ended_by_itself else f"{record.check_state.name} ({_state_text(record)})"
+    return record.check_state.name if record.state.is_own_end else f"{record.check_state.name} ({_state_text(record)})"
 
 
 def _state_text(record: RunRecord) -> str:

@@ -7,7 +7,6 @@ from cmdserver.core.errors import RequestError
 from cmdserver.core.escaping import Printable, ends_line
 from cmdserver.core.model import Grant
 from cmdserver.core.output import Answer, Producer, Stream
-from cmdserver.core.run_states import RunState
 from cmdserver.frontends.common import rendering
 from cmdserver.frontends.common.check_text import is_overruled, plugin_text, says_itself
 from cmdserver.frontends.common.held_stderr import HeldStderr
@@ -169,4 +168,4 @@ def _shows_in_exit_status(answer: Answer) -> bool:
     """Whether an exit status, or a signal, says all that there is to say of an end."""
     if is_overruled(answer):
         return False
-    return answer.state in {RunState.OK, RunState.FAILED} and answer.finished.is_over
+    return answer.state.is_own_end and answer.finished.is_over

@@ -60,11 +60,10 @@ def run_answer(version: Version, answer: Answer, *, is_raw: bool = False) -> Pac
         text = plugin_text(answer) if says_itself(answer) else answer.check.plugin_output.encode(errors="replace")
         return Packet(version, _fitting(_shown(text, version, is_raw=is_raw), version), answer.check.state)
     finished = answer.finished
-    is_end_its_own = answer.state in {RunState.OK, RunState.FAILED} and finished.exit_status is not None
     output = _shown(finished.stdout, version, is_raw=is_raw)
     if not output and answer.state is not RunState.OK:
         output = _shown(finished.stderr, version, is_raw=is_raw)
-    if is_end_its_own and finished.exit_status is not None:
+    if answer.state.is_own_end and finished.exit_status is not None:
         nothing = answer_trailer(answer) or complaint(f"{answer.command}: printed nothing")
         return Packet(version, _fitting(output or nothing, version), finished.exit_status)
     # What people see of it is the first line.

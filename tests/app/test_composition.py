@@ -72,10 +72,10 @@ class LimitsTests(TLSFilesTestCase):
         checks = '[commands.load]\nrun = ["uptime"]\ncheck = true\n[commands.other]\nrun = ["uptime"]\ncheck = {}\n'
         composition = Composition(MemoryReactorClock(), _configured(checks.format("true")), self.directory)
         self.addCleanup(composition.close)
+        trends = composition._resources.trends()
         found = Assessment(check=CheckResult(state=CheckState.OK, text=""))
         for name in ("load", "other"):
             composition._events.publish([requested(command=name, assessment=found)])
-        trends = composition._resources.trends
         heard = trends("load") is not None and trends("other") is not None
         composition.reconfigure(_configured(checks.format("false")), None)
 

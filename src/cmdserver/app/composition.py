@@ -54,7 +54,7 @@ from cmdserver.observers import run_log
 from cmdserver.observers.audit_log import AuditFile
 from cmdserver.privsep.daemon.parser_process import ParserProcess
 from cmdserver.privsep.daemon.parser_process import start as start_parsing
-from cmdserver.runs.check_trends import CheckTrends
+from cmdserver.runs.check_trends import CheckTrends, TrendOf
 from cmdserver.triggers.hook import Secrets
 from cmdserver.triggers.last_look import LastLook
 from cmdserver.triggers.schedules import Schedules
@@ -120,8 +120,6 @@ class Composition:
         self.audit = AuditFile(self.audit_path(configuration), open_audit)
         self._events = EventLog(self.audit)
         self._events.subscribe(run_log.log_event)
-        self._trends = CheckTrends()
-        self._events.subscribe(self._trends)
         self.limiters = _make_limiters(configuration, reactor)
         self.runner = Runner(remote or LocalBackend(Spawner(reactor, inherited).start, lambda: self._commands), reactor)
         log = RequestLog(self._events, time.time)
@@ -159,7 +157,7 @@ class Composition:
             configuration=lambda: self.configuration,
             state_directory=state_directory,
             hooks=HookAuthenticator(lambda: self._hooks, self._events, time.time),
-            trends=self._trends.of,
+            trends=self._trends_of,
             exposition=self._exposition,
         )
         self._front_ends: dict[Listening, FrontEnd] = {}
@@ -167,6 +165,7 @@ class Composition:
         self._credentials: ServerCredentials | None = None
         self._authentication: Authentication | None = None
         self._metrics: Metrics | None = None
+        self._trends: CheckTrends | None = None
 
     def _go_by(self, configuration: Configuration) -> tuple[int, int] | None:
         """Replace the configuration and what is derived from it; return as `allow_connections` does."""
@@ -253,7 +252,8 @@ class Composition:
         # After all limits: whoever is refused may ask again at once.
         self.dispatcher.reconfigure(self.policy())
         self.schedules.reconfigure(configuration.commands)
-        self._trends.reconfigure(each.name for each in configuration.commands if before.get(each.name) == each)
+        if self._trends is not None:
+            self._trends.reconfigure(each.name for each in configuration.commands if before.get(each.name) == each)
         # After the new policy: what they have sent already is answered by it.
         self._close_anonymous_connections()
         self._scheduler.start_all_that_may()
@@ -327,6 +327,13 @@ class Composition:
         from cmdserver.app import tls  # noqa: PLC0415 - see `tls`
 
         self._credentials = tls.use(loaded, self._credentials)
+
+    def _trends_of(self) -> TrendOf:
+        """Begin to listen to what checks find, if nobody has."""
+        if self._trends is None:
+            self._trends = CheckTrends()
+            self._events.subscribe(self._trends)
+        return self._trends.of
 
     def _exposition(self) -> Exposition:
         """Begin to measure, if nobody has: events are counted from now on."""

@@ -64,8 +64,8 @@ class FrontEndResources:
     state_directory: Path
     #: Knows whose requests to hooks are.
     hooks: HookAuthenticator
-    #: What checks have found in the last day.
-    trends: TrendOf
+    #: Begin to listen to what checks find, if nobody has; what it returns tells what they have found in the last day.
+    trends: Callable[[], TrendOf]
     #: Begin to measure, if nobody has.
     exposition: Callable[[], Exposition]
 

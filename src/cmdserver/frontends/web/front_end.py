@@ -151,5 +151,5 @@ def make(
     """Make the front end of a web listener."""
     options = resources.latest(WebOptions.of)
     return WebFrontEnd(
-        listener_auth, context, options, resources.exposition(), certificate_of, resources.hooks, resources.trends
+        listener_auth, context, options, resources.exposition(), certificate_of, resources.hooks, resources.trends()
     )

@@ -14,7 +14,9 @@ from cmdserver.core.model import Caller
 from cmdserver.frontends.common.examples import Place, Trial
 from cmdserver.frontends.common.interface import CertificateOf, FrontEndContext
 from cmdserver.frontends.common.interpreter import Interpreter
+from cmdserver.frontends.common.login_session import CERTIFICATE_REFUSED, Client, LoginSession
 from cmdserver.limits.source_filter import SourceFilter
+from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.connection_table import Connections
 from cmdserver.net.listener import charged_source_of, source_of
 from cmdserver.net.tcp import LINGER_SECONDS
@@ -74,6 +76,22 @@ class FrontEnd(Factory):
         if certificate_of is None:
             return None
         return self.listener_auth.log_in_by_certificate(source, lambda: certificate_of(transport, source))
+
+    def end_login(self, client: Client, login_session: LoginSession | None, reason: Failure) -> None:
+        """Charge a client whose connection is lost, and who has not logged in where it must.
+
+        Args:
+            client: Its connection.
+            login_session: Its login, if that has begun and is not over.
+            reason: Why the connection was lost.
+        """
+        if login_session is not None:
+            login_session.leave(Offence.NOAUTH)
+        elif self.certificate_of is not None and CERTIFICATE_REFUSED in str(reason.value):
+            self.listener_auth.refused_in_handshake(client.source, CERTIFICATE_REFUSED)
+            client.pending_login.fail(Offence.AUTHFAIL)
+        else:
+            client.pending_login.fail(Offence.NOAUTH)
 
     def close(self) -> None:
         """End every connection, those with a request under way as soon as it is answered; take no new requests."""

@@ -34,7 +34,7 @@ from cmdserver.dispatch.requests import Request
 from cmdserver.frontends.common import line_protocol
 from cmdserver.frontends.common.front_end import FrontEnd
 from cmdserver.frontends.common.interpreter import Ending
-from cmdserver.frontends.common.login_session import CERTIFICATE_REFUSED, LoginSession
+from cmdserver.frontends.common.login_session import LoginSession
 from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.line.pacing import PacedConnection
 from cmdserver.frontends.line.states import TAKES_REQUESTS, Event, State
@@ -100,13 +100,7 @@ class LineConnection(PacedConnection):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Cancel what is being decided or answered; charge a client that has not logged in where it must."""
         super().connectionLost(reason)
-        if self._login_session is not None:
-            self._login_session.leave(Offence.NOAUTH)
-        elif self._front_end.certificate_of is not None and CERTIFICATE_REFUSED in str(reason.value):
-            self._front_end.listener_auth.refused_in_handshake(self.source, CERTIFICATE_REFUSED)
-            self.pending_login.fail(Offence.AUTHFAIL)
-        else:
-            self.pending_login.fail(Offence.NOAUTH)
+        self._front_end.end_login(self, self._login_session, reason)
         if self._answering is not None:
             self._answering.cancel()
 

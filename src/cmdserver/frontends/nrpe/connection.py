@@ -23,7 +23,7 @@ from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
 from cmdserver.core.output import Answer
 from cmdserver.frontends.common.front_end import FrontEnd
-from cmdserver.frontends.common.login_session import CERTIFICATE_REFUSED, LoginSession
+from cmdserver.frontends.common.login_session import LoginSession
 from cmdserver.frontends.nrpe import answers
 from cmdserver.frontends.nrpe.packets import BadPacket, Packet, Version, parse, serialize
 from cmdserver.frontends.nrpe.queries import VERSION_QUERY, words_of
@@ -114,16 +114,9 @@ class NRPEConnection(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Cancel what is being answered; charge a client that has not logged in where it must."""
-        is_in_handshake = self.state is State.HANDSHAKE
         self._refuse_incomplete()
         self.state = State.CLOSING
-        if self._login_session is not None:
-            self._login_session.leave(Offence.NOAUTH)
-        elif is_in_handshake and CERTIFICATE_REFUSED in str(reason.value):
-            self._front_end.listener_auth.refused_in_handshake(self.source, CERTIFICATE_REFUSED)
-            self.pending_login.fail(Offence.AUTHFAIL)
-        else:
-            self.pending_login.fail(Offence.NOAUTH)
+        self._front_end.end_login(self, self._login_session, reason)
         self._connections.closed(self)
         if self._answering is not None:
             self._answering.cancel()

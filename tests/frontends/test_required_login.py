@@ -28,9 +28,7 @@ from cmdserver.core.events import EventLog, LoggedIn, Requested
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
 from cmdserver.core.protocols import Protocol
-from cmdserver.core.site import Site
 from cmdserver.dispatch.policy import Policy
-from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.line.connection import LineConnection
 from cmdserver.frontends.line.front_end import LineFrontEnd
 from cmdserver.frontends.line.states import TRANSITIONS
@@ -45,6 +43,7 @@ from cmdserver.net import tls_context
 from cmdserver.net.proxied_endpoint import ProxyEndpoint
 from cmdserver.net.tls_transport import TLSFactory
 from cmdserver.sshtransport.encoding import string, uint32
+from tests.frontends.doubles import a_context
 from tests.frontends.line.doubles import FakeLiveness
 from tests.frontends.nrpe.doubles import query
 from tests.frontends.ssh.doubles import OPEN, REQUEST, MemoryLines
@@ -148,15 +147,7 @@ class Setting:
             lambda *_: succeed(False),
         )
         self.protocols = {name: ListenerAuth(name, self.login, authenticator, PLACE) for name in map(str, Protocol)}
-        self.context = FrontEndContext(
-            dispatcher=self.composition.dispatcher,
-            connection_limit=self.composition.connection_limit,
-            liveness=FakeLiveness(),  # type: ignore[arg-type]
-            clock=self.composition.clock,
-            limits=Limits,
-            time_of_day=self.composition.time_of_day,
-            site=lambda: Site(name="shop1"),
-        )
+        self.context = a_context(self.composition, FakeLiveness(), Limits)
 
     def web_front_end(self, certificate_of: Any = None) -> WebFrontEnd:
         """Make one, over TLS if it can read certificates."""

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from cmdserver.checks.performance import Performance
 from cmdserver.checks.result import CheckResult
 from cmdserver.checks.states import CheckState
-from cmdserver.core.errors import Code
 from cmdserver.core.events import Requested
-from cmdserver.core.output import Assessment, ProcessResult
+from cmdserver.core.output import Assessment
 from cmdserver.runs.check_trends import (
     MOST_LABELS,
     MOST_POINTS,
@@ -22,7 +21,7 @@ from cmdserver.runs.check_trends import (
     nothing_is_known,
 )
 from tests.doubles import LAW
-from tests.running_doubles import STRANGER
+from tests.running_doubles import requested
 
 #: The beginning of a quarter of an hour.
 NOON = 1_700_000_100.0
@@ -36,25 +35,7 @@ def found(values: Mapping[str, float] | None = None, state: CheckState = CheckSt
 
 def ended(result: CheckResult | None, time: float = NOON) -> Requested:
     """Make the event of a run's end."""
-    process = ProcessResult(
-        exit_status=0,
-        signal=None,
-        timed_out=False,
-        truncated=False,
-        duration_seconds=1.0,
-        stdout_bytes=0,
-        stderr_bytes=0,
-    )
-    return Requested(
-        time=time,
-        id="a7",
-        caller=STRANGER,
-        command="load",
-        arguments=("a=1",),
-        outcome=Code.OK,
-        finished=process,
-        assessment=Assessment(check=result),
-    )
+    return requested(time=time, command="load", arguments=("a=1",), assessment=Assessment(check=result))
 
 
 class TrendTests(TestCase):

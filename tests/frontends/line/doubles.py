@@ -17,10 +17,10 @@ from cmdserver.auth.pending_login import NO_LOGIN, PendingLogin
 from cmdserver.config.schema import Limits
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
-from cmdserver.core.site import Site
-from cmdserver.frontends.common.interface import CertificateOf, FrontEndContext
+from cmdserver.frontends.common.interface import CertificateOf
 from cmdserver.frontends.line.connection import GREETING
 from cmdserver.frontends.line.front_end import LineFrontEnd
+from tests.frontends.doubles import a_context
 from tests.running_doubles import Composition, FakeProcess
 
 CLIENT = IPv4Address("TCP", "192.0.2.1", 40000)
@@ -152,15 +152,7 @@ class LineComposition(Composition):
         super().__init__(test, *commands, **rest)
         self.liveness = FakeLiveness()
         self.limits = limits or Limits()
-        context = FrontEndContext(
-            dispatcher=self.dispatcher,
-            connection_limit=self.connection_limit,
-            liveness=self.liveness,  # type: ignore[arg-type]
-            clock=self.clock,
-            limits=lambda: self.limits,
-            time_of_day=self.time_of_day,
-            site=lambda: Site(name="shop1"),
-        )
+        context = a_context(self, self.liveness, lambda: self.limits)
         self.front_end = LineFrontEnd(FakeListenerAuth(self, login), context, certificate_of, greeting=greeting)
         self._clients = 100
 

@@ -7,10 +7,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.config.schema import Limits
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
-from cmdserver.core.site import Site
-from cmdserver.frontends.common.interface import CertificateOf, FrontEndContext
+from cmdserver.frontends.common.interface import CertificateOf
 from cmdserver.frontends.nrpe.front_end import NRPEFrontEnd
 from cmdserver.frontends.nrpe.packets import Packet, Type, Version, parse, serialize
+from tests.frontends.doubles import a_context
 from tests.frontends.line.doubles import CLIENT, Client, FakeListenerAuth, FakeLiveness
 from tests.running_doubles import Composition, FakeProcess
 
@@ -47,15 +47,7 @@ class NRPEComposition(Composition):
         self.log_in: Any = None
         self.liveness = FakeLiveness()
         self.limits = limits or Limits()
-        context = FrontEndContext(
-            dispatcher=self.dispatcher,
-            connection_limit=self.connection_limit,
-            liveness=self.liveness,  # type: ignore[arg-type]
-            clock=self.clock,
-            limits=lambda: self.limits,
-            time_of_day=self.time_of_day,
-            site=lambda: Site(name="shop1"),
-        )
+        context = a_context(self, self.liveness, lambda: self.limits)
         auth = FakeListenerAuth(self, login)  # type: ignore[arg-type] # it wants `log_in` alone
         auth.name = "nrpe"
         self.front_end = NRPEFrontEnd(auth, context, certificate_of)

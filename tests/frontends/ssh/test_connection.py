@@ -19,9 +19,7 @@ from cmdserver.config.schema import Limits
 from cmdserver.core.errors import Busy, LoginRefused, Throttled
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
-from cmdserver.core.site import Site
 from cmdserver.frontends.common.front_end import MOST_REFUSED
-from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.ssh.connection import TRANSITIONS, Event, State
 from cmdserver.frontends.ssh.front_end import NOT_NOW, SSHFrontEnd
 from cmdserver.limits.source_penalties import Offence
@@ -29,6 +27,7 @@ from cmdserver.net.proxied_endpoint import ProxyItself
 from cmdserver.net.tcp import LINGER_SECONDS
 from cmdserver.sshtransport.encoding import string, uint32
 from tests.doubles import LAW, FakeLoginLimit
+from tests.frontends.doubles import a_context
 from tests.frontends.ssh.doubles import ADA, CLOSE, DATA, OPEN, OPENED, REQUEST, MemoryLines, pty
 from tests.running_doubles import Composition
 from tests.sshtransport.client import ClientTransport
@@ -135,15 +134,7 @@ class SSHComposition(Composition):
         super().__init__(test)
         self.limits = Limits(**limits)
         self.listener_auth = FakeListenerAuth()
-        context = FrontEndContext(
-            dispatcher=self.dispatcher,
-            connection_limit=self.connection_limit,
-            liveness=FakeLiveness(),  # type: ignore[arg-type]
-            clock=self.clock,
-            limits=lambda: self.limits,
-            time_of_day=self.time_of_day,
-            site=lambda: Site(name="shop1"),
-        )
+        context = a_context(self, FakeLiveness(), lambda: self.limits)
         self.front_end: Any = SSHFrontEnd(self.listener_auth, context, [HOST_KEY], MemoryLines())  # type: ignore[arg-type]
         self._pipes = 0
 

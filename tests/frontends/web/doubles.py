@@ -22,12 +22,11 @@ from cmdserver.core.events import EventLog
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
 from cmdserver.core.output import Answer
-from cmdserver.core.site import Site
-from cmdserver.frontends.common.interface import FrontEndContext
 from cmdserver.frontends.web.front_end import WebFrontEnd
 from cmdserver.frontends.web.options import WebOptions
 from cmdserver.runs.check_trends import CheckTrends
 from tests.doubles import FakeLoginLimit
+from tests.frontends.doubles import a_context
 from tests.frontends.line.doubles import FakeLiveness
 from tests.running_doubles import Composition, FakeProcess, user
 
@@ -266,15 +265,7 @@ class WebComposition(Composition):
         self.visible: list[frozenset[str]] = []
         self.base_path = ""
         self.is_strict = False
-        context = FrontEndContext(
-            dispatcher=self.dispatcher,
-            connection_limit=self.connection_limit,
-            liveness=self.liveness,  # type: ignore[arg-type]
-            clock=self.clock,
-            limits=lambda: self.limits,
-            time_of_day=self.time_of_day,
-            site=lambda: Site(name="shop1"),
-        )
+        context = a_context(self, self.liveness, lambda: self.limits)
         self.listener_auth = FakeListenerAuth(login, place)
         #: By their names.
         self.hooks: dict[str, ArmedHook] = {}

@@ -1,12 +1,13 @@
 """Terminal control sequences: shown, never obeyed."""
 
 import re
+import tomllib
 import unittest
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cmdserver.core.escaping import Printable, ends_line, printable_line, visible
+from cmdserver.core.escaping import Printable, ends_line, printable_line, toml_string, visible
 from tests.doubles import LAW
 
 _OUTPUT = st.binary(max_size=60) | st.lists(
@@ -304,3 +305,12 @@ class VisibleTests(unittest.TestCase):
         """Whatever it is given, and a second time changes nothing."""
         self.assertTrue(visible(text).isprintable())
         self.assertEqual(visible(text), visible(visible(text)))
+
+
+class TomlStringTests(unittest.TestCase):
+    @LAW
+    @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
+    @example('\x7f"\\\n')
+    def test_it_is_read_back(self, text: str) -> None:
+        """Whatever a text is, TOML reads it as it was."""
+        self.assertEqual(tomllib.loads(f"a = {toml_string(text)}"), {"a": text})

@@ -5,12 +5,13 @@ kinds that people use are looked at here first. A description of a kind that is 
 such a kind is Twisted's to say.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+
+from cmdserver.core.escaping import toml_string
 
 #: In front of another description: a proxy says who calls.
 PROXY = "haproxy:"
@@ -90,11 +91,11 @@ def parse(description: str) -> Endpoint:
             raise
         text = description.removeprefix(f"{kind}:")
         if re.fullmatch(_HOST_AND_PORT, text) and (meant := _meant(text, [_HOST_THEN_PORT])):
-            raise ValueError(f"the port comes first, then the address: {quoted(meant)}") from None
+            raise ValueError(f"the port comes first, then the address: {toml_string(meant)}") from None
         if (meant := _meant(text, _PORT_FIRST)) is None:
             raise
         text = "in front of each colon of an IPv6 address belongs a backslash, and no brackets around it"
-        raise ValueError(f"{text}: {quoted(meant)}") from None
+        raise ValueError(f"{text}: {toml_string(meant)}") from None
 
 
 def _split(description: str) -> tuple[list[str], dict[str, str]]:
@@ -126,24 +127,24 @@ def _require_one(description: str) -> None:
     """Refuse several descriptions in one text."""
     several = re.split(r"\s*[,;]\s*|\s+", description.strip())
     if len(several) > 1 and all(re.match(r"(tcp6?|unix|systemd|haproxy):", each) for each in several):
-        raise ValueError(f"several endpoints are a list: [{', '.join(map(quoted, several))}]")
+        raise ValueError(f"several endpoints are a list: [{', '.join(map(toml_string, several))}]")
 
 
 def _require_kind(kind: str, description: str) -> None:
     """Refuse what cannot begin a description, of whatever kind."""
     if re.fullmatch(r":?[0-9]+", description) and not _port(port := description.removeprefix(":")):
-        here, everywhere = (quoted(f"tcp:{port}{each}") for each in (":interface=127.0.0.1", ""))
+        here, everywhere = (toml_string(f"tcp:{port}{each}") for each in (":interface=127.0.0.1", ""))
         raise ValueError(f"it begins with its kind: {here}, or {everywhere} for other hosts, too")
     if description.startswith("/"):
-        raise ValueError(f"it begins with its kind: {quoted(f'unix:{description}')}")
+        raise ValueError(f"it begins with its kind: {toml_string(f'unix:{description}')}")
     if kind in {"http", "https"}:
         raise ValueError(f"it is no URL; what is spoken there is the protocol, as in {_EXAMPLE}")
     if meant := _meant(description, _ADDRESS_FIRST):
-        raise ValueError(f"it begins with its kind, and then comes the port: {quoted(meant)}")
+        raise ValueError(f"it begins with its kind, and then comes the port: {toml_string(meant)}")
     from difflib import get_close_matches  # noqa: PLC0415 - the runner process is small without it
 
     if near := get_close_matches(kind.lower(), _SIGNATURES, n=1):
-        raise ValueError(f"there is no kind {quoted(kind)}; did you mean {near[0]}?")
+        raise ValueError(f"there is no kind {toml_string(kind)}; did you mean {near[0]}?")
     if not kind or ":" not in description:
         raise ValueError(f"it begins with its kind and a colon, as in {_EXAMPLE}")
 
@@ -164,16 +165,16 @@ class _Signature:
 def _arguments(signature: _Signature, values: Sequence[str], named: Mapping[str, str]) -> Mapping[str, str]:
     arguments = dict(zip(signature.checks, values, strict=False))
     for value in values[len(signature.checks) :]:
-        raise ValueError(f"{quoted(value)} is one value too many, as in {signature.example}")
+        raise ValueError(f"{toml_string(value)} is one value too many, as in {signature.example}")
     for name, value in named.items():
         if name not in signature.checks:
             from difflib import get_close_matches  # noqa: PLC0415 - the runner process is small without it
 
             near = get_close_matches(name, signature.checks, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(signature.checks)}"
-            raise ValueError(f"it has no {quoted(name)}; {hint}")
+            raise ValueError(f"it has no {toml_string(name)}; {hint}")
         if name in arguments:
-            raise ValueError(f"{name} is there twice, as {quoted(arguments[name])} and as {quoted(value)}")
+            raise ValueError(f"{name} is there twice, as {toml_string(arguments[name])} and as {toml_string(value)}")
         arguments[name] = value
     for name in signature.required:
         if name not in arguments:
@@ -182,7 +183,7 @@ def _arguments(signature: _Signature, values: Sequence[str], named: Mapping[str,
         raise ValueError(f"it takes a name or an index, one of them, as in {signature.example}")
     for name, value in arguments.items():
         if trouble := signature.checks[name](value):
-            raise ValueError(f"{name} is {quoted(value)}; {trouble}")
+            raise ValueError(f"{name} is {toml_string(value)}; {trouble}")
     return arguments
 
 
@@ -257,8 +258,3 @@ def _meant(text: str, patterns: Sequence[str]) -> str | None:
             kind = "tcp6" if ":" in address else "tcp"
             return f"{kind}:{found['port']}:interface={address.replace(':', chr(92) + ':')}"
     return None
-
-
-def quoted(text: str) -> str:
-    """Quote a description as TOML does, so that it can be taken over into the file: a backslash is written as two."""
-    return json.dumps(text, ensure_ascii=False)

@@ -4,9 +4,12 @@
 whatever its encoding; where that is wanted, also CR, and the sequences that select colours (SGR). The C1 controls
 (ECMA-48, section 5.3) count in both of their forms, the bytes 0x80 to 0x9f and their UTF-8 encoding: there are
 terminals that obey either.
+
+A text that people are to take over into their file is written as TOML has it.
 """
 
 import codecs
+import json
 import re
 
 _CONTROL_BYTE = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
@@ -118,3 +121,11 @@ def visible(text: str) -> str:
         each if each.isprintable() and _BLANK.match(each) is None else each.encode("unicode_escape").decode()
         for each in text
     )
+
+
+def toml_string(text: str) -> str:
+    """Write a text as TOML does (toml.io, 1.0.0, basic strings); it has no lone surrogates.
+
+    JSON's strings are TOML's but for DEL, which TOML wants to be escaped.
+    """
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

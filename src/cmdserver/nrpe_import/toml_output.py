@@ -1,9 +1,8 @@
 """What is printed: a configuration of ours, with comments where it is the administrator's decision."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 
-from cmdserver.core.escaping import visible
+from cmdserver.core.escaping import toml_string, visible
 from cmdserver.nrpe_import.commands import ImportedCommand
 from cmdserver.nrpe_import.settings import NrpeSettings, is_ipv6
 from cmdserver.nrpe_import.shell_words import Word
@@ -23,18 +22,13 @@ def render(settings: NrpeSettings, commands: Sequence[ImportedCommand], source: 
     return "\n\n".join("\n".join(part) for part in map(list, parts) if part) + "\n"
 
 
-def quoted(text: str) -> str:
-    """Write a text as TOML does (toml.io, 1.0.0, basic strings); it has no lone surrogates."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
 def _comment(text: str) -> str:
     """Write a line that is none of the configuration, whatever is in it."""
     return f"# {visible(text)}"
 
 
 def _list(values: Iterable[str]) -> str:
-    return f"[{', '.join(map(quoted, values))}]"
+    return f"[{', '.join(map(toml_string, values))}]"
 
 
 def _head(source: str) -> Iterator[str]:
@@ -66,7 +60,7 @@ def _endpoint(settings: NrpeSettings) -> Iterator[str]:
     elif any(map(is_ipv6, settings.allowed or ())):
         kind = "tcp6"
         yield "# IPv4 callers, too. On a host without IPv6 write tcp, not tcp6."
-    yield f"endpoint = {quoted(f'{kind}:{settings.port}{interface}')}"
+    yield f"endpoint = {toml_string(f'{kind}:{settings.port}{interface}')}"
 
 
 def _from(settings: NrpeSettings) -> Iterator[str]:
@@ -84,9 +78,9 @@ def _from(settings: NrpeSettings) -> Iterator[str]:
 def _tls(settings: NrpeSettings) -> Iterator[str]:
     if settings.tls or settings.minimum_version:
         yield "[tls]"
-        yield from (f"{key} = {quoted(path)}" for key, path in settings.tls.items())
+        yield from (f"{key} = {toml_string(path)}" for key, path in settings.tls.items())
         if settings.minimum_version:
-            yield f"minimum_version = {quoted(settings.minimum_version)}"
+            yield f"minimum_version = {toml_string(settings.minimum_version)}"
     if settings.requires_certificates and "client_ca" not in settings.tls:
         if not settings.tls and not settings.minimum_version:
             yield "[tls]"
@@ -100,9 +94,9 @@ def _defaults(settings: NrpeSettings) -> Iterator[str]:
     if settings.user or settings.group:
         yield "# As whom nrpe ran them. Only if the daemon is started as root; otherwise they run as the daemon's user."
         if settings.user:
-            yield _comment(f"user = {quoted(settings.user)}")
+            yield _comment(f"user = {toml_string(settings.user)}")
         if settings.group:
-            yield _comment(f"group = {quoted(settings.group)}")
+            yield _comment(f"group = {toml_string(settings.group)}")
     if settings.left_out:
         yield _comment(f"Without a meaning here: {', '.join(settings.left_out)}.")
 
@@ -123,7 +117,7 @@ def _command(command: ImportedCommand) -> Iterator[str]:
         yield "# sudo gains no rights here. Start the daemon as root, leave sudo and its options out of run, and say:"
         yield '# user = "root"'
     has_parameters = bool(command.arguments)
-    yield f"run = [{', '.join(quoted(_text(word, has_parameters)) for word in command.words)}]"
+    yield f"run = [{', '.join(toml_string(_text(word, has_parameters)) for word in command.words)}]"
     yield "check = true"
     yield "read_only = true"
     for number in command.arguments:
@@ -158,8 +152,8 @@ def _roles(settings: NrpeSettings, commands: Sequence[ImportedCommand]) -> Itera
         yield "# Other listeners with anonymous callers have this role, too."
         yield "[roles.anonymous]"
     yield "commands = ["
-    yield from (f"    {quoted(each)}," for each in names)
+    yield from (f"    {toml_string(each)}," for each in names)
     if others:
         yield "    # With values of the caller, which nrpe refuses without dont_blame_nrpe=1:"
-        yield from (f"    # {quoted(each)}," for each in others)
+        yield from (f"    # {toml_string(each)}," for each in others)
     yield "]"

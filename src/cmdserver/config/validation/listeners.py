@@ -10,6 +10,7 @@ from cmdserver.config.source_map import Path
 from cmdserver.core import endpoints
 from cmdserver.core.addresses import Network, network_meant, parse_network
 from cmdserver.core.endpoints import Endpoint
+from cmdserver.core.escaping import toml_string
 from cmdserver.core.listening import Listening, Login
 from cmdserver.core.protocols import Protocol
 from cmdserver.parameters.text_types import is_one_line
@@ -130,12 +131,12 @@ class ListenerChecks:
             try:
                 network = parse_network(text)
             except ValueError as error:
-                hint = f"write {endpoints.quoted(meant)}" if meant else "names are not looked up here; write addresses"
+                hint = f"write {toml_string(meant)}" if meant else "names are not looked up here; write addresses"
                 self._reader.note((*path, index), f"{error}; {hint}")
                 continue
             if meant is None or ip_network(meant) != network:
                 reason = "an IPv4 caller of an IPv6 socket counts as IPv4, and links are not told apart"
-                self._reader.note((*path, index), f"{text} is nobody: {reason}; write {endpoints.quoted(meant or '')}")
+                self._reader.note((*path, index), f"{text} is nobody: {reason}; write {toml_string(meant or '')}")
             elif network in found:
                 self._reader.warn((*path, index), f"{text} is there twice")
             found.append(network)
@@ -178,7 +179,7 @@ class ListenerChecks:
             endpoint = endpoints.parse(text)
             self._check_endpoint(endpoint)
         except ValueError as error:
-            self._reader.note(path, f"{endpoints.quoted(text)} is no endpoint description: {error}")
+            self._reader.note(path, f"{toml_string(text)} is no endpoint description: {error}")
             return None
         return endpoint
 

@@ -12,10 +12,13 @@ from msgspec import Struct
 from msgspec.structs import fields
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from cmdserver.config import schema
 from cmdserver.config.executables import LentRights
 from cmdserver.config.host import Host
 from cmdserver.config.loading import Source, configure
+from cmdserver.config.schema.callers import HookSettings, RoleSettings
+from cmdserver.config.schema.commands import CommandSettings, ParameterSettings, ProcessLimits
+from cmdserver.config.schema.host import TLS, Audit, HistorySettings, Limits, Listen, Runner, SiteSettings, Web
+from cmdserver.config.schema.settings import Settings
 from cmdserver.core import names
 from cmdserver.core.errors import UNASKED, Code
 from cmdserver.dispatch.policy import Policy
@@ -49,19 +52,19 @@ commands = ["*"]
 """
 
 SECTIONS: dict[str, type[Struct]] = {
-    "Top level": schema.Settings,
-    "`[site]`": schema.SiteSettings,
-    "`[[listen]]`": schema.Listen,
-    "`[commands.NAME]`": schema.CommandSettings,
-    "`[history]`": schema.HistorySettings,
-    "`[commands.NAME.limits]`": schema.ProcessLimits,
-    "`[roles.NAME]`": schema.RoleSettings,
-    "`[hooks.NAME]`": schema.HookSettings,
-    "`[limits]`": schema.Limits,
-    "`[tls]`": schema.TLS,
-    "`[web]`": schema.Web,
-    "`[audit]`": schema.Audit,
-    "`[runner]`": schema.Runner,
+    "Top level": Settings,
+    "`[site]`": SiteSettings,
+    "`[[listen]]`": Listen,
+    "`[commands.NAME]`": CommandSettings,
+    "`[history]`": HistorySettings,
+    "`[commands.NAME.limits]`": ProcessLimits,
+    "`[roles.NAME]`": RoleSettings,
+    "`[hooks.NAME]`": HookSettings,
+    "`[limits]`": Limits,
+    "`[tls]`": TLS,
+    "`[web]`": Web,
+    "`[audit]`": Audit,
+    "`[runner]`": Runner,
 }
 #: Tables of their own, each with a section.
 TABLES = {
@@ -181,7 +184,7 @@ class DocumentTests(SynchronousTestCase):
         """docs/configuration.md has each key of each table, once."""
         for name, table in SECTIONS.items():
             keys = {info.encode_name for info in fields(table)}
-            if table is schema.Settings:
+            if table is Settings:
                 keys -= TABLES
             self.assertEqual(sorted(keys), sorted(first_column(section(name, "configuration.md"))), name)
 
@@ -189,7 +192,7 @@ class DocumentTests(SynchronousTestCase):
         """docs/parameters.md has them all, and every type."""
         text = (DOCS / "parameters.md").read_text(encoding="utf-8")
         keys, types = (part.partition("\n## ")[0] for part in text.partition("### `[[")[2].split("### Types"))
-        declared = {info.encode_name: info.type for info in fields(schema.ParameterSettings)}
+        declared = {info.encode_name: info.type for info in fields(ParameterSettings)}
 
         self.assertEqual(sorted(first_column(keys)), sorted(declared))
         self.assertEqual(sorted(first_column(types)), sorted(get_args(declared["type"])))

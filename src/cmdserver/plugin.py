@@ -29,7 +29,8 @@ from cmdserver.config.decoding import Finding, Mistakes
 from cmdserver.config.defaults import settings_of
 from cmdserver.config.host import Host, TrustedHost
 from cmdserver.config.loading import Source, configure, find_file, name_of
-from cmdserver.config.schema import TLS, Settings
+from cmdserver.config.schema.host import TLS
+from cmdserver.config.schema.settings import Settings
 from cmdserver.config.validation.others import State
 from cmdserver.core.endpoints import Endpoint
 from cmdserver.core.errors import CannotStart

@@ -6,7 +6,9 @@ from typing import Any, cast
 from twisted.logger import capturedLogs, formatEvent
 
 from cmdserver.app.startup import open_listener, prepare_state, warn_about_users
-from cmdserver.config.schema import CommandSettings, Runner, Settings
+from cmdserver.config.schema.commands import CommandSettings
+from cmdserver.config.schema.host import Runner
+from cmdserver.config.schema.settings import Settings
 from cmdserver.core.endpoints import parse
 from cmdserver.core.errors import CannotListen
 from cmdserver.core.listening import Listening, Login

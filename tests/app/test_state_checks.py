@@ -7,7 +7,8 @@ from unittest.mock import patch
 
 from cmdserver.app.state_checks import look
 from cmdserver.auth.password_hash import hash_password
-from cmdserver.config.schema import TLS, Audit, HistorySettings, Listen, Settings
+from cmdserver.config.schema.host import TLS, Audit, HistorySettings, Listen
+from cmdserver.config.schema.settings import Settings
 from cmdserver.core.protocols import Protocol
 from cmdserver.net.ssh_host_keys import require_host_keys
 

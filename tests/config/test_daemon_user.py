@@ -19,7 +19,7 @@ from cmdserver.config.daemon_user import (
     shared_user_warning,
     target_user_of_root,
 )
-from cmdserver.config.schema import CommandSettings
+from cmdserver.config.schema.commands import CommandSettings
 from cmdserver.core.model import TargetUser
 
 

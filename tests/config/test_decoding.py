@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct, field
 
 from cmdserver.config.decoding import Mistake, Mistakes, TomlReader, dotted
-from cmdserver.config.schema import Settings
+from cmdserver.config.schema.settings import Settings
 from tests.doubles import LAW
 
 _DOCUMENT = """\

@@ -6,7 +6,8 @@ from msgspec.structs import fields
 
 from cmdserver.config.decoding import TomlReader
 from cmdserver.config.defaults import settings_of
-from cmdserver.config.schema import CommandDefaults, CommandSettings, Settings
+from cmdserver.config.schema.commands import CommandDefaults, CommandSettings
+from cmdserver.config.schema.settings import Settings
 from cmdserver.core.model import Command
 from cmdserver.core.run_states import Keep, OnDisconnect, WhenRunning
 from tests.config.validation.doubles import ParametersTestCase, configured

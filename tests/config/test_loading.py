@@ -14,7 +14,7 @@ from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistakes
 from cmdserver.config.host import SEARCH_PATH, Host
 from cmdserver.config.loading import Source, configure, load
-from cmdserver.config.schema import Limits
+from cmdserver.config.schema.host import Limits
 from cmdserver.core import names
 from cmdserver.core.endpoints import Endpoint, parse
 from cmdserver.core.listening import Listening, Login

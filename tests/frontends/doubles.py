@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from cmdserver.config.schema import Limits
+from cmdserver.config.schema.host import Limits
 from cmdserver.core.site import Site
 from cmdserver.frontends.common.interface import FrontEndContext
 from tests.running_doubles import Composition

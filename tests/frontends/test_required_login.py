@@ -22,7 +22,7 @@ from zope.interface import implementer
 from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.credentials import Certificate, ICertificate, IPassword, Proof
 from cmdserver.auth.listener_auth import ListenerAuth
-from cmdserver.config.schema import Limits
+from cmdserver.config.schema.host import Limits
 from cmdserver.core.errors import AuditError, Code, Throttled
 from cmdserver.core.events import EventLog, LoggedIn, Requested
 from cmdserver.core.listening import Login

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmdserver.config.loading import configure
-from cmdserver.config.schema import CommandSettings
+from cmdserver.config.schema.commands import CommandSettings
 from cmdserver.core.protocols import Protocol
 from cmdserver.nrpe_import.conversion import Conversion, convert
 from cmdserver.nrpe_import.files import Files

@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from cmdserver.app.preloading import is_out_of_reach, load_everything
 from cmdserver.config.daemon_user import target_user_of_root
-from cmdserver.config.schema import Runner
+from cmdserver.config.schema.host import Runner
 from cmdserver.core.errors import CannotStart
 from cmdserver.core.model import TargetUser
 from cmdserver.core.protocols import Protocol

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from cmdserver.app.state_directory import prepare_directory, prepare_directory_for
 from cmdserver.config.daemon_user import root_warning
-from cmdserver.config.schema import Settings
+from cmdserver.config.schema.settings import Settings
 from cmdserver.core.errors import CannotListen
 from cmdserver.files.run_as_owner import Rights
 from cmdserver.files.safe_path import UnsafePath

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cmdserver.auth.credential_store import INITIAL_USER, CredentialStore
 from cmdserver.config.executables import is_directory
-from cmdserver.config.schema import Settings
+from cmdserver.config.schema.settings import Settings
 from cmdserver.config.validation.others import Remark, State
 from cmdserver.core.errors import CannotStart
 from cmdserver.core.protocols import Protocol

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from cmdserver.app import bootstrap
 from cmdserver.auth.credentials import Certificate
-from cmdserver.config.schema import TLS
+from cmdserver.config.schema.host import TLS
 from cmdserver.core.errors import BadTLSFiles
 from cmdserver.files.opening import ReadFile
 from cmdserver.net import tls_context

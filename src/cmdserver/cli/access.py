@@ -17,7 +17,7 @@ from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistakes
 from cmdserver.config.defaults import settings_of
 from cmdserver.config.loading import find_file, read_file
-from cmdserver.config.schema import Settings
+from cmdserver.config.schema.settings import Settings
 from cmdserver.files.last_uses import Uses, read_uses
 from cmdserver.files.run_as_owner import as_owner_of
 

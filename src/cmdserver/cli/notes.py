@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from cmdserver.cli.access import read_settings
-from cmdserver.config.schema import Settings
+from cmdserver.config.schema.settings import Settings
 
 
 def note(text: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from cmdserver.config.schema import Settings
+from cmdserver.config.schema.settings import Settings
 
 #: What has a name, or is a listener; all else is a key of a table that there is once.
 _SEVERAL = frozenset({"listen", "commands", "roles", "hooks"})

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from cmdserver.config.decoding import Finding
-from cmdserver.config.schema import Limits, Settings
+from cmdserver.config.schema.host import Limits
+from cmdserver.config.schema.settings import Settings
 from cmdserver.core.addresses import Network
 from cmdserver.core.listening import Listening
 from cmdserver.core.model import Command, Role

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmdserver.config.schema import CommandSettings
+from cmdserver.config.schema.commands import CommandSettings
 from cmdserver.core.model import TargetUser
 
 #: Used if there is such a user, and nobody else is named.

@@ -11,7 +11,8 @@ from typing import Any
 from msgspec.structs import fields
 
 from cmdserver.config.decoding import TomlReader
-from cmdserver.config.schema import CommandDefaults, CommandSettings, Settings
+from cmdserver.config.schema.commands import CommandDefaults, CommandSettings
+from cmdserver.config.schema.settings import Settings
 from cmdserver.config.wording import homes_of
 from cmdserver.core.run_states import WhenRunning
 

@@ -18,7 +18,8 @@ from cmdserver.config.decoding import INCLUDE, Finding, Mistake, Mistakes, Remar
 from cmdserver.config.host import Host
 from cmdserver.config.including import Remark, include
 from cmdserver.config.merging import Place, SourceFile
-from cmdserver.config.schema import TLS, Patterns, Settings
+from cmdserver.config.schema.host import TLS
+from cmdserver.config.schema.settings import Patterns, Settings
 from cmdserver.config.toml_text import NotTOML
 from cmdserver.config.validation import effects
 from cmdserver.config.validation.commands import CommandChecks, check_sources

@@ -10,7 +10,7 @@ import socket
 from array import array
 from collections import deque
 
-from cmdserver.config.schema import MOST_SECRET_FILES
+from cmdserver.config.schema.callers import MOST_SECRET_FILES
 from cmdserver.privsep.messages import REPORT_BYTES, REQUEST_BYTES, Report, Request, encode
 
 #: Standard output and standard error; or the configuration and the files that it names for TLS and for hooks.

@@ -3,7 +3,7 @@
 from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistakes
 from cmdserver.config.loading import configure
-from cmdserver.config.schema import MOST_SECRET_FILES
+from cmdserver.config.schema.callers import MOST_SECRET_FILES
 from cmdserver.triggers.hook import Condition, Hook, Number, SignatureRule, ValuePath
 from tests.config.validation.doubles import BEGINNING, ParametersTestCase, configured
 from tests.doubles import FakeHost

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.auth.credentials import Credentials
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import NO_LOGIN, PendingLogin
-from cmdserver.config.schema import Limits
+from cmdserver.config.schema.host import Limits
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
 from cmdserver.frontends.common.interface import CertificateOf

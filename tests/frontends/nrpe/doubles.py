@@ -4,7 +4,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.config.schema import Limits
+from cmdserver.config.schema.host import Limits
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
 from cmdserver.frontends.common.interface import CertificateOf

@@ -13,7 +13,7 @@ from zope.interface.verify import verifyObject
 
 from cmdserver.auth.credentials import Certificate
 from cmdserver.checks.check import Check
-from cmdserver.config.schema import Limits
+from cmdserver.config.schema.host import Limits
 from cmdserver.core.errors import Code, LoginRefused
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller, Role

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.auth.pending_login import PendingLogin
-from cmdserver.config.schema import Limits
+from cmdserver.config.schema.host import Limits
 from cmdserver.core.errors import Busy, LoginRefused, Throttled
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller

@@ -16,7 +16,7 @@ from cmdserver.auth.credentials import BearerToken, Credentials, Password
 from cmdserver.auth.hook_authenticator import ArmedHook, HookAuthenticator
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import PendingLogin
-from cmdserver.config.schema import Limits
+from cmdserver.config.schema.host import Limits
 from cmdserver.core.errors import LoginRefused, Throttled
 from cmdserver.core.events import EventLog
 from cmdserver.core.listening import Login

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.auth.hook_authenticator import ArmedHook
-from cmdserver.config.schema import Limits
+from cmdserver.config.schema.host import Limits
 from cmdserver.core.errors import Busy, Code
 from cmdserver.core.events import LoggedIn
 from cmdserver.core.listening import Login

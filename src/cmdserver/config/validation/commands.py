@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from cmdserver.config.decoding import TomlReader
 from cmdserver.config.host import SEARCH_PATH, Host
-from cmdserver.config.schema import CommandSettings
+from cmdserver.config.schema.commands import CommandSettings
 from cmdserver.config.validation.monitoring import MonitoringChecks
 from cmdserver.config.validation.parameters import ParameterChecks
 from cmdserver.config.validation.rights import missing_rights

@@ -6,7 +6,9 @@ Nothing here is a mistake. A command's own are `commands`' matter, and a role's 
 from collections.abc import Callable, Mapping, Sequence
 
 from cmdserver.config.decoding import TomlReader
-from cmdserver.config.schema import TLS, HistorySettings, Limits, RoleSettings, Runner, Settings, Web
+from cmdserver.config.schema.callers import RoleSettings
+from cmdserver.config.schema.host import TLS, HistorySettings, Limits, Runner, Web
+from cmdserver.config.schema.settings import Settings
 from cmdserver.core.listening import Listening, Login
 from cmdserver.core.protocols import Protocol
 from cmdserver.core.run_states import Keep

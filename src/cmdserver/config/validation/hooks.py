@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from cmdserver.config.decoding import TomlReader
-from cmdserver.config.schema import MOST_SECRET_FILES, HookSettings
+from cmdserver.config.schema.callers import MOST_SECRET_FILES, HookSettings
 from cmdserver.config.source_map import Path
 from cmdserver.core.listening import Listening
 from cmdserver.core.model import Command

@@ -5,7 +5,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from cmdserver.config.decoding import TomlReader
 from cmdserver.config.host import Host
-from cmdserver.config.schema import Listen
+from cmdserver.config.schema.host import Listen
 from cmdserver.config.source_map import Path
 from cmdserver.core import endpoints
 from cmdserver.core.addresses import Network, network_meant, parse_network

@@ -3,7 +3,7 @@
 from cmdserver.checks.check import Check, CheckRule
 from cmdserver.checks.ranges import Range
 from cmdserver.config.decoding import TomlReader
-from cmdserver.config.schema import CheckRuleSettings, CommandSettings
+from cmdserver.config.schema.commands import CheckRuleSettings, CommandSettings
 from cmdserver.config.source_map import Path
 from cmdserver.parameters.parameter_list import ParameterList
 

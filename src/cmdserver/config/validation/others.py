@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from cmdserver.config.daemon_user import shared_user_warning
 from cmdserver.config.decoding import TomlReader
 from cmdserver.config.host import Host
-from cmdserver.config.schema import TLS, CommandSettings, Limits, Settings, SiteSettings
+from cmdserver.config.schema.commands import CommandSettings
+from cmdserver.config.schema.host import TLS, Limits, SiteSettings
+from cmdserver.config.schema.settings import Settings
 from cmdserver.core.addresses import Network, parse_network
 from cmdserver.core.site import NAMED_COLOURS, Site, parse_colour
 from cmdserver.limits.max_startups import MaxStartups

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from cmdserver.config.decoding import TomlReader
-from cmdserver.config.schema import ChoiceSettings, ParameterSettings
+from cmdserver.config.schema.commands import ChoiceSettings, ParameterSettings
 from cmdserver.config.source_map import Path
 from cmdserver.core.addresses import parse_network
 from cmdserver.parameters.declaration import Parameter, is_parameter_name

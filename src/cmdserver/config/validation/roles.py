@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from cmdserver.config.decoding import TomlReader
-from cmdserver.config.schema import RoleSettings
+from cmdserver.config.schema.callers import RoleSettings
 from cmdserver.config.source_map import Path
 from cmdserver.core.listening import Listening, Login
 from cmdserver.core.model import Command, Role

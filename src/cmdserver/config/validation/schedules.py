@@ -1,7 +1,7 @@
 """The schedules of commands: whether their lines mean times, and whether anything is missing that nobody will give."""
 
 from cmdserver.config.decoding import TomlReader
-from cmdserver.config.schema import CommandSettings
+from cmdserver.config.schema.commands import CommandSettings
 from cmdserver.parameters.parameter_list import ParameterList
 
 

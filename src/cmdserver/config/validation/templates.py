@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from cmdserver.config.decoding import TomlReader
-from cmdserver.config.schema import CommandSettings
+from cmdserver.config.schema.commands import CommandSettings
 from cmdserver.config.source_map import Path
 from cmdserver.parameters.consistency import inconsistencies
 from cmdserver.parameters.parameter_list import ParameterList

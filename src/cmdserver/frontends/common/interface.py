@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from cmdserver.auth.credentials import Credentials
 from cmdserver.auth.hook_authenticator import HookAuthenticator
 from cmdserver.config.configuration import Configuration
-from cmdserver.config.schema import Limits
+from cmdserver.config.schema.host import Limits
 from cmdserver.core.output import Answer
 from cmdserver.core.site import Site
 from cmdserver.dispatch.dispatcher import Dispatcher

@@ -5,7 +5,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.auth.credentials import Certificate
-from cmdserver.config.schema import Limits
+from cmdserver.config.schema.host import Limits
 from cmdserver.core.errors import Code
 from cmdserver.core.listening import Login
 from cmdserver.frontends.web.http.channel import MOST_AHEAD_BYTES

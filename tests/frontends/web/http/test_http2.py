@@ -8,7 +8,7 @@ from h2 import events as h2_events
 from h2 import settings as h2_settings
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.config.schema import Limits
+from cmdserver.config.schema.host import Limits
 from cmdserver.frontends.web.front_end import WebFrontEnd
 from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES
 from tests.frontends.web.doubles import Client, NoExposition, WebComposition

@@ -258,7 +258,7 @@ class LayeringTests(SynchronousTestCase):
     def test_the_time_of_day_is_for_people_and_validity(self) -> None:
         """Nobody measures with a clock that can be set: where the time of day is asked for, there is a reason."""
         allowed = {
-            "app.composition",  # when an event happened
+            "app.composition.composition",  # when an event happened
             "app.authentication",  # the same; whether keys and tokens are valid
             "app.tls",  # whether certificates are valid
             "plugin",  # when schedules come next

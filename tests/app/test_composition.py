@@ -9,7 +9,8 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 
-from cmdserver.app.composition import Composition, _descriptors
+from cmdserver.app.composition.composition import Composition
+from cmdserver.app.composition.limiters import descriptors_for
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.checks.result import CheckResult
 from cmdserver.checks.states import CheckState
@@ -72,7 +73,7 @@ class LimitsTests(TLSFilesTestCase):
         checks = '[commands.load]\nrun = ["uptime"]\ncheck = true\n[commands.other]\nrun = ["uptime"]\ncheck = {}\n'
         composition = Composition(MemoryReactorClock(), _configured(checks.format("true")), self.directory)
         self.addCleanup(composition.close)
-        trends = composition._resources.trends()
+        trends = composition._observing.trends()
         found = Assessment(check=CheckResult(state=CheckState.OK, text=""))
         for name in ("load", "other"):
             composition._events.publish([requested(command=name, assessment=found)])
@@ -83,10 +84,10 @@ class LimitsTests(TLSFilesTestCase):
         self.assertIsNotNone(trends("load"))
         self.assertIsNone(trends("other"))
 
-    def test_descriptors(self) -> None:
+    def testdescriptors_for(self) -> None:
         """A listener behind a proxy has connections that are nobody's yet, beside those that are counted."""
-        self.assertEqual(_descriptors(_configured()), 10 + 4 * 4)
-        self.assertEqual(_descriptors(_configured(endpoint="haproxy:tcp:2023")), 10 + 4 * 4 + MOST_PENDING)
+        self.assertEqual(descriptors_for(_configured()), 10 + 4 * 4)
+        self.assertEqual(descriptors_for(_configured(endpoint="haproxy:tcp:2023")), 10 + 4 * 4 + MOST_PENDING)
 
 
 class TLSTests(TLSFilesTestCase):
@@ -261,7 +262,7 @@ class FromTests(TLSFilesTestCase):
 
     def counts(self) -> dict[str, int]:
         """Read the numbers of those who were refused."""
-        return {str(name): number for name, number in self.composition._refused_by_protocol().items()}
+        return {str(name): number for name, number in self.composition._front_ends.refused_by_protocol().items()}
 
     def test_who_may_call(self) -> None:
         """They are let in, by whichever kind of socket they come."""
@@ -337,4 +338,4 @@ class FromTests(TLSFilesTestCase):
         self.addCleanup(composition.close)
         for each in composition.configuration.listening:
             composition.listener(each, composition.load_tls(composition.configuration))
-        self.assertEqual({}, composition._refused_by_protocol())
+        self.assertEqual({}, composition._front_ends.refused_by_protocol())

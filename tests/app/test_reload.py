@@ -10,7 +10,7 @@ from twisted.internet.error import CannotListenError, ConnectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import globalLogPublisher
 
-from cmdserver.app.composition import Composition
+from cmdserver.app.composition.composition import Composition
 from cmdserver.app.reload import Reloader, Rereading
 from cmdserver.config.configuration import Configuration
 from cmdserver.config.loading import Source, configure

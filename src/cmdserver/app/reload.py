@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from cmdserver.app import hook_secrets
-from cmdserver.app.composition import Composition
+from cmdserver.app.composition.composition import Composition
 from cmdserver.app.hook_secrets import BadSecret
 from cmdserver.app.host_process import tell_systemd
 from cmdserver.config.changes import changes

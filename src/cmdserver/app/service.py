@@ -14,7 +14,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from cmdserver.app import hook_secrets
-from cmdserver.app.composition import Composition
+from cmdserver.app.composition.composition import Composition
 from cmdserver.app.drop_privileges import drop_privileges, load_ahead
 from cmdserver.app.hook_secrets import BadSecret
 from cmdserver.app.host_process import isolate_descriptors, on_signal, tell_systemd

@@ -71,12 +71,19 @@ class FrontEndResources:
 
     def latest(self, read: Callable[[Configuration], Options]) -> Callable[[], Options]:
         """Return what gives a front end's options as they are now; they are read once for each configuration."""
-        known: list[tuple[Configuration, Options]] = []
+        return latest(self.configuration, read)
 
-        def options() -> Options:
-            configuration = self.configuration()
-            if not known or known[0][0] is not configuration:
-                known[:] = [(configuration, read(configuration))]
-            return known[0][1]
 
-        return options
+def latest(
+    configuration: Callable[[], Configuration], read: Callable[[Configuration], Options]
+) -> Callable[[], Options]:
+    """Return what reads options of the configuration of the moment, once for each configuration."""
+    known: list[tuple[Configuration, Options]] = []
+
+    def options() -> Options:
+        now = configuration()
+        if not known or known[0][0] is not now:
+            known[:] = [(now, read(now))]
+        return known[0][1]
+
+    return options

@@ -141,6 +141,22 @@ def test_the_list_is_alive(browser: Browser, go: Path) -> None:
         assert len(pages) <= 2, asked  # the stream, if it was not there yet
 
 
+def test_a_click_is_never_lost(browser: Browser) -> None:
+    """What ends while somebody presses its row is drawn when the button is up; the click goes where it was meant to."""
+    with visit(browser, ADDRESS) as other, visit(browser, ADDRESS) as page:
+        run = start("endless")
+        for each in (other, page):
+            log_in(each)
+            expect(row(each, run)).to_contain_text("Running")
+        link = row(page, run).get_by_role("link").first
+        link.hover()
+        page.mouse.down()
+        stop(run)
+        expect(row(other, run)).to_contain_text("Stopped")
+        page.mouse.up()
+        page.wait_for_url(f"**/-/runs/{run}", wait_until="commit")
+
+
 def test_what_is_read_does_not_move(browser: Browser) -> None:
     """Far down new runs wait behind a button that says how many they are."""
     with visit(browser, ADDRESS) as page:
@@ -315,8 +331,7 @@ def test_a_phone(browser: Browser, *, has_javascript: bool) -> None:
             page.goto(path)
             assert not sticks_out(page), path
         page.goto("/-/runs?command=say")
-        # Not by a click: the list is alive, and a row that is drawn anew just then takes the click with it.
-        page.goto(page.get_by_role("link", name=_HOSTILE).first.evaluate("link => link.href"))
+        page.get_by_role("link", name=_HOSTILE).first.click()
         expect(page.get_by_role("region", name="Output of say")).to_contain_text("wide")
         assert not sticks_out(page)
         page.goto(f"/-/runs/{run}", wait_until="commit")

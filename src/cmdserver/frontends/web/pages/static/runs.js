@@ -2,6 +2,9 @@
 
 const MOST_ROWS = 1000;
 
+// A pointer that is never lifted keeps the list from changing for so long, in milliseconds.
+const LONGEST_PRESS = 2000;
+
 // The list: what is read does not move. Rows come in above only where somebody looks at the beginning.
 
 class RunList {
@@ -16,6 +19,8 @@ class RunList {
       this.flush();
     }, { class: "new-runs" });
     this.note = make("p", { class: "note", role: "status" });
+    this.pressed = Promise.resolve(); // settled when no pointer presses here
+    table.addEventListener("pointerdown", () => { this.pressed = released(); });
     this.learn();
     this.looked();
     addEventListener("scroll", () => this.looked(), { passive: true });
@@ -35,7 +40,9 @@ class RunList {
     if (this.isAtTop) this.flush().catch(() => {}); // the next event tries it again
   }
 
+  // A row that is exchanged between press and release takes the click with it.
   async take(kind, data) {
+    await this.pressed;
     if (kind === "alive") await this.began(new Set(data.ids));
     else if (kind === "gap") await this.catchUp();
     else if (kind === "count") count(data);
@@ -53,6 +60,7 @@ class RunList {
   // Shows the list as it is now; the first row that is read stays where it is.
   async catchUp() {
     const fresh = (await pageAt(location.href)).querySelector("table[data-runs]");
+    await this.pressed;
     const read = this.isAtTop ? null : [...this.rows.values()].find((row) => row.getBoundingClientRect().top >= 0);
     const top = read?.getBoundingClientRect().top;
     this.waiting.clear();
@@ -122,6 +130,15 @@ class RunList {
     if (!fresh) this.chip.remove();
     else if (!this.chip.isConnected) frame.before(this.chip);
   }
+}
+
+// Waits until a pointer is lifted, and its click is dealt with.
+function released() {
+  return new Promise((resolve) => {
+    const end = () => setTimeout(resolve);
+    for (const kind of ["pointerup", "pointercancel"]) addEventListener(kind, end, { once: true });
+    setTimeout(resolve, LONGEST_PRESS);
+  });
 }
 
 // The newest comes first.

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from cmdserver.app import state_directory
 from cmdserver.config.executables import LentRights
 from cmdserver.config.host import Host
 from cmdserver.config.loading import Source, configure
@@ -243,6 +244,13 @@ class DocumentTests(SynchronousTestCase):
         words = {word.split()[0] for word in first_column(section("A line", "protocol.md"))}
 
         self.assertEqual(names.RESERVED_WORDS, words)
+
+    def test_every_file_of_the_state_directory(self) -> None:
+        """docs/commands.md has each, but for what a later version keeps there."""
+        kept = {name.removesuffix(".pub") for name in state_directory._OURS | {*state_directory._OURS_ALONE}}
+        told = {Path(name).parts[0] for name in first_column(section("Files", "commands.md")) if name[0] != "/"}
+
+        self.assertEqual(kept - {"fleet.sock"}, told)
 
     def test_every_field_of_the_audit_file(self) -> None:
         """docs/operations.md has each field of a request's line."""

@@ -188,7 +188,7 @@ class LayeringTests(SynchronousTestCase):
         found = {
             ".".join((*path.relative_to(tests).parent.parts, path.stem.removeprefix("test_")))
             for path in tests.glob("*/**/test_*.py")
-            if path.relative_to(tests).parts[0] not in {"integration", "probe"}
+            if path.relative_to(tests).parts[0] not in {"integration", "manpages", "probe"}
         }
 
         self.assertEqual(found - set(trees()), of_several)
@@ -362,6 +362,28 @@ class ProbeTests(SynchronousTestCase):
         }
 
         self.assertEqual(found - set(probe_trees()), of_several)
+
+
+class ManPagesTests(SynchronousTestCase):
+    """What makes the man pages is no part of what is installed."""
+
+    def test_nobody_knows_it(self) -> None:
+        """Neither the daemon nor the probe imports it, nor what reads Markdown for it."""
+        knowing = [
+            module
+            for module, tree in (*trees().items(), *probe_trees().items())
+            if any(name.split(".")[0] in {"manpages", "markdown_it"} for name in imported(tree))
+        ]
+
+        self.assertEqual(knowing, [])
+
+    def test_tests_lie_where_their_modules_do(self) -> None:
+        """`tests/manpages/test_roff.py` is of `manpages.roff`."""
+        tests = Path(__file__).parent
+        found = {path.stem.removeprefix("test_") for path in (tests / "manpages").glob("test_*.py")}
+        modules = {path.stem for path in (tests.parent / "packaging" / "man" / "manpages").glob("*.py")}
+
+        self.assertEqual(found - modules, set())
 
 
 class FinderTests(SynchronousTestCase):

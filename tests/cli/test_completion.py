@@ -114,6 +114,12 @@ def test_scripts(run: Run) -> None:
         script("tcsh", main)
 
 
+def test_fish_splits_at_the_first_comma_alone() -> None:
+    """What it is told is a kind, a comma, and a word with its description, which may have commas."""
+    text = script("fish", main)
+    assert text.count("string split") == text.count('string split -m1 "," $completion') == 1
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 @pytest.mark.parametrize(

@@ -50,12 +50,12 @@ def _note_option(ctx: click.Context, option: click.Parameter, value: str | None)
 
 def common_options(command: Callback) -> Callback:
     """Take ``--config`` and ``--state-dir``, which may stand behind any word of the command."""
-    for name, text in (
-        ("--state-dir", "Where state is kept; else where the daemon looks."),
-        ("--config", "The configuration file; else where the daemon looks."),
+    for name, metavar, text in (
+        ("--state-dir", "DIR", "Where state is kept; else where the daemon looks."),
+        ("--config", "FILE", "The configuration file; else where the daemon looks."),
     ):
         take = click.option(
-            name, expose_value=False, callback=_note_option, metavar="PATH", help=text, type=click.Path()
+            name, expose_value=False, callback=_note_option, metavar=metavar, help=text, type=click.Path()
         )
         command = take(command)
     return command

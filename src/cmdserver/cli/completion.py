@@ -20,6 +20,9 @@ SHELLS: Final = ("bash", "zsh", "fish")
 #: As click asks for it: the name of the program, and of the variable by which a shell asks what to offer.
 _PROGRAM, _VARIABLE = "cmdserver", "_CMDSERVER_COMPLETE"
 
+#: What click has for fish, and what does not end words and descriptions at their first comma.
+_UNBOUNDED_SPLIT: Final = ('string split "," $completion', 'string split -m1 "," $completion')
+
 #: What whoever has only pressed Tab does not want to know.
 _TROUBLE = (click.ClickException, CredentialError, OSError)
 
@@ -33,7 +36,8 @@ def script(shell: str, command: click.Command) -> str:
     if kind is None:
         raise ValueError(f"there is no completion for {shell}")
     # Not `source` of the kind itself: bash's would run another bash, to ask for its version.
-    return ShellComplete.source(kind(command, {}, _PROGRAM, _VARIABLE))
+    text = ShellComplete.source(kind(command, {}, _PROGRAM, _VARIABLE))
+    return text.replace(*_UNBOUNDED_SPLIT) if shell == "fish" else text
 
 
 def items(offer: Offer, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

@@ -26,12 +26,16 @@ class _CannotRead(Trouble):
 @common_options
 @click.pass_context
 def import_(ctx: click.Context, file: str) -> None:
-    """Print the configuration that does what the NRPE configuration FILE (nrpe.cfg) does, for you to look through.
+    """Print the configuration that does what that of NRPE does.
 
-    Includes are followed; - is standard input. Command lines are taken if they mean the same without a shell. What
-    could not be taken, or means something else here, is told on standard error with FILE:LINE.
+    FILE is nrpe.cfg; look through what is made of it. Includes are followed; - is standard input. Command lines are
+    taken if they mean the same without a shell. What could not be taken, or means something else here, is told on
+    standard error with FILE:LINE.
 
     The exit status is 0 if everything was taken, 1 if something was not, and 2 if FILE cannot be read.
+
+    \b
+    cmdserver import /etc/nagios/nrpe.cfg > nrpe.toml
     """
     try:
         read = _read(file)

@@ -35,6 +35,9 @@ def key_add(ctx: click.Context, name: str, file: BinaryIO) -> None:
 
     FILE is a public key (id_ed25519.pub, say) or several, one a line, with options as in OpenSSH's authorized_keys;
     without FILE, standard input is read.
+
+    \b
+    cmdserver key add ann id_ed25519.pub
     """
     if file.isatty():
         note("waiting for the public key on standard input")
@@ -53,9 +56,10 @@ def key_add(ctx: click.Context, name: str, file: BinaryIO) -> None:
 @common_options
 @click.pass_context
 def key_list(ctx: click.Context, name: str | None) -> None:
-    """List the keys of the user NAME, or everybody's: until when and from where, and when and from where last used.
+    """List the keys of the user NAME, or everybody's.
 
-    COMMENT is what the key's line says behind it, after the command that is run whatever is asked for, if it has one.
+    That is until when and from where they are good, and when and from where they were last used. COMMENT is what
+    the key's line says behind it, after the command that is run whatever is asked for, if it has one.
     """
     with open_files(ctx) as files:
         uses = read_last_uses(files)
@@ -84,6 +88,9 @@ def key_list(ctx: click.Context, name: str | None) -> None:
 @common_options
 @click.pass_context
 def key_remove(ctx: click.Context, name: str, fingerprint: str) -> None:
-    """Let the holder of the key FINGERPRINT in as the user NAME no more."""
+    """Let the holder of the key FINGERPRINT in as the user NAME no more.
+
+    cmdserver key list has the fingerprints.
+    """
     with open_files(ctx) as files:
         files.remove_key(name, fingerprint)

@@ -29,7 +29,8 @@ from cmdserver.frontends.common import rendering
 def main() -> None:
     """Look after cmdserver: its users, their keys and tokens, its configuration.
 
-    The daemon itself is started with: twistd -n cmdserver
+    The daemon itself is started with twistd -n cmdserver. The exit status is 0, or 1 for what cannot be done, or 2 for
+    what was typed wrongly.
     """
 
 
@@ -43,7 +44,14 @@ main.add_command(import_)
 @common_options
 @click.pass_context
 def check(ctx: click.Context) -> None:
-    """Check the configuration, as twistd cmdserver --check does."""
+    """Check the configuration.
+
+    Every mistake is printed with its place; without mistakes, what is without effect. The exit status is 1 if there is
+    a mistake. twistd cmdserver --check does the same.
+
+    \b
+    cmdserver check --config my.toml
+    """
     read_configuration(ctx, "--check")
 
 
@@ -53,10 +61,14 @@ def check(ctx: click.Context) -> None:
 @common_options
 @click.pass_context
 def explain(ctx: click.Context, name: str, command: tuple[str, ...]) -> None:
-    """Tell what would run if NAME asked for COMMAND, as whom, with which limits, and by which rule.
+    """Tell what would run if NAME asked for COMMAND.
 
-    NAME is a user's, "anonymous" for callers without login, "schedule" or "hook:NAME". Nothing is run. The exit status
-    is 1 if they would be refused.
+    It says as whom, with which limits, and by which rule. NAME is a user's, "anonymous" for callers without login,
+    "schedule" or "hook:NAME". Nothing is run. The exit status is 1 if they would be refused.
+
+    \b
+    cmdserver explain ann restart unit=nginx
+    cmdserver explain anonymous df
     """
     configuration = read_configuration(ctx)
     policy = Policy(configuration.commands, configuration.roles)
@@ -75,9 +87,19 @@ def explain(ctx: click.Context, name: str, command: tuple[str, ...]) -> None:
 @click.argument("shell", type=click.Choice(SHELLS))
 @common_options
 def completion(shell: str) -> None:
-    """Print what has SHELL complete words of this command: names of users, commands, labels and fingerprints too.
+    """Print what has SHELL complete words of this command.
 
-    For the shell's start-up file: eval "$(cmdserver completion bash)", the same with zsh, and for fish:
+    Names of users, commands, labels and fingerprints are completed, too. It is for the shell's start-up file, or a
+    file where the shell looks for completions.
+
+    \b
+    eval "$(cmdserver completion bash)"
+    eval "$(cmdserver completion zsh)"
     cmdserver completion fish | source
     """
     click.echo(script(shell, main))
+
+
+if __name__ == "__main__":
+    # So that there is help and completion where the program is not installed yet, as while a package is made.
+    main(prog_name="cmdserver")

@@ -52,7 +52,13 @@ def token_add(
     sources: Sources | None,
     commands: frozenset[str] | None,
 ) -> None:
-    """Make a token that lets its holder in as the user NAME, and print it: it is not kept and cannot be shown again."""
+    """Make a token that lets its holder in as the user NAME.
+
+    It is printed, is not kept, and cannot be shown again.
+
+    \b
+    cmdserver token add ann --name backup --expires 90d --from 10.0.0.0/8,::1 --commands 'uptime,net-*'
+    """
     settings = read_settings(ctx)
     _note_useless(commands or (), settings.commands)
     secret = secrets.token_urlsafe(TOKEN_BYTES)
@@ -76,9 +82,10 @@ def token_add(
 @common_options
 @click.pass_context
 def token_list(ctx: click.Context, name: str | None) -> None:
-    """List the tokens of the user NAME, or everybody's: what each is good for, and when and from where last used.
+    """List the tokens of the user NAME, or everybody's.
 
-    A token without a label is called by the beginning of its digest.
+    That is what each is good for, and when and from where it was last used. A token without a label is called by
+    the beginning of its digest.
     """
     with open_files(ctx) as files:
         uses = read_last_uses(files)
@@ -107,7 +114,10 @@ def token_list(ctx: click.Context, name: str | None) -> None:
 @common_options
 @click.pass_context
 def token_remove(ctx: click.Context, name: str, label: str) -> None:
-    """Let the holder of the user NAME's token LABEL in no more."""
+    """Let the holder of the user NAME's token LABEL in no more.
+
+    cmdserver token list has the labels.
+    """
     with open_files(ctx) as files:
         files.remove_token(name, label)
 

@@ -30,7 +30,14 @@ _password_option = click.option(
 @common_options
 @click.pass_context
 def user_add(ctx: click.Context, name: str, *, password_stdin: bool) -> None:
-    """Add the user NAME, with a password."""
+    """Add the user NAME, with a password.
+
+    The password is asked for twice.
+
+    \b
+    cmdserver user add ann
+    cmdserver user add ann --password-stdin < FILE
+    """
     with open_files(ctx) as files:
         if name in files.passwords():
             raise CredentialError(
@@ -48,7 +55,10 @@ def user_add(ctx: click.Context, name: str, *, password_stdin: bool) -> None:
 @common_options
 @click.pass_context
 def user_passwd(ctx: click.Context, name: str, *, password_stdin: bool) -> None:
-    """Change the password of the user NAME."""
+    """Change the password of the user NAME.
+
+    The new one is asked for twice.
+    """
     with open_files(ctx) as files:
         files.require_user(name)
     hashed = _ask_password(password_stdin)

@@ -1,0 +1,1 @@
+"""Tests of what makes the man pages, packaging/man/manpages."""

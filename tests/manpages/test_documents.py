@@ -22,6 +22,12 @@ def test_parts() -> None:
     assert _plain(DOCUMENT.sections_but("A")) == ["B", "b", "B1", "b1"]
 
 
+def test_anchors() -> None:
+    """They are those that GitHub makes, which references in the documents have."""
+    headings = Document("d.md", "# T\n\n## `[hooks.NAME]`\n\n### Who may, and why-not?\n").headings()
+    assert headings == {"t": "T", "hooksname": "[hooks.NAME]", "who-may-and-why-not": "Who may, and why-not?"}
+
+
 def test_what_is_not_there() -> None:
     """A heading that was renamed is a mistake, which says who asks for it."""
     with pytest.raises(CannotWrite, match=r"d\.md has no heading 'C'.*pages\.py"):
@@ -36,6 +42,8 @@ def test_what_is_not_there() -> None:
         ("here.md#x", "who may", "who may"),
         ("#x", "below", "below"),
         ("here.md", "here", r"\fBHERE\fR"),
+        ("here.md#b-c", "here", r"\fBB c\fR"),
+        ("here.md#gone", "here", r"\fBHERE\fR"),
         ("page.md#x", "the keys", r"the keys (see \fBp\fR(5))"),
         ("page.md", "page", r"\fBp\fR(5)"),
         ("../docs/other.md#x", "who asks", r"who asks (\fIother.md\fR)"),
@@ -47,7 +55,12 @@ def test_what_is_not_there() -> None:
 )
 def test_references(target: str, text: str, expected: str) -> None:
     """What is on this page is said so, other pages and documents are named, and no address of a file is left."""
-    references = References(pages={"page.md": ("p", 5), "here.md": ("h", 1)}, here={"here.md": "HERE"}, others=set())
+    references = References(
+        pages={"page.md": ("p", 5), "here.md": ("h", 1)},
+        here={"here.md": "HERE"},
+        others=set(),
+        headings={"here.md": {"b-c": "B c"}},
+    )
 
     assert references.refer(target, text, text) == expected
     assert references.others == ({"other.md"} if "other" in target else set())

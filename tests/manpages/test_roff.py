@@ -48,6 +48,7 @@ def test_no_line_of_an_example_is_a_request(texts: list[str]) -> None:
 
 def test_a_sentence_begins_a_line() -> None:
     """So that roff spaces it; what is broken behind a full stop that ends no sentence is not spaced."""
+    assert list(roff.text_lines(r"\fBOne.\fR Two.")) == [r"\fBOne.\fR", "Two."]
     text = r"One is here. Two is \fBhere\fR. \fBThree\fR? four."
     assert list(roff.text_lines(text)) == ["One is here.", r"Two is \fBhere\fR.", r"\fBThree\fR? four."]
 

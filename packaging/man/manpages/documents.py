@@ -1,5 +1,6 @@
 """The documents in docs/: which parts of them a page takes, and what becomes of references to the others."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,11 @@ class Document:
     @cached_property
     def _nodes(self) -> list[SyntaxTreeNode]:
         return parse(self._text)
+
+    def headings(self) -> dict[str, str]:
+        """Return the texts of the headings by their anchors, as GitHub makes them."""
+        texts = [plain(node) for node in self._nodes if _level(node)]
+        return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-"): text for text in texts}
 
     def introduction(self) -> list[SyntaxTreeNode]:
         """Return what stands between the title and the first heading below it."""
@@ -75,21 +81,24 @@ class References:
     Attributes:
         pages: The documents that man pages are made of, by their names: page and section.
         here: The documents that this page has, by their names: the section where.
+        headings: The headings of those, by document and anchor.
         others: Takes the names of the documents that no page has, to be listed.
     """
 
     pages: Mapping[str, tuple[str, int]]
     here: Mapping[str, str]
     others: set[str]
+    headings: Mapping[str, Mapping[str, str]]
 
     def refer(self, target: str, text: str, plain_text: str) -> str:
         """Write a reference as marked text; see `markdown.Refer`."""
         if ":" in target:
             return text if plain_text == target else rf"{text} <{roff.escape(target)}>"
-        name, _, _ = target.rpartition("/")[2].partition("#")
+        name, _, anchor = target.rpartition("/")[2].partition("#")
         is_name = plain_text in {name, name.removesuffix(".md")} and r"\f" not in text
         if not name or name in self.here:
-            return roff.bold(self.here[name]) if is_name else text
+            where = self.headings.get(name, {}).get(anchor, self.here.get(name, ""))
+            return roff.bold(where) if is_name and where else text
         if name in self.pages:
             page = page_name(*self.pages[name])
             return page if is_name or plain_text == self.pages[name][0] else f"{text} (see {page})"

@@ -62,7 +62,8 @@ class Page:
             CannotWrite: A document lacks what it takes, or has what there is no form for.
         """
         known = {document: (each.name, each.number) for each in PAGES for document in each.here}
-        references = References(pages=known, here=self.here, others=set())
+        headings = {name: source.read(name).headings() for name in self.here}
+        references = References(pages=known, here=self.here, others=set(), headings=headings)
         body = self.body(source, references)
         ours = [(each.name, each.number) for each in PAGES if each is not self]
         return roff.page(
@@ -99,6 +100,10 @@ class _Sections:
         self.lines.append(roff.subsection(title or heading))
         self.take(document, heading)
 
+    def take_all(self, document: str, *but: str) -> None:
+        """Add all sections of a document below its introduction, but for some."""
+        self.lines += Writer(self.references.refer).blocks(self.source.read(document).sections_but(*but))
+
     def take_introduction(self, document: str) -> None:
         self.lines += Writer(self.references.refer).blocks(self.source.read(document).introduction())
 
@@ -120,7 +125,7 @@ def _cmdserver(source: Source, references: References) -> list[str]:
     sections.lines += command_tree.options([*common, *_only_of(root, common)], root.ctx)
     sections.begin("USERS, KEYS AND TOKENS")
     sections.take_introduction("credentials.md")
-    sections.take("credentials.md", "The command cmdserver")
+    sections.take_all("credentials.md")
     for title, document, heading in (
         ("SIGNALS", "operations.md", "Signals"),
         ("EXIT STATUS", "commands.md", "Exit status"),
@@ -145,14 +150,13 @@ def _configuration(source: Source, references: References) -> list[str]:
     sections.begin("DESCRIPTION")
     sections.take_introduction("configuration.md")
     sections.begin("TABLES AND KEYS")
-    writer = Writer(references.refer)
-    sections.lines += writer.blocks(source.read("configuration.md").sections_but())
+    sections.take_all("configuration.md")
     sections.begin("PARAMETERS")
     sections.take_introduction("parameters.md")
-    sections.lines += writer.blocks(source.read("parameters.md").sections_but("Ten commands"))
+    sections.take_all("parameters.md", "Ten commands")
     sections.begin("SCHEDULES AND HOOKS")
     sections.take_introduction("triggers.md")
-    sections.lines += writer.blocks(source.read("triggers.md").sections_but())
+    sections.take_all("triggers.md")
     sections.begin("CHECKS AND METRICS")
     sections.take("monitoring.md", "Checks")
     sections.take_part("monitoring.md", "Prometheus")

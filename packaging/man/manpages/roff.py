@@ -23,7 +23,7 @@ _ESCAPES = {
 }
 _LONGEST_LINE = 79
 #: Where another sentence begins, which roff wants on a line of its own.
-_SENTENCE = re.compile(r"(?<=[.!?]) (?=(?:\\f[BIR])?[A-Z])")
+_SENTENCE = re.compile(r"(?:(?<=[.!?])|(?<=[.!?]\\f[BIR])) (?=(?:\\f[BIR])?[A-Z])")
 #: What looks like the end of a sentence at the end of a line, and is none.
 _LIKE_AN_END = re.compile(r"[.!?](?:\\f[BIR]|\\\(dq|\\\(aq|[)\]])*$")
 _FONT_CHANGE = re.compile(r"\\f[BIR]")

@@ -13,6 +13,8 @@ from msgspec.structs import fields
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from cmdserver.app import state_directory
+from cmdserver.audit.chain import GENESIS, sealed
+from cmdserver.audit.records import line_of
 from cmdserver.config.executables import LentRights
 from cmdserver.config.host import Host
 from cmdserver.config.loading import Source, configure
@@ -26,7 +28,6 @@ from cmdserver.dispatch.policy import Policy
 from cmdserver.frontends.common import line_protocol
 from cmdserver.frontends.line import states
 from cmdserver.frontends.ssh import connection as ssh_connection
-from cmdserver.observers.audit_log import _line
 from cmdserver.parameters.parameter_list import words_of
 from cmdserver.sshtransport import algorithms
 from tests import package_diagram, test_layering
@@ -254,7 +255,7 @@ class DocumentTests(SynchronousTestCase):
 
     def test_every_field_of_the_audit_file(self) -> None:
         """docs/operations.md has each field of a request's line."""
-        line = json.loads(_line(requested()))
+        line = json.loads(sealed(GENESIS, line_of(requested())))
 
         self.assertEqual(set(line), set(first_column(section("The audit file", "operations.md"))))
 

@@ -30,6 +30,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "parameters": "",
         "checks": "",
         "core": "checks parameters",
+        "audit": "core",
         "nrpe_import": "core",
         "files": "core",
         "parsers": "checks core",
@@ -43,7 +44,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "history": "core files runs",
         "dispatch": "checks core limits execution parameters parsers runs",
         "triggers.schedules": "core triggers auth dispatch",
-        "observers": "checks core files",
+        "observers": "audit checks core files",
         "net": "core files limits",
         "frontends": "",
         "frontends.common": "checks core limits config auth dispatch net parameters runs",
@@ -55,7 +56,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "app": "core files limits config auth execution history dispatch observers net frontends.common privsep"
         " runs triggers triggers.schedules",
         "plugin": "core files config dispatch net app triggers",
-        "cli": "core files config auth dispatch frontends.common app plugin nrpe_import",
+        "cli": "audit core files config auth dispatch frontends.common app plugin nrpe_import triggers",
         "": "",
     }.items()
 }
@@ -262,6 +263,7 @@ class LayeringTests(SynchronousTestCase):
             "app.authentication",  # the same; whether keys and tokens are valid
             "app.tls",  # whether certificates are valid
             "plugin",  # when schedules come next
+            "cli.audit.show",  # what "two hours ago" is
             "cli.parameters",  # whether a token's end lies ahead
             "cli.credential_list",  # whether that of keys and tokens has passed
             "auth.cached_file",  # how old a file is, whose times are times of day

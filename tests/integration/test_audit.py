@@ -33,6 +33,7 @@ KEYS = {
     "stderr_bytes",
     "truncated",
     "shared",
+    "chain",
 }
 
 COMMANDS = {

@@ -1,30 +1,32 @@
 """Tests of the audit file: nobody can forge a line, and no line is lost without somebody being told."""
 
 import errno
+import itertools
 import json
 import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.audit.reading import read_lines
+from cmdserver.audit.records import line_of
+from cmdserver.audit.verifying import Verifier
 from cmdserver.core.errors import AuditError, Code
-from cmdserver.core.events import AuditLog, Started
-from cmdserver.core.run_states import EndedBy
-from cmdserver.observers.audit_log import MIN_FREE_BYTES, AuditFile, _line
+from cmdserver.core.events import AuditLog
+from cmdserver.observers.audit_log import MIN_FREE_BYTES, AuditFile, Written
 from tests import contracts
-from tests.running_doubles import STRANGER, finished, requested, user
-
-ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=40)
+from tests.running_doubles import requested
 
 
 def audit_file(test: SynchronousTestCase, path: Path) -> AuditFile:
@@ -58,120 +60,6 @@ class AuditFileContractTests(contracts.LedgerContract):
     def written(self, ledger: AuditLog) -> list[str]:
         assert isinstance(ledger, AuditFile)
         return [record["id"] for record in records(ledger.path)]
-
-
-class LineTests(SynchronousTestCase):
-    """What one line says."""
-
-    def record(self, **differences: Any) -> dict[str, Any]:
-        """Read the line of an event back."""
-        line = _line(requested(**differences))
-        self.assertEqual(line.count("\n"), 1)
-        read: dict[str, Any] = json.loads(line)
-        return read
-
-    def test_a_run_has_every_field(self) -> None:
-        """An answered request says who, whence, what, when and how it ended."""
-        end = finished(exit_status=3, duration_seconds=0.123456789, stdout_bytes=10, stderr_bytes=2, truncated=True)
-
-        record = self.record(
-            caller=user("ada"),
-            command="df",
-            arguments=("-h", "/"),
-            outcome=Code.FAILED,
-            finished=end,
-            shared=True,
-            ended_by=EndedBy.LIMIT,
-            time=1_700_000_000.5,
-        )
-
-        self.assertEqual(
-            record,
-            {
-                "time": "2023-11-14T22:13:20.500Z",
-                "event": "request",
-                "id": "0123456789abcdef",
-                "protocol": "line",
-                "tls": False,
-                "source": "192.0.2.2",
-                "user": "ada",
-                "method": "password",
-                "command": "df",
-                "arguments": ["-h", "/"],
-                "outcome": "failed",
-                "ended_by": "limit",
-                "exit_status": 3,
-                "signal": None,
-                "duration_seconds": 0.123457,
-                "stdout_bytes": 10,
-                "stderr_bytes": 2,
-                "truncated": True,
-                "shared": True,
-            },
-        )
-
-    def test_a_start_says_what_is_known(self) -> None:
-        """Who, whence and what, as the line of the end will; and nothing of how it ends."""
-        event = Started(
-            time=1_700_000_000.5, id="0123456789abcdef", caller=user("ada"), command="df", arguments=("-h",)
-        )
-
-        record = json.loads(_line(event))
-
-        end = self.record(caller=user("ada"), command="df", arguments=("-h",), time=1_700_000_000.5)
-        self.assertEqual(record, {key: end[key] for key in record} | {"event": "started"})
-        self.assertEqual(
-            list(record), ["time", "event", "id", "protocol", "tls", "source", "user", "method", "command", "arguments"]
-        )
-
-    def test_a_refusal_has_the_same_fields(self) -> None:
-        """A request for which nothing ran has null and 0 where a run would have more to say."""
-        record = self.record(command=None, outcome=Code.MALFORMED, finished=None)
-
-        self.assertEqual(set(record), set(self.record()))
-        self.assertEqual((record["command"], record["user"], record["outcome"]), (None, None, "malformed"))
-        self.assertEqual((record["exit_status"], record["signal"], record["duration_seconds"]), (None, None, None))
-        self.assertEqual((record["stdout_bytes"], record["stderr_bytes"]), (0, 0))
-        self.assertEqual((record["truncated"], record["shared"]), (False, False))
-
-    def test_status_zero_is_not_nothing(self) -> None:
-        """A success has exit status 0 and its duration, even one of 0 seconds."""
-        record = self.record(finished=finished(exit_status=0, duration_seconds=0.0))
-
-        self.assertEqual((record["exit_status"], record["duration_seconds"]), (0, 0.0))
-
-    def test_a_signal_is_told(self) -> None:
-        """A run that died of a signal has its name and no exit status."""
-        record = self.record(finished=finished(exit_status=None, signal="SIGKILL"))
-
-        self.assertEqual((record["exit_status"], record["signal"]), (None, "SIGKILL"))
-
-    def test_who_ended_it(self) -> None:
-        """What would have gone on says who ended it, be it only its caller, who has left; all else has null."""
-        for by in EndedBy:
-            self.assertEqual(self.record(ended_by=by)["ended_by"], str(by))
-        self.assertIsNone(self.record()["ended_by"])
-
-    def test_no_output_is_written(self) -> None:
-        """What a command said is nobody's business here."""
-        line = _line(requested(finished=finished(stdout=b"hidden-out", stderr=b"hidden-err")))
-
-        self.assertNotIn("hidden", line)
-
-    @given(ANY_TEXT, st.lists(ANY_TEXT, max_size=4), ANY_TEXT, st.none() | ANY_TEXT)
-    @example("\x7f", ["\n", "\r\n", '"}', "\u2028", "\udcff"], "\x1b[2J", "\0")
-    def test_nothing_forges_a_line(self, name: str, arguments: list[str], source: str, who: str | None) -> None:
-        """Any text in anything that a client chooses gives one line of printable ASCII that reads back as it was."""
-        caller = replace(STRANGER, source=source, name=who)
-
-        line = _line(requested(command=name, arguments=tuple(arguments), caller=caller))
-
-        self.assertRegex(line, r"\A[ -~]+\n\Z")
-        record = json.loads(line)
-        self.assertEqual(
-            (record["command"], record["arguments"], record["source"], record["user"]), (name, arguments, source, who)
-        )
-        self.assertEqual(record["outcome"], "ok")
 
 
 class AuditFileTests(SynchronousTestCase):
@@ -516,3 +404,233 @@ class NotOursTests(SynchronousTestCase):
         self.path.chmod(0o640)
         self.audit.adopt(self.audit.prepare(self.path))
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o640)
+
+
+class ChainTests(SynchronousTestCase):
+    """The lines are a chain, whatever happens to the file."""
+
+    def setUp(self) -> None:
+        self.path = temporary(self)
+        self.kept = self.path.with_name("audit-chain")
+        self.numbers = itertools.count()
+
+    def start(self) -> AuditFile:
+        """Start a daemon."""
+        audit = AuditFile(self.path, kept_line=self.kept)
+        self.addCleanup(audit._let_go)
+        return audit
+
+    def write(self, audit: AuditFile, count: int = 1) -> None:
+        """Write that many lines at once."""
+        audit.append([requested(id=str(next(self.numbers))) for _ in range(count)])
+
+    def rename(self, to: str = "audit.jsonl.1") -> Path:
+        """Rotate by a new name."""
+        return self.path.rename(self.path.with_name(to))
+
+    def faults(self, *files: Path) -> list[str]:
+        """Say what is wrong with the chain, which has its beginning."""
+        verifier = Verifier()
+        said: list[str] = []
+        for path in files or (self.path,):
+            with path.open("rb") as file:
+                for line in read_lines(file, path.name):
+                    said += verifier.feed(line)
+        said += verifier.finish()
+        self.assertTrue(verifier.summary().has_beginning)
+        return said
+
+    def test_the_contract(self) -> None:
+        """The value is the hash of the line before it and of its own bytes without the member, to the byte."""
+        audit = self.start()
+        self.write(audit, 2)
+        self.write(audit)
+
+        before = b"0" * 64
+        for line in self.path.read_bytes().splitlines():
+            bare, _, value = line.rpartition(b',"chain":"')
+            self.assertEqual(value, sha256(before + bare + b"}").hexdigest().encode() + b'"}')
+            before = line
+
+    def test_it_goes_on_after_a_restart(self) -> None:
+        """After an orderly end, and after none."""
+        for end in (AuditFile.close, AuditFile._let_go):
+            audit = self.start()
+            self.write(audit)
+            end(audit)
+        self.write(self.start())
+
+        self.assertEqual(self.faults(), [])
+
+    def test_it_goes_on_in_the_next_file(self) -> None:
+        """Renamed, removed, emptied in its place, or another one by a reload."""
+        audit = self.start()
+        self.write(audit)
+        first = self.rename()
+        audit.reopen()
+        self.write(audit)
+        second = Path(shutil.copy(self.path, self.path.with_name("2")))
+        os.truncate(self.path, 0)
+        self.write(audit)
+        third = Path(shutil.copy(self.path, self.path.with_name("3")))
+        self.path.unlink()
+        self.write(audit)
+        other = self.path.with_name("other")
+        audit.adopt(audit.prepare(other))
+        self.write(audit)
+
+        self.assertEqual(self.faults(first, second, third, self.path, other), [])
+
+    def test_rotated_while_the_daemon_was_down(self) -> None:
+        """After an orderly end it does not matter where the old file is; after none, that it can be read."""
+        audit = self.start()
+        self.write(audit)
+        audit.close()
+        first = self.rename("moved-elsewhere")
+        audit = self.start()
+        self.write(audit)
+        audit._let_go()
+        second = self.rename("audit.jsonl-20261128")
+        os.utime(second, (10, 10))
+        for name in ("audit.jsonl.2.gz", "audit.jsonl.3"):
+            self.path.with_name(name).write_bytes(b"older, or not to be read\n" * name.endswith("gz"))
+        self.write(self.start())
+
+        self.assertEqual(self.faults(first, second, self.path), [])
+
+    def test_a_tail_cut_off_while_the_daemon_was_down(self) -> None:
+        """After an orderly end it shows, and the log says so at the start."""
+        audit = self.start()
+        self.write(audit, 3)
+        audit.close()
+        self.path.write_bytes(b"".join(self.path.read_bytes().splitlines(keepends=True)[:2]))
+
+        with capturedLogs() as events:
+            audit = self.start()
+        self.write(audit)
+
+        self.assertEqual([event["log_level"] for event in events], [LogLevel.warn])
+        self.assertEqual(len(self.faults()), 1)
+
+    def test_a_tail_cut_off_while_it_runs(self) -> None:
+        """The next line is written behind what was there."""
+        audit = self.start()
+        self.write(audit, 3)
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        self.path.write_bytes(b"".join(lines[:2]))
+        audit.reopen()
+        self.write(audit)
+
+        self.assertEqual(len(self.faults()), 1)
+
+    def test_lines_of_an_older_version(self) -> None:
+        """The chain begins behind the last of them."""
+        self.path.write_bytes(line_of(requested()) + b"\n")
+
+        self.write(self.start())
+
+        self.assertEqual(self.faults(), [])
+
+    def test_what_is_kept_is_private_and_gone_when_it_is_old(self) -> None:
+        """It is there while nobody writes."""
+        audit = self.start()
+        audit.close()
+        self.assertFalse(self.kept.exists())
+        audit = self.start()
+        self.write(audit)
+        self.assertFalse(self.kept.exists())
+        audit.close()
+        self.assertEqual(stat.S_IMODE(self.kept.stat().st_mode), 0o600)
+        audit = self.start()
+        self.assertTrue(self.kept.exists())
+        self.write(audit)
+        self.assertFalse(self.kept.exists())
+
+    def test_what_is_kept_and_makes_no_sense(self) -> None:
+        """The daemon starts, and goes on from the file itself."""
+        audit = self.start()
+        self.write(audit)
+        audit._let_go()
+        self.kept.mkdir()
+        with capturedLogs() as events:
+            audit = self.start()
+        self.kept.rmdir()
+        self.write(audit)
+
+        self.assertEqual([event["log_level"] for event in events], [LogLevel.warn])
+        self.assertEqual(self.faults(), [])
+
+    def test_who_hears_of_lines(self) -> None:
+        """Every line that is in the file, whole, as it is there; and trouble of theirs is not the file's."""
+        told: list[bytes] = []
+
+        def hear(written: Sequence[Written]) -> None:
+            told.extend(line for _, line in written)
+            raise RuntimeError("trouble")
+
+        audit = AuditFile(self.path, on_written=hear)
+        self.addCleanup(audit.close)
+        self.write(audit, 2)
+        write = os.write
+        parts = iter([len(self.path.read_bytes().splitlines()[0]) + 9, None])
+
+        def write_some(descriptor: int, data: bytes) -> int:
+            part = next(parts)
+            if part is None:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write(descriptor, data[:part])
+
+        self.patch(os, "write", write_some)
+        self.assertRaises(AuditError, self.write, audit, 2)
+        self.patch(os, "write", write)
+        self.write(audit)
+
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
+        lines = self.path.read_bytes().splitlines()
+        self.assertEqual(told, [*lines[:3], lines[4]])
+        self.assertEqual(self.faults(), [])
+
+    @given(
+        st.lists(st.sampled_from(["write", "several", "rename", "copy", "remove", "stop", "kill", "tear"]), max_size=12)
+    )
+    def test_whatever_happens(self, deeds: list[str]) -> None:
+        """The files, in the order of time, are one chain."""
+        for each in self.path.parent.iterdir():
+            each.unlink()
+        old: list[Path] = []
+        audit = self.start()
+        self.write(audit)
+        for number, deed in enumerate(deeds):
+            aside = self.path.with_name(f"audit.jsonl.{99 - number}")
+            if deed in {"write", "several"}:
+                self.write(audit, 1 + 2 * (deed == "several"))
+            elif deed == "tear":
+                self.tear(audit)
+            elif deed in {"stop", "kill"}:
+                (AuditFile.close if deed == "stop" else AuditFile._let_go)(audit)
+                audit = self.start()
+            elif self.path.exists():
+                old.append(Path(shutil.copy(self.path, aside)))
+                if deed == "copy":
+                    os.truncate(self.path, 0)
+                else:
+                    self.path.unlink()
+                if deed == "rename":
+                    audit.reopen()
+        self.write(audit)
+
+        self.assertEqual(self.faults(*old, self.path), [])
+        audit._let_go()
+
+    def tear(self, audit: AuditFile) -> None:
+        """Let the disk be full in the middle of the second of two lines, or before the first."""
+        write, parts = os.write, iter([600])
+
+        def write_some(descriptor: int, data: bytes) -> int:
+            part = next(parts, None)
+            if part is None:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write(descriptor, data[:part])
+
+        with mock.patch.object(os, "write", write_some):
+            self.assertRaises(AuditError, self.write, audit, 2)

@@ -21,6 +21,7 @@ from cmdserver.files.safe_path import UnsafePath, safe_place
 #: What the daemon keeps there, or is put there for it.
 _OURS = frozenset(
     {
+        "audit-chain",
         "authorized_keys",
         "initial-password",
         "last-used.json",

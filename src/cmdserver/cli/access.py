@@ -58,7 +58,7 @@ def read_configuration(ctx: click.Context, *options: str) -> Configuration:
 @contextmanager
 def look_at_files(ctx: click.Context) -> Iterator[CredentialStore | None]:
     """Open the credentials of the state directory, if there is one; nothing is made or changed."""
-    directory = _state_directory(ctx)
+    directory = state_directory(ctx)
     if not directory.exists():
         yield None
         return
@@ -69,7 +69,7 @@ def look_at_files(ctx: click.Context) -> Iterator[CredentialStore | None]:
 @contextmanager
 def open_files(ctx: click.Context) -> Iterator[CredentialStore]:
     """Open the credentials of the state directory, which is made if need be."""
-    directory = _state_directory(ctx)
+    directory = state_directory(ctx)
     if not directory.exists():
         prepare_directory(directory)
     with as_owner_of(directory) as path:
@@ -91,7 +91,8 @@ def read_last_uses(files: CredentialStore) -> Uses:
         return {}
 
 
-def _state_directory(ctx: click.Context) -> Path:
+def state_directory(ctx: click.Context) -> Path:
+    """Say where state is kept."""
     return choose_directory(ctx.meta.get(STATE_DIRECTORY), read_settings(ctx).state_dir, os.environ).absolute()
 
 

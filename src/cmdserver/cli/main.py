@@ -9,6 +9,7 @@ import click
 
 from cmdserver.auth.callers import suppose
 from cmdserver.cli.access import read_configuration
+from cmdserver.cli.audit.command import audit
 from cmdserver.cli.command_line import CommandLine, common_options
 from cmdserver.cli.completion import SHELLS, script
 from cmdserver.cli.importing import import_
@@ -38,6 +39,7 @@ main.add_command(user)
 main.add_command(key)
 main.add_command(token)
 main.add_command(import_)
+main.add_command(audit)
 
 
 @main.command()

@@ -23,6 +23,9 @@ _OURS = _FLAGS | os.O_CLOEXEC | os.O_NONBLOCK
 #: What a container's logs are collected from: not opened again, as that takes the rights of who started us.
 _STREAM = re.compile(r"/dev/(?:stdout|stderr|fd/([0-9]{1,4}))|/proc/self/fd/([0-9]{1,4})")
 
+#: As much as is read at once, from a file's end towards its beginning.
+_BLOCK_BYTES = 1 << 16
+
 #: Opens a file to append to, by its path; raises an OSError.
 Opener = Callable[[Path], int]
 #: Reads a whole file; raises an OSError.
@@ -127,13 +130,36 @@ def is_same_file(path: Path, descriptor: int) -> bool | None:
 
 def ends_within_a_line(descriptor: int) -> bool:
     """Whether a disk was full, or a power failed, in the middle of the last line of a file that is open to append."""
+    last = read_last_line(descriptor, 1)
+    return bool(last) and last != b"\n"
+
+
+def read_last_line(descriptor: int, most: int) -> bytes:
+    """Read the last line of a regular file that is open to append, with its line feed if it has one.
+
+    Args:
+        descriptor: By which the file is read: its path may be another file's by now.
+        most: So many bytes of its end are read; of a longer line, what fits.
+
+    Returns:
+        Nothing if it is empty, or may only be appended to.
+    """
     try:
-        # By the descriptor: the path may be another file's by now.
         reading = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return False  # it may only be appended to; then there is no telling
-    with os.fdopen(reading, "rb") as file:
-        if not stat.S_ISREG(os.fstat(reading).st_mode) or not file.seek(0, os.SEEK_END):
-            return False
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) != b"\n"
+        return b""  # then there is no telling
+    with os.fdopen(reading, "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(reading).st_mode):
+            return b""
+        start = file.seek(0, os.SEEK_END)
+        parts: list[bytes] = []
+        while start and most:
+            length = min(start, most, _BLOCK_BYTES)
+            start, most = start - length, most - length
+            part = os.pread(reading, length, start)
+            # The very last byte is the line's own end.
+            at = part.rfind(b"\n", 0, len(part) - 1 if not parts else len(part))
+            parts.append(part[at + 1 :])
+            if at >= 0:
+                break
+        return b"".join(reversed(parts))

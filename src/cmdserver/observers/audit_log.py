@@ -1,30 +1,36 @@
 """The audit file: one JSON object a line, ASCII, appended before the answer that it tells of is complete.
 
-What a client sends cannot forge a line: everything outside printable ASCII is escaped as JSON does. A line is written
-by one ``write`` to a file opened for appending, so that lines never mix. Rotate the file by renaming it and sending
-SIGHUP; if it is removed, the next line starts a new one. A file that is there keeps its owner, its group and its mode:
-whoever collects logs may have been given the group.
+A line is written by one ``write`` to a file opened for appending, so that lines never mix. Rotate the file by renaming
+it and sending SIGHUP; if it is removed, the next line starts a new one. A file that is there keeps its owner, its group
+and its mode: whoever collects logs may have been given the group.
+
+The lines are a chain. Each goes on from the last one that this daemon has written, wherever that lies by now: so what
+others have done to the file meanwhile shows.
 """
 
-import json
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import assert_never
 
 from twisted.logger import Logger
 
+from cmdserver.audit.chain import Tail, sealed
+from cmdserver.audit.records import line_of
 from cmdserver.core.errors import AuditError
-from cmdserver.core.events import Event, LoggedIn, Requested, Started
+from cmdserver.core.events import Event
 from cmdserver.files.opening import Opener, ends_within_a_line, is_same_file, opener_for
+from cmdserver.observers.last_line import KeptLine
 
 #: Disk space, in bytes, below which nothing is run: room for the lines of every request that may be under way.
 MIN_FREE_BYTES = 1024 * 1024
 
 _log = Logger()
+
+
+#: An event, and its line as it is in the file, without the line feed.
+Written = tuple[Event, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +51,34 @@ class AuditFile:
     Args:
         path: Made with mode 0600 if it does not exist; its directory must.
         open_file: Opens it.
+        on_written: Is told of lines when they are in the file, in their order.
+        kept_line: Where the end of the chain is kept until the next start; None: nowhere.
 
     Raises:
         AuditError: The file cannot be opened.
     """
 
-    def __init__(self, path: Path, open_file: Opener | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        open_file: Opener | None = None,
+        on_written: Callable[[Sequence[Written]], None] = lambda _: None,
+        kept_line: Path | None = None,
+    ) -> None:
         self.path = path
+        self._on_written = on_written
+        self._kept_line = KeptLine(kept_line)
         self._open = open_file or opener_for(None)
         self._descriptor = -1
         #: What keeps us from writing, once it has been logged.
         self._trouble: str | None = None
         self._seems_writable = True
-        #: The file ends inside a line, because the disk was full then.
-        self._is_torn = False
+        self._tail = Tail()
         self.reopen()
+        try:
+            self._tail = self._kept_line.find(self.path, self._descriptor)
+        except OSError as error:
+            _log.warn("the end of the audit file {path} cannot be read: {error}", path=self.path, error=error)
 
     def reopen(self) -> None:
         """Open the file anew under its path, and let go of the old one only when that has worked.
@@ -91,14 +110,19 @@ class AuditFile:
             raise AuditError(text) from error
 
     def adopt(self, prepared: "Prepared") -> None:
-        """Switch to a prepared file, and close the old one."""
-        self.close()
+        """Switch to a prepared file, and close the old one; the chain goes on."""
+        self._let_go()
         self.path, self._descriptor = prepared.path, prepared.descriptor
         self._is_regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
-        self._is_torn = self._is_regular and ends_within_a_line(self._descriptor)
+        self._tail = Tail(self._tail.line, self._is_regular and ends_within_a_line(self._descriptor))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and keep the end of its chain."""
+        if self._descriptor != -1:
+            self._kept_line.keep(self._tail.line)
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._descriptor != -1:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -116,26 +140,58 @@ class AuditFile:
         self._seems_writable = True
 
     def append(self, events: Sequence[Event]) -> None:
-        lines = "".join(_line(event) for event in events).encode("ascii")
-        if self._is_torn:
-            lines = b"\n" + lines
         try:
             self._find_again()
-            written = os.write(self._descriptor, lines)
-            while written < len(lines):
-                self._is_torn = True
-                written += os.write(self._descriptor, lines[written:])
+            lines = self._sealed(events)
+            data = b"".join((b"\n" if self._tail.is_torn else b"", *(b"%b\n" % line for line in lines)))
+            self._kept_line.forget()
+            self._write(data, list(zip(events, lines, strict=True)))
         except OSError as error:
             raise self._troubled(error.strerror or str(error)) from error
-        self._is_torn = False
         if self._trouble is not None and self._seems_writable:
             self._trouble = None
             _log.info("the audit file {path} can be written again", path=self.path)
 
+    def _sealed(self, events: Sequence[Event]) -> list[bytes]:
+        """Write events as lines that follow each other, and the last line in the file."""
+        lines, before = [], self._tail.line
+        for event in events:
+            before = sealed(before, line_of(event))
+            lines.append(before)
+        return lines
+
+    def _write(self, data: bytes, meant: Sequence[Written]) -> None:
+        """Write all of it, and go on from what is in the file then, also if that is only a part."""
+        begins = len(data) - sum(len(line) + 1 for _, line in meant)
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(self._descriptor, data[written:] if written else data)
+        finally:
+            self._tail = self._tail.after(data[:written] if written < len(data) else data)
+            self._tell(meant, written - begins)
+
+    def _tell(self, meant: Sequence[Written], written: int) -> None:
+        """Tell of the lines that are whole in so many bytes; what comes of that is nobody's trouble here."""
+        whole = []
+        for each in meant:
+            written -= len(each[1]) + 1
+            if written < 0:
+                break
+            whole.append(each)
+        if whole:
+            with _log.failuresHandled("a line of the audit file could not be passed on"):
+                self._on_written(whole)
+
     def _find_again(self) -> None:
-        """Create the file again if it was removed."""
-        if self._is_regular and not os.fstat(self._descriptor).st_nlink:
+        """Create the file again if it was removed; and see whether it was emptied in its place."""
+        if not self._is_regular:
+            return
+        status = os.fstat(self._descriptor)
+        if not status.st_nlink:
             self.reopen()
+        elif self._tail.is_torn and not status.st_size:
+            self._tail = Tail(self._tail.line)
 
     def _require_space(self) -> None:
         space = os.fstatvfs(self._descriptor)
@@ -153,65 +209,3 @@ class AuditFile:
                 trouble=trouble,
             )
         return AuditError(f"cannot write the audit file {self.path}: {trouble}{details}")
-
-
-def _line(event: Event) -> str:
-    match event:
-        case Started():
-            record = {"event": "started", **_question(event)}
-        case Requested():
-            record = _request(event)
-        case LoggedIn():
-            record = _login(event)
-        case _:
-            assert_never(event)
-    return json.dumps({"time": _utc(event.time), **record}) + "\n"
-
-
-def _login(event: LoggedIn) -> dict[str, object]:
-    return {
-        "event": "login",
-        "id": event.id,
-        "protocol": event.protocol,
-        "tls": event.tls,
-        "source": event.source,
-        "user": event.user,
-        "method": event.method,
-        "outcome": event.outcome,
-        "reason": event.reason,
-        "fingerprint": event.fingerprint,
-    }
-
-
-def _question(event: Started | Requested) -> dict[str, object]:
-    return {
-        "id": event.id,
-        "protocol": event.caller.protocol,
-        "tls": event.caller.tls,
-        "source": event.caller.source,
-        "user": event.caller.name,
-        "method": event.caller.method,
-        "command": event.command,
-        "arguments": event.arguments,
-    }
-
-
-def _request(event: Requested) -> dict[str, object]:
-    finished = event.finished
-    return {
-        "event": "request",
-        **_question(event),
-        "outcome": event.outcome,
-        "ended_by": event.ended_by,
-        "exit_status": finished and finished.exit_status,
-        "signal": finished and finished.signal,
-        "duration_seconds": finished and round(finished.duration_seconds, 6),
-        "stdout_bytes": finished.stdout_bytes if finished else 0,
-        "stderr_bytes": finished.stderr_bytes if finished else 0,
-        "truncated": finished.truncated if finished else False,
-        "shared": event.shared,
-    }
-
-
-def _utc(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

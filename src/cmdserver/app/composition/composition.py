@@ -40,6 +40,7 @@ from cmdserver.net.listener import Listener
 from cmdserver.net.peer_liveness import PeerLiveness
 from cmdserver.observers import run_log
 from cmdserver.observers.audit_log import AuditFile
+from cmdserver.observers.last_line import NAME as KEPT_LINE
 from cmdserver.privsep.daemon.parser_process import ParserProcess
 from cmdserver.privsep.daemon.parser_process import start as start_parsing
 from cmdserver.triggers.hook import Secrets
@@ -82,7 +83,7 @@ class Composition:
         self._fetch = fetch
         self._parser_process = parser_process or ParserProcess(reactor, partial(start_parsing, None, ()))
         inherited = self._go_by(configuration)
-        self.audit = AuditFile(self.audit_path(configuration), open_audit)
+        self.audit = AuditFile(self.audit_path(configuration), open_audit, kept_line=state_directory / KEPT_LINE)
         self._events = EventLog(self.audit)
         self._events.subscribe(run_log.log_event)
         self.limiters = make_limiters(configuration, reactor)

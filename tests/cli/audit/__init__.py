@@ -1,0 +1,1 @@
+"""``cmdserver audit``."""

@@ -36,7 +36,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "parsers": "checks core",
         "limits": "core parameters",
         "triggers": "core files",
-        "config": "checks core files limits parameters triggers",
+        "config": "audit checks core files limits parameters triggers",
         "sshtransport": "",
         "auth": "core files limits sshtransport triggers",
         "execution": "core config parameters",
@@ -46,6 +46,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "triggers.schedules": "core triggers auth dispatch",
         "observers": "audit checks core files",
         "net": "core files limits",
+        "forwarding": "audit core files net",
         "frontends": "",
         "frontends.common": "checks core limits config auth dispatch net parameters runs",
         "frontends.line": "core limits auth dispatch net frontends.common",
@@ -53,7 +54,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.web": "checks core limits config auth dispatch net frontends.common parameters runs triggers",
         "frontends.ssh": "core files limits sshtransport auth dispatch net frontends.common parameters runs",
         "privsep": "checks core files config execution parameters parsers",
-        "app": "core files limits config auth execution history dispatch observers net frontends.common privsep"
+        "app": "audit core files limits config auth execution history dispatch observers net forwarding"
+        " frontends.common privsep"
         " runs triggers triggers.schedules",
         "plugin": "core files config dispatch net app triggers",
         "cli": "audit core files config auth dispatch frontends.common app plugin nrpe_import triggers",

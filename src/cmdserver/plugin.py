@@ -223,6 +223,11 @@ def _configure(
 
         tls.check(wanted, read)
 
+    def check_ca(file: str) -> None:
+        from cmdserver.app import tls  # noqa: PLC0415 - likewise
+
+        tls.check_authorities(file, read)
+
     return configure(
         source,
         host or Host(),
@@ -231,6 +236,7 @@ def _configure(
         load_parser,
         look_at_state,
         lambda file: hook_secrets.check(file, read),
+        check_ca,
     )
 
 

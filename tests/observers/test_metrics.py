@@ -6,6 +6,7 @@ from collections.abc import Collection
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from cmdserver.audit.receivers import ForwardCounts
 from cmdserver.core.errors import Code
 from cmdserver.core.events import LoggedIn, Started
 from cmdserver.core.run_states import EndedBy
@@ -19,12 +20,14 @@ from tests.running_doubles import command, finished, requested
 
 class MetricsTests(unittest.TestCase):
     def setUp(self) -> None:
+        self.forwarded: dict[str, ForwardCounts] = {}
         self.offer = an_offer(command(), command("df"))
         now = Now(
             running=lambda: 3,
             queued=lambda: 5,
             connections=lambda: {"web": 7},
             refused=lambda: {"line": 0, "ssh": 4},
+            forwarded=lambda: self.forwarded,
             offer=lambda: self.offer,
         )
         self.metrics = Metrics(now)
@@ -47,6 +50,14 @@ class MetricsTests(unittest.TestCase):
 
         self.assertEqual(self.value("cmdserver_requests_total", protocol="line", command="uptime", outcome="ok"), 2)
         self.assertEqual(self.value("cmdserver_requests_total", protocol="line", command="uptime", outcome="busy"), 1)
+
+    def test_lines_that_were_sent_on_are_counted(self) -> None:
+        """By receiver; who has none has no such series."""
+        self.assertNotIn("cmdserver_audit_forward_sent", self.families())
+        self.forwarded["udp:a:514"] = ForwardCounts(sent=3, lost=2, waiting=1)
+
+        for name, value in (("sent_total", 3), ("lost_total", 2), ("waiting", 1)):
+            self.assertEqual(self.value(f"cmdserver_audit_forward_{name}", to="udp:a:514"), value)
 
     def test_starts_are_not_counted(self) -> None:
         """A request counts when it ends, once."""

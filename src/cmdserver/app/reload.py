@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from cmdserver.app import hook_secrets
 from cmdserver.app.composition.composition import Composition
+from cmdserver.app.composition.forwarding import load_receivers
 from cmdserver.app.hook_secrets import BadSecret
 from cmdserver.app.host_process import tell_systemd
 from cmdserver.config.changes import changes
@@ -113,6 +114,7 @@ class Reloader:
         try:
             tls = composition.load_tls(configuration, read)
             secrets = hook_secrets.load(configuration.hooks, read)
+            receivers = load_receivers(configuration.receivers, read)
             kept = [each for each in self._listeners if each.key in configuration.listening]
             known = [each.key for each in kept]
             wanted = [composition.listener(key, tls) for key in configuration.listening if key not in known]
@@ -124,6 +126,7 @@ class Reloader:
         old, new = composition.configuration.settings, configuration.settings
         self._source = source
         composition.audit.adopt(audit)
+        composition.forwarding.reconfigure(receivers)
         if self._runner_process is not None:
             self._runner_process.adopt(source.packed())
         composition.reconfigure(configuration, tls, secrets)

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from cmdserver.app import hook_secrets
 from cmdserver.app.composition.composition import Composition
+from cmdserver.app.composition.forwarding import load_receivers
 from cmdserver.app.drop_privileges import drop_privileges, load_ahead
 from cmdserver.app.hook_secrets import BadSecret
 from cmdserver.app.host_process import isolate_descriptors, on_signal, tell_systemd
@@ -130,6 +131,7 @@ class CmdserverService(Service):
                 read = reader_for(self._target_user)
                 tls = self._composition.load_tls(self._configuration, read)
                 self._composition.use_secrets(hook_secrets.load(self._configuration.hooks, read))
+                self._composition.forwarding.reconfigure(load_receivers(self._configuration.receivers, read))
             for listening in self._configuration.listening:
                 with self._rights.as_target_user():
                     listener = self._composition.listener(listening, tls)
@@ -200,6 +202,7 @@ class CmdserverService(Service):
         gc.collect()
         gc.freeze()
         gc.set_threshold(_COLLECT_AFTER, 10, 10)
+        self._composition.forwarding.start()
         self._composition.history.start()
         self._composition.schedules.start(self._composition.configuration.commands)
         self._say_how_to_try()
@@ -236,6 +239,7 @@ class CmdserverService(Service):
             self._composition.close_connections()
             await self._close_when_idle()
         finally:
+            await self._composition.forwarding.close(min(FLUSH_SECONDS, self._drain_seconds))
             await self._composition.history.close()
             self._composition.close()
             if self._pid_file is not None:
@@ -243,8 +247,12 @@ class CmdserverService(Service):
             if self._runner_process is not None:
                 await self._runner_process.end()
 
+    @property
+    def _drain_seconds(self) -> float:
+        return self._composition.configuration.limits.drain_seconds
+
     async def _close_when_idle(self) -> None:
-        seconds = self._composition.configuration.limits.drain_seconds
+        seconds = self._drain_seconds
         if not await self._is_idle_within(seconds):
             _log.warn("commands still run after {seconds} s; they are ended", seconds=seconds)
             self._composition.runner.end_all()

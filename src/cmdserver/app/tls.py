@@ -47,6 +47,18 @@ def check(wanted: TLS, read: ReadFile) -> None:
         raise ValueError(str(error)) from error
 
 
+def check_authorities(file: str, read: ReadFile) -> None:
+    """Look whether a file has certificates of authorities in it.
+
+    Raises:
+        ValueError: It has not.
+    """
+    try:
+        tls_context.check_authorities(Path(file), read)
+    except BadTLSFiles as error:
+        raise ValueError(str(error)) from error
+
+
 def use(loaded: Loaded, credentials: ServerCredentials | None) -> ServerCredentials:
     """Open new connections with what was loaded, and log what is wrong with it; return the credentials that do."""
     for warning in loaded.warnings:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cmdserver.audit.receivers import Receiver
 from cmdserver.config.decoding import Finding
 from cmdserver.config.schema.host import Limits
 from cmdserver.config.schema.settings import Settings
@@ -30,6 +31,8 @@ class Configuration:
     warnings: tuple[Finding, ...] = ()
     #: ``[hooks]``.
     hooks: tuple[Hook, ...] = ()
+    #: ``[[audit.forward]]``.
+    receivers: tuple[Receiver, ...] = ()
 
     @property
     def limits(self) -> Limits:

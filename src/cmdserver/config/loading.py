@@ -21,7 +21,7 @@ from cmdserver.config.merging import Place, SourceFile
 from cmdserver.config.schema.host import TLS
 from cmdserver.config.schema.settings import Patterns, Settings
 from cmdserver.config.toml_text import NotTOML
-from cmdserver.config.validation import effects
+from cmdserver.config.validation import effects, forwards
 from cmdserver.config.validation.commands import CommandChecks, check_sources
 from cmdserver.config.validation.hooks import CheckSecret, HookChecks
 from cmdserver.config.validation.listeners import CheckEndpoint, ListenerChecks
@@ -147,6 +147,7 @@ def configure(
     load_parser: Callable[[str], str | None] = str,
     look_at_state: Callable[[Settings], State] = lambda _: State(),
     check_secret: CheckSecret = lambda _: None,
+    check_ca: Callable[[str], object] = lambda _: None,
 ) -> Configuration:
     """Make sense of a configuration on this host.
 
@@ -158,6 +159,7 @@ def configure(
         load_parser: Raises a ValueError for a parser that is none; None is for a command that does without.
         look_at_state: Says what is known of the state directory.
         check_secret: Raises a ValueError for a hook's secret that is no good; returns what to warn of, if anything.
+        check_ca: Raises a ValueError for a file without authorities.
 
     Raises:
         Mistakes: All that is wrong.
@@ -184,6 +186,7 @@ def configure(
     startups, exempt = others.limits(settings.limits)
     others.tls(settings, check_tls)
     site = others.site(settings.site)
+    receivers = tuple(forwards.receivers(reader, settings.audit.forward, check_ca))
     if reader.mistakes:
         raise Mistakes(reader.in_order(reader.mistakes))
     state = look_at_state(settings)
@@ -194,7 +197,16 @@ def configure(
     checks.without_effect(hooks, listening)
     warnings = tuple(reader.in_order(reader.warnings))
     return Configuration(
-        settings, site, tuple(listening), tuple(commands), tuple(roles), startups, exempt, warnings, tuple(hooks)
+        settings=settings,
+        site=site,
+        listening=tuple(listening),
+        commands=tuple(commands),
+        roles=tuple(roles),
+        max_startups=startups,
+        penalty_exempt=exempt,
+        warnings=warnings,
+        hooks=tuple(hooks),
+        receivers=receivers,
     )
 
 

@@ -16,6 +16,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from cmdserver.audit.receivers import ForwardCounts
 from cmdserver.core.errors import Code
 from cmdserver.core.events import Event, LoggedIn, Requested, Started
 from cmdserver.core.output import Answer, ProcessResult
@@ -41,6 +42,8 @@ class Now(Collector):
     connections: Callable[[], Mapping[str, int]]
     #: Closed as their source may not call, by protocol; those at which some may not.
     refused: Callable[[], Mapping[str, int]]
+    #: What became of lines of the audit file, by receiver.
+    forwarded: Callable[[], Mapping[str, ForwardCounts]] = dict
     #: What can be asked for; the same value until there is another.
     offer: Callable[[], Offer]
 
@@ -58,9 +61,26 @@ class Now(Collector):
         for protocol, count in sorted(self.refused().items()):
             refused.add_metric([protocol, "from"], count)
         yield refused
+        yield from _forwarding(self.forwarded())
         info = GaugeMetricFamily("cmdserver_build_info", "Which cmdserver this is", labels=["version"])
         info.add_metric([VERSION], 1)
         yield info
+
+
+def _forwarding(counts: Mapping[str, ForwardCounts]) -> Iterator[Metric]:
+    sent = CounterMetricFamily("cmdserver_audit_forward_sent", "Lines of the audit file sent on", labels=["to"])
+    lost = CounterMetricFamily(
+        "cmdserver_audit_forward_lost", "Lines of the audit file that could not be sent on", labels=["to"]
+    )
+    waiting = GaugeMetricFamily(
+        "cmdserver_audit_forward_waiting", "Lines of the audit file that wait for a receiver", labels=["to"]
+    )
+    for to, each in counts.items():
+        sent.add_metric([to], each.sent)
+        lost.add_metric([to], each.lost)
+        waiting.add_metric([to], each.waiting)
+    if counts:
+        yield from (sent, lost, waiting)
 
 
 class Metrics:

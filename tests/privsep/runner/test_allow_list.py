@@ -86,6 +86,16 @@ class AllowanceTests(SynchronousTestCase):
         report, contents = self.reread()
         self.assertEqual((report, contents), (Read((f"{paths[1]}: No such file or directory",), ()), []))
 
+    def test_authorities_of_receivers_come_with_it(self) -> None:
+        """Each file once."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        path = Path(directory.name, "ca.pem")
+        path.write_text("authorities", encoding="ascii")
+        self.text = _ONE + "".join(f'[[audit.forward]]\nto = "tls:{each}:6514"\nca = "{path}"\n' for each in "ab")
+
+        self.assertEqual(self.reread(), (Read((), (str(path),)), [packed(self.text), b"authorities"]))
+
     def test_only_what_the_file_says_is_adopted(self) -> None:
         """A checksum that is neither of the text that was read nor of the file's now changes nothing."""
         self.text = _TWO

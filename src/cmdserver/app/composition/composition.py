@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IReactorProcess
 
+from cmdserver.app.composition.forwarding import AuditForwarding
 from cmdserver.app.composition.front_ends import FrontEnds
 from cmdserver.app.composition.limiters import descriptors_for, make_limiters
 from cmdserver.app.composition.observing import Observing
@@ -83,7 +84,10 @@ class Composition:
         self._fetch = fetch
         self._parser_process = parser_process or ParserProcess(reactor, partial(start_parsing, None, ()))
         inherited = self._go_by(configuration)
-        self.audit = AuditFile(self.audit_path(configuration), open_audit, kept_line=state_directory / KEPT_LINE)
+        self.forwarding = AuditForwarding(reactor)
+        self.audit = AuditFile(
+            self.audit_path(configuration), open_audit, self.forwarding.forward, state_directory / KEPT_LINE
+        )
         self._events = EventLog(self.audit)
         self._events.subscribe(run_log.log_event)
         self.limiters = make_limiters(configuration, reactor)
@@ -110,7 +114,9 @@ class Composition:
         )
         self._hooks: Mapping[str, ArmedHook] = {}
         self._liveness = PeerLiveness(reactor)
-        self._observing = Observing(self._events, self.limiters, lambda: self.configuration, self._refused_by_protocol)
+        self._observing = Observing(
+            self._events, self.limiters, lambda: self.configuration, self._refused_by_protocol, self.forwarding.counts
+        )
         context = FrontEndContext(
             dispatcher=self.dispatcher,
             connection_limit=self.limiters.connections,

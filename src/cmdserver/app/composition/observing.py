@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from cmdserver.app.composition.limiters import Limiters
+from cmdserver.audit.receivers import ForwardCounts
 from cmdserver.config.configuration import Configuration
 from cmdserver.core.events import EventLog
 from cmdserver.frontends.common.interface import Exposition, latest
@@ -22,6 +23,7 @@ class Observing:
     Args:
         configuration: As it is now.
         refused: Counts by protocol whom ``from`` has kept out.
+        forwarded: What became of lines of the audit file, by receiver.
     """
 
     def __init__(
@@ -30,11 +32,13 @@ class Observing:
         limiters: Limiters,
         configuration: Callable[[], Configuration],
         refused: Callable[[], Mapping[str, int]],
+        forwarded: Callable[[], Mapping[str, ForwardCounts]],
     ) -> None:
         self._events = events
         self._limiters = limiters
         self._configuration = configuration
         self._refused = refused
+        self._forwarded = forwarded
         self._metrics: Metrics | None = None
         self._trends: CheckTrends | None = None
 
@@ -76,6 +80,7 @@ class Observing:
                 queued=lambda: self._limiters.runs.queued,
                 connections=self._limiters.connections.counts,
                 refused=self._refused,
+                forwarded=self._forwarded,
                 offer=latest(self._configuration, offer_of),
             )
         )

@@ -4,7 +4,7 @@ import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from io import BufferedReader
+from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import cast
 
@@ -50,7 +50,8 @@ def opened(name: str) -> Iterator[BufferedReader]:
     """
     try:
         if name == STANDARD_INPUT:
-            yield cast("BufferedReader", sys.stdin.buffer)
+            stream = sys.stdin.buffer
+            yield stream if isinstance(stream, BufferedReader) else BufferedReader(cast("RawIOBase", stream))
         else:
             with Path(name).open("rb") as file:
                 yield file

@@ -35,14 +35,18 @@ class Follower:
 
     def lines(self) -> Iterator[Line | None]:
         """Give all lines from the beginning; None where all that there are have been read for now."""
-        self._open()
-        while True:
-            yield from self._whole_lines()
-            if self._open():
-                continue
-            yield None
-            if not self._wait():
-                return
+        try:
+            self._open()
+            while True:
+                yield from self._whole_lines()
+                if self._open():
+                    continue
+                yield None
+                if not self._wait():
+                    return
+        finally:
+            if self._file is not None:
+                self._file.close()
 
     def _whole_lines(self) -> Iterator[Line]:
         while self._file is not None and (chunk := self._file.read(_CHUNK_BYTES)):

@@ -71,10 +71,21 @@ class Web(Struct, frozen=True, kw_only=True):
     base_path: str = ""
 
 
+class Forward(Struct, frozen=True, kw_only=True):
+    """``[[audit.forward]]``: one receiver of the audit file's lines."""
+
+    to: Annotated[str, Meta(min_length=1, examples=["tls:logs.example:6514"])]
+    #: Certificates of authorities, in PEM; None: those that the host trusts.
+    ca: NonEmpty | None = None
+    #: What the certificate must name; None: the host of ``to``.
+    server_name: NonEmpty | None = None
+
+
 class Audit(Struct, frozen=True, kw_only=True):
     """``[audit]``: a relative path lies in the state directory."""
 
     file: NonEmpty = "audit.jsonl"
+    forward: Annotated[list[Forward | None], Meta(max_length=16)] = field(default_factory=list)
 
 
 class HistorySettings(Struct, frozen=True, kw_only=True):

@@ -76,8 +76,7 @@ class AllowList:
         self._next = None
         try:
             allowed = self._read()
-            named = (*_tls_files(allowed.configuration), *_secret_files(allowed.configuration))
-            files = dict(_read_safely(named))
+            files = dict(_read_safely(_named_files(allowed.configuration)))
             descriptors = _in_memory([allowed.source.packed().encode(), *files.values()])
         except Mistakes as mistakes:
             return mistaken(mistakes), ()
@@ -113,6 +112,12 @@ def _cut(text: str) -> str:
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."
 
 
+def _named_files(configuration: Configuration) -> Iterator[str]:
+    """Name the files that the daemon may have to be given, each once."""
+    authorities = (each.ca for each in configuration.receivers if each.ca is not None)
+    yield from dict.fromkeys((*_tls_files(configuration), *_secret_files(configuration), *authorities))
+
+
 def _tls_files(configuration: Configuration) -> tuple[str, ...]:
     tls = configuration.settings.tls
     if not any(each.tls for each in configuration.listening):
@@ -121,7 +126,7 @@ def _tls_files(configuration: Configuration) -> tuple[str, ...]:
 
 
 def _secret_files(configuration: Configuration) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(file for hook in configuration.hooks for file in hook.secret_files))
+    return tuple(file for hook in configuration.hooks for file in hook.secret_files)
 
 
 def _read_safely(files: Iterable[str]) -> Iterator[tuple[str, bytes]]:

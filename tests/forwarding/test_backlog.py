@@ -40,7 +40,7 @@ class BacklogTests(SynchronousTestCase):
 
     def test_giving_up(self) -> None:
         """All that waits is lost, and what did not arrive was not sent."""
-        backlog = Backlog()
+        backlog = Backlog(10, 100)
         for each in (b"a", b"b", b"c"):
             backlog.add(each)
         backlog.take_first()

@@ -95,6 +95,19 @@ class ForwardersTests(SynchronousTestCase):
 
         self.assertEqual(self.used, authorities)
 
+    def test_another_way_to_the_same_receiver(self) -> None:
+        """It is used at once, and what waits is not lost."""
+        before, after = Receiver.parse("tls:c:6514", "/a"), Receiver.parse("tls:c:6514", "/b")
+        self.forwarders.reconfigure([before], {})
+        self.forwarders.start()
+        old = self.channels[before.to]
+        old.room = 0
+        self.forward(b"a")
+        self.forwarders.reconfigure([after], {})
+
+        self.assertIsNotNone(old.closed)
+        self.assertEqual((old.got, self.got(after)), ([], [b"a"]))
+
     def test_how_lines_are_written(self) -> None:
         """RFC 5424; to /dev/log as syslog(3); to the journal as it wants them."""
         to = {

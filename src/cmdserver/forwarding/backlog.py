@@ -1,17 +1,12 @@
 """What waits for a receiver: bounded, the oldest lost first, every loss counted. Pure."""
 
 from collections import deque
-from typing import Final
-
-#: That much waits for one receiver.
-MOST_LINES: Final = 10_000
-MOST_BYTES: Final = 1 << 23
 
 
 class Backlog:
     """Messages in their order. When there are too many, the oldest are lost: the newest tell how the chain ends."""
 
-    def __init__(self, most_lines: int = MOST_LINES, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, most_lines: int, most_bytes: int) -> None:
         self._most_lines = most_lines
         self._most_bytes = most_bytes
         self._messages: deque[bytes] = deque()

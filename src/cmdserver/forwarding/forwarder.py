@@ -19,6 +19,9 @@ from cmdserver.forwarding.backlog import Backlog
 from cmdserver.forwarding.channel import Channel, Owner, reason_of
 from cmdserver.forwarding.outage import Level, Outage, Saying
 
+#: That much waits for one receiver.
+MOST_LINES: Final = 10_000
+MOST_BYTES: Final = 1 << 23
 #: Before the second attempt; doubled each time, up to the longest.
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
@@ -55,9 +58,9 @@ class Forwarder:
     ) -> None:
         self._clock = clock
         self._to = to
-        self.open_channel = open_channel
+        self._open_channel = open_channel
         self._jitter = jitter
-        self._backlog = backlog if backlog is not None else Backlog()
+        self._backlog = backlog if backlog is not None else Backlog(MOST_LINES, MOST_BYTES)
         self._outage = Outage(to)
         self._is_started = False
         self._channel: Channel | None = None
@@ -76,6 +79,28 @@ class Forwarder:
         if not self._is_started:
             self._is_started = True
             self._open()
+
+    def use(self, open_channel: Open, *, at_once: bool) -> None:
+        """Open the receiver in another way from now on; what waits stays.
+
+        Args:
+            open_channel: The other way.
+            at_once: Whether what is open now is to be closed for that.
+        """
+        self._open_channel = open_channel
+        if not at_once or not self._is_started or self._closed is not None:
+            return
+        for each in (self._retry, self._turn, self._settling):
+            self._stop(each)
+        self._turn = None
+        channel, self._channel = self._channel, None
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            opening.cancel()
+        if channel is not None:
+            channel.close()
+        self._failures = 0
+        self._open()
 
     def forward(self, message: bytes) -> None:
         """Send a message, now or later."""
@@ -126,8 +151,9 @@ class Forwarder:
 
     def _open(self) -> None:
         self._retry = None
-        self._opening = self.open_channel(self)
-        self._opening.addCallbacks(self._opened, self._not_opened)
+        opening = self._open_channel(self)
+        self._opening = opening if not opening.called else None
+        opening.addCallbacks(self._opened, self._not_opened)
 
     def _opened(self, channel: Channel) -> None:
         self._opening, self._channel, self._opened_at = None, channel, self._clock.seconds()

@@ -42,18 +42,20 @@ class Forwarders:
 
     def reconfigure(self, receivers: Sequence[Receiver], tls: TLS) -> None:
         """Forward to these from now on; what waits for one that is no more is sent within a moment, or lost."""
-        before, self._by_receiver = self._by_receiver, {}
+        before = {receiver.to: (receiver, *known) for receiver, known in self._by_receiver.items()}
+        self._by_receiver = {}
         for receiver in receivers:
             open_it = partial(self._open, receiver, tls.get(receiver))
-            if (known := before.pop(receiver, None)) is not None:
-                self._by_receiver[receiver] = known
-                known[1].open_channel = open_it  # with other authorities, perhaps
-                continue
-            forwarder = Forwarder(self._reactor, receiver.to, open_it)
-            self._by_receiver[receiver] = (self._render_for(receiver), forwarder)
-            if self._is_started:
-                forwarder.start()
-        for _, forwarder in before.values():
+            if receiver.to in before:
+                old, render, forwarder = before.pop(receiver.to)
+                # The same file may have other authorities in it, which count for the next connection.
+                forwarder.use(open_it, at_once=old != receiver)
+            else:
+                render, forwarder = self._render_for(receiver), Forwarder(self._reactor, receiver.to, open_it)
+                if self._is_started:
+                    forwarder.start()
+            self._by_receiver[receiver] = (render, forwarder)
+        for _, _, forwarder in before.values():
             forwarder.close(_REMOVED_SECONDS)
 
     def start(self) -> None:

@@ -68,10 +68,10 @@ class Tail:
         """Return the tail after a write, which may have been a part of what was meant; behind a torn line it begins
         with a line feed.
         """
-        if self.is_torn and written:
-            return Tail(self.line).after(written[1:])
         if not written:
             return self
+        if self.is_torn:
+            return Tail(self.line).after(written[1:])
         is_torn = not written.endswith(b"\n")
         lines = written if is_torn else written[:-1]
         return Tail(lines[lines.rfind(b"\n") + 1 :], is_torn)

@@ -143,7 +143,7 @@ class AuditFile:
         try:
             self._find_again()
             lines = self._sealed(events)
-            data = b"".join((b"\n" if self._tail.is_torn else b"", *(b"%b\n" % line for line in lines)))
+            data = b"\n".join([b"", *lines, b""] if self._tail.is_torn else [*lines, b""])
             self._kept_line.forget()
             self._write(data, list(zip(events, lines, strict=True)))
         except OSError as error:
@@ -162,26 +162,21 @@ class AuditFile:
 
     def _write(self, data: bytes, meant: Sequence[Written]) -> None:
         """Write all of it, and go on from what is in the file then, also if that is only a part."""
-        begins = len(data) - sum(len(line) + 1 for _, line in meant)
         written = 0
         try:
             while written < len(data):
                 written += os.write(self._descriptor, data[written:] if written else data)
         finally:
-            self._tail = self._tail.after(data[:written] if written < len(data) else data)
-            self._tell(meant, written - begins)
+            missing = len(data) - written
+            self._tail = self._tail.after(data[:written] if missing else data)
+            self._tell(_whole(meant, missing) if missing else meant)
 
-    def _tell(self, meant: Sequence[Written], written: int) -> None:
-        """Tell of the lines that are whole in so many bytes; what comes of that is nobody's trouble here."""
-        whole = []
-        for each in meant:
-            written -= len(each[1]) + 1
-            if written < 0:
-                break
-            whole.append(each)
-        if whole:
-            with _log.failuresHandled("a line of the audit file could not be passed on"):
-                self._on_written(whole)
+    def _tell(self, written: Sequence[Written]) -> None:
+        """Tell of lines that are in the file; what comes of that is nobody's trouble here."""
+        try:
+            self._on_written(written)
+        except Exception:  # noqa: BLE001 - whatever it is, the lines are written
+            _log.failure("a line of the audit file could not be passed on")
 
     def _find_again(self) -> None:
         """Create the file again if it was removed; and see whether it was emptied in its place."""
@@ -209,3 +204,12 @@ class AuditFile:
                 trouble=trouble,
             )
         return AuditError(f"cannot write the audit file {self.path}: {trouble}{details}")
+
+
+def _whole(meant: Sequence[Written], missing: int) -> Sequence[Written]:
+    """Return the lines that are whole without so many bytes at the end."""
+    count = len(meant)
+    while missing > 0 and count:
+        count -= 1
+        missing -= len(meant[count][1]) + 1
+    return meant[:count]

@@ -147,6 +147,17 @@ class ReloadTests(TLSFilesTestCase):
         self.composition.require_parsing()
         self.assertEqual(parser_process.start_ahead.call_count, 1)
 
+    def test_receivers_of_the_audit_file(self) -> None:
+        """They come and go with a reload; one whose authorities are no good changes nothing."""
+        receiver, text = "udp:192.0.2.1:514", self.text
+        for more, receivers in (
+            (f'[[audit.forward]]\nto = "{receiver}"\n', [receiver]),
+            ('[[audit.forward]]\nto = "tls:192.0.2.1:6514"\nca = "/nowhere/ca.pem"\n', [receiver]),
+            ("", []),
+        ):
+            self.reload(text + more)
+            self.assertEqual(list(self.composition.forwarding.counts()), receivers)
+
     def test_what_is_kept_stays_open(self) -> None:
         """A listener that the new configuration has too is not touched."""
         (listener,) = self.listeners

@@ -45,6 +45,7 @@ from tests.integration.logins import (
     write_passwords,
 )
 from tests.integration.ssh import SSH, authorize, make_key
+from tests.integration.test_forwarding import openssl_server
 from tests.waiting import LIMIT_SECONDS, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.geteuid() != 0, reason="only root gives anything up")]
@@ -251,6 +252,31 @@ def _use_ssh(daemon: Daemon, listener: Listener, key: Path) -> None:
     assert by_password.run("word").stdout == b"word\n"
     wrong = SSH(listener=listener, directory=daemon.directory, password="wrong")
     assert wrong.run("word").returncode == 255
+
+
+def test_receivers_of_the_audit_file(daemon: Daemon) -> None:
+    """Added by a reload, by every transport: one with TLS that is believed, one that is not, one of an unknown name."""
+    daemon.configure(COMMANDS)
+    _start(daemon)
+    with openssl_server(daemon.directory, "localhost") as (port, out):
+        ca = f'ca = "{daemon.directory / "ca.pem"}"'
+        with daemon.config_file.open("a") as file:
+            for to in (f'tls:localhost:{port}"\n{ca}', f'tls:127.0.0.1:{port}"\n{ca}', f'tls:[::1]:{port}"'):
+                file.write(f'[[audit.forward]]\nto = "{to}\n')
+            for to in (
+                "tcp:nowhere.invalid:514",
+                "udp:localhost:9",
+                "unix:/dev/log",
+                "unix:/run/systemd/journal/socket",
+            ):
+                file.write(f'[[audit.forward]]\nto = "{to}"\n')
+        daemon.reload()
+        daemon.ask("word\n")
+        daemon.wait_for_log("wait for tls:127.0.0.1:")
+        daemon.wait_for_log("wait for tcp:nowhere.invalid:514")
+        wait_until(lambda: b'"chain"' in out.read_bytes(), "a line over TLS")
+    daemon.wait_for_log("wait for tls:localhost:")
+    daemon.stop()
 
 
 def test_a_first_start_of_everything(daemon: Daemon) -> None:

@@ -2,9 +2,16 @@
 
 import os
 import stat
+import tempfile
 from pathlib import Path
+from unittest import mock
 
-from cmdserver.files.opening import ends_within_a_line, is_same_file, opener_for, reader_for
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from cmdserver.files import opening
+from cmdserver.files.opening import ends_within_a_line, is_same_file, opener_for, read_last_line, reader_for
 from cmdserver.files.safe_path import UnsafePath
 from tests.contracts import open_descriptors
 from tests.files.doubles import DAEMON, STRANGER, RootTestCase
@@ -183,3 +190,18 @@ class ReadingTests(RootTestCase):
         """It reads nothing that others could have put there."""
         self.assertEqual(reader_for(None)(self.secret), b"secret\n")
         self.assertRaises(UnsafePath, reader_for(None), self.file("theirs/own", DAEMON.uid))
+
+
+class LastLineTests(SynchronousTestCase):
+    """What a file ends with."""
+
+    @given(st.lists(st.sampled_from([b"\n", b"a", b"bcd"]), max_size=30).map(b"".join), st.integers(1, 40))
+    def test_it_is_read_from_the_end(self, content: bytes, most: int) -> None:
+        """Whatever lies where a block ends: it is the last line, with its line feed, or what fits of it."""
+        with mock.patch.object(opening, "_BLOCK_BYTES", 3), tempfile.TemporaryFile(buffering=0) as file:
+            file.write(content)
+
+            found = read_last_line(file.fileno(), most)
+
+        body = content.removesuffix(b"\n") if content.endswith(b"\n") else content
+        self.assertEqual(found, content[body.rfind(b"\n") + 1 :][-most:])

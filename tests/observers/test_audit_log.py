@@ -24,6 +24,7 @@ from cmdserver.audit.records import line_of
 from cmdserver.audit.verifying import Verifier
 from cmdserver.core.errors import AuditError, Code
 from cmdserver.core.events import AuditLog
+from cmdserver.observers import last_line
 from cmdserver.observers.audit_log import MIN_FREE_BYTES, AuditFile, Written
 from tests import contracts
 from tests.running_doubles import requested
@@ -559,6 +560,19 @@ class ChainTests(SynchronousTestCase):
 
         self.assertEqual([event["log_level"] for event in events], [LogLevel.warn])
         self.assertEqual(self.faults(), [])
+
+    def test_a_file_that_may_only_be_written(self) -> None:
+        """The chain begins anew, and the log says why."""
+        audit = self.start()
+        self.write(audit)
+        audit._let_go()
+        self.patch(last_line, "read_last_line", lambda *_: b"")
+        with capturedLogs() as events:
+            audit = self.start()
+        self.write(audit)
+
+        self.assertEqual([event["log_level"] for event in events], [LogLevel.warn])
+        self.assertEqual(len(self.faults()), 1)
 
     def test_who_hears_of_lines(self) -> None:
         """Every line that is in the file, whole, as it is there; and trouble of theirs is not the file's."""

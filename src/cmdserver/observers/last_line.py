@@ -41,7 +41,8 @@ class KeptLine:
 
     def find(self, audit_file: Path, descriptor: int) -> Tail:
         """Say what the next line is written behind, in a file that has just been opened."""
-        end = _end_of(descriptor) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+        status = os.fstat(descriptor)
+        end = _end_of(descriptor) if stat.S_ISREG(status.st_mode) else None
         is_torn = end is not None and end.is_torn
         kept = self._read()
         if kept is not None:
@@ -49,6 +50,10 @@ class KeptLine:
                 text = "the audit file {path} does not end with the line that was written last; the chain shows a gap"
                 _log.warn(text, path=audit_file)
             return Tail(kept, is_torn)
+        if end is None and stat.S_ISREG(status.st_mode) and status.st_size:
+            text = "the audit file {path} may be written and not be read by us, so its chain begins anew"
+            _log.warn(text, path=audit_file)
+            return Tail(GENESIS)
         return end or _end_of_newest(audit_file) or Tail(GENESIS)
 
     def forget(self) -> None:

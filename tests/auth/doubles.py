@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.callers import Arrival
-from cmdserver.auth.checkers import CertificateChecker, PasswordChecker, PublicKeyChecker, TokenChecker
+from cmdserver.auth.checkers import CertificateChecker, PasswordChecker, ProxyChecker, PublicKeyChecker, TokenChecker
 from cmdserver.auth.credential_store import CredentialStore
 from cmdserver.auth.credentials import Credentials, Password
 from cmdserver.auth.password_cache import PasswordCache
@@ -65,6 +65,7 @@ class IdentityTestCase(SynchronousTestCase):
             PublicKeyChecker(self.files, lambda: NOON),
             TokenChecker(self.files, lambda: NOON),
             CertificateChecker(),
+            ProxyChecker(),
         ]
         self.authenticator = Authenticator(checkers, self.login_limit, EventLog(self.ledger), lambda: 1_700_000_000.0)
 

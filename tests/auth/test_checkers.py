@@ -16,7 +16,7 @@ from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.checkers import PasswordChecker, PublicKeyChecker, TokenChecker
 from cmdserver.auth.credential_formats import Token, token_digest
 from cmdserver.auth.credential_store import CredentialStore
-from cmdserver.auth.credentials import BearerToken, Certificate, Credentials, Password, PublicKey
+from cmdserver.auth.credentials import BearerToken, Certificate, Credentials, Password, ProxiedUser, PublicKey
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.password_cache import PasswordCache
 from cmdserver.auth.password_verifier import PasswordVerifier
@@ -423,3 +423,23 @@ class CertificateTests(IdentityTestCase):
         for names in ((), ("a b",), ("-x",)):
             error = self.log_in(Certificate(names=names, fingerprint="SHA256:00", source="192.0.2.1"))
             self.assertIsInstance(error, LoginRefused)
+
+
+class ProxyTests(IdentityTestCase):
+    def test_whom_it_names(self) -> None:
+        """One name that a user can have, be the user known here or not."""
+        caller = self.log_in(ProxiedUser(names=("ann@example.org",), source="192.0.2.1"))
+
+        assert isinstance(caller, Caller)
+        self.assertEqual((caller.name, caller.method), ("ann@example.org", "proxy"))
+
+    def test_nobody(self) -> None:
+        """No name, several, a role's, that of a caller that is no person, or none that a user can have."""
+        odd = ("", "a b", "-x", "../x", "é", "a" * 65, "anonymous", "authenticated", "schedule", "hook:x", "(null)")
+        for names in ((), ("ann", "ann"), *((each,) for each in odd)):
+            error = self.log_in(ProxiedUser(names=names, source="192.0.2.1"))
+            self.assertIsInstance(error, LoginRefused, names)
+        reasons = [event.reason or "" for event in self.ledger.events if isinstance(event, LoggedIn)]
+        self.assertIn("not one name from the proxy, but: ann, ann", reasons)
+        self.assertIn("no user's name from the proxy, but: \\xe9", reasons)
+        self.assertTrue(all(len(each) < 120 for each in reasons), reasons)

@@ -48,6 +48,18 @@ class UnauthenticatedTests(IdentityTestCase):
         self.clock.advance(3600)
         self.assertIsInstance(self.log_in(password("ada", b"right")), Caller)
 
+    def test_who_is_connected_to_a_proxy(self) -> None:
+        """Is charged, and counted nowhere."""
+        for _ in range(10):
+            pending = self.protocol.pending("192.0.2.1")
+            self.assertFalse(pending.is_counted)
+        for _ in range(4):
+            pending.charge(Offence.AUTHFAIL)
+
+        self.assertRaises(Throttled, self.protocol.arrive, "192.0.2.1")
+        self.assertRaises(Throttled, self.authenticator.login_limit.require_patience, "192.0.2.1")
+        ListenerAuth("line", Login.NEVER).pending("192.0.2.1").charge(Offence.AUTHFAIL)
+
     def test_listeners_without_a_login(self) -> None:
         """Nothing is counted where nobody is asked; and nobody can be."""
         protocol = ListenerAuth("line", Login.NEVER)

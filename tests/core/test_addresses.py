@@ -1,13 +1,13 @@
 """Addresses and networks as people write them."""
 
 import re
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdserver.core.addresses import block_of, network_meant, parse_address, parse_network
+from cmdserver.core.addresses import NO_PROXIES, TrustedProxies, block_of, network_meant, parse_address, parse_network
 
 
 @pytest.mark.parametrize(
@@ -101,3 +101,15 @@ def test_any_text(text: str) -> None:
         assert parse_network(str(network)) == network
 
     assert complaint.isascii()
+
+
+def test_trusted_proxies() -> None:
+    """Networks hold addresses, however these are spelled; the word for UNIX sockets holds those alone."""
+    networks = TrustedProxies((ip_network("10.0.0.0/8"), ip_network("fe80::/10")))
+    for source in ("10.1.2.3", "::ffff:10.1.2.3", "fe80::1%eth0"):
+        assert networks.include(source)
+    for source in ("11.0.0.1", "::1", "unix", "unknown", ""):
+        assert not networks.include(source)
+        assert not NO_PROXIES.include(source)
+    assert TrustedProxies(has_unix=True).include("unix")
+    assert not TrustedProxies(has_unix=True).include("127.0.0.1")

@@ -37,6 +37,15 @@ class GateTests(unittest.TestCase):
         self.assertEqual({"line": 2, "ssh": 0, "web": 1}, connection_limit.counts())
         self.assertEqual(3, connection_limit.total)
 
+    def test_a_proxy(self) -> None:
+        """It is not one source, but all of its connections count."""
+        connection_limit = ConnectionLimit(3, 1)
+        for _ in range(3):
+            connection_limit.enter("web", "a", is_proxy=True)
+        self.assertRaises(Busy, connection_limit.enter, "web", "a", is_proxy=True)
+        connection_limit.leave("web", "a")
+        self.assertRaises(Busy, connection_limit.enter, "web", "a")
+
     def test_one_network(self) -> None:
         """A host that has 2^64 addresses is one source with all of them, and is let out as it came in."""
         connection_limit = ConnectionLimit(10, 2)

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from cmdserver.app.bootstrap import require_user
 from cmdserver.auth.authenticator import Authenticator
-from cmdserver.auth.checkers import CertificateChecker, PasswordChecker, PublicKeyChecker, TokenChecker
+from cmdserver.auth.checkers import CertificateChecker, PasswordChecker, ProxyChecker, PublicKeyChecker, TokenChecker
 from cmdserver.auth.credential_store import CredentialStore
 from cmdserver.auth.password_cache import PasswordCache
 from cmdserver.auth.password_verifier import HashingThreads, PasswordVerifier, threads_for
@@ -63,6 +63,7 @@ def build_authentication(
         public_keys,
         TokenChecker(files, _now, last_uses.note),
         CertificateChecker(),
+        ProxyChecker(),
     ]
     authenticator = Authenticator(checkers, login_limit, events, time.time, public_keys.is_acceptable)
     with_key = tuple(name for name in files.users() if files.keys(name))

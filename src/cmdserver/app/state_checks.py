@@ -25,7 +25,7 @@ def look(directory: Path, settings: Settings) -> State:
     if refusals:
         return State(remarks=remarks)
     # The holder of a certificate may have any name.
-    knows_users = settings.tls.client_ca is None
+    knows_users = settings.tls.client_ca is None and settings.web.user_header is None  # else others know some
     try:
         directory.stat()
     except FileNotFoundError:

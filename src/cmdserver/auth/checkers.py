@@ -24,10 +24,12 @@ from cmdserver.auth.credentials import (
     Certificate,
     ICertificate,
     IPassword,
+    IProxiedUser,
     IPublicKey,
     IToken,
     Password,
     Proof,
+    ProxiedUser,
     PublicKey,
 )
 from cmdserver.auth.password_cache import PasswordCache
@@ -37,7 +39,7 @@ from cmdserver.files.last_uses import NoteUse, key_id, token_id
 
 #: Until whoever opens files for us may answer again, or has been replaced.
 _AGAIN_SECONDS = 5
-#: Of the names in a certificate, those that the audit file is told: there may be thousands.
+#: Of the names that are no user's, those that the audit file is told: there may be thousands.
 _MOST_NAMES = 10
 
 Found = TypeVar("Found")
@@ -192,8 +194,29 @@ class CertificateChecker:
 
 def _nobody_in(certificate: Certificate) -> str:
     """Say why a certificate names no user: what could not be read, and the names that are none."""
-    shown = [ascii(name[:64])[1:-1] for name in certificate.names[:_MOST_NAMES]]
-    more = len(certificate.names) - len(shown)
-    names = ", ".join([*shown, f"and {more} more"] if more else shown) or "none at all"
+    names = _shown(certificate.names)
     trouble = f"{certificate.trouble}; " if certificate.trouble else ""
     return f"no user's name in the certificate: {trouble}its names are: {names}"
+
+
+@implementer(ICredentialsChecker)
+class ProxyChecker:
+    """Takes a trusted proxy's word for who somebody is; the user need not be known here.
+
+    Whoever wants more than that word from a user (a second factor) asks here.
+    """
+
+    credentialInterfaces = (IProxiedUser,)
+
+    def requestAvatarId(self, credentials: ProxiedUser) -> Deferred[Any]:
+        if credentials.name is None:
+            text = "no user's name" if len(credentials.names) == 1 else "not one name"
+            return fail(UnauthorizedLogin(f"{text} from the proxy, but: {_shown(credentials.names)}"))
+        return succeed(Proof(name=credentials.name, method=credentials.method))
+
+
+def _shown(names: tuple[str, ...]) -> str:
+    """List names that somebody else has chosen, for the audit file."""
+    shown = [ascii(name[:64])[1:-1] for name in names[:_MOST_NAMES]]
+    more = len(names) - len(shown)
+    return ", ".join([*shown, f"and {more} more"] if more else shown) or "none at all"

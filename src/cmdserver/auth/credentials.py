@@ -10,7 +10,7 @@ from twisted.cred.credentials import ICredentials
 from zope.interface import implementer
 
 from cmdserver.core.fingerprints import fingerprint_of
-from cmdserver.core.names import is_user_name
+from cmdserver.core.names import ANONYMOUS, AUTHENTICATED, is_user_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,10 @@ class IPublicKey(ICredentials):
 
 class ICertificate(ICredentials):
     """A TLS client certificate that was verified in the handshake."""
+
+
+class IProxiedUser(ICredentials):
+    """The word of a proxy that the administrator trusts."""
 
 
 @implementer(IPassword)
@@ -90,6 +94,23 @@ class Certificate:
         return next((name for name in self.names if is_user_name(name)), None)
 
 
+@implementer(IProxiedUser)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxiedUser:
+    """Whom a trusted proxy names (``[web] user_header``): one name, as the header field is there once."""
+
+    names: tuple[str, ...]
+    source: str
+    method: str = "proxy"
+    fingerprint: str | None = None
+
+    @property
+    def name(self) -> str | None:
+        """The name, if it is one that a user can have; a role's name by which nobody logs in is none."""
+        name = self.names[0] if len(self.names) == 1 else ""
+        return name if is_user_name(name) and name not in {ANONYMOUS, AUTHENTICATED} else None
+
+
 @implementer(IPublicKey)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicKey:
@@ -114,4 +135,4 @@ class PublicKey:
         return fingerprint_of(self.blob)
 
 
-Credentials = Password | BearerToken | Certificate | PublicKey
+Credentials = Password | BearerToken | Certificate | PublicKey | ProxiedUser

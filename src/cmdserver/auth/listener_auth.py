@@ -87,9 +87,15 @@ class ListenerAuth:
 
         Its ``source`` is as `cmdserver.net.listener.charged_source_of` says it.
         """
+        return self._account(source, is_required=self.login is Login.REQUIRED)
+
+    def pending(self, source: str) -> PendingLogin:
+        """Return what charges a source that is connected to a proxy, and not to us: it is counted nowhere."""
+        return self._account(source, is_required=False)
+
+    def _account(self, source: str, *, is_required: bool) -> PendingLogin:
         if self.login is Login.NEVER:
             return NO_LOGIN
-        is_required = self.login is Login.REQUIRED
         return PendingLogin(self._require_authenticator().login_limit, self.place, source, is_required=is_required)
 
     def arrival(self, source: str) -> Arrival:

@@ -6,7 +6,7 @@ from cmdserver.audit.receivers import Receiver
 from cmdserver.config.decoding import Finding
 from cmdserver.config.schema.host import Limits
 from cmdserver.config.schema.settings import Settings
-from cmdserver.core.addresses import Network
+from cmdserver.core.addresses import NO_PROXIES, Network, TrustedProxies
 from cmdserver.core.listening import Listening
 from cmdserver.core.model import Command, Role
 from cmdserver.core.site import Site
@@ -33,6 +33,8 @@ class Configuration:
     hooks: tuple[Hook, ...] = ()
     #: ``[[audit.forward]]``.
     receivers: tuple[Receiver, ...] = ()
+    #: ``[web] trusted_proxies``.
+    trusted_proxies: TrustedProxies = NO_PROXIES
 
     @property
     def limits(self) -> Limits:

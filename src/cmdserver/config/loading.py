@@ -26,6 +26,7 @@ from cmdserver.config.validation.commands import CommandChecks, check_sources
 from cmdserver.config.validation.hooks import CheckSecret, HookChecks
 from cmdserver.config.validation.listeners import CheckEndpoint, ListenerChecks
 from cmdserver.config.validation.others import OtherChecks, State
+from cmdserver.config.validation.proxies import ProxyChecks
 from cmdserver.config.validation.roles import RoleChecks
 from cmdserver.core.escaping import visible
 from cmdserver.core.model import Command
@@ -185,6 +186,8 @@ def configure(
     others.rest(settings)
     startups, exempt = others.limits(settings.limits)
     others.tls(settings, check_tls)
+    proxies = ProxyChecks(reader)
+    trusted = proxies.trusted(settings.web)
     site = others.site(settings.site)
     receivers = tuple(forwards.receivers(reader, settings.audit.forward, check_ca))
     if reader.mistakes:
@@ -193,6 +196,7 @@ def configure(
     defaults.without_effect(reader, settings)
     others.known(state)
     effects.without_effect(reader, settings, listening)
+    proxies.without_effect(settings.web, trusted, listening)
     permissions.without_effect(settings.roles, listening, state.users)
     checks.without_effect(hooks, listening)
     warnings = tuple(reader.in_order(reader.warnings))
@@ -207,6 +211,7 @@ def configure(
         warnings=warnings,
         hooks=tuple(hooks),
         receivers=receivers,
+        trusted_proxies=trusted,
     )
 
 

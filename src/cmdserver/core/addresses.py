@@ -1,11 +1,15 @@
 """IP addresses and networks, as people write them. There is no DNS: a name is somebody else's word for an address."""
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+
+#: The source of whoever calls by a UNIX socket; see `cmdserver.net.listener.source_of`.
+UNIX = "unix"
 
 #: Where 64 bits are not one subscriber's network but everybody's: neighbours on a link, and IPv4 hosts behind NAT64.
 _SHARED_PREFIXES = (IPv6Network("fe80::/10"), IPv6Network("64:ff9b::/96"))
@@ -71,6 +75,26 @@ def parse_address(text: str) -> Address | None:
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedProxies:
+    """The proxies whose word counts for whom a request is from; none of them by default."""
+
+    networks: tuple[Network, ...] = ()
+    #: Whether whoever calls by a UNIX socket is one.
+    has_unix: bool = False
+
+    def include(self, source: str) -> bool:
+        """Whether a source, as `cmdserver.net.listener.source_of` says it, is one of them."""
+        if source == UNIX:
+            return self.has_unix
+        address = address_of(source) if self.networks else None
+        return address is not None and any(address in network for network in self.networks)
+
+
+#: Nobody is trusted.
+NO_PROXIES = TrustedProxies()
 
 
 def address_of(source: str) -> Address | None:

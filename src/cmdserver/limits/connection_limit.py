@@ -29,8 +29,13 @@ class ConnectionLimit:
         self.connections = connections
         self.per_source = per_source
 
-    def enter(self, protocol: str, source: str) -> None:
+    def enter(self, protocol: str, source: str, *, is_proxy: bool = False) -> None:
         """Count a connection in.
+
+        Args:
+            protocol: What it speaks.
+            source: Where it is from.
+            is_proxy: Whether it is a trusted proxy's, which has one for each of its clients: they are not one source.
 
         Raises:
             Busy: One of the limits is reached; nothing was counted.
@@ -38,7 +43,7 @@ class ConnectionLimit:
         if self.total >= self.connections:
             raise Busy(f"{self.total} connections are open", self.RETRY_SECONDS)
         block = block_of(source)
-        if self._by_source.get(block, 0) >= self.per_source:
+        if not is_proxy and self._by_source.get(block, 0) >= self.per_source:
             raise Busy(f"{self._by_source[block]} connections are open from {block}", self.RETRY_SECONDS)
         self.total += 1
         self._by_protocol[protocol] = self._by_protocol.get(protocol, 0) + 1

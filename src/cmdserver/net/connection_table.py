@@ -54,13 +54,13 @@ class Connections(Generic[SomeConnection]):
         self._tick = LoopingCall(self._look)
         self._tick.clock = clock
 
-    def enter(self, source: str) -> None:
-        """Count a connection that is to be, before it is made.
+    def enter(self, source: str, *, is_proxy: bool = False) -> None:
+        """Count a connection that is to be, before it is made; see `ConnectionLimit.enter`.
 
         Raises:
             Busy: There is no room; nothing was counted.
         """
-        self._connection_limit.enter(self._protocol, source)
+        self._connection_limit.enter(self._protocol, source, is_proxy=is_proxy)
 
     def opened(self, connection: SomeConnection) -> None:
         """Add a connection that `enter` has counted."""

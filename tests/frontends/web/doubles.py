@@ -12,11 +12,12 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.credentials import BearerToken, Credentials, Password
+from cmdserver.auth.credentials import BearerToken, Credentials, Password, ProxiedUser
 from cmdserver.auth.hook_authenticator import ArmedHook, HookAuthenticator
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.config.schema.host import Limits
+from cmdserver.core.addresses import NO_PROXIES
 from cmdserver.core.errors import LoginRefused, Throttled
 from cmdserver.core.events import EventLog
 from cmdserver.core.listening import Login
@@ -25,7 +26,7 @@ from cmdserver.core.output import Answer
 from cmdserver.frontends.web.front_end import WebFrontEnd
 from cmdserver.frontends.web.options import WebOptions
 from cmdserver.runs.check_trends import CheckTrends
-from tests.doubles import FakeLoginLimit
+from tests.doubles import FakeLoginLimit, a_caller
 from tests.frontends.doubles import a_context
 from tests.frontends.line.doubles import FakeLiveness
 from tests.running_doubles import Composition, FakeProcess, user
@@ -81,11 +82,13 @@ class FakeListenerAuth(ListenerAuth):
         match credentials:
             case Password(name="ada", password=b"right") | BearerToken(secret="good"):
                 return succeed(user("ada"))
+            case ProxiedUser(name=str(name)):
+                return succeed(a_caller(name, source=source, method="proxy"))
             case _:
                 return fail(LoginRefused())
 
-    def arrive(self, source: str) -> PendingLogin:
-        return PendingLogin(self.limit, self.place, source, is_required=self.login is Login.REQUIRED)
+    def _account(self, source: str, *, is_required: bool) -> PendingLogin:
+        return PendingLogin(self.limit, self.place, source, is_required=is_required)
 
     @property
     def unauthenticated_connections(self) -> int:
@@ -264,6 +267,8 @@ class WebComposition(Composition):
         self.measured = b"a 1\n"
         self.visible: list[frozenset[str]] = []
         self.base_path = ""
+        self.trusted_proxies = NO_PROXIES
+        self.user_header: bytes | None = None
         self.is_strict = False
         context = a_context(self, self.liveness, lambda: self.limits)
         self.listener_auth = FakeListenerAuth(login, place)
@@ -283,6 +288,8 @@ class WebComposition(Composition):
         return WebOptions(
             hosts=frozenset({"cmd.example"}),
             base_path=self.base_path,
+            trusted_proxies=self.trusted_proxies,
+            user_header=self.user_header,
             is_strict=self.is_strict,
             hook_body_bytes=most,
         )

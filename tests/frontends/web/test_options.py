@@ -1,8 +1,10 @@
 """Tests of what the configuration says of the web."""
 
+from ipaddress import ip_network
 from unittest import TestCase
 
 from cmdserver.config.loading import configure
+from cmdserver.core.addresses import NO_PROXIES, TrustedProxies
 from cmdserver.frontends.web.options import WebOptions
 from tests.doubles import FakeHost
 
@@ -16,3 +18,13 @@ class OptionsTests(TestCase):
         for tls, is_strict in (("", False), ('[tls]\nminimum_version = "1.3"\n', False), (_TLS, True)):
             configuration = configure(_LISTEN + tls, FakeHost(), lambda _: None)
             self.assertIs(WebOptions.of(configuration).is_strict, is_strict)
+
+    def test_proxies(self) -> None:
+        """Nobody is trusted unless that is said; a header's name is bytes, as headers are."""
+        options = WebOptions.of(configure(_LISTEN, FakeHost(), lambda _: None))
+        self.assertIs(options.trusted_proxies, NO_PROXIES)
+        self.assertIsNone(options.user_header)
+        web = '[web]\ntrusted_proxies = ["unix", "::1"]\nuser_header = "Remote-User"\n'
+        options = WebOptions.of(configure(_LISTEN + web, FakeHost(), lambda _: None))
+        self.assertEqual(options.trusted_proxies, TrustedProxies((ip_network("::1"),), has_unix=True))
+        self.assertEqual(options.user_header, b"Remote-User")

@@ -69,6 +69,10 @@ class Web(Struct, frozen=True, kw_only=True):
     access_log: bool = True
     #: Below which a proxy serves the web that keeps this path: ``/ops``.
     base_path: str = ""
+    #: Networks and addresses whose ``Forwarded`` and ``X-Forwarded-…`` count; ``unix``: those of UNIX sockets.
+    trusted_proxies: Annotated[list[NonEmpty], Meta(max_length=1000)] = field(default_factory=list)
+    #: In which they say who the caller is: ``Remote-User``.
+    user_header: NonEmpty | None = None
 
 
 class Forward(Struct, frozen=True, kw_only=True):

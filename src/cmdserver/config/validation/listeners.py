@@ -1,14 +1,15 @@
 """The listeners: whether their endpoints can be opened, who can log in there, and at the price of what."""
 
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 
 from cmdserver.config.decoding import TomlReader
 from cmdserver.config.host import Host
 from cmdserver.config.schema.host import Listen
 from cmdserver.config.source_map import Path
+from cmdserver.config.validation.networks import read_networks
 from cmdserver.core import endpoints
-from cmdserver.core.addresses import Network, network_meant, parse_network
+from cmdserver.core.addresses import Network
 from cmdserver.core.endpoints import Endpoint
 from cmdserver.core.escaping import toml_string
 from cmdserver.core.listening import Listening, Login
@@ -125,22 +126,7 @@ class ListenerChecks:
 
     def _networks(self, path: Path, listen: Listen) -> tuple[Network, ...]:
         """Read who may call."""
-        found: list[Network] = []
-        for index, text in enumerate(listen.sources or ()):
-            meant = network_meant(text)
-            try:
-                network = parse_network(text)
-            except ValueError as error:
-                hint = f"write {toml_string(meant)}" if meant else "names are not looked up here; write addresses"
-                self._reader.note((*path, index), f"{error}; {hint}")
-                continue
-            if meant is None or ip_network(meant) != network:
-                reason = "an IPv4 caller of an IPv6 socket counts as IPv4, and links are not told apart"
-                self._reader.note((*path, index), f"{text} is nobody: {reason}; write {toml_string(meant or '')}")
-            elif network in found:
-                self._reader.warn((*path, index), f"{text} is there twice")
-            found.append(network)
-        return tuple(found)
+        return read_networks(self._reader, path, enumerate(listen.sources or ()))
 
     def _callers(self, path: Path, endpoint: Endpoint, networks: Sequence[Network]) -> None:
         """Look whether those who may call can reach an endpoint at all."""

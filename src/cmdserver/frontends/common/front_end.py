@@ -18,7 +18,7 @@ from cmdserver.frontends.common.login_session import CERTIFICATE_REFUSED, Client
 from cmdserver.limits.source_filter import SourceFilter
 from cmdserver.limits.source_penalties import Offence
 from cmdserver.net.connection_table import Connections
-from cmdserver.net.listener import charged_source_of, source_of
+from cmdserver.net.listener import UNKNOWN, charged_source_of, source_of
 from cmdserver.net.tcp import LINGER_SECONDS
 
 #: Connections of one listener that are refused and open until the client knows why (over TLS that takes a handshake).
@@ -52,12 +52,15 @@ class FrontEnd(Factory):
         source = source_of(addr)
         if self.source_filter.refuses(source):
             return None
+        is_proxy = self.is_trusted_proxy(source)
         try:
-            pending_login = self.listener_auth.arrive(charged_source_of(addr))
+            pending_login = (
+                self.listener_auth.pending(UNKNOWN) if is_proxy else self.listener_auth.arrive(charged_source_of(addr))
+            )
         except (Busy, Throttled) as refusal:
             return self._refuse(refusal)
         try:
-            self.connections.enter(source)
+            self.connections.enter(source, is_proxy=is_proxy)
         except Busy as busy:
             pending_login.settle()
             return self._refuse(busy)
@@ -98,6 +101,10 @@ class FrontEnd(Factory):
         self.connections.close_when_idle()
 
     # For subclasses
+
+    def is_trusted_proxy(self, source: str) -> bool:  # noqa: ARG002 - for subclasses
+        """Whether a source is a proxy that says of each request whose it is; nothing is held against it as a source."""
+        return False
 
     def connect(self, source: str, pending_login: PendingLogin) -> Protocol:
         """Return the protocol of a connection that was accepted and counted.

@@ -1,8 +1,9 @@
-"""Who asks, and how they can say so: a client certificate, HTTP Basic, a bearer token, or the cookie of a session.
+"""Who asks, and how they can say so: HTTP Basic, a bearer token, a client certificate, or the cookie of a session.
 
-What is said in the request itself counts before what the connection or the browser says by itself. Every login goes
-through the listener, and so through the penalties, the limits and the audit file that all listeners share; a session's
-later requests do not log in again.
+What is said in the request itself counts before what the connection or the browser says by itself; and whom a trusted
+proxy names, before everything: it may have asked for the password that it passes on, which is none of ours. Every login
+goes through the listener, and so through the penalties, the limits and the audit file that all listeners share; a
+session's later requests do not log in again.
 """
 
 import hmac
@@ -17,7 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from cmdserver.auth.callers import from_elsewhere
-from cmdserver.auth.credentials import BearerToken, Credentials, Password
+from cmdserver.auth.credentials import BearerToken, Credentials, Password, ProxiedUser
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import LoginRefused, SessionEnded, UnreadableCredentials
 from cmdserver.core.listening import Login
@@ -27,6 +28,7 @@ from cmdserver.frontends.web.http.form_data import Fields
 from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages.layout import TOKEN_FIELD, TOKEN_HEADER
+from cmdserver.frontends.web.proxies.logins import ProxiedLogins
 from cmdserver.frontends.web.sessions import SECRET_BYTES, Session, Sessions
 from cmdserver.limits.source_penalties import Offence
 
@@ -59,6 +61,7 @@ class Authentication:
         self._place = place.encode(errors="surrogateescape")
         self._random = random
         self._sessions = Sessions()
+        self._proxied = ProxiedLogins()
         self._key = random(SECRET_BYTES)
 
     # Who asks
@@ -78,14 +81,17 @@ class Authentication:
             UnreadableCredentials: There is an Authorization header that cannot be read.
             SessionEnded: See `_miss_session`.
         """
-        source = request.connection.source
+        source = request.sender.source
         if self._listener_auth.login is Login.NEVER:
             return self._listener_auth.anonymous(source)
+        if request.sender.users is not None:
+            return self._named_by_proxy(request, request.sender.users)
         if request.requestHeaders.hasHeader(b"authorization"):
             authorization = request.header(b"authorization") or b""
             if _scheme(authorization) in _SCHEMES:
                 return self._log_in(request, _credentials(authorization, source))
-        if request.connection.certified is not None:
+        # A certificate that a proxy shows is its own, and not that of those for whom it asks.
+        if request.connection.certified is not None and not request.sender.is_proxied:
             return request.connection.certified
         if request.received_cookies and (session := self._session_of(request)) is not None:
             return from_elsewhere(session.caller, source)
@@ -108,10 +114,26 @@ class Authentication:
         if request.is_read_only:
             self._set_cookie(request, _NO_SESSION)
 
+    def _named_by_proxy(self, request: WebRequest, names: tuple[str, ...]) -> Caller | Deferred[Caller]:
+        """Take a trusted proxy's word; nobody is charged if it names no user, for nobody has guessed."""
+        source, now = request.sender.source, self._clock.seconds()
+        known = self._proxied.find(names, source, now)
+        if known is not None:
+            return known
+
+        def logged_in(caller: Caller) -> Caller:
+            self._proxied.begin(names, caller, now)
+            return caller
+
+        trying = self._listener_auth.log_in(source, ProxiedUser(names=names, source=source))
+        if not trying.called:
+            request.when_gone = trying.cancel
+        return trying.addCallback(logged_in)
+
     def _log_in(self, request: WebRequest, credentials: Credentials) -> Deferred[Caller]:
         """Try a login; whoever does not wait for the outcome has tried."""
-        pending_login = request.connection.pending_login
-        trying = self._listener_auth.log_in(request.connection.source, credentials)
+        pending_login = request.sender.pending_login
+        trying = self._listener_auth.log_in(request.sender.source, credentials)
 
         def refused(failure: Failure) -> Failure:
             if failure.check(LoginRefused):
@@ -128,20 +150,20 @@ class Authentication:
 
     # What may log in, and what may change something
 
-    def may_log_in(self, caller: Somebody) -> bool:
-        """Whether somebody could be somebody else here."""
-        return self._listener_auth.login is not Login.NEVER and caller.name is None
+    def may_log_in(self, request: WebRequest, caller: Somebody) -> bool:
+        """Whether somebody could be somebody else here, who is not who a proxy says."""
+        is_possible = self._listener_auth.login is not Login.NEVER and request.sender.users is None
+        return is_possible and caller.name is None
 
     def may_log_in_or_out(self, request: WebRequest, caller: Somebody) -> bool:
         """Whether a form would log somebody in, or has done so and can log them out."""
-        return self._listener_auth.login is not Login.NEVER and (
-            caller.name is None or self._session_of(request) is not None
-        )
+        has_session = self._listener_auth.login is not Login.NEVER and self._session_of(request) is not None
+        return has_session or self.may_log_in(request, caller)
 
     def holder_of_session(self, request: WebRequest) -> Caller | None:
         """Say whose session a request belongs to, whatever else is wrong with it: pages of errors have a frame too."""
         session = self._session_of(request) if self._listener_auth.login is not Login.NEVER else None
-        return from_elsewhere(session.caller, request.connection.source) if session is not None else None
+        return from_elsewhere(session.caller, request.sender.source) if session is not None else None
 
     def has_lost_session(self, request: WebRequest) -> bool:
         """Whether a request belonged to a session that has ended since."""
@@ -168,7 +190,7 @@ class Authentication:
 
     def log_in(self, request: WebRequest, name: str, password: str) -> Deferred[Caller]:
         """Try what somebody has put into the form; a success begins a session, which the answer's cookie names."""
-        source = request.connection.source
+        source = request.sender.source
         trying = self._log_in(request, Password(name=name, password=password.encode(), source=source))
         return trying.addCallback(self._begin_session, request)
 
@@ -194,19 +216,22 @@ class Authentication:
         by is the port that the browser calls, or the path, or what they are themselves.
         """
         own = b"\0".join(
-            (cross_site.port_of(request.header(b"host") or b""), request.target.base_path.encode("ascii"), self._place)
+            (cross_site.port_of(request.called_host or b""), request.target.base_path.encode("ascii"), self._place)
         )
         name = _COOKIE + sha256(own).hexdigest()[:8].encode("ascii")
-        return _SECURE_PREFIX + name if request.connection.is_secure else name
+        return _SECURE_PREFIX + name if request.sender.is_secure else name
 
     def _number(self, request: WebRequest) -> str:
+        """Return the number of the session that a request names; none where a proxy says who somebody is."""
+        if request.sender.users is not None:
+            return ""
         number: bytes = request.received_cookies.get(self._cookie_name(request), b"")
         return number.decode("latin-1")
 
     def _set_cookie(self, request: WebRequest, number: bytes) -> None:
         # The secure prefix wants the whole server as its path.
-        path = b"/" if request.connection.is_secure else request.target.base_path.encode("ascii") or b"/"
-        rules = b"; Path=" + path + _COOKIE_RULES + (b"; Secure" if request.connection.is_secure else b"")
+        path = b"/" if request.sender.is_secure else request.target.base_path.encode("ascii") or b"/"
+        rules = b"; Path=" + path + _COOKIE_RULES + (b"; Secure" if request.sender.is_secure else b"")
         if not number:
             rules += b"; Max-Age=0"
         request.cookies.append(self._cookie_name(request) + b"=" + number + rules)

@@ -86,6 +86,10 @@ class WebFrontEnd(WebListener):
 
     # Factory
 
+    def is_trusted_proxy(self, source: str) -> bool:
+        """See `FrontEnd`."""
+        return self.site.options().trusted_proxies.include(source)
+
     def connect(self, source: str, pending_login: PendingLogin) -> Protocol:
         """See `FrontEnd`."""
         return WebConnection(self, source, pending_login)

@@ -56,7 +56,7 @@ class Hooks(Leaf):
         body = request.content.getvalue()
         try:
             hook, caller = self._authenticator.log_in(
-                self.site.listener_auth.arrival(request.connection.source),
+                self.site.listener_auth.arrival(request.sender.source),
                 name,
                 lambda header: request.requestHeaders.getRawHeaders(header.encode("ascii")) or (),
                 body,
@@ -67,7 +67,7 @@ class Hooks(Leaf):
             self.site.answer_error(request, None, error)
         else:
             request.caller = caller
-            request.connection.pending_login.settle()
+            request.sender.pending_login.settle()
             self._serve(request, hook, caller, body)
 
     def _refuse(self, request: WebRequest, refusal: LoginRefused) -> None:

@@ -27,7 +27,9 @@ class LogIn(Leaf):
 
     def serve(self, request: WebRequest, caller: Somebody) -> None:
         """See `Leaf`."""
-        if request.is_read_only:
+        if request.sender.users is not None:  # a proxy says who that is, and the form would change nothing
+            request.redirect_to(cross_site.safe_next(_value(request.target.query, NEXT_FIELD)))
+        elif request.is_read_only:
             self._show(request, caller, _value(request.target.query, NEXT_FIELD), None)
         elif self.site.listener_auth.login is Login.NEVER:
             request.redirect_to("/")
@@ -53,7 +55,7 @@ class LogIn(Leaf):
 
         def made(user: Caller) -> None:
             request.caller = user
-            request.connection.pending_login.settle()
+            request.sender.pending_login.settle()
             request.redirect_to(following)
 
         self.site.authentication.log_in(request, name, password).addCallbacks(made, refused).addErrback(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from cmdserver.config.configuration import Configuration
+from cmdserver.core.addresses import NO_PROXIES, TrustedProxies
 from cmdserver.core.protocols import Protocol
 from cmdserver.net.host_names import own_names
 
@@ -17,6 +18,10 @@ class WebOptions:
     hosts: frozenset[str]
     #: Below which path a proxy serves the web; empty if it does not, or takes that away.
     base_path: str = ""
+    #: Whose ``Forwarded`` and ``X-Forwarded-…`` count.
+    trusted_proxies: TrustedProxies = NO_PROXIES
+    #: In which they say who the caller is; None: nowhere.
+    user_header: bytes | None = None
     #: Whether each request is a line of the log.
     access_log: bool = True
     #: Whether the certificate is the administrator's, so that browsers may be told to use TLS alone.
@@ -34,6 +39,8 @@ class WebOptions:
         return cls(
             hosts=hosts,
             base_path=web.base_path,
+            trusted_proxies=configuration.trusted_proxies,
+            user_header=None if web.user_header is None else web.user_header.encode("ascii"),
             access_log=web.access_log,
             is_strict=configuration.settings.tls.certificate is not None,
             hook_body_bytes=max((hook.body_bytes for hook in configuration.hooks), default=0),

@@ -67,9 +67,7 @@ class Help(Leaf):
 
     def serve(self, request: WebRequest, caller: Caller) -> None:
         """See `Leaf`; nothing is asked for, so nothing is written down."""
-        scheme = "https" if request.connection.is_secure else "http"
-        host = (request.header(b"host") or b"localhost").decode("latin-1")
-        address = f"{scheme}://{host}{request.target.base_path}/"
+        address = f"{_address_of(request) or 'http://localhost'}/"
         commands = self.site.dispatcher.offered(caller)
         body = help_page.help_page(self.site.visitor(request, caller), commands, address)
         request.respond(HTTPStatus.OK, Representation.PAGE, body)
@@ -89,8 +87,8 @@ class OpenAPI(Leaf):
 
 def _address_of(request: WebRequest) -> str | None:
     """Return the absolute address of the root, as the client has called it; that it is one of ours is known."""
-    host = request.header(b"host")
-    scheme = "https" if request.connection.is_secure else "http"
+    host = request.called_host
+    scheme = "https" if request.sender.is_secure else "http"
     return None if not host else f"{scheme}://{host.decode('latin-1')}{request.target.base_path}"
 
 

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.core.addresses import NO_PROXIES
 from cmdserver.core.errors import LoginRequired, Malformed, Refusal, RequestError, TryAgain, UnknownRun
 from cmdserver.core.model import Caller, Somebody, Stranger
 from cmdserver.core.run_states import RunState
@@ -31,6 +32,7 @@ from cmdserver.frontends.web.http.target import cut_behind, parse_target
 from cmdserver.frontends.web.options import WebOptions
 from cmdserver.frontends.web.pages import pages
 from cmdserver.frontends.web.pages.layout import LOGIN_PATH, NEXT_FIELD, NO_SCRIPT_FIELD, SCRIPT_COOKIE, Visitor
+from cmdserver.frontends.web.proxies.trusting import ProxyTrust
 from cmdserver.runs.check_trends import MOST_POINTS, POINT_SECONDS, Trend, TrendOf
 from cmdserver.runs.record import RunRecord
 
@@ -72,6 +74,7 @@ class Site:
         self.about = about
         self.time_of_day = time_of_day
         self._trends = trends
+        self._proxy_trust = ProxyTrust(listener_auth, options, clock)
         #: Finds the leaf at a path; named before the first request.
         self.find: Callable[[Sequence[str]], Leaf]
 
@@ -85,15 +88,18 @@ class Site:
         try:
             options = self.options()
             request.target = parse_target(request.uri, options.base_path)
+            if options.trusted_proxies is not NO_PROXIES:
+                self._proxy_trust.look(request)
+            sender = request.sender
             request.provenance = cross_site.provenance_of(
-                request.requestHeaders, is_secure=request.connection.is_secure
+                request.requestHeaders, is_secure=sender.is_secure, is_proxied=sender.is_proxied, host=sender.host
             )
             leaf = self.find(request.target.parts)
             hosts = request.requestHeaders.getRawHeaders(b"host") or ()
             ours = _ANY_HOST if leaf.is_for_any_host else options.hosts
-            cross_site.require_host(
-                hosts, request.target.authority, ours, may_lack_it=request.clientproto == b"HTTP/1.0"
-            )
+            # The one that a proxy passes on besides may be of a page's own making.
+            named = (request.target.authority, sender.host)
+            cross_site.require_host(hosts, named, ours, may_lack_it=request.clientproto == b"HTTP/1.0")
             if request.body_refusal is not None:
                 self.refuse(request, None, request.body_refusal, status_of_body(request.body_refusal))
                 return
@@ -125,7 +131,7 @@ class Site:
         request.when_gone = None
         request.caller = caller
         if caller.name is not None:
-            request.connection.pending_login.settle()
+            request.sender.pending_login.settle()
         if request.is_gone:
             return
         try:
@@ -180,7 +186,7 @@ class Site:
             status = refusal.status
         if isinstance(refusal, UnsupportedBody):
             request.responseHeaders.setRawHeaders(b"Accept-Post", [TYPES])
-        stranger = self.listener_auth.stranger(request.connection.source)
+        stranger = self.listener_auth.stranger(request.sender.source)
         error = self.dispatcher.refuse(caller or stranger, refusal)
         self.answer_error(request, caller, error, status if error is refusal else None)
 
@@ -229,14 +235,16 @@ class Site:
             request.cut()
             return
         caller = caller or self.authentication.holder_of_session(request)
-        caller = caller or self.listener_auth.stranger(request.connection.source)
+        caller = caller or self.listener_auth.stranger(request.sender.source)
         if status is None:
-            status = status_of(error, may_log_in=self.authentication.may_log_in(caller))
+            status = status_of(error, may_log_in=self.authentication.may_log_in(request, caller))
+        if status == HTTPStatus.UNAUTHORIZED and request.sender.users is not None:
+            status = HTTPStatus.FORBIDDEN  # there is no way to log in but the proxy's
         representation = representation_of_errors(request.representation(OF_COMMANDS))
         if (
             isinstance(error, UnknownRun)
             and representation is Representation.PAGE
-            and self.authentication.may_log_in(caller)
+            and self.authentication.may_log_in(request, caller)
         ):
             status = HTTPStatus.UNAUTHORIZED  # a link that somebody was sent may be good for who they are
         is_browser = request.header(b"sec-fetch-mode") is not None or representation is Representation.PAGE

@@ -32,7 +32,7 @@ def log(request: WebRequest, with_secrets: Collection[str] = ()) -> None:
     seconds = max(0.0, request.connection.seconds() - request.began_at)
     end = "done" if request.finished else "cut"
     # One field, for the logger takes its time over each.
-    said = f"{request.connection.source} {user} {line} {request.code} {request.sentLength} {seconds:.3f} {end}"
+    said = f"{request.sender.source} {user} {line} {request.code} {request.sentLength} {seconds:.3f} {end}"
     _log.info("{said}", said=said)
 
 

@@ -258,6 +258,8 @@ class WebConnection(Connection):
         return WebRequest(channel, self, self._front_end.context.limits().request_bytes)
 
     def _look_at_certificate(self) -> None:
+        if self._front_end.is_trusted_proxy(self.source):
+            return  # the certificate is its own, and the requests are others'
         trying = self._front_end.log_in_by_certificate(self.transport, self.source)
         if trying is None:
             return

@@ -51,8 +51,10 @@ class Provenance:
     destination: bytes | None
     #: ``Host``, after `require_host`.
     host: bytes
-    #: Whether the request came over TLS. If not, a proxy before us may have ended TLS.
+    #: Whether the client speaks HTTPS. If not, a proxy that we do not know of may have ended TLS.
     is_secure: bool
+    #: Whether a proxy that we know of has passed the request on.
+    is_proxied: bool = False
 
     @property
     def is_of_browser(self) -> bool:
@@ -77,7 +79,8 @@ class Provenance:
         """Whether an origin is that of the host that was asked for.
 
         A proxy may end TLS before us, and may leave the port out of Host, or put its own there. So schemes are compared
-        only where TLS is ours, and ports only where Host has one and the browser does not say ``same-origin``.
+        only where it is known that TLS is spoken, and ports only where Host has one and the browser does not say
+        ``same-origin``.
         """
         scheme, _, authority = origin.lower().partition(b"://")
         given, own = _AUTHORITY.fullmatch(authority), _AUTHORITY.fullmatch(self.host)
@@ -89,7 +92,8 @@ class Provenance:
             return True
         if given[2]:
             return int(given[2]) == int(own[2])
-        return int(own[2]) == _DEFAULT_PORTS[scheme] or (not self.is_secure and int(own[2]) in _DEFAULT_PORTS.values())
+        may_be_of_proxy = self.is_proxied or not self.is_secure
+        return int(own[2]) == _DEFAULT_PORTS[scheme] or (may_be_of_proxy and int(own[2]) in _DEFAULT_PORTS.values())
 
 
 #: The provenance of a request without any of these headers, such as curl's.
@@ -98,8 +102,17 @@ NOWHERE: Final = Provenance(
 )
 
 
-def provenance_of(request_headers: Headers, *, is_secure: bool) -> Provenance:
-    """Read the provenance of a request from its headers, which name one of our hosts; `NOWHERE` if they say nothing."""
+def provenance_of(
+    request_headers: Headers, *, is_secure: bool, is_proxied: bool = False, host: bytes | None = None
+) -> Provenance:
+    """Read the provenance of a request from its headers, which name one of our hosts; `NOWHERE` if they say nothing.
+
+    Args:
+        request_headers: All of them.
+        is_secure: Whether the client speaks HTTPS.
+        is_proxied: Whether a proxy that we know of has passed the request on.
+        host: Which host the client has called, if that is another one than ``Host`` says.
+    """
     values = request_headers.getRawHeaders
     origin, referer = values(b"origin"), values(b"referer")
     site, mode, destination = values(b"sec-fetch-site"), values(b"sec-fetch-mode"), values(b"sec-fetch-dest")
@@ -111,8 +124,9 @@ def provenance_of(request_headers: Headers, *, is_secure: bool) -> Provenance:
         site=_joined(site),
         mode=_joined(mode),
         destination=_joined(destination),
-        host=_joined(values(b"host")) or b"",
+        host=host or _joined(values(b"host")) or b"",
         is_secure=is_secure,
+        is_proxied=is_proxied,
     )
 
 
@@ -126,12 +140,14 @@ def port_of(authority: bytes) -> bytes:
     return b"" if match is None else match[2] or b""
 
 
-def require_host(hosts: Sequence[bytes], authority: bytes | None, ours: Collection[str], *, may_lack_it: bool) -> None:
+def require_host(
+    hosts: Sequence[bytes], besides: Sequence[bytes | None], ours: Collection[str], *, may_lack_it: bool
+) -> None:
     """Refuse a request that names another host than ours.
 
     Args:
         hosts: The values of all its ``Host`` headers.
-        authority: That of its target, if the target is in absolute form.
+        besides: What else names one: its target, if that is in absolute form, or a proxy.
         ours: Our names, in lower case; ``*`` stands for every name.
         may_lack_it: Whether the header may be missing, as in HTTP/1.0.
 
@@ -141,7 +157,9 @@ def require_host(hosts: Sequence[bytes], authority: bytes | None, ours: Collecti
     """
     if len(hosts) > 1 or (not hosts and not may_lack_it):
         raise Malformed(f"a request has one Host header; this one has {len(hosts)}")
-    for value in (*hosts, *(() if authority is None else (authority,))):
+    for value in (*hosts, *besides):
+        if value is None:
+            continue
         match = _AUTHORITY.fullmatch(value)
         if match is None:
             raise Malformed("the Host header names no host")

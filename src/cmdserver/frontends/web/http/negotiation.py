@@ -49,6 +49,11 @@ def weights(header: bytes) -> list[tuple[bytes, float]]:
     return [_range(part) for part in header.lower().split(b",")]
 
 
+def lists(header: bytes | None, wanted: bytes) -> bool:
+    """Whether a header of several things has one of them, whatever its parameters: ``respond-async, wait=10``."""
+    return header is not None and any(each.partition(b";")[0].strip() == wanted for each in header.lower().split(b","))
+
+
 def _range(part: bytes) -> tuple[bytes, float]:
     """Split ``text/html;level=1;q=0.5`` into what it is for, parameters left out, and how much that is liked."""
     media, *parameters = (each.strip() for each in part.split(b";"))

@@ -22,8 +22,9 @@ from cmdserver.frontends.web.http.content_coding import GZIP, compress, is_compr
 from cmdserver.frontends.web.http.cross_site import Provenance
 from cmdserver.frontends.web.http.form_data import Fields
 from cmdserver.frontends.web.http.headers import Headers
-from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, OF_DOCUMENTS, Representation, choose
+from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, OF_DOCUMENTS, Representation, choose, lists
 from cmdserver.frontends.web.http.target import Target
+from cmdserver.frontends.web.proxies.sender import Sender
 from cmdserver.net.backpressure import Backpressure
 
 _as_sent: Final = cache(headers.as_sent)
@@ -33,7 +34,7 @@ class Connection(Backpressure, Protocol):
     """The interface of `connection.WebConnection`, which knows its requests and its channel as they know it."""
 
     transport: Any
-    #: Where the client calls from.
+    #: Who is connected: the client, or a proxy.
     source: str
     pending_login: PendingLogin
     #: Who the client's certificate says that it is; None without one.
@@ -113,6 +114,10 @@ class WebRequest(http.Request):
         self.connection = connection
         self._most_body_bytes = most_body_bytes
         self.began_at = connection.seconds()
+        #: Of a trusted proxy's, `ProxyTrust` finds another one.
+        self.sender = Sender(
+            source=connection.source, is_secure=connection.is_secure, pending_login=connection.pending_login
+        )
 
     # As called by Twisted
 
@@ -180,6 +185,11 @@ class WebRequest(http.Request):
         return values[0] if len(values) == 1 else b", ".join(values)
 
     @property
+    def called_host(self) -> bytes | None:
+        """The host that the client has called, with its port if that is not the usual one."""
+        return self.sender.host or self.header(b"host")
+
+    @property
     def is_page_to_be_seen(self) -> bool:
         """Whether a browser asks for a page with an address bar of its own, and not for a part of another page."""
         return self.provenance.is_top_level and self.representation(OF_COMMANDS) is Representation.PAGE
@@ -187,14 +197,12 @@ class WebRequest(http.Request):
     @property
     def takes_trailers(self) -> bool:
         """Whether the client reads fields behind a body that comes in pieces (RFC 9110, section 6.5.1)."""
-        codings = (self.header(b"te") or b"").lower().split(b",")
-        return self.clientproto != b"HTTP/1.0" and any(each.strip() == b"trailers" for each in codings)
+        return self.clientproto != b"HTTP/1.0" and lists(self.header(b"te"), b"trailers")
 
     @property
     def prefers_async(self) -> bool:
         """Whether the client does not want to wait for the end (RFC 7240, section 4.1)."""
-        preferences = (self.header(b"prefer") or b"").lower().split(b",")
-        return any(each.partition(b";")[0].strip() == b"respond-async" for each in preferences)
+        return lists(self.header(b"prefer"), b"respond-async")
 
     def representation(self, offered: Sequence[Representation] = OF_DOCUMENTS) -> Representation:
         """Return what the client likes best of what is offered."""

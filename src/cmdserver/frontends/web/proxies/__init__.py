@@ -1,0 +1,1 @@
+"""Requests that come through proxies which the administrator trusts."""

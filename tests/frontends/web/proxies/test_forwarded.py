@@ -22,7 +22,7 @@ def values_of(fields: Fields) -> Values:
     return fields.get
 
 
-def found(peer: str = PEER, **fields: bytes | list[bytes]) -> Forwarded:
+def found(peer: str = PEER, /, **fields: bytes | list[bytes]) -> Forwarded:
     """Read fields, which are named as keywords are."""
     lists = {
         name.replace("_", "-").encode(): [each] if isinstance(each, bytes) else each for name, each in fields.items()

@@ -102,7 +102,8 @@ class SourceTests(ProxyTestCase):
         """On one connection of the proxy there are requests of many."""
         client = self.composition.connect(PROXY)
         for header, value in (("x_forwarded_for", FAR), ("forwarded", "for=192.0.2.9"), ("x_nothing", "x")):
-            client.asks("/-/nothing", **{header: value})
+            more: dict[str, Any] = {header: value}
+            client.asks("/-/nothing", **more)
 
         self.assertEqual(self.sources(), [FAR, "192.0.2.9", "10.0.0.1"])
         self.assertTrue(self.log_of(x_forwarded_for=FAR).startswith(f"{FAR} - "))

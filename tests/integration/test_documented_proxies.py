@@ -15,8 +15,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from tests.integration import proxy_programs
+from tests.integration.browser import fill_in_login, state
 from tests.integration.daemon import Daemon, free_port, prepared, shell
 from tests.integration.logins import ALICE, require_program, write_passwords
 from tests.integration.proxy_programs import PASSWORDS, Place, blocks
@@ -42,12 +44,10 @@ MADE_UP = {
 #: What a client sends who wants the proxy to leave out what it says (RFC 9110, section 7.6.1; CVE-2022-31813).
 LEAVE_OUT = {"Connection": "close, X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, Remote-User"}
 
+#: Says something, and something else once there is a file in a directory.
+TWO = "echo begun; while [ ! -e $0/go ]; do sleep 0.05; done; echo ended"
 COMMANDS = {
     "up": {"run": ["echo", "9 days"], "read_only": True},
-    "two": {
-        "run": ["sh", "-c", "echo begun; while [ ! -e $0/go ]; do sleep 0.05; done; echo ended"],
-        "read_only": True,
-    },
     "touch": shell("echo touched"),
     "long": shell("echo began; sleep 60"),
 }
@@ -149,7 +149,7 @@ def proxied(documented: Documented, directory: Path) -> Iterator[Proxied]:
         web += below.removeprefix("[web]\n")
     place_of_daemon = directory / "daemon"
     place_of_daemon.mkdir()
-    commands = {**COMMANDS, "two": {**COMMANDS["two"], "run": [*COMMANDS["two"]["run"], str(directory)]}}
+    commands = {**COMMANDS, "two": {"run": ["sh", "-c", TWO, str(directory)], "read_only": True}}
     with prepared(place_of_daemon) as daemon:
         daemon.configure(commands, roles=ROLES)
         daemon.config_file.write_text(daemon.config_file.read_text("utf-8") + web, "utf-8")
@@ -341,3 +341,34 @@ def test_another_sites_page(named: Proxied) -> None:
     """It has its visitor's browser send what the proxy knows it by, and nothing is run."""
     for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": named.address}):
         assert named.head("/touch", "--request", "POST", headers=headers)[0] == 403
+
+
+def test_a_browser(browser: Browser, tmp_path: Path) -> None:
+    """Log in, run, watch it live, stop it and log out, over TLS and below a path that nginx keeps."""
+    (documented,) = (each for each in BELOW if each.name == "nginx below a path")
+    with reachable() as directory, proxied(documented, directory) as there:
+        context = browser.new_context(ignore_https_errors=True)
+        page = context.new_page()
+        page.set_default_timeout(LIMIT_SECONDS * 1000)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(there.address)
+        page.get_by_role("link", name="Commands").click()
+        expect(page).to_have_url(f"{there.address}/")
+        page.goto(f"{there.address}/-/login?next=/long")
+        fill_in_login(page, "alice", ALICE)
+        expect(page).to_have_url(f"{there.address}/long")
+        page.get_by_role("button", name="Run").click()
+        expect(page.locator("pre").first).to_contain_text("began")
+        page.screenshot(path=tmp_path / "running.png")
+        page.get_by_role("button", name="Stop").first.click()
+        expect(state(page).first).to_contain_text("topped")
+        page.screenshot(path=tmp_path / "stopped.png")
+        page.goto(f"{there.address}/")
+        page.get_by_role("button", name="Log out").click()
+        expect(page).to_have_url(f"{there.address}/")
+        (login,) = [each for each in there.daemon.audit() if each["event"] == "login"]
+        assert (login["user"], login["method"], login["outcome"]) == ("alice", "password", "ok")
+        context.close()
+    outside = {each for each in asked if not each.startswith((f"{there.address}/", "blob:"))}
+    assert outside <= {there.address}, outside

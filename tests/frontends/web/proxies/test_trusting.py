@@ -342,6 +342,8 @@ class NamedTests(ProxyTestCase):
         cookie = self.ask("/-/login", "POST", body=form).response["set-cookie"].partition(";")[0]
         self.ask("/-/nothing", remote_user="ann", cookie=cookie)
         self.assertEqual(self.composition.ledger.requests[-1].caller.name, "ann")
+        self.assertIn("logout", self.ask("/", accept=PAGE, cookie=cookie).response.text)
+        self.assertNotIn("logout", self.ask("/", accept=PAGE, cookie=cookie, remote_user="ann").response.text)
 
     def token_of_login(self) -> str:
         text = self.ask("/-/login", accept=PAGE).response.text

@@ -22,6 +22,7 @@ from cmdserver.config.schema.host import TLS
 from cmdserver.config.schema.settings import Patterns, Settings
 from cmdserver.config.toml_text import NotTOML
 from cmdserver.config.validation import effects, forwards
+from cmdserver.config.validation.allowances import check_allowances
 from cmdserver.config.validation.commands import CommandChecks, check_sources
 from cmdserver.config.validation.hooks import CheckSecret, HookChecks
 from cmdserver.config.validation.listeners import CheckEndpoint, ListenerChecks
@@ -190,6 +191,7 @@ def configure(
     trusted = proxies.trusted(settings.web)
     site = others.site(settings.site)
     receivers = tuple(forwards.receivers(reader, settings.audit.forward, check_ca))
+    check_allowances(reader, settings)
     if reader.mistakes:
         raise Mistakes(reader.in_order(reader.mistakes))
     state = look_at_state(settings)

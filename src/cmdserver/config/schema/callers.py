@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
-from cmdserver.config.schema.values import NonEmpty
+from cmdserver.config.schema.values import Allowed, NonEmpty
 
 #: Of all hooks: the runner process hands them over by a descriptor each, in one message with all names.
 MOST_SECRET_FILES = 60
@@ -21,6 +21,8 @@ class RoleSettings(Struct, frozen=True, kw_only=True):
     #: Names of commands, or globs: whose runs by others may be seen, and stopped.
     sees: list[NonEmpty] = field(default_factory=list)
     stops: list[NonEmpty] = field(default_factory=list)
+    #: Rules of lint that have nothing to say of it.
+    allow: Allowed = field(default_factory=list)
 
 
 class HookSettings(Struct, frozen=True, kw_only=True):

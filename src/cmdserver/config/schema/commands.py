@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from cmdserver.config.schema.values import Count, NonEmpty, Seconds
+from cmdserver.config.schema.values import Allowed, Count, NonEmpty, Seconds
 from cmdserver.core.run_states import Keep, OnDisconnect, WhenRunning
 
 
@@ -136,3 +136,5 @@ class CommandSettings(CommandDefaults, frozen=True, kw_only=True):
     help: str = ""
     title: str = ""
     parameters: list[ParameterSettings | None] = field(default_factory=list)
+    #: Rules of lint that have nothing to say of it; no default, which would hide what is yet to be written.
+    allow: Allowed = field(default_factory=list)

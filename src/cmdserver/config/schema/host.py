@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from cmdserver.config.schema.values import Count, CountOrNone, NonEmpty, Seconds
+from cmdserver.config.schema.values import Allowed, Count, CountOrNone, NonEmpty, Seconds
 from cmdserver.core.listening import Login
 from cmdserver.core.protocols import Protocol
 
@@ -28,6 +28,8 @@ class Listen(Struct, frozen=True, kw_only=True):
     greeting: str | None = None
     #: ``from``, which Python keeps for itself: networks and addresses that may call; None: everybody may.
     sources: Annotated[list[NonEmpty], Meta(min_length=1, max_length=1000)] | None = field(default=None, name="from")
+    #: Rules of lint that have nothing to say of it.
+    allow: Allowed = field(default_factory=list)
 
 
 class Limits(Struct, frozen=True, kw_only=True):

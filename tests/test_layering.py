@@ -37,6 +37,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "limits": "core parameters",
         "triggers": "core files",
         "config": "audit checks core files limits parameters triggers",
+        "lint": "config core parameters",
         "sshtransport": "",
         "auth": "core files limits sshtransport triggers",
         "execution": "core config parameters",
@@ -58,7 +59,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         " frontends.common privsep"
         " runs triggers triggers.schedules",
         "plugin": "core files config dispatch net app triggers",
-        "cli": "audit core files config auth dispatch frontends.common app plugin nrpe_import triggers",
+        "cli": "audit core files config lint auth dispatch frontends.common app plugin nrpe_import triggers",
         "": "",
     }.items()
 }

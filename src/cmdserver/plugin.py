@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -63,6 +63,9 @@ class Options(usage.Options):
             "Where state is kept; else state_dir in the file, else $STATE_DIRECTORY, else the usual place",
         ],
     ]
+    #: Whether the state directory is looked at as for ``--check``, though the process goes on.
+    looks_at_state = False
+
     optFlags = [["check", None, "Read everything, print every mistake with its place, and exit"]]  # noqa: RUF012
 
     def postOptions(self) -> None:
@@ -80,14 +83,10 @@ class Options(usage.Options):
             _list(mistakes.mistakes)
             sys.exit(f"cmdserver: {_count(len(mistakes.mistakes), 'mistake')} in {name_of(path)}")
         if self["check"]:
-            warnings = self.configuration.warnings
-            _list(warnings)
-            counted = f", {_count(len(warnings), 'warning')}" if warnings else ""
+            _list(self.configuration.warnings)
             zone = host_zone(os.environ)
-            lines = [
-                f"{self.source.name}{_with_included(self.source)}: no mistakes{counted}",
-                *next_times(self.configuration.commands, time.time(), zone),
-            ]
+            summary = self.summary(self.configuration.warnings)
+            lines = [summary, *next_times(self.configuration.commands, time.time(), zone)]
             standard_streams.say("".join(f"{line}\n" for line in lines))
             sys.exit(0)
         if self.parent is not None and (self.parent.get("uid") is not None or self.parent.get("gid") is not None):
@@ -95,9 +94,15 @@ class Options(usage.Options):
         self.pid_file_path = self._take_pid_file()
         self._take_log()
 
+    def summary(self, warnings: Sequence[Finding]) -> str:
+        """Say of a configuration without mistakes which it is, and how many warnings there are."""
+        counted = f", {_count(len(warnings), 'warning')}" if warnings else ""
+        return f"{self.source.name}{_with_included(self.source)}: no mistakes{counted}"
+
     def _look_at_state(self, settings: Settings) -> State:
         """Look at what only a check looks at: the daemon says these things itself when it starts."""
-        return state_checks.look(self._state_directory(settings), settings) if self["check"] else State()
+        is_looked_at = self["check"] or self.looks_at_state
+        return state_checks.look(self._state_directory(settings), settings) if is_looked_at else State()
 
     @functools.cached_property
     def state_directory(self) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +21,9 @@ from cmdserver.config.loading import find_file, read_file
 from cmdserver.config.schema.settings import Settings
 from cmdserver.files.last_uses import Uses, read_uses
 from cmdserver.files.run_as_owner import as_owner_of
+
+if TYPE_CHECKING:
+    from cmdserver.plugin import Options
 
 
 def read_settings(ctx: click.Context) -> Settings:
@@ -44,6 +48,17 @@ def read_settings(ctx: click.Context) -> Settings:
 
 def read_configuration(ctx: click.Context, *options: str) -> Configuration:
     """Read the configuration as the daemon does; mistakes are printed and end the process."""
+    return read_as_daemon(ctx, *options).configuration
+
+
+def read_as_daemon(ctx: click.Context, *options: str, looks_at_state: bool = False) -> "Options":
+    """Read the configuration as the daemon does, with what there is to be said of it.
+
+    Args:
+        ctx: Which file it is.
+        options: Of ``twistd cmdserver``.
+        looks_at_state: Whether to look at the state directory, as for ``--check``.
+    """
     from cmdserver.plugin import Options  # noqa: PLC0415 - half a second, which the other commands need not wait
 
     words = list(options)
@@ -51,8 +66,9 @@ def read_configuration(ctx: click.Context, *options: str) -> Configuration:
         if meta in ctx.meta:
             words += [option, ctx.meta[meta]]
     daemon = Options()  # type: ignore[no-untyped-call]
+    daemon.looks_at_state = looks_at_state
     daemon.parseOptions(words)  # type: ignore[no-untyped-call]
-    return daemon.configuration
+    return daemon
 
 
 @contextmanager

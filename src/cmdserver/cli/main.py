@@ -10,6 +10,7 @@ import click
 from cmdserver.auth.callers import suppose
 from cmdserver.cli.access import read_configuration
 from cmdserver.cli.audit.command import audit
+from cmdserver.cli.checking import check
 from cmdserver.cli.command_line import CommandLine, common_options
 from cmdserver.cli.completion import SHELLS, script
 from cmdserver.cli.importing import import_
@@ -40,21 +41,7 @@ main.add_command(key)
 main.add_command(token)
 main.add_command(import_)
 main.add_command(audit)
-
-
-@main.command()
-@common_options
-@click.pass_context
-def check(ctx: click.Context) -> None:
-    """Check the configuration.
-
-    Every mistake is printed with its place; without mistakes, what is without effect. The exit status is 1 if there is
-    a mistake. twistd cmdserver --check does the same.
-
-    \b
-    cmdserver check --config my.toml
-    """
-    read_configuration(ctx, "--check")
+main.add_command(check)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

@@ -191,6 +191,85 @@ class TrustedHost(Host):
         """Believe that it is one."""
 
 
+class AnotherHost(Host):
+    """A host that is not this one: whatever a file names is there, so that it can be reviewed elsewhere.
+
+    What is wrong on every host is still a mistake: a relative path, a name that is none.
+    """
+
+    def __init__(self) -> None:
+        #: Programs, directories, users and groups that a file names and this host lacks.
+        self.missing: set[str] = set()
+
+    def name(self) -> str:
+        """What no host is called."""
+        return "(another host)"
+
+    def started_as(self) -> tuple[int, int]:
+        """Root, so that commands may run as anybody."""
+        return 0, 0
+
+    def user(self) -> str:
+        """Who that is, nobody knows here."""
+        return "(whoever starts the daemon)"
+
+    def group(self) -> str:
+        """The same for the group."""
+        return self.user()
+
+    def executable(self, name: str) -> str:
+        """Believe that a program is there."""
+        if not name or "\0" in name or ("/" in name and not name.startswith("/")):
+            return super().executable(name)
+        try:
+            return super().executable(name)
+        except ValueError:
+            self.missing.add(name)
+            return name
+
+    def missing_program(self, script: str, search_path: str) -> str | None:  # noqa: ARG002
+        """Believe that nothing is missing."""
+        return None
+
+    def lent_rights(self, path: str) -> LentRights:  # noqa: ARG002
+        """Not known."""
+        return LentRights()
+
+    def obstacle(self, uid: int | None, gid: int | None, path: str) -> str | None:  # noqa: ARG002
+        """Not known."""
+        return None
+
+    def is_network_interface(self, name: str) -> bool:  # noqa: ARG002
+        """Believe that there is one."""
+        return True
+
+    def require_directory(self, path: str) -> None:
+        """Believe that a directory is there."""
+        if not path.startswith("/"):
+            super().require_directory(path)
+        if not is_directory(path):
+            self.missing.add(path)
+
+    def group_of(self, user: str) -> str:
+        """Believe that a user is there, and has a group of the same name."""
+        if super().user_id(user) is None:
+            self.missing.add(user)
+        return user
+
+    def user_id(self, user: str) -> int | None:
+        """Number a user: root is 0 everywhere."""
+        return 0 if user == "root" else 1000
+
+    def group_id(self, group: str) -> int | None:
+        """Number a group: root's is 0 everywhere."""
+        return 0 if group == "root" else 1000
+
+    def require_group(self, group: str) -> None:
+        """Believe that a group is there."""
+        if super().group_id(group) is None:
+            self.missing.add(group)
+
+
 def _is_executable(path: str) -> bool:
     """Whether execvp(3) would try a file of the search path, whatever is in it."""
     return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113 - pathlib raises where we may not look

@@ -1,14 +1,14 @@
 """The names of the rules of ``cmdserver check --lint``, which ``allow`` in a file speaks of.
 
-The names are promises: files have them. What a rule is for, and how it judges, is `cmdserver.lint`'s matter; here a file
-is only to be told that there is no rule of a name.
+The names are promises: files have them. What a rule is for, and how it judges, is the business of `cmdserver.lint`;
+here a file is only to be told that there is no rule of a name.
 """
 
 from enum import StrEnum
 
 
 class LintRule(StrEnum):
-    """The name of a rule, as it stands behind each line of lint and in ``allow``."""
+    """The name of a rule, as it stands behind each line of lint and in ``allow``; of one value's, the worst first."""
 
     CODE_FROM_CALLER = "code-from-caller"
     CODE_ON_STDIN = "code-on-stdin"

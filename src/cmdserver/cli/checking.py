@@ -1,0 +1,36 @@
+"""``cmdserver check``: whether a configuration is good; with ``--lint`` what it allows and perhaps does not mean."""
+
+import click
+
+from cmdserver.cli.access import read_as_daemon
+from cmdserver.cli.command_line import common_options
+
+
+@click.command()
+@click.option("--lint", "is_linted", is_flag=True, help="Say as well what is allowed and perhaps not meant.")
+@common_options
+@click.pass_context
+def check(ctx: click.Context, *, is_linted: bool) -> None:
+    """Check the configuration, as twistd cmdserver --check does.
+
+    With --lint, what the file allows and perhaps does not mean is on standard output, a line each, with the name of the
+    rule at its end: FILE:LINE: KEY: text [NAME]. A command, role or listener that means it says allow = ["NAME"].
+    Mistakes and warnings are on standard error; the exit status is 1 for mistakes alone.
+    """
+    if not is_linted:
+        read_as_daemon(ctx, "--check")
+        return
+    from cmdserver.config.host import Host  # noqa: PLC0415 - what only lint needs
+    from cmdserver.lint import file_facts  # noqa: PLC0415
+    from cmdserver.lint.linting import Linter, placed, without_told  # noqa: PLC0415
+
+    daemon = read_as_daemon(ctx, looks_at_state=True)
+    linter = Linter(daemon.configuration)
+    findings = placed(linter.findings(file_facts.gather(linter.paths(), Host())), daemon.source)
+    warnings = without_told(daemon.configuration.warnings, daemon.configuration)
+    for warning in warnings:
+        click.echo(str(warning), err=True)
+    for finding in findings:
+        click.echo(str(finding))
+    counted = "nothing" if not findings else f"{len(findings)} thing{'s' if len(findings) > 1 else ''}"
+    click.echo(f"{daemon.summary(warnings)}; lint has {counted} to say", err=True)

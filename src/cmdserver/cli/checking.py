@@ -11,11 +11,18 @@ from cmdserver.cli.command_line import common_options
 @common_options
 @click.pass_context
 def check(ctx: click.Context, *, is_linted: bool) -> None:
-    """Check the configuration, as twistd cmdserver --check does.
+    """Check the configuration.
 
-    With --lint, what the file allows and perhaps does not mean is on standard output, a line each, with the name of the
-    rule at its end: FILE:LINE: KEY: text [NAME]. A command, role or listener that means it says allow = ["NAME"].
-    Mistakes and warnings are on standard error; the exit status is 1 for mistakes alone.
+    Every mistake is printed with its place; without mistakes, what is without effect. The exit status is 1 if there is
+    a mistake. twistd cmdserver --check does the same.
+
+    With --lint, standard output has what the file allows and perhaps does not mean, a line each, with the rule's name
+    at its end: FILE:LINE: KEY: text [NAME]. A command, role or listener that means it says allow = ["NAME"]. The exit
+    status stays 0.
+
+    \b
+    cmdserver check --config my.toml
+    cmdserver check --lint --config my.toml
     """
     if not is_linted:
         read_as_daemon(ctx, "--check")

@@ -38,6 +38,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "triggers": "core files",
         "config": "audit checks core files limits parameters triggers",
         "lint": "config core parameters",
+        "diff": "config core lint parameters",
         "sshtransport": "",
         "auth": "core files limits sshtransport triggers",
         "execution": "core config parameters",
@@ -55,11 +56,11 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.web": "checks core limits config auth dispatch net frontends.common parameters runs triggers",
         "frontends.ssh": "core files limits sshtransport auth dispatch net frontends.common parameters runs",
         "privsep": "checks core files config execution parameters parsers",
-        "app": "audit core files limits config auth execution history dispatch observers net forwarding"
+        "app": "audit core files limits config diff auth execution history dispatch observers net forwarding"
         " frontends.common privsep"
         " runs triggers triggers.schedules",
         "plugin": "core files config dispatch net app triggers",
-        "cli": "audit core files config lint auth dispatch frontends.common app plugin nrpe_import triggers",
+        "cli": "audit core files config lint diff auth dispatch frontends.common app plugin nrpe_import triggers",
         "": "",
     }.items()
 }

@@ -189,7 +189,11 @@ class ReloadTests(TLSFilesTestCase):
         self.assertIsNone(factory.buildProtocol(address))
         self.assertIsNotNone(factory.buildProtocol(IPv4Address("TCP", "127.0.0.2", 40000)))
         self.assertEqual((list(self.listeners), len(self.reactor.tcpServers)), ([listener], 1))
-        self.assertIn("configuration read again: listener tcp:2023:interface=127.0.0.1: from changed", self.logged)
+        listener = "listener tcp:2023:interface=127.0.0.1"
+        self.assertIn(
+            f"configuration read again: - {listener}: is there for callers from 127.0.0.2/32, before everywhere",
+            self.logged,
+        )
         self.assertIn("tcp:2023:interface=127.0.0.1: 1 connection closed, as from has no 127.0.0.1", self.logged)
 
     def test_from_of_a_new_listener(self) -> None:
@@ -245,7 +249,7 @@ class ReloadTests(TLSFilesTestCase):
 
         self.assertEqual(["extra"], [each.name for each in self.composition.configuration.commands])
         self.assertEqual([source.packed()], runner.adopted)
-        self.assertIn("configuration read again: command extra added", self.logged)
+        self.assertIn("configuration read again: + command extra (run by nobody): is new: runs df", self.logged)
 
         runner.reading = Reading(mistakes=("/extra.toml:2: commands.extra.run: no",), text="", files={})
         self.successResultOf(reloader.reload())

@@ -44,8 +44,8 @@ def test_commands_change_for_open_sessions(daemon: Daemon, session: Client) -> N
     session.send(b"word\nextra\nslow\n")
     assert (session.read_line(), session.read_line()) == (b"changed\n", b"extra\n")
     assert session.read_line().startswith(b"cmdserver: unknown_command: ")
-    assert "configuration read again: command extra added" in daemon.log()
-    assert "configuration read again: command slow removed" in daemon.log()
+    assert "configuration read again: + command extra " in daemon.log()
+    assert "configuration read again: - command slow: is gone" in daemon.log()
 
 
 @pytest.mark.parametrize(

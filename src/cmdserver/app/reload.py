@@ -15,11 +15,11 @@ from cmdserver.app.composition.composition import Composition
 from cmdserver.app.composition.forwarding import load_receivers
 from cmdserver.app.hook_secrets import BadSecret
 from cmdserver.app.host_process import tell_systemd
-from cmdserver.config.changes import changes
 from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistakes
 from cmdserver.config.loading import Source
 from cmdserver.core.errors import AuditError, BadTLSFiles, CannotListen, CannotStart
+from cmdserver.diff.comparing import reload_lines
 from cmdserver.files.opening import ReadFile
 from cmdserver.files.safe_path import read_file
 from cmdserver.net.listeners import Listeners
@@ -123,7 +123,7 @@ class Reloader:
             audit.discard()
             raise
         # From here on nothing may fail.
-        old, new = composition.configuration.settings, configuration.settings
+        before = composition.configuration
         self._source = source
         composition.audit.adopt(audit)
         composition.forwarding.reconfigure(receivers)
@@ -132,10 +132,10 @@ class Reloader:
         composition.reconfigure(configuration, tls, secrets)
         if self._runner_process is not None:
             composition.require_parsing()  # which we may not be able to start any more
-        for change in changes(old, new) or ["nothing differs"]:
+        for change in reload_lines(before, configuration) or ["nothing differs"]:
             _log.info("configuration read again: {change}", change=change)
         log_warnings(configuration)
-        if old.state_dir != new.state_dir:
+        if before.settings.state_dir != configuration.settings.state_dir:
             _log.warn("state_dir takes effect at the next start")
 
 

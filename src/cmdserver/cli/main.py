@@ -12,6 +12,7 @@ from cmdserver.cli.access import read_configuration
 from cmdserver.cli.audit.command import audit
 from cmdserver.cli.checking import check
 from cmdserver.cli.command_line import CommandLine, common_options
+from cmdserver.cli.comparing import diff
 from cmdserver.cli.completion import SHELLS, script
 from cmdserver.cli.importing import import_
 from cmdserver.cli.keys import key
@@ -42,6 +43,7 @@ main.add_command(token)
 main.add_command(import_)
 main.add_command(audit)
 main.add_command(check)
+main.add_command(diff)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

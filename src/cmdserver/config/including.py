@@ -5,7 +5,7 @@ files and bytes; only the main file includes others.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,6 +15,9 @@ from cmdserver.core.escaping import visible
 from cmdserver.core.names import is_glob
 from cmdserver.core.text_encoding import NotUTF8, decode
 from cmdserver.files import safe_path
+
+#: Reads a file of at most so many bytes; raises an OSError.
+ReadBytes = Callable[[Path, int], bytes]
 
 #: More are something else than a configuration.
 MOST_FILES = 500
@@ -42,13 +45,16 @@ class Included:
     warnings: list[Remark] = field(default_factory=list)
 
 
-def include(main: Path, patterns: Iterable[str], most_bytes: int) -> Included:
+def include(
+    main: Path, patterns: Iterable[str], most_bytes: int, read: ReadBytes = safe_path.read_deciding_file
+) -> Included:
     """Read the files that patterns stand for, in the order of the patterns, then of their names; each once.
 
     Args:
         main: The file that has the patterns, and that is no answer to them; absolute.
         patterns: Relative to it.
         most_bytes: Of all of them together.
+        read: What reads each.
     """
     included = Included()
     known = {main}
@@ -61,7 +67,7 @@ def include(main: Path, patterns: Iterable[str], most_bytes: int) -> Included:
             if len(known) > MOST_FILES + 1:
                 included.mistakes.append(Remark(f"{pattern}: more than {MOST_FILES} files are included"))
                 return included
-            room -= _read(path, room, included)
+            room -= _read(path, room, included, read)
     return included
 
 
@@ -98,11 +104,11 @@ def _names(folder: Path) -> Iterator[str]:
             yield entry.name
 
 
-def _read(path: Path, most_bytes: int, included: Included) -> int:
+def _read(path: Path, most_bytes: int, included: Included, read: ReadBytes) -> int:
     """Read one file; return how long it is."""
     name = visible(str(path))
     try:
-        data = safe_path.read_file(path, most_bytes, decides=True)
+        data = read(path, most_bytes)
         included.files.append(SourceFile(name=name, text=decode(data)))
     except NotUTF8 as error:
         included.mistakes.append(Remark(str(error), name, error.line))

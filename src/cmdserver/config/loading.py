@@ -16,7 +16,7 @@ from cmdserver.config import defaults, toml_text
 from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import INCLUDE, Finding, Mistake, Mistakes, Remarked, TomlReader
 from cmdserver.config.host import Host
-from cmdserver.config.including import Remark, include
+from cmdserver.config.including import ReadBytes, Remark, include
 from cmdserver.config.merging import Place, SourceFile
 from cmdserver.config.schema.host import TLS
 from cmdserver.config.schema.settings import Patterns, Settings
@@ -94,11 +94,12 @@ def name_of(path: str | None) -> str:
     return path or "(built-in)"
 
 
-def read_file(path: str | None) -> Source:
+def read_file(path: str | None, read: ReadBytes = safe_path.read_deciding_file) -> Source:
     """Read the configuration text.
 
     Args:
         path: As `find_file` says it.
+        read: What reads it and the files that it includes.
 
     Raises:
         OSError: The file cannot be read; or we are root, and others could write to it.
@@ -106,21 +107,21 @@ def read_file(path: str | None) -> Source:
     """
     if path is None:
         return Source.built_in()
-    data = safe_path.read_file(Path(path), MOST_BYTES, decides=True)
+    data = read(Path(path), MOST_BYTES)
     try:
         text = decode(data)
     except NotUTF8 as error:
         raise Mistakes([Mistake((), str(error), error.line, path)]) from None
-    return _with_included(Source(path=path, text=text), Path(path), MOST_BYTES - len(data))
+    return _with_included(Source(path=path, text=text), Path(path), MOST_BYTES - len(data), read)
 
 
-def _with_included(source: Source, main: Path, most_bytes: int) -> Source:
+def _with_included(source: Source, main: Path, most_bytes: int, read: ReadBytes) -> Source:
     """Read what a configuration includes; mistakes in its own text are for others to find."""
     try:
         patterns = msgspec.convert(toml_text.parse(source.text).get(INCLUDE, []), Patterns)
     except (NotTOML, msgspec.ValidationError):
         return source
-    found = include(main, patterns, most_bytes)
+    found = include(main, patterns, most_bytes, read)
     place = source.reader().place((INCLUDE,))
     return replace(
         source,

@@ -126,6 +126,24 @@ def read_file(path: Path, most: int = MOST_BYTES, *, decides: bool = False) -> b
     return content
 
 
+def read_deciding_file(path: Path, most: int) -> bytes:
+    """Read what decides what the daemon does; see `read_file`."""
+    return read_file(path, most, decides=True)
+
+
+def read_shown_file(path: Path, most: int) -> bytes:
+    """Read what somebody shows, of which nothing depends: from wherever it is, a pipe too (``<(git show …)``).
+
+    Raises:
+        OSError: It cannot be read, or has more bytes than ``most``.
+    """
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"is larger than {most} bytes", str(path))
+    return content
+
+
 def _look_at(status: os.stat_result, path: Path, *, is_shared: bool, takes_devices: bool) -> None:
     is_roots = status.st_uid in _trusted()
     if is_shared and not is_roots:

@@ -1,0 +1,1 @@
+"""Tests of what two configurations differ in."""

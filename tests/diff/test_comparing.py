@@ -1,10 +1,12 @@
 """The lines of a reload, and pages."""
 
 import json
+import re
 
 from cmdserver.diff.change import as_json, page
 from cmdserver.diff.comparing import compare, reload_lines
 from tests.diff.doubles import FILE, configuration
+from tests.test_docs import DOCS
 
 
 def many(number: int, word: str) -> str:
@@ -48,3 +50,12 @@ def test_widening_comes_first() -> None:
         "bob (role staff)\n  - may no longer run up\n"
         "ann\n  - may no longer run df, up\n"
     )
+
+
+def test_the_document() -> None:
+    """What docs/reviewing.md says comes of two files does."""
+    text = (DOCS / "reviewing.md").read_text("utf-8").partition("\n## Diff\n")[2]
+    old, new = (configuration(each) for each in re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    shown = re.search(r"^\$ cmdserver diff old.toml new.toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    assert shown[1] == page(compare(old, new))

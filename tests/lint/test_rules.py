@@ -7,6 +7,7 @@ import pytest
 from cmdserver.config.lint_rule import LintRule
 from cmdserver.lint.facts import HostFacts, PathFact
 from cmdserver.lint.rules import RULES, Rule
+from tests.lint import rules_document
 from tests.lint.doubles import COMMANDS, LISTEN, ROLES, lines, rules_of
 
 #: A host on which somebody else may write where an example's program is.
@@ -64,3 +65,8 @@ def test_it_can_be_silenced(name: LintRule) -> None:
     other = next(each for each in LintRule if each not in {name, LintRule.UNUSED_ALLOW})
     found = lines(file_with(rule, rule.example, f'allow = ["{other}"]\n'), FACTS)
     assert sorted(rules_of(found)) == sorted([name, "unused-allow"])
+
+
+def test_the_document() -> None:
+    """It has the table as it is: ``python -m tests.lint.rules_document`` writes it anew."""
+    assert rules_document.DOCUMENT.read_text("utf-8") == rules_document.written()

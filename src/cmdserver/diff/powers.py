@@ -1,9 +1,10 @@
 """Who may do what by one configuration: each caller's roles together, globs resolved against the commands there are."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
+from functools import cached_property
 from typing import TypeAlias
 
 from cmdserver.config.configuration import Configuration
@@ -43,6 +44,7 @@ class Powers:
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
         self._names = [command.name for command in configuration.commands]
+        self._known_patterns: dict[tuple[str, ...], Sequence[str]] = {}
         self._of_roles = {role.name: self._of_role(role) for role in configuration.roles}
         logins = {each.login for each in configuration.listening}
         self._lets_anonymous_in = bool(logins - {Login.REQUIRED})
@@ -77,15 +79,21 @@ class Powers:
         """Name the roles that list a caller."""
         return self._roles_of.get(caller, [])
 
-    def holders(self, command: str) -> list[str]:
+    def holders(self, command: str) -> Sequence[str]:
         """Name the callers who may run a command; of users who have it as everybody has, nobody."""
-        everybody = command in self.of(AUTHENTICATED).runs
-        return [
-            each
-            for each in self.callers()
-            if command in self.of(each).runs
-            and (not everybody or each in {ANONYMOUS, AUTHENTICATED} or is_trigger_name(each))
-        ]
+        return self._holders.get(command, ())
+
+    @cached_property
+    def _holders(self) -> Mapping[str, Sequence[str]]:
+        """The callers of each command."""
+        holders: dict[str, list[str]] = {}
+        everybodys = self.of(AUTHENTICATED).runs
+        for caller in self.callers():
+            is_listed = caller not in {ANONYMOUS, AUTHENTICATED} and not is_trigger_name(caller)
+            for name in self.of(caller).runs:
+                if not is_listed or name not in everybodys:
+                    holders.setdefault(name, []).append(caller)
+        return holders
 
     def _together(self, roles: frozenset[str]) -> Power:
         """Add up what roles give."""
@@ -109,8 +117,11 @@ class Powers:
         runs = {name: frozenset({only.get(name, ())}) for name in self._meant(role.patterns)}
         return Power(runs, frozenset(self._meant(role.sees)), frozenset(self._meant(role.stops)))
 
-    def _meant(self, patterns: Iterable[str]) -> list[str]:
-        """List the commands that names and globs stand for; each glob is compiled once, as there may be thousands."""
-        exact = {each for each in patterns if not is_glob(each)}
-        globs = [re.compile(translate(each)) for each in patterns if is_glob(each)]
-        return [name for name in self._names if name in exact or any(each.match(name) for each in globs)]
+    def _meant(self, patterns: tuple[str, ...]) -> Sequence[str]:
+        """List the commands that names and globs stand for, which may be thousands, of hundreds of roles."""
+        if patterns not in self._known_patterns:
+            exact = {each for each in patterns if not is_glob(each)}
+            globs = "|".join(translate(each) for each in patterns if is_glob(each))
+            matches = re.compile(globs).match if globs else lambda _: None
+            self._known_patterns[patterns] = [each for each in self._names if each in exact or matches(each)]
+        return self._known_patterns[patterns]

@@ -162,6 +162,7 @@ def _told(program: str, tool: Tool | None, danger: Danger) -> tuple[LintRule, st
     """Say what a word of a tool allows."""
     name = danger.value.name
     power = f": {tool.power}" if tool is not None else ""
+    more = power if tool is not None and (tool.runs or tool.executes) else ""
     match danger.kind:
         case DangerKind.OPTION:
             runs = tool is not None and bool(tool.runs or tool.executes)
@@ -172,11 +173,11 @@ def _told(program: str, tool: Tool | None, danger: Danger) -> tuple[LintRule, st
         case DangerKind.RUN:
             return LintRule.RUNS_OTHERS, f"{name} goes to {program}{power}; {_narrow(danger.value)}"
         case DangerKind.READ:
-            text = f"{program} reads what {name} names, which may be any file{power}"
+            text = f"{program} reads what {name} names, which may be any file{more}"
             return (
                 LintRule.READS_ANY_FILE,
                 f"{text}; {_narrow(danger.value)} without slashes, behind a directory in run",
             )
         case DangerKind.WRITTEN:
-            text = f"{program} writes or removes what {name} names, which may be any file{power}"
+            text = f"{program} writes or removes what {name} names, which may be any file{more}"
             return LintRule.WRITES_ANY_FILE, f"{text}; {_narrow(danger.value)} without slashes, behind a directory"

@@ -189,9 +189,9 @@ class ReloadTests(TLSFilesTestCase):
         self.assertIsNone(factory.buildProtocol(address))
         self.assertIsNotNone(factory.buildProtocol(IPv4Address("TCP", "127.0.0.2", 40000)))
         self.assertEqual((list(self.listeners), len(self.reactor.tcpServers)), ([listener], 1))
-        listener = "listener tcp:2023:interface=127.0.0.1"
+        subject = "listener tcp:2023:interface=127.0.0.1"
         self.assertIn(
-            f"configuration read again: - {listener}: is there for callers from 127.0.0.2/32, before everywhere",
+            f"configuration read again: - {subject}: is there for callers from 127.0.0.2/32, before everywhere",
             self.logged,
         )
         self.assertIn("tcp:2023:interface=127.0.0.1: 1 connection closed, as from has no 127.0.0.1", self.logged)

@@ -16,21 +16,23 @@ from cmdserver.files.safe_path import read_shown_file
 
 #: No good file.
 _NO_FILE = 2
+_STANDARD_INPUT = "/dev/stdin"
 
 
 @click.command()
 @click.argument("old", type=click.Path())
 @click.argument("new", type=click.Path())
-@click.option("--json", "is_json", is_flag=True, help="Write JSON, with nothing cut.")
+@click.option("--json", "is_json", is_flag=True, help="Write JSON, with all names in lists.")
 def diff(old: str, new: str, *, is_json: bool) -> None:
     """Say what changes in power from the configuration OLD to NEW.
 
     Who may newly run what, with which values, as whom; who may no longer; what runs differently; what newly lets
     somebody in. Widening is marked +, narrowing -, and what is only different ~. The files need not be for this host:
-    its programs and users are not asked for. The exit status is 0 if nothing changes, 1 if something does, 2 if a file
+    its programs and users are not asked for. One of them
+    may be -, standard input. The exit status is 0 if nothing changes, 1 if something does, 2 if a file
     is no good.
 
-    \\b
+    \b
     cmdserver diff /etc/cmdserver/cmdserver.toml new.toml
     cmdserver diff <(git show main:cmdserver.toml) cmdserver.toml
     """
@@ -48,7 +50,8 @@ def diff(old: str, new: str, *, is_json: bool) -> None:
 def _read(path: str, host: AnotherHost) -> Configuration | None:
     """Read a file; what is wrong with it is printed."""
     try:
-        source = read_file(str(Path(path).absolute()), read_shown_file)
+        place = _STANDARD_INPUT if path == "-" else path
+        source = read_file(str(Path(place).absolute()), read_shown_file)
         return configure(source, host, lambda _: None)
     except OSError as error:
         click.echo(f"cmdserver: {path}: {error.strerror or error}", err=True)

@@ -14,8 +14,8 @@ from cmdserver.core.escaping import visible
 MOST_LINES: Final = 5000
 #: Of a list in a sentence; the rest is counted.
 _LISTED: Final = 20
-#: Of a text in a sentence, in characters.
-_LONGEST: Final = 300
+#: Of a text in a sentence, in characters: whoever reviews it must see all of it, and no file is to fill the screen.
+_LONGEST: Final = 4000
 
 
 class Effect(Enum):
@@ -127,7 +127,7 @@ def listed(names: Iterable[str], most: int = _LISTED) -> str:
     return ", ".join(map(visible, names[:most])) + (f" and {more} more" if more > 0 else "")
 
 
-def shown(text: str) -> str:
+def shown(text: str, longest: int = _LONGEST) -> str:
     """Show a text of the file on one line; what is cut is said."""
     seen = visible(text)
-    return seen if len(seen) <= _LONGEST else f"{seen[:_LONGEST]}… ({len(seen) - _LONGEST} characters more)"
+    return seen if len(seen) <= longest else f"{seen[:longest]}… ({len(seen) - longest} characters more)"

@@ -5,7 +5,7 @@ from typing import Final
 
 from cmdserver.config.configuration import Configuration
 from cmdserver.diff.callers import compare_callers
-from cmdserver.diff.change import Change, lines
+from cmdserver.diff.change import Change, lines, shown
 from cmdserver.diff.commands import compare_commands
 from cmdserver.diff.doors import compare_hooks, compare_listeners
 from cmdserver.diff.powers import Powers
@@ -13,6 +13,8 @@ from cmdserver.diff.tables import compare_roles, compare_tables, compare_texts
 
 #: Lines of a reload's log.
 MOST_LINES: Final = 200
+#: Of each, in characters.
+LONGEST_LINE: Final = 500
 
 
 def compare(before: Configuration, after: Configuration) -> list[Change]:
@@ -39,7 +41,7 @@ def reload_lines(before: Configuration, after: Configuration, most: int = MOST_L
         most: Lines; how many more there would be is one more line.
     """
     changes = compare(before, after)
-    said = [*lines(changes), *compare_texts(before, after)]
+    said = [shown(each, LONGEST_LINE) for each in lines(changes)] + [*compare_texts(before, after)]
     if not any(each.kind == "caller" for each in changes):
         said += compare_roles(before, after)
     more = len(said) - most

@@ -25,6 +25,8 @@ _LETTING_IN: Final = frozenset(
 )
 #: Of a role: what is told of its callers.
 _POWERS: Final = frozenset({"commands", "users", "only", "sees", "stops", "allow"})
+#: Also of a role: whether its users must show more than one thing.
+_ASKED_BESIDES: Final = frozenset({"second_factor"})
 _LISTENER_TEXTS: Final = ("greeting", "allow")
 
 
@@ -59,7 +61,15 @@ def _roles(old: Settings, new: Settings) -> Iterator[tuple[str, list[Detail]]]:
     for name, role in new.roles.items():
         was = old.roles.get(name)
         if role is not None and was is not None:
-            yield name, [*differing(was, role, _POWERS)]
+            yield name, [_of_role(each, role) for each in differing(was, role, _POWERS)]
+
+
+def _of_role(detail: Detail, role: Struct) -> Detail:
+    """Judge what else a role says: what is asked of its users besides a login keeps some of them out."""
+    key = detail.text.partition(":")[0]
+    if key not in _ASKED_BESIDES:
+        return detail
+    return Detail(Effect.NARROWS if getattr(role, key) else Effect.WIDENS, detail.text)
 
 
 def compare_texts(before: Configuration, after: Configuration) -> list[str]:

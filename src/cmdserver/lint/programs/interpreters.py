@@ -74,13 +74,16 @@ SPECIAL_POWERS: Final[Mapping[str, str]] = table(
     }
 )
 
+_EDITOR: Final = "an editor, which is for a person at a terminal, runs programs and writes files"
+
 #: Each lets a person at a terminal run programs and read files; here nobody is at it.
 PAGERS_AND_EDITORS: Final[Mapping[str, str]] = table(
     {
-        "less more most pg": "a pager, which is for a person at a terminal and runs programs: write cat, head or tail",
+        "less more most pg pager sensible-pager":
+            "a pager, which is for a person at a terminal and runs programs: write cat, head or tail",
         "man info": "a reader of manuals, which starts a pager: write cat of the text, or leave it out",
-        "vi vim nvim view rview rvim vimdiff ex nano rnano pico emacs emacsclient joe jed ne micro hx kak mcedit ed":
-            "an editor, which is for a person at a terminal, runs programs and writes files",
+        "editor sensible-editor vi vim vim.basic vim.tiny vim.nox nvim ex ed view": _EDITOR,
+        "rview rvim vimdiff nano rnano pico emacs emacsclient joe jed ne micro hx kak mcedit": _EDITOR,
         "mc ranger nnn vifm": "a file manager, which is for a person at a terminal and runs programs",
         "tmux screen byobu": "a terminal multiplexer, whose programs go on without any limit of this file",
     }

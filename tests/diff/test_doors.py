@@ -70,6 +70,14 @@ def test_hooks(old: str, new: str, sign: str) -> None:
     assert line.startswith(f"{sign} hook deploy: ")
 
 
+def test_secrets_among_conditions() -> None:
+    """They are masked."""
+    old = FILE + WEB + HOOK.replace('"main" }', '"main", "header.X-Token" = "hunter2" }')
+    (line,) = differences(old, old.replace("hunter2", "hunter3"))
+    assert line.startswith('~ hook deploy: only_if is {"body.ref": "main", "header.X-Token": "***"}')
+    assert "hunter" not in line
+
+
 def test_a_new_hook() -> None:
     """It may run its command, and says when."""
     found = differences(FILE + WEB, FILE + WEB + HOOK)

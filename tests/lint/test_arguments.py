@@ -1,7 +1,20 @@
 """What a caller can do with the words of ``run``, program by program; and what looks alike and is nothing."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from cmdserver.lint.arguments import ArgumentRules
+from cmdserver.lint.programs.file_tools import FILE_TOOLS
+from cmdserver.lint.programs.interpreters import INTERPRETERS, PAGERS_AND_EDITORS
+from cmdserver.lint.programs.tools import TOOLS
+from cmdserver.lint.programs.wrappers import WRAPPERS
+from cmdserver.lint.words import words_of
+from cmdserver.parameters.declaration import Parameter
+from cmdserver.parameters.parameter_list import ParameterList
+from cmdserver.parameters.template import Element, Template, parse_pieces
+from cmdserver.parameters.text_types import String
+from tests.doubles import LAW, a_command
 from tests.lint.doubles import COMMANDS, LISTEN, lines, lines_of_command, rules_of
 
 STRING = 'type = "string"'
@@ -278,3 +291,22 @@ def test_wrappers_in_wrappers_end() -> None:
     """However many there are."""
     words = ", ".join(["'env'"] * 500)
     assert lines_of_command(f"run = [{words}]") == []
+
+
+_WORDS = st.one_of(
+    st.sampled_from(sorted({*TOOLS, *FILE_TOOLS, *INTERPRETERS, *WRAPPERS, *PAGERS_AND_EDITORS})),
+    st.sampled_from(["--", "-", "-c", "-e", "-exec", ";", "exec", "netns", "{x}", "--a={x}", "A={x}", "/a/{x}"]),
+    st.text("-=/{}a", max_size=4).map(lambda text: text.replace("{", "{{").replace("}", "}}")),
+)
+
+
+@LAW
+@given(st.lists(_WORDS, min_size=1, max_size=12))
+def test_whatever_the_words(words: list[str]) -> None:
+    """Lint comes to an end, and says what it says by rules that there are."""
+    parameter = Parameter(name="x", type=String(may_begin_with_dash=True), label="x")
+    elements = tuple(Element((parse_pieces(each),)) for each in words)
+    command = a_command(parameters=ParameterList([parameter]), template=Template(elements=elements), run=("env",))
+    rules = ArgumentRules(("commands", "x", "run"))
+    rules.look(words_of(command, {}))
+    assert len(rules.findings) <= len(words) + 1

@@ -54,6 +54,10 @@ def test_names_of_secrets() -> None:
     keys = 'run = ["report", "--", "{password}"]\n[[commands.NAME.parameters]]\nname = "password"\n'
     assert rules_of(lines_of_command(f'{keys}type = "string"')) == ["secret-in-arguments"]
     assert rules_of(lines_of_command(f'{keys}type = "choice"\nchoices = ["a"]')) == []
+    for words in ('"--token={x}"', '"--db-password", "{x}"'):
+        found = rules_of(lines_of_command(f'run = ["report", {words}]\n{_X}type = "string"'))
+        assert found == ["secret-in-arguments"]
+    assert rules_of(lines_of_command(f'run = ["report", "--token-file={{x}}"]\n{_X}type = "string"')) == ["free-string"]
 
 
 @pytest.mark.parametrize("run", ['"doas", "df"', '"env", "sudo", "df"', '"nice", "/usr/bin/pkexec", "df"'])

@@ -11,6 +11,7 @@ from cmdserver.config.schema.host import Listen
 from cmdserver.core.listening import Listening, Login
 from cmdserver.diff.change import Change, Detail, Effect, as_toml, grouped, listed, shown
 from cmdserver.diff.parameters import compare_networks
+from cmdserver.lint.secret_words import MASK, is_secret_name
 
 #: What is told in words of its own, or is for people alone.
 _TOLD: Final = frozenset(
@@ -83,8 +84,13 @@ def compare_hooks(before: Configuration, after: Configuration) -> list[Change]:
 
 
 def _new_hook(hook: HookSettings) -> str:
-    conditions = f", only if {as_toml(hook.only_if)}" if hook.only_if else ", whatever is in the request"
+    conditions = f", only if {_conditions(hook)}" if hook.only_if else ", whatever is in the request"
     return shown(f"is new: starts {hook.command}, signature {hook.signature}{conditions}")
+
+
+def _conditions(hook: HookSettings) -> str:
+    """Write conditions, but for what is asked of something whose name says that it is secret: ``header.X-Token``."""
+    return as_toml({path: MASK if is_secret_name(path) else value for path, value in hook.only_if.items()})
 
 
 def _of_hook(old: HookSettings, new: HookSettings) -> Iterator[Detail]:
@@ -93,7 +99,7 @@ def _of_hook(old: HookSettings, new: HookSettings) -> Iterator[Detail]:
         added, removed = len(new.only_if) > len(kept), len(old.only_if) > len(kept)
         changes = any(new.only_if[each] != kept[each] for each in kept)
         effect = Effect.DIFFERS if changes or added == removed else Effect.NARROWS if added else Effect.WIDENS
-        yield Detail(effect, shown(f"only_if is {as_toml(new.only_if)}, before {as_toml(old.only_if)}"))
+        yield Detail(effect, shown(f"only_if is {_conditions(new)}, before {_conditions(old)}"))
     yield from differing(old, new, frozenset({"only_if"}))
 
 

@@ -15,7 +15,7 @@ from cmdserver.lint.programs.kinds import words
 from cmdserver.lint.programs.wrappers import PRIVILEGED
 from cmdserver.lint.secret_words import is_secret_name, secret_words
 from cmdserver.lint.words import Value, values_in, words_of
-from cmdserver.parameters.text_types import Secret, String
+from cmdserver.parameters.text_types import String
 
 #: Variables that say which code a program loads or runs, by their names or how these begin.
 _LOADING: Final = words(
@@ -102,14 +102,23 @@ class CommandRules:
         if any(True for _ in secret_words(shown)):
             text = "has what looks like a secret in it, which all users of this host can see in the list of processes"
             yield LintFinding(LintRule.SECRET_IN_ARGUMENTS, path, f"{text}; let the program read it from a file")
-        in_words = {value.name: value for word in self._words for value in word.values}
-        for value in in_words.values():
-            if isinstance(value.type, String) and not isinstance(value.type, Secret) and is_secret_name(value.name):
+        for value in {value.name: value for value in self._in_secret_places()}.values():
+            if isinstance(value.type, String):
                 text = (
                     f"{value.name} seems to be a secret: as a {value.type.name} in run it is in the list of processes,"
                 )
                 advice = 'the log and the audit file; say type = "secret", in stdin or environment'
                 yield LintFinding(LintRule.SECRET_IN_ARGUMENTS, path, f"{text} {advice}", value.name)
+
+    def _in_secret_places(self) -> Iterator[Value]:
+        """List values that are called like secrets, or given to options that are: ``--password={x}``."""
+        before = ""
+        for word in self._words:
+            option = word.lead[:-1] if word.lead.endswith("=") else before if word.begins_with_value else ""
+            for value in word.values:
+                if is_secret_name(value.name) or (option.startswith("-") and is_secret_name(option)):
+                    yield value
+            before = word.text or ""
 
     def _free_strings(self, told: set[str]) -> Iterator[LintFinding]:
         """Strings that may be any: a choice, or a pattern, would say what they are for."""

@@ -74,6 +74,14 @@ def test_those_who_change_alike_stand_together() -> None:
     assert line.endswith("and 180 more (role staff): may no longer run up")
 
 
+def test_those_with_other_roles_stand_together_too() -> None:
+    """Then no role is named."""
+    old = FILE.replace("[roles.staff]", '[roles.crew]\nusers = ["bob"]\ncommands = ["*"]\n[roles.staff]')
+    old = old.replace('["df", "up"]', '["*"]')
+    found = differences(old, f'{old}[commands.log]\nrun = ["log"]\n')
+    assert found[0] == "+ ann, bob: may run log"
+
+
 def test_what_everybody_gains_is_said_once() -> None:
     """Users have it because every user has; who had it has gained nothing."""
     found = edited(

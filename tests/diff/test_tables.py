@@ -9,7 +9,7 @@ def test_tables() -> None:
     """Each key that differs; the site's are for people."""
     found = differences(FILE, FILE + '[limits]\nqueued = 5\n[audit]\nfile = "a"\n[site]\nnotice = "x"\n')
     assert found == ["~ limits: queued: 5, before 1000", '~ audit: file: "a", before "audit.jsonl"']
-    assert differences(FILE, 'state_dir = "/srv"\n' + FILE) == ['~ state_dir: "/srv", before none']
+    assert differences(FILE, 'state_dir = "/srv"\n' + FILE) == ['~ state_dir: "/srv", before unset']
 
 
 def test_who_is_let_in() -> None:
@@ -17,8 +17,8 @@ def test_who_is_let_in() -> None:
     web = '[[listen]]\nprotocol = "web"\nendpoint = "tcp:2080:interface=127.0.0.1"\n'
     assert differences(FILE + web, FILE + web + '[web]\nhosts = ["a"]\n') == ['+ web: hosts: ["a"], before []']
     tls = '[tls]\nclient_ca = "/ca"\n'
-    assert differences(FILE, FILE + tls) == ['+ tls: client_ca: "/ca", before none']
-    assert differences(FILE + tls, FILE) == ['- tls: client_ca: none, before "/ca"']
+    assert differences(FILE, FILE + tls) == ['+ tls: client_ca: "/ca", before unset']
+    assert differences(FILE + tls, FILE) == ['- tls: client_ca: unset, before "/ca"']
 
 
 def test_texts() -> None:

@@ -36,7 +36,7 @@ def compare_callers(old: Powers, new: Powers, before: Configuration, after: Conf
         else [one for one in details(each) if one not in everybodys]
         for each in callers
     }
-    return grouped("caller", found, {each: _remark(each, new) for each in callers})
+    return grouped("caller", found, {each: _remark(each, new) for each in callers}, divides=False)
 
 
 def _remark(caller: str, powers: Powers) -> str:

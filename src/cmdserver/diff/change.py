@@ -80,9 +80,11 @@ def page(changes: Iterable[Change], most: int = MOST_LINES) -> str:
 def as_toml(value: Any) -> str:
     """Write a value of the file nearly as it stands there."""
     plain = msgspec.to_builtins(value)
+    if isinstance(value, msgspec.Struct):
+        plain = {key: each for key, each in plain.items() if each is not None}
     if isinstance(plain, float) and plain.is_integer():
         plain = int(plain)
-    return "none" if plain is None else json.dumps(plain, ensure_ascii=False, default=str)
+    return "unset" if plain is None else json.dumps(plain, ensure_ascii=False, default=str)
 
 
 def as_json(changes: Iterable[Change]) -> str:
@@ -102,21 +104,30 @@ def as_json(changes: Iterable[Change]) -> str:
 
 
 def grouped(
-    kind: str, details: Mapping[str, Sequence[Detail]], remarks: Mapping[str, str] | None = None
+    kind: str,
+    details: Mapping[str, Sequence[Detail]],
+    remarks: Mapping[str, str] | None = None,
+    *,
+    divides: bool = True,
 ) -> list[Change]:
     """Put together what changes alike, in the order of the first of each; what does not change is left out.
 
     Args:
         kind: As of `Change`.
         details: By name.
-        remarks: By name; only what has the same remark is put together.
+        remarks: By name.
+        divides: Whether what has different remarks stands apart; otherwise it is without one.
     """
+    said = remarks or {}
     groups: dict[tuple[tuple[Detail, ...], str], list[str]] = {}
     for name, found in details.items():
         if found:
-            remark = (remarks or {}).get(name, "")
-            groups.setdefault((tuple(sorted(found, key=lambda each: _ORDER[each.effect])), remark), []).append(name)
-    changes = [Change(kind, tuple(names), found, remark) for (found, remark), names in groups.items()]
+            in_order = tuple(sorted(found, key=lambda each: _ORDER[each.effect]))
+            groups.setdefault((in_order, said.get(name, "") if divides else ""), []).append(name)
+    changes = []
+    for (found, _), names in groups.items():
+        several = {said.get(name, "") for name in names}
+        changes.append(Change(kind, tuple(names), found, several.pop() if len(several) == 1 else ""))
     return sorted(changes, key=lambda change: min(_ORDER[each.effect] for each in change.details))
 
 

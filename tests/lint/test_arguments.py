@@ -180,6 +180,7 @@ def test_dangers(run: str, type_: str, rule: str) -> None:
         ("git checkout {x}", CHOICE),
         ("tail -n {x} /var/log/syslog", NUMBER),
         ("docker logs --tail {x} web", NUMBER),
+        ("docker logs web {x}", WORD),
         # What an option is given
         ("journalctl --no-pager --unit={x} --lines=5", WORD),
         ("journalctl -u {x}", STRING),
@@ -197,6 +198,7 @@ def test_dangers(run: str, type_: str, rule: str) -> None:
         ("nmap -p {x} localhost", NUMBER),
         # Names without a way out
         ("cat /srv/notes/{x}.txt", WORD),
+        ("cat /srv/notes{x}", 'type = "string"\npattern = "/[a-z]+"'),
         ("tail -n 5 -- /var/log/{x}", CHOICE),
         ("rm -- /srv/uploads/{x}", WORD),
         ("tar --create --file=/srv/backup/{x}.tar.gz -- a", WORD),

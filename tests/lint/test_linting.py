@@ -14,6 +14,9 @@ from tests.lint.doubles import COMMANDS, LISTEN, ROLES, SomeHost, lines, rules_o
 from tests.nrpe_import.samples import NRPE_CFG
 from tests.test_docs import DOCS, README, examples
 
+#: Two commands, of which one means what it does.
+_TWO = {"x": "", "y": 'allow = ["shell"]\n'}
+
 
 def linted(text: str) -> list[str]:
     """List the rules that find something in an example, which may lack a listener, a command or a role."""
@@ -87,6 +90,13 @@ def test_what_check_says_already_is_not_said_twice() -> None:
     assert without_told(configuration.warnings, configuration) == [
         each for each in configuration.warnings if "sudo" not in each.text
     ]
+
+
+def test_each_speaks_for_itself() -> None:
+    """What one command means no other does."""
+    commands = "".join(f'[commands.{name}]\nrun = ["sh", "-c", "df"]\n{more}' for name, more in _TWO.items())
+    (found,) = lines(f"{LISTEN}{ROLES}{commands}")
+    assert ": commands.x.run: " in found
 
 
 def test_what_is_hostile_is_made_visible() -> None:

@@ -269,6 +269,7 @@ class LayeringTests(SynchronousTestCase):
             "plugin",  # when schedules come next
             "cli.audit.show",  # what "two hours ago" is
             "cli.parameters",  # whether a token's end lies ahead
+            "cli.second_factors",  # whether a first code is of now
             "cli.credential_list",  # whether that of keys and tokens has passed
             "auth.cached_file",  # how old a file is, whose times are times of day
         }

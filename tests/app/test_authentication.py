@@ -30,7 +30,7 @@ class AuthenticationTests(IdentityTestCase):
         self.files.add_token(Token(name="mon", sha256=token_digest("good")))
         self.reactor: Any = MemoryReactorClock()
         self.authentication = build_authentication(
-            self.reactor, self.files, self.files.directory, self.login_limit, EventLog(self.ledger)
+            self.reactor, self.files, self.files.directory, self.login_limit, EventLog(self.ledger), lambda _: False
         )
 
     def log_in(self, credentials: Credentials) -> Caller | Exception:

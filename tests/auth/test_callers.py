@@ -17,7 +17,7 @@ from cmdserver.core.errors import (
     RequestError,
 )
 from cmdserver.core.model import Caller
-from tests.auth.doubles import HERE
+from tests.auth.doubles import HERE, NO_SECOND_FACTORS
 
 
 class RealmTests(SynchronousTestCase):
@@ -35,7 +35,14 @@ class RealmTests(SynchronousTestCase):
 
     def test_all_of_a_proof_counts(self) -> None:
         """What limits a proof limits its caller."""
-        proof = Proof(name="ada", method="token", commands=frozenset({"df"}), forced_words=("df",), permits_pty=False)
+        proof = Proof(
+            name="ada",
+            method="token",
+            commands=frozenset({"df"}),
+            forced_words=("df",),
+            permits_pty=False,
+            has_second_factor=True,
+        )
         _, caller, _ = Realm().requestAvatar(proof, HERE, ICaller)
 
         for each in fields(Proof):
@@ -45,15 +52,18 @@ class RealmTests(SynchronousTestCase):
     def test_provides_what_cred_wants(self) -> None:
         """Realm and checkers are what they say they are."""
         verifyObject(IRealm, Realm())
-        verifyObject(ICredentialsChecker, CertificateChecker())
+        verifyObject(ICredentialsChecker, CertificateChecker(NO_SECOND_FACTORS))
 
     def test_nothing_else_is_to_be_had(self) -> None:
         """Whoever asks the realm for anything but a Caller is refused."""
         self.assertRaises(NotImplementedError, Realm().requestAvatar, "x", HERE)
 
     def test_supposed_callers_are_nobody_here(self) -> None:
-        """Who is only supposed to call has no listener and no source."""
-        self.assertEqual(suppose("ada"), Caller(name="ada", protocol="", source="", method="none"))
+        """Who is only supposed to call has no listener and no source, and has shown what could be asked for."""
+        self.assertEqual(
+            suppose("ada"), Caller(name="ada", protocol="", source="", method="none", has_second_factor=True)
+        )
+        self.assertFalse(suppose(None).has_second_factor)
         self.assertTrue(suppose(None).is_anonymous)
         self.assertEqual([suppose(name).is_person for name in ("ada", "schedule", "hook:x")], [True, False, False])
 

@@ -32,7 +32,7 @@ from cmdserver.core.events import EventLog, LoggedIn
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
 from cmdserver.files.last_uses import key_id, token_id
-from tests.auth.doubles import ADA, HERE, NOON, IdentityTestCase, password
+from tests.auth.doubles import ADA, HERE, NO_SECOND_FACTORS, NOON, IdentityTestCase, password
 
 
 def string(data: bytes) -> bytes:
@@ -214,7 +214,7 @@ class PublicKeyTests(IdentityTestCase):
         """Of keys whose holder has signed: a client may only ask whether a key would do."""
         self.files.add_keys("ada", self.line)
         uses: list[tuple[str, str, str]] = []
-        checker = PublicKeyChecker(self.files, lambda: NOON, lambda *use: uses.append(use))
+        checker = PublicKeyChecker(self.files, lambda: NOON, NO_SECOND_FACTORS, lambda *use: uses.append(use))
         right = string(b"ssh-ed25519") + string(self.key.sign(b"challenge"))
         for signature in (b"x", right):
             claim = PublicKey(name="ada", blob=self.blob, signed=b"challenge", signature=signature, source="192.0.2.1")
@@ -275,7 +275,7 @@ class PublicKeyTests(IdentityTestCase):
         self.files.add_keys("ada", other.decode())
 
         self.assertIsInstance(self.show(), LoginRefused)
-        checker = PublicKeyChecker(self.files, lambda: NOON)
+        checker = PublicKeyChecker(self.files, lambda: NOON, NO_SECOND_FACTORS)
         self.assertFalse(self.successResultOf(checker.is_acceptable("ada", self.blob, "192.0.2.1")))
 
     def test_forced_command_that_cannot_be_split(self) -> None:
@@ -287,7 +287,7 @@ class PublicKeyTests(IdentityTestCase):
 
     def test_acceptable_is_listed(self) -> None:
         """A key is acceptable only if it is listed, for that name, and may be used now from there."""
-        checker = PublicKeyChecker(self.files, lambda: NOON)
+        checker = PublicKeyChecker(self.files, lambda: NOON, NO_SECOND_FACTORS)
         self.assertFalse(self.successResultOf(checker.is_acceptable("ada", self.blob, "192.0.2.1")))
         self.files.add_keys("ada", f'from="192.0.2.0/24" {self.line}')
 
@@ -331,10 +331,14 @@ class FetchedTests(IdentityTestCase):
 
         self.files.add_keys("ada", f"ssh-ed25519 {b64encode(string(b'ssh-ed25519') + string(bytes(32))).decode()}")
         fetched = CredentialStore(self.directory, open_file=may_not, fetch=fetch)
-        self.keys = PublicKeyChecker(fetched, lambda: NOON)
+        self.keys = PublicKeyChecker(fetched, lambda: NOON, NO_SECOND_FACTORS)
         checkers: list[ICredentialsChecker] = [
             PasswordChecker(
-                fetched, cast("PasswordVerifier", self.verifier), PasswordCache(bytes(32)), lambda: self.now
+                fetched,
+                cast("PasswordVerifier", self.verifier),
+                PasswordCache(bytes(32)),
+                lambda: self.now,
+                NO_SECOND_FACTORS,
             ),
             self.keys,
             TokenChecker(fetched, lambda: NOON),

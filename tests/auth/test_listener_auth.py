@@ -117,6 +117,7 @@ class ListenerAuthTests(IdentityTestCase):
             "listener": "tcp:2080",
             "is_person": False,
             "tls": True,
+            "has_second_factor": True,
         }
         self.assertEqual(values.keys(), {each.name for each in fields(Caller)}, "say here what is new")
         before = Caller(**values)

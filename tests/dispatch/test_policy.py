@@ -11,7 +11,7 @@ from cmdserver.checks.check import Check
 from cmdserver.core.errors import BadArgument, Denied, LoginRequired, RequestError, UnknownCommand
 from cmdserver.core.model import Caller, Grant, Role, Rule
 from cmdserver.core.names import is_glob
-from cmdserver.dispatch.policy import Policy
+from cmdserver.dispatch.policy import Policy, wants_second_factor
 from cmdserver.parameters.number_types import Integer
 from cmdserver.parameters.text_types import Choice, Flag, Secret
 from tests.dispatch.doubles import taking
@@ -595,3 +595,56 @@ class GlobTests(unittest.TestCase):
         """A pattern has a character in it that no command's name has."""
         self.assertEqual([True] * 4, [is_glob(each) for each in ("*", "net-*", "d?", "[ab]")])
         self.assertEqual([False] * 3, [is_glob(each) for each in ("df", "net-if", "a]")])
+
+
+class SecondFactorTests(unittest.TestCase):
+    """Roles that count only for callers who have shown a second factor."""
+
+    def setUp(self) -> None:
+        roles = [
+            Role(name="authenticated", patterns=("df",), users=frozenset(), second_factor=True),
+            Role(name="plain", patterns=("uptime",), users=frozenset({"ann", "schedule"})),
+            Role(name="safe", patterns=("*",), users=frozenset({"ann", "schedule"}), second_factor=True, sees=("*",)),
+        ]
+        self.policy = Policy([a_command(name=name) for name in ("uptime", "df", "reboot")], roles)
+
+    def caller(self, *, has_second_factor: bool, is_person: bool = True) -> Caller:
+        """Make a caller."""
+        name = "ann" if is_person else "schedule"
+        return Caller(
+            name=name,
+            protocol="ssh",
+            source="192.0.2.1",
+            method="publickey",
+            is_person=is_person,
+            has_second_factor=has_second_factor,
+        )
+
+    def test_with_and_without(self) -> None:
+        """Without one such a role is not there, in whatever is asked."""
+        for has_one, roles, allowed in (
+            (True, ("authenticated", "plain", "safe"), ["uptime", "df", "reboot"]),
+            (False, ("plain",), ["uptime"]),
+        ):
+            caller = self.caller(has_second_factor=has_one)
+            self.assertEqual(roles, self.policy.roles_of(caller))
+            self.assertEqual(allowed, [each.name for each in self.policy.allowed(caller)])
+            self.assertEqual(has_one, self.policy.sees(caller, "reboot", is_own=False))
+
+    def test_what_they_are_told(self) -> None:
+        """Why it is denied, and only to those whose role it would be."""
+        with self.assertRaisesRegex(Denied, "a login with a second factor, which the publickey alone is not"):
+            self.policy.require(self.caller(has_second_factor=False), ["reboot"])
+        for other in ("bob", "schedule"):
+            caller = Caller(name=other, protocol="ssh", source="", method="x", is_person=other == "bob")
+            with self.assertRaisesRegex(Denied, "no role of"):
+                self.policy.require(caller, ["reboot"])
+
+    def test_who_is_asked(self) -> None:
+        """Whoever has such a role, be it everybody's."""
+        everybody, safe = (
+            [Role(name=name, patterns=(), users=frozenset(users), second_factor=True)]
+            for name, users in (("authenticated", ()), ("safe", ("ann",)))
+        )
+        wanting = [wants_second_factor(roles, name) for roles in (everybody, safe, []) for name in ("ann", "bob")]
+        self.assertEqual([True, True, True, False, False, False], wanting)

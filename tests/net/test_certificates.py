@@ -40,6 +40,7 @@ from cmdserver.net.certificates import (
 )
 from cmdserver.net.tls_context import PeerCertificate, TLSFiles, check_authorities, load, peer_name
 from cmdserver.net.tls_transport import TLSFactory
+from tests.auth.doubles import NO_SECOND_FACTORS
 from tests.odd_certificates import BMP, ODD, ODD_KEYS, TELETEX, Odd, name, pem, short_key
 from tests.tls_doubles import NOW, Client, Composition, TLSFilesTestCase, Wire, issue, pem_of, self_signed
 
@@ -95,7 +96,7 @@ class OddClientTests(OddTestCase):
             claim = Certificate(names=peer.names, trouble=peer.trouble, fingerprint="SHA256:00", source="192.0.2.1")
             self.assertEqual(claim.name, user, what)
             if user is None:
-                failure = self.failureResultOf(CertificateChecker().requestAvatarId(claim))
+                failure = self.failureResultOf(CertificateChecker(NO_SECOND_FACTORS).requestAvatarId(claim))
                 reason = failure.getErrorMessage()
                 self.assertTrue(reason.startswith("no user's name in the certificate: "), reason)
                 self.assertTrue(reason.isascii() and reason.isprintable(), reason)
@@ -143,7 +144,7 @@ class OddClientTests(OddTestCase):
     def test_thousands_of_names(self) -> None:
         """The reason has some of them, and how many more."""
         claim = Certificate(names=("\x1b[2J" * 100,) * 2000, fingerprint="SHA256:00", source="192.0.2.1")
-        reason = self.failureResultOf(CertificateChecker().requestAvatarId(claim)).getErrorMessage()
+        reason = self.failureResultOf(CertificateChecker(NO_SECOND_FACTORS).requestAvatarId(claim)).getErrorMessage()
 
         self.assertIn("and 1990 more", reason)
         self.assertTrue(reason.isascii() and reason.isprintable())

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,9 @@ from cmdserver.auth.checkers import CertificateChecker, PasswordChecker, ProxyCh
 from cmdserver.auth.credential_store import CredentialStore
 from cmdserver.auth.password_cache import PasswordCache
 from cmdserver.auth.password_verifier import HashingThreads, PasswordVerifier, threads_for
+from cmdserver.auth.second_factors.enrolment_file import EnrolmentFile
+from cmdserver.auth.second_factors.second_factors import SecondFactors
+from cmdserver.auth.second_factors.spent_codes import SpentCodes
 from cmdserver.core.events import EventLog
 from cmdserver.core.protocols import Protocol
 from cmdserver.files.last_uses import LastUses
@@ -45,25 +49,43 @@ class Authentication:
 
 
 def build_authentication(
-    reactor: Any, files: CredentialStore, state_directory: Path, login_limit: LoginLimit, events: EventLog
+    reactor: Any,
+    files: CredentialStore,
+    state_directory: Path,
+    login_limit: LoginLimit,
+    events: EventLog,
+    wants_second_factor: Callable[[str], bool],
 ) -> Authentication:
     """Read the users' credentials; where there are none, make the first user.
+
+    Args:
+        reactor: Tells the time, and has threads.
+        files: The credentials.
+        state_directory: What is used is noted there.
+        login_limit: Who may try.
+        events: Who is told of logins.
+        wants_second_factor: Whether a role of a user's counts only with a second factor.
 
     Raises:
         CannotStart: The first user cannot be made.
     """
     require_user(files, state_directory)
-    for complaint in files.complaints():
+    enrolments = EnrolmentFile(files)
+    second_factors = SecondFactors(
+        enrolments, SpentCodes(state_directory), time.time, reactor.seconds, wants_second_factor
+    )
+    for complaint in (*files.complaints(), *enrolments.complaints()):
         _log.warn("{complaint}", complaint=complaint)
     verifier = PasswordVerifier(reactor, HashingThreads(threads_for(os.cpu_count() or 1)))
     last_uses = LastUses(state_directory, reactor, time.time)
-    public_keys = PublicKeyChecker(files, _now, last_uses.note)
+    public_keys = PublicKeyChecker(files, _now, second_factors, last_uses.note)
     checkers = [
-        PasswordChecker(files, verifier, PasswordCache(os.urandom(32)), reactor.seconds),
+        PasswordChecker(files, verifier, PasswordCache(os.urandom(32)), reactor.seconds, second_factors),
         public_keys,
         TokenChecker(files, _now, last_uses.note),
-        CertificateChecker(),
+        CertificateChecker(second_factors),
         ProxyChecker(),
+        second_factors,
     ]
     authenticator = Authenticator(checkers, login_limit, events, time.time, public_keys.is_acceptable)
     with_key = tuple(name for name in files.users() if files.keys(name))

@@ -34,6 +34,8 @@ _OURS = frozenset(
         "tls.crt",
         "tls.key",
         "tokens",
+        "totp",
+        "totp-used.json",
     }
 )
 #: These begin with a name of ours, with a suffix of a rotation's, say: and no other program has them.

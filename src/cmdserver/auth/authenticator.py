@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cmdserver.auth.callers import Arrival, prover
-from cmdserver.auth.credentials import Credentials
+from cmdserver.auth.credentials import CodeRequired, Credentials
 from cmdserver.core.errors import AuditError, Code, Fault, LoginRefused, RequestError
 from cmdserver.core.events import EventLog, LoggedIn
 from cmdserver.core.model import Caller
@@ -52,7 +52,8 @@ class Authenticator:
 
         Returns:
             Fires with the Caller when the login is in the audit file. Fails with `LoginRefused`, which gives no reason,
-            with `Throttled` or `Busy`, or with a `Fault`, whatever was raised on the way. To cancel it is to give up.
+            with `Throttled` or `Busy`, or with a `Fault`, whatever was raised on the way; or with `CodeRequired`, whose
+            proof is to be shown again with a code, or given up (`left_without_code`). To cancel it is to give up.
         """
         login_id = _new_id()
         login: Deferred[Any] = maybeDeferred(self._try, arrival, credentials)
@@ -61,6 +62,13 @@ class Authenticator:
             lambda failure: self._refused(login_id, arrival, credentials, failure),
         )
         return login.addErrback(self._only_told, login_id)
+
+    def left_without_code(self, arrival: Arrival, required: CodeRequired) -> None:
+        """Audit that somebody who has shown something right was asked for a code, and has gone."""
+        with suppress(Fault):
+            self._audit(
+                _new_id(), arrival, required.proof.method, Code.DENIED, "no code was given", required.proof.name
+            )
 
     def failed_before(self, arrival: Arrival, method: str, failure: Failure) -> Fault:
         """Log and audit credentials that could not even be read, by a mistake of ours."""
@@ -81,14 +89,14 @@ class Authenticator:
         return self._prove(credentials, arrival)
 
     def _accepted(self, login_id: str, arrival: Arrival, credentials: Credentials, caller: Caller) -> Caller:
-        self._audit(
-            login_id, arrival, credentials.method, Code.OK, user=caller.name, fingerprint=credentials.fingerprint
-        )
+        self._audit(login_id, arrival, caller.method, Code.OK, user=caller.name, fingerprint=credentials.fingerprint)
         return caller
 
     def _refused(self, login_id: str, arrival: Arrival, credentials: Credentials, failure: Failure) -> Failure:
         """Audit the reason; return what the client is told, which has none."""
         error = failure.value
+        if isinstance(error, CodeRequired):
+            return failure  # neither made nor refused yet
         code, reason = Code.DENIED, str(error)
         if isinstance(error, CancelledError):
             reason = "gave up before it was decided"
@@ -107,7 +115,7 @@ class Authenticator:
 
     def _only_told(self, failure: Failure, login_id: str) -> Failure:
         """Turn everything that is not for clients into a `Fault`, and log it."""
-        if failure.check(RequestError, CancelledError):
+        if failure.check(RequestError, CancelledError, CodeRequired):
             return failure
         _log.failure("fault {id}", failure, id=login_id)
         return Failure(Fault(login_id))

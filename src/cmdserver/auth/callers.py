@@ -61,6 +61,7 @@ class Realm:
             commands=proof.commands,
             forced_words=proof.forced_words,
             permits_pty=proof.permits_pty,
+            has_second_factor=proof.has_second_factor,
             listener=arrival.listener,
             tls=arrival.tls,
         )
@@ -123,5 +124,11 @@ def from_elsewhere(caller: Caller, source: str) -> Caller:
 
 
 def suppose(name: str | None) -> Caller:
-    """Make the caller that a user, or None for the anonymous, would be: to explain rules, at no listener."""
-    return Caller(name=name, protocol="", source="", method=NO_METHOD, is_person=not is_trigger_name(name or ""))
+    """Make the caller that a user, or None for the anonymous, would be: to explain rules, at no listener.
+
+    Whoever has a second factor has shown it.
+    """
+    is_person = not is_trigger_name(name or "")
+    return Caller(
+        name=name, protocol="", source="", method=NO_METHOD, is_person=is_person, has_second_factor=name is not None
+    )

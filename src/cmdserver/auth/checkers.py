@@ -34,6 +34,7 @@ from cmdserver.auth.credentials import (
 )
 from cmdserver.auth.password_cache import PasswordCache
 from cmdserver.auth.password_verifier import PasswordVerifier, highest_cost
+from cmdserver.auth.second_factors.second_factors import SecondFactors
 from cmdserver.core.errors import Busy, Unavailable
 from cmdserver.files.last_uses import NoteUse, key_id, token_id
 
@@ -57,17 +58,24 @@ class PasswordChecker:
         verifier: Computes hashes, elsewhere.
         remembered: Knows those that need not be computed again, of clients that send theirs with every request.
         clock: In seconds.
+        second_factors: Says for whom a password is not enough.
     """
 
     credentialInterfaces = (IPassword,)
 
     def __init__(
-        self, files: CredentialStore, verifier: PasswordVerifier, remembered: PasswordCache, clock: Callable[[], float]
+        self,
+        files: CredentialStore,
+        verifier: PasswordVerifier,
+        remembered: PasswordCache,
+        clock: Callable[[], float],
+        second_factors: SecondFactors,
     ) -> None:
         self._files = files
         self._verifier = verifier
         self._remembered = remembered
         self._clock = clock
+        self._second_factors = second_factors
 
     def requestAvatarId(self, credentials: Password) -> Deferred[Any]:
         """Prove a name by its password; an unknown name costs what a wrong password costs."""
@@ -77,7 +85,9 @@ class PasswordChecker:
         hashes = await _now(self._files.fetch_passwords())
         hashed = hashes.get(credentials.name)
         proof = Proof(name=credentials.name, method=credentials.method)
-        repeated = hashed if credentials.is_repeated else None
+        # Before anything is compared: what takes less time for a right password would tell of it.
+        has_second_factor = await self._second_factors.has_one(credentials.name)
+        repeated = hashed if credentials.is_repeated and not has_second_factor else None
         if repeated is not None and self._remembered.knows(credentials.password, repeated, self._clock()):
             return proof
         cost = highest_cost(hashes.values())
@@ -85,7 +95,7 @@ class PasswordChecker:
             raise UnauthorizedLogin("wrong password" if hashed is not None else "no such user")
         if repeated is not None:
             self._remembered.remember(credentials.password, repeated, self._clock())
-        return proof
+        return await self._second_factors.require_after_password(proof, can_ask=credentials.can_ask)
 
 
 @implementer(ICredentialsChecker)
@@ -121,9 +131,16 @@ class PublicKeyChecker:
 
     credentialInterfaces = (IPublicKey,)
 
-    def __init__(self, files: CredentialStore, now: Callable[[], datetime], note_use: NoteUse = _note_nothing) -> None:
+    def __init__(
+        self,
+        files: CredentialStore,
+        now: Callable[[], datetime],
+        second_factors: SecondFactors,
+        note_use: NoteUse = _note_nothing,
+    ) -> None:
         self._files = files
         self._now = now
+        self._second_factors = second_factors
         self._note_use = note_use
 
     def is_acceptable(self, name: str, blob: bytes, source: str) -> Deferred[bool]:
@@ -145,7 +162,10 @@ class PublicKeyChecker:
         except ValueError as error:
             raise UnauthorizedLogin(f"the key's command= cannot be split into words: {error}") from error
         self._note_use(credentials.name, key_id(key.fingerprint), credentials.source)
-        return Proof(name=credentials.name, method=credentials.method, forced_words=forced, permits_pty=key.permits_pty)
+        proof = Proof(
+            name=credentials.name, method=credentials.method, forced_words=forced, permits_pty=key.permits_pty
+        )
+        return await self._second_factors.require_where_wanted(proof, can_ask=True)
 
     async def _find(self, name: str, blob: bytes, source: str) -> AuthorizedKey | str:
         """Find a line that lets the key in; or say why none does. A key may have several."""
@@ -186,10 +206,17 @@ class CertificateChecker:
 
     credentialInterfaces = (ICertificate,)
 
+    def __init__(self, second_factors: SecondFactors) -> None:
+        self._second_factors = second_factors
+
     def requestAvatarId(self, credentials: Certificate) -> Deferred[Any]:
+        return Deferred.fromCoroutine(self._check(credentials))
+
+    async def _check(self, credentials: Certificate) -> Proof:
         if credentials.name is None:
-            return fail(UnauthorizedLogin(_nobody_in(credentials)))
-        return succeed(Proof(name=credentials.name, method=credentials.method))
+            raise UnauthorizedLogin(_nobody_in(credentials))
+        proof = Proof(name=credentials.name, method=credentials.method)
+        return await self._second_factors.require_where_wanted(proof, can_ask=credentials.can_ask)
 
 
 def _nobody_in(certificate: Certificate) -> str:

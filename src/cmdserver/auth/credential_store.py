@@ -32,6 +32,8 @@ from cmdserver.files.atomic_file import locked, make_directory, remove, replace
 #: The user that a first start makes, and the file in which it leaves the password until that is changed.
 INITIAL_USER = "admin"
 INITIAL_PASSWORD_FILE = "initial-password"  # noqa: S105 - a file's name
+#: Who has a second factor.
+_SECOND_FACTORS = "totp"
 
 #: That many are remembered at once; more users with keys than this cost a second look at each.
 _MOST_KEY_FILES = 10_000
@@ -47,7 +49,7 @@ class CredentialStore:
     """The credentials that lie in a state directory.
 
     Args:
-        directory: Also the attribute ``directory``.
+        directory: Also the attribute ``directory``; likewise ``open_file`` and ``fetch``.
         lock_seconds: How long a change waits for another one; then it is a TimeoutError.
         fetch: Has a file opened that we may not open; None: nobody does.
     """
@@ -60,8 +62,9 @@ class CredentialStore:
         fetch: Fetch | None = None,
     ) -> None:
         self.directory = directory
-        self._open_file = open_file
-        self._fetch = fetch
+        self.open_file = open_file
+        self.fetch = fetch
+        self.second_factors_path = directory / _SECOND_FACTORS
         self._lock_seconds = lock_seconds
         self._passwords = CachedFile(directory / "passwd", parse_passwd, open_file)
         self._tokens = CachedFile(directory / "tokens", parse_tokens, open_file)
@@ -88,18 +91,18 @@ class CredentialStore:
 
     async def fetch_passwords(self) -> Mapping[str, bytes]:
         """The bcrypt hashes by user."""
-        return (await self._passwords.read_or_fetch(self._fetch)).value
+        return (await self._passwords.read_or_fetch(self.fetch)).value
 
     async def fetch_tokens(self) -> tuple[Token, ...]:
         """All tokens, the expired ones too."""
-        return (await self._tokens.read_or_fetch(self._fetch)).value
+        return (await self._tokens.read_or_fetch(self.fetch)).value
 
     async def fetch_keys(self, name: str) -> tuple[AuthorizedKey, ...]:
         """A user's keys, the expired ones too; none for whatever is no user's name."""
         if not is_user_name(name):
             return ()
         file = self._keys.get(name) or self._new_keys_file(name)
-        keys = (await file.read_or_fetch(self._fetch)).value
+        keys = (await file.read_or_fetch(self.fetch)).value
         self._remember(name, file)
         return keys
 
@@ -123,7 +126,7 @@ class CredentialStore:
         return file if file.is_there else None
 
     def _new_keys_file(self, name: str) -> _Keys:
-        return CachedFile(self._keys_directory / name, parse_authorized_keys, self._open_file)
+        return CachedFile(self._keys_directory / name, parse_authorized_keys, self.open_file)
 
     def _remember(self, name: str, file: _Keys) -> None:
         self._keys.pop(name, None)
@@ -146,7 +149,7 @@ class CredentialStore:
         Raises:
             CredentialError: They have one.
         """
-        with self._changing(name):
+        with self.changing(name):
             if self._has_password_line(name):
                 raise CredentialError(f"there is a user {name} already")
             self._put_password(name, hashed)
@@ -157,7 +160,7 @@ class CredentialStore:
         Raises:
             CredentialError: There is no such user.
         """
-        with self._changing(name):
+        with self.changing(name):
             self.require_user(name)
             self._put_password(name, hashed)
             self._forget_initial_password(name)
@@ -172,18 +175,20 @@ class CredentialStore:
             raise CredentialError(f"there is no user {name}")
 
     def remove_user(self, name: str) -> None:
-        """Take away a user's password, keys and tokens.
+        """Take away a user's password, keys, tokens and second factor.
 
         Raises:
             CredentialError: They have none of them.
         """
-        with self._changing(name):
+        with self.changing(name):
             # The password last: a user who was removed by halves can be seen, and be removed again.
             found = [
                 remove(self._keys_directory / name),
-                self._edit(self._tokens.path, lambda text: without_lines(text, name, token_owner)),
-                self._edit(self._passwords.path, lambda text: without_lines(text, name, password_owner)),
+                self.edit(self._tokens.path, lambda text: without_lines(text, name, token_owner)),
+                self.edit(self._passwords.path, lambda text: without_lines(text, name, password_owner)),
             ]
+            # After all that it stands behind.
+            self.edit(self.second_factors_path, lambda text: without_lines(text, name, token_owner))
             if not any(found):
                 raise CredentialError(f"there is no user {name}")
             self._forget_initial_password(name)
@@ -205,14 +210,14 @@ class CredentialStore:
             raise CredentialError("; ".join(f"line {each}" for each in parsed.complaints))
         if not parsed.value:
             raise CredentialError("there is no key in it")
-        with self._changing(name):
+        with self.changing(name):
             make_directory(self._keys_directory)
             path = self._keys_directory / name
             present = {key.blob for key in parse_authorized_keys(self._text(path)).value}
             for key in parsed.value:
                 if key.blob in present:
                     raise CredentialError(f"{name} has the key {key.fingerprint} already")
-            self._edit(path, lambda old: with_end(old) + with_end(text))
+            self.edit(path, lambda old: with_end(old) + with_end(text))
         return parsed.value
 
     def remove_key(self, name: str, fingerprint: str) -> None:
@@ -221,9 +226,9 @@ class CredentialStore:
         Raises:
             CredentialError: The user has no such key; the text says which there are.
         """
-        with self._changing(name):
+        with self.changing(name):
             path = self._keys_directory / name
-            if not self._edit(path, lambda text: without(text, lambda line: has_fingerprint(line, fingerprint))):
+            if not self.edit(path, lambda text: without(text, lambda line: has_fingerprint(line, fingerprint))):
                 raise CredentialError(none_such(name, "key", fingerprint, (key.fingerprint for key in self.keys(name))))
 
     def add_token(self, token: Token) -> None:
@@ -232,10 +237,10 @@ class CredentialStore:
         Raises:
             CredentialError: The user has a token of that label.
         """
-        with self._changing(token.name):
+        with self.changing(token.name):
             if token.label is not None and token.handle in self._handles(token.name):
                 raise CredentialError(f"{token.name} has a token {token.label} already")
-            self._edit(self._tokens.path, lambda text: with_end(text) + format_token(token) + "\n")
+            self.edit(self._tokens.path, lambda text: with_end(text) + format_token(token) + "\n")
 
     def remove_token(self, name: str, handle: str) -> None:
         """Let the holder of a token in no more; of several of one label, of none of them.
@@ -247,15 +252,16 @@ class CredentialStore:
         Raises:
             CredentialError: The user has no such token; the text says which there are.
         """
-        with self._changing(name):
-            if not self._edit(self._tokens.path, lambda text: without(text, lambda line: is_token(line, name, handle))):
+        with self.changing(name):
+            if not self.edit(self._tokens.path, lambda text: without(text, lambda line: is_token(line, name, handle))):
                 raise CredentialError(none_such(name, "token", handle, self._handles(name)))
 
     def _handles(self, name: str) -> list[str]:
         return [token.handle for token in parse_tokens(self._text(self._tokens.path)).value if token.name == name]
 
     @contextmanager
-    def _changing(self, name: str) -> Iterator[None]:
+    def changing(self, name: str) -> Iterator[None]:
+        """Hold the lock while something of a user's is changed."""
         if not is_user_name(name):
             raise CredentialError(f"{name!a} can be no user's name")
         with locked(self.directory, self._lock_seconds):
@@ -269,13 +275,13 @@ class CredentialStore:
         if trouble := trouble_with_hash(hashed.decode("latin-1")):
             raise CredentialError(trouble)
         line = f"{name}:{hashed.decode('ascii')}"
-        self._edit(self._passwords.path, lambda text: with_line(text, name, password_owner, line))
+        self.edit(self._passwords.path, lambda text: with_line(text, name, password_owner, line))
 
     def _forget_initial_password(self, name: str) -> None:
         if name == INITIAL_USER:
             remove(self.directory / INITIAL_PASSWORD_FILE)
 
-    def _edit(self, path: Path, change: Callable[[str], str]) -> bool:
+    def edit(self, path: Path, change: Callable[[str], str]) -> bool:
         """Change a file's text; say whether that made a difference."""
         if path.is_symlink():
             raise CredentialError(f"{path} is a symbolic link; change the file that it points to")
@@ -291,6 +297,6 @@ class CredentialStore:
         Only if it can be trusted: a change by us must not make ours what somebody else wrote into it.
         """
         try:
-            return read_trusted(self._open_file(path), path)[0]
+            return read_trusted(self.open_file(path), path)[0]
         except FileNotFoundError:
             return ""

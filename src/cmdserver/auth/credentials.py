@@ -4,7 +4,7 @@ All have a ``source``, the ``name`` of a user, if they say one, and for the audi
 ``fingerprint`` if there is a key or a certificate.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twisted.cred.credentials import ICredentials
 from zope.interface import implementer
@@ -25,6 +25,20 @@ class Proof:
     forced_words: tuple[str, ...] | None = None
     #: Whether the holder may have a terminal.
     permits_pty: bool = True
+    #: Whether a one-time code, or a recovery code, was shown as well.
+    has_second_factor: bool = False
+
+
+class CodeRequired(Exception):  # noqa: N818 - a statement
+    """What somebody has shown is right and not enough: a one-time code is to follow.
+
+    Attributes:
+        proof: Of what they have shown; good for nothing but an `OneTimeCode`.
+    """
+
+    def __init__(self, proof: Proof) -> None:
+        super().__init__("a one-time code is required")
+        self.proof = proof
 
 
 class IPassword(ICredentials):
@@ -37,6 +51,10 @@ class IToken(ICredentials):
 
 class IPublicKey(ICredentials):
     """An SSH public key, and something that its holder has signed."""
+
+
+class IOneTimeCode(ICredentials):
+    """A one-time code, after something else."""
 
 
 class ICertificate(ICredentials):
@@ -62,6 +80,29 @@ class Password:
     fingerprint: str | None = None
     #: Whether its client sends it again with every request, as HTTP Basic does.
     is_repeated: bool = False
+    #: Whether its client can be asked for a one-time code afterwards.
+    can_ask: bool = True
+
+
+@implementer(IOneTimeCode)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneTimeCode:
+    """A one-time code or a recovery code, as it came, after what proved who somebody is."""
+
+    proof: Proof
+    code: str
+    source: str
+    fingerprint: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Whose it is."""
+        return self.proof.name
+
+    @property
+    def method(self) -> str:
+        """For the audit file, while it is not known to be right."""
+        return f"{self.proof.method}+totp"
 
 
 @implementer(IToken)
@@ -87,11 +128,17 @@ class Certificate:
     #: What of it could not be read, for the audit file; None: everything could.
     trouble: str | None = None
     method: str = "certificate"
+    #: Whether its holder can be asked for a one-time code.
+    can_ask: bool = False
 
     @property
     def name(self) -> str | None:
         """The first name in it that a user can have."""
         return next((name for name in self.names if is_user_name(name)), None)
+
+    def before_code(self) -> "Certificate":
+        """Return the same of a holder who can be asked for a one-time code."""
+        return replace(self, can_ask=True)
 
 
 @implementer(IProxiedUser)
@@ -135,4 +182,4 @@ class PublicKey:
         return fingerprint_of(self.blob)
 
 
-Credentials = Password | BearerToken | Certificate | PublicKey | ProxiedUser
+Credentials = Password | BearerToken | Certificate | PublicKey | ProxiedUser | OneTimeCode

@@ -8,7 +8,7 @@ from twisted.python.failure import Failure
 from cmdserver.auth import callers
 from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.callers import Arrival
-from cmdserver.auth.credentials import Credentials
+from cmdserver.auth.credentials import Certificate, CodeRequired, Credentials
 from cmdserver.auth.pending_login import NO_LOGIN, PendingLogin
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller, Stranger
@@ -53,11 +53,16 @@ class ListenerAuth:
         return self._require_authenticator().log_in(self.arrival(source), credentials)
 
     def log_in_by_certificate(
-        self, source: str, certificate: Callable[[], Credentials | None]
+        self, source: str, certificate: Callable[[], Credentials | None], *, can_ask: bool = False
     ) -> Deferred[Caller] | None:
         """Log in whoever has shown a certificate.
 
         Clients decide what ``certificate`` reads: should it raise anything, that is a login that failed.
+
+        Args:
+            source: Where from.
+            certificate: Says what the client has shown.
+            can_ask: Whether its holder can be asked for a one-time code, if a role of theirs wants one.
 
         Returns:
             As `log_in`; None if there is no certificate, or nobody logs in here.
@@ -68,7 +73,13 @@ class ListenerAuth:
             credentials = certificate()
         except Exception:  # noqa: BLE001 - see above
             return fail(self._require_authenticator().failed_before(self.arrival(source), "certificate", Failure()))
+        if can_ask and isinstance(credentials, Certificate):
+            credentials = credentials.before_code()
         return self.log_in(source, credentials) if credentials is not None else None
+
+    def left_without_code(self, source: str, required: CodeRequired) -> None:
+        """See `Authenticator.left_without_code`."""
+        self._require_authenticator().left_without_code(self.arrival(source), required)
 
     def is_acceptable_key(self, source: str, name: str, blob: bytes) -> Deferred[bool]:
         """Whether a signature by a key would log somebody in; SSH clients ask before they sign (RFC 4252, section 7).

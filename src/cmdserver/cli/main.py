@@ -18,6 +18,7 @@ from cmdserver.cli.importing import import_
 from cmdserver.cli.keys import key
 from cmdserver.cli.notes import note
 from cmdserver.cli.parameters import CALLER_NAME, COMMAND_WORD
+from cmdserver.cli.second_factors import totp
 from cmdserver.cli.tokens import token
 from cmdserver.cli.users import user
 from cmdserver.core.errors import Refusal
@@ -40,6 +41,7 @@ def main() -> None:
 main.add_command(user)
 main.add_command(key)
 main.add_command(token)
+main.add_command(totp)
 main.add_command(import_)
 main.add_command(audit)
 main.add_command(check)

@@ -6,6 +6,7 @@ import click
 
 from cmdserver.auth.credential_store import CredentialError
 from cmdserver.auth.password_hash import hash_password, trouble_with_new_password
+from cmdserver.auth.second_factors.enrolment_file import EnrolmentFile
 from cmdserver.cli.access import open_files, read_settings
 from cmdserver.cli.command_line import Trouble, common_options
 from cmdserver.cli.notes import note, note_missing_role, roles_of
@@ -71,7 +72,7 @@ def user_passwd(ctx: click.Context, name: str, *, password_stdin: bool) -> None:
 @common_options
 @click.pass_context
 def user_remove(ctx: click.Context, name: str) -> None:
-    """Remove the user NAME: password, keys and tokens."""
+    """Remove the user NAME: password, keys, tokens and second factor."""
     with open_files(ctx) as files:
         files.remove_user(name)
 
@@ -84,14 +85,16 @@ def user_list(ctx: click.Context) -> None:
     settings = read_settings(ctx)
     with open_files(ctx) as files:
         names, passwords, tokens = files.users(), files.passwords(), files.tokens()
+        enrolments = EnrolmentFile(files)
         width = max(map(len, names), default=0)
         for name in names:
             has = ["password"] if name in passwords else []
+            has += ["second factor"] if name in enrolments.enrolments() else []
             has += _counted(len(files.keys(name)), "key")
             has += _counted(sum(each.name == name for each in tokens), "token")
             roles = " ".join(roles_of(settings, name)) or "(none)"
             click.echo(f"{name:<{width}}  {', '.join(has)}; roles: {roles}")
-        for complaint in files.complaints():
+        for complaint in (*files.complaints(), *enrolments.complaints()):
             note(complaint)
 
 

@@ -42,6 +42,8 @@ class Caller:
     listener: str = ""
     #: Whether that listener speaks TLS.
     tls: bool = False
+    #: Whether they have shown a one-time code as well.
+    has_second_factor: bool = False
     #: Whether they may have logged in; schedules and hooks have not, and have the roles that list them alone.
     is_person: bool = True
 
@@ -220,6 +222,8 @@ class Role:
     #: Names of commands, or globs: those of which it may see the runs of others, and stop them.
     sees: tuple[str, ...] = ()
     stops: tuple[str, ...] = ()
+    #: Whether it counts only for callers who have shown a second factor.
+    second_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,9 +64,12 @@ class Policy:
         """The caller's roles as they are now, in the order of the configuration."""
         if caller.is_anonymous:
             return () if caller.listener in self._login_required_at else (ANONYMOUS,)
-        is_person = caller.is_person
+        is_person, has_second_factor = caller.is_person, caller.has_second_factor
         return tuple(
-            role.name for role in self._roles if caller.name in role.users or (role.name == AUTHENTICATED and is_person)
+            role.name
+            for role in self._roles
+            if (caller.name in role.users or (role.name == AUTHENTICATED and is_person))
+            and (has_second_factor or not role.second_factor)
         )
 
     def allowed(self, caller: Caller) -> tuple[Command, ...]:
@@ -261,6 +264,8 @@ class Policy:
             return UnknownCommand(name, self._nearest(caller, name))
         if self._has_role_for(caller, name):
             return Denied(f"the {caller.method} that you have logged in with is not good for {name}")
+        if caller.is_person and _rules(_with_second_factor(self._roles, caller.name or ""), name):
+            return Denied(f"{name} takes a login with a second factor, which the {caller.method} alone is not")
         return Denied(f"no role of {caller.name} includes {name}; ask the administrator for one that does")
 
     def _nearest(self, caller: Caller, name: str) -> tuple[str, ...]:
@@ -289,6 +294,15 @@ class Policy:
 
     def _its_roles(self, names: tuple[str, ...]) -> list[Role]:
         return [role for role in self._roles if role.name in names]
+
+
+def wants_second_factor(roles: Iterable[Role], user: str) -> bool:
+    """Whether a role of a user's counts only with a second factor."""
+    return bool(_with_second_factor(roles, user))
+
+
+def _with_second_factor(roles: Iterable[Role], user: str) -> list[Role]:
+    return [role for role in roles if role.second_factor and (user in role.users or role.name == AUTHENTICATED)]
 
 
 def _values_among(words: Sequence[str]) -> Sequence[str]:

@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.auth.credentials import CodeRequired, OneTimeCode, Proof
 from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Fault, LoginRefused
 from cmdserver.core.listening import Login
@@ -31,6 +32,10 @@ class FakeListenerAuth:
         self.decision: Deferred[Caller] = Deferred()
         self.limit = FakeLoginLimit()
         self.offences = self.limit.offences
+        self.left: list[tuple[str, CodeRequired]] = []
+
+    def left_without_code(self, source: str, required: CodeRequired) -> None:
+        self.left.append((source, required))
 
     def log_in(self, source: str, credentials: Any) -> Deferred[Caller]:
         self.tried.append(credentials)
@@ -248,6 +253,48 @@ def _fire(decision: Deferred[Caller], result: Caller | Exception) -> None:
         decision.errback(result)
     else:
         decision.callback(result)
+
+
+class CodeTests(EntranceTestCase):
+    """Who has a second factor."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.required = CodeRequired(Proof(name="ada", method="password"))
+        self.hold_dialogue()
+        self.listener_auth.decision.errback(self.required)
+        self.listener_auth.decision = Deferred()
+
+    def test_a_code_is_asked_for(self) -> None:
+        """After the password; nothing is decided, or charged, before it is there."""
+        self.assertEqual([USER_PROMPT, PASSWORD_PROMPT, b"Code?\n"], self.client.said)
+        self.assertTrue(self.login_session.is_asking)
+        self.assertEqual(([], []), (self.client.callers, self.listener_auth.offences))
+
+    def test_right(self) -> None:
+        """The code goes with what was proved, and lets in."""
+        self.login_session.take(b"123456\r")
+        code = self.listener_auth.tried[-1]
+        self.assertEqual(OneTimeCode(proof=self.required.proof, code="123456", source="192.0.2.1"), code)
+        self.listener_auth.decision.callback(ADA)
+
+        self.assertEqual(([ADA], 1, []), (self.client.callers, self.listener_auth.settled, self.listener_auth.left))
+
+    def test_wrong(self) -> None:
+        """A failed login like any other."""
+        self.login_session.take(b"\xff")
+        self.listener_auth.decision.errback(LoginRefused())
+
+        self.assertEqual(([LOGIN_FAILED], []), (self.client.farewells, self.client.callers))
+        self.assertEqual(([Offence.AUTHFAIL], []), (self.listener_auth.offences, self.listener_auth.left))
+
+    def test_gone(self) -> None:
+        """Who goes without a code has failed, once."""
+        self.login_session.leave(Offence.NOAUTH)
+        self.login_session.leave(Offence.NOAUTH)
+
+        self.assertEqual([Offence.AUTHFAIL], self.listener_auth.offences)
+        self.assertEqual([("192.0.2.1", self.required)], self.listener_auth.left)
 
 
 class DialogueTests(EntranceTestCase):

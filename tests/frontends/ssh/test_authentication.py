@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.credentials import Credentials, Password, PublicKey
+from cmdserver.auth.credentials import CodeRequired, Credentials, OneTimeCode, Password, Proof, PublicKey
 from cmdserver.core.errors import Busy, Fault, LoginRefused, Throttled
 from cmdserver.core.model import Caller
 from cmdserver.frontends.ssh.authentication import (
@@ -31,6 +31,7 @@ from tests.frontends.ssh.doubles import ADA
 ED25519 = b"ssh-ed25519"
 BLOB = string(ED25519) + string(b"k" * 32)
 RSA = string(b"ssh-rsa") + string(b"e") + string(b"n")
+SECRET_SHOWN = Password(name="ada", password=b"secret", source="192.0.2.1", can_ask=False)
 REFUSED = string(METHODS) + b"\0"
 
 
@@ -41,6 +42,7 @@ class FakeListenerAuth:
         self.tried: list[Credentials] = []
         self.decision: Deferred[Caller] | Caller | Exception = LoginRefused()
         self.acceptable: set[tuple[str, str, bytes]] = set()
+        self.left: list[CodeRequired] = []
         #: For a look that takes its time.
         self.looking: Deferred[bool] | None = None
 
@@ -55,6 +57,9 @@ class FakeListenerAuth:
         else:
             decided.callback(self.decision)
         return decided
+
+    def left_without_code(self, source: str, required: CodeRequired) -> None:
+        self.left.append(required)
 
     def is_acceptable_key(self, source: str, name: str, blob: bytes) -> Deferred[bool]:
         return self.looking or succeed((source, name, blob) in self.acceptable)
@@ -124,7 +129,9 @@ class PasswordTests(AuthenticationTestCase):
         self.listener_auth.decision = ADA
         self.asks(b"password", b"\0" + string(b"secret"))
 
-        self.assertEqual(self.listener_auth.tried, [Password(name="ada", password=b"secret", source="192.0.2.1")])
+        self.assertEqual(
+            self.listener_auth.tried, [Password(name="ada", password=b"secret", source="192.0.2.1", can_ask=False)]
+        )
         self.assertEqual((self.client.callers, self.client.sent), ([ADA], []))
 
     def test_wrong(self) -> None:
@@ -169,6 +176,73 @@ class PasswordTests(AuthenticationTestCase):
         with self.assertRaises(Malformed):
             self.responds(b"secret")
         self.assertEqual(self.listener_auth.tried, [])
+
+
+class CodeTests(AuthenticationTestCase):
+    """Who has a second factor."""
+
+    def require_after(self, method: str) -> CodeRequired:
+        """Show something right that is not enough."""
+        self.listener_auth.decision = required = CodeRequired(Proof(name="ada", method=method))
+        if method == "publickey":
+            self.signs()
+        else:
+            self.asks(b"keyboard-interactive", string(b"") * 2)
+            self.responds(b"secret")
+        return required
+
+    @property
+    def is_asked_for_code(self) -> bool:
+        """Whether that was sent last."""
+        return self.last == (INFO_REQUEST, string(b"") * 3 + uint32(1) + string(b"Code: ") + b"\0")
+
+    def test_after_a_password(self) -> None:
+        """The next prompt is for the code, which goes with what was proved."""
+        required = self.require_after("keyboard-interactive")
+        self.assertTrue(self.is_asked_for_code)
+        self.assertTrue(self.authentication.is_busy, "who goes now has tried")
+        self.listener_auth.decision = ADA
+        self.responds(b"123456")
+
+        code = OneTimeCode(proof=required.proof, code="123456", source="192.0.2.1")
+        self.assertEqual((code, [ADA]), (self.listener_auth.tried[-1], self.client.callers))
+        self.authentication.serviceStopped()
+        self.assertEqual([], self.listener_auth.left)
+
+    def test_after_a_key(self) -> None:
+        """A key is a partial success, after which nothing but keyboard-interactive goes on."""
+        self.require_after("publickey")
+        self.assertEqual((FAILURE, string(b"keyboard-interactive") + b"\1"), self.last)
+        self.asks(b"keyboard-interactive", string(b"") * 2)
+        self.assertTrue(self.is_asked_for_code)
+        self.listener_auth.decision = ADA
+        self.responds(b"123456")
+        self.assertEqual([ADA], self.client.callers)
+
+    def test_wrong(self) -> None:
+        """It is an attempt, and the password is asked for again."""
+        self.require_after("keyboard-interactive")
+        self.listener_auth.decision = LoginRefused()
+        self.responds(b"000000")
+        self.assertEqual((FAILURE, REFUSED), self.last)
+        self.asks(b"keyboard-interactive", string(b"") * 2)
+        self.assertFalse(self.is_asked_for_code)
+
+    def test_something_else_instead(self) -> None:
+        """Another name or method is another login; who has begun this one has failed."""
+        for method, name in ((b"keyboard-interactive", b"bob"), (b"none", b"ada"), (b"password", b"ada")):
+            required = self.require_after("keyboard-interactive")
+            self.listener_auth.decision = LoginRefused()
+            self.asks(method, string(b"") * 2, name=name)
+            self.assertEqual([required], self.listener_auth.left)
+            self.listener_auth.left.clear()
+            self.setUp()
+
+    def test_gone(self) -> None:
+        """Who goes without a code has failed."""
+        required = self.require_after("publickey")
+        self.authentication.serviceStopped()
+        self.assertEqual([required], self.listener_auth.left)
 
 
 class KeyTests(AuthenticationTestCase):

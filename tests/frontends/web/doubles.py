@@ -12,7 +12,15 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.auth.credentials import BearerToken, Credentials, Password, ProxiedUser
+from cmdserver.auth.credentials import (
+    BearerToken,
+    CodeRequired,
+    Credentials,
+    OneTimeCode,
+    Password,
+    Proof,
+    ProxiedUser,
+)
 from cmdserver.auth.hook_authenticator import ArmedHook, HookAuthenticator
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import PendingLogin
@@ -61,7 +69,7 @@ class Response:
 
 
 class FakeListenerAuth(ListenerAuth):
-    """A listener at which ``ada`` says ``right``, and the bearer of ``good`` is ada too."""
+    """A listener at which ``ada`` says ``right``, and the bearer of ``good`` is ada too; ``eve`` has a code as well."""
 
     def __init__(self, login: Login, place: str) -> None:
         super().__init__("web", login, place=place)
@@ -69,6 +77,8 @@ class FakeListenerAuth(ListenerAuth):
         self.limit = FakeLoginLimit()
         self.offences, self.sources = self.limit.offences, self.limit.sources
         self.is_refused = False
+        #: Whoever has gone without a code.
+        self.left: list[CodeRequired] = []
         #: Let logins wait until the test fires them.
         self.waiting: list[Deferred[Caller]] | None = None
 
@@ -80,12 +90,17 @@ class FakeListenerAuth(ListenerAuth):
             self.waiting.append(Deferred())
             return self.waiting[-1]
         match credentials:
-            case Password(name="ada", password=b"right") | BearerToken(secret="good"):
-                return succeed(user("ada"))
+            case Password(name="ada", password=b"right") | BearerToken(secret="good") | OneTimeCode(code="123456"):
+                return succeed(user(credentials.name or "ada"))
+            case Password(name="eve", password=b"right", can_ask=True):
+                return fail(CodeRequired(Proof(name="eve", method="password")))
             case ProxiedUser(name=str(name)):
                 return succeed(a_caller(name, source=source, method="proxy"))
             case _:
                 return fail(LoginRefused())
+
+    def left_without_code(self, source: str, required: CodeRequired) -> None:
+        self.left.append(required)
 
     def _account(self, source: str, *, is_required: bool) -> PendingLogin:
         return PendingLogin(self.limit, self.place, source, is_required=is_required)

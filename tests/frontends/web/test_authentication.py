@@ -43,13 +43,65 @@ class WebTestCase(SynchronousTestCase):
         return self.submit().response["set-cookie"].partition(";")[0]
 
 
+class CodeTests(WebTestCase):
+    """Who has a second factor."""
+
+    def number(self) -> str:
+        """Show the password; return what the page of the code is for."""
+        text = self.submit(name="eve").response.text
+        self.assertIn('autocomplete="one-time-code"', text)
+        return text.partition('name="login" value="')[2].partition('"')[0]
+
+    def test_in_two_steps(self) -> None:
+        """The password begins no session; the code does, and goes where the login was to go."""
+        first = self.submit(name="eve")
+        self.assertEqual((200, None), (first.response.status, dict(first.response.headers).get("set-cookie")))
+        client = self.submit(name="", password="", login=self.number(), code="123456")
+        self.assertEqual((303, "../uptime"), (client.response.status, client.response["location"]))
+        cookie = client.response["set-cookie"].partition(";")[0]
+        self.assertEqual((401, 403), (self.status("/reboot"), self.status("/reboot", cookie=cookie)))
+        self.assertEqual([], self.composition.listener_auth.offences)
+
+    def test_in_one(self) -> None:
+        """A program that knows the code sends it with the rest."""
+        self.assertEqual(303, self.submit(name="eve", code="123456").response.status)
+        self.assertEqual(403, self.submit(name="eve", code="000000").response.status)
+        self.assertEqual(303, self.submit(name="ada", code="x").response.status, "who has none is not asked")
+
+    def test_wrong(self) -> None:
+        """It is a failed login, and the number is good for nothing more."""
+        number = self.number()
+        for code in ("000000", "123456"):
+            client = self.submit(login=number, code=code)
+            self.assertEqual(403, client.response.status)
+            self.assertNotIn("set-cookie", dict(client.response.headers))
+        self.assertEqual(1, self.composition.listener_auth.offences.count(Offence.AUTHFAIL))
+
+    def test_numbers_that_nobody_was_given(self) -> None:
+        """They let nobody in, whatever else is sent."""
+        for number in ("x", "0" * 64, "\ud7ff"):
+            self.assertEqual(403, self.submit(login=number, code="123456").response.status)
+
+    def test_late(self) -> None:
+        """After two minutes it takes the password again; who never came back has failed."""
+        number = self.number()
+        self.composition.clock.advance(121)
+        self.assertEqual(403, self.submit(login=number, code="123456").response.status)
+        self.number()
+        self.assertEqual(1, len(self.composition.listener_auth.left))
+
+    def test_basic_is_refused(self) -> None:
+        """It cannot be asked."""
+        self.assertEqual(401, self.status("/uptime", authorization="Basic ZXZlOnJpZ2h0"))
+
+
 class HeaderTests(WebTestCase):
     def test_basic(self) -> None:
         """Name and password are shown to the listener with each request."""
         self.assertEqual(self.status("/", authorization=BASIC), 200)
         self.assertEqual(
             self.composition.listener_auth.logins,
-            [Password(name="ada", password=b"right", source="192.0.2.1", is_repeated=True)],
+            [Password(name="ada", password=b"right", source="192.0.2.1", is_repeated=True, can_ask=False)],
         )
 
     def test_bearer(self) -> None:

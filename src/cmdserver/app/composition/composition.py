@@ -25,7 +25,7 @@ from cmdserver.core.listening import Listening, Login
 from cmdserver.dispatch.assessing import Assessor
 from cmdserver.dispatch.dispatcher import Dispatcher
 from cmdserver.dispatch.output_parsers import OutputParsers
-from cmdserver.dispatch.policy import Policy
+from cmdserver.dispatch.policy import Policy, wants_second_factor
 from cmdserver.dispatch.request_log import RequestLog
 from cmdserver.dispatch.scheduling.run_directory import RunDirectory
 from cmdserver.dispatch.scheduling.scheduler import Scheduler
@@ -228,4 +228,11 @@ class Composition:
         from cmdserver.auth.credential_store import CredentialStore  # noqa: PLC0415 - as above
 
         files = CredentialStore(self._state_directory, open_file=self._open_file, fetch=self._fetch)
-        return build_authentication(self._reactor, files, self._state_directory, self.limiters.logins, self._events)
+        return build_authentication(
+            self._reactor,
+            files,
+            self._state_directory,
+            self.limiters.logins,
+            self._events,
+            lambda name: wants_second_factor(self.configuration.roles, name),
+        )

@@ -23,6 +23,8 @@ class RoleSettings(Struct, frozen=True, kw_only=True):
     stops: list[NonEmpty] = field(default_factory=list)
     #: Rules of lint that have nothing to say of it.
     allow: Allowed = field(default_factory=list)
+    #: Whether it counts only for callers who have shown a second factor.
+    second_factor: bool = False
 
 
 class HookSettings(Struct, frozen=True, kw_only=True):

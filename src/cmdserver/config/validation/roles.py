@@ -54,6 +54,7 @@ class RoleChecks:
         if name in {ANONYMOUS, AUTHENTICATED} and settings.users:
             whose = "every caller without login" if name == ANONYMOUS else "every logged-in caller"
             self._reader.note((*path, "users"), f"the role {name} is {whose}'s and lists no users")
+        self._second_factor(path, name, settings)
         self._commands_named((*path, "commands"), settings.commands)
         for key in ("sees", "stops"):
             self._commands_named((*path, key), getattr(settings, key))
@@ -78,7 +79,18 @@ class RoleChecks:
             },
             sees=tuple(settings.sees),
             stops=tuple(settings.stops),
+            second_factor=settings.second_factor,
         )
+
+    def _second_factor(self, path: Path, name: str, settings: RoleSettings) -> None:
+        """Look who can show none."""
+        if not settings.second_factor:
+            return
+        if name == ANONYMOUS:
+            self._reader.note((*path, "second_factor"), "callers without login have none: the role is nobody's")
+        for user in settings.users:
+            if is_trigger_name(user):
+                self._reader.warn((*path, "users"), f"{user} has no second factor: the role is without effect for it")
 
     def own_roles(self, roles: Sequence[Role]) -> list[Role]:
         """Make the roles of callers that are no persons and that no role lists: each may run what it asks for.

@@ -73,12 +73,14 @@ class FrontEnd(Factory):
     def _refuse(self, refusal: Refusal) -> Protocol | None:
         return _RefusedConnection(self, refusal) if len(self.refused) < MOST_REFUSED else None
 
-    def log_in_by_certificate(self, transport: Any, source: str) -> Deferred[Caller] | None:
+    def log_in_by_certificate(self, transport: Any, source: str, *, can_ask: bool = False) -> Deferred[Caller] | None:
         """Log in a client that has shown a certificate; see `ListenerAuth.log_in_by_certificate`."""
         certificate_of = self.certificate_of
         if certificate_of is None:
             return None
-        return self.listener_auth.log_in_by_certificate(source, lambda: certificate_of(transport, source))
+        return self.listener_auth.log_in_by_certificate(
+            source, lambda: certificate_of(transport, source), can_ask=can_ask
+        )
 
     def end_login(self, client: Client, login_session: LoginSession | None, reason: Failure) -> None:
         """Charge a client whose connection is lost, and who has not logged in where it must.

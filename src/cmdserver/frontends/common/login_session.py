@@ -6,7 +6,11 @@ In the manner of telnetd's login, but with line ends behind the prompts, as most
     C: ada
     S: Password?
     C: correct horse
+    S: Code?
+    C: 492039
     S: What can I do for you?
+
+Only who has a second factor is asked for a code.
 
 A client that fails is told no reason, charged once and sent away: every end of a login but one ends the connection.
 """
@@ -17,7 +21,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from cmdserver.auth.credentials import Password
+from cmdserver.auth.credentials import CodeRequired, OneTimeCode, Password
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import LoginRefused, RequestError
@@ -27,6 +31,7 @@ from cmdserver.limits.source_penalties import Offence
 
 USER_PROMPT = b"User?\n"
 PASSWORD_PROMPT = b"Password?\n"
+CODE_PROMPT = b"Code?\n"
 LOGIN_FAILED = b"Login failed.\n"
 #: What OpenSSL says of a client's certificate that has expired, or that no known authority has signed.
 CERTIFICATE_REFUSED = "certificate verify failed"
@@ -53,12 +58,14 @@ class Client(Protocol):
 
 
 class Phase(Enum):
-    """How far a login has come; each phase may follow those above it."""
+    """How far a login has come."""
 
     #: The next line is the name.
     NAME = auto()
     #: The next line is the password.
     PASSWORD = auto()
+    #: The next line is a one-time code.
+    CODE = auto()
     #: What was shown is being looked at; lines wait.
     DECIDING = auto()
     #: Decided, given up or left.
@@ -68,7 +75,7 @@ class Phase(Enum):
 class LoginSession:
     """One login."""
 
-    __slots__ = ("_client", "_deciding", "_listener_auth", "_name", "_phase")
+    __slots__ = ("_client", "_code_required", "_deciding", "_listener_auth", "_name", "_phase")
 
     def __init__(self, listener_auth: ListenerAuth, client: Client) -> None:
         self._listener_auth = listener_auth
@@ -76,11 +83,13 @@ class LoginSession:
         self._phase = Phase.NAME
         self._name = ""
         self._deciding: Deferred[None] | None = None
+        #: What was shown, if it takes a code as well that has not come yet.
+        self._code_required: CodeRequired | None = None
 
     @property
     def is_asking(self) -> bool:
         """Whether the next line is the answer to a prompt."""
-        return self._phase is Phase.NAME or self._phase is Phase.PASSWORD
+        return self._phase in {Phase.NAME, Phase.PASSWORD, Phase.CODE}
 
     @property
     def is_deciding(self) -> bool:
@@ -106,6 +115,11 @@ class LoginSession:
         elif self._phase is Phase.PASSWORD:
             source = self._client.source
             self.decide(self._listener_auth.log_in(source, Password(name=self._name, password=answer, source=source)))
+        elif self._code_required is not None:
+            source, proof = self._client.source, self._code_required.proof
+            self._code_required = None
+            code = OneTimeCode(proof=proof, code=answer.decode(errors="replace"), source=source)
+            self.decide(self._listener_auth.log_in(source, code))
 
     def decide(self, trying: Deferred[Caller]) -> None:
         """Wait until a login is decided, by credentials that the client has shown."""
@@ -117,10 +131,10 @@ class LoginSession:
     def leave(self, offence: Offence) -> None:
         """Charge a client that goes, or is sent, without a login. Idempotent.
 
-        Who goes while a login is being decided has tried, and is charged for that: not to wait for the answer is no way
-        to guess for less.
+        Who goes while a login is being decided, or without the code that it takes, has tried, and is charged for that:
+        not to wait for the answer is no way to guess for less.
         """
-        if self.is_deciding:
+        if self.is_deciding or self._code_required is not None:
             offence = Offence.AUTHFAIL
         self._end()
         self._client.pending_login.fail(offence)
@@ -138,6 +152,10 @@ class LoginSession:
 
     def _not_logged_in(self, failure: Failure) -> None:
         if not self.is_deciding:
+            return
+        if isinstance(failure.value, CodeRequired):
+            self._phase, self._deciding, self._code_required = Phase.CODE, None, failure.value
+            self._client.say(CODE_PROMPT)
             return
         self._end()
         if failure.check(LoginRefused):
@@ -159,3 +177,6 @@ class LoginSession:
         deciding, self._deciding = self._deciding, None
         if deciding is not None:
             deciding.cancel()
+        required, self._code_required = self._code_required, None
+        if required is not None:
+            self._listener_auth.left_without_code(self._client.source, required)

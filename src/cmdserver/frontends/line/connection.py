@@ -91,7 +91,7 @@ class LineConnection(PacedConnection):
     def handshakeCompleted(self) -> None:
         if self.state is not State.HANDSHAKE:
             return
-        trying = self._front_end.log_in_by_certificate(self.transport, self.source)
+        trying = self._front_end.log_in_by_certificate(self.transport, self.source, can_ask=True)
         if trying is None:
             self._begin()
         else:

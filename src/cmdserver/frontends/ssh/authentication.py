@@ -1,5 +1,8 @@
 """The ``ssh-userauth`` service (RFC 4252): public keys, passwords, and keyboard-interactive passwords (RFC 4256).
 
+Who has a second factor is asked for a code by keyboard-interactive: after its password, or, if a role wants one, after
+a key, which is then a partial success (RFC 4252, section 5.1). The method ``password`` cannot ask: they are refused.
+
 Every attempt goes through `ListenerAuth`, as at every other listener: throttled, decided by the portal, audited. The
 answer does not depend on whether the user exists. Requests are decided one after the other, and bounded for each
 connection, which also bounds the time.
@@ -12,7 +15,7 @@ from twisted.conch.ssh.service import SSHService
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
-from cmdserver.auth.credentials import Credentials, Password, PublicKey
+from cmdserver.auth.credentials import CodeRequired, Credentials, OneTimeCode, Password, PublicKey
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import LoginRefused, RequestError
 from cmdserver.core.model import Caller
@@ -26,6 +29,9 @@ INFO_RESPONSE = 61
 
 METHODS = b"publickey,password,keyboard-interactive"
 PROMPT = b"Password: "
+#: After something that was right.
+CODE_METHODS = b"keyboard-interactive"
+CODE_PROMPT = b"Code: "
 
 #: Unacceptable keys that a client may offer; each is only looked up. An agent seldom holds more.
 MOST_KEYS: Final = 20
@@ -79,6 +85,8 @@ class Authentication(SSHService):
         self._logging_in: Deferred[None] | None = None
         #: Whose password was asked for (keyboard-interactive), while the answer is expected.
         self._asked: str | None = None
+        #: What was shown, if it takes a code as well that has not come yet.
+        self._code_required: CodeRequired | None = None
         #: Whether an attempt has failed.
         self.has_failed = False
         #: Whether the result of a login that is being decided is ignored.
@@ -86,8 +94,8 @@ class Authentication(SSHService):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a login is being decided."""
-        return self._logging_in is not None
+        """Whether a login is being decided, or waits for its code."""
+        return self._logging_in is not None or self._code_required is not None
 
     def packetReceived(self, messageNum: int, packet: bytes) -> None:
         """Take a packet; it waits until the login before it is decided.
@@ -107,9 +115,10 @@ class Authentication(SSHService):
         self._ahead.clear()
         if self._logging_in is not None:
             self._logging_in.cancel()
+        self._forget_code()
 
     def _proceed(self) -> None:
-        while self._ahead and not self.is_busy:
+        while self._ahead and self._logging_in is None:
             number, payload = self._ahead.popleft()
             self._bytes_ahead -= len(payload)
             if number == REQUEST:
@@ -126,27 +135,39 @@ class Authentication(SSHService):
         if service != b"ssh-connection" or len(name) > LONGEST_NAME or not self._requests_left:
             raise Malformed("against the protocol")
         user = name.decode(errors="replace")
+        required = self._code_required
+        if required is not None and (method != CODE_METHODS or user != required.proof.name):
+            self._forget_code()
         match method:
             case b"publickey":
                 self._show_key(name, user, packet)
             case b"password" if not packet.boolean():
-                self._try(Password(name=user, password=packet.string(), source=self._client.source))
+                source = self._client.source
+                self._try(Password(name=user, password=packet.string(), source=source, can_ask=False))
             case b"keyboard-interactive":
                 self._ask(user)
             case _:
                 self._fail()
 
     def _ask(self, user: str) -> None:
-        """Ask for a password, whether the user exists or not: no name, instruction or language, one prompt, no echo."""
+        """Ask for a password, whether the user exists or not, or for a code after what was right.
+
+        The request has no name, instruction or language, one prompt, and no echo.
+        """
         self._asked = user
-        self._client.sendPacket(INFO_REQUEST, string(b"") * 3 + uint32(1) + string(PROMPT) + b"\0")
+        prompt = PROMPT if self._code_required is None else CODE_PROMPT
+        self._client.sendPacket(INFO_REQUEST, string(b"") * 3 + uint32(1) + string(prompt) + b"\0")
 
     def _respond(self, packet: Fields) -> None:
         user, self._asked = self._asked, None
         if user is None or packet.uint32() != 1:
             raise Malformed("against the protocol")
-        password = packet.string()
-        self._try(Password(name=user, password=password, source=self._client.source, method="keyboard-interactive"))
+        answer, source = packet.string(), self._client.source
+        required, self._code_required = self._code_required, None
+        if required is not None:
+            self._try(OneTimeCode(proof=required.proof, code=answer.decode(errors="replace"), source=source))
+        else:
+            self._try(Password(name=user, password=answer, source=source, method="keyboard-interactive"))
 
     def _show_key(self, name: bytes, user: str, packet: Fields) -> None:
         is_signed, algorithm, blob = packet.boolean(), packet.string(), packet.string()
@@ -200,6 +221,9 @@ class Authentication(SSHService):
         if self._is_stopped:
             return
         error = failure.value
+        if isinstance(error, CodeRequired):
+            self._require_code(error)
+            return
         if not isinstance(error, RequestError):
             failure.raiseException()
         if not isinstance(error, LoginRefused):
@@ -215,6 +239,21 @@ class Authentication(SSHService):
             self._proceed()
         else:
             self._client.send_away("Too many authentication failures")
+
+    def _require_code(self, required: CodeRequired) -> None:
+        """Ask for a code: at once after a password that was asked for, by a partial success after a key."""
+        self._code_required = required
+        if required.proof.method == "publickey":
+            self._client.sendPacket(FAILURE, string(CODE_METHODS) + b"\1")
+        else:
+            self._ask(required.proof.name)
+        self._proceed()
+
+    def _forget_code(self) -> None:
+        """Give up what takes a code that has not come."""
+        required, self._code_required = self._code_required, None
+        if required is not None:
+            self._listener_auth.left_without_code(self._client.source, required)
 
     def _fail(self) -> None:
         self._client.sendPacket(FAILURE, string(METHODS) + b"\0")

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from cmdserver.auth.callers import from_elsewhere
-from cmdserver.auth.credentials import BearerToken, Credentials, Password, ProxiedUser
+from cmdserver.auth.credentials import BearerToken, CodeRequired, Credentials, OneTimeCode, Password, ProxiedUser
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import LoginRefused, SessionEnded, UnreadableCredentials
 from cmdserver.core.listening import Login
@@ -26,6 +26,7 @@ from cmdserver.core.model import Caller, Somebody, Stranger
 from cmdserver.frontends.web.http import cross_site
 from cmdserver.frontends.web.http.form_data import Fields
 from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
+from cmdserver.frontends.web.http.pending_codes import NUMBER_BYTES, PendingCodes
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages.layout import TOKEN_FIELD, TOKEN_HEADER
 from cmdserver.frontends.web.proxies.logins import ProxiedLogins
@@ -62,6 +63,7 @@ class Authentication:
         self._random = random
         self._sessions = Sessions()
         self._proxied = ProxiedLogins()
+        self._pending_codes = PendingCodes()
         self._key = random(SECRET_BYTES)
 
     # Who asks
@@ -90,10 +92,12 @@ class Authentication:
             authorization = request.header(b"authorization") or b""
             if _scheme(authorization) in _SCHEMES:
                 return self._log_in(request, _credentials(authorization, source))
+        session = self._session_of(request) if request.received_cookies else None
         # A certificate that a proxy shows is its own, and not that of those for whom it asks.
-        if request.connection.certified is not None and not request.sender.is_proxied:
-            return request.connection.certified
-        if request.received_cookies and (session := self._session_of(request)) is not None:
+        certified = request.connection.certified if not request.sender.is_proxied else None
+        if certified is not None and not _is_same_with_code(session, certified):
+            return certified
+        if session is not None:
             return from_elsewhere(session.caller, source)
         if request.received_cookies and self._number(request):
             self._miss_session(request, is_for_strangers=is_for_strangers)
@@ -188,11 +192,46 @@ class Authentication:
 
     # Sessions
 
-    def log_in(self, request: WebRequest, name: str, password: str) -> Deferred[Caller]:
-        """Try what somebody has put into the form; a success begins a session, which the answer's cookie names."""
+    def log_in(self, request: WebRequest, name: str, password: str, code: str = "") -> Deferred[Caller]:
+        """Try what somebody has put into the form; a success begins a session, which the answer's cookie names.
+
+        Args:
+            request: What sends it.
+            name: Of the user.
+            password: As it was typed.
+            code: A one-time code that was sent as well; empty: there is none.
+
+        Returns:
+            Fails with `CodeRequired` if a code is to follow; `wait_for_code` gives that login a number.
+        """
         source = request.sender.source
         trying = self._log_in(request, Password(name=name, password=password.encode(), source=source))
+        if code:
+            trying.addErrback(self._go_on_with, request, code)
         return trying.addCallback(self._begin_session, request)
+
+    def wait_for_code(self, request: WebRequest, required: CodeRequired) -> str:
+        """Let a login wait for its code; return its number, which is for the page that asks for the code alone."""
+        now = self._clock.seconds()
+        number, over = self._pending_codes.begin(required, request.sender.source, now, self._random(NUMBER_BYTES))
+        for each in over:
+            self._listener_auth.left_without_code(each.source, each.required)
+        return number
+
+    def log_in_with_code(self, request: WebRequest, number: str, code: str) -> Deferred[Caller]:
+        """Try the code of a login that waits for it; a number that is good for nothing is a failed login."""
+        pending = self._pending_codes.take(number, self._clock.seconds())
+        if pending is None:
+            return fail(LoginRefused())
+        trying = self._go_on_with(Failure(pending.required), request, code)
+        return trying.addCallback(self._begin_session, request)
+
+    def _go_on_with(self, failure: Failure, request: WebRequest, code: str) -> Deferred[Caller]:
+        """Show a code after what takes one."""
+        required = failure.value
+        if not isinstance(required, CodeRequired):
+            failure.raiseException()
+        return self._log_in(request, OneTimeCode(proof=required.proof, code=code, source=request.sender.source))
 
     def log_out(self, request: WebRequest) -> None:
         """End the session of a request, here and in the browser."""
@@ -244,6 +283,11 @@ class Authentication:
         return hmac.digest(self._key, caller.key.encode(), "sha256").hex()
 
 
+def _is_same_with_code(session: Session | None, certified: Caller) -> bool:
+    """Whether a session is that of a certificate's holder, who has shown a code for it as well."""
+    return session is not None and session.caller.has_second_factor and session.caller.name == certified.name
+
+
 def _scheme(authorization: bytes) -> bytes:
     """Which scheme an Authorization header is of (RFC 9110, section 11.4)."""
     return authorization.partition(b" ")[0].lower()
@@ -272,4 +316,4 @@ def _basic(encoded: bytes, source: str) -> Password:
         colon = b""
     if not colon:
         raise UnreadableCredentials("the Authorization header is not Basic as RFC 7617 has it")
-    return Password(name=user, password=password, source=source, is_repeated=True)
+    return Password(name=user, password=password, source=source, is_repeated=True, can_ask=False)

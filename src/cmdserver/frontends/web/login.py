@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from twisted.python.failure import Failure
 
+from cmdserver.auth.credentials import CodeRequired
 from cmdserver.core.errors import LoginRefused
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller, Somebody, Stranger
@@ -15,7 +16,7 @@ from cmdserver.frontends.web.http.form_data import Fields
 from cmdserver.frontends.web.http.negotiation import Representation
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages import pages
-from cmdserver.frontends.web.pages.layout import NAME_FIELD, NEXT_FIELD, PASSWORD_FIELD
+from cmdserver.frontends.web.pages.layout import CODE_FIELD, LOGIN_FIELD, NAME_FIELD, NEXT_FIELD, PASSWORD_FIELD
 from cmdserver.frontends.web.site import Leaf
 
 
@@ -45,10 +46,12 @@ class LogIn(Leaf):
     def _try(self, request: WebRequest, caller: Somebody, fields: Fields) -> None:
         following = cross_site.safe_next(_value(fields, NEXT_FIELD))
 
-        name, password = _value(fields, NAME_FIELD), _value(fields, PASSWORD_FIELD)
+        name, code = _value(fields, NAME_FIELD), _value(fields, CODE_FIELD)
 
         def refused(failure: Failure) -> None:
-            if isinstance(failure.value, LoginRefused) and not request.is_gone:
+            if isinstance(failure.value, CodeRequired) and not request.is_gone:
+                self._ask_for_code(request, caller, following, failure.value)
+            elif isinstance(failure.value, LoginRefused) and not request.is_gone:
                 self._show(request, caller, following, pages.why_log_in(failure.value), name)
             else:
                 self.site.complain(request, failure)
@@ -58,9 +61,17 @@ class LogIn(Leaf):
             request.sender.pending_login.settle()
             request.redirect_to(following)
 
-        self.site.authentication.log_in(request, name, password).addCallbacks(made, refused).addErrback(
-            lambda failure: self.site.complain(request, failure)
-        )
+        authentication = self.site.authentication
+        if number := _value(fields, LOGIN_FIELD):
+            trying = authentication.log_in_with_code(request, number, code)
+        else:
+            trying = authentication.log_in(request, name, _value(fields, PASSWORD_FIELD), code)
+        trying.addCallbacks(made, refused).addErrback(lambda failure: self.site.complain(request, failure))
+
+    def _ask_for_code(self, request: WebRequest, caller: Somebody, following: str, required: CodeRequired) -> None:
+        number = self.site.authentication.wait_for_code(request, required)
+        body = pages.login_code(self.site.visitor(request, caller), following, number)
+        request.respond(HTTPStatus.OK, Representation.PAGE, body)
 
     def _show(
         self, request: WebRequest, caller: Somebody, following: str, complaint: str | None, name: str = ""

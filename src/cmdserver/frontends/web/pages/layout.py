@@ -14,7 +14,9 @@ from cmdserver.frontends.web.pages.static import FILES
 #: The addresses of forms and of static files, from the root; see `at`.
 LOGIN_PATH, LOGOUT_PATH, STATIC_PATH, RUNS_PATH, HELP_PATH = "/-/login", "/-/logout", "/-/static/", "/-/runs", "/-/help"
 #: The fields of the login.
-NAME_FIELD, PASSWORD_FIELD, NEXT_FIELD = "name", "password", "next"
+NAME_FIELD, PASSWORD_FIELD, CODE_FIELD, NEXT_FIELD = "name", "password", "code", "next"
+#: Which login a code is for, whose password was right.
+LOGIN_FIELD = "login"
 #: The field of the search among commands.
 SEARCH_FIELD = "q"
 #: Our own fields beside a command's values; no parameter can be called so, as a name has no dash. The anti-forgery

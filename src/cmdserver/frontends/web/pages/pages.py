@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from cmdserver.core.errors import Code, Fault, LoginRefused, RequestError, TryAgain, UnknownCommand, UnknownRun
 from cmdserver.frontends.web.pages.layout import (
+    CODE_FIELD,
+    LOGIN_FIELD,
     LOGIN_PATH,
     NAME_FIELD,
     NEXT_FIELD,
@@ -22,7 +24,7 @@ from cmdserver.frontends.web.pages.layout import (
     page,
     token,
 )
-from cmdserver.frontends.web.pages.markup import Markup, element, encode
+from cmdserver.frontends.web.pages.markup import Content, Markup, element, encode
 from cmdserver.frontends.web.pages.relative_time import local
 
 _WRONG: Final = "Name or password is wrong."
@@ -37,12 +39,38 @@ def login(visitor: Visitor, next_path: str, complaint: str | None, name: str = "
         complaint: Why a login is asked for, or asked for again; None if the visitor has come by themselves.
         name: What they have typed; then the password is what is asked for.
     """
-    form = element(
-        "form",
-        element("h1", f"Log in to {visitor.site.name}"),
+    return _login(
+        visitor,
+        next_path,
         element("p", complaint, class_="complaint", role="alert") if complaint else None,
         _field("Name", NAME_FIELD, "text", "username", value=name, autofocus=not name),
         _field("Password", PASSWORD_FIELD, "password", "current-password", autofocus=bool(name)),
+    )
+
+
+def login_code(visitor: Visitor, next_path: str, login_number: str) -> bytes:
+    """Return the second page of a login: what asks for a code.
+
+    Args:
+        visitor: Who asks.
+        next_path: Where to go after the login.
+        login_number: Names the login whose password was right; good for one code.
+    """
+    about = "Six digits from your authenticator app, or one of your recovery codes."
+    return _login(
+        visitor,
+        next_path,
+        _field("Code", CODE_FIELD, "text", "one-time-code", autofocus=True, described_by="about-code"),
+        element("p", about, id="about-code", class_="note"),
+        hidden(LOGIN_FIELD, login_number),
+    )
+
+
+def _login(visitor: Visitor, next_path: str, *fields: Content) -> bytes:
+    form = element(
+        "form",
+        element("h1", f"Log in to {visitor.site.name}"),
+        *fields,
         hidden(NEXT_FIELD, next_path),
         token(visitor),
         element("button", "Log in", class_="primary"),
@@ -183,7 +211,16 @@ def _code(status: int, error: RequestError) -> Markup:
     return element("p", f"{status} {error.code}", class_="quiet mono")
 
 
-def _field(label: str, name: str, kind: str, autocomplete: str, *, value: str = "", autofocus: bool = False) -> Markup:
+def _field(
+    label: str,
+    name: str,
+    kind: str,
+    autocomplete: str,
+    *,
+    value: str = "",
+    autofocus: bool = False,
+    described_by: str | None = None,
+) -> Markup:
     field = element(
         "input",
         id=name,
@@ -195,5 +232,6 @@ def _field(label: str, name: str, kind: str, autocomplete: str, *, value: str = 
         autofocus=autofocus,
         autocapitalize="none",
         spellcheck="false",
+        aria_describedby=described_by,
     )
     return element("p", element("label", label, for_=name), field)

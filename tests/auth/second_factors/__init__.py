@@ -1,0 +1,1 @@
+"""Tests of `cmdserver.auth.second_factors`."""

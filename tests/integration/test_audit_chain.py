@@ -132,9 +132,11 @@ def test_a_tail_cut_off_while_it_was_down(daemon: Daemon) -> None:
 
 
 def follow(daemon: Daemon, *words: str) -> subprocess.Popen[str]:
-    """Follow the audit file."""
+    """Follow the audit file; whoever has started the tests may have had SIGINT ignored."""
     return subprocess.Popen(
         [
+            "env",
+            "--default-signal=INT",
             program("cmdserver"),
             *("audit", "show", "-f", *words),
             f"--config={daemon.config_file}",

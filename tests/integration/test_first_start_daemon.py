@@ -75,7 +75,7 @@ def test_first_start(daemon_to_be: Daemon) -> None:
     daemon.stop()
     said = len(daemon.log())
     daemon.start()
-    assert contents(state) == made
+    assert {name: content for name, content in contents(state).items() if name != "audit-chain"} == made
     assert "made" not in daemon.log()[said:]
     assert may_log_in(listener, "admin", password)
 

@@ -98,7 +98,7 @@ def test_a_hook(daemon: Daemon) -> None:
         run = json.loads(answer)["id"]
         assert (status, location) == (202, f"/-/runs/{run}")
         wait_for(lambda count: lines(daemon) == count, before + 1)
-        wait_for(lambda last: daemon.audit()[-1]["id"] == last, run)
+        wait_for(lambda last: [each["id"] for each in daemon.audit()[-1:]] == [last], run)
         record = daemon.audit()[-1]
         who = (record["user"], record["protocol"], record["method"], record["outcome"])
         assert who == ("hook:deploy", "web", "hook", "ok")

@@ -1,5 +1,6 @@
 """A code counts once."""
 
+import hashlib
 import tempfile
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from cmdserver.auth.second_factors.spent_codes import NAME, SpentCodes
 from cmdserver.core.errors import Unavailable
 from tests.auth.doubles import SECRET
 
+SPENT_BEFORE = b'{"steps":{"%s":3}}' % hashlib.sha256(SECRET.encode()).hexdigest().encode()
 DIGEST, OTHER = bytes(32), bytes(range(32))
+ANN, BEN = SECRET, SECRET[::-1]
 ENROLLED: Enrolments = {
-    name: Enrolment(name=name, secret=SECRET, recovery=frozenset({DIGEST, OTHER})) for name in ("ann", "ben")
+    secret: Enrolment(name=secret, secret=secret, recovery=frozenset({DIGEST, OTHER})) for secret in (ANN, BEN)
 }
 
 
@@ -25,9 +28,9 @@ class SpentCodesTests(SynchronousTestCase):
 
     def test_steps(self) -> None:
         """Each counts once, none before it does any more, and others are others."""
-        tried = [self.spent.spend_step("ann", step, ENROLLED) for step in (5, 5, 4, 6, 6)]
+        tried = [self.spent.spend_step(ANN, step, ENROLLED) for step in (5, 5, 4, 6, 6)]
         self.assertEqual([True, False, False, True, False], tried)
-        self.assertTrue(self.spent.spend_step("ben", 5, ENROLLED))
+        self.assertTrue(self.spent.spend_step(BEN, 5, ENROLLED))
 
     def test_recovery(self) -> None:
         """Each counts once."""
@@ -37,41 +40,43 @@ class SpentCodesTests(SynchronousTestCase):
 
     def test_a_restart(self) -> None:
         """The next daemon knows, and the file is for its owner alone."""
-        self.spent.spend_step("ann", 5, ENROLLED)
+        self.spent.spend_step(ANN, 5, ENROLLED)
         self.spent.spend_recovery(DIGEST, ENROLLED)
         again = SpentCodes(self.directory)
 
-        self.assertFalse(again.spend_step("ann", 5, ENROLLED))
+        self.assertFalse(again.spend_step(ANN, 5, ENROLLED))
         self.assertFalse(again.spend_recovery(DIGEST, ENROLLED))
         self.assertEqual(0o600, (self.directory / NAME).stat().st_mode & 0o777)
 
     def test_a_file_that_is_set_back(self) -> None:
         """What this daemon has seen used stays used, whatever becomes of the file."""
-        self.spent.spend_step("ann", 5, ENROLLED)
-        for content in (None, b"{}", b'{"steps":{"ann":3}}'):
+        self.spent.spend_step(ANN, 5, ENROLLED)
+        for content in (None, b"{}", SPENT_BEFORE):
             (self.directory / NAME).unlink(missing_ok=True)
             if content is not None:
                 (self.directory / NAME).write_bytes(content)
-            self.assertFalse(self.spent.spend_step("ann", 5, ENROLLED), content)
+            self.assertFalse(self.spent.spend_step(ANN, 5, ENROLLED), content)
 
     def test_what_cannot_be_known_or_kept(self) -> None:
         """Then no code counts."""
         path = self.directory / NAME
         for content in (b"", b"[]", b'{"steps":{"ann":"x"}}', b"\xff", b'{"more":1}'):
             path.write_bytes(content)
-            self.assertRaises(Unavailable, SpentCodes(self.directory).spend_step, "ann", 5, ENROLLED)
+            self.assertRaises(Unavailable, SpentCodes(self.directory).spend_step, ANN, 5, ENROLLED)
         path.unlink()
         gone = SpentCodes(self.directory / "gone")
-        self.assertRaises(Unavailable, gone.spend_step, "ann", 5, ENROLLED)
+        self.assertRaises(Unavailable, gone.spend_step, ANN, 5, ENROLLED)
         self.assertRaises(Unavailable, gone.spend_recovery, DIGEST, ENROLLED)
         (self.directory / "gone").mkdir()
-        self.assertTrue(gone.spend_step("ann", 5, ENROLLED), "what was not written down was not used")
+        self.assertTrue(gone.spend_step(ANN, 5, ENROLLED), "what was not written down was not used")
 
     def test_who_is_gone(self) -> None:
         """What nobody has any more is not kept."""
-        self.spent.spend_step("ann", 5, ENROLLED)
+        self.spent.spend_step(ANN, 5, ENROLLED)
         self.spent.spend_recovery(DIGEST, ENROLLED)
-        only_ben = {"ben": Enrolment(name="ben", secret=SECRET)}
-        self.spent.spend_step("ben", 9, only_ben)
+        only_ben = {"ben": Enrolment(name="ben", secret=BEN)}
+        self.spent.spend_step(BEN, 9, only_ben)
 
-        self.assertEqual(b'{"recovery":[],"steps":{"ben":9}}\n', (self.directory / NAME).read_bytes())
+        key = hashlib.sha256(BEN.encode()).hexdigest()
+        content = (self.directory / NAME).read_text()
+        self.assertEqual(f'{{"recovery":[],"steps":{{"{key}":9}}}}\n', content)

@@ -66,6 +66,9 @@ class FakeClient:
     def say(self, prompt: bytes) -> None:
         self.said.append(prompt)
 
+    def proceed(self) -> None:
+        self.said.append(b"")
+
     def let_in(self, caller: Caller) -> None:
         self.callers.append(caller)
 
@@ -266,8 +269,8 @@ class CodeTests(EntranceTestCase):
         self.listener_auth.decision = Deferred()
 
     def test_a_code_is_asked_for(self) -> None:
-        """After the password; nothing is decided, or charged, before it is there."""
-        self.assertEqual([USER_PROMPT, PASSWORD_PROMPT, b"Code?\n"], self.client.said)
+        """After the password; a line that was sent ahead is taken, and nothing is decided or charged before."""
+        self.assertEqual([USER_PROMPT, PASSWORD_PROMPT, b"Code?\n", b""], self.client.said)
         self.assertTrue(self.login_session.is_asking)
         self.assertEqual(([], []), (self.client.callers, self.listener_auth.offences))
 

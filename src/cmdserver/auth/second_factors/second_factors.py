@@ -132,7 +132,7 @@ class SecondFactors:
         step = _matching_step(enrolment.secret, code, self._time_of_day())
         if step is None:
             raise UnauthorizedLogin("wrong code")
-        if not self._spent.spend_step(enrolment.name, step, enrolments):
+        if not self._spent.spend_step(enrolment.secret, step, enrolments):
             raise UnauthorizedLogin("code used before")
         return "totp"
 

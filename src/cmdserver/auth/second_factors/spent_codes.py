@@ -4,6 +4,7 @@ A small file in the state directory, written durably before a login counts. It h
 recovery codes, and no secret. What cannot be read or written makes the login fail, as else a code could count twice.
 """
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -25,7 +26,7 @@ _LOCK_SECONDS: Final = 0.2
 class _Spent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file."""
 
-    #: Of each user, the latest time step of which a code was used; no earlier one counts any more.
+    #: Of each secret, by the SHA-256 of it, the latest time step of which a code was used; no earlier one counts.
     steps: Mapping[str, int] = msgspec.field(default_factory=dict)
     #: SHA-256 of recovery codes, in hexadecimal digits.
     recovery: frozenset[str] = frozenset()
@@ -43,16 +44,16 @@ class SpentCodes:
         #: As it was last read or written by us; a clock that is set back, or a file that is, brings nothing back.
         self._known = _Spent()
 
-    def spend_step(self, name: str, step: int, enrolments: Enrolments) -> bool:
-        """Use up a time step of somebody's, and all before it; say whether it could be used.
+    def spend_step(self, secret: str, step: int, enrolments: Enrolments) -> bool:
+        """Use up a time step of a secret, and all before it; say whether it could be used.
 
         Raises:
             Unavailable: That cannot be written down, or it cannot be known.
         """
-        spent = self._read()
-        if step <= spent.steps.get(name, -1):
+        spent, key = self._read(), _key_of(secret)
+        if step <= spent.steps.get(key, -1):
             return False
-        self._write(_Spent(steps={**spent.steps, name: step}, recovery=spent.recovery), enrolments)
+        self._write(_Spent(steps={**spent.steps, key: step}, recovery=spent.recovery), enrolments)
         return True
 
     def spend_recovery(self, digest: bytes, enrolments: Enrolments) -> bool:
@@ -79,14 +80,15 @@ class SpentCodes:
         except (msgspec.MsgspecError, RecursionError, UnicodeError, OSError) as error:
             text = "cannot be used, so no code counts; a file that was damaged can be removed"
             raise Unavailable(None, f"{NAME} {text}: {error}") from error
-        steps = {**found.steps, **{name: max(at, found.steps.get(name, -1)) for name, at in self._known.steps.items()}}
+        steps = {**found.steps, **{key: max(at, found.steps.get(key, -1)) for key, at in self._known.steps.items()}}
         return _Spent(steps=steps, recovery=found.recovery | self._known.recovery)
 
     def _write(self, spent: _Spent, enrolments: Enrolments) -> None:
         """Write down what was used; what nobody has any more is left out."""
         present = {digest.hex() for each in enrolments.values() for digest in each.recovery}
+        secrets = {_key_of(each.secret) for each in enrolments.values() if each.secret is not None}
         kept = _Spent(
-            steps={name: step for name, step in spent.steps.items() if name in enrolments},
+            steps={key: step for key, step in spent.steps.items() if key in secrets},
             recovery=spent.recovery & present,
         )
         try:
@@ -95,3 +97,8 @@ class SpentCodes:
         except OSError as error:
             raise Unavailable(None, f"{NAME} cannot be written, so no code counts: {error}") from error
         self._known = kept
+
+
+def _key_of(secret: str) -> str:
+    """Name a secret, of 160 random bits: a new one of the same user's is another."""
+    return hashlib.sha256(secret.encode("ascii")).hexdigest()

@@ -47,6 +47,9 @@ class Client(Protocol):
     def say(self, prompt: bytes) -> None:
         """Send a prompt, and wait for a line."""
 
+    def proceed(self) -> None:
+        """Take the next line, if it has come already."""
+
     def let_in(self, caller: Caller) -> None:
         """Take requests of a client that has logged in."""
 
@@ -156,6 +159,7 @@ class LoginSession:
         if isinstance(failure.value, CodeRequired):
             self._phase, self._deciding, self._code_required = Phase.CODE, None, failure.value
             self._client.say(CODE_PROMPT)
+            self._client.proceed()
             return
         self._end()
         if failure.check(LoginRefused):

@@ -141,6 +141,9 @@ class NRPEConnection(Protocol):
     def say(self, prompt: bytes) -> None:
         """Nothing: nobody is asked anything here."""
 
+    def proceed(self) -> None:
+        """Nothing, likewise."""
+
     def let_in(self, caller: Caller) -> None:
         self._login_session = None
         self._caller = caller

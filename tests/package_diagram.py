@@ -7,6 +7,7 @@ others (a imports b, b imports c) are left out.
 import sys
 from collections.abc import Iterable, Mapping
 from html import escape
+from math import fsum
 from pathlib import Path
 
 from tests.test_layering import MAY_IMPORT, SOURCE
@@ -99,7 +100,8 @@ def _reached_from(packages: Iterable[str], imports: Imports) -> frozenset[str]:
 
 def _middle(places: Iterable[float]) -> float:
     known = list(places)
-    return sum(known) / len(known) if known else 0.5
+    # Exactly, whatever the order is in which a set gives them: else a tie is decided by rounding.
+    return fsum(known) / len(known) if known else 0.5
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:

@@ -631,6 +631,12 @@ class SecondFactorTests(unittest.TestCase):
             self.assertEqual(allowed, [each.name for each in self.policy.allowed(caller)])
             self.assertEqual(has_one, self.policy.sees(caller, "reboot", is_own=False))
 
+    def test_explained(self) -> None:
+        """The rule says that its role takes one."""
+        caller = self.caller(has_second_factor=True)
+        rules = [self.policy.rule_for(caller, self.policy.require(caller, [name])) for name in ("uptime", "reboot")]
+        self.assertEqual([("plain", False), ("safe", True)], [(each.role, each.second_factor) for each in rules])
+
     def test_what_they_are_told(self) -> None:
         """Why it is denied, and only to those whose role it would be."""
         with self.assertRaisesRegex(Denied, "a login with a second factor, which the publickey alone is not"):

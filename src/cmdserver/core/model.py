@@ -232,6 +232,8 @@ class Rule:
 
     role: str
     pattern: str
+    #: Whether the role counts only with a second factor.
+    second_factor: bool = False
     #: What the role may give, by parameter; see `Role.only`.
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -334,7 +334,7 @@ def _rules(roles: Iterable[Role], command: str) -> tuple[Rule, ...]:
     """Return the first rule of each role that includes a command."""
     found = ((role, next((each for each in role.patterns if fnmatchcase(command, each)), None)) for role in roles)
     return tuple(
-        Rule(role=role.name, pattern=pattern, only=role.only.get(command, {}))
+        Rule(role=role.name, pattern=pattern, second_factor=role.second_factor, only=role.only.get(command, {}))
         for role, pattern in found
         if pattern is not None
     )

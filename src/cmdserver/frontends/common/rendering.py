@@ -233,6 +233,7 @@ def _explanation(grant: Grant, rule: Rule) -> dict[str, object]:
         **({"metrics": True} if command.metrics else {}),
         **({"rate_limit": f"{rate.count} in {span(rate.seconds)}"} if (rate := command.rate_limit) else {}),
         "role": rule.role,
+        **({"second_factor": True} if rule.second_factor else {}),
         "rule": rule.pattern,
     }
 

@@ -61,7 +61,7 @@ def login_code(visitor: Visitor, next_path: str, login_number: str) -> bytes:
         visitor,
         next_path,
         _field("Code", CODE_FIELD, "text", "one-time-code", autofocus=True, described_by="about-code"),
-        element("p", about, id="about-code", class_="note"),
+        element("p", about, id="about-code", class_="help"),
         hidden(LOGIN_FIELD, login_number),
     )
 

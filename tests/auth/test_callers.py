@@ -63,7 +63,8 @@ class RealmTests(SynchronousTestCase):
         self.assertEqual(
             suppose("ada"), Caller(name="ada", protocol="", source="", method="none", has_second_factor=True)
         )
-        self.assertFalse(suppose(None).has_second_factor)
+        asked = [suppose(name).has_second_factor for name in (None, "schedule", "hook:x")]
+        self.assertEqual([False] * 3, asked, "there is nobody to ask")
         self.assertTrue(suppose(None).is_anonymous)
         self.assertEqual([suppose(name).is_person for name in ("ada", "schedule", "hook:x")], [True, False, False])
 

@@ -130,5 +130,10 @@ def suppose(name: str | None) -> Caller:
     """
     is_person = not is_trigger_name(name or "")
     return Caller(
-        name=name, protocol="", source="", method=NO_METHOD, is_person=is_person, has_second_factor=name is not None
+        name=name,
+        protocol="",
+        source="",
+        method=NO_METHOD,
+        is_person=is_person,
+        has_second_factor=name is not None and is_person,
     )

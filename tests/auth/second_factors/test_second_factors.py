@@ -3,16 +3,18 @@
 from pathlib import Path
 from unittest.mock import patch
 
+import pyotp
 from twisted.logger import capturedLogs, formatEvent
 
 from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.credential_formats import Token, token_digest
 from cmdserver.auth.credentials import BearerToken, Certificate, CodeRequired, OneTimeCode, Password
+from cmdserver.auth.second_factors.enrolments import Enrolment
 from cmdserver.auth.second_factors.spent_codes import NAME
 from cmdserver.core.errors import Busy, Code, LoginRefused
 from cmdserver.core.model import Caller
 from cmdserver.limits.wrong_codes import FIRST_SECONDS, FREE
-from tests.auth.doubles import HERE, IdentityTestCase, password
+from tests.auth.doubles import HERE, SECRET, IdentityTestCase, password
 
 RECOVERY = "aaaa-bbbb-cccc-dddd"
 CERTIFICATE = Certificate(names=("ada",), fingerprint="SHA256:0", source=HERE.source)
@@ -58,7 +60,6 @@ class CodeTests(SecondFactorTestCase):
         ):
             self.assertIsInstance(self.after_password(code), LoginRefused, code)
             self.assertEqual(("ada", "password+totp", Code.DENIED, reason), self.written[-1])
-            self.second_factors._wrong.right("ada")
 
     def test_one_before_a_used_one(self) -> None:
         """Whoever looks over a shoulder has the code before, too, which counted until then."""
@@ -90,8 +91,24 @@ class CodeTests(SecondFactorTestCase):
             self.after_password("000000")
         self.assertIsInstance(self.after_password(self.code()), LoginRefused)
         self.assertIn("too many wrong codes", str(self.written[-1]))
+        self.assertIsInstance(self.after_password(RECOVERY), Caller, "which nobody can guess")
         self.now += FIRST_SECONDS
         self.assertIsInstance(self.after_password(self.code()), Caller)
+
+    def test_used_ones_are_not_guessed(self) -> None:
+        """A form that is sent twice keeps nobody out."""
+        for _ in range(FREE + 1):
+            self.after_password(self.code())
+        self.assertIsInstance(self.after_password(self.code(1)), Caller)
+
+    def test_a_new_secret(self) -> None:
+        """What was tried with the old one does not matter."""
+        for _ in range(FREE):
+            self.after_password("000000")
+        self.enrolments.remove("ada")
+        self.enrolments.add(Enrolment(name="ada", secret=SECRET[::-1]))
+        code = pyotp.TOTP(SECRET[::-1]).generate_otp(int(self.time_of_day // 30))
+        self.assertIsInstance(self.after_password(code), Caller)
 
     def test_what_cannot_be_written_down(self) -> None:
         """The code does not count, which is nobody's offence, and it can be shown again."""

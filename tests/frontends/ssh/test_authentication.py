@@ -200,7 +200,8 @@ class CodeTests(AuthenticationTestCase):
         """The next prompt is for the code, which goes with what was proved."""
         required = self.require_after("keyboard-interactive")
         self.assertTrue(self.is_asked_for_code)
-        self.assertTrue(self.authentication.is_busy, "who goes now has tried")
+        self.assertTrue(self.authentication.has_tried, "who goes now has failed")
+        self.assertFalse(self.authentication.is_deciding, "and keeps nobody waiting")
         self.listener_auth.decision = ADA
         self.responds(b"123456")
 
@@ -235,8 +236,15 @@ class CodeTests(AuthenticationTestCase):
             self.listener_auth.decision = LoginRefused()
             self.asks(method, string(b"") * 2, name=name)
             self.assertEqual([required], self.listener_auth.left)
-            self.listener_auth.left.clear()
+            self.assertTrue(self.authentication.has_failed)
             self.setUp()
+
+    def test_again_and_again(self) -> None:
+        """To give up a code costs an attempt: nobody is hashed for without end."""
+        for _ in range(3):
+            self.require_after("keyboard-interactive")
+            self.asks(b"none")
+        self.assertEqual(["Too many authentication failures"], self.client.farewells)
 
     def test_gone(self) -> None:
         """Who goes without a code has failed."""
@@ -269,7 +277,7 @@ class KeyTests(AuthenticationTestCase):
         cancelled: list[object] = []
         self.listener_auth.looking = Deferred(cancelled.append)
         self.offers()
-        self.assertTrue(self.authentication.is_busy)
+        self.assertTrue(self.authentication.is_deciding)
         self.assertEqual(self.client.sent, [])
         return self.listener_auth.looking, cancelled
 
@@ -285,7 +293,7 @@ class KeyTests(AuthenticationTestCase):
             looking.callback(is_acceptable)
 
             self.assertEqual(self.client.sent, [answer, (FAILURE, REFUSED), (FAILURE, REFUSED)])
-            self.assertFalse(self.authentication.is_busy)
+            self.assertFalse(self.authentication.is_deciding)
 
     def test_a_look_and_a_login_that_take_their_time(self) -> None:
         """A key that is not acceptable is written down, and that is waited for, too."""
@@ -295,19 +303,19 @@ class KeyTests(AuthenticationTestCase):
         self.listener_auth.decision = decision
 
         looking.callback(False)
-        self.assertTrue(self.authentication.is_busy)
+        self.assertTrue(self.authentication.is_deciding)
         self.assertEqual((len(self.listener_auth.tried), self.client.sent), (1, []))
         decision.errback(LoginRefused())
 
         self.assertEqual(self.client.sent, [(FAILURE, REFUSED)] * 2)
-        self.assertFalse(self.authentication.is_busy)
+        self.assertFalse(self.authentication.is_deciding)
 
     def test_a_login_behind_a_look_that_took_no_time(self) -> None:
         """It is waited for, too, and is given up by who leaves."""
         given_up: list[object] = []
         self.listener_auth.decision = Deferred(given_up.append)
         self.offers()
-        self.assertTrue(self.authentication.is_busy)
+        self.assertTrue(self.authentication.is_deciding)
         self.asks(b"none")
         self.assertEqual(self.client.sent, [])
 
@@ -408,7 +416,7 @@ class RequestTests(AuthenticationTestCase):
         decision: Deferred[Caller] = Deferred()
         self.listener_auth.decision = decision
         self.asks(b"password", b"\0" + string(b"wrong"))
-        self.assertTrue(self.authentication.is_busy)
+        self.assertTrue(self.authentication.is_deciding)
         self.asks(b"none")
         self.asks(b"password", b"\0" + string(b"right"))
         self.assertEqual((len(self.listener_auth.tried), self.client.sent), (1, []))
@@ -435,7 +443,7 @@ class RequestTests(AuthenticationTestCase):
         first.errback(LoginRefused())
 
         self.assertEqual((decisions, self.client.sent), ([], [(FAILURE, REFUSED)] * 2))
-        self.assertTrue(self.authentication.is_busy)
+        self.assertTrue(self.authentication.is_deciding)
         second.callback(ADA)
         self.assertEqual(self.client.callers, [ADA])
 

@@ -85,10 +85,15 @@ class CodeTests(WebTestCase):
     def test_late(self) -> None:
         """After two minutes it takes the password again; who never came back has failed."""
         number = self.number()
-        self.composition.clock.advance(121)
+        self.composition.clock.advance(119)
+        self.assertEqual([], self.composition.listener_auth.left)
+        self.composition.clock.advance(2)
+        self.assertEqual(1, len(self.composition.listener_auth.left), "whether or not anybody comes")
+        self.assertEqual([Offence.AUTHFAIL], self.composition.listener_auth.offences)
         self.assertEqual(403, self.submit(login=number, code="123456").response.status)
-        self.number()
-        self.assertEqual(1, len(self.composition.listener_auth.left))
+        self.submit(login=self.number(), code="123456")
+        self.composition.clock.advance(121)
+        self.assertEqual(1, len(self.composition.listener_auth.left), "who has come back in time has not")
 
     def test_basic_is_refused(self) -> None:
         """It cannot be asked."""

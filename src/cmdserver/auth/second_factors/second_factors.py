@@ -102,38 +102,40 @@ class SecondFactors:
         enrolment = enrolments.get(proof.name)
         if enrolment is None:
             raise UnauthorizedLogin("the second factor was removed in between")
-        if self._wrong.seconds_to_wait(proof.name, now):
-            raise UnauthorizedLogin("too many wrong codes in a row: none counts for a while")
         try:
-            kind = self._kind_of(enrolment, credentials.code, enrolments)
-        except UnauthorizedLogin:
-            self._wrong.wrong(proof.name, now)
-            raise
+            kind = self._kind_of(enrolment, credentials.code, now)
         except Unavailable as error:
             raise _busy(error) from error
-        self._wrong.right(proof.name)
         return replace(proof, method=f"{proof.method}+{kind}", has_second_factor=True)
 
-    def _kind_of(self, enrolment: Enrolment, code: str, enrolments: Enrolments) -> str:
+    def _kind_of(self, enrolment: Enrolment, code: str, now: float) -> str:
         """Use a code up; say what kind it is of.
 
+        Recovery codes cannot be guessed, and so count also for who has to wait.
+
         Raises:
-            UnauthorizedLogin: It is wrong, of another time, or was used before.
+            UnauthorizedLogin: It is wrong, of another time, was used before, or comes after too many wrong ones.
             Unavailable: What was used cannot be written down.
         """
         if enrolment.secret is None:
             raise UnauthorizedLogin("the line of the file totp is not understood")
         digest = recovery_digest(code)
         if digest in enrolment.recovery:
-            if not self._spent.spend_recovery(digest, enrolments):
+            if not self._spent.spend_recovery(digest):
                 raise UnauthorizedLogin("recovery code used before")
             self._tell_of_few(enrolment)
             return "recovery"
+        # Of a secret, as one that is made anew has nothing to do with what was tried before.
+        row = f"{enrolment.name} {enrolment.secret}"
+        if self._wrong.seconds_to_wait(row, now):
+            raise UnauthorizedLogin("too many wrong codes in a row: none counts for a while")
         step = _matching_step(enrolment.secret, code, self._time_of_day())
         if step is None:
+            self._wrong.wrong(row, now)
             raise UnauthorizedLogin("wrong code")
-        if not self._spent.spend_step(enrolment.secret, step, enrolments):
+        if not self._spent.spend_step(enrolment.secret, step):
             raise UnauthorizedLogin("code used before")
+        self._wrong.right(row)
         return "totp"
 
     def _tell_of_few(self, enrolment: Enrolment) -> None:

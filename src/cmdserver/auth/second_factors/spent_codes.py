@@ -5,19 +5,19 @@ recovery codes, and no secret. What cannot be read or written makes the login fa
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from cmdserver.auth.second_factors.enrolments import Enrolments
 from cmdserver.core.errors import Unavailable
 from cmdserver.files.atomic_file import locked, replace
 from cmdserver.files.safe_path import read_file
 
 NAME: Final = "totp-used.json"
-#: Of the file; a bigger one is something else.
+#: Of the file, which has room for 50,000 codes; in a bigger one nothing is looked up, and no code counts.
 _MOST_BYTES: Final = 1 << 22
 #: For another process that changes something in the directory, which takes milliseconds.
 _LOCK_SECONDS: Final = 0.2
@@ -44,33 +44,47 @@ class SpentCodes:
         #: As it was last read or written by us; a clock that is set back, or a file that is, brings nothing back.
         self._known = _Spent()
 
-    def spend_step(self, secret: str, step: int, enrolments: Enrolments) -> bool:
+    def spend_step(self, secret: str, step: int) -> bool:
         """Use up a time step of a secret, and all before it; say whether it could be used.
 
         Raises:
             Unavailable: That cannot be written down, or it cannot be known.
         """
-        spent, key = self._read(), _key_of(secret)
-        if step <= spent.steps.get(key, -1):
-            return False
-        self._write(_Spent(steps={**spent.steps, key: step}, recovery=spent.recovery), enrolments)
+        key = _key_of(secret)
+        with self._changing():
+            spent = self._read()
+            if step <= spent.steps.get(key, -1):
+                return False
+            self._write(_Spent(steps={**spent.steps, key: step}, recovery=spent.recovery))
         return True
 
-    def spend_recovery(self, digest: bytes, enrolments: Enrolments) -> bool:
+    def spend_recovery(self, digest: bytes) -> bool:
         """Use up a recovery code; say whether it could be used.
 
         Raises:
             Unavailable: As for `spend_step`.
         """
-        spent = self._read()
-        if digest.hex() in spent.recovery:
-            return False
-        self._write(_Spent(steps=spent.steps, recovery=spent.recovery | {digest.hex()}), enrolments)
+        with self._changing():
+            spent = self._read()
+            if digest.hex() in spent.recovery:
+                return False
+            self._write(_Spent(steps=spent.steps, recovery=spent.recovery | {digest.hex()}))
         return True
 
     def recovery_left(self, recovery: frozenset[bytes]) -> int:
         """Count those of these recovery codes that were not used."""
         return sum(digest.hex() not in self._known.recovery for digest in recovery)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Let nobody else look or write meanwhile."""
+        try:
+            with locked(self._path.parent, _LOCK_SECONDS):
+                yield
+        except Unavailable:
+            raise
+        except OSError as error:
+            raise Unavailable(None, f"{NAME} cannot be written, so no code counts: {error}") from error
 
     def _read(self) -> _Spent:
         try:
@@ -78,25 +92,18 @@ class SpentCodes:
         except FileNotFoundError:
             return self._known
         except (msgspec.MsgspecError, RecursionError, UnicodeError, OSError) as error:
-            text = "cannot be used, so no code counts; a file that was damaged can be removed"
+            text = (
+                "cannot be used, so no code counts; remove it if it was damaged, and give everybody new recovery codes"
+            )
             raise Unavailable(None, f"{NAME} {text}: {error}") from error
         steps = {**found.steps, **{key: max(at, found.steps.get(key, -1)) for key, at in self._known.steps.items()}}
-        return _Spent(steps=steps, recovery=found.recovery | self._known.recovery)
+        self._known = _Spent(steps=steps, recovery=found.recovery | self._known.recovery)
+        return self._known
 
-    def _write(self, spent: _Spent, enrolments: Enrolments) -> None:
-        """Write down what was used; what nobody has any more is left out."""
-        present = {digest.hex() for each in enrolments.values() for digest in each.recovery}
-        secrets = {_key_of(each.secret) for each in enrolments.values() if each.secret is not None}
-        kept = _Spent(
-            steps={key: step for key, step in spent.steps.items() if key in secrets},
-            recovery=spent.recovery & present,
-        )
-        try:
-            with locked(self._path.parent, _LOCK_SECONDS):
-                replace(self._path, msgspec.json.encode(kept, order="sorted") + b"\n")
-        except OSError as error:
-            raise Unavailable(None, f"{NAME} cannot be written, so no code counts: {error}") from error
-        self._known = kept
+    def _write(self, spent: _Spent) -> None:
+        """Write down what was used, of whomever: who has no line now may have one again."""
+        replace(self._path, msgspec.json.encode(spent, order="sorted") + b"\n")
+        self._known = spent
 
 
 def _key_of(secret: str) -> str:

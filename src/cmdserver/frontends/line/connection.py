@@ -178,7 +178,10 @@ class LineConnection(PacedConnection):
             login_session.give_up()
             self.write(error_text(Busy("too many logins are being checked", seconds)))
         else:
-            self.pending_login.fail(Offence.GRACE_EXCEEDED)
+            if login_session is not None:
+                login_session.leave(Offence.GRACE_EXCEEDED)
+            else:
+                self.pending_login.fail(Offence.GRACE_EXCEEDED)
             self.write(f"cmdserver: nothing was asked within {seconds:g} s\n".encode())
         if self.state is State.HANDSHAKE:
             self.transport.abortConnection()

@@ -93,9 +93,14 @@ class Authentication(SSHService):
         self._is_stopped = False
 
     @property
-    def is_busy(self) -> bool:
-        """Whether a login is being decided, or waits for its code."""
-        return self._logging_in is not None or self._code_required is not None
+    def is_deciding(self) -> bool:
+        """Whether a login is being decided."""
+        return self._logging_in is not None
+
+    @property
+    def has_tried(self) -> bool:
+        """Whether who goes now has failed: an attempt has, is being decided, or waits for its code."""
+        return self.has_failed or self.is_deciding or self._code_required is not None
 
     def packetReceived(self, messageNum: int, packet: bytes) -> None:
         """Take a packet; it waits until the login before it is decided.
@@ -138,6 +143,8 @@ class Authentication(SSHService):
         required = self._code_required
         if required is not None and (method != CODE_METHODS or user != required.proof.name):
             self._forget_code()
+            if not self._may_go_on():
+                return
         match method:
             case b"publickey":
                 self._show_key(name, user, packet)
@@ -229,16 +236,21 @@ class Authentication(SSHService):
         if not isinstance(error, LoginRefused):
             self._client.send_away(f"{error.code}: {error}")
             return
+        if self._may_go_on(is_offer=is_offer):
+            self._fail()
+            self._proceed()
+
+    def _may_go_on(self, *, is_offer: bool = False) -> bool:
+        """Count a failed attempt; send away who has had enough of them."""
         self.has_failed = True
         if is_offer:
             self._keys_left -= 1
         else:
             self._attempts_left -= 1
         if self._attempts_left > 0 and self._keys_left > 0:
-            self._fail()
-            self._proceed()
-        else:
-            self._client.send_away("Too many authentication failures")
+            return True
+        self._client.send_away("Too many authentication failures")
+        return False
 
     def _require_code(self, required: CodeRequired) -> None:
         """Ask for a code: at once after a password that was asked for, by a partial success after a key."""

@@ -111,7 +111,7 @@ class SSHConnection(ServerTransport):
     def connectionLost(self, reason: Failure | None = connectionDone) -> None:
         """Cancel what is being decided or answered; charge a client that has not logged in."""
         login = self.service
-        has_tried = isinstance(login, Authentication) and (login.has_failed or login.is_busy)
+        has_tried = isinstance(login, Authentication) and login.has_tried
         # Who goes while a login is being tried has tried: not to wait for the answer is no way to guess for less.
         self._pending_login.fail(Offence.AUTHFAIL if has_tried else Offence.NOAUTH)
         self._move(Event.DISCONNECTED)
@@ -218,7 +218,7 @@ class SSHConnection(ServerTransport):
                 self._move(Event.FAREWELL)
                 channels.close_when_idle()
                 self._expect()
-            case Authentication(is_busy=True):
+            case Authentication(is_deciding=True):
                 self._move(Event.FAREWELL)
             case _:
                 self.send_away(self._farewell)
@@ -252,14 +252,14 @@ class SSHConnection(ServerTransport):
         if login is None:
             self._pending_login.fail(Offence.GRACE_EXCEEDED)
             self.transport.abortConnection()  # before there are keys, nothing is said
-        elif login.is_busy:
+        elif login.is_deciding:
             # It takes us too long to decide, which is nobody's offence.
             self._pending_login.settle()
             login.serviceStopped()
             busy = Busy("too many logins are being checked", seconds)
             self.sendDisconnect(DISCONNECT_TOO_MANY_CONNECTIONS, f"{busy.code}: {busy}")
         else:
-            self._pending_login.fail(Offence.AUTHFAIL if login.has_failed else Offence.GRACE_EXCEEDED)
+            self._pending_login.fail(Offence.AUTHFAIL if login.has_tried else Offence.GRACE_EXCEEDED)
             self.send_away(f"nobody has logged in within {seconds:g} s")
 
 

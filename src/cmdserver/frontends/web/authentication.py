@@ -20,13 +20,14 @@ from twisted.python.failure import Failure
 from cmdserver.auth.callers import from_elsewhere
 from cmdserver.auth.credentials import BearerToken, CodeRequired, Credentials, OneTimeCode, Password, ProxiedUser
 from cmdserver.auth.listener_auth import ListenerAuth
+from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import LoginRefused, SessionEnded, UnreadableCredentials
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller, Somebody, Stranger
 from cmdserver.frontends.web.http import cross_site
 from cmdserver.frontends.web.http.form_data import Fields
 from cmdserver.frontends.web.http.negotiation import OF_COMMANDS, Representation
-from cmdserver.frontends.web.http.pending_codes import NUMBER_BYTES, PendingCodes
+from cmdserver.frontends.web.http.pending_codes import NUMBER_BYTES, SECONDS, PendingCodes
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages.layout import TOKEN_FIELD, TOKEN_HEADER
 from cmdserver.frontends.web.proxies.logins import ProxiedLogins
@@ -211,19 +212,29 @@ class Authentication:
         return trying.addCallback(self._begin_session, request)
 
     def wait_for_code(self, request: WebRequest, required: CodeRequired) -> str:
-        """Let a login wait for its code; return its number, which is for the page that asks for the code alone."""
-        now = self._clock.seconds()
-        number, over = self._pending_codes.begin(required, request.sender.source, now, self._random(NUMBER_BYTES))
-        for each in over:
-            self._listener_auth.left_without_code(each.source, each.required)
+        """Let a login wait for its code; return its number, which is for the page that asks for the code alone.
+
+        Who does not come back in time has failed.
+        """
+        number, over = self._pending_codes.begin(required, self._random(NUMBER_BYTES))
+        sender = request.sender
+        if over is not None:
+            self._leave_without_code(over, sender.source, sender.pending_login)
+        self._clock.callLater(SECONDS, self._leave_without_code, number, sender.source, sender.pending_login)
         return number
+
+    def _leave_without_code(self, number: str, source: str, pending_login: PendingLogin) -> None:
+        required = self._pending_codes.take(number)
+        if required is not None:
+            self._listener_auth.left_without_code(source, required)
+            pending_login.charge(Offence.AUTHFAIL)
 
     def log_in_with_code(self, request: WebRequest, number: str, code: str) -> Deferred[Caller]:
         """Try the code of a login that waits for it; a number that is good for nothing is a failed login."""
-        pending = self._pending_codes.take(number, self._clock.seconds())
-        if pending is None:
+        required = self._pending_codes.take(number)
+        if required is None:
             return fail(LoginRefused())
-        trying = self._go_on_with(Failure(pending.required), request, code)
+        trying = self._go_on_with(Failure(required), request, code)
         return trying.addCallback(self._begin_session, request)
 
     def _go_on_with(self, failure: Failure, request: WebRequest, code: str) -> Deferred[Caller]:

@@ -59,9 +59,6 @@ class NoSecondFactors:
     async def has_one(self, name: str) -> bool:
         return False
 
-    async def require_after_password(self, proof: Proof, *, can_ask: bool) -> Proof:
-        return proof
-
     async def require_where_wanted(self, proof: Proof, *, can_ask: bool) -> Proof:
         return proof
 

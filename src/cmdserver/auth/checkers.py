@@ -22,6 +22,7 @@ from cmdserver.auth.credential_store import CredentialStore
 from cmdserver.auth.credentials import (
     BearerToken,
     Certificate,
+    CodeRequired,
     ICertificate,
     IPassword,
     IProxiedUser,
@@ -93,12 +94,13 @@ class PasswordChecker:
         cost = highest_cost(hashes.values())
         if not await self._verifier.verify(credentials.password, hashed, source=credentials.source, cost=cost):
             raise UnauthorizedLogin("wrong password" if hashed is not None else "no such user")
-        if has_second_factor and not credentials.can_ask:
-            # Without another look, which a wrong password has not cost.
-            raise UnauthorizedLogin("has a second factor, for which this way of logging in cannot ask")
+        if has_second_factor:
+            if not credentials.can_ask:
+                raise UnauthorizedLogin("has a second factor, for which this way of logging in cannot ask")
+            raise CodeRequired(proof)
         if repeated is not None:
             self._remembered.remember(credentials.password, repeated, self._clock())
-        return await self._second_factors.require_after_password(proof, can_ask=credentials.can_ask)
+        return proof
 
 
 @implementer(ICredentialsChecker)

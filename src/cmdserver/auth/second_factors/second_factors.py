@@ -67,20 +67,6 @@ class SecondFactors:
         """
         return name in await self._enrolments()
 
-    async def require_after_password(self, proof: Proof, *, can_ask: bool) -> Proof:
-        """Return a proof by a password if that is enough.
-
-        Raises:
-            CodeRequired: It is not.
-            UnauthorizedLogin: It is not, and who has sent it cannot be asked.
-            Busy: That cannot be known now.
-        """
-        if not await self.has_one(proof.name):
-            return proof
-        if not can_ask:
-            raise UnauthorizedLogin("has a second factor, for which this way of logging in cannot ask")
-        raise CodeRequired(proof)
-
     async def require_where_wanted(self, proof: Proof, *, can_ask: bool) -> Proof:
         """Return a proof by a key or certificate, which is enough but for roles that want a second factor.
 

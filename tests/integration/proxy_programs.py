@@ -26,7 +26,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "proxies.md"
 #: Who can log in at the proxies, with passwords of their own.
 PASSWORDS = {"ann": "proxy's own 1", "Not a name": "proxy's own 2"}
 
-_NGINX = """
+#: Frames of configurations, into which servers go as ``text``.
+NGINX = """
 daemon off;
 pid {directory}/pid;
 error_log {directory}/log;
@@ -58,7 +59,7 @@ Listen 127.0.0.1:{port}
 {text}
 """
 _CADDY = "{{\n    admin off\n    auto_https off\n}}\n{text}"
-_HAPROXY = """
+HAPROXY = """
 defaults
     mode http
     timeout connect 5s
@@ -172,7 +173,7 @@ def nginx(text: str, place: Place) -> Iterator[int]:
     (directory / "snippets").mkdir()
     (directory / "snippets" / "cmdserver.conf").write_text(blocks("nginx")[0], "utf-8")
     text = _changes(text, place, {"listen 443 ssl": f"listen 127.0.0.1:{port} ssl"})
-    whole = _NGINX.format(directory=directory, text=text, user="user root;" if _is_root() else "")
+    whole = NGINX.format(directory=directory, text=text, user="user root;" if _is_root() else "")
     (directory / "nginx.conf").write_text(whole, "utf-8")
     with started("nginx", ["-p", str(directory), "-c", str(directory / "nginx.conf")], port, directory):
         yield port
@@ -213,7 +214,7 @@ def haproxy(text: str, place: Place) -> Iterator[int]:
     both = directory / "both.pem"
     both.write_bytes(certificate.read_bytes() + key.read_bytes())
     text = _changes(text, place, {"bind :443": f"bind 127.0.0.1:{port}", "/etc/haproxy/ops.pem": str(both)})
-    (directory / "haproxy.cfg").write_text(_HAPROXY.format(text=text), "utf-8")
+    (directory / "haproxy.cfg").write_text(HAPROXY.format(text=text), "utf-8")
     with started("haproxy", ["-db", "-f", str(directory / "haproxy.cfg")], port, directory):
         yield port
 

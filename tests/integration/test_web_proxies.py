@@ -1,7 +1,5 @@
 """The web below a path of a real proxy, in a real browser: nothing that a page refers to lies elsewhere."""
 
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.integration.browser import visit
 from tests.integration.daemon import Daemon, Listener, free_port, running, shell
 from tests.integration.logins import ALICE, LENIENT, write_passwords
-from tests.waiting import wait_until
+from tests.integration.proxy_programs import HAPROXY, NGINX, started
 
 pytestmark = pytest.mark.slow
 
@@ -20,19 +18,7 @@ LISTENER = Listener(protocol="web", login="optional")
 PORT = free_port()
 ADDRESS = f"http://localhost:{PORT}/tools/ops"
 
-NGINX = """
-daemon off;
-user root;
-pid {directory}/pid;
-error_log {directory}/log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
+NGINX_SERVER = """
     server {{
         listen 127.0.0.1:{port};
         location /tools/ops/ {{
@@ -41,15 +27,9 @@ http {{
             proxy_buffering off;
         }}
     }}
-}}
 """
 
-HAPROXY = """
-defaults
-    mode http
-    timeout connect 5s
-    timeout client 30s
-    timeout server 30s
+HAPROXY_SERVER = """
 frontend web
     bind 127.0.0.1:{port}
     use_backend cmdserver if {{ path /tools/ops }} || {{ path_beg /tools/ops/ }}
@@ -60,15 +40,16 @@ backend cmdserver
 
 def _nginx(path: str) -> Callable[[Path], list[str]]:
     def command(directory: Path) -> list[str]:
-        text = NGINX.format(directory=directory, port=PORT, upstream=LISTENER.port, path=path)
-        (directory / "conf").write_text(text)
+        server = NGINX_SERVER.format(port=PORT, upstream=LISTENER.port, path=path)
+        (directory / "conf").write_text(NGINX.format(directory=directory, text=server, user="user root;"))
         return ["nginx", "-p", str(directory), "-c", str(directory / "conf")]
 
     return command
 
 
 def _haproxy(directory: Path) -> list[str]:
-    (directory / "conf").write_text(HAPROXY.format(port=PORT, upstream=LISTENER.port))
+    server = HAPROXY_SERVER.format(port=PORT, upstream=LISTENER.port)
+    (directory / "conf").write_text(HAPROXY.format(text=server))
     return ["haproxy", "-db", "-f", str(directory / "conf")]
 
 
@@ -85,9 +66,7 @@ PROXIES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
 def proxied(directory: Path, kind: str) -> Iterator[Daemon]:
     """Start a daemon and a proxy before it."""
     start, base_path = PROXIES[kind]
-    program = start(directory)
-    if shutil.which(program[0]) is None:
-        pytest.skip(f"{program[0]} is not installed here")
+    program, *arguments = start(directory)
     commands = {
         "up": {"run": ["echo", "9 days"], "read_only": True, "help": "Since when"},
         "secret": {"run": ["echo", "for alice"], "read_only": True},
@@ -98,17 +77,8 @@ def proxied(directory: Path, kind: str) -> Iterator[Daemon]:
     web = {"base_path": base_path}
     with running(directory / "daemon", commands, listeners=[LISTENER], roles=roles, limits=LENIENT, web=web) as daemon:
         write_passwords(daemon, {"alice": ALICE})
-        with subprocess.Popen(program, stdin=subprocess.DEVNULL) as proxy:
-            try:
-                wait_until(lambda: _is_open(PORT), "the proxy answers")
-                yield daemon
-            finally:
-                proxy.terminate()
-
-
-def _is_open(port: int) -> bool:
-    needle = f":{port:04X} 00000000:0000 0A"
-    return needle in Path("/proc/net/tcp").read_text("ascii")
+        with started(program, arguments, PORT, directory):
+            yield daemon
 
 
 def _look_around(page: Page) -> None:

@@ -232,6 +232,9 @@ def test_the_end(browser: Browser) -> None:
         page.get_by_role("link", name="Jump to end").press("Enter")
         assert is_at_end(page)
         expect(output(page)).to_be_focused()
+        # In one turn, so that the page hears of the scrolling after the click.
+        output(page).evaluate("pre => { pre.scrollTop = 0; document.querySelector('[data-tool=end]').click(); }")
+        assert is_at_end(page)
     with visit(browser, ADDRESS, has_javascript=False) as page:
         page.goto("/count")
         assert not is_at_end(page)

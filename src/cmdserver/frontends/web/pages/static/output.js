@@ -145,12 +145,14 @@ class OutputCard {
   }
 
   follow() {
+    this.look(); // a scroll that nobody was told of yet came before the click
     this.setAtEnd(!this.isAtEnd);
     this.stay();
   }
 
   end(tool, event) {
     event.preventDefault();
+    this.look();
     this.setAtEnd(true);
     this.stay();
     this.pre.scrollIntoView({ block: "end" });

@@ -4,7 +4,6 @@ import os
 import socket
 import sys
 import time
-from types import ModuleType
 
 import click
 
@@ -46,14 +45,14 @@ def totp_add(ctx: click.Context, name: str, *, may_replace: bool, no_confirm: bo
     cmdserver totp add ann
     cmdserver totp add ann --replace
     """
-    codes = _codes()
+    _require_libraries()
     with open_files(ctx) as files:
         files.require_user(name)
         EnrolmentFile(files).require_none(name, may_replace=may_replace)
     secret = new_secret(os.urandom)
-    _show(codes.provisioning_uri(secret, name, f"cmdserver {_site(ctx)}"))
+    _show(secret, name, f"cmdserver {_site(ctx)}")
     if sys.stdin.isatty() and not no_confirm:
-        _confirm(codes, secret)
+        _confirm(secret)
     recovery = new_recovery_codes(os.urandom)
     with open_files(ctx) as files:
         enrolment = Enrolment(name=name, secret=secret, recovery=frozenset(map(recovery_digest, recovery)))
@@ -76,43 +75,46 @@ def totp_remove(ctx: click.Context, name: str) -> None:
         EnrolmentFile(files).remove(name)
 
 
-def _codes() -> ModuleType:
-    """Import what makes codes.
+def _require_libraries() -> None:
+    """Say that one is missing before anything is done.
 
     Raises:
-        Trouble: It is not installed.
+        Trouble: One is not installed.
     """
     try:
-        import segno  # noqa: F401, PLC0415 - to say so before anything is done
-
-        from cmdserver.auth.second_factors import codes  # noqa: PLC0415 - see there
+        import pyotp  # noqa: F401, PLC0415 - what one command needs is no part of the rest
+        import segno  # noqa: F401, PLC0415 - the same
     except ImportError as error:
         raise Trouble(f"{error.name} is not installed; a second factor takes: pip install 'cmdserver[totp]'") from error
-    return codes
 
 
 def _site(ctx: click.Context) -> str:
     return read_settings(ctx).site.name or socket.gethostname()
 
 
-def _show(uri: str) -> None:
+def _show(secret: str, name: str, issuer: str) -> None:
     """Print what an app reads: as a QR code, if somebody sees it, and as text."""
-    import segno  # noqa: PLC0415 - see `_codes`
+    import segno  # noqa: PLC0415 - see `_require_libraries`
 
+    from cmdserver.auth.second_factors.codes import provisioning_uri  # noqa: PLC0415 - the same
+
+    uri = provisioning_uri(secret, name, issuer)
     if sys.stdout.isatty():
         segno.make(uri, error="l", micro=False).terminal(out=sys.stdout, compact=True)
     click.echo(uri)
 
 
-def _confirm(codes: ModuleType, secret: str) -> None:
+def _confirm(secret: str) -> None:
     """Make sure that the app has the secret, and that its clock is ours.
 
     Raises:
         Trouble: It seems not; nothing was changed.
     """
+    from cmdserver.auth.second_factors.codes import matching_step  # noqa: PLC0415 - see `_require_libraries`
+
     for _ in range(_TRIES):
         code = click.prompt("Code", err=True)
-        if codes.matching_step(secret, code, time.time()) is not None:
+        if matching_step(secret, code, time.time()) is not None:
             return
         note("that is not the code of now: look at the app, and at the clocks of phone and host")
     raise Trouble("nothing was changed")

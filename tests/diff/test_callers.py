@@ -56,6 +56,40 @@ def test_who_may_do_what(old: str, new: str, said: str) -> None:
     assert [each[0] for each in back] == [{"+": "-", "-": "+"}[each[0]] for each in found[::-1]]
 
 
+#: Who may run something only after they have shown a second factor.
+ADMIN = '[roles.admin]\nusers = ["ann", "bob"]\nsecond_factor = true\ncommands = ["up"]\nsees = ["up"]\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("second_factor = true\n", "",
+         ("+ ann, bob (role admin): may run up without a second factor|"
+          "+ ann, bob (role admin): may see others' runs of up without a second factor")),
+        ('users = []\ncommands = ["df"]', 'users = ["ann"]\ncommands = ["up"]',
+         "+ ann (roles staff, admin): may run up without a second factor"),
+        ('commands = ["up"]', 'commands = ["*"]', "+ ann, bob (role admin): may run df"),
+        ('"bob"]', '"bob", "cleo"]', "+ cleo (role admin): may run up|+ cleo (role admin): may see others' runs of up"),
+    ],
+)  # fmt: skip
+def test_a_second_factor_counts(old: str, new: str, said: str) -> None:
+    """What is newly had without one is told, though the same callers had it; and the way back says the opposite."""
+    file = FILE.replace('users = ["ann"]', "users = []").replace('["df", "up"]', '["df"]') + ADMIN
+    assert edited((old, new), file=file) == said.split("|")
+    back = differences(file.replace(old, new), file)
+    assert [each[0] for each in back] == ["-"] * len(said.split("|"))
+
+
+def test_who_can_show_no_second_factor() -> None:
+    """A role that asks for one gives nothing to a schedule, which had leave of its own until a role named it."""
+    file = FILE.replace('["uptime"]', '["uptime"]\nschedule = "1 * * * *"')
+    named = '["df", "up"]\n[roles.night]\nusers = ["schedule"]\ncommands = ["up"]'
+    assert edited(('["df", "up"]', named), file=file) == []
+    assert edited(('["df", "up"]', f"{named}\nsecond_factor = true"), file=file) == [
+        "- schedule (role night): may no longer run up"
+    ]
+
+
 def test_a_glob_catches_a_new_command() -> None:
     """Who has the glob may run it, without a word of the role's."""
     old = FILE.replace('["df", "up"]', '["*"]')

@@ -1,6 +1,7 @@
 """Who may newly do what, and who may no longer: callers before and after, those who change alike together."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from cmdserver.config.configuration import Configuration
@@ -19,13 +20,16 @@ def compare_callers(old: Powers, new: Powers, before: Configuration, after: Conf
         after: The same.
     """
     users = [_as_whom(each) for each in (before, after)]
-    known: dict[tuple[int, int], list[Detail]] = {}
+    known: dict[tuple[int, ...], list[Detail]] = {}
 
     def details(caller: str) -> list[Detail]:
-        powers = old.of(caller), new.of(caller)
-        key = (id(powers[0]), id(powers[1])) if not is_trigger_name(caller) else (hash(caller), -1)
+        full = old.of(caller), new.of(caller)
+        lesser = old.of(caller, has_second_factor=False), new.of(caller, has_second_factor=False)
+        key = tuple(map(id, (*full, *lesser))) if not is_trigger_name(caller) else (hash(caller),)
         if key not in known:
-            known[key] = [*_of_runs(*powers, *users), *_of_others(*powers)]
+            known[key] = told = [*_of_runs(*full, *users), *_of_others(*full)]
+            without = [*_of_runs(*lesser, *users), *_of_others(*lesser)] if lesser != full else []
+            told += [replace(each, text=f"{each.text} without a second factor") for each in without if each not in told]
         return known[key]
 
     everybodys = details(AUTHENTICATED)

@@ -46,6 +46,7 @@ class Powers:
         self._names = [command.name for command in configuration.commands]
         self._known_patterns: dict[tuple[str, ...], Sequence[str]] = {}
         self._of_roles = {role.name: self._of_role(role) for role in configuration.roles}
+        self._with_second_factor = frozenset(role.name for role in configuration.roles if role.second_factor)
         logins = {each.login for each in configuration.listening}
         self._lets_anonymous_in = bool(logins - {Login.REQUIRED})
         self._lets_users_in = bool(logins - {Login.NEVER})
@@ -64,16 +65,25 @@ class Powers:
         named = {user for user in self._roles_of if not is_trigger_name(user)}
         return [ANONYMOUS, AUTHENTICATED, *sorted(named), *sorted(set(self._roles_of) - named)]
 
-    def of(self, caller: str) -> Power:
-        """Say what a caller may do; nothing, if no listener lets them in."""
+    def of(self, caller: str, *, has_second_factor: bool = True) -> Power:
+        """Say what a caller may do; nothing, if no listener lets them in.
+
+        Args:
+            caller: Who.
+            has_second_factor: Whether they have shown one, which only users can.
+        """
         if caller == ANONYMOUS:
-            return self._together(frozenset({ANONYMOUS})) if self._lets_anonymous_in else NO_POWER
+            return (
+                self._together(frozenset({ANONYMOUS}), has_second_factor=False) if self._lets_anonymous_in else NO_POWER
+            )
         roles = frozenset(self._roles_of.get(caller, ()))
         if is_trigger_name(caller):
             asked = self._triggered.get(caller, frozenset())
-            runs = self._together(roles).runs
+            runs = self._together(roles, has_second_factor=False).runs
             return Power({name: runs[name] for name in runs if name in asked})
-        return self._together(roles | {AUTHENTICATED}) if self._lets_users_in else NO_POWER
+        if not self._lets_users_in:
+            return NO_POWER
+        return self._together(roles | {AUTHENTICATED}, has_second_factor=has_second_factor)
 
     def roles_of(self, caller: str) -> list[str]:
         """Name the roles that list a caller."""
@@ -95,8 +105,10 @@ class Powers:
                     holders.setdefault(name, []).append(caller)
         return holders
 
-    def _together(self, roles: frozenset[str]) -> Power:
+    def _together(self, roles: frozenset[str], *, has_second_factor: bool) -> Power:
         """Add up what roles give."""
+        if not has_second_factor:
+            roles -= self._with_second_factor
         if roles not in self._known:
             runs: dict[str, Narrowings] = {}
             found = [self._of_roles[name] for name in self._of_roles if name in roles]

@@ -1,12 +1,10 @@
 """Tables of the file that there is one of, and what people read: which is no power, and told of a reload alone."""
 
-from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
 
 from cmdserver.config.configuration import Configuration
-from cmdserver.config.schema.settings import Settings
 from cmdserver.diff.change import Change, Detail, Effect, as_toml, grouped, shown
 from cmdserver.diff.commands import TEXTS
 from cmdserver.diff.doors import differing
@@ -23,15 +21,11 @@ _LETTING_IN: Final = frozenset(
         ("limits", "penalty_exempt"),
     }
 )
-#: Of a role: what is told of its callers.
-_POWERS: Final = frozenset({"commands", "users", "only", "sees", "stops", "allow"})
-#: Also of a role: whether its users must show more than one thing.
-_ASKED_BESIDES: Final = frozenset({"second_factor"})
 _LISTENER_TEXTS: Final = ("greeting", "allow")
 
 
 def compare_tables(before: Configuration, after: Configuration) -> list[Change]:
-    """Compare everything that is no listener, command, role or hook; and what else roles say."""
+    """Compare everything that is no listener, command, role or hook."""
     old, new = before.settings, after.settings
     found: dict[str, list[Detail]] = {}
     for name in new.__struct_fields__:
@@ -42,7 +36,7 @@ def compare_tables(before: Configuration, after: Configuration) -> list[Change]:
             found[name] = [_judged(name, each, was, becomes) for each in differing(was, becomes, frozenset())]
         else:
             found[name] = [Detail(Effect.DIFFERS, shown(f"{as_toml(becomes)}, before {as_toml(was)}"))]
-    return [*grouped("role", dict(_roles(old, new))), *grouped("settings", found)]
+    return grouped("settings", found)
 
 
 def _judged(table: str, detail: Detail, old: Struct, new: Struct) -> Detail:
@@ -55,21 +49,6 @@ def _judged(table: str, detail: Detail, old: Struct, new: Struct) -> Detail:
     )
     effect = Effect.WIDENS if was < becomes else Effect.NARROWS if becomes < was else Effect.DIFFERS
     return Detail(effect, detail.text)
-
-
-def _roles(old: Settings, new: Settings) -> Iterator[tuple[str, list[Detail]]]:
-    for name, role in new.roles.items():
-        was = old.roles.get(name)
-        if role is not None and was is not None:
-            yield name, [_of_role(each, role) for each in differing(was, role, _POWERS)]
-
-
-def _of_role(detail: Detail, role: Struct) -> Detail:
-    """Judge what else a role says: what is asked of its users besides a login keeps some of them out."""
-    key = detail.text.partition(":")[0]
-    if key not in _ASKED_BESIDES:
-        return detail
-    return Detail(Effect.NARROWS if getattr(role, key) else Effect.WIDENS, detail.text)
 
 
 def compare_texts(before: Configuration, after: Configuration) -> list[str]:

@@ -46,20 +46,21 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "history": "core files runs",
         "dispatch": "checks core limits execution parameters parsers runs",
         "triggers.schedules": "core triggers auth dispatch",
-        "observers": "audit checks core files",
+        "logs": "files",
+        "observers": "audit checks core files logs",
         "net": "core files limits",
         "forwarding": "audit core files net",
         "frontends": "",
         "frontends.common": "checks core limits config auth dispatch net parameters runs",
         "frontends.line": "core limits auth dispatch net frontends.common",
         "frontends.nrpe": "core limits auth net frontends.common",
-        "frontends.web": "checks core limits config auth dispatch net frontends.common parameters runs triggers",
+        "frontends.web": "checks core limits config auth dispatch logs net frontends.common parameters runs triggers",
         "frontends.ssh": "core files limits sshtransport auth dispatch net frontends.common parameters runs",
         "privsep": "checks core files config execution parameters parsers",
         "app": "audit core files limits config diff auth execution history dispatch observers net forwarding"
         " frontends.common privsep"
         " runs triggers triggers.schedules",
-        "plugin": "core files config dispatch net app triggers",
+        "plugin": "core files config dispatch logs net app triggers",
         "cli": "audit core files config lint diff auth dispatch frontends.common app plugin nrpe_import triggers",
         "": "",
     }.items()
@@ -271,6 +272,7 @@ class LayeringTests(SynchronousTestCase):
             "cli.parameters",  # whether a token's end lies ahead
             "cli.second_factors",  # whether a first code is of now
             "cli.credential_list",  # whether that of keys and tokens has passed
+            "logs.line_logger",  # when a line was written
             "auth.cached_file",  # how old a file is, whose times are times of day
         }
         used = {module for module, tree in trees().items() if names(tree) & TIMES_OF_DAY or imports_time_of_day(tree)}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from twisted.application.service import IService
-from twisted.logger import ILogObserver, textFileLogObserver
+from twisted.logger import ILogObserver
 from twisted.python import usage
 
 from cmdserver.app import hook_secrets, standard_streams, state_checks
@@ -36,11 +36,12 @@ from cmdserver.core.endpoints import Endpoint
 from cmdserver.core.errors import CannotStart
 from cmdserver.core.model import TargetUser
 from cmdserver.dispatch import output_parsers
-from cmdserver.files.log_file import DaemonLog, JournalLog, goes_to_journal
 from cmdserver.files.opening import ReadFile, opener_for, reader_for
 from cmdserver.files.pid_file import PidFile
 from cmdserver.files.run_as_owner import Rights
 from cmdserver.files.safe_path import read_file
+from cmdserver.logs.formats import JournalLog, TextLog, goes_to_journal
+from cmdserver.logs.log_file import DaemonLog
 from cmdserver.net.listener import server_endpoint
 from cmdserver.triggers.next_times import next_times
 from cmdserver.triggers.time_zone import host_zone
@@ -151,8 +152,8 @@ class Options(usage.Options):
             self._log_path = Path(name).absolute()
             _with_logs.append(self)
             self.parent["logger"] = f"{__name__}.{open_log.__name__}"
-        elif goes_to_journal(os.environ, is_terminal=sys.stdout.isatty()):
-            self.parent["logger"] = f"{__name__}.{open_journal.__name__}"
+        else:
+            self.parent["logger"] = f"{__name__}.{open_stream.__name__}"
 
     def _stays_in_foreground(self) -> bool:
         return self.parent is not None and bool(self.parent.get("nodaemon") or self.parent.get("debug"))
@@ -170,7 +171,7 @@ class Options(usage.Options):
             ) from error
         in_time: Any = reactor
         on_signal(signal.SIGUSR1, lambda: in_time.callFromThread(log.rotate_or_reopen))
-        return textFileLogObserver(cast("TextIO", log))
+        return TextLog(cast("TextIO", log))
 
 
 #: Those that have a log to open: twistd takes a logger by its name alone, and gives it nothing.
@@ -182,9 +183,10 @@ def open_log() -> ILogObserver:
     return _with_logs[-1].open_log()
 
 
-def open_journal() -> ILogObserver:
-    """Write the log for systemd's journal, as twistd asks for it."""
-    return JournalLog(sys.stdout)
+def open_stream() -> ILogObserver:
+    """Write the log to standard output, for systemd's journal if that listens, as twistd asks for it."""
+    is_journal = goes_to_journal(os.environ, is_terminal=sys.stdout.isatty())
+    return JournalLog(sys.stdout) if is_journal else TextLog(sys.stdout)
 
 
 def makeService(options: Options) -> IService:

@@ -1,15 +1,28 @@
 """Tests of the daemon's log."""
 
 import os
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from typing import TextIO
 
-from twisted.logger import Logger, capturedLogs
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    Logger,
+    LogLevel,
+    capturedLogs,
+    formatEvent,
+    formatTime,
+    textFileLogObserver,
+)
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from cmdserver.files.log_file import DaemonLog, JournalLog, goes_to_journal
 from cmdserver.files.opening import opener_for
+from cmdserver.logs.formats import JournalLog, TextLog, goes_to_journal
+from cmdserver.logs.line_logger import LINE_FORMAT, LineLogger
+from cmdserver.logs.log_file import DaemonLog
 from tests.files.doubles import DAEMON, RootTestCase
 
 
@@ -120,3 +133,42 @@ class JournalTests(SynchronousTestCase):
             ({"JOURNAL_STREAM": ""}, False, False),
         ):
             self.assertEqual(expected, goes_to_journal(environment, is_terminal=is_terminal), environment)
+
+
+class LineTests(SynchronousTestCase):
+    """Lines that are whole when they are logged."""
+
+    def written(self, log: Callable[[TextIO], ILogObserver], line: str) -> str:
+        """Say what is written of a line."""
+        stream = StringIO()
+        LineLogger("some.where", LogLevel.warn, log(stream))(line)
+        return stream.getvalue()
+
+    def test_as_any_event(self) -> None:
+        """They look as what goes through twisted.logger's formats, and no braces of theirs mean anything."""
+        for line in ("it is so", "{line} {0} %s {", "one\ntwo"):
+            stream = StringIO()
+            Logger("some.where", observer=textFileLogObserver(stream)).warn("{it}", it=line)
+            self.assertEqual(stream.getvalue()[24:], self.written(TextLog, line)[24:])
+            self.assertRegex(self.written(TextLog, line)[:24], r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}")
+
+    def test_each_second_is_written_anew(self) -> None:
+        """Though the text of a second is kept."""
+        stream = StringIO()
+        log = TextLog(stream)
+        event = {"log_format": LINE_FORMAT, "log_namespace": "n", "log_level": LogLevel.info, "line": "x"}
+        for time in (1.5, 1.9, 2.0):
+            log({**event, "log_time": time})
+        first, second, third = (line[:24] for line in stream.getvalue().splitlines())
+        self.assertEqual(first, second)
+        self.assertEqual([formatTime(1), formatTime(2)], [second, third])
+
+    def test_for_the_journal(self) -> None:
+        """With the priority of their level, each line of several."""
+        self.assertEqual("<4>one\n<4>two\n", self.written(JournalLog, "one\ntwo"))
+
+    def test_to_others(self) -> None:
+        """An observer that knows nothing of lines formats them as usual."""
+        events: list[LogEvent] = []
+        LineLogger("some.where", observer=events.append)("{a}")  # type: ignore[arg-type] # any callable is one
+        self.assertEqual(["{a}"], [formatEvent(each) for each in events])

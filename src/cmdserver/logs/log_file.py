@@ -1,56 +1,20 @@
-"""The daemon's log, if it is a file (``twistd --logfile``), or systemd's journal.
+"""The daemon's log as a file (``twistd --logfile``): twistd's class, with files opened by `cmdserver.files.opening`.
 
-A file is twistd's class, with files opened by `opening`. It is rotated as twistd's is: at a megabyte, and at SIGUSR1;
-and if somebody else has renamed it, as logrotate does, SIGUSR1 opens it anew.
+It is rotated as twistd's is: at a megabyte, and at SIGUSR1; and if somebody else has renamed it, as logrotate does,
+SIGUSR1 opens it anew.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Final, TextIO, cast
+from typing import BinaryIO, cast
 
-from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, eventAsText
+from twisted.logger import Logger
 from twisted.python.logfile import LogFile
-from zope.interface import implementer
 
 from cmdserver.files.opening import Opener, is_same_file
 
-#: sd-daemon(3): what stands before a line for the journal, by level.
-_PRIORITIES: Final = {
-    LogLevel.debug: 7,
-    LogLevel.info: 6,
-    LogLevel.warn: 4,
-    LogLevel.error: 3,
-    LogLevel.critical: 2,
-}
-#: What is said at no level, by libraries' old ways of logging.
-_USUAL_PRIORITY: Final = 6
-
 _log = Logger()
-
-
-def goes_to_journal(environment: Mapping[str, str], *, is_terminal: bool) -> bool:
-    """Whether systemd has started us and takes what we say; a terminal's shell may have its variables, too."""
-    return not is_terminal and bool(environment.get("JOURNAL_STREAM") or environment.get("NOTIFY_SOCKET"))
-
-
-@implementer(ILogObserver)
-class JournalLog:
-    """Writes events as the journal wants them: each line with its priority, and the time left to the journal.
-
-    Args:
-        stream: What systemd listens to.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def __call__(self, event: LogEvent) -> None:
-        text = eventAsText(event, includeTimestamp=False, includeSystem=False)
-        priority = _PRIORITIES.get(event.get("log_level"), _USUAL_PRIORITY)
-        # Each line has one, or the next ones of a traceback would be less than an error.
-        self._stream.write("".join(f"<{priority}>{line}\n" for line in text.splitlines()))
-        self._stream.flush()
 
 
 class DaemonLog(LogFile):

@@ -1,4 +1,4 @@
 """Who is told of events: the audit file, the daemon's log and the metrics.
 
-May import: audit, checks, core, files.
+May import: audit, checks, core, files, logs.
 """

@@ -9,46 +9,47 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from twisted.logger import Logger
+from twisted.logger import LogLevel
 
 from cmdserver.core.errors import Code
 from cmdserver.core.events import Event, LoggedIn, Requested
+from cmdserver.logs.line_logger import LineLogger
 
 #: Characters of a run's arguments, as they are written; the audit file has all of them.
 LONGEST_ARGUMENTS: Final = 500
 
-_log = Logger()
+_say, _warn = LineLogger(__name__), LineLogger(__name__, LogLevel.warn)
 
 
 def log_event(event: Event) -> None:
     """Observe an event."""
-    # One field each, for the logger takes its time over every one.
     if isinstance(event, Requested):
         if event.answers:
-            _log.info("{said}", said=run_line(event))
+            _say(run_line(event))
     elif isinstance(event, LoggedIn) and event.outcome is not Code.OK:
         # A client that has several keys offers one after the other: no more is wrong about that than with sshd.
-        say = _log.info if event.method == "publickey" else _log.warn
-        say("{said}", said=login_line(event))
+        (_say if event.method == "publickey" else _warn)(login_line(event))
 
 
 def run_line(event: Requested) -> str:
     """Tell of a run: ``run: user="ann" protocol=ssh method=publickey source=192.0.2.1 command=df ...``."""
     caller, result = event.caller, event.finished
-    fields = [
-        f"run: user={json.dumps(caller.name)} protocol={caller.protocol} method={caller.method}",
-        f"source={caller.source or '-'} command={event.command} arguments={_shown(event.arguments)}",
-        f"outcome={event.outcome}",
-    ]
-    if result is not None and result.exit_status is not None:
-        fields.append(f"exit_status={result.exit_status}")
-    if result is not None and result.signal is not None:
-        fields.append(f"signal={result.signal}")
+    ended, seconds = "", 0.0
+    if result is not None:
+        seconds = result.duration_seconds
+        if result.exit_status is not None:
+            ended = f" exit_status={result.exit_status}"
+        if result.signal is not None:
+            ended += f" signal={result.signal}"
     if event.ended_by is not None:
-        fields.append(f"ended_by={event.ended_by}")
-    seconds = result.duration_seconds if result is not None else 0.0
-    fields.append(f"seconds={seconds:.3f} answers={event.answers} id={event.id}")
-    return " ".join(fields)
+        ended += f" ended_by={event.ended_by}"
+    user = "null" if caller.name is None else json.dumps(caller.name)
+    arguments = _shown(event.arguments) if event.arguments else "[]"
+    return (
+        f"run: user={user} protocol={caller.protocol} method={caller.method}"
+        f" source={caller.source or '-'} command={event.command} arguments={arguments}"
+        f" outcome={event.outcome}{ended} seconds={seconds:.3f} answers={event.answers} id={event.id}"
+    )
 
 
 def login_line(event: LoggedIn) -> str:

@@ -414,7 +414,7 @@ class SecretTests(FormTestCase):
         with capturedLogs() as events:
             self.get("/journal?unit=nginx", "*/*").gone()
             self.get("/setpw").gone()
-        lines = [str(event["said"]) for event in events if event["log_namespace"] == "cmdserver.web.access"]
+        lines = [str(event["line"]) for event in events if event["log_namespace"] == "cmdserver.web.access"]
         self.assertIn("GET /journal?unit=nginx HTTP/1.1", lines[0])
         self.assertIn("GET /setpw HTTP/1.1", lines[1])
 

@@ -338,7 +338,7 @@ class AccessLogTests(SiteTestCase):
             gone = self.ask("/uptime")
             gone.gone()
             self.composition.connect().says(b"\x85forged\r\n")
-        lines = [event["said"] for event in events if event["log_namespace"] == "cmdserver.web.access"]
+        lines = [event["line"] for event in events if event["log_namespace"] == "cmdserver.web.access"]
 
         self.assertEqual(len(lines), 4, lines)
         self.assertRegex(lines[0], r'\A192\.0\.2\.1 "ada" "GET / HTTP/1\.1" 200 \d+ 0\.000 done\Z')

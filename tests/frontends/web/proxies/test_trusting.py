@@ -55,7 +55,7 @@ class ProxyTestCase(SynchronousTestCase):
         """Return the line of a request in the access log."""
         with capturedLogs() as events:
             self.ask("/-/nothing", **more)
-        (line,) = [event["said"] for event in events if event["log_namespace"] == "cmdserver.web.access"]
+        (line,) = [event["line"] for event in events if event["log_namespace"] == "cmdserver.web.access"]
         return str(line)
 
 

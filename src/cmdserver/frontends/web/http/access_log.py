@@ -8,15 +8,14 @@ Of what is sent to a command that takes secrets, query and path are left out, be
 import json
 from collections.abc import Collection
 
-from twisted.logger import Logger
-
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.http.target import cut_behind
+from cmdserver.logs.line_logger import LineLogger
 
 #: Of a request target; what comes after it is left out, visibly.
 LONGEST_TARGET = 500
 
-_log = Logger(namespace="cmdserver.web.access")
+_say = LineLogger("cmdserver.web.access")
 
 
 def log(request: WebRequest, with_secrets: Collection[str] = ()) -> None:
@@ -31,14 +30,12 @@ def log(request: WebRequest, with_secrets: Collection[str] = ()) -> None:
     line = json.dumps(first_line(request.method, request.uri, request.clientproto, with_secrets))
     seconds = max(0.0, request.connection.seconds() - request.began_at)
     end = "done" if request.finished else "cut"
-    # One field, for the logger takes its time over each.
-    said = f"{request.sender.source} {user} {line} {request.code} {request.sentLength} {seconds:.3f} {end}"
-    _log.info("{said}", said=said)
+    _say(f"{request.sender.source} {user} {line} {request.code} {request.sentLength} {seconds:.3f} {end}")
 
 
 def log_refused(source: str, status: int) -> None:
     """Note bytes that were no request; what they were is nobody's business."""
-    _log.info("{said}", said=f"{source} - - {status} 0 0.000 done")
+    _say(f"{source} - - {status} 0 0.000 done")
 
 
 def first_line(method: bytes, target: bytes, version: bytes, with_secrets: Collection[str] = ()) -> str:

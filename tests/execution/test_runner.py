@@ -105,10 +105,12 @@ class ExecutionTests(SynchronousTestCase):
         return execution, self.host.last
 
     def result(self, execution: ProcessRun) -> ProcessResult:
-        """Take the end that must have come; after it, no timer may be left."""
+        """Take the end that must have come; after it, nothing happens any more, and no timer stays for ever."""
         finished = self.successResultOf(execution.finished)
         self.clock.advance(0)  # the last signal to whoever is left in the group
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        signals = list(self.host.signals)
+        self.clock.advance(3600)
+        self.assertEqual((self.clock.getDelayedCalls(), self.host.signals), ([], signals))
         return finished
 
     @property

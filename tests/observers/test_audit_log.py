@@ -311,6 +311,7 @@ class TroubleTests(SynchronousTestCase):
         self.patch(os, "geteuid", lambda: 0)
         self.audit.require_writable()
         self.patch(os, "geteuid", lambda: 1000)
+        self.audit.reopen()
 
         self.assertRaises(AuditError, self.audit.require_writable)
 

@@ -5,12 +5,15 @@ What a client sends cannot forge a line: everything outside printable ASCII is e
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, assert_never
 
 from cmdserver.core.events import Event, LoggedIn, Requested, Started
 
 #: Of one line: what is longer is no line of ours, and not kept in memory.
 MOST_LINE_BYTES: Final = 1 << 24
+
+_ENCODE: Final = json.JSONEncoder().encode
 
 
 def line_of(event: Event) -> bytes:
@@ -24,7 +27,7 @@ def line_of(event: Event) -> bytes:
             record = _login(event)
         case _:
             assert_never(event)
-    return json.dumps({"time": utc(event.time), **record}).encode("ascii")
+    return _ENCODE({"time": utc(event.time), **record}).encode("ascii")
 
 
 def _login(event: LoggedIn) -> dict[str, object]:
@@ -73,5 +76,13 @@ def _request(event: Requested) -> dict[str, object]:
 
 
 def utc(seconds: float) -> str:
-    """Write a time in seconds since the epoch as ISO 8601, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Write a time in seconds since the epoch as ISO 8601, in UTC, with milliseconds."""
+    second = int(seconds)
+    # A float is a little less than the milliseconds that it was made of, perhaps, but by less than a microsecond.
+    microseconds = int((seconds - second) * 1e6 + 0.5)
+    return f"{_utc_second(second)}.{min(microseconds // 1000, 999):03}Z"
+
+
+@lru_cache(maxsize=16)
+def _utc_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()[:19]

@@ -4,7 +4,6 @@ Why a login was refused is in the audit file; the client gets one answer for all
 in an error that a client may be told.
 """
 
-import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
@@ -18,7 +17,7 @@ from twisted.python.failure import Failure
 from cmdserver.auth.callers import Arrival, prover
 from cmdserver.auth.credentials import CodeRequired, Credentials
 from cmdserver.core.errors import AuditError, Code, Fault, LoginRefused, RequestError
-from cmdserver.core.events import EventLog, LoggedIn
+from cmdserver.core.events import EventLog, LoggedIn, new_id
 from cmdserver.core.model import Caller
 from cmdserver.limits.login_limit import LoginLimit
 
@@ -55,7 +54,7 @@ class Authenticator:
             with `Throttled` or `Busy`, or with a `Fault`, whatever was raised on the way; or with `CodeRequired`, whose
             proof is to be shown again with a code, or given up (`left_without_code`). To cancel it is to give up.
         """
-        login_id = _new_id()
+        login_id = new_id()
         login: Deferred[Any] = maybeDeferred(self._try, arrival, credentials)
         login.addCallbacks(
             lambda caller: self._accepted(login_id, arrival, credentials, caller),
@@ -66,13 +65,11 @@ class Authenticator:
     def left_without_code(self, arrival: Arrival, required: CodeRequired) -> None:
         """Audit that somebody who has shown something right was asked for a code, and has gone."""
         with suppress(Fault):
-            self._audit(
-                _new_id(), arrival, required.proof.method, Code.DENIED, "no code was given", required.proof.name
-            )
+            self._audit(new_id(), arrival, required.proof.method, Code.DENIED, "no code was given", required.proof.name)
 
     def failed_before(self, arrival: Arrival, method: str, failure: Failure) -> Fault:
         """Log and audit credentials that could not even be read, by a mistake of ours."""
-        fault = Fault(_new_id())
+        fault = Fault(new_id())
         _log.failure("fault {id}", failure, id=fault.fault_id)
         with suppress(Fault):
             self._audit(fault.fault_id, arrival, method, Code.FAULT, str(failure.value))
@@ -81,7 +78,7 @@ class Authenticator:
     def refused_in_handshake(self, arrival: Arrival, reason: str) -> None:
         """Audit a certificate that TLS itself refused; whom it named was not looked at."""
         with suppress(Fault):
-            self._audit(_new_id(), arrival, "certificate", Code.DENIED, reason)
+            self._audit(new_id(), arrival, "certificate", Code.DENIED, reason)
 
     def _try(self, arrival: Arrival, credentials: Credentials) -> Deferred[Caller]:
         self.login_limit.require_patience(arrival.source)
@@ -152,7 +149,3 @@ class Authenticator:
         except AuditError as error:
             _log.error("fault {id}: {error}", id=login_id, error=error)
             raise Fault(login_id) from error
-
-
-def _new_id() -> str:
-    return os.urandom(8).hex()

@@ -4,9 +4,10 @@ What the audit log cannot take does not happen; an observer that fails, such as 
 Diagnostics for operators are another stream: `twisted.logger`.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from twisted.logger import Logger
 
@@ -15,7 +16,21 @@ from cmdserver.core.model import Caller, Somebody
 from cmdserver.core.output import Assessment, ProcessResult
 from cmdserver.core.run_states import EndedBy
 
+#: Ids that are made at once: the kernel is asked once for all of them.
+_IDS_AT_ONCE: Final = 128
+
 _log = Logger()
+
+#: Ids that nobody has yet. They are one process's, and the daemon never forks.
+_ids: list[str] = []
+
+
+def new_id() -> str:
+    """Make the id of an event, which nobody can guess or choose: 64 random bits in hexadecimal."""
+    if not _ids:
+        digits = os.urandom(8 * _IDS_AT_ONCE).hex()
+        _ids.extend(digits[start : start + 16] for start in range(0, len(digits), 16))
+    return _ids.pop()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,5 +146,7 @@ class EventLog:
             raise AuditError(f"an event could not be written down: {error!r}") from error
         for observer in self._observers:
             for event in events:
-                with _log.failuresHandled("observer {observer} failed", observer=observer):
+                try:
                     observer(event)
+                except Exception:  # noqa: BLE001 - whatever it is, the event is written down and others are to hear of it
+                    _log.failure("observer {observer} failed", observer=observer)

@@ -74,6 +74,22 @@ class ProcessResult:
             stopped_by=stopped_by,
         )
 
+    def with_output(self, stdout: bytes, stderr: bytes) -> "ProcessResult":
+        """Say the same with what it had to say."""
+        return ProcessResult(
+            exit_status=self.exit_status,
+            signal=self.signal,
+            timed_out=self.timed_out,
+            truncated=self.truncated,
+            duration_seconds=self.duration_seconds,
+            stdout_bytes=self.stdout_bytes,
+            stderr_bytes=self.stderr_bytes,
+            stdout=stdout,
+            stderr=stderr,
+            ended_by=self.ended_by,
+            stopped_by=self.stopped_by,
+        )
+
     @property
     def is_over(self) -> bool:
         """Whether it has ended; else this is what it had done when somebody was told, and how it ends is not known."""
@@ -143,6 +159,8 @@ def outcome_of(state: RunState) -> Code:
 
 class Stream(enum.Enum):
     """Which of its two streams a process wrote to; the values are its descriptors."""
+
+    __hash__ = object.__hash__  # Enum's own is a function of Python, called for each look into a table
 
     STDOUT = 1
     STDERR = 2

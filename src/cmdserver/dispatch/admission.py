@@ -10,9 +10,10 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 
 from cmdserver.core.errors import Busy, Refusal
+from cmdserver.core.events import new_id
 from cmdserver.core.model import Caller, Somebody
 from cmdserver.dispatch.policy import Policy
-from cmdserver.dispatch.request_log import RequestLog, new_id
+from cmdserver.dispatch.request_log import RequestLog
 from cmdserver.limits.rate_limit import Throttle
 
 T = TypeVar("T")

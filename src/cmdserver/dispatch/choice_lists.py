@@ -9,11 +9,11 @@ from collections.abc import Callable
 from twisted.logger import Logger
 
 from cmdserver.core.errors import Fault
+from cmdserver.core.events import new_id
 from cmdserver.core.model import Caller, Command, Grant
 from cmdserver.core.output import Answer
 from cmdserver.dispatch.narrowing import listed, with_parameters
 from cmdserver.dispatch.policy import bad_argument
-from cmdserver.dispatch.request_log import new_id
 from cmdserver.dispatch.requests import Request
 from cmdserver.dispatch.scheduling.scheduler import Scheduler
 from cmdserver.parameters.declaration import Parameter

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from cmdserver.core.errors import BadArgument, Code, Fault, Refusal, RequestError
+from cmdserver.core.events import new_id
 from cmdserver.core.model import Caller, Command, Grant, Rule, Somebody
 from cmdserver.core.output import Answer, Listener
 from cmdserver.core.run_states import EndedBy
@@ -17,7 +18,7 @@ from cmdserver.dispatch.admission import Admission, closing
 from cmdserver.dispatch.assessing import Assessor
 from cmdserver.dispatch.choice_lists import ChoiceLists
 from cmdserver.dispatch.policy import Policy, changed
-from cmdserver.dispatch.request_log import RequestLog, log_fault, new_id
+from cmdserver.dispatch.request_log import RequestLog, log_fault
 from cmdserver.dispatch.requests import Request
 from cmdserver.dispatch.run_access import RunAccess
 from cmdserver.dispatch.scheduling.scheduler import Scheduler

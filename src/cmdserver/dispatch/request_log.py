@@ -4,8 +4,7 @@ An event precedes what it tells of: a refusal, an answer, a process that may cha
 written, the caller is told a `Fault` instead, and the log says why.
 """
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from twisted.logger import Logger
@@ -14,7 +13,7 @@ from twisted.python.failure import Failure
 from cmdserver.checks.result import CheckResult
 from cmdserver.checks.states import CheckState
 from cmdserver.core.errors import AuditError, Code, Fault, Refusal, RequestError
-from cmdserver.core.events import EventLog, Requested, Started
+from cmdserver.core.events import EventLog, Requested, Started, new_id
 from cmdserver.core.model import Grant, Somebody
 from cmdserver.core.output import Assessment, ProcessResult, outcome_of
 from cmdserver.core.run_states import EndedBy, RunState
@@ -63,25 +62,31 @@ class RequestLog:
 
     # Requests that were granted
 
-    def starting(self, requests: Sequence[Request]) -> None:
+    def starting(self, run: Run) -> None:
         """Write down what may change something before it is done: a daemon that is killed can tell nothing any more.
 
         Raises:
             AuditError: It cannot be written, or its end could not be.
         """
         self._events.require_audit_log()
-        events = [self._started(each) for each in requests if not each.grant.command.read_only]
-        if events:
-            self._events.publish(events)
+        if run.requests and not run.grant.command.read_only:
+            self._events.publish([self._started(each) for each in run.requests])
 
     def ended(self, run: Run) -> bool:
         """Write down the ends of all requests of one run; if that fails, nobody gets its answer."""
         shared = len(run.asked) > 1
-        events = [self._end_of(each, run, shared=shared) for each in run.asked]
-        events += [self._end_of(each, run, ended_by=each.ended_by) for each in run.departed]
-        if events:
-            told = run.assessment if run.assessment is not None and _tells_of_usual(run) else None
-            events[0] = replace(events[0], answers=len(events), assessment=told)
+        # The first one tells of the run, too.
+        answers, assessment = len(run.asked) + len(run.departed), run.assessment
+        if assessment is not None and not _tells_of_usual(run):
+            assessment = None
+        events = []
+        for request in run.asked:
+            events.append(self._end_of(request, run, shared=shared, answers=answers, assessment=assessment))
+            answers, assessment = 0, None
+        for request in run.departed:
+            left = request.ended_by
+            events.append(self._end_of(request, run, ended_by=left, answers=answers, assessment=assessment))
+            answers, assessment = 0, None
         try:
             self._events.publish(events)
         except AuditError as error:
@@ -149,15 +154,34 @@ class RequestLog:
         )
 
     def _end_of(
-        self, request: Request, run: Run, *, shared: bool = False, ended_by: EndedBy | None = None
+        self,
+        request: Request,
+        run: Run,
+        *,
+        shared: bool = False,
+        ended_by: EndedBy | None = None,
+        answers: int,
+        assessment: Assessment | None,
     ) -> Requested:
         """Say how a run has ended for one of those who asked."""
-        result, outcome = run.result, outcome_of(run.state or RunState.FAULT)
+        result, grant = run.result, request.grant
         if ended_by is None and result is not None:
             ended_by = result.ended_by
             if result.stopped_by is not None:  # of those who share it, one has: for the others it was somebody else
                 ended_by = EndedBy.CALLER if result.stopped_by == request.caller.name else EndedBy.STOP
-        return self._without_answer(request, outcome, result, shared=shared, ended_by=ended_by)
+        return Requested(
+            time=self._time_of_day(),
+            id=request.id,
+            caller=request.caller,
+            command=grant.command.name,
+            arguments=grant.arguments,
+            outcome=outcome_of(run.state or RunState.FAULT),
+            finished=result,
+            shared=shared,
+            ended_by=ended_by,
+            answers=answers,
+            assessment=assessment,
+        )
 
     def _without_answer(
         self,
@@ -224,11 +248,6 @@ def log_fault(failure: Failure) -> Fault:
     fault = Fault(new_id())
     _log.failure("fault {id}", failure, id=fault.fault_id)
     return fault
-
-
-def new_id() -> str:
-    """Make an id that nobody can guess or choose."""
-    return os.urandom(8).hex()
 
 
 def _fault(fault_id: str, error: Exception) -> Fault:

@@ -1,8 +1,7 @@
 """Gather the output of a run beside telling it, with Twisted's `getProcessOutputAndValue`."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from twisted.internet.error import ProcessDone
 from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorProcess
@@ -14,12 +13,16 @@ from cmdserver.core.model import Grant
 from cmdserver.core.output import ProcessResult, Producer, Sink, Stream
 from cmdserver.execution.process_run import ProcessRun
 
+_NUMBERS: Final[Mapping[Stream, int]] = {stream: stream.value for stream in Stream}
+_DONE: Final = Failure(ProcessDone(0))
+
 
 def gather(grant: Grant, start: Callable[[Sink], ProcessRun], sink: Sink) -> ProcessRun:
     """Start a run, with a sink, whose result has all that it wrote; raises what ``start`` raises."""
     gathering = _Gathering(start, sink)
     # Its reactor is whatever can spawn a process; if that raises, so does this.
-    output = getProcessOutputAndValue(grant.command.name, grant.arguments, reactor=cast("Any", gathering))
+    spawns: Any = gathering
+    output = getProcessOutputAndValue(grant.command.name, grant.arguments, reactor=spawns)
     run = gathering.run
     del gathering.run  # which has us as its sink
     run.finished = run.finished.addBoth(gathering.end).addCallback(lambda result: output.addCallback(_with, result))
@@ -27,7 +30,7 @@ def gather(grant: Grant, start: Callable[[Sink], ProcessRun], sink: Sink) -> Pro
 
 
 def _with(output: tuple[bytes, bytes, int], result: ProcessResult) -> ProcessResult:
-    return replace(result, stdout=output[0], stderr=output[1])
+    return result.with_output(output[0], output[1])
 
 
 @implementer(IReactorProcess)
@@ -50,17 +53,18 @@ class _Gathering:
         **_also_unused: object,
     ) -> IProcessTransport:
         self._protocol = processProtocol
-        self.run = self._start(self)
-        return cast("IProcessTransport", self.run)
+        transport: Any = self._start(self)
+        self.run = transport
+        return transport  # type: ignore[no-any-return] # who has asked for it does nothing with it
 
     def started(self, grant: Grant, producer: Producer) -> None:
         self._sink.started(grant, producer)
 
     def write(self, stream: Stream, chunk: bytes) -> None:
-        self._protocol.childDataReceived(stream.value, chunk)
+        self._protocol.childDataReceived(_NUMBERS[stream], chunk)
         self._sink.write(stream, chunk)
 
     def end(self, outcome: ProcessResult | Failure) -> ProcessResult | Failure:
         """The run is over; its status is in the outcome, so that the protocol is told of none."""
-        self._protocol.processEnded(Failure(ProcessDone(0)))
+        self._protocol.processEnded(_DONE)
         return outcome

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from twisted.internet.error import ConnectionDone, ProcessDone, ProcessTerminated
@@ -11,6 +12,8 @@ from zope.interface import implementer
 
 #: As much as a pipe holds.
 _READ_BYTES = 65536
+#: In a row, of a process that has exited: whoever writes on must not keep others from their turn.
+_MOST_READS = 4
 
 _CLOSED = ConnectionDone()
 
@@ -43,12 +46,32 @@ class Piped:
             for pipe in self.pipes.values():
                 self._reactor.addReader(pipe)
 
-    def read_what_is_there(self) -> None:
-        """Read now, not in the reactor's next round: for a process that has ended, that is everything."""
-        for pipe in list(self.pipes.values()):
-            if not (self._is_paused or pipe.is_closing) and pipe.doRead() is not None:
-                self._reactor.removeReader(pipe)
-                pipe.connectionLost(None)
+    def ran(self, pipes: Mapping[int, int], reason: Failure) -> None:
+        """Take the end of a process that has exited already, and what it has said.
+
+        Most often that is all there is: both pipes are at their end, and the reactor need not hear of them. Somebody
+        who still holds one, or a client that does not keep up, makes of it an end as of any other process.
+
+        Args:
+            pipes: As in `open`; the descriptors are non-blocking.
+            reason: How it ended.
+        """
+        said: list[tuple[int, bytes]] = []
+        left = {}
+        for number, descriptor in pipes.items():
+            if not self._is_paused and _reads_to_end(number, descriptor, said):
+                os.close(descriptor)
+            else:
+                left[number] = descriptor
+        if left:
+            self.open(left)
+        protocol = self.protocol
+        if protocol is not None:
+            self._reason = reason
+            protocol.processExited(reason)
+            for number, data in said:
+                protocol.childDataReceived(number, data)
+            self._end_if_over()
 
     def exited(self, reason: Failure) -> None:
         """Note that the process has exited."""
@@ -148,11 +171,25 @@ class _Pipe:
             self._child.closed(self._number)
 
 
-def reason_of(status: int) -> ProcessDone | ProcessTerminated:
-    """Make Twisted's exception of a wait status."""
+def _reads_to_end(number: int, descriptor: int, said: list[tuple[int, bytes]]) -> bool:
+    """Read what there is; return whether that was all there will be."""
+    for _ in range(_MOST_READS):
+        try:
+            data = os.read(descriptor, _READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            return True
+        said.append((number, data))
+    return False
+
+
+@lru_cache(maxsize=512)
+def reason_of(status: int) -> Failure:
+    """Say with Twisted's exceptions how a process ended, given its wait status; of one status there is one failure."""
     code = os.waitstatus_to_exitcode(status)
     if code == 0:
-        return ProcessDone(status)
+        return Failure(ProcessDone(status))
     if code > 0:
-        return ProcessTerminated(code, None, status)
-    return ProcessTerminated(None, -code, status)
+        return Failure(ProcessTerminated(code, None, status))
+    return Failure(ProcessTerminated(None, -code, status))

@@ -16,7 +16,6 @@ from typing import Any, cast
 from twisted.internet import process
 from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorFDSet
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from cmdserver.execution.pipes import Piped, reason_of
 from cmdserver.execution.posix import ProcessGroup, ignored_signals, open_null, output_pipes, spawn, standard_input
@@ -90,7 +89,7 @@ class Child(Piped):
     def processEnded(self, status: int) -> None:
         """Note that the process is dead, and has been reaped."""
         self.pid = None
-        self.exited(Failure(reason_of(status)))
+        self.exited(reason_of(status))
 
     def closed(self, number: int) -> None:
         super().closed(number)

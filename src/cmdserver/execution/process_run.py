@@ -7,12 +7,13 @@ sink that gathers (`gather`).
 
 import errno
 import signal
-from dataclasses import replace
-from typing import Any, cast
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessTerminated
-from twisted.internet.interfaces import IDelayedCall, IProcessProtocol, IProcessTransport, IReactorProcess, IReactorTime
+from twisted.internet.interfaces import IProcessProtocol, IReactorProcess, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -22,6 +23,7 @@ from cmdserver.core.model import Grant
 from cmdserver.core.output import ProcessResult, Sink, Stream
 from cmdserver.core.run_states import EndedBy
 from cmdserver.execution.pipes import Piped
+from cmdserver.execution.timeouts import Timeouts
 from cmdserver.parameters.parameter_list import words_of
 
 #: Between asking a process group to end and making it: time for a shell script's trap.
@@ -49,12 +51,17 @@ class ProcessRun:
     #: started, with a `RunnerLost` if whoever ran it is gone, and with what the sink has raised.
     finished: Deferred[ProcessResult]
 
-    def __init__(self, grant: Grant, sink: Sink, spawner: IReactorProcess, clock: IReactorTime) -> None:
+    _transport: Piped
+
+    def __init__(
+        self, grant: Grant, sink: Sink, spawner: IReactorProcess, clock: IReactorTime, timeouts: Timeouts
+    ) -> None:
         self._grant = grant
         self._command = grant.command
         self._sink = sink
         self._spawner = spawner
         self._clock = clock
+        self._timeouts = timeouts
         self._room = grant.command.output_limit_bytes
         self._counted = {1: 0, 2: 0}
         #: Whether we have ended a run that would have gone on, and whether for its time limit.
@@ -68,7 +75,8 @@ class ProcessRun:
         self._is_over = False
         self._ended_at: float | None = None
         self._trouble: Failure | None = None
-        self._timer: IDelayedCall | None = None
+        #: What is done at the deadline, if there is one: a function, as a method would be a cycle.
+        self._when_due: Callable[[ProcessRun], None] = ProcessRun._time_out
         self.finished = Deferred()
 
     def start(self) -> None:
@@ -101,14 +109,21 @@ class ProcessRun:
 
     def so_far(self) -> ProcessResult:
         """Tell what the process has done up to now; how it ends is not known yet."""
+        return self._result(self._ended_at or self._clock.seconds())
+
+    def _result(
+        self, until: float, exit_status: int | None = None, number: int | None = None, *, has_timed_out: bool = False
+    ) -> ProcessResult:
+        """Tell what the process has done up to some time, by the clock, and how it has ended if it has."""
+        seconds = until - self._started_at
         return ProcessResult(
-            exit_status=None,
-            signal=None,
-            timed_out=False,
+            exit_status=exit_status,
+            signal=None if number is None else _signal_name(number),
+            timed_out=has_timed_out,
             truncated=self._is_truncated,
             ended_by=self._ended_by,
             stopped_by=self._stopped_by,
-            duration_seconds=max(0.0, (self._ended_at or self._clock.seconds()) - self._started_at),
+            duration_seconds=seconds if seconds > 0 else 0.0,
             stdout_bytes=self._counted[1],
             stderr_bytes=self._counted[2],
         )
@@ -127,26 +142,33 @@ class ProcessRun:
             self._transport.resumeProducing()
             if self._exit is not None and not self._is_ending:
                 # A moment for what is in the pipe; pauses do not add up to more than the time limit.
-                self._reset_timer(max(0.0, min(LINGER_SECONDS, self._seconds_left())), self._linger)
+                self._wait(max(0.0, min(LINGER_SECONDS, self._seconds_left())), ProcessRun._linger)
+
+    def makeConnection(self, process: Any) -> None:
+        self._transport = process
+        self._timeouts.set(self, self._started_at + self._command.timeout_seconds)
+
+    # Timed
+
+    def time_is_up(self) -> None:
+        self._when_due(self)
 
     # IProcessProtocol, as called by Twisted's process
-
-    def makeConnection(self, process: IProcessTransport) -> None:
-        self._transport = cast("Piped", process)
-        self._timer = self._clock.callLater(self._command.timeout_seconds, self._time_out)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         if self._is_truncated or self._is_over or not self._is_wanted:
             return
-        chunk = data if len(data) <= self._room else data[: self._room]
-        self._room -= len(chunk)
-        self._counted[childFD] += len(chunk)
-        if chunk:
+        size, is_cut = len(data), False
+        if size > self._room:
+            data, size, is_cut = data[: self._room], self._room, True
+        self._room -= size
+        self._counted[childFD] += size
+        if size:
             try:
-                self._sink.write(_STREAMS[childFD], chunk)
+                self._sink.write(_STREAMS[childFD], data)
             except Exception:  # noqa: BLE001 - it would end the reading of the pipe, and look like the end of the output
                 self._sink_failed(Failure())
-        if len(chunk) < len(data):
+        if is_cut:
             self._is_truncated = True
             self._end(EndedBy.LIMIT)
 
@@ -161,7 +183,7 @@ class ProcessRun:
             return
         self._transport.look_at_group()  # now, while the number is surely still the group's
         if self._transport.pipes:
-            self._reset_timer(LINGER_SECONDS, self._linger)
+            self._wait(LINGER_SECONDS, ProcessRun._linger)
 
     def processEnded(self, reason: Failure) -> None:
         """The command is gone and its pipes are closed; or it could not be started at all, or the runner is lost."""
@@ -172,9 +194,7 @@ class ProcessRun:
             self._trouble = self._trouble or Failure(self._explained(reason.value))
         self._exit = reason
         self._ended_at = self._clock.seconds()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timeouts.clear(self)
         # Whoever is left in the group has closed its output and would outlive its command unseen.
         self._transport.signal_group(signal.SIGKILL)
         self._finish()
@@ -202,7 +222,7 @@ class ProcessRun:
             self._ended_by, self._stopped_by = by, whom
         if self._exit is None:
             self._transport.signal_group(signal.SIGTERM)
-            self._reset_timer(KILL_AFTER_SECONDS, self._kill)
+            self._wait(KILL_AFTER_SECONDS, ProcessRun._kill)
         else:
             self._kill()
 
@@ -210,7 +230,7 @@ class ProcessRun:
         self._transport.signal_group(signal.SIGKILL)
         # A paused pipe, or one held by a process that left the group, would keep the end from being seen.
         self._transport.loseConnection()
-        self._reset_timer(GIVE_UP_SECONDS, self._give_up)
+        self._wait(GIVE_UP_SECONDS, ProcessRun._give_up)
 
     def _linger(self) -> None:
         self._transport.look_at_group()
@@ -218,7 +238,7 @@ class ProcessRun:
             self._kill()
         elif self._seconds_left() > 0:
             # What is in the pipe is still wanted, by a reader who is slow.
-            self._reset_timer(LINGER_SECONDS, self._linger)
+            self._wait(LINGER_SECONDS, ProcessRun._linger)
         else:
             self._time_out()
 
@@ -226,7 +246,6 @@ class ProcessRun:
         return self._started_at + self._command.timeout_seconds - self._clock.seconds()
 
     def _give_up(self) -> None:
-        self._timer = None
         if self._transport.pid is None and self._exit is None:
             _log.error(
                 "{command} was not started in time: the runner process does not answer", command=self._command.name
@@ -239,27 +258,23 @@ class ProcessRun:
             )
         self.processEnded(self._exit or Failure(ProcessTerminated(signal=signal.SIGKILL)))
 
-    def _reset_timer(self, seconds: float, call: Any) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = self._clock.callLater(seconds, call)
+    def _wait(self, seconds: float, then: "Callable[[ProcessRun], None]") -> None:
+        """Do something in so many seconds, and nothing else before that."""
+        self._when_due = then
+        self._timeouts.set(self, self._clock.seconds() + seconds)
 
     def _finish(self) -> None:
         if self._trouble is not None:
             self.finished.errback(self._trouble)
             return
         reason: Any = self._exit.value if self._exit is not None else None
-        number: int | None = getattr(reason, "signal", None)
-        self.finished.callback(
-            replace(
-                self.so_far(),
-                exit_status=None if number else getattr(reason, "exitCode", None),
-                signal=_signal_name(number) if number else None,
-                timed_out=self._has_timed_out,
-            )
-        )
+        number: int | None = getattr(reason, "signal", None) or None
+        status = None if number else getattr(reason, "exitCode", None)
+        until = self._ended_at or self._clock.seconds()
+        self.finished.callback(self._result(until, status, number, has_timed_out=self._has_timed_out))
 
 
+@lru_cache(maxsize=128)
 def _signal_name(number: int) -> str:
     """Say ``SIGTERM`` for 15; a number without a name of its own (real-time signals) stays one."""
     try:

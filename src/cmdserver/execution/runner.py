@@ -11,6 +11,7 @@ from cmdserver.core.output import ProcessResult, Sink
 from cmdserver.core.run_states import EndedBy
 from cmdserver.execution.gather import gather
 from cmdserver.execution.process_run import ProcessRun
+from cmdserver.execution.timeouts import Timeouts
 
 Outcome = TypeVar("Outcome")
 
@@ -25,6 +26,7 @@ class Runner:
     def __init__(self, spawner: IReactorProcess, clock: IReactorTime) -> None:
         self._spawner = spawner
         self._clock = clock
+        self._timeouts = Timeouts(clock)
         self._under_way: set[ProcessRun] = set()
         self._idle: list[Deferred[None]] = []
 
@@ -49,7 +51,7 @@ class Runner:
         """
 
         def start(sink: Sink) -> ProcessRun:
-            run = ProcessRun(grant, sink, self._spawner, self._clock)
+            run = ProcessRun(grant, sink, self._spawner, self._clock, self._timeouts)
             run.start()
             return run
 

@@ -114,6 +114,8 @@ class AuditFile:
         self._let_go()
         self.path, self._descriptor = prepared.path, prepared.descriptor
         self._is_regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+        #: Whether space is ours that is kept for root; None: not known, as the daemon may yet become somebody else.
+        self._is_root: bool | None = None
         self._tail = Tail(self._tail.line, self._is_regular and ends_within_a_line(self._descriptor))
 
     def close(self) -> None:
@@ -131,20 +133,23 @@ class AuditFile:
         """See `AuditLog`. A file that was removed is made anew; one that failed last time is tried again."""
         self._seems_writable = False
         try:
-            self._find_again()
-            os.write(self._descriptor, b"")  # /dev/full says no to this already
             if self._is_regular:
+                self._find_again()
                 self._require_space()
+            else:
+                os.write(self._descriptor, b"")  # /dev/full says no to this already
         except OSError as error:
             raise self._troubled(error.strerror or str(error)) from error
         self._seems_writable = True
 
     def append(self, events: Sequence[Event]) -> None:
         try:
-            self._find_again()
+            if self._is_regular:
+                self._find_again()
             lines = self._sealed(events)
             data = b"\n".join([b"", *lines, b""] if self._tail.is_torn else [*lines, b""])
-            self._kept_line.forget()
+            if self._kept_line.is_there:
+                self._kept_line.forget()
             self._write(data, list(zip(events, lines, strict=True)))
         except OSError as error:
             raise self._troubled(error.strerror or str(error)) from error
@@ -168,7 +173,10 @@ class AuditFile:
                 written += os.write(self._descriptor, data[written:] if written else data)
         finally:
             missing = len(data) - written
-            self._tail = self._tail.after(data[:written] if missing else data)
+            if missing or self._tail.is_torn:
+                self._tail = self._tail.after(data[:written] if missing else data)
+            else:
+                self._tail = Tail(meant[-1][1])
             self._tell(_whole(meant, missing) if missing else meant)
 
     def _tell(self, written: Sequence[Written]) -> None:
@@ -179,9 +187,7 @@ class AuditFile:
             _log.failure("a line of the audit file could not be passed on")
 
     def _find_again(self) -> None:
-        """Create the file again if it was removed; and see whether it was emptied in its place."""
-        if not self._is_regular:
-            return
+        """Create a regular file again if it was removed; and see whether it was emptied in its place."""
         status = os.fstat(self._descriptor)
         if not status.st_nlink:
             self.reopen()
@@ -190,7 +196,9 @@ class AuditFile:
 
     def _require_space(self) -> None:
         space = os.fstatvfs(self._descriptor)
-        free = (space.f_bfree if os.geteuid() == 0 else space.f_bavail) * space.f_frsize
+        if self._is_root is None:
+            self._is_root = os.geteuid() == 0
+        free = (space.f_bfree if self._is_root else space.f_bavail) * space.f_frsize
         if free < MIN_FREE_BYTES:
             raise self._troubled(f"less than {MIN_FREE_BYTES} bytes of disk are left", f": {free}")
 

@@ -37,7 +37,8 @@ class KeptLine:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._is_there = False
+        #: Whether one is kept.
+        self.is_there = False
 
     def find(self, audit_file: Path, descriptor: int) -> Tail:
         """Say what the next line is written behind, in a file that has just been opened."""
@@ -58,17 +59,17 @@ class KeptLine:
 
     def forget(self) -> None:
         """Remove what was kept, as it is the last line no longer."""
-        if self._path is None or not self._is_there:
+        if self._path is None or not self.is_there:
             return
         try:
             remove(self._path)
         except OSError as error:
             _log.error("{path} cannot be removed, so the chain will have a gap: {error}", path=NAME, error=error)
-        self._is_there = False
+        self.is_there = False
 
     def keep(self, line: bytes) -> None:
         """Keep the last line, when no other will be written."""
-        if self._path is None or self._is_there or line == GENESIS:
+        if self._path is None or self.is_there or line == GENESIS:
             return
         try:
             replace(self._path, line)
@@ -85,7 +86,7 @@ class KeptLine:
         except OSError as error:
             _log.warn("{path} is ignored: {error}", path=NAME, error=error.strerror)
             return None
-        self._is_there = True
+        self.is_there = True
         return line or None
 
 

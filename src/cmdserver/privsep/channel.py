@@ -41,6 +41,16 @@ class Channel:
         """Whether packets wait because the other end has to read first, see `flush`."""
         return bool(self._waiting)
 
+    def send_at_once(self, packet: bytes) -> bool:
+        """Send a message that is encoded already, if there is room; return whether it was sent."""
+        if self._waiting:
+            return False
+        try:
+            self._connection.send(packet)
+        except OSError:  # whatever it is, `send` meets with it, too
+            return False
+        return True
+
     def post(self, message: Request | Report, descriptors: tuple[int, ...] = ()) -> None:
         """Send a message, now or when there is room; the descriptors are closed here when they have been sent."""
         self.send(encode(message), descriptors)
@@ -89,6 +99,8 @@ class Channel:
             return None
         except ConnectionResetError:
             return b"", ()
+        if not ancillary:
+            return packet, ()
         descriptors = array("i")
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):

@@ -9,7 +9,6 @@ the reactor, and the rest in the next ones. One whose turn comes late hears what
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import islice
 from typing import Final, Self
 
@@ -173,7 +172,7 @@ class Recording:
     def complete(self, result: ProcessResult) -> ProcessResult:
         """Put together how the process ended and what it said."""
         stdout, stderr = (b"".join(data for each, data in self._pieces if each is stream) for stream in Stream)
-        return replace(result, stdout=stdout, stderr=stderr)
+        return result.with_output(stdout, stderr)
 
     def kept(self, most_bytes: int = KEPT_BYTES) -> KeptOutput:
         """Return what there is, or the first and the last half of so many bytes."""

@@ -1,7 +1,7 @@
 """Tests of who shares a process, who waits for a place, and who is told what."""
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, cast
 
 from twisted.internet.defer import CancelledError, fail
@@ -46,8 +46,8 @@ class FakeRequestLog:
         #: Why nothing may be run, at the moment at which it would be.
         self.trouble: AuditError | None = None
 
-    def starting(self, requests: Sequence[Request]) -> None:
-        self.started.append([each.id for each in requests])
+    def starting(self, run: Run) -> None:
+        self.started.append([each.id for each in run.requests])
         if self.trouble is not None:
             raise self.trouble
 

@@ -93,7 +93,7 @@ class RunQueue:
             if command.rate_limit is not None:
                 self.rates.spend(run.command, command.rate_limit, self._clock.seconds())
                 run.is_counted = True
-            self._log.starting(list(run.requests))  # now, and not before: it may have waited for long
+            self._log.starting(run)  # now, and not before: it may have waited for long
             self._directory.started(run)
             listening = [request for request in run.requests if request.sink is not None]
             for request in listening:

@@ -42,7 +42,8 @@ class Fetches:
         self._clock = clock
         self._send = send
         self._questions: dict[str, _Question] = {}
-        self._is_unresponsive = False
+        #: Whether an answer was late, and nothing was heard since.
+        self.is_unresponsive = False
 
     def fetch(self, name: str) -> Deferred[int]:
         """Have ``passwd``, ``tokens`` or ``authorized_keys/NAME`` opened.
@@ -51,7 +52,7 @@ class Fetches:
             Fires with a descriptor to read from, the caller's; its offset is shared with others who wait for the same
             file. Fails with an OSError if there is no such file, or with `Unavailable`. To cancel it is harmless.
         """
-        if self._is_unresponsive:
+        if self.is_unresponsive:
             return fail(_unanswered())
         question = self._questions.get(name)
         if question is None:
@@ -77,8 +78,8 @@ class Fetches:
 
     def heard(self) -> None:
         """Note that the runner has said something."""
-        if self._is_unresponsive:
-            self._is_unresponsive = False
+        if self.is_unresponsive:
+            self.is_unresponsive = False
             _log.info("the runner process answers again")
 
     def ask_again(self) -> None:
@@ -96,7 +97,7 @@ class Fetches:
 
     def _give_up(self) -> None:
         """One answer is late, and so are those behind it: it answers in the order in which it was asked."""
-        self._is_unresponsive = True
+        self.is_unresponsive = True
         _log.error(
             "the runner process has not answered within {seconds:g} s; logins that take a file which only it may open"
             " are refused until it does",

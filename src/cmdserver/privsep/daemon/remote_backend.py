@@ -3,7 +3,7 @@
 import errno
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, assert_never, cast
+from typing import Any, assert_never
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IReactorProcess, IReadWriteDescriptor
@@ -82,15 +82,15 @@ class RemoteBackend:
     def spawnProcess(
         self,
         processProtocol: IProcessProtocol,
-        executable: bytes | str,
-        args: Sequence[bytes | str] = (),
+        executable: Any,
+        args: Sequence[Any] = (),
         *_unused: object,
         **_also_unused: object,
     ) -> IProcessTransport:
         """Have a command started.
 
-        Its protocol knows its transport at once; what keeps the process from being started, an OSError, is told later,
-        as the reason of its end.
+        The executable and the arguments are texts. Its protocol knows its transport at once; what keeps the process
+        from being started, an OSError, is told later, as the reason of its end.
 
         Raises:
             OSError: There is no runner at the moment, or the arguments are too long.
@@ -98,15 +98,14 @@ class RemoteBackend:
         if self._generation < 0:
             raise OSError(errno.EAGAIN, "the runner process is being started")
         self._last_id += 1
-        packet = encode(Start(self._generation, self._last_id, str(executable), tuple(map(str, args[1:]))))
+        packet = encode(Start(self._generation, self._last_id, executable, tuple(args[1:])))
         if len(packet) > REQUEST_BYTES:
             raise OSError(errno.E2BIG, "the arguments are too long")
-        child = RemoteChild(self._reactor, processProtocol, self._last_id, self._signal)
-        self._children[child.id] = child
-        transport = cast("IProcessTransport", child)
-        processProtocol.makeConnection(transport)
+        child: Any = RemoteChild(self._reactor, processProtocol, self._last_id, self._signal)
+        self._children[self._last_id] = child
+        processProtocol.makeConnection(child)
         self._send(packet)
-        return transport
+        return child  # type: ignore[no-any-return] # of the interface it has what runs use
 
     # Other requests
 
@@ -159,7 +158,10 @@ class RemoteBackend:
             except ValueError:  # an empty packet is the end, and no report
                 self._lose()
                 return
+            is_last = len(self._children) <= 1
             self.take(report, descriptors)
+            if is_last:
+                return  # nothing else is under way; should there be more, the reactor says so
 
     def doWrite(self) -> None:
         self._reactor.removeWriter(self)
@@ -178,11 +180,13 @@ class RemoteBackend:
         self._lost()
 
     def _send(self, packet: bytes) -> None:
-        if self._channel is not None:
-            is_waiting = self._channel.is_clogged
-            self._channel.send(packet)
-            if not is_waiting:
-                self._wait_for_room(self._channel)
+        channel = self._channel
+        if channel is None or channel.send_at_once(packet):
+            return
+        is_waiting = channel.is_clogged
+        channel.send(packet)
+        if not is_waiting:
+            self._wait_for_room(channel)
 
     def _wait_for_room(self, channel: Channel) -> None:
         if channel.is_short:
@@ -194,7 +198,8 @@ class RemoteBackend:
 
     def take(self, report: Report, descriptors: tuple[int, ...]) -> None:
         """Act on a report."""
-        self._fetches.heard()
+        if self._fetches.is_unresponsive:
+            self._fetches.heard()
         match report:
             case Started() | Exited() | Ran() | Refused():
                 self._take_of_run(report, descriptors)
@@ -214,19 +219,19 @@ class RemoteBackend:
                 assert_never(report)
 
     def _take_of_run(self, report: Started | Exited | Ran | Refused, descriptors: tuple[int, ...]) -> None:
-        is_begun = isinstance(report, Started)
-        child = self._children.get(report.id) if is_begun else self._children.pop(report.id, None)
+        find = self._children.get if report.__class__ is Started else self._children.pop
+        child = find(report.id, None)
         if child is None:  # we have given it up
             close_all(descriptors)
             return
         match report:
+            case Ran():
+                child.ran_quickly(report, descriptors)
             case Started():
                 if not child.started(report.pid, descriptors):
                     del self._children[report.id]
             case Exited():
                 child.ended(report.status, is_alone=report.is_alone)
-            case Ran():
-                child.ran(report, descriptors)
             case Refused():
                 child.refused(OSError(report.errno, report.text))
             case _:

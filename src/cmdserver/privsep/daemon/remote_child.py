@@ -33,28 +33,36 @@ class RemoteChild(Piped):
     def started(self, pid: int, descriptors: tuple[int, ...]) -> bool:
         """Read its output from now on; return False if that cannot be, and this is the end of it."""
         self.pid = pid
+        if not self._has_pipes(descriptors):
+            return False
+        self.open({1: descriptors[0], 2: descriptors[1]})
+        if self._is_unwanted:
+            self.loseConnection()
+        return True
+
+    def ran_quickly(self, report: Ran, descriptors: tuple[int, ...]) -> None:
+        """Read the output of a process that has run, and quickly."""
+        self._is_alone = report.is_alone
+        if self._is_unwanted:
+            if self.started(report.pid, descriptors):
+                self.ended(report.status, is_alone=report.is_alone)
+        elif self._has_pipes(descriptors):
+            self.ran({1: descriptors[0], 2: descriptors[1]}, reason_of(report.status))
+
+    def _has_pipes(self, descriptors: tuple[int, ...]) -> bool:
+        """Whether both pipes have come; we may have had no room for more descriptors, and the kernel left some out."""
         if len(descriptors) == 2:  # noqa: PLR2004 - standard output and standard error
-            self.open(dict(enumerate(descriptors, start=1)))
-            if self._is_unwanted:
-                self.loseConnection()
             return True
-        # We have no room for more descriptors, so the kernel has left some out.
         close_all(descriptors)
         self.signal_group(SIGKILL)
         self.refused(OSError(errno.EMFILE, "too many open files"))
         return False
 
-    def ran(self, report: Ran, descriptors: tuple[int, ...]) -> None:
-        """Read the output of a process that has run, and quickly."""
-        self.started(report.pid, descriptors)
-        self.ended(report.status, is_alone=report.is_alone)
-        self.read_what_is_there()
-
     def ended(self, status: int, *, is_alone: bool) -> None:
         """Note that the process is dead, and has been reaped."""
         self.pid = None
         self._is_alone = is_alone
-        self.exited(Failure(reason_of(status)))
+        self.exited(reason_of(status))
 
     def refused(self, error: OSError) -> None:
         """End the run: there is no such process, or not any more."""

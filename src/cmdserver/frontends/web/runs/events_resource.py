@@ -6,8 +6,8 @@ Over HTTP/1.1 a browser has six connections to a server, and a page that follows
 from http import HTTPStatus
 
 from cmdserver.core.errors import LoginRequired, Malformed, UnknownRun
+from cmdserver.core.events import new_id
 from cmdserver.core.model import Caller
-from cmdserver.dispatch.request_log import new_id
 from cmdserver.frontends.web.event_streams import EventStreams
 from cmdserver.frontends.web.http import headers
 from cmdserver.frontends.web.http.request import WebRequest

@@ -22,6 +22,7 @@ from cmdserver.core.errors import CannotListen
 from cmdserver.core.listening import Listening
 from cmdserver.net.proxied_endpoint import ProxyEndpoint, ProxyItself
 from cmdserver.net.socket_activation import SystemdEndpoint
+from cmdserver.net.tcp import make_prompt
 
 #: The source of a client that is not known; it is never charged with anything.
 UNKNOWN = "unknown"
@@ -117,6 +118,7 @@ class Listener:
         self._port = outcome[0]
         for port in getattr(self._port, "ports", (self._port,)):
             _set_options(port)
+            make_prompt(port)
 
     def close(self) -> Deferred[None]:
         """Stop listening; open connections stay open."""

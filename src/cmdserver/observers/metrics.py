@@ -8,6 +8,7 @@ Imported only if there is a web listener.
 import signal
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, assert_never
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
@@ -124,6 +125,11 @@ class Metrics:
             ["command"],
             registry=self._registry,
         )
+        # A series is looked for once: no event finds another one.
+        self._requests_of = cache(self._requests.labels)
+        self._duration_of = cache(self._durations.labels)
+        self._last_status_of = cache(self._last_status.labels)
+        self._last_success_of = cache(self._last_success.labels)
         self._values = LastValues()
         self._registry.register(now)
         ProcessCollector(registry=self._registry)
@@ -137,11 +143,10 @@ class Metrics:
                 pass  # `Now` counts what runs
             case Requested():
                 command = self._label(event.command)
-                self._requests.labels(event.caller.protocol, command, event.outcome).inc()
+                self._requests_of(event.caller.protocol, command, event.outcome).inc()
                 if event.ended_by is not None:
                     self._ended_early.labels(command, event.ended_by).inc()
                 if event.finished is not None and event.finished.is_over:
-                    self._durations.labels(command).observe(event.finished.duration_seconds)
                     self._note_end(command, event, event.finished)
                 if event.assessment is not None and (ran := self._now.offer().commands.get(event.command or "")):
                     self._values.note(ran, event.time, event.assessment)
@@ -176,10 +181,11 @@ class Metrics:
 
     def _note_end(self, command: str, event: Requested, finished: ProcessResult) -> None:
         """Remember how a run has ended, unless somebody has ended it: that says nothing of the command."""
+        self._duration_of(command).observe(finished.duration_seconds)
         if finished.tells_of_command:
-            self._last_status.labels(command).set(_status_of(finished))
+            self._last_status_of(command).set(_status_of(finished))
         if event.outcome is Code.OK:
-            self._last_success.labels(command).set(event.time)
+            self._last_success_of(command).set(event.time)
 
     def _begin_series(self) -> None:
         """Create all series of what is new since the last scrape."""

@@ -116,7 +116,7 @@ class LineConnection(PacedConnection):
 
     def _greet(self) -> None:
         if greeting := self._greeting():
-            self.say(greeting)
+            self.write(greeting)
 
     def _begin_login(self, trying: Deferred[Caller] | None) -> None:
         """Take no more requests until a login is decided; without ``trying``, by what the client answers to prompts."""

@@ -23,7 +23,7 @@ from cmdserver.frontends.common.rendering import error_text
 from cmdserver.frontends.line.states import ENDED, TRANSITIONS, Event, State
 from cmdserver.frontends.line.telnet import IAC, Interrupt, Reply, Telnet, Text
 from cmdserver.net.backpressure import Backpressure
-from cmdserver.net.tcp import LINGER_SECONDS, send_first
+from cmdserver.net.tcp import LINGER_SECONDS, close_at_once
 
 #: What a client is told that speaks no TLS where that is spoken.
 SPEAKS_TLS: Final = "this port speaks TLS; try: openssl s_client -quiet -connect HOST:PORT"
@@ -98,11 +98,8 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
         self.transport.write(data if self._telnet is None else self._telnet.encode(data))
 
     def say(self, prompt: bytes) -> None:
-        """Send a greeting or a prompt; the first one at once."""
-        if self.state is State.HANDSHAKE:
-            send_first(self.transport, prompt)
-        else:
-            self.write(prompt)
+        """Send a prompt."""
+        self.write(prompt)
 
     def close(self) -> None:
         """Send what is left to send, and close. Idempotent."""
@@ -118,7 +115,7 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
             self.transport.loseWriteConnection()
             self._read_on()
         else:
-            self.transport.loseConnection()
+            close_at_once(self.transport)
 
     def _read_on(self) -> None:
         """Read more input, for which there is room."""

@@ -134,6 +134,13 @@ class Channel(HTTPChannel):
         self._connection.resume_input()
         super().dataReceived(b"")
 
+    def requestDone(self, request: object) -> None:
+        if self.persistent:
+            super().requestDone(request)
+        else:
+            del self.requests[0]
+            self._connection.part_when_done()
+
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
         fields = [b"%s: %s\r\n" % (name, value) for name, values in headers.getAllRawHeaders() for value in values]
         self.transport.write(b"%s %s %s\r\n%s%s\r\n" % (version, code, reason, b"".join(fields), self.beside))

@@ -27,7 +27,7 @@ from cmdserver.frontends.web.http.large_bodies import LargeBodies
 from cmdserver.frontends.web.http.problems import STATUS, speaks_tls, status_of_body, whole_response
 from cmdserver.frontends.web.http.request import Connection, WebRequest
 from cmdserver.limits.source_penalties import Offence
-from cmdserver.net.tcp import LINGER_SECONDS
+from cmdserver.net.tcp import LINGER_SECONDS, close_at_once
 
 #: The most bytes that are read, and ignored, from a client that was refused.
 LINGER_BYTES: Final = 1 << 20
@@ -72,6 +72,8 @@ class WebConnection(Connection):
     _active = 0
     _is_input_paused = False
     _is_leaving = False
+    #: Whether the request that is being answered is the last one.
+    _is_last = False
     #: How many bytes came after the client was refused.
     _ignored = 0
 
@@ -151,6 +153,12 @@ class WebConnection(Connection):
         self._active -= 1
         if self._front_end.logs_access():
             access_log.log(request, self._front_end.context.dispatcher.commands_with_secrets)
+        if self._is_last and not self._active:
+            self.transport.unregisterProducer()
+            close_at_once(self.transport)
+            if self._channel is not None:
+                self._expect_within_idle_seconds()
+            return
         if self._active or self.state is State.CLOSING:
             return
         self.state = State.IDLE
@@ -180,6 +188,9 @@ class WebConnection(Connection):
     def seconds(self) -> float:
         return self._front_end.context.clock.seconds()
 
+    def time_of_day(self) -> float:
+        return self._front_end.context.time_of_day()
+
     # As called by the channel
 
     def refuse_bytes(self, complaint: str) -> None:
@@ -201,6 +212,10 @@ class WebConnection(Connection):
     def responses_sent(self) -> None:
         if self._is_leaving and self.state is not State.CLOSING:
             self.part()
+
+    def part_when_done(self) -> None:
+        self.state = State.CLOSING
+        self._is_last = True
 
     def part(self) -> None:
         self.state = State.CLOSING

@@ -20,6 +20,14 @@ def as_sent(fields: Headers) -> bytes:
     return b"".join(b"%s: %s\r\n" % field for field in fields)
 
 
+def as_sent_safely(fields: Headers) -> bytes:
+    """Spell header fields whose values may be anybody's: none of them ends its line."""
+    sent = as_sent(fields)
+    if sent.count(b"\n") == len(fields) == sent.count(b"\r"):
+        return sent
+    return as_sent(tuple((name, b" ".join(value.split())) for name, value in fields))
+
+
 _PAGE_POLICY: Final = b"; ".join((
     b"default-src 'none'",
     b"script-src 'self'",

@@ -5,7 +5,7 @@ as output comes, `WebRequest.cut` where a response that was begun cannot be comp
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Final
@@ -27,7 +27,24 @@ from cmdserver.frontends.web.http.target import Target
 from cmdserver.frontends.web.proxies.sender import Sender
 from cmdserver.net.backpressure import Backpressure
 
+#: RFC 9110, sections 15.3.5 and 15.4.5.
+_WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+_STRICT: Final = headers.as_sent(headers.STRICT)
+
 _as_sent: Final = cache(headers.as_sent)
+
+
+@cache
+def _status_text(status: int) -> bytes:
+    """Say ``200 OK``."""
+    return f"{status:d} {HTTPStatus(status).phrase}".encode("ascii")
+
+
+@lru_cache(maxsize=4)
+def _date(second: int) -> bytes:
+    """Say what time it is, of seconds since the epoch (RFC 9110, section 5.6.7)."""
+    said: bytes = http.datetimeToString(second)
+    return said
 
 
 class Connection(Backpressure, Protocol):
@@ -71,6 +88,10 @@ class Connection(Backpressure, Protocol):
         """Return the time of a clock that does not go back."""
         raise NotImplementedError
 
+    def time_of_day(self) -> float:
+        """Return the seconds since the epoch."""
+        raise NotImplementedError
+
     # For channels
 
     def refuse_bytes(self, complaint: str) -> None:
@@ -87,6 +108,9 @@ class Connection(Backpressure, Protocol):
 
     def part(self) -> None:
         """Send what is left to send, and close the connection."""
+
+    def part_when_done(self) -> None:
+        """Over HTTP/1.1: the same, as soon as the request that was answered is `done`."""
 
 
 class WebRequest(http.Request):
@@ -240,11 +264,41 @@ class WebRequest(http.Request):
     def _send(self, status: int, content_type: bytes, beside: Headers, body: bytes, more: Headers) -> None:
         if self.is_gone:
             return
-        self._head(status, content_type, beside, more)
-        if status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
-            self.responseHeaders.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
-        self.write(body)
+        has_body = status not in _WITHOUT_BODY
+        if self.connection.is_http2:
+            self._head(status, content_type, beside, more)
+            if has_body:
+                self.responseHeaders.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
+            self.write(body)
+        else:
+            if has_body:
+                more = (*more, (b"Content-Length", b"%d" % len(body)))
+            if self.method == b"HEAD" or not has_body:
+                body = b""
+            self._send_whole(status, content_type, beside, body, more)
         self.finish()
+
+    def _send_whole(self, status: int, content_type: bytes, beside: Headers, body: bytes, more: Headers) -> None:
+        """Send a response over HTTP/1.1 with one write: most of its head is the same for all of its kind."""
+        self.code, self.startedWriting, self.sentLength = status, 1, len(body)
+        self.channel.write(
+            b"%b %b\r\nDate: %b\r\nContent-Type: %b\r\n%b%b%b\r\n%b"
+            % (
+                self.clientproto,
+                _status_text(status),
+                _date(int(self.connection.time_of_day())),
+                content_type,
+                headers.as_sent_safely((*self._own_headers(), *more)),
+                _as_sent(beside),
+                _STRICT if self.connection.is_strict else b"",
+                body,
+            )
+        )
+
+    def _own_headers(self) -> Headers:
+        """Return what was said of this response before its end."""
+        found = [(name, value) for name, values in self.responseHeaders.getAllRawHeaders() for value in values]
+        return (*found, *((b"Set-Cookie", each) for each in self.cookies))
 
     def redirect_to(self, address: str) -> None:
         """Redirect the client to another address of ours, with GET.
@@ -288,7 +342,7 @@ class WebRequest(http.Request):
         answer = self.responseHeaders
         if self.connection.is_strict:
             beside += headers.STRICT
-        answer.setRawHeaders(b"Date", [http.datetimeToString()])
+        answer.setRawHeaders(b"Date", [_date(int(self.connection.time_of_day()))])
         answer.setRawHeaders(b"Content-Type", [content_type])
         if self.connection.is_http2:
             for name, value in beside:

@@ -296,7 +296,6 @@ class LayeringTests(SynchronousTestCase):
         ]
 
         allowed = {
-            ("execution.posix", "os.posix_spawn"),
             ("privsep.parsing.serving", "os.fork"),
             ("privsep.runner.standby", "os.fork"),
             ("privsep.runner.control_groups", "os.fork"),

@@ -10,8 +10,8 @@ import socket
 import sys
 from typing import Any
 
+from cmdserver.execution.posix import open_null
 from cmdserver.files.credential_files import CredentialDirectory
-from cmdserver.privsep import __main__ as runner
 from cmdserver.privsep import linux
 from cmdserver.privsep.channel import Channel
 from cmdserver.privsep.process_tags import ProcessTags
@@ -52,11 +52,12 @@ def main(descriptor: int, family: int) -> None:
     linux.adopt_orphans()
     os.set_inheritable(descriptor, False)
     commands = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the test
+    os.dup2(open_null(), 0)  # as the runner has it
     channel = Channel(socket.socket(fileno=descriptor))
     runs = ProcessTable(Launcher(), ProcessTags(family), channel.post)
     allow_list: Any = _AllowList(commands)
     others: Any = _NoStandby()
-    server = Server(channel, runs, allow_list, CredentialDirectory(""), others, runner._deaths())
+    server = Server(channel, runs, allow_list, CredentialDirectory(""), others, linux.blocked_signals(signal.SIGCHLD))
     try:
         server.serve()
     except Forked:

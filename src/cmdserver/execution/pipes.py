@@ -71,6 +71,9 @@ class Piped:
             protocol.processExited(reason)
             for number, data in said:
                 protocol.childDataReceived(number, data)
+            for number in pipes:
+                if number not in left:
+                    protocol.childConnectionLost(number)
             self._end_if_over()
 
     def exited(self, reason: Failure) -> None:

@@ -1,4 +1,4 @@
-"""POSIX processes, as the daemon and the runner process both need them: spawning, process groups, deaths, limits.
+"""POSIX processes, as the daemon and the runner process both need them: pipes, process groups, deaths, limits.
 
 Rule: no Twisted, which would double the memory of the runner process; and no fork, which is the runner's alone.
 """
@@ -7,8 +7,8 @@ import contextlib
 import os
 import resource
 import signal
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 
 class OutputPipes(NamedTuple):
@@ -87,27 +87,6 @@ def standard_input(content: bytes | None, null: int) -> Iterator[int]:
 def ignored_signals() -> list[int]:
     """List the signals that we ignore (Python ignores SIGPIPE, nohup SIGHUP), and that a program must not ignore."""
     return [each for each in signal.valid_signals() if signal.getsignal(each) == signal.SIG_IGN]
-
-
-def spawn(
-    path: str | bytes,
-    argv: Sequence[str | bytes],
-    environment: Mapping[Any, Any],
-    descriptors: Mapping[int, int],
-    defaults: Iterable[int],
-) -> int:
-    """Start a program by posix_spawn(3), as the leader of a session of its own and with no signal blocked.
-
-    The descriptors are ours, by the numbers that they get there. All others must be close-on-exec; and none of ours may
-    be a number that was given before it. ``defaults`` are signals to be set back to their default actions.
-
-    Raises:
-        OSError: Whatever the kernel said: no such file, no permission, too many processes.
-    """
-    actions = [(os.POSIX_SPAWN_DUP2, ours, number) for number, ours in descriptors.items()]
-    return os.posix_spawn(
-        path, list(argv), environment, file_actions=actions, setsid=True, setsigmask=(), setsigdef=defaults
-    )
 
 
 def become(uid: int, gid: int) -> None:

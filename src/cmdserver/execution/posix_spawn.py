@@ -18,7 +18,8 @@ from twisted.internet.interfaces import IProcessProtocol, IProcessTransport, IRe
 from twisted.logger import Logger
 
 from cmdserver.execution.pipes import Piped, reason_of
-from cmdserver.execution.posix import ProcessGroup, ignored_signals, open_null, output_pipes, spawn, standard_input
+from cmdserver.execution.posix import ProcessGroup, ignored_signals, open_null, output_pipes, standard_input
+from cmdserver.execution.spawning import spawn
 
 _log = Logger()
 

@@ -87,6 +87,10 @@ class Runner:
             idle.callback(None)
         return idle
 
+    def close(self) -> None:
+        """Let go of the clock: nothing is under way, nor will be."""
+        self._timeouts.close()
+
     def end_all(self) -> None:
         """Ask every process group to end, as the daemon does; `wait_idle` tells when they have."""
         for run in list(self._under_way):

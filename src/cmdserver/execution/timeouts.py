@@ -40,6 +40,13 @@ class Timeouts:
         """Forget a deadline; harmless if there is none."""
         self._deadlines.pop(timed, None)
 
+    def close(self) -> None:
+        """Forget all deadlines, and the timer with them."""
+        self._deadlines.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer, self._next = None, inf
+
     def _wait_until(self, deadline: float) -> None:
         if self._timer is not None:
             self._timer.cancel()

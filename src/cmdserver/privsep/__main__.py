@@ -56,7 +56,7 @@ def main(arguments: RunnerArguments) -> None:
     linux.hide_memory()
     groups = groups.if_usable() if groups is not None else None
     launcher = Launcher(raise_descriptor_limit(_PIPES_OF_A_RUN * allow_list.most + _OTHER_DESCRIPTORS), groups)
-    deaths = _deaths()
+    deaths = linux.blocked_signals(signal.SIGCHLD)
     standby = Standby()
     tags = ProcessTags(arguments.family)
     gc.collect()
@@ -106,16 +106,6 @@ def _read(file: str, kept: RetainedCapabilities) -> LoadedConfiguration:
     configuration = configure(source, Host(), lambda _: None)
     kept.require(configuration.commands)
     return LoadedConfiguration(source, configuration)
-
-
-def _deaths() -> int:
-    """Make a descriptor that is readable when a child has died."""
-    reading, writing = os.pipe()
-    os.set_blocking(reading, False)
-    os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-    return reading
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""System calls of Linux that Python has no function for: prctl(2) and capset(2)."""
+"""System calls of Linux that Python has no function for: prctl(2), capset(2) and signalfd(2)."""
 
 import ctypes
 import os
@@ -38,6 +38,19 @@ class _Header(ctypes.Structure):
 
 class _Words(ctypes.Structure):
     _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+
+
+def blocked_signals(number: signal.Signals) -> int:
+    """Block a signal, and make a descriptor that is readable when it has come, and non-blocking (signalfd(2)).
+
+    To whoever reads it tells of the signals of that process; a read takes them.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    mask = (ctypes.c_uint64 * 16)(1 << (number - 1))
+    descriptor = int(_libc.signalfd(-1, ctypes.byref(mask), os.O_CLOEXEC | os.O_NONBLOCK))
+    if descriptor < 0:
+        _fail("signalfd")
+    return descriptor
 
 
 def refuse_new_privileges() -> None:

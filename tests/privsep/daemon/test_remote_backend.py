@@ -209,13 +209,13 @@ class RemoteTests(_TestCase):
     # Running
 
     def test_a_quick_run_is_told_whole(self) -> None:
-        """Exit, output and the end come in one turn, in the order that everybody relies on."""
+        """Exit, output, the loss of both pipes and the end come in one turn, in the order that everybody relies on."""
         protocol = self.spawn()
 
         self.say(Ran(0, 99, 3 << 8, is_alone=True), *self.pipes(b"out", b"err"))
 
         self.assertEqual(protocol.data, {1: b"out", 2: b"err"})
-        self.assertEqual(protocol.events, ["made", "exited", "data", "data", "ended"])
+        self.assertEqual(protocol.events, ["made", "exited", "data", "data", "lost 1", "lost 2", "ended"])
         self.assertEqual([cast("Any", each.value).exitCode for each in protocol.reasons], [3, 3])
         self.assertIsNone(protocol.transport.pid)
         self.assert_nothing_leaked()

@@ -47,7 +47,6 @@ class _TestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.launcher = Launcher()
-        self.addCleanup(os.close, self.launcher._null)
         self.tag = ProcessTags(5).of(6)
         # A command must not inherit it.
         os.environ["OURS"] = "1"
@@ -288,7 +287,7 @@ class ShortLivedTests(ForkTests):
     def test_who_has_something_said_of_it_is_forked(self) -> None:
         """Whatever posix_spawn cannot do is done though the command was quick."""
         spawned: list[object] = []
-        self.patch(os, "posix_spawn", lambda *args, **_: spawned.append(args))
+        self.patch(launching, "spawn", lambda *args, **_: spawned.append(args))
 
         for differences in (
             {"working_directory": "/tmp"},

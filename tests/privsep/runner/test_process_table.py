@@ -671,7 +671,7 @@ class RunsTests(SynchronousTestCase):
     def test_others_in_the_group_are_told_of(self) -> None:
         """A command whose group has another member when it exits is not alone, and the group can be ended."""
         pid = self.start()
-        self.host.groups[pid].add(1)
+        self.host.groups[pid].add(self.host.stray(pid, group=pid))
         self.host.dies(pid)
         self.runs.reap(0.0)
         self.assertEqual(self.taken(), [Ran(0, pid, 0, is_alone=False)])

@@ -36,6 +36,7 @@ class _Runs:
         self.posts: Callable[[object], object] = lambda _: None
         self.dead: list[int] = []
         self.wait: float | None = None
+        self.count = 2
 
     def allow(self, commands: object, most: int) -> None:
         self.asked.append(("allow", most))

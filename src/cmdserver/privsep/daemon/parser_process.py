@@ -20,7 +20,8 @@ from cmdserver.config.host import SEARCH_PATH
 from cmdserver.core.escaping import printable_line
 from cmdserver.core.model import TargetUser
 from cmdserver.core.output import NotParsed, Parsed
-from cmdserver.execution.posix import ignored_signals, in_memory, open_null, spawn
+from cmdserver.execution.posix import ignored_signals, in_memory, open_null
+from cmdserver.execution.spawning import spawn
 from cmdserver.privsep.channel import Channel, close_all
 from cmdserver.privsep.parsing.messages import (
     REASON_CHARACTERS,

@@ -7,7 +7,8 @@ import sys
 
 from cmdserver.config.host import SEARCH_PATH
 from cmdserver.core.errors import CannotStart
-from cmdserver.execution.posix import open_null, spawn
+from cmdserver.execution.posix import open_null
+from cmdserver.execution.spawning import spawn
 from cmdserver.privsep.arguments import RunnerArguments
 from cmdserver.privsep.messages import REPORT_BYTES, Read, Ready, decode_report
 

@@ -35,6 +35,8 @@ class EscapedProcesses:
         self._listed: bytes | None = None
         self._children: frozenset[int] = frozenset()
         self._found: Mapping[int | None, list[int]] = {}
+        #: Whether we had any such child at the last look, whatever became of it there.
+        self.are_there = False
         #: What each was found to carry: a child's number is nobody else's before we have reaped it, and thousands of
         #: them are not to be read again at each death.
         self._read: dict[int, int | None] = {}
@@ -57,9 +59,11 @@ class EscapedProcesses:
 
     def _sort(self, children: Iterable[int], known: Container[int]) -> Mapping[int | None, list[int]]:
         found: dict[int | None, list[int]] = {}
+        self.are_there = False
         for pid in children:
             if pid in known or pid in self._spared:
                 continue
+            self.are_there = True
             if pid not in self._read:
                 self._read[pid] = self._tags.read(pid)
             tag = self._read[pid]

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
 from cmdserver.core.model import Command, Controls
-from cmdserver.execution.posix import become, ignored_signals, open_null, output_pipes, spawn, standard_input
+from cmdserver.execution.posix import become, ignored_signals, output_pipes, standard_input
+from cmdserver.execution.spawning import spawn
 from cmdserver.parameters.template import Invocation
 from cmdserver.privsep import linux, process_tags
 from cmdserver.privsep.runner.control_groups import ControlGroup, ControlGroups
@@ -30,6 +31,9 @@ from cmdserver.privsep.runner.resource_limits import set_resource_limits
 SHORT_LIVED_SECONDS = 0.1
 
 _PLAIN = Controls()
+
+#: Our own standard input, which is /dev/null: whoever started us has seen to that.
+_NULL = 0
 
 #: What is to be standard input, standard output and standard error.
 Descriptors: TypeAlias = tuple[int, int, int]
@@ -75,8 +79,8 @@ class Launcher:
     def __init__(self, descriptor_limit: tuple[int, int] | None = None, groups: ControlGroups | None = None) -> None:
         self._descriptor_limit = descriptor_limit
         self._groups = groups
-        self._null = open_null()
-        self._ignored = ignored_signals()
+        #: In a tuple, as `spawn` prepares starts for it once.
+        self._ignored = tuple(ignored_signals())
 
     def launch(self, command: Command, invocation: Invocation, tag: int, *, is_short_lived: bool) -> Launched:
         """Start a command; ``is_short_lived``: it was over quickly the last time, and left nobody behind.
@@ -89,7 +93,7 @@ class Launcher:
         is_plain = _is_plain(command) and self._descriptor_limit is None
         start = self._spawn if is_short_lived and is_plain else self._fork
         environment = {name.encode(): value.encode() for name, value in invocation.environment.items()}
-        with standard_input(invocation.stdin, self._null) as to_read, output_pipes() as pipes:
+        with standard_input(invocation.stdin, _NULL) as to_read, output_pipes() as pipes:
             descriptors = (to_read, pipes.stdout_end, pipes.stderr_end)
             pid, complaint, group = start(command, argv, environment, descriptors, tag)
         return Launched(pid, pipes.stdout, pipes.stderr, complaint, group)

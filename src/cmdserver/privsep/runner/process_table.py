@@ -79,6 +79,11 @@ class ProcessTable:
         self._most = most
         self._was_short_lived = {name: was for name, was in self._was_short_lived.items() if name in self._commands}
 
+    @property
+    def count(self) -> int:
+        """How many are not over."""
+        return len(self._by_id)
+
     # Requests
 
     def start(self, request: Start, now: float) -> None:
@@ -207,6 +212,8 @@ class ProcessTable:
                 others.append(pid)
             else:
                 ended.append((run, status))
+                if not (self._by_pid or self._escaped.are_there) and self._look_at is None:
+                    break  # nobody is known who could have died, too; who has all the same is found soon, see `Server`
         # Others are escaped, most often; and who forks and exits leaves another one.
         escaped = self._escaped.look(self._by_pid) if ended or others else {}
         for run, status in ended:
@@ -217,7 +224,10 @@ class ProcessTable:
 
     def _ended(self, run: CommandProcess, status: int, now: float, *, has_escaped: bool) -> None:
         run.has_ended = True
-        run.signal_group(0)  # seen now, while the number is surely still the group's
+        if self._escaped.are_there:
+            run.signal_group(0)  # seen now, while the number is surely still the group's
+        else:
+            run.process_group.is_gone = True  # whoever had been left in it would be our child by now
         self._has_begun(run)
         run.close_complaint()
         self._hanging.discard(run)

@@ -87,6 +87,7 @@ class Server:
         if now >= self._heartbeat_at:
             self._standby.send_heartbeat()
             self._heartbeat_at = now + HEARTBEAT_SECONDS
+            self._look_for_deaths()  # two may be one signal, and the second no run's
         times = [self._heartbeat_at - now]
         if (seconds := self._processes.seconds_to_wait(now)) is not None:
             times.append(seconds)
@@ -107,6 +108,9 @@ class Server:
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._deaths, 4096)
+        self._look_for_deaths()
+
+    def _look_for_deaths(self) -> None:
         for pid in self._processes.reap(time.monotonic()):
             self._standby.reaped(pid)
 
@@ -123,8 +127,10 @@ class Server:
                 self._complain(f"the daemon has sent what is no request: {error}")
             else:
                 self._perform(request)
-                if isinstance(request, Reread):
-                    return  # it takes long, and a row of them would look as if we did not respond
+                if self._processes.count <= 1 or isinstance(request, Reread):
+                    # Nobody asks for much at a time, or `poll` says so; and a row of what takes long would look as if
+                    # we did not respond.
+                    return
 
     def _perform(self, request: Request) -> None:
         match request:

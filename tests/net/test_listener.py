@@ -21,10 +21,10 @@ from cmdserver.net.proxied_endpoint import ProxyItself
 )
 def test_sources(address: object, source: str) -> None:
     """One client has one source, by whichever kind of socket; and is charged under it."""
-    assert source_of(address) == charged_source_of(address) == source
+    assert source_of(address) == charged_source_of(address, source) == source
 
 
 def test_the_proxy_itself() -> None:
     """Its address is told, and nobody is charged."""
     address = ProxyItself(IPv6Address("TCP", "::ffff:10.0.0.1", 1))
-    assert (source_of(address), charged_source_of(address)) == ("10.0.0.1", "unknown")
+    assert (source_of(address), charged_source_of(address, source_of(address))) == ("10.0.0.1", "unknown")

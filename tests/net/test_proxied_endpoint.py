@@ -125,19 +125,21 @@ class ProxiedTests(SynchronousTestCase):
         for header in (b"PROXY UNKNOWN\r\n", LOCAL, b"PROXY TCP4 10.0.0.1 10.0.0.2 50000 2022\r\n"):
             connection = self.connect(header)
             caller = self.protocol.callers.pop()
-            self.assertEqual((source_of(caller), charged_source_of(caller)), ("10.0.0.1", "unknown"), header)
+            self.assertEqual(
+                (source_of(caller), charged_source_of(caller, source_of(caller))), ("10.0.0.1", "unknown"), header
+            )
             self.assertEqual(connection.getPeer(), PROXY)
             self.assertEqual(len(self.protocol.inside[-1].events), 1)
 
     def test_a_proxy_on_a_socket_of_both_families(self) -> None:
         """It is known for itself by whichever way its address is spelled."""
         self.connect(b"PROXY TCP4 10.0.0.1 10.0.0.2 50000 2022\r\n", IPv6Address("TCP", "::ffff:10.0.0.1", 50000))
-        self.assertEqual(charged_source_of(self.protocol.callers[0]), "unknown")
+        self.assertEqual(charged_source_of(self.protocol.callers[0], source_of(self.protocol.callers[0])), "unknown")
 
     def test_a_client_beside_the_proxy(self) -> None:
         """It has the proxy's address, and another port: it is a client like others."""
         self.connect(b"PROXY TCP4 10.0.0.1 10.0.0.2 50001 2022\r\n")
-        self.assertEqual(charged_source_of(self.protocol.callers[0]), "10.0.0.1")
+        self.assertEqual(charged_source_of(self.protocol.callers[0], source_of(self.protocol.callers[0])), "10.0.0.1")
 
     def test_a_client_of_a_unix_socket(self) -> None:
         """The proxy's own UNIX socket, or ours: its clients cannot be told apart."""

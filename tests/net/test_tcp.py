@@ -1,17 +1,22 @@
 """Tests of a transport that sends and closes at once where there is nothing to wait for."""
 
+import os
+import resource
 import socket
-from typing import Any, Self
+from typing import Any, Self, cast
 from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet import reactor
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
 
-from cmdserver.net.tcp import PromptServer, close_at_once
+from cmdserver.net.tcp import PromptServer, close_at_once, with_prompt_ports
 
 
 class Client:
@@ -160,3 +165,88 @@ def test_a_producer_is_paused_by_what_waits_alone(size: int) -> None:
         client.transport.registerProducer(producer, True)
         client.transport.write(b"x" * size)
         assert producer.pauseProducing.called == (size > 1)
+
+
+class PortTests(TestCase):
+    """A port of a real reactor."""
+
+    def setUp(self) -> None:
+        self.connected: list[PromptServer] = []
+        factory = Factory.forProtocol(Protocol)
+        factory.noisy = False
+        factory.buildProtocol = self.build  # type: ignore[method-assign, assignment]
+        self.trouble: Exception | None = None
+        self.refuses = False
+        self.port = with_prompt_ports(reactor).listenTCP(0, factory, interface="127.0.0.1")
+        self.addCleanup(self.port.stopListening)
+        self.clients: list[socket.socket] = []
+
+    def build(self, _: object) -> Protocol | None:
+        """Make a protocol, or do not."""
+        if self.trouble is not None:
+            raise self.trouble
+        if self.refuses:
+            return None
+        protocol: Any = Protocol()
+        protocol.connectionMade = lambda: self.connected.append(protocol.transport)
+        return cast("Protocol", protocol)
+
+    def connect(self) -> socket.socket:
+        """Be one more client."""
+        client = socket.create_connection(("127.0.0.1", self.port.getHost().port), 10)
+        self.addCleanup(client.close)
+        return client
+
+    def accept(self) -> None:
+        """Let the port have a turn."""
+        self.port.doRead()
+
+    def tearDown(self) -> None:
+        for each in self.connected:
+            each.abortConnection()
+
+    def test_addresses_are_those_of_the_clients(self) -> None:
+        """A connection knows both of its ends, and its transport is prompt."""
+        client = self.connect()
+        self.accept()
+        (transport,) = self.connected
+        self.assertEqual(transport.getPeer(), IPv4Address("TCP", *client.getsockname()))
+        self.assertEqual(transport.getHost(), self.port.getHost())
+        transport.write(b"hello")
+        self.assertEqual(client.recv(10), b"hello")
+
+    def test_nobody_is_left_waiting(self) -> None:
+        """However many come at once, each is accepted within as many turns; then more are in a turn."""
+        clients = [self.connect() for _ in range(40)]
+        turns = 0
+        while len(self.connected) < len(clients):
+            self.accept()
+            turns += 1
+        self.assertLess(turns, 30)
+        self.accept()  # nobody, which is no trouble
+        self.assertEqual(len(self.connected), 40)
+
+    def test_who_is_not_wanted_is_closed(self) -> None:
+        """And so is one for whom there is no protocol, by a mistake of ours, which is logged."""
+        self.refuses = True
+        client = self.connect()
+        self.accept()
+        self.assertEqual(client.recv(10), b"")
+        self.refuses, self.trouble = False, ZeroDivisionError()
+        client = self.connect()
+        self.accept()
+        self.assertEqual(client.recv(10), b"")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_no_descriptor_is_left(self) -> None:
+        """Twisted's reserve is used: the client is closed rather than left in the queue for ever."""
+        client = self.connect()
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        spare = [os.dup(client.fileno())]
+        os.close(spare[0])
+        resource.setrlimit(resource.RLIMIT_NOFILE, (spare[0], limits[1]))
+        self.accept()
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        self.assertEqual(client.recv(10), b"")
+        self.assertEqual(self.connected, [])

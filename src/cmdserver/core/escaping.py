@@ -12,6 +12,8 @@ import codecs
 import json
 import re
 
+_UTF8 = codecs.getincrementaldecoder("utf-8")
+
 _CONTROL_BYTE = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _LONE_RETURN = re.compile("\r(?!\n)")
 _RETURN_AT_END = re.compile("\r\\Z")
@@ -43,10 +45,11 @@ class Printable:
         keeps_returns: Whether a CR is left alone, as for a person before whom progress overwrites its line.
     """
 
-    __slots__ = ("_decoder", "_held", "_is_coloured", "_keeps_returns", "keeps_colours")
+    __slots__ = ("_decoder", "_held", "_is_coloured", "_keeps_returns", "is_clean", "keeps_colours")
 
     def __init__(self, *, keeps_returns: bool = False) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        #: Made for the first chunk that is not shown as it is.
+        self._decoder: codecs.IncrementalDecoder | None = None
         self._keeps_returns = keeps_returns
         #: Whether sequences that select colours and the like are left alone: they change how text looks, and no more.
         self.keeps_colours = False
@@ -54,28 +57,40 @@ class Printable:
         self._held = ""
         #: Whether the terminal has been told a colour, and not to forget it.
         self._is_coloured = False
+        #: Whether `finish` would return nothing: no chunk has ended within a character or a sequence, or in colour.
+        self.is_clean = True
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what may be shown of the output so far and was not yet returned."""
-        is_at_boundary = not self._held and not self._decoder.getstate()[0]
-        if is_at_boundary and chunk.isascii() and _CONTROL_BYTE.search(chunk) is None:
+        if self.is_clean and chunk.isascii() and _CONTROL_BYTE.search(chunk) is None:
             return chunk
-        text = self._held + self._decoder.decode(chunk)
+        decoder = self._decoder
+        if decoder is None:
+            decoder = self._decoder = _UTF8("surrogateescape")
+        text = self._held + decoder.decode(chunk)
         beginning = (_BEGINNING_OF_COLOUR if self.keeps_colours else _RETURN_AT_END).search(text)
         self._held = (
             beginning[0] if beginning is not None and not (self._keeps_returns and beginning[0] == "\r") else ""
         )
-        return self._show(text.removesuffix(self._held))
+        shown = self._show(text.removesuffix(self._held))
+        self.is_clean = not (self._held or self._is_coloured or decoder.getstate()[0])
+        return shown
 
     def finish(self) -> bytes:
         """Return what was held back for what might have come, and what takes colours back."""
+        if self.is_clean or self._decoder is None:
+            return b""
         text, self._held = self._held + self._decoder.decode(b"", final=True), ""
-        return self._show(text) + self.reset()
+        shown = self._show(text)
+        return shown + self.reset()
 
     def reset(self) -> bytes:
         """Return what takes colours back, if there are any."""
-        is_coloured, self._is_coloured = self._is_coloured, False
-        return _RESET if is_coloured else b""
+        if not self._is_coloured:
+            return b""
+        self._is_coloured = False
+        self.is_clean = not (self._held or (self._decoder is not None and self._decoder.getstate()[0]))
+        return _RESET
 
     def _show(self, text: str) -> bytes:
         if not self.keeps_colours or "\x1b" not in text:

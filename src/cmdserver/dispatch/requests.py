@@ -141,6 +141,14 @@ class Run(Group[Hashable, Request], QueueEntry):
         #: What it says of what its command looks at; None: nobody asks.
         self.assessment: Assessment | None = None
 
+    @property
+    def has_detached(self) -> bool:
+        """Whether it goes, or has gone, on for somebody who does not wait."""
+        for request in self.asked:  # noqa: SIM110 - a generator is three calls more
+            if request.is_detached:
+                return True
+        return False
+
     def tell_watchers(self) -> None:
         """Tell those who watch it that it is over, or will not be."""
         watchers, self.watchers = self.watchers, []

@@ -22,7 +22,7 @@ from cmdserver.core.errors import CannotListen
 from cmdserver.core.listening import Listening
 from cmdserver.net.proxied_endpoint import ProxyEndpoint, ProxyItself
 from cmdserver.net.socket_activation import SystemdEndpoint
-from cmdserver.net.tcp import make_prompt
+from cmdserver.net.tcp import make_prompt, with_prompt_ports
 
 #: The source of a client that is not known; it is never charged with anything.
 UNKNOWN = "unknown"
@@ -65,7 +65,7 @@ def server_endpoint(reactor: Any, endpoint: Endpoint) -> IStreamServerEndpoint:
     if kind in _TAKES_BACKLOG and "backlog" not in arguments:
         description += f":backlog={BACKLOG}"
     try:
-        return cast("IStreamServerEndpoint", serverFromString(reactor, description))
+        return cast("IStreamServerEndpoint", serverFromString(with_prompt_ports(reactor), description))
     except OSError as error:
         raise ValueError(f"{error.filename or kind}: {error.strerror}") from error
     except Exception as error:
@@ -138,12 +138,16 @@ def source_of(address: object) -> str:
     return "unix" if isinstance(address, UNIXAddress) else UNKNOWN
 
 
-def charged_source_of(address: object) -> str:
+def charged_source_of(address: object, source: str) -> str:
     """Say who is charged for what a connection does wrong: its source; `UNKNOWN`, which is nobody, for a proxy's own.
 
     A proxy's health checks connect and leave without a word, and its address may be everybody's whom it does not name.
+
+    Args:
+        address: Of the client.
+        source: As `source_of` says it of that.
     """
-    return UNKNOWN if isinstance(address, ProxyItself) else source_of(address)
+    return UNKNOWN if isinstance(address, ProxyItself) else source
 
 
 @lru_cache(maxsize=4096)

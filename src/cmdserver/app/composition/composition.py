@@ -123,7 +123,7 @@ class Composition:
             liveness=self._liveness,
             clock=reactor,
             time_of_day=time.time,
-            limits=lambda: self.configuration.limits,
+            limits=lambda: self.configuration.settings.limits,
             site=lambda: self.configuration.site,
         )
         resources = FrontEndResources(

@@ -43,11 +43,13 @@ class NewestByAsker:
 
     def note(self, user: str | None, noted: _Noted) -> None:
         """Take a run, if it is newer than what is known of the same user; the oldest of too many is forgotten."""
-        known = self._noted.get(user)
-        if known is None or known.number < noted.number:
-            self._noted[user] = noted
-            if len(self._noted) > MOST_ASKERS:
-                del self._noted[min(self._noted, key=lambda each: self._noted[each].number)]
+        if user in self._noted:
+            if self._noted[user].number < noted.number:
+                self._noted[user] = noted
+            return
+        self._noted[user] = noted
+        if len(self._noted) > MOST_ASKERS:
+            del self._noted[min(self._noted, key=lambda each: self._noted[each].number)]
 
     def of(self, user: str) -> RunRecord | None:
         """Tell of the newest that somebody has asked for."""
@@ -118,7 +120,9 @@ class LatestRuns:
         known = self._commands.get(run.command)
         if known is None or run.state is None:
             return
-        users = run.users()[-MOST_ASKERS:]
+        users: tuple[str | None, ...] = (run.caller.name,)
+        if len(run.askers) > 1 or run.id not in run.askers or run.listings:
+            users = run.users()[-MOST_ASKERS:]
         if len(run.askers) > MOST_REQUESTS:
             record = _telling(_with_few_requests(record(), users))
         known.note(users, _Noted(run.number, record), run.state)

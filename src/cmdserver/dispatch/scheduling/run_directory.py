@@ -164,13 +164,15 @@ class RunDirectory:
         keep, snapshot = run.grant.command.history, run.snapshot()
         self.latest.note(run, snapshot)
         self._just_ended.append((self.clock.seconds(), snapshot))
-        with _log.failuresHandled("the history failed"):  # which is nobody's trouble who waits for an answer
+        try:
             check = run.assessment.check if run.assessment is not None else None
             if keep.keeps(state, check.state if check is not None else None):
                 self.history.ended(snapshot(), run.recording.kept(self._output_bytes()))
             elif run.noted is not None:
                 self.history.forgotten(snapshot())
-        if any(request.is_detached for request in run.asked):
+        except Exception:  # noqa: BLE001 - whatever it is, it is nobody's trouble who waits for an answer
+            _log.failure("the history failed")
+        if run.has_detached:
             self._remember(run)
         else:
             self._forget_ids(run)

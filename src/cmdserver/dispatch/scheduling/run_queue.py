@@ -4,6 +4,7 @@ Requests come and leave elsewhere; here a run begins, ends, or will not be, and 
 """
 
 import errno
+from collections.abc import Iterable
 from functools import partial
 
 from twisted.internet.defer import Deferred
@@ -95,10 +96,12 @@ class RunQueue:
                 run.is_counted = True
             self._log.starting(run)  # now, and not before: it may have waited for long
             self._directory.started(run)
-            listening = [request for request in run.requests if request.sink is not None]
-            for request in listening:
-                self._answering.hear(run, request)
-            run.is_gathered = not listening and any(not request.is_detached for request in run.requests)
+            is_heard = False
+            for request in list(run.requests):
+                if request.sink is not None:
+                    is_heard = True
+                    self._answering.hear(run, request)
+            run.is_gathered = not is_heard and _want_output(run.requests)
             judge = partial(self._assess, run) if command.check is not None or command.metrics else None
             run.process = self._runner.run(run.grant, run.recording, gathers=run.is_gathered, then=judge)
         except Exception:  # noqa: BLE001 - whatever it is, its place is given back and somebody is told
@@ -161,10 +164,7 @@ class RunQueue:
     def _ended(self, run: Run, requests: list[Request], result: ProcessResult) -> None:
         """A run is over: write that down, and answer those who have asked."""
         run.recording.finish()
-        if not run.is_gathered and (
-            run.grant.command.parser is not None
-            or any(request.sink is None and not request.is_detached for request in requests)
-        ):
+        if not run.is_gathered and (run.grant.command.parser is not None or _want_output(requests)):
             result = run.recording.complete(result)
         self._directory.ended(run, result)
         self._answering.ended(run)
@@ -221,6 +221,14 @@ class RunQueue:
         else:
             self._directory.dropped(run)
         run.tell_watchers()
+
+
+def _want_output(requests: Iterable[Request]) -> bool:
+    """Whether somebody wants the output in the answer."""
+    for request in requests:  # noqa: SIM110 - a generator is three calls more
+        if request.sink is None and not request.is_detached:
+            return True
+    return False
 
 
 def _refusal_of(error: BaseException | None) -> Refusal | None:

@@ -54,9 +54,10 @@ class FrontEnd(Factory):
             return None
         is_proxy = self.is_trusted_proxy(source)
         try:
-            pending_login = (
-                self.listener_auth.pending(UNKNOWN) if is_proxy else self.listener_auth.arrive(charged_source_of(addr))
-            )
+            if is_proxy:
+                pending_login = self.listener_auth.pending(UNKNOWN)
+            else:
+                pending_login = self.listener_auth.arrive(charged_source_of(addr, source))
         except (Busy, Throttled) as refusal:
             return self._refuse(refusal)
         try:

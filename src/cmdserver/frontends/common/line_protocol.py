@@ -214,6 +214,11 @@ class LineBuffer:
         return len(self._bytes)
 
     @property
+    def has_content(self) -> bool:
+        """Whether something has come that was not taken."""
+        return bool(self._bytes)
+
+    @property
     def is_full(self) -> bool:
         """Whether it holds enough for the longest line, so that more may wait in the network."""
         return len(self._bytes) > self.limit + 1
@@ -221,11 +226,12 @@ class LineBuffer:
     def feed(self, data: bytes) -> None:
         """Add bytes as they came."""
         self._bytes += data
-        if self._is_at_start and (
-            len(self._bytes) >= len(BYTE_ORDER_MARK) or not BYTE_ORDER_MARK.startswith(self._bytes)
-        ):
-            self._bytes = without_mark(self._bytes)
-            self._is_at_start = False
+        if self._is_at_start and self._bytes:
+            if self._bytes[0] != BYTE_ORDER_MARK[0]:
+                self._is_at_start = False
+            elif len(self._bytes) >= len(BYTE_ORDER_MARK) or not BYTE_ORDER_MARK.startswith(self._bytes):
+                self._bytes = without_mark(self._bytes)
+                self._is_at_start = False
 
     def clear(self) -> None:
         """Forget what has come."""

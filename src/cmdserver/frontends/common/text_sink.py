@@ -50,6 +50,7 @@ class TextSink:
     __slots__ = (
         "_ends_line",
         "_held",
+        "_holds",
         "_is_apart",
         "_is_raw",
         "_is_withheld",
@@ -63,7 +64,9 @@ class TextSink:
     def __init__(self, output: Output, style: Style, *, is_raw: bool = False, is_at_terminal: bool = False) -> None:
         self._output = output
         self._style = style
-        self._held = HeldStderr() if style is Style.IN_ONE or style is Style.VERBATIM else None
+        #: Whether standard error is held back; and what of it there was.
+        self._holds = style is Style.IN_ONE or style is Style.VERBATIM
+        self._held: HeldStderr | None = None
         stdout = Printable(keeps_returns=is_at_terminal)
         stderr = stdout if style is Style.IN_ONE else Printable(keeps_returns=is_at_terminal)
         self._printable = (stdout, stderr)
@@ -90,7 +93,9 @@ class TextSink:
     def write(self, stream: Stream, chunk: bytes) -> None:
         if self._is_withheld:
             return
-        if self._held is not None and stream is Stream.STDERR:
+        if self._holds and stream is Stream.STDERR:
+            if self._held is None:
+                self._held = HeldStderr()
             self._held.add(chunk)
             return
         data = chunk if self._is_raw else self._printable[stream is Stream.STDERR].feed(chunk)
@@ -121,6 +126,7 @@ class TextSink:
         if self._style is Style.VERBATIM and (says_itself(answer) or not rendering.has_failed(answer)):
             return answer
         self._flush(Stream.STDOUT)
+        self._holds = False
         if self._held is not None:
             held, self._held = self._held, None
             self.omitted_stderr_bytes = held.omitted_bytes
@@ -128,8 +134,10 @@ class TextSink:
         self._flush(Stream.STDERR)
         if self._style is Style.FOLLOWED:
             self._complain(rendering.end_line(answer))
-        elif self._style is not Style.APART or not _shows_in_exit_status(answer):
-            self._complain(rendering.answer_trailer(answer))
+        elif (self._style is not Style.APART or not _shows_in_exit_status(answer)) and (
+            trailer := rendering.answer_trailer(answer)
+        ):
+            self._complain(trailer)
         return answer
 
     def _is_wordless(self, answer: Answer) -> bool:
@@ -148,7 +156,9 @@ class TextSink:
             self._send(stream, self._printable[stream is Stream.STDERR].reset())
 
     def _flush(self, stream: Stream) -> None:
-        self._send(stream, self._printable[stream is Stream.STDERR].finish())
+        printable = self._printable[stream is Stream.STDERR]
+        if not printable.is_clean:
+            self._send(stream, printable.finish())
 
     def _complain(self, complaint: bytes) -> None:
         if complaint:

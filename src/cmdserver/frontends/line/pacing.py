@@ -106,16 +106,21 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
         if self._is_closing:
             return
         self._move(Event.CLOSE)
-        has_unread = len(self._buffer) or self._is_input_paused
+        has_unread = self._is_input_paused or self._buffer.has_content
         self._buffer.clear()
-        self._connections.unwatch(self)
-        self._connections.expect_within(self, self._limits().idle_seconds)
         self.transport.unregisterProducer()
         if has_unread and not self._is_input_over:
+            self._expect_end()
             self.transport.loseWriteConnection()
             self._read_on()
         else:
             close_at_once(self.transport)
+            if self.state is State.CLOSING:  # something is still to be sent
+                self._expect_end()
+
+    def _expect_end(self) -> None:
+        self._connections.unwatch(self)
+        self._connections.expect_within(self, self._limits().idle_seconds)
 
     def _read_on(self) -> None:
         """Read more input, for which there is room."""

@@ -6,6 +6,7 @@ signature means that somebody has been let in; somebody who has not (yet) is a `
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeAlias
 
 from cmdserver.checks.check import Check
@@ -90,6 +91,7 @@ class Stranger:
 Somebody: TypeAlias = Caller | Stranger
 
 
+@lru_cache(maxsize=4096)
 def _key_of_source(source: str) -> str:
     return f"source {block_of(source)}"
 

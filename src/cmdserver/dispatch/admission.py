@@ -38,8 +38,10 @@ class Admission:
 
     def count(self, somebody: Somebody) -> None:
         """Count a request; raise a `Refusal` if it is one too many, or the daemon is stopping."""
-        self.require_open()
-        self._throttle.spend(somebody.key, self._clock.seconds())
+        if self.is_closed:
+            raise closing()
+        if self._throttle.per_minute:
+            self._throttle.spend(somebody.key, self._clock.seconds())
 
     def require_open(self) -> None:
         """Raise `Busy` if the daemon is stopping."""

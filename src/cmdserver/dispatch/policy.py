@@ -57,12 +57,12 @@ class Policy:
         No such caller is made. This is the second lock, and the one for connections that were open when a reload
         began to require a login.
         """
-        if caller.is_anonymous and caller.listener in self._login_required_at:
+        if caller.name is None and caller.listener in self._login_required_at:
             raise LoginRequired
 
     def roles_of(self, caller: Caller) -> tuple[str, ...]:
         """The caller's roles as they are now, in the order of the configuration."""
-        if caller.is_anonymous:
+        if caller.name is None:
             return () if caller.listener in self._login_required_at else (ANONYMOUS,)
         is_person, has_second_factor = caller.is_person, caller.has_second_factor
         return tuple(

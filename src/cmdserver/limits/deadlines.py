@@ -18,9 +18,12 @@ class Deadlines(Generic[Waiter]):
 
     def begin(self, waiter: Waiter, seconds: float, now: float) -> None:
         """Set a waiter's deadline, in place of the one before."""
-        self.end(waiter)
+        if waiter in self._length:
+            self.end(waiter)
         self._length[waiter] = seconds
-        self._by_length.setdefault(seconds, {})[waiter] = now + seconds
+        if seconds not in self._by_length:
+            self._by_length[seconds] = {}
+        self._by_length[seconds][waiter] = now + seconds
 
     def end(self, waiter: Waiter) -> None:
         """Clear a waiter's deadline; harmless if there is none."""

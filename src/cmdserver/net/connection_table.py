@@ -71,8 +71,10 @@ class Connections(Generic[SomeConnection]):
     def closed(self, connection: SomeConnection) -> None:
         """Remove a connection, and count it out."""
         self._deadlines.end(connection)
-        self._watched.discard(connection)
-        self._liveness.forget(self._open.pop(connection))
+        descriptor = self._open.pop(connection)
+        if connection in self._watched:
+            self._watched.discard(connection)
+            self._liveness.forget(descriptor)
         self._connection_limit.leave(self._protocol, connection.source)
 
     def watch(self, connection: SomeConnection) -> None:
@@ -82,8 +84,9 @@ class Connections(Generic[SomeConnection]):
 
     def unwatch(self, connection: SomeConnection) -> None:
         """Stop watching: it is read from again."""
-        self._watched.discard(connection)
-        self._liveness.forget(self._open[connection])
+        if connection in self._watched:
+            self._watched.discard(connection)
+            self._liveness.forget(self._open[connection])
 
     def expect_within(self, connection: SomeConnection, seconds: float) -> None:
         """Set the connection's one deadline: call `Connection.overdue` after so many seconds."""

@@ -131,6 +131,8 @@ def source_of(address: object) -> str:
 
     An IPv4 client of an IPv6 socket has the same source as through an IPv4 one.
     """
+    if address.__class__ is IPv4Address:  # most are
+        return _source_of_host(address.host)
     if isinstance(address, ProxyItself):
         address = address.address
     if isinstance(address, IPv4Address | IPv6Address):

@@ -88,6 +88,7 @@ class PromptServer(tcp.Server):
         """
         is_waiting = self._tempDataLen or self.dataBuffer
         if is_waiting or self.TLS or self._writeDisconnecting or not self.connected or self.disconnecting:
+            self.unregisterProducer()
             self.loseConnection()
             return
         self.connected, self.disconnected = 0, 1
@@ -185,8 +186,9 @@ def make_prompt(port: IListeningPort) -> None:
 
 
 def close_at_once(transport: Any) -> None:
-    """Close a connection, at once if it can do that; see `PromptServer.close_at_once`."""
-    if isinstance(transport, PromptServer):
+    """Close a connection, at once if it can do that, and forget its producer; see `PromptServer.close_at_once`."""
+    if transport.__class__ is PromptServer:
         transport.close_at_once()
     else:
+        transport.unregisterProducer()
         transport.loseConnection()

@@ -159,11 +159,8 @@ class AuditFile:
 
     def _sealed(self, events: Sequence[Event]) -> list[bytes]:
         """Write events as lines that follow each other, and the last line in the file."""
-        lines, before = [], self._tail.line
-        for event in events:
-            before = sealed(before, line_of(event))
-            lines.append(before)
-        return lines
+        before = self._tail.line
+        return [before := sealed(before, line_of(event)) for event in events]
 
     def _write(self, data: bytes, meant: Sequence[Written]) -> None:
         """Write all of it, and go on from what is in the file then, also if that is only a part."""

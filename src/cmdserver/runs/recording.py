@@ -103,7 +103,8 @@ class Recording:
     def leave(self, reader: "Reader") -> None:
         """Forget a reader."""
         self._readers.pop(reader, None)
-        self._due.pop(reader, None)
+        if self._due:
+            self._due.pop(reader, None)
 
     # Sink
 
@@ -113,13 +114,13 @@ class Recording:
             self.tell(reader)
 
     def write(self, stream: Stream, chunk: bytes) -> None:
-        pieces = self._pieces
+        pieces, size = self._pieces, len(chunk)
         last_stream, last = pieces[-1] if pieces else (None, b"")
-        if last_stream is stream and len(last) + len(chunk) <= PIECE_BYTES:
+        if last_stream is stream and len(last) + size <= PIECE_BYTES:
             pieces[-1] = (stream, last + chunk)
         else:
             pieces.append((stream, chunk))
-        self._kept_bytes += len(chunk)
+        self._kept_bytes += size
         if self._kept_bytes > self._kept_limit:
             self._drop()
         if self._are_many:
@@ -269,9 +270,10 @@ class Reader:
                 if index >= len(pieces):
                     break
                 stream, data = pieces[index]
-                if (offset := self._offset) < len(data):
-                    self._offset = len(data)
-                    self._position += len(data) - offset
+                size, offset = len(data), self._offset
+                if offset < size:
+                    self._offset = size
+                    self._position += size - offset
                     self._sink.write(stream, data[offset:] if offset else data)
                 elif index + 1 < len(pieces):
                     self._piece, self._offset = self._piece + 1, 0

@@ -85,7 +85,9 @@ class Answering:
     def ended(self, run: Run) -> None:
         """Write down how a run has ended, and answer those who stayed."""
         if self._log.ended(run):
-            self._settled.update((request, run) for request in run.asked if not request.answered.called)
+            for request in run.asked:
+                if not request.answered.called:
+                    self._settled[request] = run
             self._tell(run)
         else:
             self.stop_telling(run.asked)
@@ -107,14 +109,15 @@ class Answering:
 
     def _tell(self, run: Run, first: int = 0) -> None:
         """Answer as many as one turn of the reactor is good for, and the others in the next ones."""
-        following = first + _answers_a_turn(run.result)
+        count = len(run.asked)
+        following = 1 if count == 1 else first + _answers_a_turn(run.result)
         for request in run.asked[first:following]:
             if request in self._settled:  # else it has left, or was refused, in the meantime
                 if request.reader is not None:
                     request.reader.end(partial(self._answer, request))
                 else:
                     self._answer(request)
-        if following < len(run.asked):
+        if following < count:
             deferLater(self._clock, 0, self._tell, run, following).addErrback(self.broken, run)
 
     def _answer(self, request: Request) -> None:

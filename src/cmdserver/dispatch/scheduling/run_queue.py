@@ -62,7 +62,8 @@ class RunQueue:
 
     def start_all_that_may(self) -> None:
         """Give free places to those whose turn it is; to be called when the limits have grown."""
-        while (run := self._fair_queue.grant()) is not None:
+        queue = self._fair_queue
+        while queue.queued and (run := queue.grant()) is not None:
             self._start(run)
 
     # From the queue to the process
@@ -109,10 +110,9 @@ class RunQueue:
         else:
             if not run.requests:
                 run.process.end(EndedBy.DISCONNECT)  # its only caller left while it was being started
-            settling = run.process.finished.addCallbacks(
+            run.process.finished.addCallbacks(
                 self._settle, self._lost, callbackArgs=(run,), errbackArgs=(run,)
-            )
-            settling.addErrback(self._answering.broken, run)
+            ).addErrback(self._answering.broken, run)
 
     # The end of a process
 

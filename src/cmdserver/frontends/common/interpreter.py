@@ -127,11 +127,19 @@ class Interpreter:
 
     def _finish(self, running: Deferred[Any], output: Output, sink: TextSink | None) -> Deferred[Ending]:
         """Write how a run ends, when it does."""
-        if sink is None:
-            running.addCallback(self._dispatcher.assessor.complete).addCallback(write_json, output)
-        else:
-            running.addCallback(sink.finish)
-        return running.addErrback(self._failed, output, sink, as_json=sink is None)
+        if sink is not None:
+            return running.addBoth(self._conclude, output, sink)
+        running.addCallback(self._dispatcher.assessor.complete).addCallback(write_json, output)
+        return running.addErrback(self._failed, output, as_json=True)
+
+    def _conclude(self, ended: Answer | Failure, output: Output, sink: TextSink) -> Ending:
+        """Write how a run ends as text."""
+        if isinstance(ended, Failure):
+            return self._failed(ended, output, sink)
+        try:
+            return sink.finish(ended)
+        except Exception:  # noqa: BLE001 - whatever it is, it is told as a fault
+            return self._failed(Failure(), output, sink)
 
     async def _tell_of_runs(
         self,

@@ -9,6 +9,7 @@ import re
 import shlex
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Literal
 
 from cmdserver.core.errors import BadArgument, Malformed
@@ -19,6 +20,9 @@ _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 #: With these, splitting needs the shell's rules; without them, blanks alone decide.
 _QUOTING = re.compile("[\"'\\\\]")
 _BLANKS = b" \t\r\n"
+_RETURN = 13
+#: Bytes of a line of one word that is remembered.
+_LONGEST_WORD = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,10 @@ def parse(line: bytes) -> Line:
         Malformed: Not UTF-8, a control character, or unbalanced quotes.
         BadArgument: A word of the protocol with what it does not take.
     """
+    return _parse_word(line) if line.isalnum() and len(line) <= _LONGEST_WORD else _parse(line)
+
+
+def _parse(line: bytes) -> Line:
     words = split(line)
     as_json = words[0] == "json"
     if as_json:
@@ -120,6 +128,10 @@ def parse(line: bytes) -> Line:
         if not words:
             raise BadArgument("json needs a line after it: json LINE")
     return Line(_request(words, as_json=as_json), as_json)
+
+
+#: What has no value in it, and so no secret, may be remembered.
+_parse_word = lru_cache(maxsize=256)(_parse)
 
 
 def split(line: bytes) -> tuple[str, ...]:
@@ -249,7 +261,7 @@ class LineBuffer:
             self._bytes = self._bytes.lstrip(_BLANKS)
         end = self._bytes.find(b"\n", self._searched)
         length = len(self._bytes) if end == -1 else end
-        if self._bytes[max(0, length - 1) : length] == b"\r":
+        if length and self._bytes[length - 1] == _RETURN:
             length -= 1
         if length > self.limit:
             raise Malformed(f"the line is longer than {self.limit} bytes")

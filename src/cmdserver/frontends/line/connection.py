@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cmdserver.auth.pending_login import PendingLogin
-from cmdserver.core.errors import BadArgument, Busy, Code, Malformed, Refusal
+from cmdserver.core.errors import BadArgument, Busy, Malformed, Refusal
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
 from cmdserver.dispatch.requests import Request
@@ -245,26 +245,36 @@ class LineConnection(PacedConnection):
             self._refuse(refusal, as_json=line_protocol.wants_json(line))
             self._answered()
             return
-        match parsed.request:
-            case line_protocol.Word.QUIT:
-                self.close()
-            case line_protocol.Word.SESSION:
-                self._is_session = True
-                self._move(Event.SESSION)
-                self._expect()
-            case line_protocol.Word.LOGIN:
-                self._log_in(caller)
-            case question:
-                self._move(Event.REQUEST)
-                self._connections.expect_nothing(self)
-                ending = self._front_end.interpreter.perform(
-                    caller, question, self, as_json=parsed.as_json, asked=self._note_request
-                )
-                if isinstance(ending, Deferred):
-                    self._answering = ending
-                    ending.addCallback(self._answered).addErrback(self.broken)
-                else:
-                    self._answered()
+        request = parsed.request
+        if request is line_protocol.Word.QUIT:
+            self.close()
+        elif request is line_protocol.Word.SESSION:
+            self._is_session = True
+            self._move(Event.SESSION)
+            self._expect()
+        elif request is line_protocol.Word.LOGIN:
+            self._log_in(caller)
+        else:
+            self._answer(caller, request, as_json=parsed.as_json)
+
+    def _answer(self, caller: Caller, question: line_protocol.Question, *, as_json: bool) -> None:
+        self._move(Event.REQUEST)
+        self._connections.expect_nothing(self)
+        ending = self._front_end.interpreter.perform(caller, question, self, as_json=as_json, asked=self._note_request)
+        if isinstance(ending, Deferred):
+            self._answering = ending
+            ending.addBoth(self._ended)
+        else:
+            self._answered()
+
+    def _ended(self, ending: Ending | Failure) -> None:
+        """An answer is complete; what goes wrong behind it is the connection's end."""
+        try:
+            if isinstance(ending, Failure):
+                ending.raiseException()
+            self._answered()
+        except Exception:  # noqa: BLE001 - the outer edge: whatever it was, nothing that follows is looked at
+            self.broken(Failure())
 
     def _log_in(self, caller: Caller) -> None:
         """Begin the login that the client asks for, if there is one and it has not been made."""
@@ -287,7 +297,7 @@ class LineConnection(PacedConnection):
     def _note_request(self, request: Request) -> None:
         self._asked = request
 
-    def _answered(self, _: Ending = Code.OK) -> None:
+    def _answered(self) -> None:
         self._answering = self._asked = None
         if self._is_closing:
             return

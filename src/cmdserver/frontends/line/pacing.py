@@ -108,9 +108,9 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
         self._move(Event.CLOSE)
         has_unread = self._is_input_paused or self._buffer.has_content
         self._buffer.clear()
-        self.transport.unregisterProducer()
         if has_unread and not self._is_input_over:
             self._expect_end()
+            self.transport.unregisterProducer()
             self.transport.loseWriteConnection()
             self._read_on()
         else:

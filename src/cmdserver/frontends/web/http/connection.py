@@ -154,7 +154,6 @@ class WebConnection(Connection):
         if self._front_end.logs_access():
             access_log.log(request, self._front_end.context.dispatcher.commands_with_secrets)
         if self._is_last and not self._active:
-            self.transport.unregisterProducer()
             close_at_once(self.transport)
             if self._channel is not None:
                 self._expect_within_idle_seconds()

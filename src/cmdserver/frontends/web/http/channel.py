@@ -13,6 +13,7 @@ from twisted.web.http import HTTPChannel
 
 from cmdserver.frontends.web.http.headers import Headers, as_sent
 from cmdserver.frontends.web.http.request import Connection
+from cmdserver.frontends.web.http.whole_request import RequestFields, WholeRequest, read_whole
 
 #: The most bytes of all header fields of a request together, its first line included.
 MOST_HEADER_BYTES: Final = 16_384
@@ -72,6 +73,9 @@ class Channel(HTTPChannel):
     def getHost(self) -> None:
         """Return nothing: nobody asks, and it would cost each request a system call."""
 
+    def getPeer(self) -> None:
+        """Return nothing, likewise."""
+
     @property
     def is_reading_request(self) -> bool:
         """Whether a request has begun to come and is incomplete."""
@@ -107,9 +111,28 @@ class Channel(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Take what came; while the client does not read, keep a bounded part of it."""
+        is_between = not (self.requests or self._buffer or self._handlingRequest or self.paused) and self.persistent
+        if is_between and (whole := read_whole(data)) is not None:
+            self._take_whole(whole)
+            return
         super().dataReceived(data)
         if self.paused and len(self._buffer) > MOST_AHEAD_BYTES:
             self._networkProducer.pauseProducing()
+
+    def _take_whole(self, whole: WholeRequest) -> None:
+        """Have a request answered, as `HTTPChannel.allHeadersReceived` and `allContentReceived` do."""
+        request = self.requestFactory(self)
+        self.requests.append(request)
+        request.requestHeaders = RequestFields(whole.fields)
+        if b"cookie" in whole.fields:
+            request.parseCookies()
+        if whole.is_last:
+            self.persistent = 0
+            request.is_last = True
+        request.gotLength(0)
+        self._handlingRequest = True
+        self.setRawMode()
+        request.requestReceived(whole.method, whole.target, b"HTTP/1.1")
 
     def lineReceived(self, line: bytes) -> None:
         """Take a line of a header; refuse one that continues the line before (RFC 9112, section 5.2)."""

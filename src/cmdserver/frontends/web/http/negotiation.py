@@ -11,6 +11,8 @@ from functools import lru_cache
 class Representation(Enum):
     """What an answer can look like; the value is its media type."""
 
+    __hash__ = object.__hash__  # Enum's own is a function of Python, called for each look into a table
+
     PAGE = b"text/html"
     TEXT = b"text/plain"
     JSON = b"application/json"

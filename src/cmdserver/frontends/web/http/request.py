@@ -29,6 +29,7 @@ from cmdserver.net.backpressure import Backpressure
 
 #: RFC 9110, sections 15.3.5 and 15.4.5.
 _WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+_CLOSE: Final[Headers] = ((b"Connection", b"close"),)
 _STRICT: Final = headers.as_sent(headers.STRICT)
 
 _as_sent: Final = cache(headers.as_sent)
@@ -126,6 +127,8 @@ class WebRequest(http.Request):
     _held_bytes = 0
     #: Whether all of it has come.
     is_begun = False
+    #: Whether the client is told that the connection is closed behind the response; `HTTPChannel` tells of its own.
+    is_last = False
     _is_done = False
     content: BytesIO
     channel: Any
@@ -297,8 +300,12 @@ class WebRequest(http.Request):
 
     def _own_headers(self) -> Headers:
         """Return what was said of this response before its end."""
-        found = [(name, value) for name, values in self.responseHeaders.getAllRawHeaders() for value in values]
-        return (*found, *((b"Set-Cookie", each) for each in self.cookies))
+        found = _CLOSE if self.is_last else ()
+        if self.cookies:
+            found = (*found, *((b"Set-Cookie", each) for each in self.cookies))
+        for name, values in self.responseHeaders.getAllRawHeaders():
+            found = (*found, *((name, value) for value in values))
+        return found
 
     def redirect_to(self, address: str) -> None:
         """Redirect the client to another address of ours, with GET.
@@ -340,6 +347,8 @@ class WebRequest(http.Request):
     def _head(self, status: int, content_type: bytes, beside: Headers, more: Headers) -> None:
         self.setResponseCode(status, HTTPStatus(status).phrase.encode("ascii"))
         answer = self.responseHeaders
+        if self.is_last:
+            answer.setRawHeaders(b"Connection", [b"close"])
         if self.connection.is_strict:
             beside += headers.STRICT
         answer.setRawHeaders(b"Date", [_date(int(self.connection.time_of_day()))])

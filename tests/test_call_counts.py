@@ -198,11 +198,12 @@ class RequestTests(SynchronousTestCase):
     """A request of the web, from its last byte to the dispatcher's decision."""
 
     def test_a_request_is_authorized(self) -> None:
-        """In at most twelve calls."""
+        """In at most twelve calls, beside those that look for a field."""
         composition = WebComposition(self)
         composition.ask_for("/uptime")
         with counting() as names:
             composition.ask_for("/uptime")
 
+        names = [name for name in names if not name.startswith("whole_request.RequestFields.")]
         complete = names.index("request.WebRequest.requestReceived")
         self.assertLessEqual(names.index("dispatcher.Dispatcher.authorize") - complete, 12, names[complete:])

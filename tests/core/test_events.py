@@ -1,9 +1,11 @@
 """Tests of telling what happened to all who must know."""
 
+import re
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.errors import AuditError
-from cmdserver.core.events import AuditLog, Event, EventLog
+from cmdserver.core.events import AuditLog, Event, EventLog, new_id
 from tests import contracts
 from tests.running_doubles import MemoryLedger, requested
 
@@ -41,6 +43,22 @@ class EventStreamTests(SynchronousTestCase):
         self.stream.publish([requested(id="a"), requested(id="b")])
 
         self.assertEqual(self.happened, ["ledger written", "observed a", "observed b"])
+
+    def test_nothing_is_nothing(self) -> None:
+        """A run that ends for nobody has no events, which is no trouble of an audit log that takes none now."""
+        self.stream.subscribe(self.observe)
+        self.ledger.is_full = True
+
+        self.stream.publish([])
+
+        self.assertEqual(self.happened, [])
+
+    def test_ids(self) -> None:
+        """They are 64 bits in hexadecimal, and none comes twice."""
+        ids = [new_id() for _ in range(1000)]
+
+        self.assertEqual(len(set(ids)), 1000)
+        self.assertTrue(all(re.fullmatch("[0-9a-f]{16}", each) for each in ids))
 
     def test_what_is_not_written_did_not_happen(self) -> None:
         """If the ledger refuses, so does the stream, and no observer is told."""

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from cmdserver.audit.chain import take_apart
 from cmdserver.audit.reading import read_lines
 from cmdserver.audit.records import line_of
 from cmdserver.audit.verifying import Verifier
@@ -263,6 +264,19 @@ class AuditFileTests(SynchronousTestCase):
         self.open().append([requested(id="b")])
 
         self.assertEqual(json.loads(self.path.read_bytes().splitlines()[-1])["id"], "b")
+
+    def test_no_line_at_all(self) -> None:
+        """To append nothing leaves the file, and the chain, as they are."""
+        audit = self.open()
+        audit.append([requested()])
+        before = self.path.read_bytes()
+        audit.append([])
+        self.assertEqual(self.path.read_bytes(), before)
+        audit.append([requested()])
+        first, second = self.path.read_bytes().splitlines()
+        sealed = take_apart(second)
+        assert sealed is not None
+        self.assertTrue(sealed.follows(first))
 
 
 class TroubleTests(SynchronousTestCase):

@@ -101,7 +101,7 @@ class Dispatcher:
             is to leave: a process that nobody waits for any more is ended.
         """
         request.sink = sink
-        if self._needs_lists(request):
+        if request.mistake is None and request.grant.command.parameters.has_sources:
             return Deferred.fromCoroutine(self._run_when_listed(request))
         try:
             self._enter(request)
@@ -124,7 +124,7 @@ class Dispatcher:
 
     async def _start(self, request: Request) -> RunRecord:
         request.is_detached = True
-        if self._needs_lists(request):
+        if request.mistake is None and request.grant.command.parameters.has_sources:
             await self._enter_when_listed(request)
         else:
             try:
@@ -136,9 +136,6 @@ class Dispatcher:
         request.answered.addErrback(lambda _: None)  # written down, and told to those who ask for the run
         # By the id of the one who asks, which means the run of another, if it has joined one.
         return self._scheduler.directory.record_of(request.id).named(request.id)
-
-    def _needs_lists(self, request: Request) -> bool:
-        return request.mistake is None and request.grant.command.parameters.has_sources
 
     def _enter(self, request: Request) -> None:
         """Let a request wait for its run; raise a `Refusal` if it may not."""

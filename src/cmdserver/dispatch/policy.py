@@ -135,7 +135,7 @@ class Policy:
         grant = self._grants.get(name)
         if grant is None or (caller.protocol in _MONITORING and not grant.command.is_for_monitoring):
             raise UnknownCommand(name, self._nearest(caller, name))
-        if not self._is_permitted(caller, name):
+        if name not in self._rules_for(caller) or not (caller.commands is None or is_meant(name, caller.commands)):
             raise self._refusal(caller, name)
         return grant
 
@@ -284,13 +284,10 @@ class Policy:
     def _rules_for(self, caller: Caller) -> Mapping[str, tuple[Rule, ...]]:
         """Each role's rule for each command that the caller may run; worked out once for each set of roles."""
         names = self.roles_of(caller)
-        rules = self._rules.get(names)
-        if rules is None:
+        if names not in self._rules:
             roles = self._its_roles(names)
-            rules = self._rules[names] = {
-                command: found for command in self._commands if (found := _rules(roles, command))
-            }
-        return rules
+            self._rules[names] = {command: found for command in self._commands if (found := _rules(roles, command))}
+        return self._rules[names]
 
     def _its_roles(self, names: tuple[str, ...]) -> list[Role]:
         return [role for role in self._roles if role.name in names]

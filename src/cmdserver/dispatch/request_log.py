@@ -74,9 +74,9 @@ class RequestLog:
 
     def ended(self, run: Run) -> bool:
         """Write down the ends of all requests of one run; if that fails, nobody gets its answer."""
-        shared = len(run.asked) > 1
         # The first one tells of the run, too.
         answers, assessment = len(run.asked) + len(run.departed), run.assessment
+        shared = answers > 1 and len(run.asked) > 1
         if assessment is not None and not _tells_of_usual(run):
             assessment = None
         events = []

@@ -38,7 +38,8 @@ class Timeouts:
 
     def clear(self, timed: Timed) -> None:
         """Forget a deadline; harmless if there is none."""
-        self._deadlines.pop(timed, None)
+        if timed in self._deadlines:
+            del self._deadlines[timed]
 
     def close(self) -> None:
         """Forget all deadlines, and the timer with them."""

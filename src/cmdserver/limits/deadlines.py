@@ -27,8 +27,9 @@ class Deadlines(Generic[Waiter]):
 
     def end(self, waiter: Waiter) -> None:
         """Clear a waiter's deadline; harmless if there is none."""
-        length = self._length.pop(waiter, None)
-        if length is not None:
+        if waiter in self._length:
+            length = self._length[waiter]
+            del self._length[waiter]
             waiters = self._by_length[length]
             del waiters[waiter]
             if not waiters:

@@ -88,8 +88,8 @@ class FairQueue(Generic[SomeEntry]):
             for entry in entries:
                 if self._may_run(entry):
                     self.withdraw(entry)
-                    if (rest := self._lanes.pop(lane, None)) is not None:
-                        self._lanes[lane] = rest  # its turn is over: to the end
+                    if lane in self._lanes:
+                        self._lanes[lane] = self._lanes.pop(lane)  # its turn is over: to the end
                     entry.is_running = True
                     self._by_command[entry.command] = self._by_command.get(entry.command, 0) + 1
                     self.running += 1
@@ -134,7 +134,9 @@ class FairQueue(Generic[SomeEntry]):
 
     def _stand(self, entry: SomeEntry, lane: str) -> None:
         entry.lanes.add(lane)
-        self._lanes.setdefault(lane, {})[entry] = None
+        if lane not in self._lanes:
+            self._lanes[lane] = {}
+        self._lanes[lane][entry] = None
 
     def _last_of_longest(self, asking: str) -> SomeEntry | None:
         longest = max(self._lanes.values(), key=len, default={})

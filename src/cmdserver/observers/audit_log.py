@@ -170,7 +170,7 @@ class AuditFile:
                 written += os.write(self._descriptor, data[written:] if written else data)
         finally:
             missing = len(data) - written
-            if missing or self._tail.is_torn:
+            if missing or self._tail.is_torn or not meant:
                 self._tail = self._tail.after(data[:written] if missing else data)
             else:
                 self._tail = Tail(meant[-1][1])

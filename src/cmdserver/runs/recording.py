@@ -111,7 +111,10 @@ class Recording:
     def started(self, grant: Grant, producer: Producer) -> None:
         self.grant, self._producer = grant, producer
         for reader in list(self._readers):
-            self.tell(reader)
+            if self._are_many:
+                self.tell(reader)
+            else:
+                reader.hear()
 
     def write(self, stream: Stream, chunk: bytes) -> None:
         pieces, size = self._pieces, len(chunk)

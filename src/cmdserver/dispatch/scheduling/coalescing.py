@@ -57,7 +57,7 @@ class Coalescing(Generic[SomeGroup]):
 
     def start(self, group: SomeGroup) -> None:
         """Close the group to later requests: its process starts now."""
-        if not self.may_start(group):
+        if group.is_started or group.key in self.running:
             message = "a run is under way for the same request"
             raise ValueError(message)
         del self._waiting[group.key]

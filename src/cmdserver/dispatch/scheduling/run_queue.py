@@ -175,7 +175,7 @@ class RunQueue:
         run.asked = list(run.requests)
         for request in run.asked:
             request.run = None  # requests and run point at each other, and would be left to the garbage collector
-        run.requests.clear()
+        run.requests = {}
         self._fair_queue.leave(run, duration_seconds)
         following = self.runs.end(run)
         if following is not None:

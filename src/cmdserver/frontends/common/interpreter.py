@@ -113,7 +113,7 @@ class Interpreter:
         if asked is not None:
             asked(request)
         running: Deferred[Answer]
-        if (wanted := _ask(request, confirm)) is not None:
+        if confirm is not None and (wanted := _ask(request, confirm)) is not None:
             running = Deferred.fromCoroutine(self._run_if_wanted(request, sink, wanted, waits))
         else:
             running = self._begin(request, sink, waits)

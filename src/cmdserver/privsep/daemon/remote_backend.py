@@ -158,10 +158,9 @@ class RemoteBackend:
             except ValueError:  # an empty packet is the end, and no report
                 self._lose()
                 return
-            is_last = len(self._children) <= 1
             self.take(report, descriptors)
-            if is_last:
-                return  # nothing else is under way; should there be more, the reactor says so
+            if not self._children:
+                return  # nothing is under way; should there be more, the reactor says so
 
     def doWrite(self) -> None:
         self._reactor.removeWriter(self)

@@ -46,7 +46,7 @@ class RemoteChild(Piped):
         if self._is_unwanted:
             if self.started(report.pid, descriptors):
                 self.ended(report.status, is_alone=report.is_alone)
-        elif self._has_pipes(descriptors):
+        elif len(descriptors) == 2 or self._has_pipes(descriptors):  # noqa: PLR2004 - see there
             self.ran({1: descriptors[0], 2: descriptors[1]}, reason_of(report.status))
 
     def _has_pipes(self, descriptors: tuple[int, ...]) -> bool:

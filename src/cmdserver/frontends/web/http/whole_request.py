@@ -79,4 +79,4 @@ def read_whole(data: bytes) -> WholeRequest | None:
     connection = fields.get(b"connection", _KEPT)
     if connection not in (_KEPT, _CLOSED):
         return None
-    return WholeRequest(found[1], found[2], fields, connection == _CLOSED)
+    return WholeRequest(found[1], found[2], fields, is_last=connection == _CLOSED)

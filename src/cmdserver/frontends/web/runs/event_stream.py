@@ -13,12 +13,12 @@ from twisted.python.failure import Failure
 from cmdserver.core.model import Grant
 from cmdserver.core.output import Answer, Producer, Stream
 from cmdserver.frontends.common.rendering import error_json, outcome_json
-from cmdserver.frontends.web.http.utf8 import CompleteCharacters
 from cmdserver.frontends.web.pages.checks import value_table
 from cmdserver.frontends.web.pages.markup import Markup
 from cmdserver.frontends.web.pages.tables.drawing import html_of
 from cmdserver.frontends.web.runs.event_sink import EventSink
 from cmdserver.frontends.web.runs.run_drawing import RunDrawing
+from cmdserver.frontends.web.runs.utf8 import CompleteCharacters
 from cmdserver.frontends.web.site import Site
 from cmdserver.net.backpressure import Backpressure
 

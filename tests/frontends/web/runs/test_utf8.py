@@ -5,7 +5,7 @@ import unittest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdserver.frontends.web.http.utf8 import CompleteCharacters
+from cmdserver.frontends.web.runs.utf8 import CompleteCharacters
 from tests.doubles import LAW
 
 

@@ -249,6 +249,9 @@ class Grant:
     arguments: tuple[str, ...] = ()
     values: Values = field(default=NO_VALUES, repr=False)
 
+    def __hash__(self) -> int:
+        return hash((self.command.name, self.arguments))  # as a key it is looked for a dozen times
+
     @property
     def question(self) -> str:
         """What people are asked before it runs; empty: nothing."""

@@ -22,15 +22,11 @@ def gather(grant: Grant, start: Callable[[Sink], ProcessRun], sink: Sink) -> Pro
     gathering = _Gathering(start, sink)
     # Its reactor is whatever can spawn a process; if that raises, so does this.
     spawns: Any = gathering
-    output = getProcessOutputAndValue(grant.command.name, grant.arguments, reactor=spawns)
+    getProcessOutputAndValue(grant.command.name, grant.arguments, reactor=spawns).addCallback(gathering.keep)
     run = gathering.run
     del gathering.run  # which has us as its sink
-    run.finished = run.finished.addBoth(gathering.end).addCallback(lambda result: output.addCallback(_with, result))
+    run.finished.addBoth(gathering.end)
     return run
-
-
-def _with(output: tuple[bytes, bytes, int], result: ProcessResult) -> ProcessResult:
-    return result.with_output(output[0], output[1])
 
 
 @implementer(IReactorProcess)
@@ -39,6 +35,7 @@ class _Gathering:
 
     run: ProcessRun
     _protocol: IProcessProtocol
+    _output = (b"", b"")
 
     def __init__(self, start: Callable[[Sink], ProcessRun], sink: Sink) -> None:
         self._start = start
@@ -66,5 +63,9 @@ class _Gathering:
 
     def end(self, outcome: ProcessResult | Failure) -> ProcessResult | Failure:
         """The run is over; its status is in the outcome, so that the protocol is told of none."""
-        self._protocol.processEnded(_DONE)
-        return outcome
+        self._protocol.processEnded(_DONE)  # which has `keep` be called
+        return outcome if isinstance(outcome, Failure) else outcome.with_output(*self._output)
+
+    def keep(self, output: tuple[bytes, bytes, int]) -> None:
+        """Take what was gathered."""
+        self._output = output[:2]

@@ -107,7 +107,7 @@ class FairQueue(Generic[SomeEntry]):
                 del entries[entry]
                 if not entries:
                     del self._lanes[lane]
-            entry.lanes.clear()
+            entry.lanes = set()
 
     def leave(self, entry: SomeEntry, duration_seconds: float) -> None:
         """Give a held slot back.

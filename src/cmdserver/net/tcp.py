@@ -26,7 +26,7 @@ LINGER_SECONDS: Final = 2.0
 #: Connections that are accepted in one turn of the reactor.
 _MOST_ACCEPTED: Final = 64
 #: Turns in a row in which there were as many as were looked for, until one more is looked for.
-_FULL_TURNS: Final = 8
+_FULL_TURNS: Final = 32
 
 _DONE: Final = Failure(CONNECTION_DONE)
 

@@ -115,6 +115,8 @@ class Interpreter:
         running: Deferred[Answer]
         if confirm is not None and (wanted := _ask(request, confirm)) is not None:
             running = Deferred.fromCoroutine(self._run_if_wanted(request, sink, wanted, waits))
+        elif waits is None:
+            running = self._dispatcher.run(request, sink)
         else:
             running = self._begin(request, sink, waits)
         return self._finish(running, output, sink)

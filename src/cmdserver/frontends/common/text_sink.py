@@ -125,13 +125,16 @@ class TextSink:
                 return answer
         if self._style is Style.VERBATIM and (says_itself(answer) or not rendering.has_failed(answer)):
             return answer
-        self._flush(Stream.STDOUT)
+        stdout, stderr = self._printable
+        if not stdout.is_clean:
+            self._flush(Stream.STDOUT)
         self._holds = False
         if self._held is not None:
             held, self._held = self._held, None
             self.omitted_stderr_bytes = held.omitted_bytes
             self.write(Stream.STDERR, held.text(answer.command))
-        self._flush(Stream.STDERR)
+        if not stderr.is_clean:
+            self._flush(Stream.STDERR)
         if self._style is Style.FOLLOWED:
             self._complain(rendering.end_line(answer))
         elif (self._style is not Style.APART or not _shows_in_exit_status(answer)) and (

@@ -137,7 +137,7 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
         self.transport.registerProducer(self, True)
 
     def dataReceived(self, data: bytes) -> None:
-        if self._is_closing:
+        if self.state in ENDED:
             return
         if self._telnet is None and IAC not in data:
             self._buffer.feed(data)

@@ -5,8 +5,8 @@ end of a field. What is in the audit file is not repeated: there it is *who ran 
 Of what is sent to a command that takes secrets, query and path are left out, be it a good request or not.
 """
 
-import json
 from collections.abc import Collection
+from json.encoder import encode_basestring_ascii as _quoted
 
 from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.http.target import cut_behind
@@ -26,9 +26,9 @@ def log(request: WebRequest, with_secrets: Collection[str] = ()) -> None:
         with_secrets: The names of commands that take secrets.
     """
     caller = request.caller
-    user = json.dumps(caller.name) if caller is not None and caller.name is not None else "-"
-    line = json.dumps(first_line(request.method, request.uri, request.clientproto, with_secrets))
-    seconds = max(0.0, request.connection.seconds() - request.began_at)
+    user = _quoted(caller.name) if caller is not None and caller.name is not None else "-"
+    line = _quoted(first_line(request.method, request.uri, request.clientproto, with_secrets))
+    seconds = request.connection.seconds() - request.began_at
     end = "done" if request.finished else "cut"
     _say(f"{request.sender.source} {user} {line} {request.code} {request.sentLength} {seconds:.3f} {end}")
 

@@ -47,10 +47,10 @@ KINDS = {
     "line": Kind("line", lambda daemon: clients.line(daemon.port)),
     "line over TLS": Kind("line", lambda daemon: clients.line(daemon.port, tls=True), tls=True, has_shared=False),
     "web": Kind("web", lambda daemon: clients.web(daemon.port)),
-    "web, kept connection": Kind("web", lambda daemon: clients.kept_web(daemon.port), has_shared=False),
+    "web on a kept connection": Kind("web", lambda daemon: clients.kept_web(daemon.port), has_shared=False),
     "web over TLS": Kind("web", lambda daemon: clients.web(daemon.port, tls=True), tls=True, has_shared=False),
     "ssh": Kind("ssh", lambda daemon: clients.ssh(daemon.port, daemon.key, USER), has_shared=False),
-    "ssh, kept connection": Kind("ssh", _kept_ssh),
+    "ssh on a kept connection": Kind("ssh", _kept_ssh),
     "nrpe": Kind("nrpe", lambda daemon: clients.nrpe(daemon.port), tls=True, has_shared=False),
 }
 

@@ -18,8 +18,8 @@ PLOTS = (
     ("handshakes", "Handshakes and logins a second, 16 callers", "| | 1 caller | 16 |\n", 2),
 )
 
-#: A file's name, its title, and how its table begins; each column but the first is a curve, and both axes are
-#: logarithmic.
+#: A file's name, its title, and how its table begins; each column but the first is a curve. Axes are logarithmic, but
+#: for a first column that begins with 0.
 CURVES = (
     ("rate", "Requests a second by callers, a connection each", "| callers, requests/s |"),
     ("p99", "p99 in milliseconds by callers", "| callers, p99 in ms |"),
@@ -70,12 +70,14 @@ def curves(title: str, table: list[list[str]]) -> str:
     """Draw the columns of a table over its first one; the first row has their names."""
     names, *rows_ = table
     points = [[float(cell.replace(",", "")) if cell else None for cell in row] for row in rows_]
-    xs = [math.log10(row[0] + 1) for row in points if row[0] is not None]
+    # From nothing on there is no logarithm.
+    scale = math.log10 if points[0][0] else float
+    xs = [scale(row[0]) for row in points if row[0] is not None]
     ys = [math.log10(cell) for row in points for cell in row[1:] if cell]
     low, high = math.floor(min(ys)), math.ceil(max(ys))
 
     def x_of(value: float) -> float:
-        return 60 + (math.log10(value + 1) - xs[0]) / (xs[-1] - xs[0]) * (WIDTH - RIGHT - 60)
+        return 60 + (scale(value) - xs[0]) / (xs[-1] - xs[0]) * (WIDTH - RIGHT - 60)
 
     def y_of(value: float) -> float:
         return HEIGHT - BOTTOM - (math.log10(value) - low) / (high - low) * (HEIGHT - TOP - BOTTOM)

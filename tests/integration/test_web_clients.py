@@ -325,8 +325,10 @@ def test_the_access_log_cannot_be_forged(daemon: Daemon) -> None:
     """Whatever is in a request, it is one line of the log, quoted, with who and what and how it ended."""
     with HTTPClient(PLAIN.address) as client:
         assert client.ask('/uptime%0a127.0.0.1"-"GET\x85[cmdserver]/forged').status == 400
+    before = daemon.log().count("GET /df ")
     assert status(PLAIN, "/df", "--user", f"alice:{USERS['alice']}") == 200
 
+    daemon.wait_for_log("GET /df ", before + 1)  # written once the answer is sent, which may have come before it
     lines = [line.partition("] ")[2] for line in daemon.log().splitlines() if "web.access" in line]
     assert lines[-2].startswith(r'127.0.0.1 - "GET /uptime%0a127.0.0.1\"-\"GET\u0085[cmdserver]/forged HTTP/1.1" 400 ')
     assert re.fullmatch(r'127\.0\.0\.1 "alice" "GET /df HTTP/1\.1" 200 5 \d+\.\d{3} done', lines[-1])

@@ -101,7 +101,7 @@ class Dispatcher:
             is to leave: a process that nobody waits for any more is ended.
         """
         request.sink = sink
-        if request.mistake is None and request.grant.command.parameters.has_sources:
+        if request.grant.command.parameters.has_sources:
             return Deferred.fromCoroutine(self._run_when_listed(request))
         try:
             self._enter(request)
@@ -124,7 +124,7 @@ class Dispatcher:
 
     async def _start(self, request: Request) -> RunRecord:
         request.is_detached = True
-        if request.mistake is None and request.grant.command.parameters.has_sources:
+        if request.grant.command.parameters.has_sources:
             await self._enter_when_listed(request)
         else:
             try:
@@ -139,17 +139,13 @@ class Dispatcher:
 
     def _enter(self, request: Request) -> None:
         """Let a request wait for its run; raise a `Refusal` if it may not."""
-        if self._admission.is_closed or request.policy is not self._admission.policy:
-            self._require(request)  # a person may have been asked in the meantime whether they mean it
-        if request.mistake is not None:
-            raise request.mistake
+        self._require_still(request)
         self._scheduler.enter(request)
 
     async def _enter_when_listed(self, request: Request) -> None:
         """Do the same for what takes choices that another command prints, if they are among them."""
         try:
-            if self._admission.is_closed or request.policy is not self._admission.policy:
-                self._require(request)
+            self._require_still(request)
             command = self._admission.policy.narrowed(request.caller, request.grant.command)
             await self._choice_lists.require(request, command)
             self._require(request)
@@ -334,6 +330,13 @@ class Dispatcher:
 
     def _grant_source(self, name: str) -> Grant:
         return self._admission.policy.grant_source(name)  # as it is then
+
+    def _require_still(self, request: Request) -> None:
+        """Raise why a request may not run, or not any more: its caller may have been asked whether they mean it."""
+        if self._admission.is_closed or request.policy is not self._admission.policy:
+            self._require(request)
+        if request.mistake is not None:
+            raise request.mistake
 
     def _require(self, request: Request) -> None:
         """Judge again what was granted before; raise why it may not run."""

@@ -135,7 +135,7 @@ class Policy:
         grant = self._grants.get(name)
         if grant is None or (caller.protocol in _MONITORING and not grant.command.is_for_monitoring):
             raise UnknownCommand(name, self._nearest(caller, name))
-        if name not in self._rules_for(caller) or not (caller.commands is None or is_meant(name, caller.commands)):
+        if not self._is_permitted(caller, name):
             raise self._refusal(caller, name)
         return grant
 

@@ -76,7 +76,7 @@ class RequestLog:
         """Write down the ends of all requests of one run; if that fails, nobody gets its answer."""
         # The first one tells of the run, too.
         answers, assessment = len(run.asked) + len(run.departed), run.assessment
-        shared = answers > 1 and len(run.asked) > 1
+        shared = len(run.asked) > 1
         if assessment is not None and not _tells_of_usual(run):
             assessment = None
         events = []

@@ -109,13 +109,13 @@ class ProcessRun:
 
     def so_far(self) -> ProcessResult:
         """Tell what the process has done up to now; how it ends is not known yet."""
-        return self._result(self._ended_at or self._clock.seconds())
+        return self._result()
 
     def _result(
-        self, until: float, exit_status: int | None = None, number: int | None = None, *, has_timed_out: bool = False
+        self, exit_status: int | None = None, number: int | None = None, *, has_timed_out: bool = False
     ) -> ProcessResult:
-        """Tell what the process has done up to some time, by the clock, and how it has ended if it has."""
-        seconds = until - self._started_at
+        """Tell what the process has done up to its end, or to now, and how it has ended if it has."""
+        seconds = (self._ended_at or self._clock.seconds()) - self._started_at
         return ProcessResult(
             exit_status=exit_status,
             signal=None if number is None else _signal_name(number),
@@ -270,8 +270,7 @@ class ProcessRun:
         reason: Any = self._exit.value if self._exit is not None else None
         number: int | None = getattr(reason, "signal", None) or None
         status = None if number else getattr(reason, "exitCode", None)
-        until = self._ended_at or self._clock.seconds()
-        self.finished.callback(self._result(until, status, number, has_timed_out=self._has_timed_out))
+        self.finished.callback(self._result(status, number, has_timed_out=self._has_timed_out))
 
 
 @lru_cache(maxsize=128)

@@ -73,9 +73,7 @@ class RunDirectory:
     def open(self, key: Hashable, first: Request) -> Run:
         """Make a run for its first request."""
         now = self._time_of_day()
-        number, by_time = self._last_number + 1, int(now * 1e6)
-        number = max(number, by_time)
-        self._last_number = number
+        self._last_number = number = max(self._last_number + 1, int(now * 1e6))
         run = Run(key, first, number, now, Recording(self.clock))
         self._alive[number] = run
         return run

@@ -226,11 +226,6 @@ class LineBuffer:
         return len(self._bytes)
 
     @property
-    def has_content(self) -> bool:
-        """Whether something has come that was not taken."""
-        return bool(self._bytes)
-
-    @property
     def is_full(self) -> bool:
         """Whether it holds enough for the longest line, so that more may wait in the network."""
         return len(self._bytes) > self.limit + 1

@@ -159,9 +159,7 @@ class TextSink:
             self._send(stream, self._printable[stream is Stream.STDERR].reset())
 
     def _flush(self, stream: Stream) -> None:
-        printable = self._printable[stream is Stream.STDERR]
-        if not printable.is_clean:
-            self._send(stream, printable.finish())
+        self._send(stream, self._printable[stream is Stream.STDERR].finish())
 
     def _complain(self, complaint: bytes) -> None:
         if complaint:

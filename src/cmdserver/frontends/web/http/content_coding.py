@@ -41,9 +41,14 @@ def takes_gzip(accept_encoding: bytes | None) -> bool:
     return wanted > 0.0 and wanted >= given.get(b"identity", 0.0)
 
 
+def is_worth_compressing(body: bytes) -> bool:
+    """Whether a body is sent compressed to those who take that."""
+    return LEAST_BYTES < len(body) <= MOST_BYTES
+
+
 def is_compressed(body: bytes, accept_encoding: bytes | None) -> bool:
     """Whether a body is sent compressed to a client."""
-    return LEAST_BYTES < len(body) <= MOST_BYTES and takes_gzip(accept_encoding)
+    return is_worth_compressing(body) and takes_gzip(accept_encoding)
 
 
 def compress(body: bytes) -> bytes:

@@ -18,7 +18,7 @@ from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import Refusal
 from cmdserver.core.model import Caller, Somebody
 from cmdserver.frontends.web.http import cross_site, form_data, headers
-from cmdserver.frontends.web.http.content_coding import GZIP, compress, is_compressed
+from cmdserver.frontends.web.http.content_coding import GZIP, compress, is_worth_compressing, takes_gzip
 from cmdserver.frontends.web.http.cross_site import Provenance
 from cmdserver.frontends.web.http.form_data import Fields
 from cmdserver.frontends.web.http.headers import Headers
@@ -260,7 +260,7 @@ class WebRequest(http.Request):
 
     def _coded(self, body: bytes, more: Headers) -> tuple[bytes, Headers]:
         """Compress a body, if that is worth it and the client takes it."""
-        if is_compressed(body, self.header(b"accept-encoding")):
+        if is_worth_compressing(body) and takes_gzip(self.header(b"accept-encoding")):
             return compress(body), (*more, GZIP)
         return body, more
 

@@ -146,14 +146,16 @@ class ValueTests(SynchronousTestCase):
     """From who asks to the process: what it costs that commands can take values."""
 
     def calls(self, asked: Command, *words: str) -> list[str]:
-        """Count for the second time: the first may have more to do."""
+        """Count for the second time or the third: the first may have more to do, and one in 128 makes new ids."""
         composition = Composition(self, asked)
-        for _ in range(2):
+        counts = []
+        for _ in range(3):
             with counting() as names:
                 request = composition.dispatcher.authorize(user("ada"), [asked.name, *words])
                 composition.dispatcher.run(request)
             composition.spawner.last.ends()
-        return names
+            counts.append(names)
+        return min(counts[1:], key=len)
 
     def test_a_command_without_parameters(self) -> None:
         """As many as there were when no command took any, and ten to know the run and to record what it says."""

@@ -29,7 +29,7 @@ def new_id() -> str:
     """Make the id of an event, which nobody can guess or choose: 64 random bits in hexadecimal."""
     if not _ids:
         digits = os.urandom(8 * _IDS_AT_ONCE).hex()
-        _ids.extend(digits[start : start + 16] for start in range(0, len(digits), 16))
+        _ids.extend([digits[start : start + 16] for start in range(0, len(digits), 16)])
     return _ids.pop()
 
 

@@ -255,7 +255,9 @@ class LayeringTests(SynchronousTestCase):
         copiers = [
             module
             for module, tree in trees().items()
-            if any(name in {"dataclasses.replace", "copy.replace"} for name in imported(tree))
+            if any(
+                name in {"msgspec.structs.replace", "dataclasses.replace", "copy.replace"} for name in imported(tree)
+            )
             and "cmdserver.core.model.Caller" in imported(tree)
         ]
 

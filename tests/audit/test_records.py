@@ -1,11 +1,11 @@
 """Tests of what a line of the audit file says: nobody can forge one."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.audit.records import line_of

@@ -1,7 +1,6 @@
 """Tests of who becomes a Caller, and of what."""
 
-from dataclasses import fields
-
+from msgspec.structs import fields
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm

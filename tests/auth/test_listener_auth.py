@@ -1,8 +1,9 @@
 """Tests of authentication at one listener: the anonymous, certificates, and those who have not logged in yet."""
 
-from dataclasses import fields
 from typing import Any
 from unittest.mock import Mock
+
+from msgspec.structs import fields
 
 from cmdserver.auth.callers import from_elsewhere
 from cmdserver.auth.credentials import Certificate

@@ -1,7 +1,8 @@
 """Answers of checks, judged as the dispatcher judges them."""
 
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from cmdserver.checks.check import Check, CheckRule
 from cmdserver.checks.data import Json

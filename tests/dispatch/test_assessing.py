@@ -1,9 +1,9 @@
 """What a run says of what its command looks at: judged once, from whatever there is to judge it by."""
 
-from dataclasses import replace
 from typing import Any
 from unittest import TestCase
 
+from msgspec.structs import replace
 from twisted.internet.task import Clock
 
 from cmdserver.checks.plugin_output import NO_TEXT

@@ -1,11 +1,11 @@
 """Tests of who is told what of the last runs of commands."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.model import Caller, Command, Role

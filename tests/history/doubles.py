@@ -1,9 +1,9 @@
 """Runs for tests of the history."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from cmdserver.core.output import Stream

@@ -7,12 +7,12 @@ import sqlite3
 import stat
 import tempfile
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.checks.states import CheckState

@@ -3,6 +3,7 @@
 import unittest
 from typing import Any
 
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -161,8 +162,7 @@ class LastValuesTests(unittest.TestCase):
 class ProbeTests(unittest.TestCase):
     def probe(self, check: CheckResult | None = None, **differences: Any) -> dict[str, dict[tuple[str, ...], float]]:
         """Probe a command whose run has ended so."""
-        answer = an_answer(a_grant(), **differences)
-        object.__setattr__(answer, "check", check)
+        answer = replace(an_answer(a_grant(), **differences), check=check)
         return read(list(probe_families(answer)))
 
     def test_success(self) -> None:

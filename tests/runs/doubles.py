@@ -1,9 +1,9 @@
 """A history for tests, and runs to be kept in it."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, succeed
 
 from cmdserver.core.run_states import RunState

@@ -3,11 +3,11 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from twisted.logger import Logger
 
 from cmdserver.app.bootstrap import require_user
@@ -27,8 +27,7 @@ from cmdserver.limits.login_limit import LoginLimit
 _log = Logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Authentication:
+class Authentication(Struct, frozen=True):
     """The authenticator, and what has to be stopped at the end."""
 
     authenticator: Authenticator

@@ -5,8 +5,8 @@ last of it. What follows must not fail.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -30,8 +30,7 @@ NO_RELOAD = "a reload is under way or the daemon is stopping; this SIGHUP is ign
 _log = Logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rereading:
+class Rereading(Struct, frozen=True, kw_only=True):
     """How the configuration is read again."""
 
     #: Reads its text; raises OSError or `Mistakes`.

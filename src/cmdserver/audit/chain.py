@@ -7,9 +7,10 @@ can make all values anew from some line on, and only a copy elsewhere tells.
 """
 
 import re
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
+
+from msgspec import Struct
 
 #: What stands for the line before the first.
 GENESIS: Final = b"0" * 64
@@ -18,8 +19,7 @@ _MEMBER: Final = re.compile(rb',"chain":"([0-9a-f]{64})"}\Z')
 _MEMBER_BYTES: Final = len(b',"chain":""}') + 64
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(Struct, frozen=True):
     """A line with a chain value, taken apart."""
 
     #: The line without the member: what is hashed.
@@ -55,8 +55,7 @@ def take_apart(line: bytes) -> Sealed | None:
     return Sealed(line[: found.start()] + b"}", found[1]) if found is not None else None
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+class Tail(Struct, frozen=True):
     """What the next line is written behind."""
 
     #: The last line, without its line feed, however much of it there is.

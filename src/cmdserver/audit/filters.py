@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
 
 from cmdserver.core.names import ANONYMOUS
 
@@ -37,8 +38,7 @@ def user_of(record: Record) -> str:
     return ANONYMOUS if user is None else str(user)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class Filter(Struct, frozen=True, kw_only=True):
     """What a record must have; empty: anything."""
 
     #: Names, or globs of names; one of them must fit. ``anonymous`` is who has none.

@@ -2,10 +2,11 @@
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from gzip import BadGzipFile, GzipFile
 from io import BufferedReader
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.audit.records import MOST_LINE_BYTES
 
@@ -13,8 +14,7 @@ from cmdserver.audit.records import MOST_LINE_BYTES
 _GZIP: Final = b"\x1f\x8b"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A line, and where it stands."""
 
     file: str

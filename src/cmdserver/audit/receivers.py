@@ -1,10 +1,11 @@
 """Where lines of the audit file are forwarded to, as the configuration names it: ``udp:HOST:PORT`` and the like."""
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv6Address
 from typing import Final, Self
+
+from msgspec import Struct
 
 _LABEL: Final = "[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"
 _HOST: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?")
@@ -28,8 +29,7 @@ class Transport(StrEnum):
     UNIX = "unix"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receiver:
+class Receiver(Struct, frozen=True, kw_only=True):
     """One that lines are forwarded to."""
 
     #: As the configuration has it.
@@ -106,8 +106,7 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardCounts:
+class ForwardCounts(Struct, frozen=True):
     """What became of the lines for one receiver, since the start."""
 
     sent: int

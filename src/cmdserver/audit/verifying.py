@@ -8,9 +8,10 @@ line comes with the next one. Line by line, in bounded memory.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.audit.chain import GENESIS, Sealed, take_apart
 from cmdserver.audit.reading import Line
@@ -30,16 +31,14 @@ class _Doubt(Enum):
     UNKNOWN = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     """A line that was looked at."""
 
     line: Line
     sealed: Sealed | None
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """What was looked at."""
 
     lines: int

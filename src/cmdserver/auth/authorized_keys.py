@@ -9,12 +9,12 @@ import base64
 import binascii
 import re
 import struct
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+from msgspec import Struct
 
 from cmdserver.auth.credential_formats import Complaint, Parsed, meaningful_lines, refusal
 from cmdserver.auth.source_restrictions import Sources, parse_patterns
@@ -56,8 +56,7 @@ _WITHOUT_EFFECT = frozenset(
 _VALUE_WITHOUT_EFFECT = frozenset({"permitopen", "permitlisten"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizedKey:
+class AuthorizedKey(Struct, frozen=True, kw_only=True):
     """A public key that logs its holder in, within its options."""
 
     #: One of `KINDS`.

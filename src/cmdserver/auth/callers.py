@@ -4,9 +4,10 @@ Whoever has a Caller may have commands run, so none is made or copied elsewhere;
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from msgspec import Struct
+from msgspec.structs import replace
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
@@ -20,8 +21,7 @@ from cmdserver.core.model import NO_METHOD, Caller
 from cmdserver.core.names import HOOK_PREFIX, SCHEDULE, is_trigger_name
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """Where somebody stands who is to become a Caller; see the fields of that."""
 
     protocol: str

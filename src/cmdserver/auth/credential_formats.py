@@ -8,9 +8,10 @@ complained of, never guessed at. A complaint never quotes what may be a secret.
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 from cmdserver.auth.password_hash import trouble_with_hash
 from cmdserver.auth.source_restrictions import Sources, parse_networks
@@ -27,8 +28,7 @@ _HANDLE_DIGITS = 12
 _SHOWN_CHARACTERS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(Struct, frozen=True):
     """A line of a file that is not understood, or a file that cannot be used."""
 
     #: From 1; None if it is about the whole file.
@@ -41,16 +41,14 @@ class Complaint:
         return self.text if self.line is None else f"{self.line}: {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed(Generic[Value_co]):
+class Parsed(Struct, Generic[Value_co], frozen=True):
     """The values of a text, and its complaints."""
 
     value: Value_co
     complaints: tuple[Complaint, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
+class Token(Struct, frozen=True, kw_only=True):
     """A bearer token, of which only the SHA-256 is kept."""
 
     #: Whose it is.

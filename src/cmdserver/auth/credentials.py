@@ -4,8 +4,8 @@ All have a ``source``, the ``name`` of a user, if they say one, and for the audi
 ``fingerprint`` if there is a key or a certificate.
 """
 
-from dataclasses import dataclass, replace
-
+from msgspec import Struct
+from msgspec.structs import replace
 from twisted.cred.credentials import ICredentials
 from zope.interface import implementer
 
@@ -13,8 +13,7 @@ from cmdserver.core.fingerprints import fingerprint_of
 from cmdserver.core.names import ANONYMOUS, AUTHENTICATED, is_user_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
+class Proof(Struct, frozen=True, kw_only=True):
     """Who somebody has proved to be; the realm makes a Caller of it."""
 
     name: str
@@ -66,8 +65,7 @@ class IProxiedUser(ICredentials):
 
 
 @implementer(IPassword)
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Password:
+class Password(Struct, frozen=True, kw_only=True):
     """A name and a password, as they came.
 
     The password is bytes: what is hashed is what was sent, in whatever encoding.
@@ -85,8 +83,7 @@ class Password:
 
 
 @implementer(IOneTimeCode)
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OneTimeCode:
+class OneTimeCode(Struct, frozen=True, kw_only=True):
     """A one-time code or a recovery code, as it came, after what proved who somebody is."""
 
     proof: Proof
@@ -106,8 +103,7 @@ class OneTimeCode:
 
 
 @implementer(IToken)
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BearerToken:
+class BearerToken(Struct, frozen=True, kw_only=True):
     """A bearer token, as it came; it implies the user."""
 
     secret: str
@@ -118,8 +114,7 @@ class BearerToken:
 
 
 @implementer(ICertificate)
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
+class Certificate(Struct, frozen=True, kw_only=True):
     """What a verified certificate says of its holder: names, the best first, and its fingerprint."""
 
     names: tuple[str, ...]
@@ -142,8 +137,7 @@ class Certificate:
 
 
 @implementer(IProxiedUser)
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProxiedUser:
+class ProxiedUser(Struct, frozen=True, kw_only=True):
     """Whom a trusted proxy names (``[web] user_header``): one name, as the header field is there once."""
 
     names: tuple[str, ...]
@@ -159,8 +153,7 @@ class ProxiedUser:
 
 
 @implementer(IPublicKey)
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicKey:
+class PublicKey(Struct, frozen=True, kw_only=True):
     """A name, a public key (RFC 4253, section 6.6), and a signature by it (RFC 4252, section 7)."""
 
     name: str

@@ -7,9 +7,9 @@ wrong one: a secret is guessed at no rate, and the senders of a forge share thei
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from twisted.logger import Logger
 
 from cmdserver.auth import callers
@@ -31,8 +31,7 @@ ValuesOf = Callable[[str], Sequence[bytes]]
 _log = Logger()
 
 
-@dataclass(frozen=True, slots=True)
-class ArmedHook:
+class ArmedHook(Struct, frozen=True):
     """A hook, and what its sender knows."""
 
     hook: Hook

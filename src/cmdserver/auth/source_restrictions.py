@@ -6,8 +6,9 @@ address, so a pattern that is one never matches; one that was to *exclude* a hos
 """
 
 import re
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
 
 from cmdserver.core.addresses import Address, Network, parse_address, parse_network
 
@@ -15,8 +16,7 @@ from cmdserver.core.addresses import Address, Network, parse_address, parse_netw
 _ADDRESS_GLOB = re.compile(r"(?=.*[*?])[0-9a-f.:*?]+", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Struct, frozen=True):
     """One entry of a list."""
 
     is_negated: bool
@@ -24,8 +24,7 @@ class Pattern:
     what: Network | str
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """Where something may be used from."""
 
     patterns: tuple[Pattern, ...]

@@ -4,14 +4,14 @@ The runner process knows this, too, and is to be small: what judges is elsewhere
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cmdserver.checks.ranges import Range
 from cmdserver.checks.states import CheckState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRule:
+class CheckRule(Struct, frozen=True, kw_only=True):
     """What is looked at, and what is wrong with it."""
 
     #: A dotted path into the data.
@@ -30,8 +30,7 @@ class CheckRule:
         return f"{self.value}{among(self.rows)}{row}: {', '.join(said) or 'measured'}"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """What is looked at when a command has ended."""
 
     #: On its data; none: it is a plugin, whose exit status and output say it.

@@ -1,8 +1,9 @@
 """What parsers make of output: values as JSON has them, and the numbers in them."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 #: What JSON can say, as values that nobody changes.
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -23,8 +24,7 @@ def naming(keys: Collection[str]) -> str | None:
     return known or next((key for key in keys if key not in _NEVER_NAMING), next(iter(keys), None))
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A value that was found in data."""
 
     #: The dotted path, without the places in lists.

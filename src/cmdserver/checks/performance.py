@@ -5,9 +5,10 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.checks.ranges import NotARange, Range, number, plain
 from cmdserver.checks.states import CheckState
@@ -25,8 +26,7 @@ _ITEM: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Performance:
+class Performance(Struct, frozen=True, kw_only=True):
     """One value that was measured."""
 
     label: str

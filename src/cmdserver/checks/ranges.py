@@ -6,8 +6,9 @@
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Self
+
+from msgspec import Struct
 
 _NUMBER: Final = r"[-+]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][-+]?\d{1,3})?"
 _RANGE: Final = re.compile(rf"(@?)(?:(~|{_NUMBER}|):)?({_NUMBER}|)", re.ASCII)
@@ -27,8 +28,7 @@ def number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """Which values raise an alert: those outside, or inside, of two bounds; the bounds themselves are inside."""
 
     #: As it was written.

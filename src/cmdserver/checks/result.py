@@ -1,7 +1,8 @@
 """The result of a check: what a plugin has said, or what rules have found."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.checks.performance import Performance, joined
 from cmdserver.checks.states import CheckState
@@ -12,8 +13,7 @@ MOST_CHARACTERS: Final = 4096
 MOST_LONG_CHARACTERS: Final = 1 << 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True, kw_only=True):
     """How something is, why, and what was measured."""
 
     state: CheckState

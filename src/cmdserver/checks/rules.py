@@ -2,9 +2,10 @@
 
 import fnmatch
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.checks.check import CheckRule, among
 from cmdserver.checks.data import Found, Json, as_number, at_path, rows_in
@@ -23,8 +24,7 @@ MOST_ROWS: Final = 10_000
 _WILD: Final = frozenset("*?[")
 
 
-@dataclass(frozen=True, slots=True)
-class _Finding:
+class _Finding(Struct, frozen=True):
     """What one value, or that there is none, comes to."""
 
     state: CheckState

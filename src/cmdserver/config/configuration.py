@@ -1,6 +1,6 @@
 """The checked configuration: values that nobody has to parse again."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cmdserver.audit.receivers import Receiver
 from cmdserver.config.decoding import Finding
@@ -14,8 +14,7 @@ from cmdserver.limits.max_startups import MaxStartups
 from cmdserver.triggers.hook import Hook
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(Struct, frozen=True):
     """What the daemon goes by."""
 
     settings: Settings

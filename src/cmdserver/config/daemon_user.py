@@ -12,8 +12,9 @@ import os
 import pwd
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from cmdserver.config.schema.commands import CommandSettings
 from cmdserver.core.model import TargetUser
@@ -33,8 +34,7 @@ _MOST = 0xFFFFFFFE
 _MOST_NAMES = 10
 
 
-@dataclass(frozen=True, slots=True)
-class _Process:
+class _Process(Struct, frozen=True):
     pid: int
     numbers: frozenset[int]
     is_ours: bool

@@ -9,11 +9,11 @@ import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Final, TypeVar
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
 from cmdserver.config import toml_text, wording
@@ -34,8 +34,7 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 INCLUDE: Final = "include"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Something in the file that whoever wrote it should know of."""
 
     #: Keys and indices from the top of the file.
@@ -55,10 +54,8 @@ class Finding:
 Remarked = TypeVar("Remarked", bound=Finding)
 
 
-class Mistake(Finding):
+class Mistake(Finding, frozen=True):
     """One that keeps the daemon from starting."""
-
-    __slots__ = ()
 
 
 class Mistakes(Exception):  # noqa: N818 - it is what it holds

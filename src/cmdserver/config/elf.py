@@ -1,7 +1,8 @@
 """The beginning of a program's file as elf(5) has it: for which machine it is, and what loads it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 #: Gives as many bytes from a place on as there are, at most those that are asked for.
 Read = Callable[[int, int], bytes]
@@ -32,8 +33,7 @@ _NAMES = {
 _RELATED = ({62, 3}, {183, 40}, {21, 20})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class Header(Struct, frozen=True, kw_only=True):
     """What a file says of itself."""
 
     machine: int

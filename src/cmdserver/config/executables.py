@@ -10,9 +10,10 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+
+from msgspec import Struct
 
 from cmdserver.config import elf
 from cmdserver.core.text_encoding import BYTE_ORDER_MARK
@@ -26,8 +27,7 @@ _MOST_INTERPRETERS = 5
 _FORMATS = Path("/proc/sys/fs/binfmt_misc")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LentRights:
+class LentRights(Struct, frozen=True, kw_only=True):
     """What a program would run with besides what its caller has, if it might gain privileges."""
 
     #: Whose rights a set-user-ID program has, by number.

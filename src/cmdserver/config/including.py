@@ -6,9 +6,10 @@ files and bytes; only the main file includes others.
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from cmdserver.config.merging import SourceFile
 from cmdserver.core.escaping import visible
@@ -25,8 +26,7 @@ MOST_FILES = 500
 _MOST_NAMES = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(Struct, frozen=True):
     """What is to be said of an included file, or of a pattern."""
 
     text: str
@@ -35,8 +35,7 @@ class Remark:
     line: int | None = None
 
 
-@dataclass(slots=True)
-class Included:
+class Included(Struct):
     """What patterns stand for."""
 
     files: list[SourceFile] = field(default_factory=list)

@@ -6,11 +6,12 @@ is written in the file is silently without effect.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cmdserver.config import defaults, toml_text
 from cmdserver.config.configuration import Configuration
@@ -42,8 +43,7 @@ MOST_BYTES = 1 << 24
 SYSTEM_FILE = Path("/etc/cmdserver/cmdserver.toml")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Struct, frozen=True, kw_only=True):
     """The text of a configuration and of what it includes, and where it is from."""
 
     #: None for the one that is built in.

@@ -5,9 +5,10 @@ have those of all files, and arrays of tables, one behind the other. It is never
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct
 
 from cmdserver.config.source_map import Path, lines_of, nearest_line
 
@@ -16,8 +17,7 @@ _BY_NAME = frozenset({"commands", "roles", "hooks"})
 _ARRAYS = frozenset({"listen"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFile:
+class SourceFile(Struct, frozen=True, kw_only=True):
     """A file of a configuration."""
 
     #: What to call it in a complaint; empty for one that has no name.
@@ -25,8 +25,7 @@ class SourceFile:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where something stands in a file."""
 
     file: str
@@ -41,8 +40,7 @@ class Place:
         return f"{self.file}:{self.line}" if self.file else f"line {self.line}"
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(Struct, frozen=True):
     """A table or key that two files have."""
 
     path: Path

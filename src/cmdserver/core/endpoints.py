@@ -7,9 +7,10 @@ such a kind is Twisted's to say.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+
+from msgspec import Struct
 
 from cmdserver.core.escaping import toml_string
 
@@ -22,21 +23,26 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _EXAMPLE = "tcp:2022:interface=127.0.0.1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True, kw_only=True):
     """What a description says; `parse` makes it. Equal if the descriptions are."""
 
     #: The description, as the administrator wrote it.
     text: str
     #: ``tcp``, say.
-    kind: str = field(compare=False)
+    kind: str
     #: By their names, without backslashes; of a kind that is not known here only those that have a name.
-    arguments: Mapping[str, str] = field(compare=False)
+    arguments: Mapping[str, str]
     #: What a proxy in front of it, which says who calls (``haproxy:``), connects to; None: there is none.
-    behind_proxy: "Endpoint | None" = field(default=None, compare=False)
+    behind_proxy: "Endpoint | None" = None
 
     def __str__(self) -> str:
         return self.text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Endpoint) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
     @property
     def is_proxied(self) -> bool:
@@ -152,8 +158,7 @@ def _require_kind(kind: str, description: str) -> None:
 _Check = Callable[[str], str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Signature:
+class _Signature(Struct, frozen=True):
     """What a kind takes; a check says what is wrong with a value, or None."""
 
     #: In the order in which they may stand without their names.

@@ -6,9 +6,9 @@ Diagnostics for operators are another stream: `twisted.logger`.
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
+from msgspec import Struct
 from twisted.logger import Logger
 
 from cmdserver.core.errors import AuditError, Code
@@ -33,8 +33,7 @@ def new_id() -> str:
     return _ids.pop()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(Struct, frozen=True, kw_only=True):
     """A process is about to be started for a request, which may change something.
 
     Its end is another event, `Requested` with the same id; if there is none, the daemon was killed in between.
@@ -48,8 +47,7 @@ class Started:
     arguments: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requested:
+class Requested(Struct, frozen=True, kw_only=True):
     """A request came to its end: answered, refused, failed, or abandoned by its caller."""
 
     #: Seconds since the epoch, when it ended.
@@ -73,8 +71,7 @@ class Requested:
     assessment: Assessment | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedIn:
+class LoggedIn(Struct, frozen=True, kw_only=True):
     """Somebody tried to log in, and was let in or refused."""
 
     #: Seconds since the epoch.

@@ -5,9 +5,11 @@ signature means that somebody has been let in; somebody who has not (yet) is a `
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import astuple, replace
 
 from cmdserver.checks.check import Check
 from cmdserver.core.addresses import block_of
@@ -21,8 +23,7 @@ from cmdserver.parameters.template import Invocation, Pieces, Template, filled
 NO_METHOD = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(Struct, frozen=True, kw_only=True):
     """Somebody whose request may be considered."""
 
     #: The user's name, None for the anonymous.
@@ -59,8 +60,7 @@ class Caller:
         return _key_of_source(self.source) if self.name is None else f"user {self.name}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stranger:
+class Stranger(Struct, frozen=True, kw_only=True):
     """Somebody who has not been let in: what they get wrong is counted and written down, and nothing is run for them.
 
     It lacks what a `Caller` is asked for before anything is run, so that it cannot be taken for one at run time either.
@@ -96,8 +96,7 @@ def _key_of_source(source: str) -> str:
     return f"source {block_of(source)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Controls:
+class Controls(Struct, frozen=True, kw_only=True):
     """What is done to a process between fork and exec, besides what is done to all."""
 
     #: As whom it runs, with no supplementary groups; None: as whoever started the daemon.
@@ -109,16 +108,17 @@ class Controls:
     limits: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+_NO_CONTROLS: Final = Controls()
+
+
+class Rate(Struct, frozen=True):
     """How many processes may be started in how long."""
 
     count: int
     seconds: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Struct, frozen=True, kw_only=True):
     """One entry of the allow-list, resolved: ready to run as it stands."""
 
     name: str
@@ -149,15 +149,15 @@ class Command:
     colours: bool = False
     #: What makes data of its output: a parser of the jc library, loaded by `structured`; None: nothing does.
     parser: str | None
-    controls: Controls = Controls()
+    controls: Controls = _NO_CONTROLS
     #: What people read instead of its name; empty: nothing.
     title: str = ""
     #: Under which it is listed; empty: under none.
     section: str = ""
-    #: What it takes from its caller. Not hashed, as each request looks for its like.
-    parameters: ParameterList = field(default=NO_PARAMETERS, hash=False)
+    #: What it takes from its caller.
+    parameters: ParameterList = NO_PARAMETERS
     #: What the values go into; None for a command without parameters, which is run by ``argv`` and ``environment``.
-    template: Template | None = field(default=None, hash=False)
+    template: Template | None = None
     #: What a command without parameters reads; None: /dev/null.
     stdin: bytes | None = None
     #: What people are asked before it runs; empty: nothing.
@@ -175,9 +175,18 @@ class Command:
     #: Whether the numbers of its data are told to Prometheus.
     metrics: bool = False
     #: When it runs by itself, as lines of a `cmdserver.triggers.crontab.Schedule`; no part of what it is.
-    schedule: tuple[str, ...] = field(default=(), compare=False)
+    schedule: tuple[str, ...] = ()
     #: What it is perhaps meant to have and will not have, for whoever asks what would run; no part of what it is.
-    warnings: tuple[str, ...] = field(default=(), compare=False)
+    warnings: tuple[str, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Command) and self._what_it_is() == other._what_it_is()
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def _what_it_is(self) -> tuple[object, ...]:
+        return astuple(replace(self, schedule=(), warnings=()))
 
     @property
     def is_for_monitoring(self) -> bool:
@@ -201,8 +210,7 @@ class Command:
         return Invocation(self.argv, dict(self.environment), self.stdin)
 
 
-@dataclass(frozen=True, slots=True)
-class TargetUser:
+class TargetUser(Struct, frozen=True):
     """The user whom a daemon that root has started becomes."""
 
     #: For people: a number, if that has no name.
@@ -211,8 +219,7 @@ class TargetUser:
     gid: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Role:
+class Role(Struct, frozen=True, kw_only=True):
     """What some callers may run."""
 
     name: str
@@ -228,8 +235,7 @@ class Role:
     second_factor: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """Why a caller may run a command: the role that says so, and the name or glob in it."""
 
     role: str
@@ -240,14 +246,16 @@ class Rule:
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(Struct, frozen=True, kw_only=True):
     """Leave to run a command with these values; equal grants may share a process."""
 
     command: Command
     #: The values as words that give them again, for people, programs and the audit file: no secret is in them.
     arguments: tuple[str, ...] = ()
-    values: Values = field(default=NO_VALUES, repr=False)
+    values: Values = NO_VALUES
+
+    def __repr__(self) -> str:
+        return f"Grant({self.command.name!r}, {self.arguments!r})"  # without the values, as a secret may be among them
 
     def __hash__(self) -> int:
         return hash((self.command.name, self.arguments))  # as a key it is looked for a dozen times

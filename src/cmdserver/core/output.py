@@ -1,8 +1,9 @@
 """What a process says, how it ends, what a parser makes of it; the interfaces of who makes and who hears output."""
 
 import enum
-from dataclasses import dataclass
 from typing import Protocol, Self
+
+from msgspec import Struct
 
 from cmdserver.checks.check import Check
 from cmdserver.checks.data import Json
@@ -16,8 +17,7 @@ class NotParsed(Exception):  # noqa: N818 - a statement
     """There is no data; the text says why, for people: one line without a full stop, of printable characters."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Parsed:
+class Parsed(Struct, frozen=True, kw_only=True, eq=False):
     """The data of a run; equal to itself alone, so that what is made of them can be kept."""
 
     #: As bytes: one line of ASCII. ``null`` if there is none.
@@ -28,8 +28,7 @@ class Parsed:
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Assessment:
+class Assessment(Struct, frozen=True, kw_only=True, eq=False):
     """What a run says of what its command looks at."""
 
     #: None: there is no parser.
@@ -38,8 +37,7 @@ class Assessment:
     check: CheckResult | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessResult:
+class ProcessResult(Struct, frozen=True, kw_only=True):
     """How one process ended, and what it had to say unless that was streamed."""
 
     #: None if a signal ended it.
@@ -111,8 +109,7 @@ class ProcessResult:
         return RunState.OK if self.exit_status in ok_statuses else RunState.FAILED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """What one question got: the process that answered it, under the question's own id."""
 
     id: str

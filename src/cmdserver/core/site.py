@@ -1,8 +1,9 @@
 """What the administrator calls this host, for people: its name, a label beside it, a notice. Front ends draw it."""
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 #: The colours of labels that have names; white text on each of them can be read (contrast 5 and more).
 NAMED_COLOURS: Final = {
@@ -17,8 +18,7 @@ NAMED_COLOURS: Final = {
 _HEXADECIMAL = re.compile(r"#[0-9a-fA-F]{6}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Site(Struct, frozen=True, kw_only=True):
     """``[site]`` of the configuration, with its defaults filled in; every text is one line."""
 
     name: str

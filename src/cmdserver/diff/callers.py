@@ -1,8 +1,9 @@
 """Who may newly do what, and who may no longer: callers before and after, those who change alike together."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
+
+from msgspec.structs import replace
 
 from cmdserver.config.configuration import Configuration
 from cmdserver.core.names import AUTHENTICATED, is_glob, is_trigger_name

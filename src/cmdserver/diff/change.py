@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from cmdserver.core.escaping import visible
 
@@ -29,8 +29,7 @@ class Effect(Enum):
 _ORDER: Final = {effect: rank for rank, effect in enumerate(Effect)}
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
+class Detail(Struct, frozen=True):
     """What is different, without whose it is."""
 
     effect: Effect
@@ -39,8 +38,7 @@ class Detail:
     commands: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What is different of one thing, or of several that change alike."""
 
     #: What sort of thing it is: ``caller``, ``command``, ``listener``, ``hook``, ``role``, ``settings``.

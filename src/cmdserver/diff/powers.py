@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import translate
 from functools import cached_property
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from cmdserver.config.configuration import Configuration
 from cmdserver.core.listening import Login
@@ -20,8 +21,7 @@ Narrowings: TypeAlias = frozenset[Narrowing]
 ANY_VALUE: Narrowings = frozenset({()})
 
 
-@dataclass(frozen=True, slots=True)
-class Power:
+class Power(Struct, frozen=True):
     """What a caller may do."""
 
     #: What may be run, and with which values.

@@ -4,8 +4,7 @@ A check is judged once a run, before anybody is answered: all who share it are t
 known from the history alone is the one that was found then, whatever the rules are now.
 """
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, succeed
 
 from cmdserver.checks import plugin_output, rules

@@ -1,8 +1,9 @@
 """The values that roles may give: whether one may give these, and what all of a caller's roles may give together."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from cmdserver.core.model import Command, Rule
 from cmdserver.parameters.declaration import Parameter, Values, matches_any

@@ -8,9 +8,9 @@ Rule of this module: nobody waits for a parser in the reactor's thread.
 """
 
 from collections import Counter, OrderedDict, deque
-from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from msgspec import Struct, field
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -45,8 +45,7 @@ class ParserProcess(Protocol):
         """Parse output, while nothing else is; fail with `NotParsed`; end the work when it is cancelled."""
 
 
-@dataclass(slots=True)
-class _Job:
+class _Job(Struct):
     """One output, and those who wait for its data."""
 
     key: _Key

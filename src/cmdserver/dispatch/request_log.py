@@ -5,8 +5,8 @@ written, the caller is told a `Fault` instead, and the log says why.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
+from msgspec.structs import replace
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 

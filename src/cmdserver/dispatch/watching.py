@@ -5,9 +5,9 @@ Whether they may is asked of whoever made the watch; here is what becomes of its
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -22,8 +22,7 @@ from cmdserver.runs.recording import Reader, Recording
 from cmdserver.runs.waiting import Waiting
 
 
-@dataclass(frozen=True, slots=True)
-class SeenRun:
+class SeenRun(Struct, frozen=True):
     """A run, as one caller may see it."""
 
     record: RunRecord

@@ -1,8 +1,9 @@
 """What the log is told while a receiver cannot be reached: its beginning, losses now and then, its end. Pure."""
 
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
+
+from msgspec import Struct
 
 #: Between two lines of the log that tell of losses.
 SAY_SECONDS: Final = 300.0
@@ -18,8 +19,7 @@ class Level(Enum):
     ERROR = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Saying:
+class Saying(Struct, frozen=True):
     """A line for the log."""
 
     level: Level

@@ -6,8 +6,9 @@ structured data: an element of our own needs an enterprise number (RFC 5424, sec
 
 import re
 import time
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.audit.records import utc
 from cmdserver.core.errors import Code
@@ -37,8 +38,7 @@ _MOST_HOST_CHARACTERS: Final = 255
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(Struct, frozen=True):
     """Who sends messages."""
 
     host: str

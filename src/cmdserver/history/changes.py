@@ -1,28 +1,25 @@
 """What happens to a run, as far as the history is concerned."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cmdserver.runs.kept_output import KeptOutput
 from cmdserver.runs.record import RunRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Began:
+class Began(Struct, frozen=True):
     """Its process was started: if nothing more is heard of it, it is ``lost``."""
 
     record: RunRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """It is over, and kept."""
 
     record: RunRecord
     output: KeptOutput
 
 
-@dataclass(frozen=True, slots=True)
-class Forgotten:
+class Forgotten(Struct, frozen=True):
     """It is over, and not kept."""
 
     record: RunRecord

@@ -6,8 +6,9 @@ What is still running never goes. Runs that have ended well go before those that
 import json
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 #: The last failures of each command stay, however many successes there are.
 FAILURES_OF_A_COMMAND: Final = 20
@@ -32,8 +33,7 @@ SELECT number, kept_bytes FROM runs WHERE state NOT IN ('ok', 'queued', 'running
 _THESE: Final = "DELETE FROM runs WHERE number IN (SELECT value FROM json_each(?))"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryLimits:
+class HistoryLimits(Struct, frozen=True, kw_only=True):
     """What bounds the history; each of them does."""
 
     #: That have ended well, >= 0; failures are kept besides.

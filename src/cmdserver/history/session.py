@@ -5,9 +5,10 @@ Everything here may wait for a disk. A damaged file is moved aside, and a new on
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+from msgspec import Struct
 
 from cmdserver.history.changes import Began, Change
 from cmdserver.history.connecting import translated
@@ -20,8 +21,7 @@ from cmdserver.runs.record import RunRecord
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(Struct, frozen=True, kw_only=True):
     """What is to be written, and where."""
 
     path: Path
@@ -35,8 +35,7 @@ class Order:
     prunes: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Written(Struct, frozen=True, kw_only=True):
     """What has come of an order."""
 
     #: Of which there are runs.

@@ -1,8 +1,9 @@
 """How much of a run is kept: of its output, and of the requests that share it."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from cmdserver.core.output import Stream
 from cmdserver.runs.kept_output import KeptOutput

@@ -6,15 +6,15 @@ getting to where that probability is high.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from cmdserver.core.addresses import address_of, block_of
 from cmdserver.core.errors import Busy
 
 
-@dataclass(frozen=True, slots=True)
-class MaxStartups:
+class MaxStartups(Struct, frozen=True):
     """``START:RATE:FULL``; as in sshd, START and FULL are at least 1, and RATE is 1 to 100.
 
     Args:

@@ -11,8 +11,9 @@ A source is what `block_of` says: an IPv4 address, but an IPv6 network of 64 bit
 
 import heapq
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from cmdserver.core.addresses import Address, Network, address_of, block_of
 
@@ -100,8 +101,7 @@ class Penalties:
         return self._elapsed
 
 
-@dataclass(slots=True)
-class _Penalty:
+class _Penalty(Struct):
     expiry: float
     #: Has been above the minimum, and not at zero since.
     is_active: bool = False

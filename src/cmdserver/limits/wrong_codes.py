@@ -4,8 +4,9 @@ go through them all. Pure; the time is an argument.
 Only who knows the password comes here, so that nobody locks out others without it.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 #: Wrong codes in a row that cost nothing but the login.
 FREE: Final = 5
@@ -16,8 +17,7 @@ MOST_SECONDS: Final = 900.0
 MOST_USERS: Final = 10_000
 
 
-@dataclass(slots=True)
-class _Row:
+class _Row(Struct):
     count: int = 0
     until: float = 0.0
 

@@ -1,11 +1,11 @@
 """What lint is told of this host: who may write to the files that commands come from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathFact:
+class PathFact(Struct, frozen=True, kw_only=True):
     """One name on the way to a file, links followed."""
 
     path: str
@@ -21,8 +21,7 @@ class PathFact:
     is_sticky: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostFacts:
+class HostFacts(Struct, frozen=True, kw_only=True):
     """What is known of the host."""
 
     #: User that commands run as who name nobody, by number and name.

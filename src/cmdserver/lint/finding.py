@@ -1,13 +1,12 @@
 """What a rule has found."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cmdserver.config.lint_rule import LintRule
 from cmdserver.config.source_map import Path
 
 
-@dataclass(frozen=True, slots=True)
-class LintFinding:
+class LintFinding(Struct, frozen=True):
     """Something that is allowed by the file and perhaps not meant."""
 
     rule: LintRule

@@ -5,15 +5,15 @@ by none.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.config.lint_rule import LintRule
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What is to be known of a rule."""
 
     #: What it finds, and why that is to be known: sentences.

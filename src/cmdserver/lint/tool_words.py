@@ -1,7 +1,8 @@
 """Reads the words of a program that is for something else: where a caller's value has power over more than that."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from cmdserver.lint.programs.kinds import Operand, Tool
 from cmdserver.lint.words import ANYWHERE, UPWARDS, Value, Word, Words
@@ -16,8 +17,7 @@ class DangerKind(Enum):
     WRITTEN = "a file that is written"
 
 
-@dataclass(frozen=True, slots=True)
-class Danger:
+class Danger(Struct, frozen=True):
     """What a caller may do by one value."""
 
     kind: DangerKind

@@ -1,8 +1,9 @@
 """The words of ``run`` as lint sees them: what the administrator wrote, and where a caller's value comes in."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.core.model import Command
 from cmdserver.parameters.declaration import Parameter, matches_any
@@ -37,8 +38,7 @@ UPWARDS: Final = ("../a", "..", "../../etc/shadow", "a/../../b", "aaa/../../../a
 OPTIONS: Final = ("-a", "--a", "-aa", "--aaaa=a", "--aaaa-aaaa=aaaa")
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """A parameter as far as the roles let it go."""
 
     parameter: Parameter
@@ -76,8 +76,7 @@ class Value:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """One word of an argument list."""
 
     #: What stands before the first value.

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.lint.programs.kinds import Wrapper
 from cmdserver.lint.words import Value, Word, Words
@@ -11,8 +12,7 @@ from cmdserver.lint.words import Value, Word, Words
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=.*", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wrapped:
+class Wrapped(Struct, frozen=True, kw_only=True):
     """What a wrapper's words are."""
 
     wrapper: Wrapper

@@ -12,7 +12,6 @@ in there.
 import re
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
+from msgspec import Struct
 
 from cmdserver.core.errors import BadTLSFiles
 from cmdserver.files.opening import ReadFile
@@ -49,8 +49,7 @@ _INSTEAD: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class Names(Struct, frozen=True, kw_only=True):
     """The names in a certificate."""
 
     #: Those of the alternative names first (mail addresses, then host names), then the common names; perhaps none.

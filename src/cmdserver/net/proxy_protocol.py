@@ -9,10 +9,10 @@ Any bytes give a header, the wish for more bytes, or a ValueError.
 
 import re
 import struct
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from msgspec import Struct
 from twisted.internet import address
 from twisted.internet.interfaces import IAddress
 
@@ -43,8 +43,7 @@ _TRANSPORTS: Final = range(3)
 UNIX: Final = address.UNIXAddress(None)
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """What a proxy says of the connection that it passes on."""
 
     #: None for both: it says nothing, so that the connection is the proxy's own (a health check, say).

@@ -13,10 +13,10 @@ import contextlib
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from msgspec import Struct
 from twisted.internet import address
 
 from cmdserver.core.addresses import Address, parse_address
@@ -43,8 +43,7 @@ _ANSWER_BYTES: Final = 8192
 _MOST_READ: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """A request for one socket: the client's end of a connection."""
 
     client: Address

@@ -7,12 +7,12 @@ belong to one context, so a reload ends what was resumed on the strength of the 
 Imported only where a listener uses TLS, because OpenSSL costs every start that does without a tenth of a second.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 from cryptography import x509
+from msgspec import Struct
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocolNegotiationFactory
 from zope.interface import implementer
@@ -54,8 +54,7 @@ _REASONS: Final = {
 _MODE: Final = SSL.MODE_RELEASE_BUFFERS | _NO_AUTO_CHAIN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TLSFiles:
+class TLSFiles(Struct, frozen=True, kw_only=True):
     """``[tls]``: where our certificate is, and whose clients we know."""
 
     #: PEM: ours first, then those between it and the root, if any.
@@ -66,8 +65,7 @@ class TLSFiles:
     minimum_version: Literal["1.2", "1.3"] = "1.2"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class Loaded(Struct, frozen=True, kw_only=True):
     """Files that were read and found to be good."""
 
     context: SSL.Context
@@ -75,8 +73,7 @@ class Loaded:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerCertificate:
+class PeerCertificate(Struct, frozen=True, kw_only=True):
     """A client's certificate, signed by an authority of ours and still good."""
 
     #: See `certificates.Names`.

@@ -1,9 +1,10 @@
 """``command[NAME]=LINE``, as a command of ours; or the reason why it cannot be one."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.nrpe_import import macros, shell_words
 from cmdserver.nrpe_import.directives import Directive, Place, Remark
@@ -15,8 +16,7 @@ _SUDO: Final = "sudo"
 _ADVICE: Final = "no shell runs here: put the line into a script, and name that"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportedCommand:
+class ImportedCommand(Struct, frozen=True, kw_only=True):
     """A command that was taken."""
 
     name: str

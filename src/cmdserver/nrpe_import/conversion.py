@@ -1,14 +1,14 @@
 """The whole way: what was read of an nrpe.cfg and its files, to a configuration of ours and all that is to be said."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cmdserver.nrpe_import import commands, settings, toml_output
 from cmdserver.nrpe_import.directives import Directive, Remark
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conversion:
+class Conversion(Struct, frozen=True, kw_only=True):
     """What became of an NRPE configuration."""
 
     text: str

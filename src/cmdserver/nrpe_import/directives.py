@@ -4,8 +4,9 @@ Pure; which files there are is for `files` to find out.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 #: C's isspace().
 _SPACES: Final = " \t\n\v\f\r"
@@ -27,8 +28,7 @@ class Place(NamedTuple):
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(Struct, frozen=True):
     """Something that whoever moves should know of."""
 
     place: Place
@@ -37,8 +37,7 @@ class Remark:
     is_refusal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Directive:
+class Directive(Struct, frozen=True):
     """A line such as ``command_timeout=60``."""
 
     key: str

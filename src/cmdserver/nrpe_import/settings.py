@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from ipaddress import IPv6Address, IPv6Network
 from typing import Final
+
+from msgspec import Struct, field
 
 from cmdserver.core.addresses import network_meant, parse_address, parse_network
 from cmdserver.nrpe_import.directives import Directive, Remark
@@ -29,8 +30,7 @@ _LEFT_OUT: Final = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NrpeSettings:
+class NrpeSettings(Struct, frozen=True, kw_only=True):
     """What the listener and the defaults are made of."""
 
     port: int = _PORT

@@ -11,9 +11,9 @@ others have done to the file meanwhile shows.
 import os
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from twisted.logger import Logger
 
 from cmdserver.audit.chain import Tail, sealed
@@ -33,8 +33,7 @@ _log = Logger()
 Written = tuple[Event, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """An audit file that is open, and not in use yet."""
 
     path: Path

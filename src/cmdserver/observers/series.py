@@ -6,8 +6,9 @@ here counts.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.core.errors import Code
 from cmdserver.core.listening import Listening, Login
@@ -40,8 +41,7 @@ _OF_RUNS: Final = _ALWAYS | {Code.FAILED, Code.BUSY, Code.TIMEOUT}
 _OF_LOGINS: Final = (Code.OK, Code.DENIED, Code.THROTTLED, Code.BUSY, Code.FAULT)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Offer:
+class Offer(Struct, frozen=True, kw_only=True, eq=False):
     """What can be asked for, and where."""
 
     #: By their names.

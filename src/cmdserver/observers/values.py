@@ -6,10 +6,10 @@ counted.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from msgspec import Struct
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
@@ -31,8 +31,7 @@ MOST_CHARACTERS: Final = 256
 _Sample = tuple[tuple[str, ...], float]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Told:
+class _Told(Struct, frozen=True, eq=False):
     """What is told of one command."""
 
     values: tuple[_Sample, ...] = ()
@@ -41,8 +40,7 @@ class _Told:
     left_out: int = 0
 
 
-@dataclass(slots=True, eq=False)
-class _Last:
+class _Last(Struct, eq=False):
     """The last run of a command that has said something."""
 
     #: As it was then.

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from cmdserver.parameters.mistakes import NotAccepted
 from cmdserver.parameters.parameter_type import ParameterType
@@ -25,8 +26,7 @@ def is_parameter_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None and text != "follow"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
+class Parameter(Struct, frozen=True, kw_only=True):
     """One value that a command takes, or several of the same kind."""
 
     name: str
@@ -35,14 +35,17 @@ class Parameter:
     label: str
     help: str = ""
     is_required: bool = True
-    #: Canonical; None: there is none. Not in its `repr`, as a secret may have one.
-    default: tuple[str, ...] | None = field(default=None, repr=False)
+    #: Canonical; None: there is none.
+    default: tuple[str, ...] | None = None
     #: As somebody would give it; empty: there is none.
-    example: str = field(default="", repr=False)
+    example: str = ""
     #: The most values.
     repeat: int = 1
     #: Of one caller's view: globs of which each value must match one (``only`` of a role); None: any value.
     only: tuple[str, ...] | None = None
+
+    def __repr__(self) -> str:
+        return f"Parameter({self.name!r}, {self.type!r})"  # without default and example, as a secret may have them
 
     @property
     def is_secret(self) -> bool:

@@ -1,7 +1,6 @@
 """The type of hosts: names and addresses."""
 
 import re
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import ClassVar, Final
@@ -17,8 +16,7 @@ _MOST_CHARACTERS: Final = 253
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host(ParameterType):
+class Host(ParameterType, frozen=True, kw_only=True):
     """A host's name, or its address.
 
     Args:

@@ -1,7 +1,8 @@
 """What is wrong with values, for whoever gave them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
 class NotAccepted(ValueError):  # noqa: N818 - a statement
@@ -17,8 +18,7 @@ class NotAccepted(ValueError):  # noqa: N818 - a statement
         self.suggestions = suggestions
 
 
-@dataclass(frozen=True, slots=True)
-class ValueMistake:
+class ValueMistake(Struct, frozen=True):
     """One thing that is wrong with what a caller gave."""
 
     #: The parameter's name, or what was given for one; None if the mistake is no single parameter's.

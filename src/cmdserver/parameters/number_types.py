@@ -1,7 +1,6 @@
 """Types of numbers: integer, number, port, duration."""
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar, Final, TypeVar
 
@@ -22,8 +21,7 @@ _MOST_SECONDS: Final = 999_999_999_999
 _UNITS: Final = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Integer(ParameterType):
+class Integer(ParameterType, frozen=True, kw_only=True):
     """A whole number.
 
     Args:
@@ -50,8 +48,7 @@ class Integer(ParameterType):
         return f"a whole number{_range(self.minimum, self.maximum)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Number(ParameterType):
+class Number(ParameterType, frozen=True, kw_only=True):
     """A number, perhaps with a fraction.
 
     Args:
@@ -80,8 +77,7 @@ class Number(ParameterType):
         return f"a number{_range(self.minimum, self.maximum)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Port(Integer):
+class Port(Integer, frozen=True, kw_only=True):
     """A port of TCP or UDP."""
 
     name: ClassVar = "port"
@@ -90,8 +86,7 @@ class Port(Integer):
     maximum: int | None = 65535
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Duration(ParameterType):
+class Duration(ParameterType, frozen=True, kw_only=True):
     """A time span, in whole seconds.
 
     Args:

@@ -2,14 +2,14 @@
 
 from typing import ClassVar
 
+from msgspec import Struct
 
-class ParameterType:
+
+class ParameterType(Struct, frozen=True):
     """Which texts a parameter accepts, and their canonical form; frozen.
 
     Invariant: what `canonical` returns it accepts, and returns again; it has neither NUL nor a lone surrogate in it.
     """
-
-    __slots__ = ()
 
     #: Its name in the configuration.
     name: ClassVar[str]

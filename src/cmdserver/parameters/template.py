@@ -5,8 +5,10 @@ A value fills a place as it is: it is one word, or a part of one, and nothing lo
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from cmdserver.parameters.declaration import Parameter, Values
 
@@ -32,22 +34,20 @@ class Invocation(NamedTuple):
     stdin: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(Struct, frozen=True):
     """One element of ``run``, or a nested list of them that is left out where a parameter in it has no value."""
 
     words: tuple[Pieces, ...]
     is_nested: bool = False
-    #: The parameters in it.
-    names: frozenset[str] = field(init=False, repr=False, compare=False)
+    #: The parameters in it, as it says itself.
+    names: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         names = frozenset(name for pieces in self.words for name in names_in(pieces))
-        object.__setattr__(self, "names", names)  # once: each run asks
+        force_setattr(self, "names", names)  # once: each run asks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Template:
+class Template(Struct, frozen=True, kw_only=True):
     """What a command with parameters is made of, beside its program."""
 
     elements: tuple[Element, ...]

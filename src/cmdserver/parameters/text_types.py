@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import ClassVar, Final
+
+from msgspec import field
 
 from cmdserver.parameters.mistakes import NotAccepted
 from cmdserver.parameters.parameter_type import ParameterType
@@ -37,8 +38,7 @@ def is_lines(text: str) -> bool:
     return _NOT_IN_TEXT.search(text) is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice(ParameterType):
+class Choice(ParameterType, frozen=True, kw_only=True):
     """One of a list of values, which the configuration has, or a command prints.
 
     Args:
@@ -90,8 +90,7 @@ def _one_of(values: Mapping[str, str]) -> str:
     return f"one of {', '.join(listed)}" + (f" and {more} more" if more else "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class String(ParameterType):
+class String(ParameterType, frozen=True, kw_only=True):
     """One line.
 
     Args:
@@ -132,16 +131,14 @@ def _lengths(least: int, most: int) -> str:
     return f"{least} {characters}" if least == most else f"{least} to {most} {characters}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secret(String):
+class Secret(String, frozen=True, kw_only=True):
     """A line that nobody but the command is to see: it stands in no list, log, address or page."""
 
     name: ClassVar = "secret"
     places: ClassVar = frozenset({"environment", "stdin"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text(ParameterType):
+class Text(ParameterType, frozen=True, kw_only=True):
     """Any number of lines, for standard input.
 
     Args:
@@ -170,8 +167,7 @@ class Text(ParameterType):
         return f"lines of {self.max_bytes} bytes at most"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flag(ParameterType):
+class Flag(ParameterType, frozen=True, kw_only=True):
     """Yes or no.
 
     Args:

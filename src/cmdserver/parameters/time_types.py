@@ -1,7 +1,6 @@
 """Types of times: date and datetime, as ISO 8601 writes them."""
 
 import re
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar, Final
 
@@ -16,8 +15,7 @@ _DATETIME: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Date(ParameterType):
+class Date(ParameterType, frozen=True, kw_only=True):
     """A day.
 
     Args:
@@ -49,8 +47,7 @@ class Date(ParameterType):
         return "a date such as 2026-11-28"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DateTime(ParameterType):
+class DateTime(ParameterType, frozen=True, kw_only=True):
     """A moment; without a zone, by the host's clock.
 
     Args:

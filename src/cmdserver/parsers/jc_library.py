@@ -11,9 +11,10 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+
+from msgspec import Struct
 
 from cmdserver.checks.data import Json
 from cmdserver.core.output import NotParsed
@@ -86,8 +87,7 @@ def _believe(_: str, __: object) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class _Parser:
+class _Parser(Struct, frozen=True):
     parse: Callable[..., object]
     #: Whether something of this name may have this value.
     judges: Callable[[str, object], bool]

@@ -9,7 +9,8 @@ Rule of this module: pure.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from cmdserver.checks.data import Json
 
@@ -23,8 +24,7 @@ _MARK = re.compile("^[*\u25cf\u25cb\u21bb\u00d7x] (?=\\S)", re.MULTILINE)
 _LINES = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class Repaired:
+class Repaired(Struct, frozen=True):
     """A text, and what a parser makes of it that is to be put right."""
 
     text: str

@@ -4,12 +4,13 @@ The daemon is still to be trusted then. Rule: everybody may see a command line, 
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
 from typing import Self
 
+from msgspec import Struct
+from msgspec.structs import astuple
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerArguments:
+
+class RunnerArguments(Struct, frozen=True, kw_only=True):
     """The words behind ``python -m cmdserver.privsep``.
 
     Attributes:

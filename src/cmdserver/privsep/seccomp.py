@@ -11,7 +11,8 @@ import errno
 import os
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _SET_MODE_FILTER = 1
 #: For all threads of the process.
@@ -111,8 +112,7 @@ NETWORK: Mapping[str, tuple[int, int]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """What system calls are called on a kind of machine (``asm/unistd.h``)."""
 
     architecture: int

@@ -1,9 +1,9 @@
 """What keeps runs that are over, as those see it who have runs to be kept, or look for one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol
 
+from msgspec import Struct
 from twisted.internet.defer import Deferred, succeed
 
 from cmdserver.runs.kept_output import KeptOutput
@@ -14,8 +14,7 @@ from cmdserver.runs.record import RunRecord
 USUAL_RUNS: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
-class KeptRun:
+class KeptRun(Struct, frozen=True):
     """A run and its output, or as much of that as is known."""
 
     record: RunRecord

@@ -4,8 +4,9 @@ What is missing in the middle is counted, and whoever is shown the output is tol
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from cmdserver.core.output import Stream
 
@@ -13,8 +14,7 @@ from cmdserver.core.output import Stream
 Piece: TypeAlias = tuple[Stream, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class KeptOutput:
+class KeptOutput(Struct, frozen=True):
     """What is known of a run's output."""
 
     first: tuple[Piece, ...] = ()

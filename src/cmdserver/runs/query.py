@@ -1,8 +1,9 @@
 """Which runs somebody asks for, and which of them they may see."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, Self
+
+from msgspec import Struct
 
 from cmdserver.core.errors import BadArgument
 from cmdserver.core.escaping import visible
@@ -17,8 +18,7 @@ MOST: Final = 1000
 RUN_KEYS: Final = ("command", "user", "state", "limit", "before")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunQuery:
+class RunQuery(Struct, frozen=True, kw_only=True):
     """What somebody looks for; newest first."""
 
     #: Names as they were given; that there is no such command or user is no mistake.
@@ -61,8 +61,7 @@ class RunQuery:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class Sight(Struct, frozen=True, kw_only=True):
     """Which runs one caller may see, as the policy says at this moment."""
 
     #: The caller's name; None for the anonymous, who have no runs of their own.

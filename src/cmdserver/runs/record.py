@@ -3,15 +3,16 @@
 Frozen, and without its output. No secret is in it: values are spelled as `Grant.arguments` spells them.
 """
 
-from dataclasses import dataclass, replace
 from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cmdserver.checks.states import CheckState
 from cmdserver.core.run_states import EndedBy, RunState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """One of the requests that a run answers, or has answered."""
 
     id: str
@@ -19,8 +20,7 @@ class Asked:
     user: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
+class RunRecord(Struct, frozen=True, kw_only=True):
     """One run."""
 
     #: Larger than that of each run that was asked for before: microseconds since the epoch, if the clock is right.

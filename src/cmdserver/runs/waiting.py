@@ -1,7 +1,8 @@
 """Why a run has not begun, as one caller may know it at one moment."""
 
 import enum
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cmdserver.runs.record import RunRecord
 
@@ -15,8 +16,7 @@ class WaitsFor(enum.StrEnum):
     TURN = "turn"
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """Why a run has not begun."""
 
     waits_for: WaitsFor

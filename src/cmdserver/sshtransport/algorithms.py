@@ -16,10 +16,10 @@ Offered is what OpenSSH's server offers today, less what has a known weakness or
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from cryptography.hazmat.primitives.hashes import SHA256, SHA512, HashAlgorithm
+from msgspec import Struct
 
 KEY_EXCHANGES: Final = (b"mlkem768x25519-sha256", b"curve25519-sha256", b"curve25519-sha256@libssh.org")
 
@@ -56,8 +56,7 @@ USER_KEYS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CipherSizes:
+class CipherSizes(Struct, frozen=True, kw_only=True):
     """What a cipher needs, in bytes."""
 
     key: int

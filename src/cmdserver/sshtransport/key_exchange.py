@@ -4,12 +4,12 @@ Rule: a private key lives for one call.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
+from msgspec import Struct
 
 from cmdserver.sshtransport.encoding import mpint, string
 
@@ -22,8 +22,7 @@ class BadPublicKey(Exception):  # noqa: N818
     """What the client gave is no key of the method, or one that makes the secret foreseeable."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchanged:
+class Exchanged(Struct, frozen=True, kw_only=True):
     """What a method comes to."""
 
     #: Our part, for the client.
@@ -94,8 +93,7 @@ def exchange_hash(
     return sha256(b"".join(map(string, (*versions, *kexinits, host_key, *publics))) + secret)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyMaterial:
+class KeyMaterial(Struct, frozen=True, kw_only=True):
     """What keys are derived from (RFC 4253 section 7.2)."""
 
     #: ``K``, encoded.

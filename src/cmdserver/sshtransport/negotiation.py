@@ -3,6 +3,8 @@
 from dataclasses import astuple, dataclass, field
 from typing import Final, Self
 
+from msgspec import Struct
+
 from cmdserver.sshtransport.algorithms import CIPHER_SIZES, USER_KEYS
 from cmdserver.sshtransport.encoding import Fields, Malformed, name_list, string, uint32
 
@@ -62,8 +64,7 @@ class KexInit:
         return b"".join((cookie, *map(name_list, (*lists, (), ())), bytes((is_followed,)), uint32(0)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suite:
+class Suite(Struct, frozen=True, kw_only=True):
     """How one direction is protected, by names of `cmdserver.sshtransport.algorithms`."""
 
     cipher: bytes
@@ -71,8 +72,7 @@ class Suite:
     mac: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreed:
+class Agreed(Struct, frozen=True, kw_only=True):
     """What both sides will do."""
 
     key_exchange: bytes

@@ -1,15 +1,15 @@
 """When keys have been used enough: RFC 4253 section 9, RFC 4344 section 3, and what OpenSSH does."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 #: After so many packets under one key the next could have a nonce that was used: sequence numbers are uint32, and
 #: ChaCha20's nonce is nothing else. What is left is for saying goodbye.
 MOST_PACKETS: Final = (1 << 32) - 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RekeyLimits:
+class RekeyLimits(Struct, frozen=True, kw_only=True):
     """After what a new key exchange is asked for."""
 
     #: Bytes in one direction. 1 GiB is what RFC 4253 recommends and what OpenSSH does for ChaCha20; OpenSSH lets AES go

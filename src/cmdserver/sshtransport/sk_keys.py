@@ -5,7 +5,6 @@ and how often it has signed. A signature counts only if somebody touched the tok
 changes nothing).
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, Ellip
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+from msgspec import Struct
 
 from cmdserver.sshtransport.encoding import Fields, Malformed, uint32
 from cmdserver.sshtransport.key_exchange import sha256
@@ -28,8 +28,7 @@ PRESENT: Final = 0x01
 _MAX_NUMBER_BYTES: Final = 33
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecurityKey:
+class SecurityKey(Struct, frozen=True, kw_only=True):
     """The public half of what a token has."""
 
     key: Ed25519PublicKey | EllipticCurvePublicKey
@@ -42,8 +41,7 @@ class SecurityKey:
         return ED25519 if isinstance(self.key, Ed25519PublicKey) else ECDSA_P256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecurityKeySignature:
+class SecurityKeySignature(Struct, frozen=True, kw_only=True):
     """What a token answers with."""
 
     #: The type of its key.

@@ -6,12 +6,12 @@ another way, is refused here. Rule of this file: pure; the time zone is an argum
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from heapq import merge
 from typing import Final, Self
 
 from cronsim import CronSim, CronSimError
+from msgspec import Struct
 
 from cmdserver.core.escaping import visible
 
@@ -40,8 +40,7 @@ _BEGINNING: Final = datetime(2001, 1, 1, tzinfo=UTC)
 _FORM: Final = 'a schedule has five fields as in crontab(5), such as "*/15 * * * *"'
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(Struct, frozen=True):
     """One line of a ``schedule``, which has times."""
 
     #: Five fields, a space between them.

@@ -4,10 +4,11 @@ Rule of this file: pure; the time is an argument.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import tzinfo
 from itertools import islice
 from typing import Final, TypeAlias
+
+from msgspec import Struct, field
 
 from cmdserver.triggers.crontab import Schedule, times_between
 
@@ -21,8 +22,7 @@ MOST_COUNTED: Final = 500
 Schedules: TypeAlias = Mapping[str, tuple[Schedule, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
+class Missed(Struct, frozen=True):
     """The times of a command that nobody saw."""
 
     #: Seconds since the epoch; the first ones.
@@ -33,8 +33,7 @@ class Missed:
     is_uncounted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """What is to be done now, by the names of commands."""
 
     due: tuple[str, ...] = ()

@@ -5,9 +5,10 @@ It must not know where the configuration is from, nor what a request is.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Self, TypeAlias
+
+from msgspec import Struct
 
 #: A header field's name (RFC 9110, section 5.6.2).
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
@@ -29,8 +30,7 @@ class Scheme(StrEnum):
 _HEADERS: Final = {Scheme.GITHUB: "X-Hub-Signature-256", Scheme.GITLAB: "X-Gitlab-Token"}
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureRule:
+class SignatureRule(Struct, frozen=True):
     """Which signature a hook's requests have."""
 
     scheme: Scheme
@@ -60,8 +60,7 @@ class Place(StrEnum):
     QUERY = "query"
 
 
-@dataclass(frozen=True, slots=True)
-class ValuePath:
+class ValuePath(Struct, frozen=True):
     """Where in a request a value is: ``body.commits.0.id``, ``header.X-GitHub-Event``, ``query.name``."""
 
     place: Place
@@ -87,8 +86,7 @@ class ValuePath:
         return ".".join((self.place, *self.keys))
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(Struct, frozen=True):
     """A number of a JSON text, as it is spelled there: none is too long, and none is rounded."""
 
     text: str
@@ -98,16 +96,14 @@ class Number:
 Scalar: TypeAlias = str | Number | bool
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """That a value is there, and is one of some."""
 
     path: ValuePath
     any_of: tuple[Scalar, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hook:
+class Hook(Struct, frozen=True, kw_only=True):
     """A program elsewhere that may start one command."""
 
     name: str

@@ -6,9 +6,10 @@ sent the request knows the secret, and is believed nothing else.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 from urllib.parse import parse_qsl
+
+from msgspec import Struct
 
 from cmdserver.core.errors import Malformed
 from cmdserver.triggers.hook import Condition, Hook, Number, Place, Scalar, ValuePath
@@ -28,8 +29,7 @@ JSONValue: TypeAlias = Scalar | list["JSONValue"] | dict[str, "JSONValue"] | Non
 Fields: TypeAlias = Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HookRequest:
+class HookRequest(Struct, frozen=True, kw_only=True):
     """What a hook's request says."""
 
     body: JSONValue

@@ -2,8 +2,9 @@
 
 import json
 import unittest
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from cmdserver.checks.data import Json
 from cmdserver.checks.performance import Performance, parse

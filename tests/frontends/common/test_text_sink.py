@@ -1,11 +1,11 @@
 """Tests of how the two streams of a run, and its end, are told as text."""
 
 import unittest
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cmdserver.core.errors import Fault
 from cmdserver.core.output import Answer, Producer, Stream

@@ -1,9 +1,9 @@
 """A connection that keeps what is sent through it, and a client on the other side of it who reads packets."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.model import Caller, Command

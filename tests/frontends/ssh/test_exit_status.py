@@ -1,7 +1,8 @@
 """How a request over SSH ended, as a status or a signal."""
 
 import unittest
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from cmdserver.core.errors import Code
 from cmdserver.core.output import Answer

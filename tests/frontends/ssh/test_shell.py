@@ -1,8 +1,8 @@
 """Tests of sessions at a terminal: what a person sees, and what Ctrl-C, Ctrl-D and Tab do there."""
 
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.core.run_states import EndedBy

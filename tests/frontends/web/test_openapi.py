@@ -2,9 +2,10 @@
 
 import json
 import re
-from dataclasses import replace
 from typing import Any
 from unittest import TestCase
+
+from msgspec.structs import replace
 
 from cmdserver.core.model import Command
 from cmdserver.frontends.common.rendering import answer_json

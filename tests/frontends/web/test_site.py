@@ -1,9 +1,9 @@
 """Tests of everything that is no command: the list, what lies below ``/-/``, and how errors are answered."""
 
 import json
-from dataclasses import replace
 from urllib.parse import urljoin
 
+from msgspec.structs import replace
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 

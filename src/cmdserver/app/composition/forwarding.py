@@ -1,8 +1,9 @@
 """Forwarding of the audit file's lines: made when the first receiver is configured."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from cmdserver.audit.receivers import ForwardCounts, Receiver, Transport
 from cmdserver.core.events import Event
@@ -14,8 +15,7 @@ if TYPE_CHECKING:  # the types of what is imported late
     from cmdserver.forwarding.forwarders import Forwarders
 
 
-@dataclass(frozen=True, slots=True)
-class Receivers:
+class Receivers(Struct, frozen=True):
     """The receivers of a configuration, and all that had to be read for them."""
 
     all: tuple[Receiver, ...] = ()

@@ -1,8 +1,8 @@
 """All that bounds what callers use, made of one configuration and told of the next."""
 
 import random
-from dataclasses import dataclass
 
+from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
 from cmdserver.config.configuration import Configuration
@@ -16,8 +16,7 @@ from cmdserver.limits.source_penalties import Penalties
 from cmdserver.net.proxied_endpoint import MOST_PENDING
 
 
-@dataclass(frozen=True, slots=True)
-class Limiters:
+class Limiters(Struct, frozen=True):
     """All that counts and bounds what callers use."""
 
     connections: ConnectionLimit

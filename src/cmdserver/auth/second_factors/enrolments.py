@@ -9,8 +9,9 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.auth.credential_formats import Complaint, Parsed, meaningful_lines
 from cmdserver.core.names import is_user_name
@@ -26,8 +27,7 @@ _SECRET = re.compile(r"[A-Z2-7]{32,128}")
 _DIGESTS = re.compile(r"recovery=((?:[0-9a-f]{64})(?:,[0-9a-f]{64})*)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enrolment:
+class Enrolment(Struct, frozen=True, kw_only=True):
     """Somebody's second factor.
 
     Attributes:

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cmdserver.config.daemon_user import shared_user_warning
 from cmdserver.config.decoding import TomlReader
@@ -22,8 +23,7 @@ _BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 Remark = tuple[tuple[str, ...], str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(Struct, frozen=True, kw_only=True):
     """What is known of the state directory."""
 
     #: Everybody who can log in; None if that is not known.

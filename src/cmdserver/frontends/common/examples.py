@@ -5,8 +5,8 @@ Pure: who may run what is asked of a function.
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from twisted.internet.interfaces import IAddress
 
 from cmdserver.auth.callers import suppose
@@ -16,8 +16,7 @@ from cmdserver.net.listener import endpoint_of
 from cmdserver.parameters.mistakes import BadValues
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a client on this host finds a listener."""
 
     #: ``host:port``, or ``[host]:port``; empty for a UNIX socket.
@@ -30,8 +29,7 @@ class Place:
     is_proxied: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Struct, frozen=True):
     """Who asks for what."""
 
     #: None: nobody in particular.

@@ -5,9 +5,10 @@ Commands come as the dispatcher gives them to a caller, so that nothing is told 
 
 import shlex
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from textwrap import wrap
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.core.escaping import printable_line
 from cmdserver.core.model import Command
@@ -20,8 +21,7 @@ from cmdserver.parameters.parameter_list import MASK
 from cmdserver.parameters.text_types import TRUE, Choice
 
 
-@dataclass(frozen=True, slots=True)
-class TerminalView:
+class TerminalView(Struct, frozen=True):
     """A terminal. Both streams go to it, and a CR begins its line anew."""
 
     #: Its width; 0 if that is not known.

@@ -5,10 +5,10 @@ The module that `cmdserver.core.protocols.Protocol.front_end` names has
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
 from cmdserver.auth.credentials import Credentials
@@ -38,8 +38,7 @@ class Exposition(Protocol):
         """Render what one run has found, to whose answer data and check were added."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrontEndContext:
+class FrontEndContext(Struct, frozen=True, kw_only=True):
     """What every front end is given."""
 
     dispatcher: Dispatcher
@@ -54,8 +53,7 @@ class FrontEndContext:
     site: Callable[[], Site]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrontEndResources:
+class FrontEndResources(Struct, frozen=True, kw_only=True):
     """What ``make`` of a front end gets its own options from."""
 
     #: As it is now: a reload replaces it.

@@ -7,10 +7,11 @@ into words as a POSIX shell splits them, with no expansion of any kind. Invarian
 
 import re
 import shlex
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Literal
+
+from msgspec import Struct
 
 from cmdserver.core.errors import BadArgument, Malformed
 from cmdserver.core.names import RESERVED_WORDS
@@ -25,50 +26,43 @@ _RETURN = 13
 _LONGEST_WORD = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """Run a command: its name and what follows it."""
 
     words: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Help:
+class Help(Struct, frozen=True):
     """Tell what this caller may run; or tell of one command."""
 
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Explain:
+class Explain(Struct, frozen=True):
     """Tell what would run."""
 
     words: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Runs:
+class Runs(Struct, frozen=True):
     """List runs; keys and values say which."""
 
     words: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """Run a command for nobody who waits, and tell the id of its run."""
 
     words: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Attach:
+class Attach(Struct, frozen=True):
     """Hear a run, from its beginning to its end."""
 
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """End a run."""
 
     run_id: str
@@ -94,8 +88,7 @@ Question = Run | Help | Explain | Runs | Start | Attach | Stop | Literal[Word.WH
 Request = Question | Literal[Word.SESSION, Word.QUIT, Word.LOGIN]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A request, and whether its answer is to be JSON."""
 
     request: Request

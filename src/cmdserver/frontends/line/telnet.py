@@ -10,8 +10,9 @@ Invariant: however the bytes are cut, the same comes out.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.core.errors import Malformed
 
@@ -41,22 +42,19 @@ _COMMAND: Final = re.compile(rb"\xff(.)", re.DOTALL)
 MOST_COMMANDS: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """Bytes of lines."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """Bytes to be sent as they are, before anything else is."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupt:
+class Interrupt(Struct, frozen=True):
     """The client's Ctrl-C."""
 
 

@@ -17,10 +17,11 @@ There is no document of the protocol. This is what check_nrpe and nrpe 4.1.0 sen
 """
 
 import zlib
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from struct import Struct
 from typing import Final
+
+import msgspec
 
 #: The longest buffer that check_nrpe takes in versions 3 and 4.
 LONGEST_BUFFER: Final = 65_536
@@ -64,8 +65,7 @@ class BadPacket(Exception):  # noqa: N818 - a statement
     """The bytes are no query, and nothing that follows can be understood; the text says why, for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(msgspec.Struct, frozen=True):
     """A packet of which everything has come."""
 
     version: Version

@@ -5,7 +5,8 @@ from sysexits.h.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cmdserver.core.errors import Code
 from cmdserver.core.run_states import RunState
@@ -33,8 +34,7 @@ NAMED_SIGNALS = frozenset("ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM US
 _ANY_OTHER = "SIG@openssh.com"
 
 
-@dataclass(frozen=True, slots=True)
-class ExitStatus:
+class ExitStatus(Struct, frozen=True):
     """An exit status, or a signal."""
 
     #: 0 to 255; without meaning if there is a signal.

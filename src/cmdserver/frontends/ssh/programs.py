@@ -1,10 +1,10 @@
 """What a session runs: nothing yet, or one command; lines and the prompt have modules of their own."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -33,8 +33,7 @@ WAITING_SECONDS: Final = 1.0
 _log = Logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """What all sessions of a connection share."""
 
     caller: Caller

@@ -5,8 +5,9 @@ reader of lines if there is none. Environment, X11, agents and subsystems are re
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from cmdserver.frontends.common.help_text import TerminalView
 from cmdserver.frontends.ssh import channel as channels

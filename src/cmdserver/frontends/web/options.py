@@ -1,8 +1,9 @@
 """What the configuration says of the web."""
 
 import socket
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from cmdserver.config.configuration import Configuration
 from cmdserver.core.addresses import NO_PROXIES, TrustedProxies
@@ -10,8 +11,7 @@ from cmdserver.core.protocols import Protocol
 from cmdserver.net.host_names import own_names
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebOptions:
+class WebOptions(Struct, frozen=True, kw_only=True):
     """What all web listeners go by."""
 
     #: The names that this host answers to; see `own_names`.

@@ -3,10 +3,10 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 
 from cmdserver.core.errors import UnknownCommand
@@ -160,8 +160,7 @@ class Unasked(Leaf):
 _UNASKED: Final = re.compile(r"favicon\.ico|robots\.txt|apple-touch-icon[a-z0-9-]*\.png|\.well-known")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Routes:
+class Routes(Struct, frozen=True, kw_only=True):
     """From paths to leaves. No command is called as what has a place of its own here."""
 
     #: By the first part of a path.

@@ -6,8 +6,9 @@ new at every login, whatever number the browser had before (session fixation).
 Rule of this file: pure; time and randomness are passed in.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.core.model import Caller
 
@@ -23,8 +24,7 @@ MOST: Final = 10_000
 SECRET_BYTES: Final = 32
 
 
-@dataclass(slots=True)
-class Session:
+class Session(Struct):
     """Somebody who has logged in."""
 
     #: As they were at the login.

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePosixPath
 from typing import Final, TypeVar
+
+from msgspec import Struct
 
 #: ``python3.11``, ``php8.2``, ``lua5.4``: the version belongs to no name.
 _VERSION: Final = re.compile(r"[-.]?[0-9][0-9.]*$")
@@ -23,8 +24,7 @@ class Operand(Enum):
     RUN = "run"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wrapper:
+class Wrapper(Struct, frozen=True, kw_only=True):
     """A program that runs what its words name."""
 
     #: Options whose value is the next word.
@@ -51,8 +51,7 @@ class First(Enum):
     OTHER = "no code"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interpreter:
+class Interpreter(Struct, frozen=True, kw_only=True):
     """A program that runs code."""
 
     #: Options whose value is code: the next word, or what stands behind the option's letter.
@@ -71,8 +70,7 @@ class Interpreter:
     reads_files: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
+class Tool(Struct, frozen=True, kw_only=True):
     """A program that runs others, or reads and writes files, if its words say so."""
 
     #: What words of a caller's can do, as the end of a sentence: ``-exec runs programs``.

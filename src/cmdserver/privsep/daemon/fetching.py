@@ -6,8 +6,8 @@ When the runner does not answer in time, requests fail at once until it says any
 import errno
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -27,8 +27,7 @@ _SHORT = frozenset({0, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, 
 _log = Logger()
 
 
-@dataclass(slots=True, kw_only=True)
-class _Question:
+class _Question(Struct, kw_only=True):
     """A name that the runner was asked for."""
 
     timer: IDelayedCall

@@ -3,10 +3,10 @@
 import errno
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
@@ -28,8 +28,7 @@ _READ_SECONDS = 10.0
 _log = Logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """The configuration as the runner has read it just now; or what is wrong with it."""
 
     mistakes: tuple[str, ...]

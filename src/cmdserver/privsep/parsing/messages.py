@@ -3,8 +3,9 @@
 The daemon asks for one thing at a time. Output and data are files in memory, whose descriptors go along.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 #: No packet is longer.
 PACKET_BYTES = 1024
@@ -26,8 +27,7 @@ class Kind(IntEnum):
     ENDED = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Parse:
+class Parse(Struct, frozen=True):
     """Asks what a parser makes of output, whose descriptor goes along."""
 
     number: int
@@ -38,8 +38,7 @@ class Parse:
         return f"parse {self.number} {self.parser}".encode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(Struct, frozen=True):
     """Says that nobody waits for that any more."""
 
     number: int
@@ -49,8 +48,7 @@ class Cancel:
         return f"cancel {self.number}".encode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """Answers a `Parse`; with a descriptor, of data or a reason, unless it has `Kind.ENDED` or `Kind.TOO_LONG`."""
 
     number: int

@@ -5,8 +5,9 @@ import select
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NoReturn
+
+from msgspec import Struct
 
 from cmdserver.execution.posix import in_memory
 from cmdserver.privsep.parsing.messages import PACKET_BYTES, Answer, Cancel, Kind, Parse, decode_request
@@ -21,8 +22,7 @@ class Gone(Exception):  # noqa: N818 - a statement
     """The daemon is gone, or says what it never does."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Child:
+class _Child(Struct, frozen=True):
     number: int
     pid: int
     #: Readable when it is dead.

@@ -7,8 +7,9 @@ more. It hands over what it has read, so that both use the same text.
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistakes
@@ -25,8 +26,7 @@ _MOST_CHARACTERS = 300
 _SPARE_RUNS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedConfiguration:
+class LoadedConfiguration(Struct, frozen=True):
     """The configuration, as read at one time."""
 
     source: Source

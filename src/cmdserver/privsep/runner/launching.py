@@ -16,8 +16,9 @@ import os
 import resource
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
+
+from msgspec import Struct
 
 from cmdserver.core.model import Command, Controls
 from cmdserver.execution.posix import become, ignored_signals, output_pipes, standard_input
@@ -39,8 +40,7 @@ _NULL = 0
 Descriptors: TypeAlias = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Launched:
+class Launched(Struct, frozen=True):
     """A process, leader of its own session or about to be, and the ends of its output that are read."""
 
     pid: int

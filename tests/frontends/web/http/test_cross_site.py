@@ -1,11 +1,11 @@
 """Tests of whether a request is meant for us, and meant at all."""
 
 import unittest
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cmdserver.core.errors import Denied, Malformed
 from cmdserver.frontends.web.http.cross_site import (

@@ -5,9 +5,10 @@ Invariant: any bytes give keys, never an exception, however they are cut into ch
 
 import codecs
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
+
+from msgspec import Struct
 
 #: Characters of a control sequence; no key sends a longer one.
 _LONGEST_SEQUENCE: Final = 64
@@ -50,8 +51,7 @@ class Key(Enum):
     UNKNOWN = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """Characters, none of them a control character."""
 
     text: str

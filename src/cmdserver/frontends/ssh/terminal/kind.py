@@ -1,14 +1,14 @@
 """What is known of a person's terminal (RFC 4254, section 6.2)."""
 
-from dataclasses import dataclass
 from typing import Final, Self
+
+from msgspec import Struct
 
 #: Names (``$TERM``) of terminals that obey no control sequences.
 _PLAIN: Final = frozenset({b"", b"dumb", b"unknown"})
 
 
-@dataclass(frozen=True, slots=True)
-class TerminalKind:
+class TerminalKind(Struct, frozen=True):
     """A terminal."""
 
     #: Its width; 0 if that is not known.

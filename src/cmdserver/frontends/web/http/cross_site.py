@@ -12,10 +12,10 @@ the page forbids it; other programs send none of them.
 import hmac
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar, Final
 
+from msgspec import Struct
 from twisted.web.http_headers import Headers
 
 from cmdserver.core.errors import Denied, Malformed
@@ -36,8 +36,7 @@ class Misdirected(Malformed):
     status: ClassVar = HTTPStatus.MISDIRECTED_REQUEST
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
+class Provenance(Struct, frozen=True, kw_only=True):
     """The header values by which a browser says where a request comes from; None where there is no such header.
 
     No page can forge any of them.

@@ -1,9 +1,11 @@
 """Sections of rows in two columns of nearly the same height; pure, and without markup."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cmdserver.core.model import Command
 
@@ -13,8 +15,7 @@ _HEAD_ROWS: Final = 1.6
 _UNEVEN_ROWS: Final = 1.5
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """The commands of a section, or a part of them."""
 
     #: Empty for those without a section.

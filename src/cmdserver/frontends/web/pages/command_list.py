@@ -5,8 +5,9 @@ for what is typed: every word is somewhere in the name, the title, the help, or 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from cmdserver.core.model import Command
 from cmdserver.frontends.common.help_text import by_section
@@ -25,8 +26,7 @@ MOST_CARDS: Final = 12
 _LONGEST_SEARCH: Final = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class Listing(Struct, frozen=True, kw_only=True):
     """What a visitor's list is made of."""
 
     #: What they may run, in the order of the file; those without a section come first.

@@ -4,7 +4,7 @@ The header says which host this is, louder than anything else, and is made by th
 still coming, and without a script.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cmdserver.core.site import Site
 from cmdserver.core.version import VERSION
@@ -35,8 +35,7 @@ SCRIPT_COOKIE = b"cmdserver-script"
 NO_SCRIPT_FIELD = "no-script"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visitor:
+class Visitor(Struct, frozen=True, kw_only=True):
     """Who looks at a page, and from where."""
 
     #: What the administrator calls this host.

@@ -6,11 +6,12 @@ daemon could not read them after it has dropped privileges.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from importlib import resources
 from typing import Final, Self
+
+from msgspec import Struct
 
 from cmdserver.core.site import Site
 
@@ -44,8 +45,7 @@ _COMMENT_BEHIND: Final = re.compile(r"(?<=[;{,]) // .*")
 _NEEDLESS: Final = re.compile(r";(?=\})|(?<![\w.])0(?=\.\d)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StaticFile:
+class StaticFile(Struct, frozen=True, kw_only=True):
     """One file."""
 
     content_type: bytes

@@ -13,8 +13,9 @@ Rule of this file: pure. Whether the peer itself is trusted was asked before.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from cmdserver.core.addresses import TrustedProxies, parse_address
 from cmdserver.core.errors import Malformed
@@ -52,8 +53,7 @@ class Hop(NamedTuple):
         return None if address is None else str(address)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forwarded:
+class Forwarded(Struct, frozen=True, kw_only=True):
     """Who has called the outermost of the trusted proxies, and how."""
 
     source: str

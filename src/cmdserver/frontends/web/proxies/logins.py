@@ -7,8 +7,9 @@ Rule of this file: pure; time is passed in.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.core.model import Caller
 from cmdserver.frontends.web.sessions import ABSOLUTE_SECONDS, IDLE_SECONDS
@@ -17,8 +18,7 @@ from cmdserver.frontends.web.sessions import ABSOLUTE_SECONDS, IDLE_SECONDS
 MOST: Final = 10_000
 
 
-@dataclass(slots=True)
-class _Login:
+class _Login(Struct):
     caller: Caller
     began_at: float
     heard_of_at: float

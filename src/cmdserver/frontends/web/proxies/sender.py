@@ -1,12 +1,11 @@
 """Who has sent a request: whoever is connected, or whom a trusted proxy names, which may be another one each time."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cmdserver.auth.pending_login import PendingLogin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
+class Sender(Struct, frozen=True, kw_only=True):
     """The client at the far end, as far as it is known."""
 
     #: As `cmdserver.net.listener.source_of` says it.

@@ -7,10 +7,10 @@ connection. A page that was begun or completed is 200, and tells in words how th
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
+from msgspec.structs import replace
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from cmdserver.core.errors import RequestError

@@ -5,9 +5,10 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.core.errors import Malformed
 from cmdserver.frontends.web.http import form_data
@@ -32,8 +33,7 @@ class Kind(Enum):
     RUNS = "runs"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """One part."""
 
     kind: Kind
@@ -45,8 +45,7 @@ class Wanted:
     query: Fields = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """What is wanted, and what is not wanted any more."""
 
     wanted: Sequence[Wanted]

@@ -1,11 +1,11 @@
 """Tests of forms and of the question before a run: their controls, and that nothing in them becomes markup."""
 
-from dataclasses import replace
 from typing import Any
 from unittest import TestCase
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cmdserver.core.model import Command, Grant
 from cmdserver.core.run_states import RunState

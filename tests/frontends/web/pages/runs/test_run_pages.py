@@ -1,10 +1,10 @@
 """Tests of the page of one run."""
 
-from dataclasses import replace
 from typing import Any
 from unittest import TestCase
 
 from hypothesis import given
+from msgspec.structs import replace
 
 from cmdserver.core.model import Command, Grant
 from cmdserver.core.output import Parsed

@@ -1,7 +1,8 @@
 """Tests of what the script of a run's page is told."""
 
-from dataclasses import replace
 from unittest import TestCase
+
+from msgspec.structs import replace
 
 from cmdserver.core.output import Parsed
 from cmdserver.frontends.web.pages.runs import run_pieces

@@ -1,9 +1,9 @@
 """Tables as HTML."""
 
-from dataclasses import replace
 from unittest import TestCase
 
 from hypothesis import given
+from msgspec.structs import replace
 
 from cmdserver.checks.data import Json
 from cmdserver.core.output import Parsed

@@ -1,8 +1,9 @@
 """Where a value stands between its limits, as shares of a bar. Pure; what a plugin says comes to a bar or to none."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from cmdserver.checks.performance import Performance
 from cmdserver.checks.ranges import Range
@@ -19,8 +20,7 @@ def state_of(measured: Performance) -> CheckState | None:
     return None if measured.critical is None and measured.warning is None else CheckState.OK
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(Struct, frozen=True):
     """The numbers at both ends of a bar, or at the bottom and the top of a plot."""
 
     low: float

@@ -1,8 +1,9 @@
 """What stands beside a command's form: what runs, as whom and how long, and what came of it before."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.core.model import Command
 from cmdserver.frontends.web.pages.command_parts import address_of_run
@@ -17,8 +18,7 @@ from cmdserver.frontends.web.pages.runs.run_marks import Shown, brief_state, is_
 _MINUTE: Final = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Experience:
+class Experience(Struct, frozen=True, kw_only=True):
     """What is known of runs of a command that somebody may see."""
 
     #: How long they usually take; None if that is not known.

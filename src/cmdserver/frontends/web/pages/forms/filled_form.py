@@ -4,10 +4,12 @@ Rule of this file: pure, and no markup.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 from urllib.parse import quote, urlencode
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cmdserver.core.model import Command
 from cmdserver.parameters.declaration import Parameter
@@ -23,8 +25,7 @@ _UNKNOWN: Final = "…"
 _LONGEST_ADDRESS: Final = 4000
 
 
-@dataclass(frozen=True, kw_only=True)
-class FilledForm:
+class FilledForm(Struct, frozen=True, kw_only=True, dict=True):
     """What somebody has typed for a command, and what is wrong with it."""
 
     #: As they may see it, with all choices that could be listed.

@@ -6,8 +6,10 @@ colours are the nearest of the eight by their hue, so that everything can be rea
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Final, TypedDict
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 #: The parameters of a sequence: more of them than in any that is meant.
 PARAMETERS: Final = "[0-9;:]{0,64}"
@@ -21,8 +23,7 @@ _NUMBER: Final = re.compile("[0-9]{1,3}")
 _EXTENDED: Final = {5: 1, 2: 3}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendition:
+class Rendition(Struct, frozen=True, kw_only=True):
     """How text looks that comes now; the colours are 0 to 7, or None for the usual one."""
 
     colour: int | None = None

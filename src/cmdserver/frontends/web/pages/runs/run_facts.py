@@ -1,8 +1,9 @@
 """What is said of a run on its page besides what it is, and how its reader has come there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from cmdserver.runs.check_trends import Trend
 from cmdserver.runs.record import RunRecord
@@ -17,8 +18,7 @@ class Way(Enum):
     WATCHED = "watched"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFacts:
+class RunFacts(Struct, frozen=True, kw_only=True):
     """What is said of a run besides what it is."""
 
     way: Way

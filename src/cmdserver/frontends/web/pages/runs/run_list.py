@@ -5,11 +5,12 @@ groups by their ``data-`` attributes. What is alive comes first, and then a grou
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Final
 from urllib.parse import urlencode
+
+from msgspec.structs import replace
 
 from cmdserver.core.run_states import RunState
 from cmdserver.frontends.web.pages.command_parts import stop_form

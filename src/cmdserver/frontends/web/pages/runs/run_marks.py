@@ -3,8 +3,9 @@
 A state is a shape, a word and a colour, in that order; the style sheet draws the shape. The time is an argument.
 """
 
-from dataclasses import dataclass, field
 from typing import Final, Self
+
+from msgspec import Struct
 
 from cmdserver.core.model import Command
 from cmdserver.core.run_states import EndedBy, RunState
@@ -38,16 +39,15 @@ _SHORT_WORDS: Final = {RunState.FAILED: "Failed", RunState.QUEUED: "Waiting"}
 _SIGNS: Final = {RunState.QUEUED: "◷", RunState.RUNNING: "●", RunState.OK: "✓", RunState.STOPPED: "■"}
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """A run as it is shown to somebody."""
 
     record: RunRecord
     #: None if it is not in the file any more.
     command: Command | None
-    may_stop: bool = field(default=False, kw_only=True)
+    may_stop: bool = False
     #: Why it has not begun, if it is alive and has not.
-    waiting: Waiting | None = field(default=None, kw_only=True)
+    waiting: Waiting | None = None
 
     @classmethod
     def of(cls, seen: SeenRun) -> Self:

@@ -5,10 +5,11 @@ alone, from the same markup.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from typing import Final
+
+from msgspec import Struct
 
 from cmdserver.core.output import Answer, Parsed
 from cmdserver.frontends.web.pages.markup import Content, Markup, closing, element, join, opening
@@ -149,8 +150,7 @@ def _head_class(column: Column) -> str | None:
 # Rows
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """What the cells of a column have in common."""
 
     column: Column

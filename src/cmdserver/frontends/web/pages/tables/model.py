@@ -5,10 +5,11 @@ No text is escaped here, and every cut is visible.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
 from typing import Final
+
+from msgspec.structs import replace
 
 from cmdserver.checks.data import Json, naming
 from cmdserver.core.output import Parsed

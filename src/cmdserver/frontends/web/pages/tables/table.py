@@ -1,13 +1,14 @@
 """A table as it is drawn: columns, cells, and the order of its rows; or facts, where there is no table."""
 
-from dataclasses import dataclass, replace
 from operator import itemgetter
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cmdserver.frontends.web.pages.tables.meanings import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """One value."""
 
     text: str
@@ -15,8 +16,7 @@ class Cell:
     number: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """The head of a column, or the name of a fact."""
 
     key: str
@@ -28,8 +28,7 @@ class Column:
     is_code: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Table:
+class Table(Struct, frozen=True, kw_only=True, eq=False):
     """Columns, the one that names a row first; with a caption if the table is one of several."""
 
     caption: str | None
@@ -45,8 +44,7 @@ class Table:
     sort: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Facts:
+class Facts(Struct, frozen=True, eq=False):
     """Names and single values."""
 
     facts: tuple[tuple[Column, Cell], ...]

@@ -34,6 +34,8 @@ _OF_SSH = ("colorsys",)
 #: Programs, not parts of the daemon.
 _NOT_OURS = (
     "cmdserver.cli",
+    "cmdserver.lint.",
+    "cmdserver.nrpe_import",
     "cmdserver.privsep.__main__",
     "cmdserver.privsep.runner",
     "cmdserver.privsep.parsing.__main__",

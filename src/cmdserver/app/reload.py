@@ -5,13 +5,13 @@ last of it. What follows must not fail.
 """
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from cmdserver.app import hook_secrets
-from cmdserver.app.composition.composition import Composition
 from cmdserver.app.composition.forwarding import load_receivers
 from cmdserver.app.hook_secrets import BadSecret
 from cmdserver.app.host_process import tell_systemd
@@ -19,11 +19,13 @@ from cmdserver.config.configuration import Configuration
 from cmdserver.config.decoding import Mistakes
 from cmdserver.config.loading import Source
 from cmdserver.core.errors import AuditError, BadTLSFiles, CannotListen, CannotStart
-from cmdserver.diff.comparing import reload_lines
 from cmdserver.files.opening import ReadFile
 from cmdserver.files.safe_path import read_file
 from cmdserver.net.listeners import Listeners
 from cmdserver.privsep.daemon.runner_process import RunnerProcess
+
+if TYPE_CHECKING:  # the service imports it late
+    from cmdserver.app.composition.composition import Composition
 
 NO_RELOAD = "a reload is under way or the daemon is stopping; this SIGHUP is ignored"
 
@@ -48,7 +50,7 @@ class Reloader:
         self,
         rereading: Rereading,
         source: Source,
-        composition: Composition,
+        composition: "Composition",
         listeners: Listeners,
         runner_process: RunnerProcess | None,
     ) -> None:
@@ -108,6 +110,8 @@ class Reloader:
         Raises:
             AuditError, BadSecret, BadTLSFiles, CannotListen, CannotStart: It does not work; nothing has changed.
         """
+        from cmdserver.diff.comparing import reload_lines  # noqa: PLC0415 - the first answer does not wait for it
+
         composition = self._composition
         audit = composition.audit.prepare(composition.audit_path(configuration))
         try:

@@ -14,7 +14,6 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from cmdserver.app import hook_secrets
-from cmdserver.app.composition.composition import Composition
 from cmdserver.app.composition.forwarding import load_receivers
 from cmdserver.app.drop_privileges import drop_privileges, load_ahead
 from cmdserver.app.hook_secrets import BadSecret
@@ -116,6 +115,9 @@ class CmdserverService(Service):
 
     def _open_listeners(self) -> None:
         """Build everything as the daemon's user, and open the listeners, which may take root."""
+        # Half of the daemon's modules; the runner process starts while they are imported.
+        from cmdserver.app.composition.composition import Composition  # noqa: PLC0415
+
         try:
             with self._rights.as_target_user():
                 self._composition = Composition(
@@ -198,8 +200,8 @@ class CmdserverService(Service):
         return Deferred.fromCoroutine(self._drain())
 
     def _running(self) -> None:
-        # What exists now stays, and requests leave no cycles behind: look rarely, and at little.
-        gc.collect()
+        # What exists now stays, and requests leave no cycles behind: look rarely, and at little. The few dozen objects
+        # that are garbage by now are not worth the 40 ms before the first answer that it takes to find them.
         gc.freeze()
         gc.set_threshold(_COLLECT_AFTER, 10, 10)
         self._composition.forwarding.start()

@@ -116,6 +116,7 @@ class LineTests(SynchronousTestCase):
         self.assertNotIn(b"hidden", line)
 
     @given(ANY_TEXT, st.lists(ANY_TEXT, max_size=4), ANY_TEXT, st.none() | ANY_TEXT)
+    @example("\x7f", [], "", None)
     @example("\x7f", ["\n", "\r\n", '"}', "\u2028", "\udcff"], "\x1b[2J", "\0")
     def test_nothing_forges_aline_of(self, name: str, arguments: list[str], source: str, who: str | None) -> None:
         """Any text in anything that a client chooses gives one line of printable ASCII that reads back as it was."""

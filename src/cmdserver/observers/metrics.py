@@ -5,32 +5,30 @@ has its series from the start, see `series`; what is known only of a run has non
 Imported only if there is a web listener.
 """
 
-import signal
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from itertools import accumulate
 from typing import Final, assert_never
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from cmdserver.audit.receivers import ForwardCounts
-from cmdserver.core.errors import Code
 from cmdserver.core.events import Event, LoggedIn, Requested, Started
-from cmdserver.core.output import Answer, ProcessResult
+from cmdserver.core.output import Answer
 from cmdserver.core.run_states import EndedBy
 from cmdserver.core.version import VERSION
 from cmdserver.observers import series
+from cmdserver.observers.counts import BOUNDS, Counts
 from cmdserver.observers.series import UNKNOWN, WORDS, Offer
 from cmdserver.observers.values import LastValues, probe_families
 
-#: Upper bounds in seconds; an ordinary command takes some milliseconds, and 30 s is the usual time limit.
-_BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-
-#: Looked up now: later the files of packages may be out of our reach, see `preloading`.
+#: Upper bounds of durations as Prometheus spells them, and the one above all.
+_BUCKETS: Final = (*map(floatToGoString, BOUNDS), "+Inf")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,53 +86,10 @@ class Metrics:
     """Counts events; an `Observer`."""
 
     def __init__(self, now: Now) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call] # when a series began is of no use, and half of all there is
         self._now = now
-        self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "cmdserver_requests",
-            "Requests by how they ended",
-            ["protocol", "command", "outcome"],
-            registry=self._registry,
-        )
-        self._durations = Histogram(
-            "cmdserver_run_duration_seconds",
-            "How long the process ran that answered a request",
-            ["command"],
-            buckets=_BUCKETS,
-            registry=self._registry,
-        )
-        self._ended_early = Counter(
-            "cmdserver_requests_ended_early",
-            "Requests whose command would have gone on, by who ended it",
-            ["command", "ended_by"],
-            registry=self._registry,
-        )
-        self._logins = Counter(
-            "cmdserver_logins", "Logins by how they ended", ["protocol", "outcome"], registry=self._registry
-        )
-        self._last_status = Gauge(
-            "cmdserver_last_exit_status",
-            "Exit status of the last run that nobody ended before its end; 128 and the signal's number after a signal",
-            ["command"],
-            registry=self._registry,
-        )
-        self._last_success = Gauge(
-            "cmdserver_last_success_timestamp_seconds",
-            "When the last run ended that was a success, in seconds since the epoch",
-            ["command"],
-            registry=self._registry,
-        )
-        # A series is looked for once: no event finds another one.
-        self._requests_of = cache(self._requests.labels)
-        self._duration_of = cache(self._durations.labels)
-        self._last_status_of = cache(self._last_status.labels)
-        self._last_success_of = cache(self._last_success.labels)
+        self._counts = Counts()
         self._values = LastValues()
-        self._registry.register(now)
-        ProcessCollector(registry=self._registry)
-        #: Whose series there are.
-        self._begun: Offer | None = None
+        self._process = ProcessCollector(registry=None)
 
     def __call__(self, event: Event) -> None:
         """Count an event."""
@@ -142,16 +97,11 @@ class Metrics:
             case Started():
                 pass  # `Now` counts what runs
             case Requested():
-                command = self._label(event.command)
-                self._requests_of(event.caller.protocol, command, event.outcome).inc()
-                if event.ended_by is not None:
-                    self._ended_early.labels(command, event.ended_by).inc()
-                if event.finished is not None and event.finished.is_over:
-                    self._note_end(command, event, event.finished)
+                self._counts.count_request(self._label(event.command), event)
                 if event.assessment is not None and (ran := self._now.offer().commands.get(event.command or "")):
                     self._values.note(ran, event.time, event.assessment)
             case LoggedIn():
-                self._logins.labels(event.protocol, event.outcome).inc()
+                self._counts.count_login(event)
             case _:
                 assert_never(event)
 
@@ -162,11 +112,13 @@ class Metrics:
             commands: Those that have series.
             found: Those of which it is told what they have found.
         """
-        self._begin_series()
-        visible = CollectorRegistry()
-        visible.register(_Visible(self._registry, {*commands, *WORDS, UNKNOWN}))
-        visible.register(_Families(self._values.families(self._now.offer().commands, found)))
-        return generate_latest(visible)
+        offer = self._now.offer()
+        registry = CollectorRegistry()
+        registry.register(_Families(_counted(self._counts, offer, {*commands, *WORDS, UNKNOWN})))
+        registry.register(self._now)
+        registry.register(self._process)
+        registry.register(_Families(self._values.families(offer.commands, found)))
+        return generate_latest(registry)
 
     def probe(self, answer: Answer) -> bytes:
         """Render what one run has found, which data and check were added to."""
@@ -179,36 +131,61 @@ class Metrics:
             return command
         return UNKNOWN
 
-    def _note_end(self, command: str, event: Requested, finished: ProcessResult) -> None:
-        """Remember how a run has ended, unless somebody has ended it: that says nothing of the command."""
-        self._duration_of(command).observe(finished.duration_seconds)
-        if finished.tells_of_command:
-            self._last_status_of(command).set(_status_of(finished))
-        if event.outcome is Code.OK:
-            self._last_success_of(command).set(event.time)
 
-    def _begin_series(self) -> None:
-        """Create all series of what is new since the last scrape."""
-        offer = self._now.offer()
-        if offer is self._begun:
-            return
-        for command in offer.commands:
-            self._durations.labels(command)
-            for ended_by in EndedBy:
-                self._ended_early.labels(command, ended_by)
-        for labels in series.requests(offer):
-            self._requests.labels(*labels)
-        for protocol, outcome in series.logins(offer):
-            self._logins.labels(protocol, outcome)
-        self._begun = offer
+def _counted(counts: Counts, offer: Offer, visible: Collection[str]) -> Iterator[Metric]:
+    """Tell what was counted of visible commands, and of logins: what can happen, and what has happened."""
+    requests = CounterMetricFamily(
+        "cmdserver_requests", "Requests by how they ended", labels=["protocol", "command", "outcome"]
+    )
+    for protocol, command, outcome in dict.fromkeys((*series.requests(offer), *counts.requests)):
+        if command in visible:
+            requests.add_metric([protocol, command, outcome], counts.requests[protocol, command, outcome])
+    yield requests
+    durations = HistogramMetricFamily(
+        "cmdserver_run_duration_seconds", "How long the process ran that answered a request", labels=["command"]
+    )
+    for name in dict.fromkeys((*offer.commands, *counts.durations)):
+        if name in visible:
+            of_command = counts.durations[name]
+            cumulative = map(float, accumulate(of_command.counts))
+            durations.add_metric([name], list(zip(_BUCKETS, cumulative, strict=True)), of_command.seconds)
+    yield durations
+    ended_early = CounterMetricFamily(
+        "cmdserver_requests_ended_early",
+        "Requests whose command would have gone on, by who ended it",
+        labels=["command", "ended_by"],
+    )
+    possible = ((name, ended_by) for name in offer.commands for ended_by in EndedBy)
+    for name, ended_by in dict.fromkeys((*possible, *counts.ended_early)):
+        if name in visible:
+            ended_early.add_metric([name, ended_by], counts.ended_early[name, ended_by])
+    yield ended_early
+    logins = CounterMetricFamily("cmdserver_logins", "Logins by how they ended", labels=["protocol", "outcome"])
+    for protocol, outcome in dict.fromkeys((*series.logins(offer), *counts.logins)):
+        logins.add_metric([protocol, outcome], counts.logins[protocol, outcome])
+    yield logins
+    yield from _last_runs(counts, visible)
 
 
-def _status_of(finished: ProcessResult) -> int:
-    """Return an exit status as a shell gives it."""
-    if finished.exit_status is not None:
-        return finished.exit_status
-    name = finished.signal or ""
-    return 128 + (signal.Signals[name].value if name in signal.Signals.__members__ else 0)
+def _last_runs(counts: Counts, visible: Collection[str]) -> Iterator[Metric]:
+    statuses = GaugeMetricFamily(
+        "cmdserver_last_exit_status",
+        "Exit status of the last run that nobody ended before its end; 128 and the signal's number after a signal",
+        labels=["command"],
+    )
+    for command, status in counts.last_status.items():
+        if command in visible:
+            statuses.add_metric([command], status)
+    yield statuses
+    successes = GaugeMetricFamily(
+        "cmdserver_last_success_timestamp_seconds",
+        "When the last run ended that was a success, in seconds since the epoch",
+        labels=["command"],
+    )
+    for command, time in counts.last_success.items():
+        if command in visible:
+            successes.add_metric([command], time)
+    yield successes
 
 
 class _Families(Collector):
@@ -220,18 +197,3 @@ class _Families(Collector):
     def collect(self) -> Iterator[Metric]:
         """Collect them."""
         return iter(self._families)
-
-
-class _Visible(Collector):
-    """A registry's metrics without the series of commands that are not named."""
-
-    def __init__(self, registry: CollectorRegistry, commands: Collection[str]) -> None:
-        self._all = registry
-        self._commands = commands
-
-    def collect(self) -> Iterator[Metric]:
-        """Collect what is visible."""
-        for metric in self._all.collect():
-            visible = Metric(metric.name, metric.documentation, metric.type, metric.unit)
-            visible.samples = [each for each in metric.samples if each.labels.get("command", UNKNOWN) in self._commands]
-            yield visible

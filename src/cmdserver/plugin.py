@@ -160,8 +160,6 @@ class Options(usage.Options):
 
     def open_log(self) -> ILogObserver:
         """Open the log, which is a file."""
-        from twisted.internet import reactor  # noqa: PLC0415 - see makeService
-
         path, target_user = self._log_path, self.target_user
         try:
             log = DaemonLog(path, opener_for(target_user, 0o644), lambda: target_user is None or os.getuid() != 0)
@@ -169,8 +167,8 @@ class Options(usage.Options):
             raise CannotStart(
                 f"cmdserver: cannot open the log {path}: {error.strerror}; say where with --logfile"
             ) from error
-        in_time: Any = reactor
-        on_signal(signal.SIGUSR1, lambda: in_time.callFromThread(log.rotate_or_reopen))
+        reactor = _global_reactor()
+        on_signal(signal.SIGUSR1, lambda: reactor.callFromThread(log.rotate_or_reopen))
         return TextLog(cast("TextIO", log))
 
 
@@ -191,8 +189,7 @@ def open_stream() -> ILogObserver:
 
 def makeService(options: Options) -> IService:
     """Make the daemon, as twistd asks for it."""
-    from twisted.internet import reactor  # noqa: PLC0415 - its import installs it, and that is for here to decide
-
+    reactor = _global_reactor()
     use_clock(reactor, time.monotonic)
     file = options.source.path
     pid_file = None
@@ -248,9 +245,18 @@ def _configure(
 
 
 def _check_endpoint(endpoint: Endpoint) -> None:
-    from twisted.internet import reactor  # noqa: PLC0415 - see makeService
+    server_endpoint(_global_reactor(), endpoint)
 
-    server_endpoint(reactor, endpoint)
+
+def _global_reactor() -> Any:
+    """Return the reactor: ours, unless another one was chosen, perhaps by ``twistd --reactor``."""
+    if "twisted.internet.reactor" not in sys.modules:
+        from cmdserver.app import epoll_reactor  # noqa: PLC0415 - who has chosen another one needs no epoll
+
+        epoll_reactor.install()
+    from twisted.internet import reactor  # noqa: PLC0415 - its import installs one, and that is for here to decide
+
+    return reactor
 
 
 def _list(findings: Iterable[Finding]) -> None:

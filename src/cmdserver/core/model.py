@@ -246,7 +246,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-class Grant(Struct, frozen=True, kw_only=True):
+class Grant(Struct, frozen=True, kw_only=True, cache_hash=True):
     """Leave to run a command with these values; equal grants may share a process."""
 
     command: Command
@@ -256,9 +256,6 @@ class Grant(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Grant({self.command.name!r}, {self.arguments!r})"  # without the values, as a secret may be among them
-
-    def __hash__(self) -> int:
-        return hash((self.command.name, self.arguments))  # as a key it is looked for a dozen times
 
     @property
     def question(self) -> str:

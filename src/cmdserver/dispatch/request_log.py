@@ -75,8 +75,8 @@ class RequestLog:
     def ended(self, run: Run) -> bool:
         """Write down the ends of all requests of one run; if that fails, nobody gets its answer."""
         # The first one tells of the run, too.
-        answers, assessment = len(run.asked) + len(run.departed), run.assessment
-        shared = len(run.asked) > 1
+        asked, assessment = len(run.asked), run.assessment
+        answers, shared = asked + len(run.departed), asked > 1
         if assessment is not None and not _tells_of_usual(run):
             assessment = None
         events = []

@@ -47,10 +47,11 @@ class Connections(Generic[SomeConnection]):
         self._connection_limit = connection_limit
         self._liveness = liveness
         self._clock = clock
-        #: With their descriptors, which are no longer known when they are closed.
-        self._open: dict[SomeConnection, int] = {}
+        #: In the order in which they were opened.
+        self._open: dict[SomeConnection, None] = {}
         self._deadlines: Deadlines[SomeConnection] = Deadlines()
-        self._watched: set[SomeConnection] = set()
+        #: With their descriptors, which are no longer known when they are closed.
+        self._watched: dict[SomeConnection, int] = {}
         self._tick = LoopingCall(self._look)
         self._tick.clock = clock
 
@@ -64,29 +65,27 @@ class Connections(Generic[SomeConnection]):
 
     def opened(self, connection: SomeConnection) -> None:
         """Add a connection that `enter` has counted."""
-        self._open[connection] = connection.transport.getHandle().fileno()
+        self._open[connection] = None
         if not self._tick.running:
             self._tick.start(TICK_SECONDS, now=False)
 
     def closed(self, connection: SomeConnection) -> None:
         """Remove a connection, and count it out."""
         self._deadlines.end(connection)
-        descriptor = self._open.pop(connection)
+        del self._open[connection]
         if connection in self._watched:
-            self._watched.discard(connection)
-            self._liveness.forget(descriptor)
+            self._liveness.forget(self._watched.pop(connection))
         self._connection_limit.leave(self._protocol, connection.source)
 
     def watch(self, connection: SomeConnection) -> None:
         """Abort a connection that is not read from when its client is gone."""
-        self._watched.add(connection)
-        self._liveness.watch(self._open[connection], connection.transport.abortConnection)
+        descriptor = self._watched[connection] = connection.transport.getHandle().fileno()
+        self._liveness.watch(descriptor, connection.transport.abortConnection)
 
     def unwatch(self, connection: SomeConnection) -> None:
         """Stop watching: it is read from again."""
         if connection in self._watched:
-            self._watched.discard(connection)
-            self._liveness.forget(self._open[connection])
+            self._liveness.forget(self._watched.pop(connection))
 
     def expect_within(self, connection: SomeConnection, seconds: float) -> None:
         """Set the connection's one deadline: call `Connection.overdue` after so many seconds."""

@@ -163,12 +163,12 @@ class AuditFile:
 
     def _write(self, data: bytes, meant: Sequence[Written]) -> None:
         """Write all of it, and go on from what is in the file then, also if that is only a part."""
-        written = 0
+        written, size = 0, len(data)
         try:
-            while written < len(data):
+            while written < size:
                 written += os.write(self._descriptor, data[written:] if written else data)
         finally:
-            missing = len(data) - written
+            missing = size - written
             if missing or self._tail.is_torn or not meant:
                 self._tail = self._tail.after(data[:written] if missing else data)
             else:

@@ -265,12 +265,14 @@ class Reader:
             if not (self._is_begun or self._is_stopped) and (grant := recording.grant) is not None:
                 self._is_begun = True
                 self._sink.started(grant, self)
+            count = len(pieces)
             while not (self._is_paused or self._is_stopped):  # no function of its own, as each chunk comes here
                 index, first = self._piece, recording._first_pieces  # noqa: SLF001
                 if index >= first and (index := index - recording._dropped_pieces) < first:  # noqa: SLF001
                     self._tell_gap()
+                    count = len(pieces)
                     continue
-                if index >= len(pieces):
+                if index >= count:
                     break
                 stream, data = pieces[index]
                 size, offset = len(data), self._offset
@@ -278,7 +280,8 @@ class Reader:
                     self._offset = size
                     self._position += size - offset
                     self._sink.write(stream, data[offset:] if offset else data)
-                elif index + 1 < len(pieces):
+                    count = len(pieces)  # as the sink may have led to more
+                elif index + 1 < count:
                     self._piece, self._offset = self._piece + 1, 0
                 else:
                     break  # it may grow

@@ -79,7 +79,8 @@ class Scheduler:
             self._queue.rates.require(command.name, command.rate_limit, self._clock.seconds())
         key: Hashable = request.grant if command.share else request.id
         run = request.run = self._queue.runs.ask(key, request, partial(self.directory.open, first=request))
-        if len(run.requests) > 1:
+        is_joined = len(run.requests) > 1
+        if is_joined:
             self.fair_queue.join(run, request.caller.key)
         elif self._queue.runs.may_start(run):
             try:
@@ -90,7 +91,7 @@ class Scheduler:
                 self.directory.dropped(run)
                 raise
         self.directory.entered(run, request)
-        if len(run.requests) == 1:
+        if not is_joined:
             self._queue.start_all_that_may()
 
     def start_all_that_may(self) -> None:

@@ -20,7 +20,18 @@ from cmdserver.config.host import Host
 from cmdserver.config.loading import Source, configure
 from cmdserver.config.schema.callers import HookSettings, RoleSettings
 from cmdserver.config.schema.commands import CommandSettings, ParameterSettings, ProcessLimits
-from cmdserver.config.schema.host import TLS, Audit, Forward, HistorySettings, Limits, Listen, Runner, SiteSettings, Web
+from cmdserver.config.schema.host import (
+    TLS,
+    Audit,
+    Fleet,
+    Forward,
+    HistorySettings,
+    Limits,
+    Listen,
+    Runner,
+    SiteSettings,
+    Web,
+)
 from cmdserver.config.schema.settings import Settings
 from cmdserver.core import names
 from cmdserver.core.errors import UNASKED, Code
@@ -67,6 +78,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "`[web]`": Web,
     "`[audit]`": Audit,
     "`[[audit.forward]]`": Forward,
+    "`[fleet]`": Fleet,
     "`[runner]`": Runner,
 }
 #: Tables of their own, each with a section.
@@ -82,6 +94,7 @@ TABLES = {
     "web",
     "audit",
     "history",
+    "fleet",
     "runner",
 }
 

@@ -13,6 +13,7 @@ from cmdserver.auth.credentials import BearerToken, Credentials, PublicKey
 from cmdserver.core.events import EventLog
 from cmdserver.core.model import Caller
 from cmdserver.core.protocols import Protocol
+from cmdserver.core.site import DEFAULT_FLEET, FleetHost
 from cmdserver.files.last_uses import SOON_SECONDS, key_id, read_uses, token_id
 from tests.auth.doubles import HERE, IdentityTestCase
 from tests.auth.test_checkers import string
@@ -30,7 +31,13 @@ class AuthenticationTests(IdentityTestCase):
         self.files.add_token(Token(name="mon", sha256=token_digest("good")))
         self.reactor: Any = MemoryReactorClock()
         self.authentication = build_authentication(
-            self.reactor, self.files, self.files.directory, self.login_limit, EventLog(self.ledger), lambda _: False
+            self.reactor,
+            self.files,
+            self.files.directory,
+            self.login_limit,
+            EventLog(self.ledger),
+            lambda _: False,
+            lambda: FleetHost(DEFAULT_FLEET, "web-1"),
         )
 
     def log_in(self, credentials: Credentials) -> Caller | Exception:

@@ -49,7 +49,7 @@ from tests.frontends.nrpe.doubles import query
 from tests.frontends.ssh.doubles import OPEN, REQUEST, MemoryLines
 from tests.frontends.ssh.test_connection import HOST_KEY
 from tests.frontends.ssh.test_connection import Client as SSHClient
-from tests.frontends.web.doubles import NoExposition
+from tests.frontends.web.doubles import NoExposition, a_signer
 from tests.running_doubles import EVERYTHING, Composition, command
 from tests.tls_doubles import NOW, Client, FakeTCP, TLSFilesTestCase, Wire, client_context, issue
 
@@ -152,7 +152,9 @@ class Setting:
     def web_front_end(self, certificate_of: Any = None) -> WebFrontEnd:
         """Make one, over TLS if it can read certificates."""
         options = WebOptions(hosts=frozenset({"cmd.example"}))
-        return WebFrontEnd(self.protocols["web"], self.context, lambda: options, NoExposition(), certificate_of)
+        return WebFrontEnd(
+            self.protocols["web"], self.context, lambda: options, NoExposition(), a_signer, certificate_of
+        )
 
     def reads(self, transport: Any, source: str) -> Any:
         """Read a certificate, as the test says at that moment."""

@@ -168,6 +168,7 @@ class Daemon:
         runner: Mapping[str, object] | None = None,
         history: Mapping[str, object] | None = None,
         site: Mapping[str, object] | None = None,
+        fleet: Mapping[str, object] | None = None,
     ) -> None:
         """Write the configuration file.
 
@@ -183,6 +184,7 @@ class Daemon:
             runner: The ``[runner]``; None for none.
             history: The ``[history]``; None for none.
             site: The ``[site]``; None for none.
+            fleet: The ``[fleet]``; None for none.
         """
         endpoints = [self.endpoint()] if listen is None else listen
         lines = ["[[listen]]", 'protocol = "line"', f"endpoint = {json.dumps(list(endpoints))}", 'login = "never"', ""]
@@ -194,7 +196,7 @@ class Daemon:
             lines += [f"[commands.{name}]", *(f"{key} = {_toml(value)}" for key, value in marked.items()), ""]
         for name, role in ({"anonymous": {"commands": ["*"]}} if roles is None else roles).items():
             lines += [f"[roles.{name}]", *(f"{key} = {_toml(value)}" for key, value in role.items()), ""]
-        tables = {"tls": tls, "web": web, "runner": runner, "history": history, "site": site}
+        tables = {"tls": tls, "web": web, "runner": runner, "history": history, "site": site, "fleet": fleet}
         for name, table in tables.items():
             if table is not None:
                 lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items()), ""]

@@ -19,10 +19,13 @@ from cmdserver.auth.password_verifier import HashingThreads, PasswordVerifier, t
 from cmdserver.auth.second_factors.enrolment_file import EnrolmentFile
 from cmdserver.auth.second_factors.second_factors import SecondFactors
 from cmdserver.auth.second_factors.spent_codes import SpentCodes
+from cmdserver.auth.signatures.checker import SignatureChecker
 from cmdserver.core.events import EventLog
 from cmdserver.core.protocols import Protocol
+from cmdserver.core.site import FleetHost
 from cmdserver.files.last_uses import LastUses
 from cmdserver.limits.login_limit import LoginLimit
+from cmdserver.limits.nonces import Nonces
 
 _log = Logger()
 
@@ -54,6 +57,7 @@ def build_authentication(
     login_limit: LoginLimit,
     events: EventLog,
     wants_second_factor: Callable[[str], bool],
+    fleet_host: Callable[[], FleetHost],
 ) -> Authentication:
     """Read the users' credentials; where there are none, make the first user.
 
@@ -64,6 +68,7 @@ def build_authentication(
         login_limit: Who may try.
         events: Who is told of logins.
         wants_second_factor: Whether a role of a user's counts only with a second factor.
+        fleet_host: As whom signed requests mean this host, now.
 
     Raises:
         CannotStart: The first user cannot be made.
@@ -84,6 +89,7 @@ def build_authentication(
         TokenChecker(files, _now, last_uses.note),
         CertificateChecker(second_factors),
         ProxyChecker(),
+        SignatureChecker(files, Nonces(time.time()), fleet_host, time.time, last_uses.note),
         second_factors,
     ]
     authenticator = Authenticator(checkers, login_limit, events, time.time, public_keys.is_acceptable)

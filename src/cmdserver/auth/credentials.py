@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from twisted.cred.credentials import ICredentials
 from zope.interface import implementer
 
+from cmdserver.auth.signatures.signed_request import SignedRequest
 from cmdserver.core.fingerprints import fingerprint_of
 from cmdserver.core.names import ANONYMOUS, AUTHENTICATED, is_user_name
 
@@ -50,6 +51,10 @@ class IToken(ICredentials):
 
 class IPublicKey(ICredentials):
     """An SSH public key, and something that its holder has signed."""
+
+
+class IRequestSignature(ICredentials):
+    """A request that its caller has signed."""
 
 
 class IOneTimeCode(ICredentials):
@@ -175,4 +180,26 @@ class PublicKey(Struct, frozen=True, kw_only=True):
         return fingerprint_of(self.blob)
 
 
-Credentials = Password | BearerToken | Certificate | PublicKey | ProxiedUser | OneTimeCode
+@implementer(IRequestSignature)
+class RequestSignature(Struct, frozen=True, kw_only=True):
+    """What the signature of a request says (RFC 9421), or why it could not be right."""
+
+    source: str
+    #: None if ``trouble`` says why.
+    request: SignedRequest | None
+    #: For the audit file.
+    trouble: str = ""
+    method: str = "signature"
+
+    @property
+    def name(self) -> str | None:
+        """Whose it says that it is, if that is a name that a user can have."""
+        return self.request.user if self.request is not None and is_user_name(self.request.user) else None
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Of the key by which it says that it is."""
+        return self.request.fingerprint if self.request is not None else None
+
+
+Credentials = Password | BearerToken | Certificate | PublicKey | ProxiedUser | OneTimeCode | RequestSignature

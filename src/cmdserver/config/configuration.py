@@ -9,7 +9,7 @@ from cmdserver.config.schema.settings import Settings
 from cmdserver.core.addresses import NO_PROXIES, Network, TrustedProxies
 from cmdserver.core.listening import Listening
 from cmdserver.core.model import Command, Role
-from cmdserver.core.site import Site
+from cmdserver.core.site import DEFAULT_FLEET, FleetHost, Site
 from cmdserver.limits.max_startups import MaxStartups
 from cmdserver.triggers.hook import Hook
 
@@ -32,6 +32,8 @@ class Configuration(Struct, frozen=True):
     hooks: tuple[Hook, ...] = ()
     #: ``[[audit.forward]]``.
     receivers: tuple[Receiver, ...] = ()
+    #: ``[fleet]``.
+    fleet_host: FleetHost = FleetHost(DEFAULT_FLEET, "localhost")
     #: ``[web] trusted_proxies``.
     trusted_proxies: TrustedProxies = NO_PROXIES
 

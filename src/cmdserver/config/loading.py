@@ -190,7 +190,7 @@ def configure(
     others.tls(settings, check_tls)
     proxies = ProxyChecks(reader)
     trusted = proxies.trusted(settings.web)
-    site = others.site(settings.site)
+    site, fleet_host = others.site(settings.site), others.fleet(settings.fleet)
     receivers = tuple(forwards.receivers(reader, settings.audit.forward, check_ca))
     check_allowances(reader, settings)
     if reader.mistakes:
@@ -214,6 +214,7 @@ def configure(
         warnings=warnings,
         hooks=tuple(hooks),
         receivers=receivers,
+        fleet_host=fleet_host,
         trusted_proxies=trusted,
     )
 

@@ -1,4 +1,4 @@
-"""What the administrator calls this host, for people: its name, a label beside it, a notice. Front ends draw it."""
+"""What this host is called: by the administrator, for people, with a label and a notice; and by its fleet."""
 
 import re
 from typing import Final
@@ -41,3 +41,33 @@ def parse_colour(text: str) -> str:
     if _HEXADECIMAL.fullmatch(text):
         return text.lower()
     raise ValueError(f"must be #rrggbb or one of {', '.join(NAMED_COLOURS)}, not {text!r}")
+
+
+#: What a fleet without a name of its own is called.
+DEFAULT_FLEET: Final = "default"
+#: Names of fleets, and of hosts in them: letters, digits and ``. _ -``.
+FLEET_NAME: Final = "[A-Za-z][A-Za-z0-9._-]{0,63}"
+HOST_NAME: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,252}"
+
+
+class FleetHost(Struct, frozen=True):
+    """A host as its fleet knows it, and as signed requests name it."""
+
+    fleet: str
+    name: str
+
+
+def require_fleet_name(text: str) -> str:
+    """Return a text that a fleet may be called; raises a ValueError for one that it may not."""
+    return _require_name(text, FLEET_NAME)
+
+
+def require_host_name(text: str) -> str:
+    """Return a text that a host may be called in a fleet; raises a ValueError for one that it may not."""
+    return _require_name(text, HOST_NAME)
+
+
+def _require_name(text: str, pattern: str) -> str:
+    if not re.fullmatch(pattern, text):
+        raise ValueError(f"{text!a} is no name: write it with letters, digits and . _ - only")
+    return text

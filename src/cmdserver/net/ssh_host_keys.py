@@ -4,7 +4,7 @@ They are read when the daemon starts, so that one that is damaged keeps it from 
 connecting.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -27,6 +27,7 @@ from cmdserver.core.text_encoding import without_mark
 from cmdserver.files.atomic_file import locked, replace
 from cmdserver.files.safe_path import read_file
 
+_ED25519 = "ssh_host_ed25519_key"
 _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 
 _LOCK_SECONDS = 10.0
@@ -48,9 +49,28 @@ def require_host_keys(directory: Path) -> tuple[Path, ...]:
         CannotStart: One cannot be written.
     """
     kinds: dict[str, Callable[[], HostKey]] = {
-        "ssh_host_ed25519_key": Ed25519PrivateKey.generate,
+        _ED25519: Ed25519PrivateKey.generate,
         "ssh_host_rsa_key": lambda: generate_private_key(public_exponent=65537, key_size=_RSA_BITS),
     }
+    _make_missing(directory, kinds)
+    return tuple(directory / name for name in kinds)
+
+
+def require_ed25519_key(directory: Path) -> Ed25519PrivateKey:
+    """Read the host's Ed25519 key; make it if it is missing.
+
+    Raises:
+        CannotStart: It can be neither read nor made, or is of another kind.
+    """
+    path = directory / _ED25519
+    _make_missing(directory, {_ED25519: Ed25519PrivateKey.generate})
+    key = _read(path)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise CannotStart(f"cmdserver: the SSH host key {path} is no Ed25519 key")
+    return key
+
+
+def _make_missing(directory: Path, kinds: Mapping[str, Callable[[], HostKey]]) -> None:
     try:
         with locked(directory, _LOCK_SECONDS):
             for name, generate in kinds.items():
@@ -59,7 +79,6 @@ def require_host_keys(directory: Path) -> tuple[Path, ...]:
                     _log.info("made an SSH host key: {path}", path=str((directory / name).absolute()))
     except OSError as error:
         raise CannotStart(f"cmdserver: SSH host keys in {directory}: {error.strerror}") from error
-    return tuple(directory / name for name in kinds)
 
 
 def read_host_keys(paths: Iterable[Path]) -> tuple[HostKey, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionDone
@@ -20,10 +21,12 @@ from cmdserver.auth.credentials import (
     Password,
     Proof,
     ProxiedUser,
+    RequestSignature,
 )
 from cmdserver.auth.hook_authenticator import ArmedHook, HookAuthenticator
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import PendingLogin
+from cmdserver.auth.signatures.signed_answer import AnswerSigner
 from cmdserver.config.schema.host import Limits
 from cmdserver.core.addresses import NO_PROXIES
 from cmdserver.core.errors import LoginRefused, Throttled
@@ -39,6 +42,8 @@ from tests.frontends.doubles import a_context
 from tests.frontends.line.doubles import FakeLiveness
 from tests.running_doubles import Composition, FakeProcess, user
 
+#: The host's.
+HOST_KEY = Ed25519PrivateKey.generate()
 CLIENT = IPv4Address("TCP", "192.0.2.1", 40000)
 HOST = "cmd.example:2080"
 
@@ -92,10 +97,10 @@ class FakeListenerAuth(ListenerAuth):
         match credentials:
             case Password(name="ada", password=b"right") | BearerToken(secret="good") | OneTimeCode(code="123456"):
                 return succeed(user(credentials.name or "ada"))
+            case ProxiedUser(name=str(name)) | RequestSignature(name="ada" as name):
+                return succeed(a_caller(name, source=source, method=credentials.method))
             case Password(name="eve", password=b"right", can_ask=True):
                 return fail(CodeRequired(Proof(name="eve", method="password")))
-            case ProxiedUser(name=str(name)):
-                return succeed(a_caller(name, source=source, method="proxy"))
             case _:
                 return fail(LoginRefused())
 
@@ -257,6 +262,11 @@ class FakeExposition:
         return f"{answer.command} {answer.state}\n".encode()
 
 
+def a_signer() -> AnswerSigner:
+    """Sign as the host does."""
+    return AnswerSigner(HOST_KEY, "web-1")
+
+
 class WebComposition(Composition):
     """A composition with a web listener.
 
@@ -293,7 +303,7 @@ class WebComposition(Composition):
         trends = CheckTrends()
         self.events.subscribe(trends)
         self.front_end = WebFrontEnd(
-            self.listener_auth, context, self.options, FakeExposition(self), hooks=hooks, trends=trends.of
+            self.listener_auth, context, self.options, FakeExposition(self), a_signer, hooks=hooks, trends=trends.of
         )
         self._clients = 100
 

@@ -235,4 +235,5 @@ class Composition:
             self.limiters.logins,
             self._events,
             lambda name: wants_second_factor(self.configuration.roles, name),
+            lambda: self.configuration.fleet_host,
         )

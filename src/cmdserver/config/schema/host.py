@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, field
 from cmdserver.config.schema.values import Allowed, Count, CountOrNone, NonEmpty, Seconds
 from cmdserver.core.listening import Login
 from cmdserver.core.protocols import Protocol
+from cmdserver.core.site import DEFAULT_FLEET
 
 EndpointText = Annotated[str, Meta(min_length=1, examples=["tcp:2022:interface=127.0.0.1"])]
 
@@ -115,6 +116,15 @@ class SiteSettings(Struct, frozen=True, kw_only=True):
     #: ``#rrggbb``, or the name of one.
     colour: NonEmpty | None = None
     notice: str = ""
+
+
+class Fleet(Struct, frozen=True, kw_only=True):
+    """``[fleet]``: what signed requests call this host."""
+
+    #: The fleet's name.
+    name: NonEmpty = DEFAULT_FLEET
+    #: None: the host's name.
+    host: NonEmpty | None = None
 
 
 class Runner(Struct, frozen=True, kw_only=True):

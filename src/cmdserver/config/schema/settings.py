@@ -6,7 +6,7 @@ from msgspec import Meta, Struct, field
 
 from cmdserver.config.schema.callers import HookSettings, RoleSettings
 from cmdserver.config.schema.commands import CommandDefaults, CommandSettings
-from cmdserver.config.schema.host import TLS, Audit, HistorySettings, Limits, Listen, Runner, SiteSettings, Web
+from cmdserver.config.schema.host import TLS, Audit, Fleet, HistorySettings, Limits, Listen, Runner, SiteSettings, Web
 from cmdserver.config.schema.values import NonEmpty
 
 #: Of files that are included.
@@ -30,4 +30,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     web: Web = field(default_factory=Web)
     audit: Audit = field(default_factory=Audit)
     history: HistorySettings = field(default_factory=HistorySettings)
+    fleet: Fleet = field(default_factory=Fleet)
     runner: Runner = field(default_factory=Runner)

@@ -1,4 +1,4 @@
-"""Who asks, and how they can say so: HTTP Basic, a bearer token, a client certificate, or the cookie of a session.
+"""Who asks, and how they can say so: HTTP Basic, a token, a certificate, a session's cookie, a signature.
 
 What is said in the request itself counts before what the connection or the browser says by itself; and whom a trusted
 proxy names, before everything: it may have asked for the password that it passes on, which is none of ours. Every login
@@ -18,7 +18,15 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from cmdserver.auth.callers import from_elsewhere
-from cmdserver.auth.credentials import BearerToken, CodeRequired, Credentials, OneTimeCode, Password, ProxiedUser
+from cmdserver.auth.credentials import (
+    BearerToken,
+    CodeRequired,
+    Credentials,
+    OneTimeCode,
+    Password,
+    ProxiedUser,
+    RequestSignature,
+)
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import PendingLogin
 from cmdserver.core.errors import LoginRefused, SessionEnded, UnreadableCredentials
@@ -32,6 +40,7 @@ from cmdserver.frontends.web.http.request import WebRequest
 from cmdserver.frontends.web.pages.layout import TOKEN_FIELD, TOKEN_HEADER
 from cmdserver.frontends.web.proxies.logins import ProxiedLogins
 from cmdserver.frontends.web.sessions import SECRET_BYTES, Session, Sessions
+from cmdserver.frontends.web.signed.signed_requests import Signer, sign_answer, signature_of
 from cmdserver.limits.source_penalties import Offence
 
 #: A browser sends a cookie with this prefix only if it came over TLS, from this very host, for all of it (RFC 6265bis,
@@ -44,6 +53,8 @@ _NO_SESSION: Final = b""
 #: What is said in an Authorization header of another scheme (Negotiate, Digest, AWS4-HMAC-SHA256) is for somebody else,
 #: such as a proxy before us that passes it on.
 _BASIC, _BEARER = b"basic", b"bearer"
+#: The fields in which a request may say who asks.
+_SAYING: Final = (b"authorization", b"signature-input", b"signature")
 _SCHEMES: Final = frozenset({_BASIC, _BEARER})
 
 
@@ -52,12 +63,19 @@ class Authentication:
 
     Args:
         place: What tells this listener from others, on this host and elsewhere, and stays the same after a restart.
+        signer: Signs answers to signed requests.
         random: So many random bytes, anew at each call.
     """
 
     def __init__(
-        self, listener_auth: ListenerAuth, clock: IReactorTime, place: str, random: Callable[[int], bytes] = os.urandom
+        self,
+        listener_auth: ListenerAuth,
+        clock: IReactorTime,
+        place: str,
+        signer: Signer,
+        random: Callable[[int], bytes] = os.urandom,
     ) -> None:
+        self._signer = signer
         self._listener_auth = listener_auth
         self._clock = clock
         self._place = place.encode(errors="surrogateescape")
@@ -87,15 +105,13 @@ class Authentication:
         source = request.sender.source
         if self._listener_auth.login is Login.NEVER:
             return self._listener_auth.anonymous(source)
-        if request.sender.users is not None:
-            return self._named_by_proxy(request, request.sender.users)
-        if request.requestHeaders.hasHeader(b"authorization"):
-            authorization = request.header(b"authorization") or b""
-            if _scheme(authorization) in _SCHEMES:
-                return self._log_in(request, _credentials(authorization, source))
-        session = self._session_of(request) if request.received_cookies else None
         # A certificate that a proxy shows is its own, and not that of those for whom it asks.
         certified = request.connection.certified if not request.sender.is_proxied else None
+        if request.sender.users is not None or any(map(request.requestHeaders.hasHeader, _SAYING)):
+            said = self._said_in(request, certified)
+            if said is not None:
+                return said
+        session = self._session_of(request) if request.received_cookies else None
         if certified is not None and not _is_same_with_code(session, certified):
             return certified
         if session is not None:
@@ -107,6 +123,33 @@ class Authentication:
             if self._listener_auth.login is Login.REQUIRED
             else self._listener_auth.anonymous(source)
         )
+
+    def _said_in(self, request: WebRequest, certified: Caller | None) -> Caller | Deferred[Caller] | None:
+        """Find out who asks by what the request itself says, or a trusted proxy; None: it says nothing.
+
+        Who signs a request says nothing besides: what says twice who its caller is is a login that fails.
+
+        Raises:
+            UnreadableCredentials: See `caller_of`.
+        """
+        authorization, users = request.header(b"authorization") or b"", request.sender.users
+        is_ours = _scheme(authorization) in _SCHEMES
+        is_alone = users is None and certified is None and not is_ours and not self._number(request)
+        if (signature := signature_of(request, is_alone=is_alone)) is not None:
+            return self._log_in_by_signature(request, signature)
+        if users is not None:
+            return self._named_by_proxy(request, users)
+        return self._log_in(request, _credentials(authorization, request.sender.source)) if is_ours else None
+
+    def _log_in_by_signature(self, request: WebRequest, signature: RequestSignature) -> Deferred[Caller]:
+        """Try a signature; if it is right, the answer is signed as well."""
+
+        def logged_in(caller: Caller) -> Caller:
+            if signature.request is not None:
+                sign_answer(request, signature.request.signature, self._signer())
+            return caller
+
+        return self._log_in(request, signature).addCallback(logged_in)
 
     def _miss_session(self, request: WebRequest, *, is_for_strangers: bool) -> None:
         """Tell a script whose page was somebody's that this is over; who looks at a page is nobody from now on.

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from functools import cache
 from shlex import quote
 
 from twisted.internet.interfaces import IProtocolNegotiationFactory
@@ -11,6 +12,7 @@ from zope.interface import implementer
 from cmdserver.auth.hook_authenticator import HookAuthenticator
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import PendingLogin
+from cmdserver.auth.signatures.signed_answer import AnswerSigner
 from cmdserver.core.errors import Refusal
 from cmdserver.frontends.common.examples import Place, Trial
 from cmdserver.frontends.common.front_end import FrontEnd
@@ -31,7 +33,9 @@ from cmdserver.frontends.web.pages import static
 from cmdserver.frontends.web.resources import Help, Index, Nothing, OpenAPI, Routes, Static, Unasked
 from cmdserver.frontends.web.runs.events_resource import EventsResource
 from cmdserver.frontends.web.runs.resource import RunsResource
+from cmdserver.frontends.web.signed.signed_requests import Signer
 from cmdserver.frontends.web.site import Site
+from cmdserver.net.ssh_host_keys import require_ed25519_key
 from cmdserver.runs.check_trends import TrendOf, nothing_is_known
 
 
@@ -44,6 +48,7 @@ class WebFrontEnd(WebListener):
         context: What every front end is given.
         options: Returns the options as they are now.
         exposition: Renders metrics.
+        signer: Signs answers to signed requests.
         certificate_of: Reads client certificates; None without TLS.
         hooks: Knows whose requests to hooks are; None where there are none.
         trends: Tells what checks have found in the last day.
@@ -57,6 +62,7 @@ class WebFrontEnd(WebListener):
         context: FrontEndContext,
         options: Callable[[], WebOptions],
         exposition: Exposition,
+        signer: Signer,
         certificate_of: CertificateOf | None = None,
         hooks: HookAuthenticator | None = None,
         trends: TrendOf = nothing_is_known,
@@ -64,7 +70,8 @@ class WebFrontEnd(WebListener):
         super().__init__(listener_auth, context, certificate_of)
         self.logs_access = lambda: options().access_log
         self.is_strict = lambda: options().is_strict
-        authentication = Authentication(listener_auth, context.clock, f"{socket.gethostname()} {listener_auth.place}")
+        place = f"{socket.gethostname()} {listener_auth.place}"
+        authentication = Authentication(listener_auth, context.clock, place, signer)
         self.site = Site(
             listener_auth,
             context.dispatcher,
@@ -155,5 +162,18 @@ def make(
     """Make the front end of a web listener."""
     options = resources.latest(WebOptions.of)
     return WebFrontEnd(
-        listener_auth, context, options, resources.exposition(), certificate_of, resources.hooks, resources.trends()
+        listener_auth,
+        context,
+        options,
+        resources.exposition(),
+        _signer(resources),
+        certificate_of,
+        resources.hooks,
+        resources.trends(),
     )
+
+
+def _signer(resources: FrontEndResources) -> Signer:
+    """Return what signs answers with the host's key, which is read, or made, when the first one is to be signed."""
+    key = cache(lambda: require_ed25519_key(resources.state_directory))
+    return resources.latest(lambda configuration: AnswerSigner(key(), configuration.fleet_host.name))

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cmdserver.config.schema.host import Limits
 from cmdserver.frontends.web.front_end import WebFrontEnd
 from cmdserver.frontends.web.held_response import HELD_TEXT_BYTES
-from tests.frontends.web.doubles import Client, NoExposition, WebComposition
+from tests.frontends.web.doubles import Client, NoExposition, WebComposition, a_signer
 from tests.running_doubles import command
 
 WINDOW = h2_settings.SettingCodes.INITIAL_WINDOW_SIZE
@@ -34,6 +34,7 @@ class HTTP2Client:
             composition.front_end.context,
             composition.options,
             NoExposition(),
+            a_signer,
             lambda *_: None,
         )
         self.transport = Client(1)

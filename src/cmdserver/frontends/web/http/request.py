@@ -121,6 +121,8 @@ class WebRequest(http.Request):
     caller: Somebody | None = None
     #: Called when the client is gone before it was answered.
     when_gone: Callable[[], object] | None = None
+    #: Signs its answer; None if that is not to be signed.
+    sign: Callable[[int, bytes, bytes], Headers] | None = None
     #: Why its body was not kept.
     body_refusal: Refusal | None = None
     #: What its body holds that is larger than others, in bytes.
@@ -260,7 +262,8 @@ class WebRequest(http.Request):
 
     def _coded(self, body: bytes, more: Headers) -> tuple[bytes, Headers]:
         """Compress a body, if that is worth it and the client takes it."""
-        if is_worth_compressing(body) and takes_gzip(self.header(b"accept-encoding")):
+        # A signature is of what is sent, and no client has to undo anything before it can look at one.
+        if self.sign is None and is_worth_compressing(body) and takes_gzip(self.header(b"accept-encoding")):
             return compress(body), (*more, GZIP)
         return body, more
 
@@ -268,6 +271,8 @@ class WebRequest(http.Request):
         if self.is_gone:
             return
         has_body = status not in _WITHOUT_BODY
+        if self.sign is not None:
+            more = (*more, *self.sign(status, content_type, body if has_body else b""))
         if self.connection.is_http2:
             self._head(status, content_type, beside, more)
             if has_body:

@@ -218,6 +218,9 @@ class LineBuffer:
     def __len__(self) -> int:
         return len(self._bytes)
 
+    def __bool__(self) -> bool:
+        return self._bytes != b""
+
     @property
     def is_full(self) -> bool:
         """Whether it holds enough for the longest line, so that more may wait in the network."""

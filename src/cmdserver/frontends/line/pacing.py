@@ -106,7 +106,7 @@ class PacedConnection(Backpressure, LineLoop, Protocol):
         if self._is_closing:
             return
         self._move(Event.CLOSE)
-        has_unread = self._is_input_paused or len(self._buffer) > 0
+        has_unread = self._is_input_paused or bool(self._buffer)
         self._buffer.clear()
         if has_unread and not self._is_input_over:
             self._expect_end()

@@ -68,6 +68,8 @@ class SignatureCheckerTests(IdentityTestCase):
         self.let_in(self.signing.ask())
 
         self.assertEqual(self.refused(self.signing.ask()), "it was used before")
+        self.now = NOW + 65
+        self.assertEqual(self.refused(self.signing.ask()), "it was used before", "as long as it would be good")
 
     def test_who_else(self) -> None:
         """Another's key, under a name that has it not; and another name with the same key."""

@@ -1,18 +1,22 @@
 """Tests of signed requests over HTTP: how they log in, beside what they do not, and that their answers are signed."""
 
 import json
+from ipaddress import ip_network
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from http_message_signatures import InvalidSignature
 
 from cmdserver.auth.credentials import RequestSignature
+from cmdserver.core.addresses import TrustedProxies
 from cmdserver.core.listening import Login
-from tests.frontends.web.doubles import HOST_KEY, Response, WebComposition
+from tests.frontends.web.doubles import CLIENT, HOST_KEY, Response, WebComposition
 from tests.frontends.web.test_authentication import WebTestCase
-from tests.running_doubles import command
+from tests.running_doubles import command, user
 from tests.signing import Answered, Asked, Signing, verify_answer
 
+#: Why a login fails that is not alone.
+TWICE = "there is another way to log in beside it"
 JSON = {"accept": "application/json"}
 HOST_LINE = HOST_KEY.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
@@ -104,7 +108,37 @@ class SignedRequestTests(WebTestCase):
             self.ask(self.signing.ask(), more)
 
             (shown,) = self.shown
-            self.assertEqual((shown.request, shown.trouble), (None, "there is another way to log in beside it"))
+            self.assertEqual((shown.request, shown.trouble), (None, TWICE))
+
+    def test_beside_a_certificate(self) -> None:
+        """Of the client's own."""
+        client = self.composition.connect()
+        client.protocol.certified = user("ada")
+        asked = self.signing.ask()
+        fields: Any = {name.lower().replace("-", "_"): value for name, value in asked.headers.items()}
+        client.asks(asked.target, **fields)
+
+        (shown,) = self.shown
+        self.assertEqual((shown.request, shown.trouble), (None, TWICE))
+
+    def test_beside_a_proxys_word(self) -> None:
+        """A proxy that says who somebody is has the last one; what they have signed is not looked at."""
+        self.composition.trusted_proxies = TrustedProxies((ip_network(CLIENT.host),))
+        self.composition.user_header = b"remote-user"
+        self.ask(self.signing.ask(), {"remote-user": "eve"})
+
+        (shown,) = self.shown
+        self.assertEqual((shown.request, shown.trouble), (None, TWICE))
+
+    def test_half_of_it(self) -> None:
+        """A signature without what it is of, or the other way round, is a login that fails, and not none."""
+        for missing in ("Signature", "Signature-Input"):
+            self.shown.clear()
+            asked = self.signing.ask()
+            del asked.headers[missing]
+
+            self.assertEqual(self.ask(asked).status, 401)
+            self.assertEqual(self.shown[0].trouble, f"there is no {missing.lower()}")
 
     def test_of_others(self) -> None:
         """A signature that is not ours says nothing; nor does any where nobody logs in."""

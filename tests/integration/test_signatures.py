@@ -112,11 +112,13 @@ def test_what_is_refused(daemon: Daemon) -> None:
 
 def test_roles_hold(daemon: Daemon) -> None:
     """A signature is a login like others: what its holder may not run is denied, and that answer is signed, too."""
-    asked = caller(daemon).ask("/nothing", **now())
-    response = ask(WEB, asked)
+    signing = caller(daemon)
+    for target, status in (("/nothing", 404), ("/reboot", 403), ("/members", 200)):
+        asked = signing.ask(target, "POST" if target == "/reboot" else "GET", **now())
+        response = ask(WEB, asked)
 
-    assert response.status == 404
-    verify(daemon, asked, response)
+        assert response.status == status, (target, response)
+        verify(daemon, asked, response)
 
 
 def test_a_start(tmp_path: Path) -> None:

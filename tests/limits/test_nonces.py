@@ -34,7 +34,13 @@ class NonceTests(unittest.TestCase):
         self.spend(now=LATER)
         with self.assertRaises(Used):
             self.spend(now=LATER + 65, created=LATER)
-        self.spend(now=LATER + 65.1)
+        self.spend(now=LATER + 65.1)  # by another signature
+
+    def test_too_late(self) -> None:
+        """What may have been forgotten a moment ago is not taken for new."""
+        self.nonces.spend("k", "n", created=LATER, until=LATER + 65, now=LATER)
+        with self.assertRaises(Used):
+            self.nonces.spend("k", "n", created=LATER, until=LATER + 65, now=LATER + 65.1)
 
     def test_full(self) -> None:
         """What is known stays known; there is room again when something is forgotten."""

@@ -57,11 +57,13 @@ class Nonces:
             now: What time it is.
 
         Raises:
-            Used: It was used before.
+            Used: It was used before, or it is too late to know.
             Busy: There is no room, or it may be from before the start.
         """
         now = self.latest(now)
         self._forget(now)
+        if until < now:  # it may have been forgotten just now
+            raise Used
         if min(created, now) <= self._ready:
             raise Busy("the daemon has just started, and takes no signatures yet", _RETRY_SECONDS)
         of_key = self._of_key.get(key, set())

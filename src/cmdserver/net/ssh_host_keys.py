@@ -1,7 +1,7 @@
 """SSH host keys in the state directory: OpenSSH's or PEM, without a passphrase; made if they are missing.
 
-They are read when the daemon starts, so that one that is damaged keeps it from starting and not its clients from
-connecting.
+An SSH listener reads them when the daemon starts, so that one that is damaged keeps it from starting and not its
+clients from connecting.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -63,7 +63,8 @@ def require_ed25519_key(directory: Path) -> Ed25519PrivateKey:
         CannotStart: It can be neither read nor made, or is of another kind.
     """
     path = directory / _ED25519
-    _make_missing(directory, {_ED25519: Ed25519PrivateKey.generate})
+    if not path.exists():
+        _make_missing(directory, {_ED25519: Ed25519PrivateKey.generate})
     key = _read(path)
     if not isinstance(key, Ed25519PrivateKey):
         raise CannotStart(f"cmdserver: the SSH host key {path} is no Ed25519 key")

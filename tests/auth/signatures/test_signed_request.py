@@ -1,7 +1,7 @@
 """Tests of what a signature says: by another implementation's signatures, and by each change of what was signed."""
 
 import unittest
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -54,7 +54,8 @@ class KeyTests(unittest.TestCase):
         """Those that RFC 9421 has no algorithm for, and what is no key."""
         nistp521 = Signing(ec.generate_private_key(ec.SECP521R1())).line
         short = Signing(rsa.generate_private_key(65537, 1024)).line  # noqa: S505 - refused
-        for line in (nistp521, short):
+        security_key = _security_key()
+        for line in (nistp521, short, security_key):
             with self.assertRaisesRegex(WrongSignature, "cannot sign requests"):
                 verify(kind_of(line), blob_of(line), b"x" * 128, b"x")
         for kind, blob in (("ssh-ed25519", b""), ("sk-ssh-ed25519@openssh.com", b"x"), ("x", b"")):
@@ -68,6 +69,13 @@ class KeyTests(unittest.TestCase):
 
         with self.assertRaises(WrongSignature):
             verify(kind_of(other), blob_of(other), request.signature, request.base)
+
+
+def _security_key() -> str:
+    """Make a key of a security token's, which is an Ed25519 key and an application."""
+    parts = (b"sk-ssh-ed25519@openssh.com", blob_of(Signing().line)[-32:], b"ssh:")
+    blob = b"".join(len(each).to_bytes(4, "big") + each for each in parts)
+    return f"sk-ssh-ed25519@openssh.com {b64encode(blob).decode()}"
 
 
 class ChangeTests(unittest.TestCase):
@@ -154,6 +162,7 @@ class ChangeTests(unittest.TestCase):
     def test_why(self) -> None:
         """Each reason by itself, whether or not the signature would be right."""
         given = self.asked.headers["Signature-Input"]
+        no_digest = given.replace(self.signing.fingerprint, "SHA256:x")
         with_method = given.replace('"@method"', '"@method" "@method"')
         extra = self.signing.ask(covered=(*COVERED, "accept"), headers={"Accept": "text/plain"})
         for message, reason in (
@@ -172,6 +181,12 @@ class ChangeTests(unittest.TestCase):
             (self.changed(signature_input=given.replace(self.signing.fingerprint, "x")), "its keyid is not like"),
             (self.changed(content_type="text/\u00e9"), "content-type is not printable ASCII"),
             (self.changed(content_type="text/a\nb"), "content-type is not printable ASCII"),
+            (self.changed(last_event_id="0123456789abcdef.0"), "last-event-id says something else"),
+            (self.changed(cmdserver_stop="1"), "cmdserver-stop says something else"),
+            (self.changed(prefer="respond-async"), "prefer says something else"),
+            (self.changed(content_encoding="gzip"), "content-encoding says something else"),
+            (replace(self.asked.message(), method="G\u00e9T"), "has no method"),
+            (self.changed(signature_input=no_digest), "its keyid is not like"),
             (replace(self.asked.message(), target="*"), "target is not a path"),
             (replace(self.asked.message(), target="http://host/restart"), "target is not a path"),
             (replace(self.asked.message(), target="/a\nb"), "target is not a path"),

@@ -6,7 +6,7 @@ What carries a request is not asked for whom it is: it could say anything. Pure.
 """
 
 import re
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from typing import Final, Self
 
 from msgspec import Struct
@@ -54,4 +54,11 @@ class Audience(Struct, frozen=True):
     def includes(self, host: FleetHost) -> bool:
         """Whether a host is meant."""
         name = host.name.lower()
-        return host.fleet == self.fleet and any(fnmatchcase(name, _STARS.sub("*", each.lower())) for each in self.hosts)
+        return host.fleet == self.fleet and any(_matches(name, each.lower()) for each in self.hosts)
+
+
+def _matches(name: str, glob: str) -> bool:
+    """Whether a name matches a glob; not by `fnmatch.fnmatchcase`, which would keep every glob there ever was."""
+    if "*" not in glob and "?" not in glob:
+        return name == glob
+    return re.fullmatch(translate(_STARS.sub("*", glob)), name) is not None

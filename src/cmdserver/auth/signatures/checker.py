@@ -56,11 +56,11 @@ class SignatureChecker:
         if request is None:
             raise UnauthorizedLogin(credentials.trouble)
         try:
-            request.require_meant(self._host())
             request.require_timely(self._nonces.latest(self._time_of_day()))
             key = await self._find(request, credentials.source)
             verify(key.kind, key.blob, request.signature, request.base)
-            # Nothing may come between the two, or the same one is good twice.
+            request.require_meant(self._host())
+            # Nothing is waited for between the two, or the same one is good twice.
             self._spend(request)
         except WrongSignature as wrong:
             raise UnauthorizedLogin(str(wrong)) from wrong

@@ -22,6 +22,7 @@ _CURVES: Final[dict[str, tuple[HashAlgorithm, int]]] = {
     SECP256R1.name: (SHA256(), 32),
     SECP384R1.name: (SHA384(), 48),
 }
+_KINDS: Final = frozenset({"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ssh-rsa"})
 _MIN_RSA_BITS: Final = 2048
 
 
@@ -42,7 +43,8 @@ def verify(kind: str, blob: bytes, signature: bytes, signed: bytes) -> None:
         WrongSignature: It is not by the key, or keys of the kind cannot sign such messages.
     """
     try:
-        key = load_ssh_public_key(f"{kind} {b64encode(blob).decode()}".encode())
+        # The library takes a security key for a plain one, whose signatures are others.
+        key = load_ssh_public_key(f"{kind} {b64encode(blob).decode()}".encode()) if kind in _KINDS else None
     except (ValueError, UnsupportedAlgorithm):
         key = None
     try:

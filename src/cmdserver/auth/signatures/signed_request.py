@@ -28,10 +28,16 @@ SKEW_SECONDS: Final = 5
 
 _ALWAYS: Final = frozenset({"@method", "@path", "@query", FIELD.lower()})
 _OF_BODY: Final = frozenset({"content-type", "content-digest"})
+#: Fields that would have another thing done than what was signed, and that whoever carries a request could add.
+_NOT_BESIDE: Final = ("content-encoding", "last-event-id", "cmdserver-stop", "prefer")
 _PARAMETERS: Final[Mapping[str, type]] = {"created": int, "expires": int, "nonce": str, "keyid": str, "tag": str}
 _DIGESTS: Final = {"sha-256": sha256, "sha-512": sha512}
 #: The label as the name of a member, wherever it stands.
 _OURS: Final = re.compile(rf"(?:\A|,)[ \t]*{LABEL}(?![a-z0-9_.*-])")
+#: SHA-256 in base64 without padding.
+_FINGERPRINT: Final = re.compile(r"[A-Za-z0-9+/]{43}")
+#: As much of what a stranger says as the audit file is told.
+_SHOWN: Final = 64
 _TARGET: Final = re.compile(r"/[!-~]*")
 #: At least 96 random bits, in whatever alphabet.
 _NONCE: Final = re.compile(r"[!-~]{16,128}")
@@ -66,7 +72,9 @@ class SignedRequest(Struct, frozen=True, kw_only=True):
     def require_meant(self, host: FleetHost) -> None:
         """Raise `WrongSignature` if it is not for a host."""
         if not self.audience.includes(host):
-            raise WrongSignature(f"it is meant for {self.audience}, and this is {host.name} in {host.fleet}")
+            raise WrongSignature(
+                f"it is meant for {str(self.audience)[:_SHOWN]}, and this is {host.name} in {host.fleet}"
+            )
 
     def require_timely(self, now: float) -> None:
         """Raise `WrongSignature` if it is not good at a time, in seconds since the epoch."""
@@ -87,6 +95,8 @@ def read(message: Message) -> SignedRequest:
     Raises:
         WrongSignature: There is none that could be right.
     """
+    if not (message.method.isascii() and message.method.isalpha()):
+        raise WrongSignature("the request has no method")
     members = _dictionary(message, "signature-input")
     signatures = _dictionary(message, "signature")
     if [*members] != [LABEL] or [*signatures] != [LABEL]:
@@ -104,7 +114,7 @@ def read(message: Message) -> SignedRequest:
     if not 0 < values["expires"] - values["created"] <= MOST_SECONDS:
         raise WrongSignature(f"it is good for {values['expires'] - values['created']} s; {MOST_SECONDS} are the most")
     user, found, digest = values["keyid"].rpartition(f":{PREFIX}")
-    if not (user and found and digest):
+    if not (user and found and _FINGERPRINT.fullmatch(digest)):
         raise WrongSignature("its keyid is not like USER:SHA256:FINGERPRINT")
     try:
         audience = Audience.parse(_field(message, FIELD.lower()))
@@ -137,7 +147,7 @@ def _dictionary(message: Message, name: str) -> dict[str, Any]:
     """Parse a field that is a dictionary (RFC 9651), whose keys are there once."""
 
     def twice(key: str, _context: str) -> None:
-        raise WrongSignature(f"{key} is there twice")
+        raise WrongSignature(f"{key[:_SHOWN]} is there twice")
 
     try:
         found: Any = http_sf.parse(_field(message, name).encode("ascii"), tltype="dictionary", on_duplicate_key=twice)
@@ -165,9 +175,10 @@ def _names(components: list[Any]) -> list[str]:
 def _require_covered(message: Message, names: frozenset[str]) -> None:
     """Refuse what covers too little, or more than is looked at; and a body that is another one."""
     if names not in {_ALWAYS, _ALWAYS | _OF_BODY}:
-        raise WrongSignature(f"it covers {', '.join(sorted(names))}")
-    if message.field("content-encoding") is not None:
-        raise WrongSignature("its body has a content coding")
+        raise WrongSignature(f"it covers {', '.join(sorted(names))[:_SHOWN]}")
+    for name in _NOT_BESIDE:
+        if message.field(name) is not None:
+            raise WrongSignature(f"{name} says something else than what was signed")
     if names == _ALWAYS:
         if message.body:
             raise WrongSignature("it does not cover the body")

@@ -47,6 +47,7 @@ class CommandResource(Leaf):
 
     allowed = None
     takes_rest = True
+    is_of_commands = True
 
     def __init__(self, site: Site, streams: EventStreams) -> None:
         super().__init__(site)

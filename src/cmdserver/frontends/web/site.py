@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.addresses import NO_PROXIES
-from cmdserver.core.errors import LoginRequired, Malformed, Refusal, RequestError, TryAgain, UnknownRun
+from cmdserver.core.errors import Denied, LoginRequired, Malformed, Refusal, RequestError, TryAgain, UnknownRun
 from cmdserver.core.model import Caller, Somebody, Stranger
 from cmdserver.core.run_states import RunState
 from cmdserver.core.site import Site as HostSite
@@ -136,6 +136,8 @@ class Site:
             return
         try:
             if isinstance(caller, Caller):
+                if caller.forced_words is not None and not leaf.is_of_commands:
+                    raise Denied("this key runs one command, and nothing else is for it")
                 leaf.serve(request, caller)
             elif leaf.is_for_strangers:
                 leaf.meet(request, caller)
@@ -303,6 +305,8 @@ class Leaf:
     is_for_any_host = False
     #: Whether it is told to everybody, and so nobody is asked who they are.
     is_public = False
+    #: Whether commands are asked for there, and by whoever may run one alone.
+    is_of_commands = False
     #: Whether it answers strangers too, where a login is required.
     is_for_strangers = False
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from http_message_signatures import InvalidSignature
+from msgspec.structs import replace
+from twisted.internet.defer import succeed
 
 from cmdserver.auth.credentials import RequestSignature
 from cmdserver.core.addresses import TrustedProxies
@@ -85,6 +87,26 @@ class SignedRequestTests(WebTestCase):
         response = self.ask(asked, {"accept-encoding": "gzip"})
         self.assertNotIn("content-encoding", dict(response.headers))
         self.verify(response, asked)
+
+    def test_a_head(self) -> None:
+        """An answer without its body is signed without it."""
+        asked = self.signing.ask("/nothing", "HEAD")
+        client = self.composition.connect()
+        fields: Any = {name.lower().replace("-", "_"): value for name, value in asked.headers.items()}
+        client.asks("/nothing", "HEAD", **fields)
+        head = bytes(client.value()).partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")[1:]
+        headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in head)]
+
+        self.verify(Response(404, headers, b"", is_whole=True), asked)
+
+    def test_one_command(self) -> None:
+        """A key that runs one command is good for nothing else: not for lists, metrics or runs."""
+        auth = self.composition.listener_auth
+        self.patch(auth, "log_in", lambda *_: succeed(replace(user("ada"), forced_words=("uptime",))))
+        for target in ("/", "/metrics", "/-/runs", "/-/help"):
+            response = self.ask(self.signing.ask(target))
+            self.assertEqual(response.status, 403, target)
+        self.assertEqual(self.ask(self.signing.ask("/uptime")).status, 200)
 
     def test_a_body(self) -> None:
         """It is covered as it came."""

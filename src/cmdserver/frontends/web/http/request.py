@@ -272,7 +272,7 @@ class WebRequest(http.Request):
             return
         has_body = status not in _WITHOUT_BODY
         if self.sign is not None:
-            more = (*more, *self.sign(status, content_type, body if has_body else b""))
+            more = (*more, *self.sign(status, content_type, body if has_body and self.method != b"HEAD" else b""))
         if self.connection.is_http2:
             self._head(status, content_type, beside, more)
             if has_body:

@@ -4,6 +4,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,13 @@ def logins(daemon: Daemon) -> list[dict[str, Any]]:
 
 def files_with(daemon: Daemon, secret: str) -> list[Path]:
     """Find a text in all that the daemon has written: its log and its state, whatever files there are."""
-    files = [path for path in daemon.directory.rglob("*") if path.is_file() and path != daemon.config_file]
-    return [path for path in files if secret.encode() in path.read_bytes()]
+    found = []
+    for path in daemon.directory.rglob("*"):
+        # One may be replaced, and gone, while others are looked at.
+        with suppress(FileNotFoundError):
+            if path.is_file() and path != daemon.config_file and secret.encode() in path.read_bytes():
+                found.append(path)
+    return found
 
 
 def companion(daemon: Daemon, *words: str, password: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -31,7 +31,7 @@ _LATE = ("importlib.readers", "importlib.resources.readers", "importlib.resource
 #: added by a reload where packages are within reach and Python is not.
 _OF_SSH = ("colorsys",)
 
-#: Programs, not parts of the daemon.
+#: Programs, and what they alone use: no parts of the daemon.
 _NOT_OURS = (
     "cmdserver.cli",
     "cmdserver.lint.",

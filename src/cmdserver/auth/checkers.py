@@ -7,7 +7,7 @@ else; for passwords it costs the same time too.
 
 import shlex
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -83,7 +83,7 @@ class PasswordChecker:
         return Deferred.fromCoroutine(self._check(credentials))
 
     async def _check(self, credentials: Password) -> Proof:
-        hashes = await now_or_busy(self._files.fetch_passwords())
+        hashes = await _now(self._files.fetch_passwords())
         hashed = hashes.get(credentials.name)
         proof = Proof(name=credentials.name, method=credentials.method)
         # Before anything is compared: what takes less time for a right password would tell of it.
@@ -120,7 +120,7 @@ class TokenChecker:
     async def _check(self, credentials: BearerToken) -> Proof:
         digest = token_digest(credentials.secret)
         # Digests are compared, so that how much of one is right tells nothing of the token.
-        token = next((each for each in await now_or_busy(self._files.fetch_tokens()) if each.sha256 == digest), None)
+        token = next((each for each in await _now(self._files.fetch_tokens()) if each.sha256 == digest), None)
         if token is None:
             raise UnauthorizedLogin("no such token")
         refusal = token.refusal(self._now(), credentials.source)
@@ -162,40 +162,45 @@ class PublicKeyChecker:
             raise UnauthorizedLogin(key)
         if not _is_signed(credentials):
             raise UnauthorizedLogin("wrong signature")
-        forced = forced_words(key)
+        proof = proof_by_key(credentials.name, credentials.method, key)
         self._note_use(credentials.name, key_id(key.fingerprint), credentials.source)
-        proof = Proof(
-            name=credentials.name, method=credentials.method, forced_words=forced, permits_pty=key.permits_pty
-        )
         return await self._second_factors.require_where_wanted(proof, can_ask=True)
 
     async def _find(self, name: str, blob: bytes, source: str) -> AuthorizedKey | str:
-        """Find a line that lets the key in; or say why none does. A key may have several."""
-        refusal = "no such key"
-        for key in await now_or_busy(self._files.fetch_keys(name)):
-            if key.blob == blob:
-                reason = key.refusal(self._now(), source)
-                if reason is None:
-                    return key
-                refusal = reason
-        return refusal
+        keys = await fetch_keys(self._files, name)
+        return usable([key for key in keys if key.blob == blob], self._now(), source)
 
 
-def forced_words(key: AuthorizedKey) -> tuple[str, ...] | None:
-    """Return what a key's holder is made to run, whatever is asked for; None: what they ask for.
+async def fetch_keys(files: CredentialStore, name: str) -> tuple[AuthorizedKey, ...]:
+    """Fetch a user's keys; raises `Busy` if they cannot be looked up now."""
+    return await _now(files.fetch_keys(name))
+
+
+def usable(lines: Iterable[AuthorizedKey], now: datetime, source: str) -> AuthorizedKey | str:
+    """Return a line that lets a key in now from there; or say why none does. A key may have several."""
+    refusal = "no such key"
+    for key in lines:
+        reason = key.refusal(now, source)
+        if reason is None:
+            return key
+        refusal = reason
+    return refusal
+
+
+def proof_by_key(name: str, method: str, key: AuthorizedKey) -> Proof:
+    """Make a proof of who has signed with a key.
 
     Raises:
-        UnauthorizedLogin: Its ``command=`` is no command line.
+        UnauthorizedLogin: The key's ``command=`` is no command line.
     """
-    if key.command is None:
-        return None
     try:
-        return tuple(shlex.split(key.command))
+        forced = tuple(shlex.split(key.command)) if key.command is not None else None
     except ValueError as error:
         raise UnauthorizedLogin(f"the key's command= cannot be split into words: {error}") from error
+    return Proof(name=name, method=method, forced_words=forced, permits_pty=key.permits_pty)
 
 
-async def now_or_busy(looking: Awaitable[Found]) -> Found:
+async def _now(looking: Awaitable[Found]) -> Found:
     """Turn `Unavailable` into `Busy`: what cannot be looked up now is no failed login."""
     try:
         return await looking

@@ -63,8 +63,7 @@ def require_ed25519_key(directory: Path) -> Ed25519PrivateKey:
         CannotStart: It can be neither read nor made, or is of another kind.
     """
     path = directory / _ED25519
-    if not path.exists():
-        _make_missing(directory, {_ED25519: Ed25519PrivateKey.generate})
+    _make_missing(directory, {_ED25519: Ed25519PrivateKey.generate})
     key = _read(path)
     if not isinstance(key, Ed25519PrivateKey):
         raise CannotStart(f"cmdserver: the SSH host key {path} is no Ed25519 key")
@@ -72,6 +71,9 @@ def require_ed25519_key(directory: Path) -> Ed25519PrivateKey:
 
 
 def _make_missing(directory: Path, kinds: Mapping[str, Callable[[], HostKey]]) -> None:
+    """Make those that are missing, under a lock, which is not waited for if none is."""
+    if all((directory / name).exists() for name in kinds):
+        return
     try:
         with locked(directory, _LOCK_SECONDS):
             for name, generate in kinds.items():

@@ -168,24 +168,24 @@ def _counted(counts: Counts, offer: Offer, visible: Collection[str]) -> Iterator
 
 
 def _last_runs(counts: Counts, visible: Collection[str]) -> Iterator[Metric]:
-    statuses = GaugeMetricFamily(
-        "cmdserver_last_exit_status",
-        "Exit status of the last run that nobody ended before its end; 128 and the signal's number after a signal",
-        labels=["command"],
-    )
-    for command, status in counts.last_status.items():
-        if command in visible:
-            statuses.add_metric([command], status)
-    yield statuses
-    successes = GaugeMetricFamily(
-        "cmdserver_last_success_timestamp_seconds",
-        "When the last run ended that was a success, in seconds since the epoch",
-        labels=["command"],
-    )
-    for command, time in counts.last_success.items():
-        if command in visible:
-            successes.add_metric([command], time)
-    yield successes
+    """Tell of last runs; nothing of a command before there was one."""
+    for name, documentation, values in (
+        (
+            "cmdserver_last_exit_status",
+            "Exit status of the last run that nobody ended before its end; 128 and the signal's number after a signal",
+            counts.last_status,
+        ),
+        (
+            "cmdserver_last_success_timestamp_seconds",
+            "When the last run ended that was a success, in seconds since the epoch",
+            counts.last_success,
+        ),
+    ):
+        family = GaugeMetricFamily(name, documentation, labels=["command"])
+        for command, value in values.items():
+            if command in visible:
+                family.add_metric([command], value)
+        yield family
 
 
 class _Families(Collector):

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from cmdserver.auth.authorized_keys import AuthorizedKey
-from cmdserver.auth.checkers import forced_words, now_or_busy
+from cmdserver.auth.checkers import fetch_keys, proof_by_key, usable
 from cmdserver.auth.credential_store import CredentialStore
 from cmdserver.auth.credentials import IRequestSignature, Proof, RequestSignature
 from cmdserver.auth.signatures.keys import WrongSignature, verify
@@ -64,21 +64,17 @@ class SignatureChecker:
             self._spend(request)
         except WrongSignature as wrong:
             raise UnauthorizedLogin(str(wrong)) from wrong
-        forced = forced_words(key)
+        proof = proof_by_key(request.user, credentials.method, key)
         self._note_use(request.user, key_id(key.fingerprint), credentials.source)
-        return Proof(name=request.user, method=credentials.method, forced_words=forced, permits_pty=key.permits_pty)
+        return proof
 
     async def _find(self, request: SignedRequest, source: str) -> AuthorizedKey:
-        """Find a line that lets the key in; a key may have several."""
-        refusal = "no such key"
-        now = datetime.fromtimestamp(self._time_of_day(), UTC)
-        for key in await now_or_busy(self._files.fetch_keys(request.user)):
-            if key.fingerprint == request.fingerprint:
-                reason = key.refusal(now, source)
-                if reason is None:
-                    return key
-                refusal = reason
-        raise WrongSignature(refusal)
+        keys = await fetch_keys(self._files, request.user)
+        lines = [key for key in keys if key.fingerprint == request.fingerprint]
+        key = usable(lines, datetime.fromtimestamp(self._time_of_day(), UTC), source)
+        if isinstance(key, str):
+            raise WrongSignature(key)
+        return key
 
     def _spend(self, request: SignedRequest) -> None:
         try:

@@ -3,7 +3,7 @@
 The algorithm is the key's, and never what a message says. Pure.
 """
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
 
+from cmdserver.auth.authorized_keys import MIN_RSA_BITS
 from cmdserver.core.fingerprints import fingerprint_of
 
 #: RFC 9421, sections 3.3.4 and 3.3.5: the hash of each curve, and the bytes of each half of a signature.
@@ -23,7 +24,6 @@ _CURVES: Final[dict[str, tuple[HashAlgorithm, int]]] = {
     SECP384R1.name: (SHA384(), 48),
 }
 _KINDS: Final = frozenset({"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ssh-rsa"})
-_MIN_RSA_BITS: Final = 2048
 
 
 class WrongSignature(Exception):  # noqa: N818 - it is what it says
@@ -54,7 +54,7 @@ def verify(kind: str, blob: bytes, signature: bytes, signed: bytes) -> None:
             case EllipticCurvePublicKey() if key.curve.name in _CURVES:
                 algorithm, size = _CURVES[key.curve.name]
                 key.verify(_as_der(signature, size), signed, ECDSA(algorithm))
-            case RSAPublicKey() if key.key_size >= _MIN_RSA_BITS:
+            case RSAPublicKey() if key.key_size >= MIN_RSA_BITS:
                 key.verify(signature, signed, PKCS1v15(), SHA256())
             case _:
                 raise WrongSignature(f"a key of type {kind} cannot sign requests")
@@ -71,9 +71,5 @@ def _as_der(signature: bytes, size: int) -> bytes:
 
 def fingerprint(key: Ed25519PrivateKey) -> str:
     """Say what ``ssh-keygen -l`` calls a key."""
-    return fingerprint_of(_blob(key.public_key()))
-
-
-def _blob(key: Ed25519PublicKey) -> bytes:
-    kind, raw = b"ssh-ed25519", key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return b"".join(len(each).to_bytes(4, "big") + each for each in (kind, raw))
+    _, encoded = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).split()
+    return fingerprint_of(b64decode(encoded))

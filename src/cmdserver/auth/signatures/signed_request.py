@@ -43,14 +43,17 @@ _TARGET: Final = re.compile(r"/[!-~]*")
 _NONCE: Final = re.compile(r"[!-~]{16,128}")
 
 
+#: Returns the value of a field, several joined by commas; None if it is not there.
+Field = Callable[[str], str | None]
+
+
 class Message(Struct, frozen=True):
     """A request as it came."""
 
     method: str
     #: As it stands in the request line: what is written otherwise is another one.
     target: str
-    #: Returns the value of a field, several joined by commas; None if it is not there.
-    field: Callable[[str], str | None]
+    field: Field
     body: bytes
 
 
@@ -84,9 +87,9 @@ class SignedRequest(Struct, frozen=True, kw_only=True):
             raise WrongSignature(f"it expired {now - self.expires:.0f} s ago")
 
 
-def is_signed(message: Message) -> bool:
+def is_signed(field: Field) -> bool:
     """Whether a request has a signature of ours, right or wrong; one of others is none of our business."""
-    return any(_OURS.search(message.field(name) or "") for name in ("signature-input", "signature"))
+    return any(_OURS.search(field(name) or "") for name in ("signature-input", "signature"))
 
 
 def read(message: Message) -> SignedRequest:

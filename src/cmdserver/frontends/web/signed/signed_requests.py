@@ -31,17 +31,17 @@ def signature_of(request: WebRequest, *, is_alone: bool) -> RequestSignature | N
         value = request.header(name.encode("ascii"))
         return value.decode("latin-1") if value is not None else None
 
+    if not is_signed(field):
+        return None
+    source = request.sender.source
+    if not is_alone:
+        return RequestSignature(source=source, request=None, trouble="there is another way to log in beside it")
     message = Message(
         method=request.method.decode("latin-1"),
         target=request.uri.decode("latin-1"),
         field=field,
         body=request.content.getvalue(),
     )
-    if not is_signed(message):
-        return None
-    source = request.sender.source
-    if not is_alone:
-        return RequestSignature(source=source, request=None, trouble="there is another way to log in beside it")
     try:
         return RequestSignature(source=source, request=read(message))
     except WrongSignature as wrong:

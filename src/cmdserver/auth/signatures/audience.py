@@ -54,11 +54,14 @@ class Audience(Struct, frozen=True):
     def includes(self, host: FleetHost) -> bool:
         """Whether a host is meant."""
         name = host.name.lower()
-        return host.fleet == self.fleet and any(_matches(name, each.lower()) for each in self.hosts)
+        return host.fleet == self.fleet and any(matches(name, each.lower()) for each in self.hosts)
 
 
-def _matches(name: str, glob: str) -> bool:
-    """Whether a name matches a glob; not by `fnmatch.fnmatchcase`, which would keep every glob there ever was."""
+def matches(name: str, glob: str) -> bool:
+    """Whether a name matches a glob, which has no signs but ``*`` and ``?``.
+
+    It is not done by `fnmatch.fnmatchcase`, which would keep every glob there ever was.
+    """
     if "*" not in glob and "?" not in glob:
         return name == glob
-    return re.fullmatch(translate(_STARS.sub("*", glob)), name) is not None
+    return re.fullmatch(translate(_STARS.sub("*", glob).replace("[", "[[]")), name) is not None

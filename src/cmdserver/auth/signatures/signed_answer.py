@@ -3,16 +3,15 @@
 The answer to another request, of another host, with another status or body is none. Pure.
 """
 
-from base64 import b64encode
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Any, Final
 
 import http_sf
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cmdserver.auth.signatures.keys import fingerprint
-from cmdserver.auth.signatures.signed_request import LABEL, signature_base
+from cmdserver.auth.signatures.signed_request import LABEL, digest_of, signature_base, write_bytes
 
 TAG: Final = "cmdserver-answer"
 HOST_FIELD: Final = "Cmdserver-Host"
@@ -34,6 +33,11 @@ class AnswerSigner:
         self._host = host
         self._key_id = fingerprint(key)
 
+    @property
+    def public_key(self) -> str:
+        """The key by which its signatures are verified, as a line of a file of OpenSSH's has it."""
+        return self._key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
     def sign(
         self, request_signature: bytes, status: int, content_type: str, body: bytes, now: float
     ) -> Sequence[tuple[str, str]]:
@@ -49,13 +53,13 @@ class AnswerSigner:
         Returns:
             The fields that say so.
         """
-        digest = _bytes(sha256(body).digest(), "sha-256=")
+        digest = digest_of(body)
         values: list[tuple[Any, str]] = [
             (("@status", {}), str(status)),
             (("content-type", {}), content_type),
             (("content-digest", {}), digest),
             ((HOST_FIELD.lower(), {}), self._host),
-            (_OF_REQUEST, _bytes(request_signature)),
+            (_OF_REQUEST, write_bytes(request_signature)),
         ]
         member: Any = (
             [component for component, _ in values],
@@ -66,10 +70,5 @@ class AnswerSigner:
             (HOST_FIELD, self._host),
             ("Content-Digest", digest),
             ("Signature-Input", f"{LABEL}={http_sf.ser([member])}"),
-            ("Signature", _bytes(signature, f"{LABEL}=")),
+            ("Signature", write_bytes(signature, f"{LABEL}=")),
         )
-
-
-def _bytes(content: bytes, name: str = "") -> str:
-    """Write bytes as structured fields do (RFC 9651, section 3.3.5)."""
-    return f"{name}:{b64encode(content).decode()}:"

@@ -7,6 +7,7 @@ something that nobody here reads, so that is refused as well. Pure.
 
 import hmac
 import re
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256, sha512
 from typing import Any, Final
@@ -26,8 +27,11 @@ TAG: Final = "cmdserver"
 MOST_SECONDS: Final = 60
 SKEW_SECONDS: Final = 5
 
-_ALWAYS: Final = frozenset({"@method", "@path", "@query", FIELD.lower()})
-_OF_BODY: Final = frozenset({"content-type", "content-digest"})
+#: What is covered always, and with a body.
+ALWAYS: Final = ("@method", "@path", "@query", FIELD.lower())
+OF_BODY: Final = ("content-type", "content-digest")
+_WITHOUT_BODY: Final = frozenset(ALWAYS)
+_WITH_BODY: Final = frozenset({*ALWAYS, *OF_BODY})
 #: Fields that would have another thing done than what was signed, and that whoever carries a request could add.
 _NOT_BESIDE: Final = ("content-encoding", "last-event-id", "cmdserver-stop", "prefer")
 _PARAMETERS: Final[Mapping[str, type]] = {"created": int, "expires": int, "nonce": str, "keyid": str, "tag": str}
@@ -100,8 +104,8 @@ def read(message: Message) -> SignedRequest:
     """
     if not (message.method.isascii() and message.method.isalpha()):
         raise WrongSignature("the request has no method")
-    members = _dictionary(message, "signature-input")
-    signatures = _dictionary(message, "signature")
+    members = read_dictionary(message.field, "signature-input")
+    signatures = read_dictionary(message.field, "signature")
     if [*members] != [LABEL] or [*signatures] != [LABEL]:
         raise WrongSignature(f"there is not exactly one signature, {LABEL}")
     (components, parameters), (signature, _) = members[LABEL], signatures[LABEL]
@@ -120,7 +124,7 @@ def read(message: Message) -> SignedRequest:
     if not (user and found and _FINGERPRINT.fullmatch(digest)):
         raise WrongSignature("its keyid is not like USER:SHA256:FINGERPRINT")
     try:
-        audience = Audience.parse(_field(message, FIELD.lower()))
+        audience = Audience.parse(read_field(message.field, FIELD.lower()))
     except ValueError as error:
         raise WrongSignature(str(error)) from None
     return SignedRequest(
@@ -131,7 +135,7 @@ def read(message: Message) -> SignedRequest:
         expires=values["expires"],
         audience=audience,
         signature=signature,
-        base=signature_base([((name, {}), _value(message, name)) for name in names], members[LABEL]),
+        base=signature_base([((name, {}), value_of(message, name)) for name in names], members[LABEL]),
     )
 
 
@@ -146,26 +150,60 @@ def signature_base(values: Sequence[tuple[Any, str]], member: tuple[Any, Any]) -
     return "\n".join([*lines, f'"@signature-params": {http_sf.ser([member])}']).encode("ascii")
 
 
-def _dictionary(message: Message, name: str) -> dict[str, Any]:
-    """Parse a field that is a dictionary (RFC 9651), whose keys are there once."""
+def read_dictionary(field: Field, name: str) -> dict[str, Any]:
+    """Parse a field that is a dictionary (RFC 9651), whose keys are there once.
+
+    Raises:
+        WrongSignature: It is none, or is not there.
+    """
 
     def twice(key: str, _context: str) -> None:
         raise WrongSignature(f"{key[:_SHOWN]} is there twice")
 
     try:
-        found: Any = http_sf.parse(_field(message, name).encode("ascii"), tltype="dictionary", on_duplicate_key=twice)
+        found: Any = http_sf.parse(read_field(field, name).encode("ascii"), tltype="dictionary", on_duplicate_key=twice)
     except (http_sf.StructuredFieldError, ValueError, RecursionError):
         raise WrongSignature(f"{name} cannot be read") from None
     return dict(found)
 
 
-def _field(message: Message, name: str) -> str:
-    value = message.field(name)
+def read_field(field: Field, name: str) -> str:
+    """Return a field's value, as it is covered (section 2.1).
+
+    Raises:
+        WrongSignature: It is not there, or is not printable ASCII.
+    """
+    value = field(name)
     if value is None:
         raise WrongSignature(f"there is no {name}")
     if not value.isascii() or not value.isprintable():
         raise WrongSignature(f"{name} is not printable ASCII")
     return value.strip()
+
+
+def write_bytes(content: bytes, name: str = "") -> str:
+    """Write bytes as structured fields do (RFC 9651, section 3.3.5), behind the name of a member if there is one."""
+    return f"{name}:{b64encode(content).decode()}:"
+
+
+def digest_of(body: bytes) -> str:
+    """Write what ``Content-Digest`` says of a body (RFC 9530)."""
+    return write_bytes(sha256(body).digest(), "sha-256=")
+
+
+def require_digest(field: Field, body: bytes) -> None:
+    """Refuse a body that is not what ``Content-Digest`` says; SHA-256 or SHA-512 there must be, and each be right.
+
+    Raises:
+        WrongSignature: It is another one.
+    """
+    members = read_dictionary(field, "content-digest")
+    digests = {name: value for name, (value, _) in members.items() if name in _DIGESTS}
+    right = {name: _DIGESTS[name](body).digest() for name in digests}
+    if not digests or any(
+        not isinstance(value, bytes) or not hmac.compare_digest(value, right[name]) for name, value in digests.items()
+    ):
+        raise WrongSignature("its body is not what was signed")
 
 
 def _names(components: list[Any]) -> list[str]:
@@ -177,25 +215,24 @@ def _names(components: list[Any]) -> list[str]:
 
 def _require_covered(message: Message, names: frozenset[str]) -> None:
     """Refuse what covers too little, or more than is looked at; and a body that is another one."""
-    if names not in {_ALWAYS, _ALWAYS | _OF_BODY}:
+    if names not in (_WITHOUT_BODY, _WITH_BODY):
         raise WrongSignature(f"it covers {', '.join(sorted(names))[:_SHOWN]}")
     for name in _NOT_BESIDE:
         if message.field(name) is not None:
             raise WrongSignature(f"{name} says something else than what was signed")
-    if names == _ALWAYS:
+    if names == _WITHOUT_BODY:
         if message.body:
             raise WrongSignature("it does not cover the body")
         return
-    digests = {name: value for name, (value, _) in _dictionary(message, "content-digest").items() if name in _DIGESTS}
-    right = {name: _DIGESTS[name](message.body).digest() for name in digests}
-    if not digests or any(
-        not isinstance(value, bytes) or not hmac.compare_digest(value, right[name]) for name, value in digests.items()
-    ):
-        raise WrongSignature("its body is not what was signed")
+    require_digest(message.field, message.body)
 
 
-def _value(message: Message, name: str) -> str:
-    """Return the value of a component (sections 2.1 and 2.2)."""
+def value_of(message: Message, name: str) -> str:
+    """Return the value of a component (sections 2.1 and 2.2).
+
+    Raises:
+        WrongSignature: The request has none that can be covered.
+    """
     if not _TARGET.fullmatch(message.target):
         raise WrongSignature("the request's target is not a path")
     path, _, query = message.target.partition("?")
@@ -207,4 +244,4 @@ def _value(message: Message, name: str) -> str:
         case "@query":
             return f"?{query}"
         case _:
-            return _field(message, name)
+            return read_field(message.field, name)

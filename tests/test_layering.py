@@ -36,17 +36,18 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "parsers": "checks core",
         "limits": "core parameters",
         "triggers": "core files",
-        "config": "audit checks core files limits parameters triggers",
-        "lint": "config core parameters",
-        "diff": "config core lint parameters",
         "sshtransport": "",
         "auth": "core files limits sshtransport triggers",
+        "fleet": "auth core files",
+        "config": "audit checks core files fleet limits parameters triggers",
+        "lint": "config core parameters",
+        "diff": "config core lint parameters",
         "execution": "core config parameters",
         "runs": "checks core",
         "history": "core files runs",
         "dispatch": "checks core limits execution parameters parsers runs",
         "triggers.schedules": "core triggers auth dispatch",
-        "logs": "files",
+        "logs": "core files",
         "observers": "audit checks core files logs",
         "net": "core files limits",
         "forwarding": "audit core files net",
@@ -57,11 +58,14 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "frontends.web": "checks core limits config auth dispatch logs net frontends.common parameters runs triggers",
         "frontends.ssh": "core files limits sshtransport auth dispatch net frontends.common parameters runs",
         "privsep": "checks core files config execution parameters parsers",
-        "app": "audit core files limits config diff auth execution history dispatch observers net forwarding"
+        "app": "audit core files limits config diff auth execution history dispatch logs observers net forwarding"
         " frontends.common privsep"
         " runs triggers triggers.schedules",
         "plugin": "core files config dispatch logs net app triggers",
-        "cli": "audit core files config lint diff auth dispatch frontends.common app plugin nrpe_import triggers",
+        "fleet.agent": "core limits fleet config logs app",
+        "fleet.client": "parameters core files sshtransport auth fleet",
+        "cli": "audit core files config lint diff auth dispatch fleet fleet.client frontends.common app plugin"
+        " nrpe_import triggers",
         "": "",
     }.items()
 }
@@ -276,6 +280,7 @@ class LayeringTests(SynchronousTestCase):
             "cli.credential_list",  # whether that of keys and tokens has passed
             "logs.line_logger",  # when a line was written
             "auth.cached_file",  # how old a file is, whose times are times of day
+            "cli.fleet.connecting",  # when a question is signed
         }
         used = {module for module, tree in trees().items() if names(tree) & TIMES_OF_DAY or imports_time_of_day(tree)}
 
@@ -283,8 +288,10 @@ class LayeringTests(SynchronousTestCase):
 
     def test_nothing_goes_to_a_shell(self) -> None:
         """No module starts a program but those whose business it is, and none gives anything to a shell."""
-        modules = {"subprocess", "pty", "multiprocessing", "asyncio"}
-        functions = re.compile(r"os\.(system|popen|fork\w*|spawn\w+|exec\w+|posix_spawnp?)")
+        modules = {"subprocess", "pty", "multiprocessing"}
+        functions = re.compile(
+            r"os\.(system|popen|fork\w*|spawn\w+|exec\w+|posix_spawnp?)|.*\b(create_)?subprocess_(exec|shell)"
+        )
         used = {
             (module, name)
             for module, tree in trees().items()
@@ -305,6 +312,18 @@ class LayeringTests(SynchronousTestCase):
         }
         self.assertEqual(used - allowed, set())
         self.assertEqual(with_shell, [])
+
+    def test_asyncio_is_for_fleets(self) -> None:
+        """A daemon has one event loop, which is Twisted's; the agent and the callers of a fleet have no Twisted."""
+        used = {
+            module for module, tree in trees().items() if "asyncio" in {name.split(".")[0] for name in imported(tree)}
+        }
+        with_twisted = {
+            module for module in used if any(name.startswith("twisted") for name in imported(trees()[module]))
+        }
+
+        self.assertEqual({each for each in used if not each.startswith(("fleet.", "cli.fleet."))}, set())
+        self.assertEqual(with_twisted, set())
 
     def test_nothing_is_evaluated(self) -> None:
         """Nothing that comes from outside can become code."""

@@ -40,8 +40,9 @@ from cmdserver.files.opening import ReadFile, opener_for, reader_for
 from cmdserver.files.pid_file import PidFile
 from cmdserver.files.run_as_owner import Rights
 from cmdserver.files.safe_path import read_file
-from cmdserver.logs.formats import JournalLog, TextLog, goes_to_journal
+from cmdserver.logs.formats import JournalLog, TextLog
 from cmdserver.logs.log_file import DaemonLog
+from cmdserver.logs.systemd import goes_to_journal
 from cmdserver.net.listener import server_endpoint
 from cmdserver.triggers.next_times import next_times
 from cmdserver.triggers.time_zone import host_zone

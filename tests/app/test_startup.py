@@ -32,6 +32,7 @@ class FakeListener:
 
     def __init__(self, endpoint: str) -> None:
         self.key = Listening(protocol=Protocol.LINE, endpoint=parse(endpoint), tls=False, login=Login.NEVER)
+        self.path = self.key.endpoint.path
 
 
 class ListenerTests(RootTestCase):
@@ -55,6 +56,7 @@ class ListenerTests(RootTestCase):
             (f"unix:{self.folder}/theirs/socket:mode=600", DAEMON.uid),
             (f"haproxy:unix:{self.folder}/theirs/socket", DAEMON.uid),
             (f"unix:{self.folder}/strangers/socket", DAEMON.uid),
+            ("unix:in-the-state-directory", DAEMON.uid),
         ):
             self.assertEqual(self.open(endpoint, Rights(DAEMON)), [who], endpoint)
 

@@ -6,13 +6,14 @@ from unittest.mock import Mock
 from msgspec.structs import fields
 
 from cmdserver.auth.callers import from_elsewhere
-from cmdserver.auth.credentials import Certificate
+from cmdserver.auth.credentials import Certificate, RequestSignature
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.errors import (
     AuditError,
     Busy,
     Code,
     Fault,
+    LoginRefused,
     LoginRequired,
     Throttled,
 )
@@ -20,6 +21,37 @@ from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller
 from cmdserver.limits.source_penalties import Offence
 from tests.auth.doubles import IdentityTestCase, password
+
+
+class SignaturesOnlyTests(IdentityTestCase):
+    """A listener at which nothing but a signature logs in, and which many share."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.protocol = ListenerAuth("fleet", Login.REQUIRED, self.authenticator, takes_signatures_only=True)
+
+    def test_other_credentials(self) -> None:
+        """They are not even looked at; elsewhere they would be right."""
+        self.failureResultOf(self.protocol.log_in("fleet", password("ada", b"right")), LoginRefused)
+        elsewhere = ListenerAuth("web", Login.REQUIRED, self.authenticator)
+        self.assertIsInstance(self.successResultOf(elsewhere.log_in("fleet", password("ada", b"right"))), Caller)
+
+    def test_a_signature_is_looked_at(self) -> None:
+        """By whoever checks them."""
+        shown = RequestSignature(source="fleet", request=None, trouble="wrong signature")
+        self.failureResultOf(self.protocol.log_in("fleet", shown))
+        self.assertEqual(len(self.written), 1)
+        self.flushLoggedErrors()
+
+    def test_nothing_is_held_against_anybody(self) -> None:
+        """Connections are counted nowhere, and a charge comes to nothing."""
+        for _ in range(10):
+            pending = self.protocol.arrive("fleet")
+            self.assertFalse(pending.is_counted)
+            pending.charge(Offence.AUTHFAIL)
+
+        self.protocol = ListenerAuth("web", Login.REQUIRED, self.authenticator)
+        self.protocol.arrive("fleet")
 
 
 class UnauthenticatedTests(IdentityTestCase):

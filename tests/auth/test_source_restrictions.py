@@ -47,6 +47,12 @@ def test_patterns(text: str, inside: list[str], outside: list[str]) -> None:
     assert [each for each in outside if sources.include(each)] == []
 
 
+@pytest.mark.parametrize("text", ["*", "10.0.0.0/8,*", "!10.0.0.1,*", "f*"])
+def test_a_bus_tells_no_address(text: str) -> None:
+    """Of who asks over it nothing is known that could match."""
+    assert not parse_patterns(text).include("fleet")
+
+
 def test_host_names_are_told() -> None:
     """They never match, so somebody should hear of it."""
     assert parse_patterns("10.0.0.1,*.example.com,host").host_names == ("*.example.com", "host")

@@ -1,6 +1,7 @@
 """Endpoint descriptions, and what is said of those that are none."""
 
 import unittest
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -190,12 +191,25 @@ class DerivedTests(unittest.TestCase):
             ("unix:address=/run/a:mode=600", "/run/a"),
             ("haproxy:unix:/run/a", "/run/a"),
             ("unix:/run/a\\:b\\\\c:mode=600", "/run/a:b\\c"),
-            ("unix:relative", None),
+            ("unix:relative", "relative"),
+            ("unix:a\0b", None),
             ("tcp:1:interface=127.0.0.1", None),
             ("systemd:domain=UNIX:index=0", None),
         ):
             found = parse(endpoint).path
             self.assertEqual(None if found is None else str(found), path, endpoint)
+
+    def test_within_a_directory(self) -> None:
+        """Only the path of a socket that is relative becomes another; colons and backslashes stay what they are."""
+        for endpoint, text in (
+            ("unix:a.sock:mode=600", "unix:/state/a\\:b\\\\c/a.sock:mode=600"),
+            ("unix:/run/a", "unix:/run/a"),
+            ("tcp:1", "tcp:1"),
+        ):
+            found = parse(endpoint).within(Path("/state/a:b\\c"))
+            self.assertEqual(str(found), text)
+            self.assertEqual(found.path, parse(text).path)
+        self.assertEqual(str(parse("unix:a.sock").within(Path())), "unix:a.sock")
 
     def test_equal_is_what_is_written_equally(self) -> None:
         """A reload keeps the listeners whose descriptions are as they were."""

@@ -505,6 +505,25 @@ class ValueTests(unittest.TestCase):
         for name in ("nothing", a_command().name):  # what says that values follow is none
             self.assertEqual(("a", "--"), Policy([a_command()], []).masked([name, "--", "a", "--"]))
 
+    def test_secrets_over_a_bus(self) -> None:
+        """They are refused however they are given, once it is known that the caller may have the command."""
+        login = taking(
+            "login", a_parameter("user", default=("ada",)), a_parameter("password", Secret(), default=("x",))
+        )
+        policy = Policy([login], [a_role("staff", ["login"], ["ann"])])
+        ann, bob = (a_caller(name, protocol="fleet", source="fleet") for name in ("ann", "bob"))
+        for words, fields in (
+            (["login", "ada", "hunter2"], []),
+            (["login", "password=hunter2"], []),
+            (["login"], [("password", "hunter2")]),
+        ):
+            with self.assertRaisesRegex(Denied, "password is secret"):
+                policy.require(ann, words, fields)
+            self.assertEqual(policy.require(a_caller("ann"), words, fields).command, login)
+        self.assertEqual(policy.require(ann, ["login", "eve"]).command, login)
+        with self.assertRaisesRegex(Denied, "no role of bob"):
+            policy.require(bob, ["login", "ada", "hunter2"])
+
 
 class RunsTests(unittest.TestCase):
     """Who may see and stop which runs."""

@@ -24,5 +24,6 @@ def a_context(composition: Composition, liveness: Any, limits: Callable[[], Limi
         clock=composition.clock,
         limits=limits,
         time_of_day=composition.time_of_day,
+        started_at=0.0,
         site=lambda: Site(name="shop1"),
     )

@@ -5,16 +5,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
-from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
 from cmdserver.core.site import DEFAULT_FLEET
 from tests.integration.daemon import Daemon, Listener, running
-from tests.integration.http_client import HTTPClient, Response
-from tests.integration.logins import COMMANDS, LENIENT, ROLES, believing, companion, require_program
-from tests.signing import Answered, Asked, PrivateKey, Signing, verify_answer
+from tests.integration.logins import COMMANDS, LENIENT, ROLES
+from tests.integration.signed import AT_ONCE, ask, caller, now, verify
+from tests.signing import Signing
 from tests.waiting import LIMIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
@@ -22,8 +20,6 @@ pytestmark = pytest.mark.slow
 WEB, TLS = Listener(protocol="web", login="required"), Listener(protocol="web", login="optional", tls=True)
 SSH = Listener(protocol="ssh")
 FLEET = {"name": DEFAULT_FLEET, "host": "web-1"}
-#: No signature is refused because the daemon has just been started.
-AT_ONCE = {"cmdserver.limits.nonces.START_SECONDS": -10.0}
 
 
 @pytest.fixture
@@ -34,39 +30,6 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
         tmp_path, COMMANDS, listeners=listeners, roles=ROLES, fleet=FLEET, limits=LENIENT, constants=AT_ONCE
     ) as daemon:
         yield daemon
-
-
-def caller(daemon: Daemon, kind: str = "ed25519") -> Signing:
-    """Make a key as people do, and let it in."""
-    file = daemon.directory / f"id_{kind}"
-    ssh_keygen = require_program("ssh-keygen")
-    subprocess.run([ssh_keygen, "-q", "-t", kind, "-N", "", "-f", str(file)], check=True)
-    companion(daemon, "key", "add", "alice", str(file.with_suffix(".pub")))
-    key = cast("PrivateKey", load_ssh_private_key(file.read_bytes(), password=None))
-    return Signing(key, "alice")
-
-
-def now(**differences: Any) -> dict[str, Any]:
-    """Say when a request is signed that is sent now; each has a nonce of its own."""
-    return {"created": int(time.time()), "nonce": f"nonce-{time.monotonic_ns():016}", **differences}
-
-
-def ask(listener: Listener, asked: Asked) -> Response:
-    """Send a request."""
-    fields = {name.lower().replace("-", "_"): value for name, value in asked.headers.items()}
-    with HTTPClient(listener.address, tls=believing() if listener.tls else None) as client:
-        return client.ask(asked.target, asked.method, asked.body, **{"accept": "application/json", **fields})
-
-
-def host_key(daemon: Daemon) -> str:
-    """Return the host's public key."""
-    return (daemon.state_directory / "ssh_host_ed25519_key.pub").read_text()
-
-
-def verify(daemon: Daemon, asked: Asked, response: Response) -> None:
-    """Verify an answer."""
-    headers = {name.title(): value for name, value in response.headers}
-    verify_answer(Answered(response.status, headers, asked), response.body, host_key(daemon))
 
 
 def test_a_request(daemon: Daemon) -> None:

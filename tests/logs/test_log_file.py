@@ -20,9 +20,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.files.opening import opener_for
-from cmdserver.logs.formats import JournalLog, TextLog, goes_to_journal
+from cmdserver.logs.formats import JournalLog, TextLog
 from cmdserver.logs.line_logger import LINE_FORMAT, LineLogger
 from cmdserver.logs.log_file import DaemonLog
+from cmdserver.logs.systemd import goes_to_journal
 from tests.files.doubles import DAEMON, RootTestCase
 
 

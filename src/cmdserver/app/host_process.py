@@ -4,14 +4,13 @@ import fcntl
 import os
 import resource
 import signal
-import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from twisted.logger import Logger
 
 from cmdserver.execution.posix import raise_descriptor_limit
+from cmdserver.logs.systemd import notify
 
 #: Besides connections and pipes: listening sockets, logs, the reactor's own.
 _OTHER_DESCRIPTORS = 64
@@ -65,20 +64,11 @@ def allow_connections(descriptors: int) -> tuple[int, int] | None:
 
 
 def tell_systemd(state: str) -> None:
-    """Report to whoever started us with ``$NOTIFY_SOCKET``; see sd_notify(3), ``Type=notify``.
-
-    Args:
-        state: ``READY=1``, ``RELOADING=1`` or ``STOPPING=1``.
-    """
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address.startswith(("/", "@")):
-        return
-    message = f"{state}\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-        try:
-            notify.sendto(message.encode(), address.replace("@", "\0", 1) if address[0] == "@" else address)
-        except OSError as error:
-            _log.warn("cannot tell systemd {state}: {error}", state=state, error=error)
+    """Report to systemd; see `notify`. That nobody listens there is logged."""
+    try:
+        notify(state)
+    except OSError as error:
+        _log.warn("cannot tell systemd {state}: {error}", state=state, error=error)
 
 
 def on_signal(number: signal.Signals, call: Callable[[], None]) -> None:

@@ -34,6 +34,8 @@ _OF_SSH = ("colorsys",)
 #: Programs, and what they alone use: no parts of the daemon.
 _NOT_OURS = (
     "cmdserver.cli",
+    "cmdserver.fleet.agent",
+    "cmdserver.fleet.client",
     "cmdserver.lint.",
     "cmdserver.nrpe_import",
     "cmdserver.privsep.__main__",
@@ -56,7 +58,8 @@ def load_everything(protocols: Collection[Protocol]) -> None:
         protocols: Those of the listeners. What only other protocols need is left out: it takes a fifth of a second, and
             a listener of another protocol takes a restart.
     """
-    unwanted = tuple(name for protocol in Protocol if protocol not in protocols for name in protocol.own_modules)
+    wanted = {name for protocol in protocols for name in protocol.own_modules}
+    unwanted = tuple({name for protocol in Protocol for name in protocol.own_modules} - wanted)
     for module in pkgutil.walk_packages([str(_PACKAGE)], f"{cmdserver.__name__}.", onerror=lambda _: None):
         if not module.name.startswith((*_NOT_OURS, *unwanted)):
             _load(module.name)

@@ -118,9 +118,9 @@ class Reloader:
             tls = composition.load_tls(configuration, read)
             secrets = hook_secrets.load(configuration.hooks, read)
             receivers = load_receivers(configuration.receivers, read)
-            kept = [each for each in self._listeners if each.key in configuration.listening]
+            kept = [each for each in self._listeners if each.key in configuration.all_listening]
             known = [each.key for each in kept]
-            wanted = [composition.listener(key, tls) for key in configuration.listening if key not in known]
+            wanted = [composition.listener(key, tls) for key in configuration.all_listening if key not in known]
             await self._listeners.replace(kept, wanted)
         except BaseException:
             audit.discard()

@@ -89,7 +89,7 @@ class CmdserverService(Service):
             os.fchdir(directory)
             os.close(directory)
             self._state_directory = Path()
-        load_ahead(self._target_user, {each.protocol for each in self._configuration.listening})
+        load_ahead(self._target_user, {each.protocol for each in self._configuration.all_listening})
         try:
             self._open_listeners()
             if self._pid_file is not None:
@@ -134,7 +134,7 @@ class CmdserverService(Service):
                 tls = self._composition.load_tls(self._configuration, read)
                 self._composition.use_secrets(hook_secrets.load(self._configuration.hooks, read))
                 self._composition.forwarding.reconfigure(load_receivers(self._configuration.receivers, read))
-            for listening in self._configuration.listening:
+            for listening in self._configuration.all_listening:
                 with self._rights.as_target_user():
                     listener = self._composition.listener(listening, tls)
                 open_listener(self._listeners, listener, self._rights)

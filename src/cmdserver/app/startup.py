@@ -52,11 +52,12 @@ def open_listener(listeners: Listeners, listener: Listener, rights: Rights) -> N
     Raises:
         CannotListen: It does not work.
     """
-    path = listener.key.endpoint.path
+    path = listener.path
     try:
         with ExitStack() as stack:
             if path is not None:
-                stack.enter_context(rights.to_work_at(path))
+                # A path that is not absolute is one in the state directory, which is the target user's.
+                stack.enter_context(rights.to_work_at(path) if path.is_absolute() else rights.as_target_user())
                 remove_stale_socket(path, rights.owners)
             listeners.open(listener)
     except UnsafePath as error:

@@ -8,8 +8,9 @@ from twisted.python.failure import Failure
 from cmdserver.auth import callers
 from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.callers import Arrival
-from cmdserver.auth.credentials import Certificate, CodeRequired, Credentials
+from cmdserver.auth.credentials import Certificate, CodeRequired, Credentials, RequestSignature
 from cmdserver.auth.pending_login import NO_LOGIN, PendingLogin
+from cmdserver.core.errors import LoginRefused
 from cmdserver.core.listening import Login
 from cmdserver.core.model import Caller, Stranger
 
@@ -23,6 +24,8 @@ class ListenerAuth:
         authenticator: Shared by all listeners; None for one at which nobody logs in.
         place: The listener's endpoint: unauthenticated connections are counted for each.
         tls: Whether it speaks TLS.
+        takes_signatures_only: Whether nothing else logs anybody in. Those whose requests come by there share one
+            connection with whoever can write to a bus, so what they get wrong is held against nobody.
     """
 
     def __init__(
@@ -33,12 +36,14 @@ class ListenerAuth:
         place: str = "",
         *,
         tls: bool = False,
+        takes_signatures_only: bool = False,
     ) -> None:
         self.name = name
         self.place = place
         self.tls = tls
         self.login = login
         self._authenticator = authenticator
+        self._takes_signatures_only = takes_signatures_only
 
     def stranger(self, source: str) -> Stranger:
         """Name somebody who is not authenticated, to audit what they get wrong."""
@@ -50,6 +55,8 @@ class ListenerAuth:
 
     def log_in(self, source: str, credentials: Credentials) -> Deferred[Caller]:
         """See `Authenticator.log_in`."""
+        if self._takes_signatures_only and not isinstance(credentials, RequestSignature):
+            return fail(LoginRefused())
         return self._require_authenticator().log_in(self.arrival(source), credentials)
 
     def log_in_by_certificate(
@@ -105,7 +112,7 @@ class ListenerAuth:
         return self._account(source, is_required=False)
 
     def _account(self, source: str, *, is_required: bool) -> PendingLogin:
-        if self.login is Login.NEVER:
+        if self.login is Login.NEVER or self._takes_signatures_only:
             return NO_LOGIN
         return PendingLogin(self._require_authenticator().login_limit, self.place, source, is_required=is_required)
 

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
-from cmdserver.core.addresses import Address, Network, parse_address, parse_network
+from cmdserver.core.addresses import FLEET, Address, Network, parse_address, parse_network
 
 #: Which patterns an address could match, if there is a wildcard in them.
 _ADDRESS_GLOB = re.compile(r"(?=.*[*?])[0-9a-f.:*?]+", re.IGNORECASE)
@@ -34,7 +34,12 @@ class Sources(Struct, frozen=True):
     host_names: tuple[str, ...] = ()
 
     def include(self, source: str) -> bool:
-        """Whether an address, or ``unix``, which is in no network, is among them; one negated match outweighs all."""
+        """Whether an address, or ``unix``, which is in no network, is among them; one negated match outweighs all.
+
+        Of who asks over a bus no address is known, so nothing matches, not even ``*``.
+        """
+        if source == FLEET:
+            return False
         address = parse_address(source)
         matching = [each for each in self.patterns if _matches(each.what, source.lower(), address)]
         return bool(matching) and not any(each.is_negated for each in matching)

@@ -14,6 +14,7 @@ from cmdserver.cli.checking import check
 from cmdserver.cli.command_line import CommandLine, common_options
 from cmdserver.cli.comparing import diff
 from cmdserver.cli.completion import SHELLS, script
+from cmdserver.cli.fleet.commands import ask, hosts
 from cmdserver.cli.importing import import_
 from cmdserver.cli.keys import key
 from cmdserver.cli.notes import note
@@ -46,6 +47,8 @@ main.add_command(import_)
 main.add_command(audit)
 main.add_command(check)
 main.add_command(diff)
+main.add_command(ask)
+main.add_command(hosts)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

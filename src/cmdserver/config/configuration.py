@@ -10,6 +10,7 @@ from cmdserver.core.addresses import NO_PROXIES, Network, TrustedProxies
 from cmdserver.core.listening import Listening
 from cmdserver.core.model import Command, Role
 from cmdserver.core.site import DEFAULT_FLEET, FleetHost, Site
+from cmdserver.fleet.membership import SOCKET, FleetMember
 from cmdserver.limits.max_startups import MaxStartups
 from cmdserver.triggers.hook import Hook
 
@@ -34,8 +35,15 @@ class Configuration(Struct, frozen=True):
     receivers: tuple[Receiver, ...] = ()
     #: ``[fleet]``.
     fleet_host: FleetHost = FleetHost(DEFAULT_FLEET, "localhost")
+    #: ``[fleet]``, if there is a bus.
+    fleet_member: FleetMember | None = None
     #: ``[web] trusted_proxies``.
     trusted_proxies: TrustedProxies = NO_PROXIES
+
+    @property
+    def all_listening(self) -> tuple[Listening, ...]:
+        """All that the daemon opens: the file's ``[[listen]]``, and what it opens by itself."""
+        return self.listening if self.fleet_member is None else (*self.listening, SOCKET)
 
     @property
     def limits(self) -> Limits:

@@ -22,19 +22,23 @@ from cmdserver.config.merging import Place, SourceFile
 from cmdserver.config.schema.host import TLS
 from cmdserver.config.schema.settings import Patterns, Settings
 from cmdserver.config.toml_text import NotTOML
-from cmdserver.config.validation import effects, forwards
+from cmdserver.config.validation import effects
 from cmdserver.config.validation.allowances import check_allowances
 from cmdserver.config.validation.commands import CommandChecks, check_sources
+from cmdserver.config.validation.connections import forwards
+from cmdserver.config.validation.connections.fleet import FleetChecks
+from cmdserver.config.validation.connections.listeners import CheckEndpoint, ListenerChecks
+from cmdserver.config.validation.connections.proxies import ProxyChecks
 from cmdserver.config.validation.hooks import CheckSecret, HookChecks
-from cmdserver.config.validation.listeners import CheckEndpoint, ListenerChecks
 from cmdserver.config.validation.others import OtherChecks, State
-from cmdserver.config.validation.proxies import ProxyChecks
 from cmdserver.config.validation.roles import RoleChecks
 from cmdserver.core.escaping import visible
 from cmdserver.core.model import Command
 from cmdserver.core.names import HOOK_PREFIX, SCHEDULE
+from cmdserver.core.site import FleetHost
 from cmdserver.core.text_encoding import NotUTF8, decode
 from cmdserver.files import safe_path
+from cmdserver.fleet.membership import SOCKET, FleetMember
 from cmdserver.triggers.hook import Hook
 
 #: Of the file: a longer one is something else.
@@ -173,7 +177,7 @@ def configure(
         raise Mistakes(reader.in_order(reader.mistakes))
     listening = ListenerChecks(
         reader, host, check_endpoint, knows_certificates=settings.tls.client_ca is not None
-    ).listening(settings.listen)
+    ).listening(settings.listen, is_none_needed=settings.fleet.server is not None)
     programs = CommandChecks(reader, host, load_parser, may_gain_rights=not settings.runner.process)
     commands = [programs.command(name, each) for name, each in settings.commands.items() if each]
     check_sources(reader, commands, settings.commands)
@@ -190,7 +194,12 @@ def configure(
     others.tls(settings, check_tls)
     proxies = ProxyChecks(reader)
     trusted = proxies.trusted(settings.web)
-    site, fleet_host = others.site(settings.site), others.fleet(settings.fleet)
+    fleets = FleetChecks(reader, host)
+    site, fleet_host, fleet_member = (
+        others.site(settings.site),
+        fleets.host(settings.fleet),
+        fleets.member(settings.fleet),
+    )
     receivers = tuple(forwards.receivers(reader, settings.audit.forward, check_ca))
     check_allowances(reader, settings)
     if reader.mistakes:
@@ -198,9 +207,10 @@ def configure(
     state = look_at_state(settings)
     defaults.without_effect(reader, settings)
     others.known(state)
-    effects.without_effect(reader, settings, listening)
+    opened = listening if fleet_member is None else [*listening, SOCKET]
+    effects.without_effect(reader, settings, opened)
     proxies.without_effect(settings.web, trusted, listening)
-    permissions.without_effect(settings.roles, listening, state.users)
+    permissions.without_effect(settings.roles, opened, state.users)
     checks.without_effect(hooks, listening)
     warnings = tuple(reader.in_order(reader.warnings))
     return Configuration(
@@ -215,8 +225,29 @@ def configure(
         hooks=tuple(hooks),
         receivers=receivers,
         fleet_host=fleet_host,
+        fleet_member=fleet_member,
         trusted_proxies=trusted,
     )
+
+
+def read_fleet(source: Source, host: Host) -> tuple[Settings, FleetHost, FleetMember | None]:
+    """Make sense of ``[fleet]`` alone, for who has to do with the bus and with no command.
+
+    Returns:
+        All that the file says, unchecked but for that; the names; and where the bus is, if there is one.
+
+    Raises:
+        Mistakes: It is no TOML, or ``[fleet]`` has some; others are no matter.
+    """
+    reader = source.reader()
+    settings = defaults.settings_of(reader)
+    if settings is None:
+        raise Mistakes(reader.mistakes)
+    checks = FleetChecks(reader, host)
+    found = settings, checks.host(settings.fleet), checks.member(settings.fleet)
+    if bad := [each for each in reader.mistakes if each.path[:1] == ("fleet",)]:
+        raise Mistakes(bad)
+    return found
 
 
 def _triggers(commands: Iterable[Command], hooks: Iterable[Hook]) -> Mapping[str, Sequence[str]]:

@@ -183,9 +183,9 @@ def _example_of(type_: Any) -> object:
 
 
 def names_of(type_: Any) -> Sequence[str]:
-    """List the names that an enumeration, or a ``Literal``, has; nothing for any other type."""
+    """List the names that an enumeration, or a ``Literal``, has in a configuration; nothing for any other type."""
     if isinstance(type_, type) and issubclass(type_, Enum):
-        return [str(each.value) for each in type_]
+        return [str(each.value) for each in type_ if getattr(each, "is_configured", True)]
     if typing.get_origin(type_) is typing.Literal:
         return typing.get_args(type_)
     return [name for each in typing.get_args(type_) for name in names_of(each)]

@@ -11,6 +11,8 @@ Network = IPv4Network | IPv6Network
 
 #: The source of whoever calls by a UNIX socket; see `cmdserver.net.listener.source_of`.
 UNIX = "unix"
+#: The source of whoever asks over a fleet's bus, which tells no address.
+FLEET = "fleet"
 
 #: Where 64 bits are not one subscriber's network but everybody's: neighbours on a link, and IPv4 hosts behind NAT64.
 _SHARED_PREFIXES = (IPv6Network("fe80::/10"), IPv6Network("64:ff9b::/96"))

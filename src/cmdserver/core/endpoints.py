@@ -56,9 +56,18 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
     @property
     def path(self) -> Path | None:
-        """Where its UNIX socket lies; None if it has none, or no absolute path to it."""
+        """Where its UNIX socket lies; None if it has none, or none in the file system."""
         address = self.arguments["address"] if self.kind == "unix" else ""
-        return Path(address) if address.startswith("/") else None
+        return Path(address) if address and "\0" not in address else None
+
+    def within(self, directory: Path) -> "Endpoint":
+        """Return the same one with the path of its UNIX socket in a directory, if that is not absolute."""
+        if self.path is None or self.path.is_absolute() or directory == Path():
+            return self
+        path = str(directory / self.path)
+        escaped = path.replace("\\", "\\\\").replace(":", "\\:")
+        more = "".join(f":{name}={value}" for name, value in self.arguments.items() if name != "address")
+        return Endpoint(text=f"unix:{escaped}{more}", kind=self.kind, arguments={**self.arguments, "address": path})
 
     @property
     def is_local(self) -> bool:

@@ -19,12 +19,14 @@ class Protocol(StrEnum):
         secures_itself: Whether it encrypts, so that it does not go over TLS, and always asks for a login.
         monitors: Whether it is for monitoring: nothing but checks and what only reads can be asked for over it, whoever
             asks.
+        is_configured: Whether ``[[listen]]`` can name it; else the daemon listens for it by itself.
     """
 
     front_end: str
     own_modules: tuple[str, ...]
     secures_itself: bool
     monitors: bool
+    is_configured: bool
 
     def __new__(
         cls,
@@ -33,6 +35,7 @@ class Protocol(StrEnum):
         own_modules: tuple[str, ...],
         secures_itself: bool,  # noqa: FBT001
         monitors: bool,  # noqa: FBT001
+        is_configured: bool = True,  # noqa: FBT001, FBT002
     ) -> Self:
         """Make one of its row."""
         protocol = str.__new__(cls, name)
@@ -41,9 +44,12 @@ class Protocol(StrEnum):
         protocol.own_modules = tuple(f"cmdserver.{each}" for each in own_modules)
         protocol.secures_itself = secures_itself
         protocol.monitors = monitors
+        protocol.is_configured = is_configured
         return protocol
 
     LINE = "line", "frontends.line.front_end", (), False, False
     WEB = "web", "frontends.web.front_end", ("frontends.web", *_METRICS), False, False
     SSH = "ssh", "frontends.ssh.front_end", ("frontends.ssh", "net.ssh_host_keys", "sshtransport"), True, False
     NRPE = "nrpe", "frontends.nrpe.front_end", ("frontends.nrpe",), False, True
+    #: What comes from a fleet's bus: the web's, for signed requests alone.
+    FLEET = "fleet", "frontends.web.signed.front_end", ("frontends.web", *_METRICS), False, False, False

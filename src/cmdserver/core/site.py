@@ -45,9 +45,10 @@ def parse_colour(text: str) -> str:
 
 #: What a fleet without a name of its own is called.
 DEFAULT_FLEET: Final = "default"
-#: Names of fleets, and of hosts in them: letters, digits and ``. _ -``.
-FLEET_NAME: Final = "[A-Za-z][A-Za-z0-9._-]{0,63}"
-HOST_NAME: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,252}"
+#: Names of fleets, and of hosts in them: letters, digits and ``. _ -``. On a bus the dots separate words, of which none
+#: is empty.
+FLEET_NAME: Final = r"[A-Za-z](?:[A-Za-z0-9_-]|\.(?=[A-Za-z0-9_-])){0,63}"
+HOST_NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?=[A-Za-z0-9_-])){0,252}"
 
 
 class FleetHost(Struct, frozen=True):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NoReturn
 
+from cmdserver.core.addresses import FLEET
 from cmdserver.core.errors import BadArgument, Busy, Denied, LoginRequired, Refusal, UnknownCommand
 from cmdserver.core.escaping import visible
 from cmdserver.core.model import Caller, Command, Grant, Role, Rule
@@ -104,7 +105,8 @@ class Policy:
         Raises:
             LoginRequired: See `admit`.
             UnknownCommand: There is none, or none that a stranger may know of.
-            Denied: A logged-in caller's roles do not include it, or may not give these values.
+            Denied: A logged-in caller's roles do not include it, or may not give these values; or a secret came by a
+                bus.
             BadArgument: The command takes no such values.
         """
         grant = self.require_command(caller, words[0])
@@ -118,6 +120,8 @@ class Policy:
             values = command.parameters.bind(words[1:], fields)
         except BadValues:
             raise bad_argument(self._mistakes(caller, command, words, fields)) from None
+        if caller.source == FLEET and (secrets := command.parameters.secrets_given(words[1:], fields)):
+            raise Denied(f"{', '.join(secrets)} is secret, and a bus reads what it carries; ask this host itself")
         rules = self._rules_for(caller).get(command.name, ())
         if not any(permits(rule, command, values) for rule in rules):
             self._forbid(caller, command, values)

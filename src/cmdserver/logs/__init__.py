@@ -1,4 +1,4 @@
-"""The daemon's log: where it goes, how events are written, and lines that are written once a request.
+"""What programs log: where it goes, how it is written, and what systemd is told.
 
-May import: files.
+May import: core, files.
 """

@@ -1,6 +1,5 @@
 """How events are written: as twistd writes them, or as systemd's journal wants them."""
 
-from collections.abc import Mapping
 from typing import Final, TextIO
 
 from twisted.logger import ILogObserver, LogEvent, LogLevel, eventAsText, formatEventAsClassicLogText, formatTime
@@ -18,11 +17,6 @@ _PRIORITIES: Final = {
 }
 #: What is said at no level, by libraries' old ways of logging.
 _USUAL_PRIORITY: Final = 6
-
-
-def goes_to_journal(environment: Mapping[str, str], *, is_terminal: bool) -> bool:
-    """Whether systemd has started us and takes what we say; a terminal's shell may have its variables, too."""
-    return not is_terminal and bool(environment.get("JOURNAL_STREAM") or environment.get("NOTIFY_SOCKET"))
 
 
 @implementer(ILogObserver)

@@ -8,6 +8,7 @@ import errno
 import socket
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -80,6 +81,7 @@ class Listener:
         key: What the configuration says of it; two listeners with the same key are the same listener.
         factory: Makes its connections: the front end, perhaps with TLS around it.
         example: Says what a person would type to run a command at an address; None: nobody can.
+        directory: Where a UNIX socket lies whose path is not absolute.
     """
 
     def __init__(
@@ -88,11 +90,15 @@ class Listener:
         key: Listening,
         factory: IProtocolFactory,
         example: Callable[[IAddress], str | None],
+        directory: Path = Path(),
     ) -> None:
         self.key = key
+        endpoint = key.endpoint.within(directory)
+        #: Of its UNIX socket.
+        self.path = endpoint.path
         self._example = example
         self._factory = factory
-        self._endpoint = server_endpoint(reactor, key.endpoint)
+        self._endpoint = server_endpoint(reactor, endpoint)
         self._port: IListeningPort | None = None
 
     def example(self) -> str | None:

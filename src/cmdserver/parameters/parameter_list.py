@@ -14,7 +14,7 @@ MASK: Final = "***"
 MOST_MISTAKES: Final = 20
 
 #: ``name=value``; what stands before another word's equals sign is no name.
-_NAMED: Final = re.compile(r"([a-z][a-z0-9_]{0,31})=(.*)", re.DOTALL)
+NAMED: Final = re.compile(r"([a-z][a-z0-9_]{0,31})=(.*)", re.DOTALL)
 #: Of a name that is no parameter's.
 _LONGEST_NAME: Final = 64
 _FALSE: Final = (FALSE,)
@@ -102,6 +102,10 @@ class ParameterList(Sequence[Parameter]):
         """Return which texts a caller gave to which parameter, be they accepted or not; see `bind`."""
         return self._given(words, fields, [])
 
+    def secrets_given(self, words: Sequence[str], fields: Iterable[Field] = ()) -> tuple[str, ...]:
+        """Name the secrets to which a caller gave texts; see `given`."""
+        return tuple(name for name in self.given(words, fields) if name in self.secrets) if self.secrets else ()
+
     def bind_canonical(self, words: Iterable[str]) -> Values:
         """Read the words of `words_of` from somebody who is not trusted to have made them of `bind`'s values.
 
@@ -148,7 +152,7 @@ class ParameterList(Sequence[Parameter]):
             if word == "--":  # what is behind it is positional, though it may look like a name and a value
                 shown += [word, *[MASK] * (len(words) - index - 1)]
                 break
-            found = _NAMED.fullmatch(word)
+            found = NAMED.fullmatch(word)
             shown.append(word if found is not None and found[1] in public else MASK)
         return (*shown, *(f"{name}={value if name in public else MASK}" for name, value in fields))
 
@@ -164,7 +168,7 @@ class ParameterList(Sequence[Parameter]):
             if word == "--":
                 positional += words[index + 1 :]
                 break
-            named = _NAMED.fullmatch(word)
+            named = NAMED.fullmatch(word)
             if named is None:
                 positional.append(word)
             elif named[1] in known:

@@ -123,6 +123,7 @@ class Composition:
             liveness=self._liveness,
             clock=reactor,
             time_of_day=time.time,
+            started_at=time.time(),
             limits=lambda: self.configuration.settings.limits,
             site=lambda: self.configuration.site,
         )
@@ -147,7 +148,9 @@ class Composition:
 
     def _login_required_at(self) -> frozenset[str]:
         """Name the listeners at which nobody does anything without a login."""
-        return frozenset(str(each.endpoint) for each in self.configuration.listening if each.login is Login.REQUIRED)
+        return frozenset(
+            str(each.endpoint) for each in self.configuration.all_listening if each.login is Login.REQUIRED
+        )
 
     def audit_path(self, configuration: Configuration) -> Path:
         """Return where a configuration wants its audit file."""

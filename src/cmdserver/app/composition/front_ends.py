@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IAddress, IProtocolFactory
 from cmdserver.auth.authenticator import Authenticator
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.core.listening import Listening, Login
+from cmdserver.core.protocols import Protocol
 from cmdserver.dispatch.policy import Policy
 from cmdserver.frontends.common.examples import choose_trial, place_of
 from cmdserver.frontends.common.front_end import FrontEnd
@@ -53,7 +54,8 @@ class FrontEnds:
             front_end = self._by_listening[listening] = self._make(listening)
         front_end.source_filter.networks = listening.networks
         factory = self._over_tls(front_end, tls) if listening.tls else front_end
-        return Listener(self._reactor, listening, factory, partial(self._example, listening, front_end))
+        example = partial(self._example, listening, front_end)
+        return Listener(self._reactor, listening, factory, example, self._resources.state_directory)
 
     def reconfigure(self, listeners: Iterable[Listening], tls: "Loaded | None") -> None:
         """Go by another configuration's ``from`` and certificate, for new connections."""
@@ -102,7 +104,12 @@ class FrontEnds:
     def _make(self, listening: Listening) -> FrontEnd:
         authenticator = None if listening.login is Login.NEVER else self._require_authenticator()
         auth = ListenerAuth(
-            listening.protocol, listening.login, authenticator, place=str(listening.endpoint), tls=listening.tls
+            listening.protocol,
+            listening.login,
+            authenticator,
+            place=str(listening.endpoint),
+            tls=listening.tls,
+            takes_signatures_only=listening.protocol is Protocol.FLEET,
         )
         certificate_of = import_module("cmdserver.app.tls").certificate_of if listening.tls else None
         make: Callable[..., FrontEnd] = import_module(listening.protocol.front_end).make

@@ -69,7 +69,7 @@ class Observing:
         def offer_of(configuration: Configuration) -> Offer:
             return Offer(
                 commands={each.name: each for each in configuration.commands},
-                listening=configuration.listening,
+                listening=configuration.all_listening,
                 hooked=frozenset(hook.command for hook in configuration.hooks if hook.only_if),
                 limits_callers=configuration.limits.caller_requests_per_minute > 0,
             )

@@ -119,12 +119,22 @@ class SiteSettings(Struct, frozen=True, kw_only=True):
 
 
 class Fleet(Struct, frozen=True, kw_only=True):
-    """``[fleet]``: what signed requests call this host."""
+    """``[fleet]``: what signed requests call this host, and the bus by which they reach it."""
 
     #: The fleet's name.
     name: NonEmpty = DEFAULT_FLEET
     #: None: the host's name.
     host: NonEmpty | None = None
+    #: None: there is no bus.
+    server: Annotated[str, Meta(min_length=1, examples=["tls://bus.example:4222"])] | None = None
+    #: By which callers may choose hosts.
+    facts: dict[str, str] = field(default_factory=dict)
+    #: A file with the seed of an nkey; None: the bus takes everybody.
+    credentials: NonEmpty | None = None
+    #: Certificates of authorities, in PEM; None: those that the host trusts.
+    ca: NonEmpty | None = None
+    #: What the bus' certificate must name; None: the host of ``server``.
+    server_name: NonEmpty | None = None
 
 
 class Runner(Struct, frozen=True, kw_only=True):

@@ -9,19 +9,10 @@ from cmdserver.config.daemon_user import shared_user_warning
 from cmdserver.config.decoding import TomlReader
 from cmdserver.config.host import Host
 from cmdserver.config.schema.commands import CommandSettings
-from cmdserver.config.schema.host import TLS, Fleet, Limits, SiteSettings
+from cmdserver.config.schema.host import TLS, Limits, SiteSettings
 from cmdserver.config.schema.settings import Settings
 from cmdserver.core.addresses import Network, parse_network
-from cmdserver.core.site import (
-    DEFAULT_FLEET,
-    HOST_NAME,
-    NAMED_COLOURS,
-    FleetHost,
-    Site,
-    parse_colour,
-    require_fleet_name,
-    require_host_name,
-)
+from cmdserver.core.site import NAMED_COLOURS, Site, parse_colour
 from cmdserver.limits.max_startups import MaxStartups
 from cmdserver.parameters.text_types import is_one_line
 
@@ -87,14 +78,6 @@ class OtherChecks:
             colour=colour or NAMED_COLOURS["grey"],
             notice=settings.notice,
         )
-
-    def fleet(self, settings: Fleet) -> FleetHost:
-        """Read ``[fleet]``; without a name the host has its own, if a fleet can call it that."""
-        own = self._host.name()
-        fleet = self._reader.attempt(("fleet", "name"), require_fleet_name, settings.name)
-        usual = own if re.fullmatch(HOST_NAME, own) else "localhost"
-        host = self._reader.attempt(("fleet", "host"), require_host_name, settings.host or usual)
-        return FleetHost(fleet or DEFAULT_FLEET, host or usual)
 
     def limits(self, limits: Limits) -> tuple[MaxStartups, tuple[Network, ...]]:
         """Read ``unauthenticated``, which has its default if it has a mistake, and ``penalty_exempt``."""

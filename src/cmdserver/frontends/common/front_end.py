@@ -1,5 +1,6 @@
 """What all front ends do in the same way: accept and refuse connections, and close."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -32,6 +33,8 @@ class FrontEnd(Factory):
     noisy = False
     #: Whether a client reads nothing before it has sent something, as in HTTP.
     client_speaks_first = False
+    #: Says where a connection comes from.
+    source_of: Callable[[object], str] = staticmethod(source_of)
 
     def __init__(
         self, listener_auth: ListenerAuth, context: FrontEndContext, certificate_of: CertificateOf | None = None
@@ -49,7 +52,7 @@ class FrontEnd(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Accept a connection, or refuse it; None closes it without a word."""
-        source = source_of(addr)
+        source = self.source_of(addr)
         if self.source_filter.refuses(source):
             return None
         is_proxy = self.is_trusted_proxy(source)

@@ -47,6 +47,8 @@ class FrontEndContext(Struct, frozen=True, kw_only=True):
     clock: IReactorTime
     #: Seconds since the epoch.
     time_of_day: Callable[[], float]
+    #: When the daemon was started, likewise.
+    started_at: float
     #: As they are now: a reload replaces them.
     limits: Callable[[], Limits]
     #: As it is now.

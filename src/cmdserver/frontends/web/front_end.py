@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Callable
-from functools import cache
 from shlex import quote
 
 from twisted.internet.interfaces import IProtocolNegotiationFactory
@@ -12,7 +11,6 @@ from zope.interface import implementer
 from cmdserver.auth.hook_authenticator import HookAuthenticator
 from cmdserver.auth.listener_auth import ListenerAuth
 from cmdserver.auth.pending_login import PendingLogin
-from cmdserver.auth.signatures.signed_answer import AnswerSigner
 from cmdserver.core.errors import Refusal
 from cmdserver.frontends.common.examples import Place, Trial
 from cmdserver.frontends.common.front_end import FrontEnd
@@ -33,9 +31,9 @@ from cmdserver.frontends.web.pages import static
 from cmdserver.frontends.web.resources import Help, Index, Nothing, OpenAPI, Routes, Static, Unasked
 from cmdserver.frontends.web.runs.events_resource import EventsResource
 from cmdserver.frontends.web.runs.resource import RunsResource
-from cmdserver.frontends.web.signed.signed_requests import Signer
-from cmdserver.frontends.web.site import Site
-from cmdserver.net.ssh_host_keys import require_ed25519_key
+from cmdserver.frontends.web.signed.fleet_host import FleetHostResource
+from cmdserver.frontends.web.signed.signed_requests import Signer, signer_of
+from cmdserver.frontends.web.site import Leaf, Site
 from cmdserver.runs.check_trends import TrendOf, nothing_is_known
 
 
@@ -83,7 +81,9 @@ class WebFrontEnd(WebListener):
             trends,
         )
         self.serve = self.site.serve
-        self.site.find = _routes(self.site, exposition, hooks).find
+        self.site.find = _routes(
+            self.site, exposition, hooks, FleetHostResource(self.site, signer, context.started_at)
+        ).find
         self.large_bodies = LargeBodies(self._most_body_bytes)
 
     def _most_body_bytes(self, target: bytes) -> int:
@@ -130,13 +130,14 @@ class WebFrontEnd(WebListener):
         return " ".join(words)
 
 
-def _routes(site: Site, exposition: Exposition, hooks: HookAuthenticator | None) -> Routes:
+def _routes(site: Site, exposition: Exposition, hooks: HookAuthenticator | None, fleet_host: Leaf) -> Routes:
     """Return what is at which path."""
     streams = EventStreams(site)
     return Routes(
         top={"": Index(site), "metrics": Metrics(site, exposition)},
         below_dash={
             "healthy": Healthy(site),
+            "fleet": fleet_host,
             "help": Help(site),
             "openapi.json": OpenAPI(site),
             "probe": Probe(site, exposition),
@@ -166,14 +167,8 @@ def make(
         context,
         options,
         resources.exposition(),
-        _signer(resources),
+        signer_of(resources),
         certificate_of,
         resources.hooks,
         resources.trends(),
     )
-
-
-def _signer(resources: FrontEndResources) -> Signer:
-    """Return what signs answers with the host's key, which is read, or made, when the first one is to be signed."""
-    key = cache(lambda: require_ed25519_key(resources.state_directory))
-    return resources.latest(lambda configuration: AnswerSigner(key(), configuration.fleet_host.name))

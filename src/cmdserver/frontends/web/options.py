@@ -1,13 +1,15 @@
 """What the configuration says of the web."""
 
 import socket
+from collections.abc import Mapping
 from typing import Self
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from cmdserver.config.configuration import Configuration
 from cmdserver.core.addresses import NO_PROXIES, TrustedProxies
 from cmdserver.core.protocols import Protocol
+from cmdserver.core.site import DEFAULT_FLEET, FleetHost
 from cmdserver.net.host_names import own_names
 
 
@@ -28,6 +30,10 @@ class WebOptions(Struct, frozen=True, kw_only=True):
     is_strict: bool = False
     #: The most bytes of a hook's body, whichever hook; 0 if there are no hooks.
     hook_body_bytes: int = 0
+    #: As signed requests mean this host.
+    fleet_host: FleetHost = FleetHost(DEFAULT_FLEET, "localhost")
+    #: What callers may choose hosts by.
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, configuration: Configuration) -> Self:
@@ -44,4 +50,6 @@ class WebOptions(Struct, frozen=True, kw_only=True):
             access_log=web.access_log,
             is_strict=configuration.settings.tls.certificate is not None,
             hook_body_bytes=max((hook.body_bytes for hook in configuration.hooks), default=0),
+            fleet_host=configuration.fleet_host,
+            facts=configuration.settings.fleet.facts,
         )

@@ -55,11 +55,8 @@ class RequestValues(NamedTuple):
 
     def secrets_in_address(self, command: Command) -> BadArgument | None:
         """Say which secrets are in the path or in the query; None if there are none."""
-        secrets = command.parameters.secrets
-        if not secrets:
-            return None
-        names = command.parameters.given(self.words[1:], self.query)
-        mistakes = tuple(ValueMistake(name, _IN_ADDRESS) for name in names if name in secrets)
+        secrets = command.parameters.secrets_given(self.words[1:], self.query)
+        mistakes = tuple(ValueMistake(name, _IN_ADDRESS) for name in secrets)
         return BadArgument("; ".join(map(str, mistakes)), mistakes) if mistakes else None
 
 

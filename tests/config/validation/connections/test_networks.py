@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from twisted.trial.unittest import SynchronousTestCase
 
 from cmdserver.config.decoding import TomlReader
-from cmdserver.config.validation.networks import read_networks
+from cmdserver.config.validation.connections.networks import read_networks
 
 
 class ReadNetworksTests(SynchronousTestCase):

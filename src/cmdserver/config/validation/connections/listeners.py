@@ -7,7 +7,7 @@ from cmdserver.config.decoding import TomlReader
 from cmdserver.config.host import Host
 from cmdserver.config.schema.host import Listen
 from cmdserver.config.source_map import Path
-from cmdserver.config.validation.networks import read_networks
+from cmdserver.config.validation.connections.networks import read_networks
 from cmdserver.core import endpoints
 from cmdserver.core.addresses import Network
 from cmdserver.core.endpoints import Endpoint
@@ -41,9 +41,9 @@ class ListenerChecks:
         self._check_endpoint = check_endpoint
         self._knows_certificates = knows_certificates
 
-    def listening(self, listens: Sequence[Listen | None]) -> list[Listening]:
-        """Look at all of them; there must be one."""
-        if not listens and ("listen",) not in self._reader.mistaken:
+    def listening(self, listens: Sequence[Listen | None], *, is_none_needed: bool = False) -> list[Listening]:
+        """Look at all of them; there must be one, unless requests come by another way."""
+        if not listens and not is_none_needed and ("listen",) not in self._reader.mistaken:
             self._reader.note((), "there is no [[listen]], so there is nothing to do")
         found: list[Listening] = []
         #: By the description, the first listener that has it.
@@ -93,6 +93,9 @@ class ListenerChecks:
             self._reader.note((*path, "login"), text)
         if listen.protocol is Protocol.NRPE:
             self._nrpe(path, listen)
+        if not listen.protocol.is_configured:
+            text = "is what the daemon listens for by itself where [fleet] has a server; for signed requests say web"
+            self._reader.note((*path, "protocol"), text)
         if listen.greeting is not None:
             self._greeting((*path, "greeting"), listen, listen.greeting)
         if listen.allow_plaintext_passwords and (_is_secret(listen) or listen.login is Login.NEVER):
@@ -147,7 +150,7 @@ class ListenerChecks:
         endpoint = self._parsed(path, text)
         if endpoint is None:
             return None
-        if endpoint.kind == "unix" and endpoint.path is None:
+        if endpoint.kind == "unix" and (endpoint.path is None or not endpoint.path.is_absolute()):
             self._reader.note(path, f"{text} is no absolute path, and the daemon runs in /")
         self._address(path, endpoint)
         is_open = not (_is_secret(listen) or listen.allow_plaintext_passwords or endpoint.is_local)

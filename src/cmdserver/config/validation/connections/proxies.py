@@ -6,7 +6,7 @@ from typing import Final
 
 from cmdserver.config.decoding import TomlReader
 from cmdserver.config.schema.host import Web
-from cmdserver.config.validation.networks import read_networks
+from cmdserver.config.validation.connections.networks import read_networks
 from cmdserver.core.addresses import NO_PROXIES, UNIX, Network, TrustedProxies
 from cmdserver.core.listening import Listening, Login
 from cmdserver.core.protocols import Protocol

@@ -4,16 +4,25 @@ An answer is signed that is sent whole, as JSON is; one that comes in pieces has
 """
 
 from collections.abc import Callable
+from functools import cache
 
 from cmdserver.auth.credentials import RequestSignature
 from cmdserver.auth.signatures.keys import WrongSignature
 from cmdserver.auth.signatures.signed_answer import AnswerSigner
 from cmdserver.auth.signatures.signed_request import Message, is_signed, read
+from cmdserver.frontends.common.interface import FrontEndResources
 from cmdserver.frontends.web.http.headers import Headers
 from cmdserver.frontends.web.http.request import WebRequest
+from cmdserver.net.ssh_host_keys import require_ed25519_key
 
 #: Makes an `AnswerSigner`, or returns one that was made.
 Signer = Callable[[], AnswerSigner]
+
+
+def signer_of(resources: FrontEndResources) -> Signer:
+    """Return what signs answers with the host's key, which is read, or made, when the first one is to be signed."""
+    key = cache(lambda: require_ed25519_key(resources.state_directory))
+    return resources.latest(lambda configuration: AnswerSigner(key(), configuration.fleet_host.name))
 
 
 def signature_of(request: WebRequest, *, is_alone: bool) -> RequestSignature | None:

@@ -1,0 +1,198 @@
+"""How a caller reaches a fleet: which bus, by which key, and whom they know there."""
+
+import asyncio
+import getpass
+import logging
+import os
+import random
+import secrets
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from msgspec import Struct
+
+from cmdserver.auth.signatures.request_signing import SigningKey
+from cmdserver.cli.command_line import CONFIG, Trouble
+from cmdserver.cli.fleet.options import Given
+from cmdserver.cli.notes import note
+from cmdserver.cli.parameters import NAME
+from cmdserver.config import loading
+from cmdserver.config.decoding import Mistakes
+from cmdserver.config.host import Host
+from cmdserver.config.loading import load
+from cmdserver.config.schema.settings import Settings
+from cmdserver.core.text_encoding import NotUTF8, decode_leniently
+from cmdserver.fleet.bus import Bus, NotConnected
+from cmdserver.fleet.client.exchange import Exchange
+from cmdserver.fleet.client.identities import NoIdentity, find_identity
+from cmdserver.fleet.client.known_hosts import KnownHosts
+from cmdserver.fleet.client.ssh_agent import AgentError
+from cmdserver.fleet.membership import BusServer
+
+_SYSTEM_KNOWN_HOSTS = Path("/etc/cmdserver/known_hosts")
+_MOST_KNOWN_HOSTS_BYTES = 1 << 26
+#: As shells have it for a program that Ctrl-C has ended.
+INTERRUPTED = 130
+
+Result = TypeVar("Result")
+
+
+class FleetSettings(Struct, frozen=True):
+    """What is asked, and where it is."""
+
+    fleet: str
+    bus: BusServer
+    #: All that the configuration says.
+    settings: Settings
+
+
+class Access(Struct, frozen=True):
+    """Who asks, and whom they know."""
+
+    user: str
+    key: SigningKey
+    known: KnownHosts
+    #: Where hosts are added.
+    known_hosts_file: Path
+
+
+def read_fleet(ctx: click.Context) -> FleetSettings:
+    """Read ``[fleet]``: of ``--config``, $CMDSERVER_CONFIG, the caller's own file, or the system's.
+
+    The caller need not run a daemon: whatever else the file says, or does not say, is no matter.
+    """
+    own = config_home() / "cmdserver.toml"
+    named = ctx.meta.get(CONFIG) or os.environ.get("CMDSERVER_CONFIG") or (str(own) if own.exists() else None)
+    try:
+        source = load(named, os.environ)
+        settings, host, member = loading.read_fleet(source, Host())
+    except OSError as error:
+        raise Trouble(f"cannot read the configuration: {error}") from error
+    except Mistakes as mistakes:
+        raise Trouble("\n".join(map(str, mistakes.mistakes))) from mistakes
+    if member is None:
+        text = f"{source.name} has no [fleet] with a server; write one, or name another file with --config"
+        raise Trouble(f'{text}:\n\n    [fleet]\n    server = "tls://bus.example:4222"')
+    return FleetSettings(host.fleet, member.bus, settings)
+
+
+def find_access(given: Given) -> Access:
+    """Find the caller's name, key and known hosts."""
+    user, known_hosts = given.user, given.known_hosts
+    if user is None:
+        user = NAME.convert(getpass.getuser(), None, None)
+    file = known_hosts or config_home() / "known_hosts"
+    if known_hosts is None and not file.exists() and _SYSTEM_KNOWN_HOSTS.exists():
+        known = read_known_hosts(_SYSTEM_KNOWN_HOSTS)
+    else:
+        known = read_known_hosts(file)
+    try:
+        key = find_identity(given.identity, os.environ.get("SSH_AUTH_SOCK"), _ask_passphrase, Path.home())
+    except (NoIdentity, AgentError) as error:
+        raise Trouble(str(error)) from error
+    return Access(user, key, known, file)
+
+
+def read_known_hosts(file: Path) -> KnownHosts:
+    """Read a file of known hosts; without one nobody is known. What is left out of it is told."""
+    try:
+        with file.open("rb") as opened:
+            text = decode_leniently(opened.read(_MOST_KNOWN_HOSTS_BYTES))
+    except FileNotFoundError:
+        return KnownHosts()
+    except NotUTF8 as error:
+        raise Trouble(f"{file}: {error}") from error
+    known = KnownHosts.parse(text, str(file))
+    for each in known.notes:
+        note(each)
+    return known
+
+
+def config_home() -> Path:
+    """Return the directory of the caller's own files (XDG base directory specification)."""
+    home = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(home) if home.startswith("/") else Path.home() / ".config") / "cmdserver"
+
+
+def dice() -> float:
+    """Return a number in [0, 1)."""
+    return random.SystemRandom().random()
+
+
+def whom_nobody_is(access: Access, globs: Sequence[str]) -> str:
+    """Say why no known host matches."""
+    if not access.known.hosts:
+        return f"there is no host in {access.known_hosts_file}; cmdserver hosts --accept-new adds those that answer"
+    return f"no host in {access.known_hosts_file} matches {', '.join(globs)}"
+
+
+def exchange(fleet: FleetSettings, access: Access) -> Exchange:
+    """Return what signs, sends and receives for a caller."""
+    return Exchange(fleet.fleet, access.user, access.key, time.time, lambda: secrets.token_hex(16))
+
+
+@asynccontextmanager
+async def connected(bus: Bus) -> AsyncIterator[None]:
+    """Be connected to the bus.
+
+    Raises:
+        Trouble: It cannot be reached; or ssh-agent does not sign what is to be sent there.
+    """
+    running = asyncio.create_task(bus.run())
+    try:
+        await bus.require_connection()
+        yield
+    except (NotConnected, AgentError) as error:
+        raise Trouble(str(error)) from error
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def run(work: Callable[[], Coroutine[Any, Any, Result]], interrupt: Callable[[], None] | None) -> Result:
+    """Run a coroutine to its end.
+
+    Args:
+        work: Makes it.
+        interrupt: Called when somebody presses Ctrl-C, or ends us, for the first time; the second time, and if there is
+            none, the program ends at once.
+    """
+    logging.basicConfig(format="cmdserver: note: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+
+    async def running() -> Result:
+        task = asyncio.ensure_future(work())
+        is_first = interrupt is not None
+
+        def press() -> None:
+            nonlocal is_first
+            if is_first and interrupt is not None:
+                is_first = False
+                interrupt()
+            else:
+                task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, press)
+        return await task
+
+    try:
+        return asyncio.run(running())
+    except asyncio.CancelledError:
+        sys.exit(INTERRUPTED)
+
+
+def clock() -> float:
+    """Return a time to measure by, in seconds."""
+    return time.monotonic()
+
+
+def _ask_passphrase(prompt: str) -> str:
+    answer: str = click.prompt(prompt, hide_input=True, err=True, default="", show_default=False, prompt_suffix="")
+    return answer

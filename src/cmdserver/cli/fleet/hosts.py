@@ -1,0 +1,118 @@
+"""The work of ``cmdserver hosts``: who of a fleet is there, and who becomes known."""
+
+import json
+from collections.abc import Sequence
+
+import click
+
+from cmdserver.cli.fleet import connecting
+from cmdserver.cli.fleet.connecting import Access, FleetSettings
+from cmdserver.cli.fleet.options import Given
+from cmdserver.cli.notes import note, print_table
+from cmdserver.core.escaping import printable_line
+from cmdserver.fleet.bus import Bus
+from cmdserver.fleet.client.choosing import split_globs
+from cmdserver.fleet.client.known_hosts import add
+from cmdserver.fleet.client.outcomes import MISSING, UNVERIFIED
+from cmdserver.fleet.client.roll_call import Calling, Present, RollCall
+
+_HEADINGS = ("HOST", "STATE", "SINCE", "VERSION", "FACTS")
+_NOTHING = "-"
+
+
+def hosts(
+    ctx: click.Context, texts: Sequence[str], seconds: float, given: Given, *, accepts_new: bool, is_json: bool
+) -> int:
+    """Ask who is there, and print it; return the exit status."""
+    try:
+        globs = split_globs(texts)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    fleet, access = connecting.read_fleet(ctx), connecting.find_access(given)
+    waits = accepts_new or not access.known.matching(globs)
+    found = connecting.run(lambda: _call(fleet, access, globs, seconds, waits_for_unknown=waits), None)
+    if accepts_new:
+        _accept(access, found)
+    missing = [name for name in access.known.matching(globs) if name.lower() not in found.present]
+    if is_json:
+        click.echo(json.dumps(_as_json(found, missing)))
+    else:
+        _print(access, found, missing)
+    return 0 if found.present and not missing else 1
+
+
+async def _call(
+    fleet: FleetSettings, access: Access, globs: Sequence[str], seconds: float, *, waits_for_unknown: bool
+) -> RollCall:
+    exchange = connecting.exchange(fleet, access)
+    bus = Bus(fleet.bus, f"cmdserver hosts {access.user}", exchange.subscribe, connecting.dice)
+    async with connecting.connected(bus):
+        calling = Calling(exchange, bus, access.known, connecting.clock)
+        return await calling.call(globs, seconds, waits_for_unknown=waits_for_unknown)
+
+
+def _accept(access: Access, found: RollCall) -> None:
+    """Make hosts known that are not; what each has told is known already."""
+    new = {name: key for name, key in found.new_keys().items() if not access.known.keys_of(name)}
+    add(access.known_hosts_file, new)
+    for (lower, key), unknown in list(found.unknown.items()):
+        if new.get(unknown.name) == key and key is not None:
+            note(f"{unknown.name} is known now, by {unknown.fingerprint}")
+            found.present[lower] = Present(unknown.name, unknown.seconds, unknown.said)
+            del found.unknown[lower, key]
+        elif access.known.keys_of(lower):
+            note(f"{unknown.name} shows another key than is known: {unknown.fingerprint or _NOTHING}")
+
+
+def _print(access: Access, found: RollCall, missing: Sequence[str]) -> None:
+    rows = [
+        (each.name, "present" if _is_told(each) else _refusal(each), *_told(each))
+        for _, each in sorted(found.present.items())
+    ]
+    rows += [(name, MISSING, _NOTHING, _NOTHING, "") for name in missing]
+    rows += [
+        (each.name, UNVERIFIED, _NOTHING, _NOTHING, f"{each.why} {each.fingerprint}".strip())
+        for _, each in sorted(found.unknown.items(), key=lambda item: item[0][0])
+    ]
+    print_table(_HEADINGS, rows)
+    click.echo(f"{len(found.present)} there, {len(missing)} missing, {len(found.unknown)} unverified")
+    if found.new_keys() and not access.known.hosts:
+        note("nobody is known yet: cmdserver hosts --accept-new adds those whose fingerprints you have compared")
+
+
+def _is_told(present: Present) -> bool:
+    return "error" not in present.answer
+
+
+def _refusal(present: Present) -> str:
+    """Say in a word why a host that is there does not tell of itself."""
+    error = present.answer.get("error")
+    return printable_line(str(error.get("code", "refused") if isinstance(error, dict) else "refused"))
+
+
+def _told(present: Present) -> tuple[str, str, str]:
+    answer = present.answer
+    facts = " ".join(f"{key}={value}" for key, value in present.facts.items())
+    since, version = (printable_line(str(answer.get(key) or _NOTHING)) for key in ("since", "version"))
+    return since, version, printable_line(facts)
+
+
+def _as_json(found: RollCall, missing: Sequence[str]) -> dict[str, object]:
+    said = [
+        {
+            "host": each.name,
+            "state": "present" if _is_told(each) else _refusal(each),
+            "seconds": round(each.seconds, 3),
+            "version": each.answer.get("version"),
+            "since": each.answer.get("since"),
+            "facts": dict(each.facts),
+        }
+        for _, each in sorted(found.present.items())
+    ]
+    said += [{"host": name, "state": MISSING} for name in missing]
+    said += [
+        {"host": each.name, "state": UNVERIFIED, "fingerprint": each.fingerprint or None, "why": each.why}
+        for _, each in sorted(found.unknown.items(), key=lambda item: item[0][0])
+    ]
+    summary = {"present": len(found.present), "missing": list(missing), "unverified": len(found.unknown)}
+    return {"hosts": said, "summary": summary}

@@ -1,0 +1,142 @@
+"""The agent of a host: takes requests from the bus, has the daemon answer them, and sends the answers back.
+
+The agent decides nothing: who may ask what is the daemon's to say, which alone can verify and sign. The agent leaves
+out what the daemon need not see, and bounds what the rest can cost. Where it cannot have the daemon's answer it says
+nothing, as nobody could believe it.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, Protocol
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from cmdserver.core.errors import Throttled
+from cmdserver.core.model import Rate
+from cmdserver.core.site import FleetHost
+from cmdserver.fleet import subjects
+from cmdserver.fleet.agent.daemon_socket import DaemonAnswer, DaemonAway
+from cmdserver.fleet.bus import NotConnected
+from cmdserver.fleet.bus_messages import PART_BYTES, BusRequest, NoRequest, answer_headers, part_count
+from cmdserver.limits.start_rates import StartRates
+from cmdserver.logs.sparing import Sparing
+
+#: Requests that the daemon is asked in a second; what comes faster is left out.
+_MOST: Final = Rate(50, 1)
+#: Requests that wait for an answer at once.
+MOST_UNANSWERED: Final = 64
+#: However long a command runs.
+_MOST_SECONDS: Final = 3600.0
+#: Messages that wait to be looked at, and their bytes.
+_MOST_PENDING: Final = 1000
+_MOST_PENDING_BYTES: Final = 16 * 1024 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+class Publisher(Protocol):
+    """What sends answers; see `cmdserver.fleet.bus.Bus.publish`."""
+
+    async def publish(self, subject: str, body: bytes, headers: dict[str, str], *, flush: bool = False) -> None:
+        """Send a message; raises `NotConnected`."""
+
+
+#: Asks the daemon; see `DaemonSocket.ask`.
+AskDaemon = Callable[[BusRequest], AbstractAsyncContextManager[tuple[DaemonAnswer, "Body"]]]
+
+
+class Body(Protocol):
+    """What the body of an answer is read from."""
+
+    async def readexactly(self, n: int) -> bytes:
+        """Return so many bytes."""
+
+
+class Agent:
+    """Answers what comes from the bus.
+
+    Args:
+        host: Whose agent it is.
+        ask: Asks its daemon.
+        clock: For measuring, in seconds.
+    """
+
+    def __init__(self, host: FleetHost, ask: AskDaemon, clock: Callable[[], float]) -> None:
+        self._host = host
+        self._ask = ask
+        self._clock = clock
+        self._rates = StartRates()
+        self._answering: set[asyncio.Task[None]] = set()
+        self._no_requests = Sparing(_log, clock)
+        self._troubles = Sparing(_log, clock)
+
+    async def subscribe(self, client: Client, bus: Publisher) -> None:
+        """Take what is for this host, and what is for all."""
+
+        async def take(message: Msg) -> None:
+            self.take(message.headers, message.data, message.reply, bus)
+
+        for subject in (subjects.of_host(self._host), subjects.of_all(self._host.fleet)):
+            await client.subscribe(
+                subject, cb=take, pending_msgs_limit=_MOST_PENDING, pending_bytes_limit=_MOST_PENDING_BYTES
+            )
+
+    def take(self, headers: dict[str, str] | None, body: bytes, reply: str, bus: Publisher) -> None:
+        """Begin to answer a message; what is no request for this host is left out."""
+        try:
+            request = self._read(headers, body, reply)
+            self._rates.spend("", _MOST, self._clock())
+        except NoRequest as error:
+            self._no_requests.info("left out a message: %s", error)
+            return
+        except Throttled:
+            self._troubles.warning("left out a request: more than %s come in a second", _MOST.count)
+            return
+        if len(self._answering) >= MOST_UNANSWERED:
+            self._troubles.warning("left out a request: %s are being answered", MOST_UNANSWERED)
+            return
+        task = asyncio.get_running_loop().create_task(self._answer(request, reply, bus))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    def _read(self, headers: dict[str, str] | None, body: bytes, reply: str) -> BusRequest:
+        """Read a message; raises `NoRequest` if it is no request for this host."""
+        if not subjects.is_inbox(reply):
+            raise NoRequest("there is nowhere to answer it")
+        request = BusRequest.read(headers, body)
+        if not request.audience.includes(self._host):
+            raise NoRequest("it is meant for others")
+        return request
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until what is being answered is, at most so long; what is not is given up."""
+        if self._answering:
+            _, late = await asyncio.wait(self._answering, timeout=seconds)
+            for task in late:
+                task.cancel()
+
+    async def _answer(self, request: BusRequest, reply: str, bus: Publisher) -> None:
+        try:
+            async with asyncio.timeout(_MOST_SECONDS), self._ask(request) as (answer, body):
+                parts = part_count(answer.size)
+                async for number, part in _parts(body, answer.size):
+                    headers = answer_headers(answer.status, answer.fields, number, parts)
+                    await bus.publish(reply, part, headers, flush=parts > 1)
+        except NotConnected as error:
+            self._troubles.warning("an answer was not delivered: %s", error)
+        except (DaemonAway, asyncio.IncompleteReadError) as error:
+            self._troubles.warning("a request was not answered: %s", error)
+        except TimeoutError:
+            self._troubles.warning("a request was not answered within %s s", _MOST_SECONDS)
+        except Exception:  # noqa: BLE001 - the outer edge: one request's trouble is not the next one's
+            _log.exception("a request was not answered")
+
+
+async def _parts(body: Any, size: int) -> AsyncIterator[tuple[int, bytes]]:
+    """Read a body in parts, each with its number; one of nothing is one part."""
+    for number in range(1, part_count(size) + 1):
+        left = size - (number - 1) * PART_BYTES
+        yield number, await body.readexactly(min(left, PART_BYTES))

@@ -1,0 +1,210 @@
+"""A connection to the bus (NATS), made again with growing pauses whenever it is lost.
+
+Nothing is kept meanwhile: what cannot be sent now is not sent later. Whatever nats-py does by itself when a connection
+is lost is switched off, as it keeps what was published, and ends for good after some errors.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from nats.aio.client import Client
+from nats.errors import Error, NoServersError, SlowConsumerError
+
+from cmdserver.core.escaping import printable_line
+from cmdserver.files.safe_path import read_file
+from cmdserver.fleet.membership import BusServer
+
+#: To connect, with TLS and the proof of who we are.
+CONNECT_SECONDS: Final = 10
+#: A bus that says nothing is given up when so many questions have had no answer, one each so many seconds.
+_PING_SECONDS: Final = 10
+_MOST_PINGS: Final = 2
+_FLUSH_SECONDS: Final = 30
+_SHORTEST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 15.0
+#: A connection that has lasted so long was a good one: the next pause is short again.
+_GOOD_SECONDS: Final = 30.0
+#: A seed has 58 characters.
+_MOST_SEED_BYTES: Final = 1024
+
+_log = logging.getLogger(__name__)
+
+
+class NotConnected(Exception):  # noqa: N818 - a statement
+    """The bus is away, so nothing was sent."""
+
+
+def pauses(random: Callable[[], float]) -> Iterator[float]:
+    """Iterate over how long to wait before each try, in seconds: each wait up to twice as long, up to 15.
+
+    Args:
+        random: Gives a number in [0, 1), anew at each call: a thousand hosts are not to come back at once.
+    """
+    longest = _SHORTEST_PAUSE
+    while True:
+        yield longest * (0.5 + random() / 2)
+        longest = min(2 * longest, _LONGEST_PAUSE)
+
+
+class Bus:
+    """A connection to the bus, as long as `run` runs.
+
+    Args:
+        server: Where it is.
+        name: What the bus calls us in its own log.
+        subscribe: Subscribes to what is wanted; called for each connection.
+        random: See `pauses`.
+        status: Told in a line how things are, whenever that changes.
+    """
+
+    def __init__(
+        self,
+        server: BusServer,
+        name: str,
+        subscribe: Callable[[Client], Awaitable[None]],
+        random: Callable[[], float],
+        status: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._server = server
+        self._name = name
+        self._subscribe = subscribe
+        self._random = random
+        self._status = status
+        self._client: Client | None = None
+        self._tried = asyncio.Event()
+        self._trouble = ""
+
+    async def run(self) -> None:
+        """Connect, and connect again, until this is cancelled."""
+        waits, is_told = pauses(self._random), False
+        while True:
+            began = asyncio.get_running_loop().time()
+            was_connected, self._trouble = await self._connect_once()
+            self._tried.set()
+            if was_connected:
+                is_told = False
+                if asyncio.get_running_loop().time() - began > _GOOD_SECONDS:
+                    waits = pauses(self._random)
+            if not is_told:
+                _log.warning("the bus %s is away (%s); trying again", self._server, self._trouble)
+                self._status(f"waiting for the bus {self._server}: {self._trouble}")
+                is_told = True
+            await asyncio.sleep(next(waits))
+
+    async def require_connection(self) -> None:
+        """Wait for the first try, while `run` runs; raise `NotConnected` if it fails."""
+        await self._tried.wait()
+        if self._client is None:
+            raise NotConnected(f"the bus {self._server} cannot be reached: {self._trouble}")
+
+    async def publish(
+        self, subject: str, body: bytes, headers: Mapping[str, str], reply: str = "", *, flush: bool = False
+    ) -> None:
+        """Send a message now, or never.
+
+        Args:
+            subject: Where to.
+            body: At most what the bus takes, which is a MiB unless it says otherwise.
+            headers: Fields without line breaks.
+            reply: Where it is to be answered; empty: nowhere.
+            flush: Whether to wait until the bus has it.
+
+        Raises:
+            NotConnected: There is no connection, or it was lost; a part of the message may be on its way.
+        """
+        client = self._client
+        if client is None:
+            raise NotConnected("the bus is away")
+        try:
+            await client.publish(subject, body, reply, dict(headers))
+            if flush:
+                await client.flush(_FLUSH_SECONDS)
+        except (Error, OSError, TimeoutError) as error:
+            raise NotConnected(_said(error)) from error
+
+    async def _connect_once(self) -> tuple[bool, str]:
+        """Connect, and wait until the connection is lost; return whether there was one, and why there is none."""
+        closed = asyncio.Event()
+        said: list[str] = []
+
+        async def on_close() -> None:
+            closed.set()
+
+        async def on_error(error: Exception) -> None:
+            if isinstance(error, SlowConsumerError):
+                _log.warning("messages came faster than they could be taken, and some were lost")
+            elif self._client is not None and "permissions" in str(error).lower():
+                _log.warning("the bus refuses: %s", _said(error))
+            elif not isinstance(error, NoServersError):
+                said.append(_said(error))
+
+        client = _Client(is_tls=self._server.is_tls)
+        try:
+            await client.connect(closed_cb=on_close, error_cb=on_error, **self._options())
+            await self._subscribe(client)
+            await client.flush(_FLUSH_SECONDS)
+            self._client = client
+            _log.info("connected to the bus %s", self._server)
+            self._status(f"connected to the bus {self._server}")
+            self._tried.set()
+            await closed.wait()
+            return True, said[-1] if said else "it has closed the connection"
+        except NoServersError:
+            return False, said[-1] if said else "it cannot be reached"
+        except Exception as error:  # noqa: BLE001 - whatever the libraries raise is told, and tried again
+            return False, _said(error)
+        finally:
+            self._client = None
+            with suppress(Exception):  # a connection that is lost already cannot be closed, in many ways
+                await client.close()
+
+    def _options(self) -> dict[str, Any]:
+        """Say how nats-py is to connect: once."""
+        server = self._server
+        host = f"[{server.host}]" if ":" in server.host else server.host
+        options: dict[str, Any] = {
+            "servers": [f"{'tls' if server.is_tls else 'nats'}://{host}:{server.port}"],
+            "name": self._name,
+            "allow_reconnect": False,
+            # Not 0, which is for ever.
+            "max_reconnect_attempts": 1,
+            "reconnect_time_wait": 0,
+            "connect_timeout": CONNECT_SECONDS,
+            "ping_interval": _PING_SECONDS,
+            "max_outstanding_pings": _MOST_PINGS,
+        }
+        if server.is_tls:
+            options["tls"] = ssl.create_default_context(cafile=server.ca)
+            options["tls_hostname"] = server.server_name or server.host
+        if server.credentials is not None:
+            # Read for each connection, so that a new one is used without a restart.
+            options["nkeys_seed_str"] = read_file(Path(server.credentials), _MOST_SEED_BYTES).decode("ascii").strip()
+        return options
+
+
+class _Client(Client):
+    """NATS' client, which speaks TLS only if the bus says so, and so whenever nobody on the way takes that away."""
+
+    def __init__(self, *, is_tls: bool) -> None:
+        super().__init__()
+        self._wants_tls = is_tls
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002
+        if initial_connection and self._wants_tls and not info.get("tls_required"):
+            raise Error("it offers no TLS")
+        await super()._process_info(info, initial_connection)
+
+
+def _said(error: BaseException) -> str:
+    """Return what an error says, in a line; the bus may have chosen the words."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, TimeoutError):
+        text = "no answer in time"
+    if isinstance(error, ImportError):
+        text = f"{error}; install cmdserver[fleet]"
+    return printable_line(text)[:200]

@@ -1,0 +1,161 @@
+"""A question to some hosts of a fleet, a message for each; of each host it is said what came of it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from msgspec import Struct
+
+from cmdserver.auth.signatures.answer_verification import verify_answer
+from cmdserver.auth.signatures.audience import MOST_NAMES
+from cmdserver.auth.signatures.keys import WrongSignature
+from cmdserver.auth.signatures.request_signing import Question, SignedQuestion
+from cmdserver.core.site import FleetHost
+from cmdserver.fleet import subjects
+from cmdserver.fleet.bus import Bus, NotConnected
+from cmdserver.fleet.client.exchange import Exchange, Reply
+from cmdserver.fleet.client.gathering import Gathering, NoAnswer
+from cmdserver.fleet.client.known_hosts import KnownHosts
+from cmdserver.fleet.client.outcomes import MISSING, NOT_ASKED, UNVERIFIED, Outcome
+
+_NOT_CONNECTED: Final = "not connected to the bus"
+
+Tell = Callable[[Outcome], None]
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """How fast hosts are asked."""
+
+    #: How many at once.
+    batch: int
+    #: Between one batch and the next, in seconds.
+    pause: float
+    #: For the answers of a batch, in seconds, from when its last host was asked.
+    timeout: float
+
+
+class _Waiting(Struct):
+    """A host that was asked and has not answered."""
+
+    name: str
+    signed: SignedQuestion
+    began: float
+    gathering: Gathering
+    #: See `Exchange.forget`.
+    word: str = ""
+    #: Why what came for it is no answer; empty: nothing came.
+    why: str = ""
+
+
+class Asking:
+    """A question that is asked.
+
+    Args:
+        exchange: Sends and receives.
+        bus: Over which.
+        known: The hosts' keys.
+        question: What is asked.
+        tell: Is called once for each host when it is known what came of asking it; before that perhaps with something
+            that is unverified.
+        clock: For measuring, in seconds.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        bus: Bus,
+        known: KnownHosts,
+        question: Question,
+        tell: Tell,
+        clock: Callable[[], float],
+    ) -> None:
+        self._exchange = exchange
+        self._bus = bus
+        self._known = known
+        self._question = question
+        self._tell = tell
+        self._clock = clock
+        self._waiting: dict[str, _Waiting] = {}
+        self._changed = asyncio.Event()
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask nobody any more, and wait for nobody; what was not answered is told so."""
+        self._stopped.set()
+        self._changed.set()
+
+    async def ask(self, names: Sequence[str], pace: Pace) -> None:
+        """Ask known hosts, and wait until all have answered, or for as long as the pace says."""
+        for start in range(0, len(names), pace.batch):
+            if start and not self._stopped.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopped.wait(), pace.pause)
+            await self._ask_batch(names[start : start + pace.batch], pace.timeout)
+
+    async def _ask_batch(self, names: Sequence[str], seconds: float) -> None:
+        """Ask hosts that are to be asked together; each signature is made when its turn has come."""
+        for start in range(0, len(names), MOST_NAMES):
+            some = names[start : start + MOST_NAMES]
+            signed = None if self._stopped.is_set() else await self._exchange.sign(self._question, some, seconds)
+            for name in some:
+                if signed is None or self._stopped.is_set():
+                    self._tell(Outcome(host=name, state=NOT_ASKED, why="not asked any more"))
+                else:
+                    await self._send(name, signed)
+        await self._wait(seconds)
+        for waiting in list(self._waiting.values()):
+            why = waiting.why or ("not waited for" if self._stopped.is_set() else f"no answer in {seconds:g} s")
+            self._end(waiting, Outcome(host=waiting.name, state=MISSING, why=why))
+
+    async def _send(self, name: str, signed: SignedQuestion) -> None:
+        waiting = _Waiting(name, signed, self._clock(), Gathering())
+        self._waiting[name] = waiting
+        subject = subjects.of_host(FleetHost(self._exchange.fleet, name))
+        try:
+            waiting.word = await self._exchange.send(
+                self._bus, subject, self._question, signed, lambda reply: self._receive(waiting, reply)
+            )
+        except NotConnected as error:
+            self._end(waiting, Outcome(host=name, state=MISSING, why=f"not asked: {error}"))
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait until nobody is waited for, so long, or until it is stopped."""
+        until = self._clock() + seconds
+        while self._waiting and not self._stopped.is_set() and (left := until - self._clock()) > 0:
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), left)
+            except TimeoutError:
+                return
+
+    def _receive(self, waiting: _Waiting, reply: Reply) -> None:
+        """Take what came for a host: its answer, if that can be verified."""
+        name = waiting.name
+        if self._waiting.get(name) is not waiting:
+            return
+        if reply.is_nobody:
+            self._end(waiting, Outcome(host=name, state=MISSING, why=_NOT_CONNECTED))
+            return
+        try:
+            answer = waiting.gathering.take(reply.headers, reply.body)
+            if answer is None:
+                return
+            keys = self._known.keys_of(name)
+            verify_answer(answer, request_signature=waiting.signed.signature, host=name, keys=keys)
+        except (NoAnswer, WrongSignature) as error:
+            self._doubt(waiting, str(error))
+        else:
+            self._end(waiting, Outcome.of_answer(name, answer.status, answer.body, self._clock() - waiting.began))
+
+    def _doubt(self, waiting: _Waiting, why: str) -> None:
+        """Tell, once, that something came that is no answer; the host's own may still come."""
+        if not waiting.why:
+            waiting.why = f"what came is not verified: {why}"
+            self._tell(Outcome(host=waiting.name, state=UNVERIFIED, seconds=self._clock() - waiting.began, why=why))
+
+    def _end(self, waiting: _Waiting, outcome: Outcome) -> None:
+        del self._waiting[waiting.name]
+        self._exchange.forget(waiting.word)
+        self._tell(outcome)
+        self._changed.set()

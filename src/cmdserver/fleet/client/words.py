@@ -1,0 +1,43 @@
+"""What a caller types, ``COMMAND VALUE…``, as the request that a host's web listener takes. Pure."""
+
+import json
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import quote
+
+from cmdserver.auth.signatures.request_signing import Question
+from cmdserver.parameters.parameter_list import NAMED
+
+
+def question_of(command: str, values: Sequence[str]) -> Question:
+    """Ask for a command.
+
+    Args:
+        command: Its name.
+        values: Positional ones, and ``name=value``; behind ``--`` all are positional.
+
+    Raises:
+        ValueError: A positional value is empty, which no address can say.
+    """
+    fields: dict[str, list[str]] = {}
+    positional: list[str] = []
+    for index, word in enumerate(values):
+        if word == "--":
+            positional += values[index + 1 :]
+            break
+        named = NAMED.fullmatch(word)
+        if named is None:
+            positional.append(word)
+        else:
+            fields.setdefault(named[1], []).append(named[2])
+    if "" in positional:
+        raise ValueError("an empty value takes its name: NAME=")
+    target = "/" + "/".join(quote(each, safe="") for each in (command, *positional))
+    if not fields:
+        return Question("POST", target)
+    body = json.dumps({name: each if len(each) > 1 else each[0] for name, each in fields.items()})
+    return Question("POST", target, "application/json", body.encode("ascii"))
+
+
+#: Asks a host what it tells of itself.
+WHO_IS_THERE: Final = Question("GET", "/-/fleet")

@@ -1,0 +1,1 @@
+"""Tests of listeners, proxies, receivers and the bus."""

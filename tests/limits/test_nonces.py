@@ -14,7 +14,8 @@ LATER = STARTED + START_SECONDS + 1
 
 class NonceTests(unittest.TestCase):
     def setUp(self) -> None:
-        self.nonces = Nonces(STARTED, most=5, most_of_key=3)
+        self.uptime = 1e9
+        self.nonces = Nonces(STARTED, lambda: self.uptime, most=5, most_of_key=3)
 
     def spend(self, nonce: str = "n", key: str = "k", *, now: float = LATER, created: float | None = None) -> None:
         """Spend one of a signature that is good for a minute, and five seconds."""
@@ -35,6 +36,15 @@ class NonceTests(unittest.TestCase):
         with self.assertRaises(Used):
             self.spend(now=LATER + 65, created=LATER)
         self.spend(now=LATER + 65.1)  # by another signature
+
+    def test_a_clock_that_was_behind(self) -> None:
+        """Where it is put right after the start, what was signed before the start is still as old as it is."""
+        self.uptime = 20.0
+        now = STARTED + 3600
+        for created in (now - 50, now - 20 + START_SECONDS):
+            with self.assertRaisesRegex(Busy, "just started"):
+                self.spend(now=now, created=created)
+        self.spend(now=now, created=now - 20 + START_SECONDS + 1)
 
     def test_too_late(self) -> None:
         """What may have been forgotten a moment ago is not taken for new."""
@@ -70,12 +80,12 @@ class NonceTests(unittest.TestCase):
         """A clock that is set back makes nothing good again."""
         self.assertEqual(self.nonces.latest(5000), 5000)
         self.assertEqual(self.nonces.latest(4000), 5000)
-        self.assertEqual(Nonces(STARTED).latest(1), STARTED)
+        self.assertEqual(Nonces(STARTED, lambda: 0.0).latest(1), STARTED)
 
     @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.floats(0, 200)), max_size=40))
     def test_never_twice(self, tried: list[tuple[str, str, float]]) -> None:
         """Whatever times clocks say, in whatever order: no signature that is still good is taken twice."""
-        nonces = Nonces(0, most=3, most_of_key=2)
+        nonces = Nonces(0, lambda: 1e9, most=3, most_of_key=2)
         good: dict[tuple[str, str], float] = {}
         for key, nonce, now in tried:
             time = nonces.latest(now)

@@ -82,6 +82,8 @@ def build_authentication(
         _log.warn("{complaint}", complaint=complaint)
     verifier = PasswordVerifier(reactor, HashingThreads(threads_for(os.cpu_count() or 1)))
     last_uses = LastUses(state_directory, reactor, time.time)
+    began = reactor.seconds()
+    nonces = Nonces(time.time(), lambda: float(reactor.seconds() - began))
     public_keys = PublicKeyChecker(files, _now, second_factors, last_uses.note)
     checkers = [
         PasswordChecker(files, verifier, PasswordCache(os.urandom(32)), reactor.seconds, second_factors),
@@ -89,7 +91,7 @@ def build_authentication(
         TokenChecker(files, _now, last_uses.note),
         CertificateChecker(second_factors),
         ProxyChecker(),
-        SignatureChecker(files, Nonces(time.time()), fleet_host, time.time, last_uses.note),
+        SignatureChecker(files, nonces, fleet_host, time.time, last_uses.note),
         second_factors,
     ]
     authenticator = Authenticator(checkers, login_limit, events, time.time, public_keys.is_acceptable)

@@ -6,6 +6,7 @@ which signatures are judged never goes back, or a clock that is set back would m
 """
 
 import heapq
+from collections.abc import Callable
 from typing import Final
 
 from cmdserver.core.errors import Busy
@@ -27,12 +28,17 @@ class Nonces:
     """The nonces of signatures that were right: strangers cannot fill it.
 
     Args:
-        started: When the daemon started, in seconds since the epoch.
+        started: When the daemon started, in seconds since the epoch, by the clock as it was then.
+        uptime: Seconds since then, which nobody sets: a clock that was wrong at the start is put right later, and what
+            was signed before the start is as old by any clock.
         most: In all.
         most_of_key: Of one key.
     """
 
-    def __init__(self, started: float, most: int = MOST, most_of_key: int = MOST_OF_KEY) -> None:
+    def __init__(
+        self, started: float, uptime: Callable[[], float], most: int = MOST, most_of_key: int = MOST_OF_KEY
+    ) -> None:
+        self._uptime = uptime
         self._ready = started + START_SECONDS
         self._latest = started
         self._most = most
@@ -64,7 +70,8 @@ class Nonces:
         self._forget(now)
         if until < now:  # it may have been forgotten just now
             raise Used
-        if min(created, now) <= self._ready:
+        ready = max(self._ready, now - self._uptime() + START_SECONDS)
+        if min(created, now) <= ready:
             raise Busy("the daemon has just started, and takes no signatures yet", _RETRY_SECONDS)
         of_key = self._of_key.get(key, set())
         if nonce in of_key:

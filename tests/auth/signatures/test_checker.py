@@ -21,7 +21,7 @@ class SignatureCheckerTests(IdentityTestCase):
         super().setUp()
         self.now = float(NOW)
         self.host = FleetHost("default", "web-1")
-        self.nonces = Nonces(NOW - 60, most=2)
+        self.nonces = Nonces(NOW - 60, lambda: 1e9, most=2)
         self.used: list[tuple[str, str, str]] = []
         self.signing = Signing(user="bob")
         self.files.add_keys("bob", self.signing.line)

@@ -14,7 +14,7 @@ _ROLL_CALL_SECONDS: Final = 2.0
 _SECONDS: Final = click.FloatRange(min=0, min_open=True)
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command()
 @click.argument("command", type=COMMAND_WORD)
 @click.argument("value", nargs=-1)
 @click.option("--hosts", multiple=True, metavar="GLOB", help="Whom, among known hosts: 'web-*,db-1'; else everybody.")
@@ -36,9 +36,9 @@ def ask(ctx: click.Context, /, command: str, value: tuple[str, ...], **options: 
     """Ask the hosts of a fleet to run COMMAND, and say of each what came of it.
 
     Each host decides by its own configuration what you may run there, as if you had logged in with your SSH key, which
-    signs the question. VALUE is given to the command: values in the order of its parameters, or NAME=VALUE. Expected
-    are the known hosts: who of them does not answer is named at the end. The exit status is 0 only if all that are
-    expected have answered ok.
+    signs the question. VALUE is given to the command: values in the order of its parameters, or NAME=VALUE; one that
+    begins with a dash stands behind --. Expected are the known hosts: who of them does not answer is named at the end.
+    The exit status is 0 only if all that are expected have answered ok.
 
     \b
     cmdserver ask uptime

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 import statistics
@@ -33,8 +34,13 @@ from cmdserver.fleet.agent.agent import Agent
 from cmdserver.fleet.agent.daemon_socket import DaemonAnswer, DaemonSocket
 from cmdserver.fleet.bus import Bus
 from cmdserver.fleet.bus_messages import BusRequest
+from cmdserver.fleet.client.asking import Asking, Pace
+from cmdserver.fleet.client.exchange import Exchange
+from cmdserver.fleet.client.identities import find_identity
+from cmdserver.fleet.client.known_hosts import KnownHosts
+from cmdserver.fleet.client.words import question_of
 from cmdserver.fleet.membership import BusServer
-from cmdserver.limits.nonces import Nonces
+from cmdserver.limits.nonces import START_SECONDS, Nonces
 
 FLEET, USER = "bench", "ann"
 CONFIGURATION = """
@@ -43,16 +49,36 @@ protocol = "web"
 endpoint = "unix:{directory}/anonymous.sock"
 login = "never"
 
+[[listen]]
+protocol = "line"
+endpoint = "tcp:{line_port}:interface=127.0.0.1"
+login = "never"
+
+[fleet]
+name = "bench"
+host = "real"
+server = "nats://127.0.0.1:{port}"
+
 [limits]
-connections_per_source = 10000
+connections = 50000
+connections_per_source = 50000
 
 [commands.uptime]
 run = ["uptime"]
 read_only = true
 share = true
 
+[commands.own]
+run = ["uptime"]
+read_only = true
+share = false
+
 [roles.anonymous]
+commands = ["uptime", "own"]
+
+[roles.callers]
 commands = ["uptime"]
+users = ["ann"]
 """
 SUMMARY = re.compile(r"(\d+) asked, (\d+) answered: (\d+) ok, (\d+) failed; ([0-9.]+) s")
 
@@ -137,7 +163,7 @@ def accepts(address: tuple[str, int]) -> bool:
     return False
 
 
-def prepare(directory: Path, port: int) -> tuple[str, bytes]:
+def prepare(directory: Path, port: int, line_port: int) -> tuple[str, bytes]:
     """Write the caller's files and the daemon's; return the caller's key: its type and blob."""
     key = Ed25519PrivateKey.generate()
     identity = directory / "id_ed25519"
@@ -145,8 +171,15 @@ def prepare(directory: Path, port: int) -> tuple[str, bytes]:
     identity.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
     line = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     (directory / "id_ed25519.pub").write_text(line + "\n")
+    add_key = [program("cmdserver"), "key", "add", USER, str(directory / "id_ed25519.pub")]
+    subprocess.run(
+        [*add_key, "--state-dir", str(directory / "state")],
+        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    host = directory / "state" / "ssh_host_ed25519_key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(host)], check=True)
     (directory / "caller.toml").write_text(f'[fleet]\nname = "{FLEET}"\nserver = "nats://127.0.0.1:{port}"\n')
-    (directory / "cmdserver.toml").write_text(CONFIGURATION.format(directory=directory))
+    (directory / "cmdserver.toml").write_text(CONFIGURATION.format(directory=directory, port=port, line_port=line_port))
     (directory / "bus.conf").write_text(f"host: 127.0.0.1\nport: {port}\nmax_connections: 100000\n")
     from base64 import b64decode  # noqa: PLC0415
 
@@ -197,6 +230,54 @@ async def measure(directory: Path, port: int, caller: tuple[str, bytes], options
     return found
 
 
+async def beside(directory: Path, port: int, line_port: int, times: int) -> float:
+    """Ask a line listener without and with a fleet's question a second beside; return the ratio of the rates.
+
+    The caller of the fleet is this process: one that is started anew each second would be measured with it.
+    """
+    load = directory / "load"
+    key = find_identity(directory / "id_ed25519", None, lambda _: "", directory)
+    exchange = Exchange(FLEET, USER, key, time.time, lambda: secrets.token_hex(16))
+    bus = Bus(BusServer.parse(f"nats://127.0.0.1:{port}"), "ask", exchange.subscribe, lambda: 0.5)
+    connection = asyncio.create_task(bus.run())
+    await bus.require_connection()
+    line = (directory / "state" / "ssh_host_ed25519_key.pub").read_text()
+    known, outcomes = KnownHosts.parse(f"real {line}", "known_hosts"), []
+
+    async def ask_every_second() -> None:
+        while True:
+            asking = Asking(exchange, bus, known, question_of("uptime", ()), outcomes.append, time.monotonic)
+            await asking.ask(["real"], Pace(batch=1, pause=0, timeout=10))
+            await asyncio.sleep(1)
+
+    async def rate() -> float:
+        process = await asyncio.create_subprocess_exec(
+            str(load), "--port", str(line_port), "--callers", "16", "--seconds", "4", "--warm", "0.5",
+            "--greeting", "What can I do for you?\n", "--send", "own\n", "--expect", "load average",
+            stdout=subprocess.PIPE,
+        )  # fmt: skip
+        output, _ = await process.communicate()
+        found = json.loads(output)
+        if found["errors"]:
+            sys.exit(f"bench/fleet: wrong or lost answers: {found}")
+        return float(found["requests"] / found["seconds"])
+
+    # A daemon that has just started takes no signatures yet.
+    await asyncio.sleep(START_SECONDS + 1)
+    ratios = []
+    for _ in range(times):
+        alone = await rate()
+        asking = asyncio.create_task(ask_every_second())
+        ratios.append(await rate() / alone)
+        asking.cancel()
+        print(f"{ratios[-1]:.2f} of {alone:.0f} a second", flush=True)
+    connection.cancel()
+    await asyncio.gather(connection, return_exceptions=True)
+    if not outcomes or not all(each.is_ok for each in outcomes):
+        sys.exit(f"bench/fleet: the fleet was not answered: {outcomes[-1:]}")
+    return statistics.median(ratios)
+
+
 async def _serve(server: BusServer, name: str, agent: Agent, status: object) -> None:
     async def subscribe(client: Client) -> None:
         await agent.subscribe(client, bus)
@@ -209,14 +290,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench/fleet", description=__doc__.partition("\n")[0])
     parser.add_argument("--agents", type=int, default=1000, metavar="N")
     parser.add_argument("--times", type=int, default=5, metavar="N", help="how often they are asked")
+    parser.add_argument("--beside", action="store_true", help="measure what a fleet costs a daemon's line listener")
     parser.add_argument("--timeout", type=float, default=60.0, metavar="S")
     parser.add_argument("--json", action="store_true", help="print all times as JSON besides")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cmdserver-fleet-") as place:
         directory = Path(place)
         directory.chmod(0o755)
-        port = free_port()
-        caller = prepare(directory, port)
+        port, line_port = free_port(), free_port()
+        caller = prepare(directory, port, line_port)
         daemon = [program("twistd"), "-n", "--pidfile=", "cmdserver", "-c", str(directory / "cmdserver.toml")]
         with (
             running([program("nats-server"), "-c", str(directory / "bus.conf")], directory / "bus.log"),
@@ -224,6 +306,14 @@ def main() -> None:
         ):
             wait_for(lambda: accepts(("127.0.0.1", port)), "the bus' start")
             wait_for((directory / "anonymous.sock").exists, "the daemon's start")
+            if options.beside:
+                source = Path(__file__).with_name("load.c")
+                subprocess.run(["cc", "-O2", "-o", str(directory / "load"), str(source)], check=True)
+                agent = [program("cmdserver-agent"), "--config", str(directory / "cmdserver.toml")]
+                with running([*agent, "--state-dir", str(directory / "state")], directory / "agent.log"):
+                    ratio = asyncio.run(beside(directory, port, line_port, options.times))
+                print(f"a line listener has {ratio:.2f} of its rate beside a fleet's question a second")
+                return
             found = asyncio.run(measure(directory, port, caller, options))
     if options.json:
         print(json.dumps({"agents": options.agents, "seconds": found}))

@@ -19,6 +19,9 @@ def test_who_is_let_in() -> None:
     tls = '[tls]\nclient_ca = "/ca"\n'
     assert differences(FILE, FILE + tls) == ['+ tls: client_ca: "/ca", before unset']
     assert differences(FILE + tls, FILE) == ['- tls: client_ca: unset, before "/ca"']
+    fleet = '[fleet]\nserver = "tls://bus"\n'
+    assert differences(FILE, FILE + fleet)[-1:] == ['+ fleet: server: "tls://bus", before unset']
+    assert differences(FILE + fleet, FILE)[-1:] == ['- fleet: server: unset, before "tls://bus"']
 
 
 def test_texts() -> None:

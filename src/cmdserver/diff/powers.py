@@ -47,7 +47,7 @@ class Powers:
         self._known_patterns: dict[tuple[str, ...], Sequence[str]] = {}
         self._of_roles = {role.name: self._of_role(role) for role in configuration.roles}
         self._with_second_factor = frozenset(role.name for role in configuration.roles if role.second_factor)
-        logins = {each.login for each in configuration.listening}
+        logins = {each.login for each in configuration.all_listening}
         self._lets_anonymous_in = bool(logins - {Login.REQUIRED})
         self._lets_users_in = bool(logins - {Login.NEVER})
         self._known: dict[frozenset[str], Power] = {}

@@ -19,6 +19,7 @@ _LETTING_IN: Final = frozenset(
         ("web", "trusted_proxies"),
         ("web", "user_header"),
         ("limits", "penalty_exempt"),
+        ("fleet", "server"),
     }
 )
 _LISTENER_TEXTS: Final = ("greeting", "allow")

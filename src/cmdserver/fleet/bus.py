@@ -138,7 +138,7 @@ class Bus:
         async def on_error(error: Exception) -> None:
             if isinstance(error, SlowConsumerError):
                 _log.warning("messages came faster than they could be taken, and some were lost")
-            elif self._client is not None and "permissions" in str(error).lower():
+            elif "permissions" in str(error).lower():
                 _log.warning("the bus refuses: %s", _said(error))
             elif not isinstance(error, NoServersError):
                 said.append(_said(error))

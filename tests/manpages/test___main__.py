@@ -14,7 +14,7 @@ def test_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
     assert builder.run([str(tmp_path / "a" / "b")]) == 0
 
     files = sorted(path.name for path in (tmp_path / "a" / "b").iterdir())
-    assert files == ["cmdserver-probe.1", "cmdserver.1", "cmdserver.toml.5"]
+    assert files == ["cmdserver-agent.1", "cmdserver-probe.1", "cmdserver.1", "cmdserver.toml.5"]
     assert {Path(line).name for line in capsys.readouterr().out.splitlines()} == set(files)
     assert " 1970-01-02 " in (tmp_path / "a" / "b" / "cmdserver.1").read_text(encoding="ascii")
 

@@ -1,6 +1,7 @@
 """Tests that the pages have every command, option and key that there is, and are made of nothing but the source."""
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from msgspec import inspect
 
 from cmdserver.cli.main import main
 from cmdserver.config.schema.settings import Settings
+from cmdserver.fleet.agent.main import main as agent
 from cmdserver_probe.kind_table import KINDS
 from manpages import roff
 from manpages.pages import PAGES, Source
@@ -120,6 +122,19 @@ def test_every_option_of_the_probe(pages: dict[str, str]) -> None:
     assert tags(below(page, "KINDS")) == list(KINDS)
     told = {name.split()[0] for name in tags(below(page, "OPTIONS"))}
     assert told == {each.option_strings[-1] for kind in KINDS for each in options_of(kind)}
+
+
+def test_every_option_of_the_agent(
+    pages: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """cmdserver-agent(1) has an entry for each option that its help lists, and for no other."""
+    monkeypatch.setattr(sys, "argv", ["cmdserver-agent", "--help"])
+    with pytest.raises(SystemExit):
+        agent()
+
+    options = set(re.findall(r"^ +(?:-h, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
+    description = pages["cmdserver-agent.1"].partition('.SH "DESCRIPTION"')[2].partition(".SS ")[0]
+    assert {name.split()[0] for name in tags(description)} == options - {"--help"}
 
 
 def test_what_pages_begin_with(pages: dict[str, str]) -> None:

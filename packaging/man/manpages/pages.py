@@ -190,6 +190,19 @@ def _probe(source: Source, references: References) -> list[str]:
     return sections.lines
 
 
+def _agent(source: Source, references: References) -> list[str]:
+    sections = _Sections(source, references)
+    options = [f"[{roff.bold('--config')} {roff.italic('FILE')}]", f"[{roff.bold('--state-dir')} {roff.italic('DIR')}]"]
+    sections.begin("SYNOPSIS", " ".join([roff.bold("cmdserver-agent"), *options]), ".br")
+    sections.lines += [" ".join([roff.bold("cmdserver-agent"), roff.bold("--version")])]
+    sections.begin("DESCRIPTION")
+    sections.take("fleet.md", "The agent")
+    sections.begin("MANY HOSTS")
+    sections.take_introduction("fleet.md")
+    sections.take_all("fleet.md", "The agent")
+    return sections.lines
+
+
 #: All pages; a new program's is a row here.
 PAGES: tuple[Page, ...] = (
     Page(
@@ -217,5 +230,12 @@ PAGES: tuple[Page, ...] = (
         summary=probe_kinds.summary(),
         here={"probe.md": "DESCRIPTION"},
         body=_probe,
+    ),
+    Page(
+        name="cmdserver-agent",
+        number=1,
+        summary="hand requests of a fleet's bus to cmdserver",
+        here={"fleet.md": "DESCRIPTION"},
+        body=_agent,
     ),
 )

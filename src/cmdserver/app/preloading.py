@@ -35,6 +35,8 @@ _OF_SSH = ("colorsys",)
 _NOT_OURS = (
     "cmdserver.cli",
     "cmdserver.fleet.agent",
+    "cmdserver.fleet.bus",
+    "cmdserver.fleet.nats_client",
     "cmdserver.fleet.client",
     "cmdserver.lint.",
     "cmdserver.nrpe_import",

@@ -7,8 +7,8 @@ is lost is switched off, as it keeps what was published, and ends for good after
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import suppress
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +18,14 @@ from nats.errors import Error, NoServersError, SlowConsumerError
 from cmdserver.core.escaping import printable_line
 from cmdserver.files.safe_path import read_file
 from cmdserver.fleet.membership import BusServer
+from cmdserver.fleet.nats_client import BusClient
+from cmdserver.logs.sparing import Sparing
 
 #: To connect, with TLS and the proof of who we are.
 CONNECT_SECONDS: Final = 10
+#: All that belongs to that together.
+_TRY_SECONDS: Final = 15
+_AGAIN_SECONDS: Final = 0.2
 #: A bus that says nothing is given up when so many questions have had no answer, one each so many seconds.
 _PING_SECONDS: Final = 10
 _MOST_PINGS: Final = 2
@@ -29,6 +34,8 @@ _SHORTEST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 15.0
 #: A connection that has lasted so long was a good one: the next pause is short again.
 _GOOD_SECONDS: Final = 30.0
+#: Lines a minute of what the bus does not permit: a host has two subjects, and answers.
+_MOST_REFUSALS: Final = 4
 #: A seed has 58 characters.
 _MOST_SEED_BYTES: Final = 1024
 
@@ -78,6 +85,8 @@ class Bus:
         self._client: Client | None = None
         self._tried = asyncio.Event()
         self._trouble = ""
+        # Strangers can have both written as often as they like.
+        self._losses, self._refusals = Sparing(_log, time.monotonic), Sparing(_log, time.monotonic, _MOST_REFUSALS)
 
     async def run(self) -> None:
         """Connect, and connect again, until this is cancelled."""
@@ -129,39 +138,39 @@ class Bus:
 
     async def _connect_once(self) -> tuple[bool, str]:
         """Connect, and wait until the connection is lost; return whether there was one, and why there is none."""
-        closed = asyncio.Event()
-        said: list[str] = []
-
-        async def on_close() -> None:
-            closed.set()
+        said = ""
 
         async def on_error(error: Exception) -> None:
+            nonlocal said
             if isinstance(error, SlowConsumerError):
-                _log.warning("messages came faster than they could be taken, and some were lost")
+                self._losses.warning("messages came faster than they could be taken, and some were lost")
             elif "permissions" in str(error).lower():
-                _log.warning("the bus refuses: %s", _said(error))
+                self._refusals.warning("the bus refuses: %s", _said(error))
             elif not isinstance(error, NoServersError):
-                said.append(_said(error))
+                said = _said(error)
 
-        client = _Client(is_tls=self._server.is_tls)
+        client = BusClient(is_tls=self._server.is_tls)
         try:
-            await client.connect(closed_cb=on_close, error_cb=on_error, **self._options())
-            await self._subscribe(client)
-            await client.flush(_FLUSH_SECONDS)
+            async with asyncio.timeout(_TRY_SECONDS):
+                await client.connect(error_cb=on_error, **self._options())
+                await self._subscribe(client)
+                await client.flush(CONNECT_SECONDS)
+            if not client.is_connected:
+                return False, said or "it does not speak as NATS does"
             self._client = client
             _log.info("connected to the bus %s", self._server)
             self._status(f"connected to the bus {self._server}")
             self._tried.set()
-            await closed.wait()
-            return True, said[-1] if said else "it has closed the connection"
+            await client.lost.wait()
         except NoServersError:
-            return False, said[-1] if said else "it cannot be reached"
+            return False, said or "it cannot be reached"
         except Exception as error:  # noqa: BLE001 - whatever the libraries raise is told, and tried again
             return False, _said(error)
+        else:
+            return True, said or "it has closed the connection"
         finally:
             self._client = None
-            with suppress(Exception):  # a connection that is lost already cannot be closed, in many ways
-                await client.close()
+            await client.end()
 
     def _options(self) -> dict[str, Any]:
         """Say how nats-py is to connect: once."""
@@ -187,17 +196,12 @@ class Bus:
         return options
 
 
-class _Client(Client):
-    """NATS' client, which speaks TLS only if the bus says so, and so whenever nobody on the way takes that away."""
-
-    def __init__(self, *, is_tls: bool) -> None:
-        super().__init__()
-        self._wants_tls = is_tls
-
-    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002
-        if initial_connection and self._wants_tls and not info.get("tls_required"):
-            raise Error("it offers no TLS")
-        await super()._process_info(info, initial_connection)
+async def end_all(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel tasks of which some run `Bus.run`, and wait until they have ended: nats-py swallows a cancel at times."""
+    while going := [task for task in tasks if not task.done()]:
+        for task in going:
+            task.cancel()
+        await asyncio.wait(going, timeout=_AGAIN_SECONDS)
 
 
 def _said(error: BaseException) -> str:

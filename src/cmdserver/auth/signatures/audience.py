@@ -64,4 +64,6 @@ def matches(name: str, glob: str) -> bool:
     """
     if "*" not in glob and "?" not in glob:
         return name == glob
+    if len(glob) - glob.count("*") > len(name):
+        return False  # before it is compiled: who is not believed yet may say hundreds
     return re.fullmatch(translate(_STARS.sub("*", glob).replace("[", "[[]")), name) is not None

@@ -12,12 +12,12 @@ from cmdserver.cli.command_line import Trouble
 from cmdserver.cli.fleet import connecting
 from cmdserver.cli.fleet.connecting import INTERRUPTED, Access, FleetSettings
 from cmdserver.cli.fleet.options import Given, Manner
+from cmdserver.cli.fleet.report import JSONLines, Lines, OneJSON, Report
 from cmdserver.config.schema.settings import Settings
 from cmdserver.fleet.bus import Bus
 from cmdserver.fleet.client.asking import Asking, Pace
 from cmdserver.fleet.client.choosing import choose, split_globs, split_wanted
-from cmdserver.fleet.client.outcomes import NOT_ASKED, UNVERIFIED, Outcome, Summary
-from cmdserver.fleet.client.report import JSONLines, Lines, OneJSON, Report
+from cmdserver.fleet.client.outcomes import NOT_ASKED, Outcome, Summary
 from cmdserver.fleet.client.roll_call import Calling
 from cmdserver.fleet.client.words import question_of
 
@@ -53,7 +53,7 @@ class _Run:
         self._asking = Asking(self._exchange, self._bus, self._known, question, self._tell, connecting.clock)
         self._outcomes: list[Outcome] = []
         self._report: Report = JSONLines(sys.stdout)
-        self._is_interrupted = False
+        self._is_asking = self._is_interrupted = False
 
     async def run(self, names: Sequence[str], globs: Sequence[str], wanted: Mapping[str, str]) -> int:
         """Ask; return the exit status."""
@@ -68,6 +68,7 @@ class _Run:
             self._report = self._make_report(expected)
             for each in others:
                 self._tell(each)
+            self._is_asking = True
             began = connecting.clock()
             pace = Pace(
                 batch=self._manner.batch or len(expected), pause=self._manner.wait, timeout=self._manner.timeout
@@ -79,15 +80,16 @@ class _Run:
             return INTERRUPTED
         return 0 if summary.is_success else 1
 
-    def interrupt(self) -> None:
-        """Ask nobody any more, and finish with what there is."""
+    def interrupt(self) -> bool:
+        """Ask nobody any more, and finish with what there is; return whether there is anything to finish with."""
         self._is_interrupted = True
         self._asking.stop()
+        return self._is_asking
 
     def _tell(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
         self._report.tell(outcome)
-        if self._manner.fail_fast and not outcome.is_ok and outcome.state not in {UNVERIFIED, NOT_ASKED}:
+        if self._manner.fail_fast and not outcome.is_ok and outcome.state != NOT_ASKED:
             self._asking.stop()
 
     def _make_report(self, expected: Sequence[str]) -> Report:

@@ -28,7 +28,7 @@ from cmdserver.config.host import Host
 from cmdserver.config.loading import load
 from cmdserver.config.schema.settings import Settings
 from cmdserver.core.text_encoding import NotUTF8, decode_leniently
-from cmdserver.fleet.bus import Bus, NotConnected
+from cmdserver.fleet.bus import Bus, NotConnected, end_all
 from cmdserver.fleet.client.exchange import Exchange
 from cmdserver.fleet.client.identities import NoIdentity, find_identity
 from cmdserver.fleet.client.known_hosts import KnownHosts
@@ -151,32 +151,30 @@ async def connected(bus: Bus) -> AsyncIterator[None]:
     except (NotConnected, AgentError) as error:
         raise Trouble(str(error)) from error
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await end_all([running])
 
 
-def run(work: Callable[[], Coroutine[Any, Any, Result]], interrupt: Callable[[], None] | None) -> Result:
+def run(work: Callable[[], Coroutine[Any, Any, Result]], interrupt: Callable[[], bool]) -> Result:
     """Run a coroutine to its end.
 
     Args:
         work: Makes it.
-        interrupt: Called when somebody presses Ctrl-C, or ends us, for the first time; the second time, and if there is
-            none, the program ends at once.
+        interrupt: Called when somebody presses Ctrl-C, or ends us, for the first time; says whether the coroutine comes
+            to its end by itself now. Else, and the second time, the program ends at once.
     """
     logging.basicConfig(format="cmdserver: note: %(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("asyncio").setLevel(logging.ERROR)
 
     async def running() -> Result:
         task = asyncio.ensure_future(work())
-        is_first = interrupt is not None
+        is_ending = False
 
         def press() -> None:
-            nonlocal is_first
-            if is_first and interrupt is not None:
-                is_first = False
-                interrupt()
-            else:
-                task.cancel()
+            nonlocal is_ending
+            if is_ending or not interrupt():
+                # At once: asyncio would wait for threads, and ssh-agent for its owner.
+                os._exit(INTERRUPTED)
+            is_ending = True
 
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, press)

@@ -30,7 +30,7 @@ def hosts(
         raise click.UsageError(str(error)) from error
     fleet, access = connecting.read_fleet(ctx), connecting.find_access(given)
     waits = accepts_new or not access.known.matching(globs)
-    found = connecting.run(lambda: _call(fleet, access, globs, seconds, waits_for_unknown=waits), None)
+    found = connecting.run(lambda: _call(fleet, access, globs, seconds, waits_for_unknown=waits), lambda: False)
     if accepts_new:
         _accept(access, found)
     missing = [name for name in access.known.matching(globs) if name.lower() not in found.present]
@@ -53,15 +53,17 @@ async def _call(
 
 def _accept(access: Access, found: RollCall) -> None:
     """Make hosts known that are not; what each has told is known already."""
-    new = {name: key for name, key in found.new_keys().items() if not access.known.keys_of(name)}
-    add(access.known_hosts_file, new)
+    new = found.new_keys()
+    if new:
+        add(access.known_hosts_file, new)
     for (lower, key), unknown in list(found.unknown.items()):
         if new.get(unknown.name) == key and key is not None:
             note(f"{unknown.name} is known now, by {unknown.fingerprint}")
             found.present[lower] = Present(unknown.name, unknown.seconds, unknown.said)
             del found.unknown[lower, key]
-        elif access.known.keys_of(lower):
-            note(f"{unknown.name} shows another key than is known: {unknown.fingerprint or _NOTHING}")
+        elif unknown.key is not None:
+            why = unknown.why if unknown.is_known_name else "several keys have answered, among them"
+            note(f"{unknown.name} does not become known: {why} {unknown.fingerprint}")
 
 
 def _print(access: Access, found: RollCall, missing: Sequence[str]) -> None:
@@ -69,7 +71,8 @@ def _print(access: Access, found: RollCall, missing: Sequence[str]) -> None:
         (each.name, "present" if _is_told(each) else _refusal(each), *_told(each))
         for _, each in sorted(found.present.items())
     ]
-    rows += [(name, MISSING, _NOTHING, _NOTHING, "") for name in missing]
+    doubted = {lower for lower, _ in found.unknown}
+    rows += [(name, MISSING, _NOTHING, _NOTHING, "") for name in missing if name.lower() not in doubted]
     rows += [
         (each.name, UNVERIFIED, _NOTHING, _NOTHING, f"{each.why} {each.fingerprint}".strip())
         for _, each in sorted(found.unknown.items(), key=lambda item: item[0][0])
@@ -91,10 +94,14 @@ def _refusal(present: Present) -> str:
 
 
 def _told(present: Present) -> tuple[str, str, str]:
-    answer = present.answer
     facts = " ".join(f"{key}={value}" for key, value in present.facts.items())
-    since, version = (printable_line(str(answer.get(key) or _NOTHING)) for key in ("since", "version"))
+    since, version = (printable_line(_text(present, key) or _NOTHING) for key in ("since", "version"))
     return since, version, printable_line(facts)
+
+
+def _text(present: Present, key: str) -> str | None:
+    value = present.answer.get(key)
+    return value if isinstance(value, str) else None
 
 
 def _as_json(found: RollCall, missing: Sequence[str]) -> dict[str, object]:
@@ -103,13 +110,14 @@ def _as_json(found: RollCall, missing: Sequence[str]) -> dict[str, object]:
             "host": each.name,
             "state": "present" if _is_told(each) else _refusal(each),
             "seconds": round(each.seconds, 3),
-            "version": each.answer.get("version"),
-            "since": each.answer.get("since"),
+            "version": _text(each, "version"),
+            "since": _text(each, "since"),
             "facts": dict(each.facts),
         }
         for _, each in sorted(found.present.items())
     ]
-    said += [{"host": name, "state": MISSING} for name in missing]
+    doubted = {lower for lower, _ in found.unknown}
+    said += [{"host": name, "state": MISSING} for name in missing if name.lower() not in doubted]
     said += [
         {"host": each.name, "state": UNVERIFIED, "fingerprint": each.fingerprint or None, "why": each.why}
         for _, each in sorted(found.unknown.items(), key=lambda item: item[0][0])

@@ -20,7 +20,7 @@ from cmdserver.core.site import FleetHost
 from cmdserver.fleet import subjects
 from cmdserver.fleet.agent.daemon_socket import DaemonAnswer, DaemonAway
 from cmdserver.fleet.bus import NotConnected
-from cmdserver.fleet.bus_messages import PART_BYTES, BusRequest, NoRequest, answer_headers, part_count
+from cmdserver.fleet.bus_messages import HOST, PART_BYTES, BusRequest, NoRequest, answer_headers, part_count
 from cmdserver.limits.start_rates import StartRates
 from cmdserver.logs.sparing import Sparing
 
@@ -123,7 +123,7 @@ class Agent:
             async with asyncio.timeout(_MOST_SECONDS), self._ask(request) as (answer, body):
                 parts = part_count(answer.size)
                 async for number, part in _parts(body, answer.size):
-                    headers = answer_headers(answer.status, answer.fields, number, parts)
+                    headers = {HOST: self._host.name, **answer_headers(answer.status, answer.fields, number, parts)}
                     await bus.publish(reply, part, headers, flush=parts > 1)
         except NotConnected as error:
             self._troubles.warning("an answer was not delivered: %s", error)

@@ -6,8 +6,9 @@ from contextlib import suppress
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from cmdserver.auth.signatures.answer_verification import verify_answer
+from cmdserver.auth.signatures.answer_verification import Answer, verify_answer
 from cmdserver.auth.signatures.audience import MOST_NAMES
 from cmdserver.auth.signatures.keys import WrongSignature
 from cmdserver.auth.signatures.request_signing import Question, SignedQuestion
@@ -17,9 +18,10 @@ from cmdserver.fleet.bus import Bus, NotConnected
 from cmdserver.fleet.client.exchange import Exchange, Reply
 from cmdserver.fleet.client.gathering import Gathering, NoAnswer
 from cmdserver.fleet.client.known_hosts import KnownHosts
-from cmdserver.fleet.client.outcomes import MISSING, NOT_ASKED, UNVERIFIED, Outcome
+from cmdserver.fleet.client.outcomes import MISSING, NOT_ASKED, UNVERIFIED, Outcome, unsigned_error
 
 _NOT_CONNECTED: Final = "not connected to the bus"
+_MOMENT_SECONDS: Final = 2.0
 
 Tell = Callable[[Outcome], None]
 
@@ -45,7 +47,9 @@ class _Waiting(Struct):
     #: See `Exchange.forget`.
     word: str = ""
     #: Why what came for it is no answer; empty: nothing came.
-    why: str = ""
+    doubt: str = ""
+    #: Whether its answer has a moment left to come.
+    is_given_up: bool = False
 
 
 class Asking:
@@ -56,8 +60,7 @@ class Asking:
         bus: Over which.
         known: The hosts' keys.
         question: What is asked.
-        tell: Is called once for each host when it is known what came of asking it; before that perhaps with something
-            that is unverified.
+        tell: Is called once for each host, when it is known what came of asking it.
         clock: For measuring, in seconds.
     """
 
@@ -79,6 +82,8 @@ class Asking:
         self._waiting: dict[str, _Waiting] = {}
         self._changed = asyncio.Event()
         self._stopped = asyncio.Event()
+        #: Why somebody could not be told.
+        self._trouble: Exception | None = None
 
     def stop(self) -> None:
         """Ask nobody any more, and wait for nobody; what was not answered is told so."""
@@ -105,8 +110,10 @@ class Asking:
                     await self._send(name, signed)
         await self._wait(seconds)
         for waiting in list(self._waiting.values()):
-            why = waiting.why or ("not waited for" if self._stopped.is_set() else f"no answer in {seconds:g} s")
-            self._end(waiting, Outcome(host=waiting.name, state=MISSING, why=why))
+            why = "not waited for" if self._stopped.is_set() else f"no answer in {seconds:g} s"
+            self._end(waiting, self._no_answer(waiting, why))
+        if self._trouble is not None:
+            raise self._trouble
 
     async def _send(self, name: str, signed: SignedQuestion) -> None:
         waiting = _Waiting(name, signed, self._clock(), Gathering())
@@ -137,6 +144,7 @@ class Asking:
         if reply.is_nobody:
             self._end(waiting, Outcome(host=name, state=MISSING, why=_NOT_CONNECTED))
             return
+        answer = None
         try:
             answer = waiting.gathering.take(reply.headers, reply.body)
             if answer is None:
@@ -144,18 +152,40 @@ class Asking:
             keys = self._known.keys_of(name)
             verify_answer(answer, request_signature=waiting.signed.signature, host=name, keys=keys)
         except (NoAnswer, WrongSignature) as error:
-            self._doubt(waiting, str(error))
+            self._doubt(waiting, answer, str(error))
         else:
-            self._end(waiting, Outcome.of_answer(name, answer.status, answer.body, self._clock() - waiting.began))
+            seconds = self._clock() - waiting.began
+            outcome = Outcome.of_answer(name, answer.status, answer.body, seconds)
+            self._end(waiting, replace(outcome, besides=waiting.doubt))
 
-    def _doubt(self, waiting: _Waiting, why: str) -> None:
-        """Tell, once, that something came that is no answer; the host's own may still come."""
-        if not waiting.why:
-            waiting.why = f"what came is not verified: {why}"
-            self._tell(Outcome(host=waiting.name, state=UNVERIFIED, seconds=self._clock() - waiting.began, why=why))
+    def _doubt(self, waiting: _Waiting, answer: Answer | None, why: str) -> None:
+        """Remember that something came that is no answer; the host's own may still come.
+
+        A host that refuses to log somebody in does not sign that, as anybody could have it sign so about a question
+        that it has answered. So after an unsigned error the host's own answer has a moment left to come, and no more.
+        """
+        refusal = unsigned_error(answer) if answer is not None else ""
+        waiting.doubt = waiting.doubt or refusal or why
+        if refusal and not waiting.is_given_up:
+            waiting.is_given_up = True
+            asyncio.get_running_loop().call_later(_MOMENT_SECONDS, self._give_up, waiting)
+
+    def _give_up(self, waiting: _Waiting) -> None:
+        if self._waiting.get(waiting.name) is waiting:
+            self._end(waiting, self._no_answer(waiting, ""))
+
+    def _no_answer(self, waiting: _Waiting, why: str) -> Outcome:
+        """Return what there is to say of a host that has not answered."""
+        state = UNVERIFIED if waiting.doubt else MISSING
+        return Outcome(host=waiting.name, state=state, why=waiting.doubt or why)
 
     def _end(self, waiting: _Waiting, outcome: Outcome) -> None:
-        del self._waiting[waiting.name]
+        if self._waiting.pop(waiting.name, None) is None:
+            return  # it was answered while it was sent
         self._exchange.forget(waiting.word)
-        self._tell(outcome)
+        try:
+            self._tell(outcome)
+        except Exception as error:  # noqa: BLE001 - raised where somebody waits: the bus would keep it to itself
+            self._trouble = error
+            self.stop()
         self._changed.set()

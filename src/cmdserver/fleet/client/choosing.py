@@ -20,10 +20,8 @@ def split_globs(texts: Sequence[str]) -> tuple[str, ...]:
     if len(globs) > MOST_NAMES:
         raise ValueError(f"{len(globs)} names and globs are too many; {MOST_NAMES} are the most")
     for each in globs:
-        try:
-            Audience.parse(str(Audience(DEFAULT_FLEET, (each,))))
-        except ValueError:
-            raise ValueError(f"{each!a} is neither a host's name nor a glob with * and ?") from None
+        if not _is_glob(each):
+            raise ValueError(f"{each!a} is neither a host's name nor a glob with * and ?")
     return globs
 
 
@@ -31,13 +29,15 @@ def split_wanted(texts: Sequence[str]) -> Mapping[str, str]:
     """Read facts that are wanted, each ``KEY=VALUE``; a value may be a glob.
 
     Raises:
-        ValueError: One is none.
+        ValueError: One is none, or one key is there twice.
     """
-    wanted = {}
+    wanted: dict[str, str] = {}
     for text in texts:
         key, sign, value = text.partition("=")
         if not (key and sign):
             raise ValueError(f"{text!a} is not like KEY=VALUE")
+        if key in wanted:
+            raise ValueError(f"{key} is wanted twice")
         wanted[key] = value
     return wanted
 
@@ -65,5 +65,13 @@ def choose(names: Sequence[str], found: RollCall, wanted: Mapping[str, str]) -> 
     return chosen, others
 
 
-def _has(fact: object, wanted: str) -> bool:
-    return isinstance(fact, str) and matches(fact, wanted)
+def _is_glob(text: str) -> bool:
+    audience = Audience(DEFAULT_FLEET, (text,))
+    try:
+        return Audience.parse(str(audience)) == audience
+    except ValueError:
+        return False
+
+
+def _has(fact: str | None, wanted: str) -> bool:
+    return fact is not None and matches(fact, wanted)

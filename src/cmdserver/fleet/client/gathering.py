@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from cmdserver.auth.signatures.answer_verification import Answer
-from cmdserver.fleet.bus_messages import PART_BYTES, STATUS, read_part
+from cmdserver.fleet.bus_messages import STATUS, part_count, read_part
 
 #: Of one answer: an answer has as much output as the host's administrator allows, and JSON is up to six times that.
 MOST_BYTES: Final = 64 * 1024 * 1024
@@ -50,7 +50,7 @@ class Gathering:
             raise NoAnswer(str(error)) from None
         if count == 1:
             return Answer(status, lower.get, body)
-        if count > MOST_BYTES // PART_BYTES:
+        if count > part_count(MOST_BYTES):
             raise NoAnswer(f"it has {count} parts, which is more than {MOST_BYTES >> 20} MiB")
         whole = self._gather((status, count, lower.get("signature")), number, count, body)
         return Answer(status, lower.get, whole) if whole is not None else None

@@ -1,19 +1,36 @@
 """What came of asking one host, and what of all of them. Pure."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Self
 
 from msgspec import Struct
 
+from cmdserver.auth.signatures.answer_verification import Answer
 from cmdserver.core.errors import Code
 
 #: States besides the codes with which a host ends its answers.
 MISSING: Final = "missing"
 UNVERIFIED: Final = "unverified"
 NOT_ASKED: Final = "not-asked"
+_OWN: Final = frozenset({MISSING, UNVERIFIED, NOT_ASKED})
+_LEAST_ERROR: Final = 400
+_UNSIGNED: Final = {
+    401: "the login is refused, as by a host that does not know your key",
+    503: "it is busy, as a host that has just started",
+}
 #: An answer that says nothing of how it went.
 _OTHER: Final = "answered"
+#: What a host may say of that: the codes that there are, and those of newer versions.
+_CODE: Final = re.compile(r"[a-z][a-z_]{0,31}")
+
+
+def unsigned_error(answer: Answer) -> str:
+    """Say what an error means that is not signed: a refusal by the host, most likely; empty: it is none."""
+    if answer.status < _LEAST_ERROR or answer.field("signature-input") is not None:
+        return ""
+    return f"{_UNSIGNED.get(answer.status, 'an error')} ({answer.status}), not signed"
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -28,6 +45,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     answer: Mapping[str, Any] | None = None
     #: Why there is no answer, in a line.
     why: str = ""
+    #: Why something that came besides the answer is none: somebody makes up answers; empty: nothing came.
+    besides: str = ""
 
     @classmethod
     def of_answer(cls, host: str, status: int, body: bytes, seconds: float) -> Self:
@@ -45,12 +64,13 @@ class Outcome(Struct, frozen=True, kw_only=True):
         """Take a verified answer that is parsed."""
         error = answer.get("error")
         state = answer.get("outcome") or (error.get("code") if isinstance(error, dict) else None)
-        return cls(host=host, state=state if isinstance(state, str) else _OTHER, seconds=seconds, answer=answer)
+        is_code = isinstance(state, str) and _CODE.fullmatch(state) is not None and state not in _OWN
+        return cls(host=host, state=str(state) if is_code else _OTHER, seconds=seconds, answer=answer)
 
     @property
     def is_answer(self) -> bool:
         """Whether the host has answered, however."""
-        return self.state not in {MISSING, UNVERIFIED, NOT_ASKED}
+        return self.state not in _OWN
 
     @property
     def is_ok(self) -> bool:
@@ -65,23 +85,20 @@ class Outcome(Struct, frozen=True, kw_only=True):
             "seconds": None if self.seconds is None else round(self.seconds, 3),
             "answer": self.answer,
         }
-        return {**record, "why": self.why} if self.why else record
+        said = {"why": self.why, "unverified": self.besides}
+        return {**record, **{name: text for name, text in said.items() if text}}
 
 
 class Summary(Struct, frozen=True):
     """What came of all."""
 
-    #: Each expected host's last outcome, in the order of their names.
+    #: One of each expected host, in the order of their names.
     outcomes: tuple[Outcome, ...]
 
     @classmethod
     def of(cls, outcomes: Iterable[Outcome]) -> Self:
-        """Sum up; of each host the last one that is not merely unverified counts."""
-        last: dict[str, Outcome] = {}
-        for each in outcomes:
-            if each.state != UNVERIFIED:
-                last[each.host] = each
-        return cls(tuple(last[name] for name in sorted(last)))
+        """Sum up."""
+        return cls(tuple(sorted(outcomes, key=lambda each: each.host)))
 
     @property
     def asked(self) -> int:
@@ -101,7 +118,7 @@ class Summary(Struct, frozen=True):
     @property
     def missing(self) -> tuple[str, ...]:
         """Who was asked and has not answered."""
-        return tuple(each.host for each in self.outcomes if each.state == MISSING)
+        return tuple(each.host for each in self.outcomes if each.state in {MISSING, UNVERIFIED})
 
     @property
     def not_asked(self) -> tuple[str, ...]:

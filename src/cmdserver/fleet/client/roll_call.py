@@ -23,10 +23,16 @@ from cmdserver.fleet.bus_messages import HOST
 from cmdserver.fleet.client.exchange import Exchange, Reply
 from cmdserver.fleet.client.gathering import Gathering, NoAnswer
 from cmdserver.fleet.client.known_hosts import KnownHosts, read_public_key
+from cmdserver.fleet.client.outcomes import unsigned_error
 from cmdserver.fleet.client.words import WHO_IS_THERE
 
-#: Names that answer: more of them are somebody who makes them up.
-_MOST_NAMES: Final = 20_000
+#: Of an answer.
+_MOST_BYTES: Final = 65_536
+#: Of those who are not known, and of all that they say: what is more is somebody who makes them up.
+_MOST_UNKNOWN: Final = 20_000
+_MOST_UNKNOWN_BYTES: Final = 256 * 1024 * 1024
+_NEW: Final = "not known:"
+_CHANGED: Final = "known by another key than"
 #: When all known hosts have answered, unknown ones have a moment more.
 _MORE_SECONDS: Final = 0.3
 
@@ -40,10 +46,10 @@ class Present(Struct, frozen=True):
     answer: Mapping[str, Any]
 
     @property
-    def facts(self) -> Mapping[str, object]:
+    def facts(self) -> Mapping[str, str]:
         """What it is chosen by."""
         facts = self.answer.get("facts")
-        return facts if isinstance(facts, dict) else {}
+        return {key: each for key, each in facts.items() if isinstance(each, str)} if isinstance(facts, dict) else {}
 
 
 class Unknown(Struct, frozen=True):
@@ -54,8 +60,10 @@ class Unknown(Struct, frozen=True):
     key: bytes | None
     why: str
     seconds: float
-    #: What it tells of itself, if the key is its own.
+    #: What it tells of itself.
     said: Mapping[str, Any]
+    #: Whether a host of that name is known, by another key.
+    is_known_name: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -72,14 +80,12 @@ class RollCall(Struct):
     unknown: dict[tuple[str, bytes | None], Unknown] = field(default_factory=dict)
 
     def new_keys(self) -> Mapping[str, bytes]:
-        """Return the keys of those who could be made known: names with one key, that are not known by another."""
-        keys: dict[str, list[bytes]] = {}
-        names: dict[str, str] = {}
-        for (lower, key), unknown in self.unknown.items():
-            if key is not None:
-                keys.setdefault(lower, []).append(key)
-                names[lower] = unknown.name
-        return {names[lower]: each[0] for lower, each in keys.items() if len(each) == 1 and lower not in self.present}
+        """Return the keys of those who could be made known: names of which no other key is known, or has answered."""
+        shown: dict[str, list[Unknown]] = {}
+        for (lower, _), unknown in self.unknown.items():
+            if unknown.key is not None and not unknown.is_known_name:
+                shown.setdefault(lower, []).append(unknown)
+        return {each[0].name: each[0].key for each in shown.values() if len(each) == 1 and each[0].key is not None}
 
 
 class Calling:
@@ -98,7 +104,7 @@ class Calling:
         self._known = known
         self._clock = clock
         self._found = RollCall()
-        self._gatherings: dict[str, Gathering] = {}
+        self._unknown_bytes = 0
         self._began = 0.0
         self._heard = asyncio.Event()
 
@@ -145,38 +151,36 @@ class Calling:
         lower = name.lower()
         try:
             require_host_name(name)
-            if lower not in self._gatherings and len(self._gatherings) >= _MOST_NAMES:
-                return
-            answer = self._gatherings.setdefault(lower, Gathering()).take(reply.headers, reply.body)
+            # What a host tells of itself has one part.
+            answer = Gathering().take(reply.headers, reply.body) if len(reply.body) <= _MOST_BYTES else None
         except (ValueError, NoAnswer):
             return  # nobody's: there is no name to tell it by
         if answer is None or lower in self._found.present or not any(matches(lower, each.lower()) for each in globs):
             return
+        said, seconds = _parsed(answer), self._clock() - self._began
+        keys = self._known.keys_of(name)
         try:
-            said = _parsed(answer)
-            keys = self._known.keys_of(name)
-            if keys:
-                verify_answer(answer, request_signature=signed.signature, host=name, keys=keys)
-                self._found.present[lower] = Present(self._known.hosts[lower].name, self._clock() - self._began, said)
-            else:
-                self._meet(name, answer, said, signed, "not known:")
+            verify_answer(answer, request_signature=signed.signature, host=name, keys=keys)
+            self._found.present[lower] = Present(self._known.hosts[lower].name, seconds, said)
         except WrongSignature as error:
-            self._meet(name, answer, {}, signed, str(error))
+            key = _own_key(name, answer, said, signed)
+            why = unsigned_error(answer) or (str(error) if key is None else _CHANGED if keys else _NEW)
+            self._unknown_bytes += len(answer.body)
+            if self._unknown_bytes <= _MOST_UNKNOWN_BYTES and len(self._found.unknown) < _MOST_UNKNOWN:
+                self._found.unknown[lower, key] = Unknown(name, key, why, seconds, said, is_known_name=bool(keys))
         self._heard.set()
 
-    def _meet(self, name: str, answer: Answer, said: Mapping[str, Any], signed: SignedQuestion, why: str) -> None:
-        """Take note of somebody who is not known; by a key that they show, if it is theirs."""
-        key = None
-        try:
-            shown = read_public_key(str(said.get("key", "")))
-            if shown is not None and fingerprint_of(shown) == signer(answer):
-                verify_answer(answer, request_signature=signed.signature, host=name, keys=[shown])
-                key = shown
-        except WrongSignature as error:
-            why = str(error)
-        if len(self._found.unknown) < _MOST_NAMES:
-            seconds = self._clock() - self._began
-            self._found.unknown[name.lower(), key] = Unknown(name, key, why, seconds, said)
+
+def _own_key(name: str, answer: Answer, said: Mapping[str, Any], signed: SignedQuestion) -> bytes | None:
+    """Return the key that somebody shows, if they have signed with it."""
+    shown = read_public_key(str(said.get("key", "")))
+    try:
+        if shown is not None and fingerprint_of(shown) == signer(answer):
+            verify_answer(answer, request_signature=signed.signature, host=name, keys=[shown])
+            return shown
+    except WrongSignature:
+        pass  # then it is not theirs
+    return None
 
 
 def _parsed(answer: Answer) -> Mapping[str, Any]:
@@ -184,6 +188,4 @@ def _parsed(answer: Answer) -> Mapping[str, Any]:
         said = json.loads(answer.body)
     except (ValueError, RecursionError):
         said = None
-    if not isinstance(said, dict):
-        raise WrongSignature("it is no JSON object")
-    return said
+    return said if isinstance(said, dict) else {}

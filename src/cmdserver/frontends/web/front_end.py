@@ -53,6 +53,8 @@ class WebFrontEnd(WebListener):
     """
 
     client_speaks_first = True
+    #: Whether there are addresses at which nobody is asked who they are: those of pages, and for load balancers.
+    has_open_addresses = True
 
     def __init__(
         self,
@@ -81,9 +83,9 @@ class WebFrontEnd(WebListener):
             trends,
         )
         self.serve = self.site.serve
-        self.site.find = _routes(
-            self.site, exposition, hooks, FleetHostResource(self.site, signer, context.started_at)
-        ).find
+        fleet_host = FleetHostResource(self.site, signer, context.started_at)
+        routes = _routes(self.site, exposition, hooks, fleet_host, has_open_ones=self.has_open_addresses)
+        self.site.find = routes.find
         self.large_bodies = LargeBodies(self._most_body_bytes)
 
     def _most_body_bytes(self, target: bytes) -> int:
@@ -130,22 +132,27 @@ class WebFrontEnd(WebListener):
         return " ".join(words)
 
 
-def _routes(site: Site, exposition: Exposition, hooks: HookAuthenticator | None, fleet_host: Leaf) -> Routes:
+def _routes(
+    site: Site, exposition: Exposition, hooks: HookAuthenticator | None, fleet_host: Leaf, *, has_open_ones: bool
+) -> Routes:
     """Return what is at which path."""
+    open_ones: dict[str, Leaf] = {
+        "healthy": Healthy(site),
+        "login": LogIn(site),
+        "logout": LogOut(site),
+        "static": Static(site, static.FILES),
+    }
     streams = EventStreams(site)
     return Routes(
         top={"": Index(site), "metrics": Metrics(site, exposition)},
         below_dash={
-            "healthy": Healthy(site),
+            **(open_ones if has_open_ones else {}),
             "fleet": fleet_host,
             "help": Help(site),
             "openapi.json": OpenAPI(site),
             "probe": Probe(site, exposition),
-            "login": LogIn(site),
-            "logout": LogOut(site),
             "events": EventsResource(site, streams),
             "runs": RunsResource(site, streams),
-            "static": Static(site, static.FILES),
             **({HOOKS: Hooks(site, hooks)} if hooks is not None else {}),
         },
         nothing=Nothing(site),

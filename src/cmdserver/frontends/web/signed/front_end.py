@@ -19,6 +19,8 @@ from cmdserver.frontends.web.signed.signed_requests import signer_of
 class SignedFrontEnd(WebFrontEnd):
     """What all connections of a host's agent share."""
 
+    has_open_addresses = False
+
     @staticmethod
     def source_of(address: object) -> str:  # noqa: ARG004 - as `FrontEnd` has it
         """See `FrontEnd`."""

@@ -9,10 +9,16 @@ from typing import Final, Protocol, TextIO
 
 from cmdserver.core.errors import Code
 from cmdserver.core.escaping import printable_line
-from cmdserver.fleet.client.outcomes import UNVERIFIED, Outcome, Summary
+from cmdserver.fleet.client.outcomes import Outcome, Summary
+from cmdserver.frontends.common.text_width import cut
 
 _BAR: Final = 24
-_CUT: Final = "…"
+_SHORTEST_BAR: Final = 4
+#: Of a terminal that nobody has asked.
+_USUAL_WIDTH: Final = 79
+#: State, time and a few words, beside a host's name; and a name, however narrow the terminal is.
+_BESIDE_NAME: Final = 43
+_SHORTEST_NAME: Final = 8
 #: Of a line that no terminal cuts.
 _MOST_CHARACTERS: Final = 500
 _GREEN, _YELLOW, _RED, _PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[0m"
@@ -53,8 +59,11 @@ class Lines:
     ) -> None:
         self._output = output
         self._bar = bar
-        self._count, self._longest = len(expected), max(map(len, expected), default=0)
-        self._width = width
+        #: A row that is full to its last column may be two.
+        self._width = max(width - 1, 1) if width else 0
+        # One long name is not to hide how all the others are.
+        most = max(self._width - _BESIDE_NAME, _SHORTEST_NAME) if width else _MOST_CHARACTERS
+        self._count, self._longest = len(expected), min(max(map(len, expected), default=0), most)
         self._shows_output = shows_output
         self._is_coloured = is_coloured
         self._done = self._not_ok = 0
@@ -62,17 +71,18 @@ class Lines:
 
     def tell(self, outcome: Outcome) -> None:
         """See `Report`."""
-        if outcome.state != UNVERIFIED:
-            self._done += 1
-            self._not_ok += not outcome.is_ok
+        self._done += 1
+        self._not_ok += not outcome.is_ok
         self._erase()
         took = f"{outcome.seconds:6.2f} s" if outcome.seconds is not None else " " * 8
         state = f"{outcome.state:<11}"
-        head = f"{outcome.host:<{self._longest}}  {state}  {took}"
+        head = f"{cut(outcome.host, self._longest):<{self._longest}}  {state}  {took}"
         said = "" if self._shows_output and outcome.is_ok else _last_line(outcome)
-        line = _cut(f"{head}  {printable_line(said)}".rstrip(), self._width or _MOST_CHARACTERS)
+        line = cut(f"{head}  {printable_line(said)}".rstrip(), self._width or _MOST_CHARACTERS)
         if self._is_coloured:
-            line = line.replace(state, f"{_colour(outcome)}{state}{_PLAIN}", 1)
+            start = self._longest + len("  ")
+            end = start + len(state)
+            line = f"{line[:start]}{_colour(outcome)}{line[start:end]}{_PLAIN}{line[end:]}"
         self._output.write(f"{line}\n")
         if self._shows_output:
             for each in _output_lines(outcome):
@@ -86,19 +96,26 @@ class Lines:
         counts = f"{summary.asked} asked, {summary.ok + summary.failed} answered"
         words = [f"{counts}: {summary.ok} ok, {summary.failed} failed; {seconds:.2f} s"]
         if summary.missing:
-            words.append(f"no answer from {len(summary.missing)}: {' '.join(summary.missing)}")
+            words.append(f"no verified answer from {len(summary.missing)}: {' '.join(summary.missing)}")
         if summary.not_asked:
             words.append(f"not asked any more: {' '.join(summary.not_asked)}")
+        words += [
+            f"besides its answer, something came for {each.host} that is not verified: {printable_line(each.besides)}"
+            for each in summary.outcomes
+            if each.besides
+        ]
         self._output.write("\n".join(words) + "\n")
         self._output.flush()
 
     def _draw(self) -> None:
         if self._bar is None or not self._count:
             return
-        full = _BAR * self._done // self._count
         failed = f", {self._not_ok} not ok" if self._not_ok else ""
-        text = f"[{'#' * full}{'.' * (_BAR - full)}] {self._done}/{self._count}{failed}"
-        self._bar.write(text)
+        counts = f"{self._done}/{self._count}{failed}"
+        room = min(_BAR, (self._width or _USUAL_WIDTH) - len(f"[] {counts}"))
+        full = room * self._done // self._count
+        text = f"[{'#' * full}{'.' * (room - full)}] {counts}" if room >= _SHORTEST_BAR else counts
+        self._bar.write(cut(text, self._width or _USUAL_WIDTH))
         self._bar.flush()
 
     def _erase(self) -> None:
@@ -115,14 +132,14 @@ class JSONLines:
 
     def tell(self, outcome: Outcome) -> None:
         """See `Report`."""
-        self._write(outcome.as_json())
+        self._write(_json_of(outcome))
 
     def finish(self, summary: Summary, seconds: float) -> None:  # noqa: ARG002 - as `Report` has it
         """See `Report`."""
-        self._write({"summary": summary.as_json()})
+        self._write(json.dumps({"summary": summary.as_json()}))
 
-    def _write(self, record: dict[str, object]) -> None:
-        self._output.write(json.dumps(record) + "\n")
+    def _write(self, line: str) -> None:
+        self._output.write(f"{line}\n")
         self._output.flush()
 
 
@@ -137,14 +154,18 @@ class OneJSON:
 
     def finish(self, summary: Summary, seconds: float) -> None:  # noqa: ARG002 - as `Report` has it
         """See `Report`."""
-        record = {"hosts": [each.as_json() for each in summary.outcomes], "summary": summary.as_json()}
-        self._output.write(json.dumps(record) + "\n")
+        hosts = ", ".join(map(_json_of, summary.outcomes))
+        self._output.write(f'{{"hosts": [{hosts}], "summary": {json.dumps(summary.as_json())}}}\n')
         self._output.flush()
 
 
-def _cut(line: str, width: int) -> str:
-    """Cut a line so that it fits, and show that it was."""
-    return line if len(line) < width else line[: width - 2] + _CUT
+def _json_of(outcome: Outcome) -> str:
+    """Write an outcome; what a host says that is no JSON, though Python reads it, is left out."""
+    record = outcome.as_json()
+    try:
+        return json.dumps(record, allow_nan=False)
+    except (ValueError, RecursionError):
+        return json.dumps({**record, "answer": None, "why": "its answer cannot be written as JSON"})
 
 
 def _colour(outcome: Outcome) -> str:

@@ -1,0 +1,1 @@
+"""Tests of the commands for people who ask a fleet."""

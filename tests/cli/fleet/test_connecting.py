@@ -113,8 +113,11 @@ def test_an_agent_that_is_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_systems_known_hosts(home: Path, known_hosts: Path) -> None:
-    """They are for who has none of their own, and has not said which; hosts are added to their own."""
+    """They are known as well, unless it was said which; hosts are added to the caller's own, where keys are revoked."""
     (home / "system").write_text(f"s {KEYS[2]}\n")
+    own = known_hosts.read_text()
+    assert [*find_access(NOTHING).known.hosts] == ["web-1", "db-1", "s"]
+    known_hosts.write_text(f"{own}@revoked * {KEYS[2]}\n")
     assert [*find_access(NOTHING).known.hosts] == ["web-1", "db-1"]
     known_hosts.unlink()
     access = find_access(NOTHING)
@@ -128,15 +131,15 @@ def test_the_systems_known_hosts(home: Path, known_hosts: Path) -> None:
 def test_known_hosts(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Notes are told; a file that is not there has nobody; another encoding is named."""
     file = home / "file"
-    assert read_known_hosts(file) == KnownHosts()
+    assert read_known_hosts([file]) == KnownHosts()
     file.write_text(f"* {KEYS[0]}\nx {KEYS[1]}\n")
-    assert [*read_known_hosts(file).hosts] == ["x"]
+    assert [*read_known_hosts([file]).hosts] == ["x"]
     assert capsys.readouterr().err == f"cmdserver: note: {file}:1: '*' is a pattern, and no host\n"
     file.write_bytes(f"x {KEYS[1]}\n".encode("utf-16"))
     with pytest.raises(Trouble, match=f"^{file}: .*UTF-16"):
-        read_known_hosts(file)
+        read_known_hosts([file])
     with pytest.raises(IsADirectoryError):
-        read_known_hosts(home)
+        read_known_hosts([home])
 
 
 def test_nobody_is_meant(run: Ask, known_hosts: Path) -> None:

@@ -191,7 +191,7 @@ def test_who_does_not_become_known(
 
 
 def test_nobody_new(run: Ask, bus: Bus, monkeypatch: pytest.MonkeyPatch, known_hosts: Path) -> None:
-    """No file is made, which would hide the system's; whoever signs nothing is not told of as if they had a key."""
+    """No file is made; whoever signs nothing is not told of as if they had a key."""
     known_hosts.unlink()
     unsigned = {"Cmdserver-Status": "200", "Cmdserver-Host": "x"}
     monkeypatch.setattr(bus, "hosts", staticmethod(lambda _: [(unsigned, b"{}")]))

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -11,6 +12,7 @@ from cmdserver.auth.signatures.request_signing import Question
 from cmdserver.fleet.client.asking import Asking, Pace
 from cmdserver.fleet.client.known_hosts import KnownHosts
 from cmdserver.fleet.client.outcomes import MISSING, NOT_ASKED, UNVERIFIED, Outcome
+from cmdserver.fleet.client.ssh_agent import AgentError
 from tests.fleet.doubles import (
     NOBODY,
     Behaviour,
@@ -404,3 +406,27 @@ def test_answered_while_it_is_sent() -> None:
         asked.asking._bus = hasty
 
     assert Asked(lambda _: (), prepare=replace).states == {"web-1": "ok"}
+
+
+@pytest.mark.parametrize("signs", [0, 1])
+def test_a_key_that_does_not_sign(signs: int) -> None:
+    """Before anybody was asked that is all there is to say; later, what there is by then is told."""
+    left = [True] * signs
+
+    def sign(_: bytes) -> bytes:
+        if not left:
+            raise AgentError("the agent refuses")
+        left.pop()
+        return bytes(64)
+
+    def refuse(asked: Asked) -> None:
+        key: Any = Mock(fingerprint="SHA256:" + "A" * 43, sign=sign)
+        asked.asking._exchange._key = key
+
+    if not signs:
+        with pytest.raises(AgentError, match="refuses"):
+            Asked(lambda _: [NOBODY], ["web-1", "web-2"], batch=1, prepare=refuse)
+        return
+    asked = Asked(lambda _: [NOBODY], ["web-1", "web-2"], batch=1, prepare=refuse)
+    assert asked.states == {"web-1": MISSING, "web-2": NOT_ASKED}
+    assert asked.told[1].why == "the agent refuses"

@@ -9,7 +9,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -88,10 +88,7 @@ def find_access(given: Given) -> Access:
     if user is None:
         user = NAME.convert(getpass.getuser(), None, None)
     file = known_hosts or config_home() / "known_hosts"
-    if known_hosts is None and not file.exists() and _SYSTEM_KNOWN_HOSTS.exists():
-        known = read_known_hosts(_SYSTEM_KNOWN_HOSTS)
-    else:
-        known = read_known_hosts(file)
+    known = read_known_hosts([file] if known_hosts is not None else [file, _SYSTEM_KNOWN_HOSTS])
     try:
         key = find_identity(given.identity, os.environ.get("SSH_AUTH_SOCK"), _ask_passphrase, Path.home())
     except (NoIdentity, AgentError) as error:
@@ -99,16 +96,18 @@ def find_access(given: Given) -> Access:
     return Access(user, key, known, file)
 
 
-def read_known_hosts(file: Path) -> KnownHosts:
-    """Read a file of known hosts; without one nobody is known. What is left out of it is told."""
-    try:
-        with file.open("rb") as opened:
-            text = decode_leniently(opened.read(_MOST_KNOWN_HOSTS_BYTES))
-    except FileNotFoundError:
-        return KnownHosts()
-    except NotUTF8 as error:
-        raise Trouble(f"{file}: {error}") from error
-    known = KnownHosts.parse(text, str(file))
+def read_known_hosts(files: Iterable[Path]) -> KnownHosts:
+    """Read files of known hosts, of those that there are; what is left out of them is told."""
+    found = []
+    for file in files:
+        try:
+            with file.open("rb") as opened:
+                found.append((decode_leniently(opened.read(_MOST_KNOWN_HOSTS_BYTES)), str(file)))
+        except FileNotFoundError:
+            continue
+        except NotUTF8 as error:
+            raise Trouble(f"{file}: {error}") from error
+    known = KnownHosts.parse_all(found)
     for each in known.notes:
         note(each)
     return known

@@ -19,6 +19,7 @@ from cmdserver.fleet.client.exchange import Exchange, Reply
 from cmdserver.fleet.client.gathering import Gathering, NoAnswer
 from cmdserver.fleet.client.known_hosts import KnownHosts
 from cmdserver.fleet.client.outcomes import MISSING, NOT_ASKED, UNVERIFIED, Outcome, unsigned_error
+from cmdserver.fleet.client.ssh_agent import AgentError
 
 _NOT_CONNECTED: Final = "not connected to the bus"
 _MOMENT_SECONDS: Final = 2.0
@@ -82,6 +83,9 @@ class Asking:
         self._waiting: dict[str, _Waiting] = {}
         self._changed = asyncio.Event()
         self._stopped = asyncio.Event()
+        self._has_asked = False
+        #: Why a later batch could not be signed.
+        self._unsigned = ""
         #: Why somebody could not be told.
         self._trouble: Exception | None = None
 
@@ -91,7 +95,11 @@ class Asking:
         self._changed.set()
 
     async def ask(self, names: Sequence[str], pace: Pace) -> None:
-        """Ask known hosts, and wait until all have answered, or for as long as the pace says."""
+        """Ask known hosts, and wait until all have answered, or for as long as the pace says.
+
+        Raises:
+            AgentError: The key's holder does not sign, so that nobody was asked.
+        """
         for start in range(0, len(names), pace.batch):
             if start and not self._stopped.is_set():
                 with suppress(TimeoutError):
@@ -102,10 +110,10 @@ class Asking:
         """Ask hosts that are to be asked together; each signature is made when its turn has come."""
         for start in range(0, len(names), MOST_NAMES):
             some = names[start : start + MOST_NAMES]
-            signed = None if self._stopped.is_set() else await self._exchange.sign(self._question, some, seconds)
+            signed = await self._sign(some, seconds)
             for name in some:
                 if signed is None or self._stopped.is_set():
-                    self._tell(Outcome(host=name, state=NOT_ASKED, why="not asked any more"))
+                    self._tell(Outcome(host=name, state=NOT_ASKED, why=self._unsigned or "not asked any more"))
                 else:
                     await self._send(name, signed)
         await self._wait(seconds)
@@ -114,6 +122,25 @@ class Asking:
             self._end(waiting, self._no_answer(waiting, why))
         if self._trouble is not None:
             raise self._trouble
+
+    async def _sign(self, names: Sequence[str], seconds: float) -> SignedQuestion | None:
+        """Sign the question for some hosts; None: nobody is asked any more.
+
+        Raises:
+            AgentError: The key's holder does not sign, and nobody was asked yet.
+        """
+        if self._stopped.is_set():
+            return None
+        try:
+            signed = await self._exchange.sign(self._question, names, seconds)
+        except AgentError as error:
+            if not self._has_asked:
+                raise
+            self._unsigned = str(error)
+            self.stop()
+            return None
+        self._has_asked = True
+        return signed
 
     async def _send(self, name: str, signed: SignedQuestion) -> None:
         waiting = _Waiting(name, signed, self._clock(), Gathering())

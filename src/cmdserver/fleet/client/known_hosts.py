@@ -8,7 +8,7 @@ import fcntl
 import os
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -49,12 +49,20 @@ class KnownHosts(Struct, frozen=True):
     @classmethod
     def parse(cls, text: str, file_name: str) -> Self:
         """Read a file; ``file_name`` is for the notes."""
+        return cls.parse_all([(text, file_name)])
+
+    @classmethod
+    def parse_all(cls, files: Iterable[tuple[str, str]]) -> Self:
+        """Read several files, each a text and a name for the notes; what one of them revokes is revoked in all."""
         reading = _Reading()
-        for number, line in enumerate(text.split("\n"), 1):
-            words = re.split(r"[ \t]+", line.strip(" \t\r"))
-            if words[0] and not words[0].startswith("#"):
-                reading.take(number, words)
-        return cls(reading.hosts(), tuple(f"{file_name}:{number}: {note}" for number, note in sorted(reading.notes())))
+        places: list[str] = []
+        for text, file_name in files:
+            for number, line in enumerate(text.split("\n"), 1):
+                words = re.split(r"[ \t]+", line.strip(" \t\r"))
+                places.append(f"{file_name}:{number}")
+                if words[0] and not words[0].startswith("#"):
+                    reading.take(len(places) - 1, words)
+        return cls(reading.hosts(), tuple(f"{places[at]}: {note}" for at, note in sorted(reading.notes())))
 
     def keys_of(self, name: str) -> tuple[bytes, ...]:
         """Return the keys of a host, whose name's case does not matter; none if it is not known."""

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -201,7 +203,7 @@ def test_nobody_there() -> None:
             pass
         async with Running(address).running() as bus:
             with pytest.raises(
-                NotConnected, match=r"^the bus nats://127.0.0.1:[0-9]+ cannot be reached: .*Connect call"
+                NotConnected, match=r"^the bus nats://127.0.0.1:[0-9]+ cannot be reached: Connection refused$"
             ):
                 await bus.require_connection()
 
@@ -330,6 +332,12 @@ def test_a_missing_library() -> None:
     )
     assert module._said(TimeoutError("x")) == "no answer in time"
     assert module._said(ValueError()) == "ValueError"
+    assert module._said(OSError(113, "Connect call failed ('192.0.2.1', 4222)")) == "No route to host"
+    assert module._said(FileNotFoundError(2, "x", "/etc/seed")) == "/etc/seed: No such file or directory"
+    assert module._said(socket.gaierror(-2, "Name or service not known")) == "Name or service not known"
+    wrong = ssl.SSLCertVerificationError(1, "[SSL: X] long")
+    wrong.verify_message = "self-signed certificate"
+    assert module._said(wrong) == "certificate verify failed: self-signed certificate"
     assert module._said(ValueError("a\r\nb")) == "a^M^Jb"
 
 

@@ -6,6 +6,8 @@ is lost is switched off, as it keeps what was published, and ends for good after
 
 import asyncio
 import logging
+import os
+import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
@@ -206,9 +208,19 @@ async def end_all(tasks: Collection[asyncio.Task[Any]]) -> None:
 
 def _said(error: BaseException) -> str:
     """Return what an error says, in a line; the bus may have chosen the words."""
-    text = str(error) or type(error).__name__
-    if isinstance(error, TimeoutError):
-        text = "no answer in time"
-    if isinstance(error, ImportError):
-        text = f"{error}; install cmdserver[fleet]"
+    match error:
+        case TimeoutError():
+            text = "no answer in time"
+        case ssl.SSLCertVerificationError():
+            text = f"certificate verify failed: {error.verify_message}"
+        case socket.gaierror():
+            text = error.strerror or str(error)
+        case OSError() if error.errno and not isinstance(error, ssl.SSLError):
+            # asyncio says which call has failed, in place of why.
+            file = f"{error.filename}: " if error.filename else ""
+            text = file + os.strerror(error.errno)
+        case ImportError():
+            text = f"{error}; install cmdserver[fleet]"
+        case _:
+            text = str(error) or type(error).__name__
     return printable_line(text)[:200]

@@ -143,9 +143,12 @@ async def connected(bus: Bus) -> AsyncIterator[None]:
     Raises:
         Trouble: It cannot be reached; or ssh-agent does not sign what is to be sent there.
     """
+    log = logging.getLogger(Bus.__module__)
+    log.setLevel(logging.ERROR)  # that the first try has failed is told once, and not tried again
     running = asyncio.create_task(bus.run())
     try:
         await bus.require_connection()
+        log.setLevel(logging.WARNING)
         yield
     except (NotConnected, AgentError) as error:
         raise Trouble(str(error)) from error

@@ -32,7 +32,7 @@ from cmdserver.auth.signatures.signed_request import SKEW_SECONDS, Message, read
 from cmdserver.core.site import FleetHost
 from cmdserver.fleet.agent.agent import Agent
 from cmdserver.fleet.agent.daemon_socket import DaemonAnswer, DaemonSocket
-from cmdserver.fleet.bus import Bus
+from cmdserver.fleet.bus import Bus, end_all
 from cmdserver.fleet.bus_messages import BusRequest
 from cmdserver.fleet.client.asking import Asking, Pace
 from cmdserver.fleet.client.exchange import Exchange
@@ -224,9 +224,7 @@ async def measure(directory: Path, port: int, caller: tuple[str, bytes], options
     for _ in range(options.times):
         found.append(await ask(directory, options.agents, options.timeout))
         print(f"{found[-1]:.2f} s", flush=True)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end_all(tasks)
     return found
 
 
@@ -271,8 +269,7 @@ async def beside(directory: Path, port: int, line_port: int, times: int) -> floa
         ratios.append(await rate() / alone)
         asking.cancel()
         print(f"{ratios[-1]:.2f} of {alone:.0f} a second", flush=True)
-    connection.cancel()
-    await asyncio.gather(connection, return_exceptions=True)
+    await end_all([connection])
     if not outcomes or not all(each.is_ok for each in outcomes):
         sys.exit(f"bench/fleet: the fleet was not answered: {outcomes[-1:]}")
     return statistics.median(ratios)

@@ -53,8 +53,8 @@ def mallory(fleet: Fleet) -> Iterator[Intruder]:
     """Give somebody on the bus."""
     with Intruder(fleet.bus.address) as mallory:
         yield mallory
-        # Nothing of what they have done outlasts them.
-        assert fleet.ask("uptime").status == 0
+        # Nothing of what they have done outlasts them; an agent lets so many through in a second, whosever they are.
+        wait_until(lambda: fleet.ask("--timeout", "5", "uptime").status == 0, "honest questions are answered")
 
 
 @pytest.fixture
@@ -167,15 +167,18 @@ def test_smuggling(fleet: Fleet, mallory: Intruder, ann: Signing) -> None:
 
 
 def test_repetition(fleet: Fleet, mallory: Intruder, ann: Signing) -> None:
-    """The same message again, at the same time, to the other host, and to the subject of all: one run."""
+    """The same message again, at the same time, to the other host, and to the subject of all: one run.
+
+    What is not meant for a host, or came by the subject of all and is no roll call, is not even answered.
+    """
     before = marks(fleet)
     headers = signed(ann)
     for _ in range(10):
         mallory.ask(HOST.format("web-1"), headers)
     mallory.ask(ALL, headers)
     mallory.ask(HOST.format("web-2"), headers)
-    statuses = sorted(status_of(mallory) for _ in range(11))
-    assert statuses == ["200", *["401"] * 10]
+    statuses = sorted(status_of(mallory) for _ in range(10))
+    assert statuses == ["200", *["401"] * 9]
     assert mallory.receive(0.2) is None
     assert marks(fleet) == before + 1
 

@@ -41,6 +41,9 @@ _MOST_REFUSALS: Final = 4
 #: A seed has 58 characters.
 _MOST_SEED_BYTES: Final = 1024
 
+#: Logged once for each loss of the connection.
+AWAY: Final = "the bus %s is away (%s); trying again"
+
 _log = logging.getLogger(__name__)
 
 
@@ -102,7 +105,7 @@ class Bus:
                 if asyncio.get_running_loop().time() - began > _GOOD_SECONDS:
                     waits = pauses(self._random)
             if not is_told:
-                _log.warning("the bus %s is away (%s); trying again", self._server, self._trouble)
+                _log.warning(AWAY, self._server, self._trouble)
                 self._status(f"waiting for the bus {self._server}: {self._trouble}")
                 is_told = True
             await asyncio.sleep(next(waits))

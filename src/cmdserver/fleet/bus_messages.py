@@ -27,6 +27,8 @@ _SIGNED: Final = (AUDIENCE, "Signature-Input", "Signature")
 REQUEST_FIELDS: Final = (*_SIGNED, "Content-Type", "Content-Digest")
 #: All fields that an answer may have, as HTTP has them.
 ANSWER_FIELDS: Final = (HOST, "Content-Type", "Content-Digest", "Signature-Input", "Signature", "Retry-After")
+#: The one request that the subject of all hosts carries: its method and target.
+ROLL_CALL: Final = ("GET", "/-/fleet")
 _METHODS: Final = frozenset({"GET", "POST"})
 _TARGET: Final = re.compile(r"/[!-~]{0,8191}")
 #: Of all fields of a request together; a daemon takes no more either.
@@ -34,6 +36,11 @@ _MOST_FIELD_BYTES: Final = 14_000
 _PART: Final = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")
 
 Fields = Sequence[tuple[str, str]]
+
+
+def lower_names(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Return headers by their names in lower case: as fields of HTTP they have no other (RFC 9110, section 5.1)."""
+    return {name.lower(): value for name, value in (headers or {}).items()}
 
 
 class NoRequest(Exception):  # noqa: N818 - a statement
@@ -56,7 +63,7 @@ class BusRequest(Struct, frozen=True, kw_only=True):
         Raises:
             NoRequest: It is none.
         """
-        known = {name.lower(): value for name, value in (headers or {}).items()}
+        known = lower_names(headers)
         method, target = known.get(METHOD.lower(), ""), known.get(TARGET.lower(), "")
         if method not in _METHODS or not _TARGET.fullmatch(target):
             raise NoRequest("it has no method and no target")
@@ -104,7 +111,7 @@ def read_part(headers: Mapping[str, str]) -> tuple[int, int]:
     Raises:
         ValueError: It is none of them.
     """
-    text = headers.get(PART, "1/1")
+    text = lower_names(headers).get(PART.lower(), "1/1")
     match = _PART.fullmatch(text)
     if match is None or int(match[1]) > int(match[2]):
         raise ValueError(f"{text[:64]!a} is no part")

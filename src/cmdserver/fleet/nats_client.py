@@ -19,17 +19,20 @@ _CLOSE_SECONDS: Final = 1
 
 
 class BusClient(Client):
-    """NATS' client, but that it bears what a bus, and whoever writes to it, can say.
+    """nats-py's client, for a bus that may be hostile.
 
-    It speaks TLS only if the bus says so, and so whenever nobody on the way takes that away. A message that it cannot
-    read would end its reading, without a word to us, and so would a bus that reads no more when it is given up.
+    nats-py begins TLS only if the bus' first line asks for it, which a man in the middle can take away: here TLS is
+    required. A message that cannot be decoded is dropped, and does not end the reading; `lost` tells when that ends.
+
+    Args:
+        is_tls: Whether TLS is required.
     """
 
     def __init__(self, *, is_tls: bool) -> None:
         super().__init__()
         self._wants_tls = is_tls
         self._ps = _Parser(self)
-        #: Nothing is heard any more, for whatever reason.
+        #: Set when nothing is read any more, for whatever reason.
         self.lost = asyncio.Event()
 
     async def end(self) -> None:

@@ -137,7 +137,10 @@ def test_what_is_left_out(logged: Messages) -> None:
 
 
 def test_subscriptions() -> None:
-    """To the host's own subject and that of all, with bounds; what comes is answered over the bus it came by."""
+    """To the host's own subject and that of all, with bounds; what comes is answered over the bus it came by.
+
+    All hosts at once are asked who is there, and nothing else: not even with other values, or by another method.
+    """
 
     async def work() -> None:
         stage = Stage()
@@ -145,11 +148,21 @@ def test_subscriptions() -> None:
         await stage.agent.subscribe(client, stage.bus)
         assert [*client.subscribed] == ["cmdserver.prod.host.web-1", "cmdserver.prod.all"]
         assert client.bounds == {(1000, 16 * 1024 * 1024)}
-        for take in client.subscribed.values():
-            await take(Incoming("whatever", b"x", REQUEST, REPLY))
+        own, everybody = client.subscribed.values()
+        roll_call = {**REQUEST, "Cmdserver-Method": "GET", "Cmdserver-Target": "/-/fleet"}
+        await own(Incoming("whatever", b"x", REQUEST, REPLY))
+        await own(Incoming("whatever", b"y", roll_call, REPLY))
+        await everybody(Incoming("whatever", b"z", roll_call, REPLY))
+        for other in (
+            REQUEST,
+            {**roll_call, "Cmdserver-Method": "POST"},
+            {**roll_call, "Cmdserver-Target": "/-/fleet?x"},
+            {**roll_call, "Cmdserver-Target": "/-/runs"},
+        ):
+            await everybody(Incoming("whatever", b"", other, REPLY))
         await settle()
-        assert [each.body for each in stage.daemon.asked] == [b"x", b"x"]
-        assert [each.subject for each in stage.bus.sent] == [REPLY, REPLY]
+        assert [each.body for each in stage.daemon.asked] == [b"x", b"y", b"z"]
+        assert [each.subject for each in stage.bus.sent] == [REPLY] * 3
 
     run(work())
 

@@ -28,7 +28,7 @@ from cmdserver.config.host import Host
 from cmdserver.config.loading import load
 from cmdserver.config.schema.settings import Settings
 from cmdserver.core.text_encoding import NotUTF8, decode_leniently
-from cmdserver.fleet.bus import Bus, NotConnected, end_all
+from cmdserver.fleet.bus import AWAY, Bus, NotConnected, end_all
 from cmdserver.fleet.client.exchange import Exchange
 from cmdserver.fleet.client.identities import NoIdentity, find_identity
 from cmdserver.fleet.client.known_hosts import KnownHosts
@@ -144,15 +144,20 @@ async def connected(bus: Bus) -> AsyncIterator[None]:
         Trouble: It cannot be reached; or ssh-agent does not sign what is to be sent there.
     """
     log = logging.getLogger(Bus.__module__)
-    log.setLevel(logging.ERROR)  # that the first try has failed is told once, and not tried again
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return record.msg != AWAY  # a first try that fails is raised as NotConnected, and not tried again
+
+    log.addFilter(is_news)
     running = asyncio.create_task(bus.run())
     try:
         await bus.require_connection()
-        log.setLevel(logging.WARNING)
+        log.removeFilter(is_news)
         yield
     except (NotConnected, AgentError) as error:
         raise Trouble(str(error)) from error
     finally:
+        log.removeFilter(is_news)
         await end_all([running])
 
 

@@ -20,7 +20,7 @@ from cmdserver.core.site import FleetHost
 from cmdserver.fleet import subjects
 from cmdserver.fleet.agent.daemon_socket import DaemonAnswer, DaemonAway
 from cmdserver.fleet.bus import NotConnected
-from cmdserver.fleet.bus_messages import HOST, PART_BYTES, BusRequest, NoRequest, answer_headers, part_count
+from cmdserver.fleet.bus_messages import HOST, PART_BYTES, ROLL_CALL, BusRequest, NoRequest, answer_headers, part_count
 from cmdserver.limits.start_rates import StartRates
 from cmdserver.logs.sparing import Sparing
 
@@ -28,7 +28,7 @@ from cmdserver.logs.sparing import Sparing
 _MOST: Final = Rate(50, 1)
 #: Requests that wait for an answer at once.
 MOST_UNANSWERED: Final = 64
-#: However long a command runs.
+#: A request is given up then, and its connection closed, so that the daemon stops waiting, too.
 _MOST_SECONDS: Final = 3600.0
 #: Messages that wait to be looked at, and their bytes.
 _MOST_PENDING: Final = 1000
@@ -74,20 +74,38 @@ class Agent:
         self._troubles = Sparing(_log, clock)
 
     async def subscribe(self, client: Client, bus: Publisher) -> None:
-        """Take what is for this host, and what is for all."""
+        """Take what is for this host, and roll calls."""
 
         async def take(message: Msg) -> None:
             self.take(message.headers, message.data, message.reply, bus)
 
-        for subject in (subjects.of_host(self._host), subjects.of_all(self._host.fleet)):
+        async def take_roll_call(message: Msg) -> None:
+            self.take(message.headers, message.data, message.reply, bus, is_for_all=True)
+
+        for subject, callback in (
+            (subjects.of_host(self._host), take),
+            (subjects.of_all(self._host.fleet), take_roll_call),
+        ):
             await client.subscribe(
-                subject, cb=take, pending_msgs_limit=_MOST_PENDING, pending_bytes_limit=_MOST_PENDING_BYTES
+                subject, cb=callback, pending_msgs_limit=_MOST_PENDING, pending_bytes_limit=_MOST_PENDING_BYTES
             )
 
-    def take(self, headers: dict[str, str] | None, body: bytes, reply: str, bus: Publisher) -> None:
-        """Begin to answer a message; what is no request for this host is left out."""
+    def take(
+        self, headers: dict[str, str] | None, body: bytes, reply: str, bus: Publisher, *, is_for_all: bool = False
+    ) -> None:
+        """Begin to answer a message; what is no request for this host is left out.
+
+        Args:
+            headers: Of the message.
+            body: Of the message.
+            reply: Where to answer.
+            bus: Sends the answer.
+            is_for_all: Whether it came by the subject of all hosts, by which roll calls come and nothing else.
+        """
         try:
             request = self._read(headers, body, reply)
+            if is_for_all:
+                _require_roll_call(request)
             self._rates.spend("", _MOST, self._clock())
         except NoRequest as error:
             self._no_requests.info("left out a message: %s", error)
@@ -133,6 +151,12 @@ class Agent:
             self._troubles.warning("a request was not answered within %s s", _MOST_SECONDS)
         except Exception:  # noqa: BLE001 - the outer edge: one request's trouble is not the next one's
             _log.exception("a request was not answered")
+
+
+def _require_roll_call(request: BusRequest) -> None:
+    """Refuse what is to be sent to each host by itself: who may ask one host on the bus is not to reach all."""
+    if (request.method, request.target) != ROLL_CALL:
+        raise NoRequest("all hosts at once are asked for a roll call only")
 
 
 async def _parts(body: Any, size: int) -> AsyncIterator[tuple[int, bytes]]:

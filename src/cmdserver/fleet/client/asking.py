@@ -47,9 +47,9 @@ class _Waiting(Struct):
     gathering: Gathering
     #: See `Exchange.forget`.
     word: str = ""
-    #: Why what came for it is no answer; empty: nothing came.
+    #: Why the first message that came was no verified answer; empty: none came.
     doubt: str = ""
-    #: Whether its answer has a moment left to come.
+    #: Whether an unsigned error came, after which the signed answer has `_MOMENT_SECONDS` left.
     is_given_up: bool = False
 
 
@@ -86,7 +86,7 @@ class Asking:
         self._has_asked = False
         #: Why a later batch could not be signed.
         self._unsigned = ""
-        #: Why somebody could not be told.
+        #: What `tell` has raised, which `ask` raises again.
         self._trouble: Exception | None = None
 
     def stop(self) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from cmdserver.auth.signatures.answer_verification import Answer
-from cmdserver.fleet.bus_messages import STATUS, part_count, read_part
+from cmdserver.fleet.bus_messages import STATUS, lower_names, part_count, read_part
 
 #: Of one answer: an answer has as much output as the host's administrator allows, and JSON is up to six times that.
 MOST_BYTES: Final = 64 * 1024 * 1024
@@ -39,7 +39,7 @@ class Gathering:
         Raises:
             NoAnswer: It is none.
         """
-        lower = {name.lower(): value for name, value in headers.items()}
+        lower = lower_names(headers)
         text = lower.get(STATUS.lower(), "")
         status = int(text) if len(text) == len("200") and text.isdecimal() and text.isascii() else 0
         if not _LEAST_STATUS <= status <= _MOST_STATUS:

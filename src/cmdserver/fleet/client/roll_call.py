@@ -20,7 +20,7 @@ from cmdserver.core.fingerprints import fingerprint_of
 from cmdserver.core.site import require_host_name
 from cmdserver.fleet import subjects
 from cmdserver.fleet.bus import Bus
-from cmdserver.fleet.bus_messages import HOST
+from cmdserver.fleet.bus_messages import HOST, lower_names
 from cmdserver.fleet.client.exchange import Exchange, Reply
 from cmdserver.fleet.client.gathering import Gathering, NoAnswer
 from cmdserver.fleet.client.known_hosts import KnownHosts, read_public_key
@@ -54,7 +54,7 @@ class Present(Struct, frozen=True):
 
 
 class Unknown(Struct, frozen=True):
-    """Somebody who has answered, and whom nobody knows, or not by this key."""
+    """An answer that is signed with a key that is not known for that name, or not signed."""
 
     name: str
     #: By which the answer was signed; None: by none that it shows.
@@ -149,7 +149,7 @@ class Calling:
 
     def _receive(self, reply: Reply, signed: SignedQuestion, globs: Sequence[str]) -> None:
         """Take a part of an answer."""
-        name = reply.headers.get(HOST, "")
+        name = lower_names(reply.headers).get(HOST.lower(), "")
         lower = name.lower()
         try:
             require_host_name(name)

@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 from cmdserver.auth.signatures.request_signing import Question
+from cmdserver.fleet.bus_messages import ROLL_CALL
 from cmdserver.parameters.parameter_list import NAMED
 
 
@@ -40,4 +41,4 @@ def question_of(command: str, values: Sequence[str]) -> Question:
 
 
 #: Asks a host what it tells of itself.
-WHO_IS_THERE: Final = Question("GET", "/-/fleet")
+WHO_IS_THERE: Final = Question(*ROLL_CALL)

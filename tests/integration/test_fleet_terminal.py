@@ -197,6 +197,7 @@ def test_control_c(fleet: Fleet) -> None:
     try:
         with Window(fleet, "ask", "waits") as window:
             window.shows("0/2")
+            wait_until(lambda: all(each.processes() for each in fleet.members.values()), "both hosts run it")
             os.killpg(window.process.pid, signal.SIGINT)
             assert window.end() == 130
             rows = window.rows

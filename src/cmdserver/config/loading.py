@@ -195,11 +195,8 @@ def configure(
     proxies = ProxyChecks(reader)
     trusted = proxies.trusted(settings.web)
     fleets = FleetChecks(reader, host)
-    site, fleet_host, fleet_member = (
-        others.site(settings.site),
-        fleets.host(settings.fleet),
-        fleets.member(settings.fleet),
-    )
+    site, fleet_host = others.site(settings.site), fleets.host(settings.fleet)
+    fleet_member = fleets.member(settings.fleet)
     receivers = tuple(forwards.receivers(reader, settings.audit.forward, check_ca))
     check_allowances(reader, settings)
     if reader.mistakes:

@@ -180,9 +180,8 @@ class Bus:
     def _options(self) -> dict[str, Any]:
         """Say how nats-py is to connect: once."""
         server = self._server
-        host = f"[{server.host}]" if ":" in server.host else server.host
         options: dict[str, Any] = {
-            "servers": [f"{'tls' if server.is_tls else 'nats'}://{host}:{server.port}"],
+            "servers": [str(server)],
             "name": self._name,
             "allow_reconnect": False,
             # Not 0, which is for ever.

@@ -20,6 +20,10 @@ SOCKET: Final = Listening(
     login=Login.REQUIRED,
 )
 
+#: What only the extra ``fleet`` brings, and what to say where that is missing.
+EXTRA_MODULES: Final = frozenset({"nats", "nkeys"})
+EXTRA_IS_MISSING: Final = "this takes the extra fleet: pip install 'cmdserver[fleet]'"
+
 #: IANA's port for NATS.
 _PORT: Final = 4222
 _MOST_PORT: Final = 65535
@@ -71,7 +75,7 @@ class BusServer(Struct, frozen=True, kw_only=True):
         )
 
     def __str__(self) -> str:
-        """Return what names it in a log."""
+        """Return its URL."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'tls' if self.is_tls else 'nats'}://{host}:{self.port}"
 

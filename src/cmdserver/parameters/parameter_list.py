@@ -14,12 +14,28 @@ MASK: Final = "***"
 MOST_MISTAKES: Final = 20
 
 #: ``name=value``; what stands before another word's equals sign is no name.
-NAMED: Final = re.compile(r"([a-z][a-z0-9_]{0,31})=(.*)", re.DOTALL)
+_NAMED: Final = re.compile(r"([a-z][a-z0-9_]{0,31})=(.*)", re.DOTALL)
 #: Of a name that is no parameter's.
 _LONGEST_NAME: Final = 64
 _FALSE: Final = (FALSE,)
 
 Field: TypeAlias = tuple[str, str]
+
+
+def split_words(words: Sequence[str]) -> tuple[list[str], list[Field]]:
+    """Take words of a caller apart: positional values, and ``name=value``; behind ``--`` all are positional."""
+    positional: list[str] = []
+    named: list[Field] = []
+    for index, word in enumerate(words):
+        if word == "--":
+            positional += words[index + 1 :]
+            break
+        found = _NAMED.fullmatch(word)
+        if found is None:
+            positional.append(word)
+        else:
+            named.append((found[1], found[2]))
+    return positional, named
 
 
 class ParameterList(Sequence[Parameter]):
@@ -152,7 +168,7 @@ class ParameterList(Sequence[Parameter]):
             if word == "--":  # what is behind it is positional, though it may look like a name and a value
                 shown += [word, *[MASK] * (len(words) - index - 1)]
                 break
-            found = NAMED.fullmatch(word)
+            found = _NAMED.fullmatch(word)
             shown.append(word if found is not None and found[1] in public else MASK)
         return (*shown, *(f"{name}={value if name in public else MASK}" for name, value in fields))
 
@@ -163,18 +179,12 @@ class ParameterList(Sequence[Parameter]):
     ) -> Mapping[str, list[str]]:
         known = self._by_name
         given: dict[str, list[str]] = {}
-        positional: list[str] = []
-        for index, word in enumerate(words):
-            if word == "--":
-                positional += words[index + 1 :]
-                break
-            named = NAMED.fullmatch(word)
-            if named is None:
-                positional.append(word)
-            elif named[1] in known:
-                given.setdefault(named[1], []).append(named[2])
+        positional, named = split_words(words)
+        for name, value in named:
+            if name in known:
+                given.setdefault(name, []).append(value)
             else:
-                mistakes.append(self._unknown(named[1], mistakes))
+                mistakes.append(self._unknown(name, mistakes))
         for name, value in fields:
             parameter = known.get(name)
             if parameter is None:

@@ -14,7 +14,7 @@ from cmdserver.fleet.bus import Bus
 from cmdserver.fleet.client.choosing import split_globs
 from cmdserver.fleet.client.known_hosts import add
 from cmdserver.fleet.client.outcomes import MISSING, UNVERIFIED
-from cmdserver.fleet.client.roll_call import Calling, Present, RollCall
+from cmdserver.fleet.client.roll_call import Calling, Present, RollCall, Unknown
 
 _HEADINGS = ("HOST", "STATE", "SINCE", "VERSION", "FACTS")
 _NOTHING = "-"
@@ -66,30 +66,30 @@ def _accept(access: Access, found: RollCall) -> None:
             note(f"{unknown.name} does not become known: {why} {unknown.fingerprint}")
 
 
-def _print(access: Access, found: RollCall, missing: Sequence[str]) -> None:
-    rows = [
-        (each.name, "present" if _is_told(each) else _refusal(each), *_told(each))
-        for _, each in sorted(found.present.items())
-    ]
+def _listed(found: RollCall, missing: Sequence[str]) -> tuple[list[Present], list[str], list[Unknown]]:
+    """Return whom to list: who is there, who is silent, and who is unverified; each by name."""
+    present = [each for _, each in sorted(found.present.items())]
+    unknown = [each for _, each in sorted(found.unknown.items(), key=lambda item: item[0][0])]
     doubted = {lower for lower, _ in found.unknown}
-    rows += [(name, MISSING, _NOTHING, _NOTHING, "") for name in missing if name.lower() not in doubted]
-    rows += [
-        (each.name, UNVERIFIED, _NOTHING, _NOTHING, f"{each.why} {each.fingerprint}".strip())
-        for _, each in sorted(found.unknown.items(), key=lambda item: item[0][0])
-    ]
+    return present, [name for name in missing if name.lower() not in doubted], unknown
+
+
+def _print(access: Access, found: RollCall, missing: Sequence[str]) -> None:
+    present, silent, unknown = _listed(found, missing)
+    rows = [(each.name, _state(each), *_told(each)) for each in present]
+    rows += [(name, MISSING, _NOTHING, _NOTHING, "") for name in silent]
+    rows += [(each.name, UNVERIFIED, _NOTHING, _NOTHING, f"{each.why} {each.fingerprint}".strip()) for each in unknown]
     print_table(_HEADINGS, rows)
     click.echo(f"{len(found.present)} there, {len(missing)} missing, {len(found.unknown)} unverified")
     if found.new_keys() and not access.known.hosts:
         note("nobody is known yet: cmdserver hosts --accept-new adds those whose fingerprints you have compared")
 
 
-def _is_told(present: Present) -> bool:
-    return "error" not in present.answer
-
-
-def _refusal(present: Present) -> str:
-    """Say in a word why a host that is there does not tell of itself."""
-    error = present.answer.get("error")
+def _state(present: Present) -> str:
+    """Say in a word that a host that is there tells of itself, or why it does not."""
+    if "error" not in present.answer:
+        return "present"
+    error = present.answer["error"]
     return printable_line(str(error.get("code", "refused") if isinstance(error, dict) else "refused"))
 
 
@@ -105,22 +105,22 @@ def _text(present: Present, key: str) -> str | None:
 
 
 def _as_json(found: RollCall, missing: Sequence[str]) -> dict[str, object]:
+    present, silent, unknown = _listed(found, missing)
     said = [
         {
             "host": each.name,
-            "state": "present" if _is_told(each) else _refusal(each),
+            "state": _state(each),
             "seconds": round(each.seconds, 3),
             "version": _text(each, "version"),
             "since": _text(each, "since"),
             "facts": dict(each.facts),
         }
-        for _, each in sorted(found.present.items())
+        for each in present
     ]
-    doubted = {lower for lower, _ in found.unknown}
-    said += [{"host": name, "state": MISSING} for name in missing if name.lower() not in doubted]
+    said += [{"host": name, "state": MISSING} for name in silent]
     said += [
         {"host": each.name, "state": UNVERIFIED, "fingerprint": each.fingerprint or None, "why": each.why}
-        for _, each in sorted(found.unknown.items(), key=lambda item: item[0][0])
+        for each in unknown
     ]
     summary = {"present": len(found.present), "missing": list(missing), "unverified": len(found.unknown)}
     return {"hosts": said, "summary": summary}

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from cmdserver.cli.command_line import Trouble
 from cmdserver.cli.parameters import NAME
+from cmdserver.fleet.membership import EXTRA_IS_MISSING, EXTRA_MODULES
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
@@ -69,6 +70,6 @@ def needing_extra() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if error.name not in {"nats", "nkeys"}:
+        if error.name not in EXTRA_MODULES:
             raise
-        raise Trouble("this takes the extra fleet: pip install 'cmdserver[fleet]'") from error
+        raise Trouble(EXTRA_IS_MISSING) from error

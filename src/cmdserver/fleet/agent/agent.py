@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -44,15 +44,15 @@ class Publisher(Protocol):
         """Send a message; raises `NotConnected`."""
 
 
-#: Asks the daemon; see `DaemonSocket.ask`.
-AskDaemon = Callable[[BusRequest], AbstractAsyncContextManager[tuple[DaemonAnswer, "Body"]]]
-
-
 class Body(Protocol):
     """What the body of an answer is read from."""
 
     async def readexactly(self, n: int) -> bytes:
         """Return so many bytes."""
+
+
+#: Asks the daemon; see `DaemonSocket.ask`.
+AskDaemon = Callable[[BusRequest], AbstractAsyncContextManager[tuple[DaemonAnswer, Body]]]
 
 
 class Agent:
@@ -159,7 +159,7 @@ def _require_roll_call(request: BusRequest) -> None:
         raise NoRequest("all hosts at once are asked for a roll call only")
 
 
-async def _parts(body: Any, size: int) -> AsyncIterator[tuple[int, bytes]]:
+async def _parts(body: Body, size: int) -> AsyncIterator[tuple[int, bytes]]:
     """Read a body in parts, each with its number; one of nothing is one part."""
     for number in range(1, part_count(size) + 1):
         left = size - (number - 1) * PART_BYTES

@@ -17,7 +17,7 @@ from cmdserver.core.errors import CannotStart
 from cmdserver.core.site import FleetHost
 from cmdserver.core.version import VERSION
 from cmdserver.fleet.agent.daemon_socket import DaemonSocket
-from cmdserver.fleet.membership import SOCKET_NAME, BusServer
+from cmdserver.fleet.membership import EXTRA_IS_MISSING, EXTRA_MODULES, SOCKET_NAME, BusServer
 from cmdserver.logs.python_logging import log_to
 from cmdserver.logs.systemd import goes_to_journal
 
@@ -56,9 +56,9 @@ def main() -> None:
     try:
         from cmdserver.fleet.agent.serving import serve  # noqa: PLC0415 - NATS' client may not be installed
     except ModuleNotFoundError as error:
-        if error.name not in {"nats", "nkeys"}:
+        if error.name not in EXTRA_MODULES:
             raise
-        sys.exit("cmdserver-agent: this takes the extra fleet: pip install 'cmdserver[fleet]'")
+        sys.exit(f"cmdserver-agent: {EXTRA_IS_MISSING}")
     asyncio.run(serve(settings.host, settings.bus, settings.daemon.ask))
 
 

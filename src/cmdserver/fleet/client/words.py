@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from cmdserver.auth.signatures.request_signing import Question
 from cmdserver.fleet.bus_messages import ROLL_CALL
-from cmdserver.parameters.parameter_list import NAMED
+from cmdserver.parameters.parameter_list import split_words
 
 
 def question_of(command: str, values: Sequence[str]) -> Question:
@@ -21,16 +21,9 @@ def question_of(command: str, values: Sequence[str]) -> Question:
         ValueError: A positional value is empty, which no address can say.
     """
     fields: dict[str, list[str]] = {}
-    positional: list[str] = []
-    for index, word in enumerate(values):
-        if word == "--":
-            positional += values[index + 1 :]
-            break
-        named = NAMED.fullmatch(word)
-        if named is None:
-            positional.append(word)
-        else:
-            fields.setdefault(named[1], []).append(named[2])
+    positional, named = split_words(values)
+    for name, value in named:
+        fields.setdefault(name, []).append(value)
     if "" in positional:
         raise ValueError("an empty value takes its name: NAME=")
     target = "/" + "/".join(quote(each, safe="") for each in (command, *positional))

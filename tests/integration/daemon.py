@@ -134,6 +134,21 @@ class Listener:
         return [*lines, ""]
 
 
+def with_constants(place: Path, constants: Mapping[str, float]) -> dict[str, str]:
+    """Have a program of ours go by other constants than usual, by their names, module included.
+
+    Args:
+        place: Where a directory is made for that.
+        constants: What each is to be.
+
+    Returns:
+        What belongs into its environment.
+    """
+    place.mkdir(exist_ok=True)
+    (place / "sitecustomize.py").write_text(_SET_CONSTANTS.format(constants=dict(constants)), "ascii")
+    return {"PYTHONPATH": str(place)}
+
+
 class Daemon:
     """One daemon, from its configuration to its end.
 
@@ -236,10 +251,7 @@ class Daemon:
         Returns:
             The environment to start it with.
         """
-        place = self.directory / "constants"
-        place.mkdir()
-        (place / "sitecustomize.py").write_text(_SET_CONSTANTS.format(constants=dict(constants)), "ascii")
-        return {"PYTHONPATH": str(place)}
+        return with_constants(self.directory / "constants", constants)
 
     def start(
         self,

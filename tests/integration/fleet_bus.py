@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 from urllib.request import urlopen
 
-from tests.integration.daemon import Daemon, clean_environment, free_port, is_listening, program
+from tests.integration.daemon import clean_environment, free_port, is_listening, program, with_constants
 from tests.integration.logins import companion, require_program
+from tests.integration.member import AgentDaemon, looked_after, make_key
 from tests.integration.signed import AT_ONCE
 from tests.waiting import LIMIT_SECONDS, wait_until
 
@@ -32,28 +33,6 @@ IMPATIENT: Final[Mapping[str, float]] = {
     "cmdserver.fleet.agent.serving._DRAIN_SECONDS": 1.0,
 }
 _INFO: Final = {"server_id": "x", "version": "2.9.10", "proto": 1, "max_payload": 1 << 20, "headers": True}
-_STARTING: Final = """
-import importlib
-for name, value in {constants}.items():
-    module, _, constant = name.rpartition(".")
-    there = vars(importlib.import_module(module))
-    there[constant] = type(there[constant])(value)
-"""
-
-
-def make_key(file: Path, kind: str = "ed25519", *options: str) -> str:
-    """Make a key of SSH; return the public half, type and key."""
-    ssh_keygen = require_program("ssh-keygen")
-    subprocess.run([ssh_keygen, "-q", "-t", kind, *options, "-N", "", "-f", str(file)], check=True)
-    kind, key, *_ = file.with_name(f"{file.name}.pub").read_text("ascii").split()
-    return f"{kind} {key}"
-
-
-def constants_environment(place: Path, constants: Mapping[str, float]) -> dict[str, str]:
-    """Have a program go by other constants than usual; see `Daemon.with_constants`."""
-    place.mkdir(exist_ok=True)
-    (place / "sitecustomize.py").write_text(_STARTING.format(constants=dict(constants)), "ascii")
-    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(place), os.environ.get("PYTHONPATH", "")]))}
 
 
 class Bus:
@@ -103,8 +82,8 @@ class Bus:
             self._process.wait(LIMIT_SECONDS)
 
 
-class Member(Daemon):
-    """A daemon with an agent.
+class Member(AgentDaemon):
+    """One that is started here.
 
     Args:
         directory: Empty, for this daemon alone.
@@ -114,18 +93,15 @@ class Member(Daemon):
     def __init__(self, directory: Path, name: str) -> None:
         super().__init__(directory)
         self.name = name
-        self.agent_log = directory / "agent.log"
-        self._agent: subprocess.Popen[bytes] | None = None
 
     def start_agent(
         self, environment: Mapping[str, str] | None = None, constants: Mapping[str, float] | None = None
     ) -> None:
         """Start what connects it to the bus."""
-        more = constants_environment(self.directory / "agent-constants", constants) if constants else {}
-        command = [program("cmdserver-agent"), f"--config={self.config_file}", f"--state-dir={self.state_directory}"]
+        more = with_constants(self.directory / "agent-constants", constants) if constants else {}
         with self.agent_log.open("ab") as log:
             self._agent = subprocess.Popen(
-                command,
+                self.agent_command(),
                 env=clean_environment({**more, **(environment or {})}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -138,10 +114,6 @@ class Member(Daemon):
         assert self._agent is not None, "the agent was not started"
         return self._agent
 
-    def agent_said(self) -> str:
-        """What the agent has told its administrator."""
-        return self.agent_log.read_text("utf-8", errors="replace") if self.agent_log.exists() else ""
-
     def wait_for_agent(self, text: str, times: int = 1) -> None:
         """Wait until the agent has said something so many times."""
 
@@ -150,19 +122,6 @@ class Member(Daemon):
             return self.agent_said().count(text) >= times
 
         wait_until(has_said, f"{text!r} in the agent's log")
-
-    def end_agent(self) -> int:
-        """Ask the agent to end, if there is one; return its exit status."""
-        if self._agent is None:
-            return 0
-        if self._agent.poll() is None:
-            self._agent.terminate()
-        try:
-            return self._agent.wait(LIMIT_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._agent.kill()
-            self._agent.wait()
-            raise
 
     def agent_memory(self, what: str = "VmRSS") -> int:
         """How much memory the agent uses, in bytes."""
@@ -306,16 +265,8 @@ class Fleet:
 def member(directory: Path, name: str) -> Iterator[Member]:
     """Make a daemon with an agent, neither started; at the end nothing is left, and nobody has stumbled."""
     directory.mkdir()
-    made = Member(directory, name)
-    try:
+    with looked_after(Member(directory, name)) as made:
         yield made
-    finally:
-        with ExitStack() as stack:
-            stack.callback(made.end)
-            status = made.end_agent()
-    assert status == 0, (status, made.agent_said())
-    for stumbled in ("Traceback", "Unhandled", "sitecustomize", "never retrieved"):
-        assert stumbled not in made.log() + made.agent_said(), made.log() + made.agent_said()
 
 
 @contextmanager

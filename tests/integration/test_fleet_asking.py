@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.daemon import free_port, shell
-from tests.integration.fleet_bus import Fleet, fleet_of, make_key
+from tests.integration.fleet_bus import Fleet, fleet_of
 from tests.integration.logins import companion, require_program
+from tests.integration.member import make_key
 from tests.waiting import LIMIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow

@@ -12,14 +12,13 @@ from typing import Any, cast
 import pytest
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
-from tests.integration.daemon import shell
+from tests.integration.daemon import shell, with_constants
 from tests.integration.fleet_bus import (
     IMPATIENT,
     FakeBus,
     Fleet,
     Member,
     Talk,
-    constants_environment,
     fleet_of,
     lone_agent,
 )
@@ -124,7 +123,7 @@ def test_frozen(fleet: Fleet) -> None:
         try:
             for each in fleet.members.values():
                 each.wait_for_agent("is away (", each.agent_said().count("connected to the bus"))
-            hasty = constants_environment(fleet.place / "hasty", {"cmdserver.fleet.bus.CONNECT_SECONDS": 1})
+            hasty = with_constants(fleet.place / "hasty", {"cmdserver.fleet.bus.CONNECT_SECONDS": 1})
             asked = fleet.ask("uptime", **hasty)
             assert asked.status == 1
             assert "cannot be reached: no answer in time" in asked.errors

@@ -10,26 +10,15 @@ import pytest
 
 from tests.integration.daemon import Daemon, free_port, has_ipv6, running
 from tests.integration.probe_program import PASSWORD, PYTHON, place, probe, started
+from tests.integration.servers import nginx_configuration, nsd_configuration
 
 __all__ = ["place"]
 
 pytestmark = pytest.mark.slow
 
-NGINX = """
-daemon off;
-pid {place}/nginx.pid;
-error_log {place}/nginx.log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {place}/body;
-    proxy_temp_path {place}/proxy;
-    fastcgi_temp_path {place}/fastcgi;
-    uwsgi_temp_path {place}/uwsgi;
-    scgi_temp_path {place}/scgi;
-    ssl_certificate {place}/cert.pem;
-    ssl_certificate_key {place}/key.pem;
-    server {{
+SERVER = """
+        ssl_certificate {place}/cert.pem;
+        ssl_certificate_key {place}/key.pem;
         listen 127.0.0.1:{port};
         listen 127.0.0.1:{tls_port} ssl;
         location = / {{ return 200 "all is well\\n"; }}
@@ -40,8 +29,6 @@ http {{
             if ($http_authorization != "Basic cHJvYmU6c2VjcmV0LXdvcmQ=") {{ return 403; }}
             return 200 "let in\\n";
         }}
-    }}
-}}
 """
 HTTP, HTTPS = free_port(), free_port()
 
@@ -49,7 +36,8 @@ HTTP, HTTPS = free_port(), free_port()
 @pytest.fixture(scope="module")
 def nginx(place: Path) -> Iterator[Path]:
     """Start a web server; give where the certificates are."""
-    (place / "nginx.conf").write_text(NGINX.format(place=place, port=HTTP, tls_port=HTTPS))
+    server = SERVER.format(place=place, port=HTTP, tls_port=HTTPS)
+    (place / "nginx.conf").write_text(nginx_configuration(place, server))
     with started(["nginx", "-p", str(place), "-c", str(place / "nginx.conf")], HTTP):
         yield place
 
@@ -115,22 +103,6 @@ mail IN A 192.0.2.25
 mail IN AAAA 2001:db8::25
 alias IN CNAME mail
 """
-NSD = """
-server:
-  ip-address: 127.0.0.1@{port}
-  username: ""
-  zonesdir: "{place}"
-  pidfile: "{place}/nsd.pid"
-  logfile: "{place}/nsd.log"
-  database: ""
-  xfrdfile: "{place}/xfrd"
-  zonelistfile: "{place}/zones"
-remote-control:
-  control-enable: no
-zone:
-  name: probe.example
-  zonefile: zone
-"""
 DNS = free_port()
 
 
@@ -139,7 +111,7 @@ def nsd(place: Path) -> Iterator[str]:
     """Start a name server; give the option that asks it."""
     many = "".join(f'many IN TXT "{number} of many texts that do not fit into a datagram"\n' for number in range(60))
     (place / "zone").write_text(ZONE + many)
-    (place / "nsd.conf").write_text(NSD.format(place=place, port=DNS))
+    (place / "nsd.conf").write_text(nsd_configuration(place, [f"127.0.0.1@{DNS}"], "probe.example"))
     with started(["nsd", "-d", "-c", str(place / "nsd.conf")], DNS):
         yield f"--server localhost:{DNS}"
 

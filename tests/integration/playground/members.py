@@ -3,27 +3,26 @@
 import json
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from tests.integration.client import Address
-from tests.integration.daemon import Daemon, program
-from tests.integration.logins import companion, require_program
+from tests.integration.daemon import program
+from tests.integration.logins import companion
+from tests.integration.member import AgentDaemon, looked_after, make_key
 from tests.integration.playground.host import Host
 from tests.integration.playground.services import Authority, BusUser
-from tests.waiting import LIMIT_SECONDS
+from tests.integration.signed import AT_ONCE
 
 #: What the fleet is called.
 FLEET: Final = "prod"
-#: No signature is refused because the daemon has just been started.
-_AT_ONCE: Final = {"cmdserver.limits.nonces.START_SECONDS": -10.0}
 #: As the daemon would make it.
 _HOST_KEY: Final = "ssh_host_ed25519_key"
 
 
-class Member(Daemon):
+class Member(AgentDaemon):
     """A daemon on a host of the playground; where nobody logs in is a socket, whatever the network is like.
 
     Args:
@@ -34,8 +33,6 @@ class Member(Daemon):
     def __init__(self, directory: Path, host: Host) -> None:
         super().__init__(directory)
         self.host = host
-        self.agent_log = directory / "agent.log"
-        self._agent: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> Address:
@@ -49,7 +46,7 @@ class Member(Daemon):
 
     def start_soon(self) -> None:
         """Start it with nothing refused because it is new."""
-        self.start(environment=self.with_constants(_AT_ONCE))
+        self.start(environment=self.with_constants(AT_ONCE))
 
     def make_host_key(self) -> str:
         """Make what it signs its answers with; return the public half."""
@@ -58,44 +55,16 @@ class Member(Daemon):
 
     def start_agent(self) -> subprocess.Popen[bytes]:
         """Start what connects it to the bus."""
-        files = [f"--config={self.config_file}", f"--state-dir={self.state_directory}"]
-        self._agent = self.host.popen([program("cmdserver-agent"), *files], self.agent_log)
+        self._agent = self.host.popen(self.agent_command(), self.agent_log)
         return self._agent
-
-    def end_agent(self) -> int:
-        """Ask the agent to end, if there is one; return its exit status."""
-        if self._agent is None:
-            return 0
-        self._agent.terminate()
-        return self._agent.wait(LIMIT_SECONDS)
-
-    def said(self) -> str:
-        """Return what it and its agent have said."""
-        agent = self.agent_log.read_text("utf-8", errors="replace") if self.agent_log.exists() else ""
-        return f"{self.log()}\n{agent}"
 
 
 @contextmanager
 def member(directory: Path, host: Host) -> Iterator[Member]:
     """Make a daemon that is not started; at the end nothing is left of it, and it has not stumbled."""
     directory.mkdir()
-    made = Member(directory, host)
-    try:
+    with looked_after(Member(directory, host)) as made:
         yield made
-    finally:
-        with ExitStack() as stack:
-            stack.callback(made.end)
-            status = made.end_agent()
-    assert status == 0, made.said()
-    for stumbled in ("Traceback", "Unhandled", "sitecustomize"):
-        assert stumbled not in made.said(), made.said()
-
-
-def make_key(file: Path) -> str:
-    """Make a key of SSH; return the public half, as known_hosts has it."""
-    subprocess.run([require_program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", str(file)], check=True)
-    kind, key, *_ = file.with_name(f"{file.name}.pub").read_text("ascii").split()
-    return f"{kind} {key}"
 
 
 def fleet_table(server: Mapping[str, str], user: BusUser, authority: Authority, **more: str) -> dict[str, str]:

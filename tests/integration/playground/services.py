@@ -14,6 +14,7 @@ import trustme
 from tests.integration.playground import peer
 from tests.integration.playground.host import Host
 from tests.integration.playground.network import BUS, MAIL, NAMES, WEB
+from tests.integration.servers import nginx_configuration, nsd_configuration
 
 #: How the ends of connections are started.
 PEER: Final = (sys.executable, "-I", peer.__file__)
@@ -28,44 +29,12 @@ $TTL 300
 @ IN NS names
 @ IN MX 10 mail
 """
-_NSD = """
-server:
-  ip-address: {v4}@53
-  ip-address: {v6}@53
-  server-count: 1
-  username: ""
-  zonesdir: "{place}"
-  pidfile: "{place}/nsd.pid"
-  logfile: "{place}/nsd.log"
-  database: ""
-  xfrdfile: "{place}/xfrd"
-  zonelistfile: "{place}/zones"
-remote-control:
-  control-enable: no
-zone:
-  name: room.example
-  zonefile: zone
-"""
-_NGINX = """
-daemon off;
-pid {place}/nginx.pid;
-error_log {place}/nginx.log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {place}/body;
-    proxy_temp_path {place}/proxy;
-    fastcgi_temp_path {place}/fastcgi;
-    uwsgi_temp_path {place}/uwsgi;
-    scgi_temp_path {place}/scgi;
-    server {{
+_SERVER = """
         listen {v4}:443 ssl;
         listen [{v6}]:443 ssl;
         ssl_certificate {place}/web.pem;
         ssl_certificate_key {place}/web.key;
         return 200 "all is well\\n";
-    }}
-}}
 """
 
 
@@ -167,9 +136,10 @@ def start_services(host: Host, authority: Authority) -> None:
     addresses = {"bus": BUS, "mail": MAIL, "web": WEB, "names": NAMES}
     records = [f"{name} IN A {v4}\n{name} IN AAAA {v6}\n" for name, (v4, v6) in addresses.items()]
     (place / "zone").write_text(_ZONE + "".join(records), "ascii")
-    (place / "nsd.conf").write_text(_NSD.format(place=place, v4=NAMES[0], v6=NAMES[1]), "ascii")
+    (place / "nsd.conf").write_text(nsd_configuration(place, [f"{each}@53" for each in NAMES], "room.example"), "ascii")
     host.serve(["nsd", "-d", "-c", str(place / "nsd.conf")], place / "nsd.output", "udp:53", "tcp:53")
-    (place / "nginx.conf").write_text(_NGINX.format(place=place, v4=WEB[0], v6=WEB[1]), "ascii")
+    server = _SERVER.format(place=place, v4=WEB[0], v6=WEB[1])
+    (place / "nginx.conf").write_text(nginx_configuration(place, server), "ascii")
     host.serve(["nginx", "-p", str(place), "-c", str(place / "nginx.conf")], place / "nginx.output", "tcp:443")
     mail = [sys.executable, "-W", "ignore", "-m", "aiosmtpd", "--nosetuid", "--listen", "mail.room.example:25"]
     certificate = ["--tlscert", str(place / "mail.pem"), "--tlskey", str(place / "mail.key")]

@@ -34,7 +34,7 @@ from cmdserver.fleet.agent.agent import Agent
 from cmdserver.fleet.agent.daemon_socket import DaemonAnswer, DaemonSocket
 from cmdserver.fleet.bus import Bus, end_all
 from cmdserver.fleet.bus_messages import BusRequest
-from cmdserver.fleet.client.asking import Asking, Pace
+from cmdserver.fleet.client.asking import Asking, Batching
 from cmdserver.fleet.client.exchange import Exchange
 from cmdserver.fleet.client.identities import find_identity
 from cmdserver.fleet.client.known_hosts import KnownHosts
@@ -245,7 +245,7 @@ async def beside(directory: Path, port: int, line_port: int, times: int) -> floa
     async def ask_every_second() -> None:
         while True:
             asking = Asking(exchange, bus, known, question_of("uptime", ()), outcomes.append, time.monotonic)
-            await asking.ask(["real"], Pace(batch=1, pause=0, timeout=10))
+            await asking.ask(["real"], Batching(batch=1, pause=0, timeout=10))
             await asyncio.sleep(1)
 
     async def rate() -> float:

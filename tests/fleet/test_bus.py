@@ -18,7 +18,7 @@ from nats.errors import SlowConsumerError
 
 from cmdserver.fleet import bus as module
 from cmdserver.fleet import nats_client
-from cmdserver.fleet.bus import Bus, NotConnected, pauses
+from cmdserver.fleet.bus import Bus, NotConnected, backoff
 from cmdserver.fleet.membership import BusServer
 from tests.fleet.doubles import run as run_without_time
 
@@ -32,9 +32,9 @@ def test_pauses() -> None:
         (1.0, [0.5, 1, 2, 4, 8, 15, 15]),
         (0.5, [0.375, 0.75, 1.5, 3, 6, 11.25, 11.25]),
     ):
-        assert [*islice(pauses(lambda dice=dice: dice), 7)] == expected  # type: ignore[misc]
+        assert [*islice(backoff(lambda dice=dice: dice), 7)] == expected  # type: ignore[misc]
     numbers: Iterator[float] = iter([0, 1, 0.5])
-    assert [*islice(pauses(lambda: next(numbers)), 3)] == [0.25, 1, 1.5]
+    assert [*islice(backoff(lambda: next(numbers)), 3)] == [0.25, 1, 1.5]
 
 
 class Server:

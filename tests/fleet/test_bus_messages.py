@@ -11,8 +11,8 @@ from cmdserver.auth.signatures.audience import Audience
 from cmdserver.fleet.bus_messages import (
     PART_BYTES,
     REQUEST_FIELDS,
+    BadRequest,
     BusRequest,
-    NoRequest,
     answer_headers,
     part_count,
     read_part,
@@ -35,7 +35,7 @@ def without(name: str) -> Mapping[str, str]:
 
 def refusal(headers: Mapping[str, str] | None) -> str:
     """Say why something is no request."""
-    with pytest.raises(NoRequest) as refused:
+    with pytest.raises(BadRequest) as refused:
         BusRequest.read(headers, b"")
     return str(refused.value)
 
@@ -104,7 +104,7 @@ def test_one_request(others: Mapping[str, str], is_good: bool, body: bytes) -> N
     """Whatever comes: none, or exactly one request with the known fields, each once, and this body."""
     try:
         written = BusRequest.read({**(GOOD if is_good else {}), **others}, body).http()
-    except NoRequest:
+    except BadRequest:
         return
     head, end, rest = written.partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")

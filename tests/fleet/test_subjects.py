@@ -21,17 +21,17 @@ def test_inboxes(user: str, word: str) -> None:
     inbox = subjects.inbox(user, "0a1b")
 
     assert inbox == f"_INBOX.cmdserver.{word}.0a1b"
-    assert subjects.is_inbox(f"{inbox}.7")
+    assert subjects.is_reply_subject(f"{inbox}.7")
 
 
 def test_where_answers_go() -> None:
     """Below the inboxes, in one subject of sane length without wildcards."""
-    assert subjects.is_inbox("_INBOX.cmdserver.ada")
-    assert subjects.is_inbox("_INBOX.cmdserver." + "a" * 239)
+    assert subjects.is_reply_subject("_INBOX.cmdserver.ada")
+    assert subjects.is_reply_subject("_INBOX.cmdserver." + "a" * 239)
     for subject in (
         "", "_INBOX.cmdserver", "_INBOX.cmdserver.", "_INBOX.cmdserver.a.", "_INBOX.cmdserver..a", "_INBOX.other.a",
         "_INBOXxcmdserver.a", "_INBOX.cmdserverx.a", "_inbox.cmdserver.a", "cmdserver.prod.host.web-1",
         "_INBOX.cmdserver.*", "_INBOX.cmdserver.>", "_INBOX.cmdserver.a b", "_INBOX.cmdserver.a\n",
         "_INBOX.cmdserver.\u00e9", "x_INBOX.cmdserver.a", "_INBOX.cmdserver." + "a" * 240,
     ):  # fmt: skip
-        assert not subjects.is_inbox(subject), subject
+        assert not subjects.is_reply_subject(subject), subject

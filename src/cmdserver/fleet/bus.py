@@ -21,7 +21,7 @@ from cmdserver.core.escaping import printable_line
 from cmdserver.files.safe_path import read_file
 from cmdserver.fleet.membership import BusServer
 from cmdserver.fleet.nats_client import BusClient
-from cmdserver.logs.sparing import Sparing
+from cmdserver.logs.rate_limited_log import RateLimitedLog
 
 #: To connect, with TLS and the proof of who we are.
 CONNECT_SECONDS: Final = 10
@@ -51,15 +51,15 @@ class NotConnected(Exception):  # noqa: N818 - a statement
     """The bus is away, so nothing was sent."""
 
 
-def pauses(random: Callable[[], float]) -> Iterator[float]:
+def backoff(jitter: Callable[[], float]) -> Iterator[float]:
     """Iterate over how long to wait before each try, in seconds: each wait up to twice as long, up to 15.
 
     Args:
-        random: Gives a number in [0, 1), anew at each call: a thousand hosts are not to come back at once.
+        jitter: Gives a number in [0, 1), anew at each call: a thousand hosts are not to come back at once.
     """
     longest = _SHORTEST_PAUSE
     while True:
-        yield longest * (0.5 + random() / 2)
+        yield longest * (0.5 + jitter() / 2)
         longest = min(2 * longest, _LONGEST_PAUSE)
 
 
@@ -70,7 +70,7 @@ class Bus:
         server: Where it is.
         name: What the bus calls us in its own log.
         subscribe: Subscribes to what is wanted; called for each connection.
-        random: See `pauses`.
+        jitter: See `backoff`.
         status: Told in a line how things are, whenever that changes.
     """
 
@@ -79,23 +79,24 @@ class Bus:
         server: BusServer,
         name: str,
         subscribe: Callable[[Client], Awaitable[None]],
-        random: Callable[[], float],
+        jitter: Callable[[], float],
         status: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._server = server
         self._name = name
         self._subscribe = subscribe
-        self._random = random
+        self._jitter = jitter
         self._status = status
         self._client: Client | None = None
         self._tried = asyncio.Event()
         self._trouble = ""
         # Strangers can have both written as often as they like.
-        self._losses, self._refusals = Sparing(_log, time.monotonic), Sparing(_log, time.monotonic, _MOST_REFUSALS)
+        self._losses = RateLimitedLog(_log, time.monotonic)
+        self._refusals = RateLimitedLog(_log, time.monotonic, _MOST_REFUSALS)
 
     async def run(self) -> None:
         """Connect, and connect again, until this is cancelled."""
-        waits, is_told = pauses(self._random), False
+        waits, is_told = backoff(self._jitter), False
         while True:
             began = asyncio.get_running_loop().time()
             was_connected, self._trouble = await self._connect_once()
@@ -103,7 +104,7 @@ class Bus:
             if was_connected:
                 is_told = False
                 if asyncio.get_running_loop().time() - began > _GOOD_SECONDS:
-                    waits = pauses(self._random)
+                    waits = backoff(self._jitter)
             if not is_told:
                 _log.warning(AWAY, self._server, self._trouble)
                 self._status(f"waiting for the bus {self._server}: {self._trouble}")

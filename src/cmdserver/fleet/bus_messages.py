@@ -43,7 +43,7 @@ def lower_names(headers: Mapping[str, str] | None) -> dict[str, str]:
     return {name.lower(): value for name, value in (headers or {}).items()}
 
 
-class NoRequest(Exception):  # noqa: N818 - a statement
+class BadRequest(Exception):  # noqa: N818 - a statement
     """A message is no request; the text says why, for the log."""
 
 
@@ -61,24 +61,24 @@ class BusRequest(Struct, frozen=True, kw_only=True):
         """Read a message.
 
         Raises:
-            NoRequest: It is none.
+            BadRequest: It is none.
         """
         known = lower_names(headers)
         method, target = known.get(METHOD.lower(), ""), known.get(TARGET.lower(), "")
         if method not in _METHODS or not _TARGET.fullmatch(target):
-            raise NoRequest("it has no method and no target")
+            raise BadRequest("it has no method and no target")
         fields = tuple((name, known[name.lower()]) for name in REQUEST_FIELDS if name.lower() in known)
         if sum(len(value) for _, value in fields) > _MOST_FIELD_BYTES:
-            raise NoRequest("its fields are too long")
+            raise BadRequest("its fields are too long")
         for name, value in fields:
             if not (value and value.isascii() and value.isprintable()):
-                raise NoRequest(f"{name} is not printable ASCII")
+                raise BadRequest(f"{name} is not printable ASCII")
         if not {name for name, _ in fields} >= set(_SIGNED):
-            raise NoRequest("it is not signed")
+            raise BadRequest("it is not signed")
         try:
             audience = Audience.parse(known[AUDIENCE.lower()])
         except ValueError as error:
-            raise NoRequest(str(error)) from None
+            raise BadRequest(str(error)) from None
         return cls(method=method, target=target, fields=fields, audience=audience, body=body)
 
     def http(self) -> bytes:

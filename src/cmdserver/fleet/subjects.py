@@ -8,8 +8,8 @@ from cmdserver.core.site import FleetHost
 _ROOT: Final = "cmdserver"
 #: Where answers go: hosts may publish there and nowhere else.
 INBOX: Final = f"_INBOX.{_ROOT}"
-#: In one word of a subject.
-_NOT_IN_WORDS: Final = re.compile(r"[^A-Za-z0-9_-]")
+#: What has no place in a token of a subject: the part between two dots.
+_NOT_IN_TOKENS: Final = re.compile(r"[^A-Za-z0-9_-]")
 _REPLY: Final = re.compile(rf"{re.escape(INBOX)}(\.[A-Za-z0-9_-]+)+")
 _LONGEST: Final = 256
 
@@ -24,16 +24,16 @@ def of_all(fleet: str) -> str:
     return f"{_ROOT}.{fleet}.all"
 
 
-def inbox(user: str, word: str) -> str:
-    """Where a caller is answered, with a word of their own behind for each host.
+def inbox(user: str, token: str) -> str:
+    """Where a caller is answered, with a token of their own behind for each host.
 
     Args:
         user: The caller's name, so that the bus can keep callers from each other's answers.
-        word: Random, anew for each question.
+        token: Random, anew for each question.
     """
-    return f"{INBOX}.{_NOT_IN_WORDS.sub('_', user)}.{word}"
+    return f"{INBOX}.{_NOT_IN_TOKENS.sub('_', user)}.{token}"
 
 
-def is_inbox(subject: str) -> bool:
+def is_reply_subject(subject: str) -> bool:
     """Whether an answer may go to a subject that somebody says."""
     return len(subject) <= _LONGEST and _REPLY.fullmatch(subject) is not None

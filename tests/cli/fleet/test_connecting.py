@@ -15,14 +15,14 @@ import pytest
 from cmdserver.cli.command_line import Trouble
 from cmdserver.cli.fleet import connecting
 from cmdserver.cli.fleet.connecting import Access, config_home, find_access, read_fleet, read_known_hosts
-from cmdserver.cli.fleet.options import Given
+from cmdserver.cli.fleet.options import CallerOptions
 from cmdserver.fleet.bus import NotConnected
 from cmdserver.fleet.client.known_hosts import KnownHosts
 from cmdserver.fleet.client.ssh_agent import AgentError
 from tests.cli.fleet.conftest import FLEET, KEYS, Ask
 from tests.fleet.doubles import run
 
-NOTHING = Given(user=None, identity=None, known_hosts=None)
+NOTHING = CallerOptions(user=None, identity=None, known_hosts=None)
 
 
 def context(**meta: str) -> Any:
@@ -83,7 +83,7 @@ def test_the_caller(home: Path, known_hosts: Path) -> None:
     other, key = home / "other", home / "key"
     other.write_text(f"x {KEYS[2]}\n")
     (home / ".ssh/id_ed25519").rename(key)
-    access = find_access(Given(user="bob", identity=key, known_hosts=other))
+    access = find_access(CallerOptions(user="bob", identity=key, known_hosts=other))
     assert (access.user, [*access.known.hosts], access.known_hosts_file) == ("bob", ["x"], other)
     with pytest.raises(Trouble, match=r"^there is no key to sign with"):
         find_access(NOTHING)
@@ -94,7 +94,7 @@ def test_names_that_can_be_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(getpass, "getuser", lambda: "a b")
     with pytest.raises(click.BadParameter):
         find_access(NOTHING)
-    assert find_access(Given(user="ada", identity=None, known_hosts=None)).user == "ada"
+    assert find_access(CallerOptions(user="ada", identity=None, known_hosts=None)).user == "ada"
 
 
 def test_an_agent_that_is_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_the_systems_known_hosts(home: Path, known_hosts: Path) -> None:
     known_hosts.unlink()
     access = find_access(NOTHING)
     assert ([*access.known.hosts], access.known_hosts_file) == (["s"], known_hosts)
-    given = Given(user=None, identity=None, known_hosts=home / "none")
+    given = CallerOptions(user=None, identity=None, known_hosts=home / "none")
     assert find_access(given).known.hosts == {}
     (home / "system").unlink()
     assert find_access(NOTHING).known.hosts == {}
@@ -256,11 +256,11 @@ def test_an_exchange() -> None:
     key: Any = SimpleNamespace(fingerprint="x")
     access = Access("ada", key, KnownHosts(), Path())
     fleet: Any = SimpleNamespace(fleet="prod")
-    words = {connecting.exchange(fleet, access)._random_word() for _ in range(9)}
+    words = {connecting.exchange(fleet, access)._random_token() for _ in range(9)}
     assert len(words) == 9
     assert {len(each) for each in words} == {32}
     assert connecting.exchange(fleet, access).fleet == "prod"
-    assert {0 <= connecting.dice() < 1 for _ in range(9)} == {True}
+    assert {0 <= connecting.jitter() < 1 for _ in range(9)} == {True}
     assert connecting.clock() <= connecting.clock()
 
 

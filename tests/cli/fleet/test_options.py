@@ -8,14 +8,14 @@ import pytest
 
 from cmdserver.cli.command_line import Trouble
 from cmdserver.cli.fleet import options
-from cmdserver.cli.fleet.options import Given, needing_extra, taken
+from cmdserver.cli.fleet.options import CallerOptions, needing_extra, pick
 from tests.cli.fleet.conftest import Ask
 
 
 def test_what_belongs_together() -> None:
     """Is taken out of all that was said."""
     said = {"user": "ada", "identity": Path("/key"), "known_hosts": None, "hosts": ("x",)}
-    assert taken(said, Given) == Given(user="ada", identity=Path("/key"), known_hosts=None)
+    assert pick(said, CallerOptions) == CallerOptions(user="ada", identity=Path("/key"), known_hosts=None)
 
 
 @pytest.mark.parametrize("name", ["nats", "nkeys"])

@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from cmdserver.auth.signatures.request_signing import Question
-from cmdserver.fleet.client.asking import Asking, Pace
+from cmdserver.fleet.client.asking import Asking, Batching
 from cmdserver.fleet.client.known_hosts import KnownHosts
 from cmdserver.fleet.client.outcomes import MISSING, NOT_ASKED, UNVERIFIED, Outcome
 from cmdserver.fleet.client.ssh_agent import AgentError
@@ -63,9 +63,9 @@ class Asked:
         self.times: list[float] = []
         self.tell: Callable[[Outcome], object] = lambda _: None
         self._prepare = prepare
-        run(self._ask(names, Pace(batch=batch, pause=pause, timeout=timeout)))
+        run(self._ask(names, Batching(batch=batch, pause=pause, timeout=timeout)))
 
-    async def _ask(self, names: Sequence[str], pace: Pace) -> None:
+    async def _ask(self, names: Sequence[str], pace: Batching) -> None:
         exchange = await an_exchange(self.bus)
         bus: Any = self.bus
         self.asking = Asking(exchange, bus, self.knows, QUESTION, self._tell, now)

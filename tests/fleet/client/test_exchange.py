@@ -112,8 +112,8 @@ def test_nobody() -> None:
         ({"Cmdserver-Status": "503"}, b"", False),
         ({}, b"", False),
     ]
-    for headers, body, is_nobody in cases:
-        assert Reply(headers, body).is_nobody == is_nobody
+    for headers, body, is_no_responders in cases:
+        assert Reply(headers, body).is_no_responders == is_no_responders
 
 
 def test_it_is_signed_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

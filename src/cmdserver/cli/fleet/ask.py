@@ -11,11 +11,11 @@ from cmdserver.auth.signatures.request_signing import Question
 from cmdserver.cli.command_line import Trouble
 from cmdserver.cli.fleet import connecting
 from cmdserver.cli.fleet.connecting import INTERRUPTED, Access, FleetSettings
-from cmdserver.cli.fleet.options import Given, Manner
+from cmdserver.cli.fleet.options import AskOptions, CallerOptions
 from cmdserver.cli.fleet.report import JSONLines, Lines, OneJSON, Report
 from cmdserver.config.schema.settings import Settings
 from cmdserver.fleet.bus import Bus
-from cmdserver.fleet.client.asking import Asking, Pace
+from cmdserver.fleet.client.asking import Asking, Batching
 from cmdserver.fleet.client.choosing import choose, split_globs, split_wanted
 from cmdserver.fleet.client.outcomes import NOT_ASKED, Outcome, Summary
 from cmdserver.fleet.client.roll_call import Calling
@@ -25,7 +25,7 @@ from cmdserver.fleet.client.words import question_of
 _ROLL_CALL_SECONDS: Final = 1.0
 
 
-def ask(ctx: click.Context, command: str, values: Sequence[str], manner: Manner, given: Given) -> int:
+def ask(ctx: click.Context, command: str, values: Sequence[str], manner: AskOptions, given: CallerOptions) -> int:
     """Ask; return the exit status."""
     try:
         globs, wanted = split_globs(manner.hosts), split_wanted(manner.where)
@@ -37,7 +37,7 @@ def ask(ctx: click.Context, command: str, values: Sequence[str], manner: Manner,
     access = connecting.find_access(given)
     names = access.known.matching(globs)
     if not names:
-        raise Trouble(f"nobody is meant: {connecting.whom_nobody_is(access, globs)}")
+        raise Trouble(f"nobody is meant: {connecting.why_no_host_matches(access, globs)}")
     run = _Run(fleet, access, question, manner)
     return connecting.run(lambda: run.run(names, globs, wanted), run.interrupt)
 
@@ -45,9 +45,9 @@ def ask(ctx: click.Context, command: str, values: Sequence[str], manner: Manner,
 class _Run:
     """One question, from the connection to the summary."""
 
-    def __init__(self, fleet: FleetSettings, access: Access, question: Question, manner: Manner) -> None:
+    def __init__(self, fleet: FleetSettings, access: Access, question: Question, manner: AskOptions) -> None:
         self._exchange = connecting.exchange(fleet, access)
-        self._bus = Bus(fleet.bus, f"cmdserver ask {access.user}", self._exchange.subscribe, connecting.dice)
+        self._bus = Bus(fleet.bus, f"cmdserver ask {access.user}", self._exchange.subscribe, connecting.jitter)
         self._known = access.known
         self._manner = manner
         self._asking = Asking(self._exchange, self._bus, self._known, question, self._tell, connecting.clock)
@@ -70,7 +70,7 @@ class _Run:
                 self._tell(each)
             self._is_asking = True
             began = connecting.clock()
-            pace = Pace(
+            pace = Batching(
                 batch=self._manner.batch or len(expected), pause=self._manner.wait, timeout=self._manner.timeout
             )
             await self._asking.ask(names, pace)

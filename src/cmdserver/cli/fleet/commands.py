@@ -6,7 +6,7 @@ from typing import Any, Final
 import click
 
 from cmdserver.cli.command_line import common_options
-from cmdserver.cli.fleet.options import Given, Manner, fleet_options, needing_extra, taken
+from cmdserver.cli.fleet.options import AskOptions, CallerOptions, fleet_options, needing_extra, pick
 from cmdserver.cli.parameters import COMMAND_WORD
 
 _ANSWER_SECONDS: Final = 60.0
@@ -44,12 +44,12 @@ def ask(ctx: click.Context, /, command: str, value: tuple[str, ...], **options: 
     cmdserver ask uptime
     cmdserver ask --hosts 'web-*' --batch 2 --fail-fast restart unit=nginx
     """
-    manner = taken(options, Manner)
+    manner = pick(options, AskOptions)
     if manner.is_json and manner.is_jsonl:
         raise click.UsageError("--json and --jsonl are two ways to print, and one is enough")
     with needing_extra():
         from cmdserver.cli.fleet import ask as asking  # noqa: PLC0415 - see `needing_extra`
-    sys.exit(asking.ask(ctx, command, value, manner, taken(options, Given)))
+    sys.exit(asking.ask(ctx, command, value, manner, pick(options, CallerOptions)))
 
 
 @click.command()
@@ -79,5 +79,5 @@ def hosts(ctx: click.Context, /, *, accept_new: bool, is_json: bool, **options: 
     """
     with needing_extra():
         from cmdserver.cli.fleet import hosts as calling  # noqa: PLC0415 - see `needing_extra`
-    given, globs, seconds = taken(options, Given), options["hosts"], options["timeout"]
+    given, globs, seconds = pick(options, CallerOptions), options["hosts"], options["timeout"]
     sys.exit(calling.hosts(ctx, globs, seconds, given, accepts_new=accept_new, is_json=is_json))

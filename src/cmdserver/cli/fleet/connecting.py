@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from cmdserver.auth.signatures.request_signing import SigningKey
 from cmdserver.cli.command_line import CONFIG, Trouble
-from cmdserver.cli.fleet.options import Given
+from cmdserver.cli.fleet.options import CallerOptions
 from cmdserver.cli.notes import note
 from cmdserver.cli.parameters import NAME
 from cmdserver.config import loading
@@ -82,7 +82,7 @@ def read_fleet(ctx: click.Context) -> FleetSettings:
     return FleetSettings(host.fleet, member.bus, settings)
 
 
-def find_access(given: Given) -> Access:
+def find_access(given: CallerOptions) -> Access:
     """Find the caller's name, key and known hosts."""
     user, known_hosts = given.user, given.known_hosts
     if user is None:
@@ -119,12 +119,12 @@ def config_home() -> Path:
     return (Path(home) if home.startswith("/") else Path.home() / ".config") / "cmdserver"
 
 
-def dice() -> float:
+def jitter() -> float:
     """Return a number in [0, 1)."""
     return random.SystemRandom().random()
 
 
-def whom_nobody_is(access: Access, globs: Sequence[str]) -> str:
+def why_no_host_matches(access: Access, globs: Sequence[str]) -> str:
     """Say why no known host matches."""
     if not access.known.hosts:
         return f"there is no host in {access.known_hosts_file}; cmdserver hosts --accept-new adds those that answer"

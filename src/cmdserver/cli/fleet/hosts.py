@@ -7,7 +7,7 @@ import click
 
 from cmdserver.cli.fleet import connecting
 from cmdserver.cli.fleet.connecting import Access, FleetSettings
-from cmdserver.cli.fleet.options import Given
+from cmdserver.cli.fleet.options import CallerOptions
 from cmdserver.cli.notes import note, print_table
 from cmdserver.core.escaping import printable_line
 from cmdserver.fleet.bus import Bus
@@ -21,7 +21,7 @@ _NOTHING = "-"
 
 
 def hosts(
-    ctx: click.Context, texts: Sequence[str], seconds: float, given: Given, *, accepts_new: bool, is_json: bool
+    ctx: click.Context, texts: Sequence[str], seconds: float, given: CallerOptions, *, accepts_new: bool, is_json: bool
 ) -> int:
     """Ask who is there, and print it; return the exit status."""
     try:
@@ -45,7 +45,7 @@ async def _call(
     fleet: FleetSettings, access: Access, globs: Sequence[str], seconds: float, *, waits_for_unknown: bool
 ) -> RollCall:
     exchange = connecting.exchange(fleet, access)
-    bus = Bus(fleet.bus, f"cmdserver hosts {access.user}", exchange.subscribe, connecting.dice)
+    bus = Bus(fleet.bus, f"cmdserver hosts {access.user}", exchange.subscribe, connecting.jitter)
     async with connecting.connected(bus):
         calling = Calling(exchange, bus, access.known, connecting.clock)
         return await calling.call(globs, seconds, waits_for_unknown=waits_for_unknown)

@@ -15,7 +15,7 @@ from cmdserver.fleet.membership import EXTRA_IS_MISSING, EXTRA_MODULES
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
 
-class Given(Struct, frozen=True, kw_only=True):
+class CallerOptions(Struct, frozen=True, kw_only=True):
     """What was said of who asks; None: nothing."""
 
     user: str | None
@@ -23,7 +23,7 @@ class Given(Struct, frozen=True, kw_only=True):
     known_hosts: Path | None
 
 
-class Manner(Struct, frozen=True, kw_only=True):
+class AskOptions(Struct, frozen=True, kw_only=True):
     """How a question is asked, and how answers are shown."""
 
     #: Names and globs, as they were typed; none: everybody.
@@ -59,7 +59,7 @@ def fleet_options(command: Callback) -> Callback:
     return command
 
 
-def taken(options: Mapping[str, Any], kind: type[Given] | type[Manner]) -> Any:
+def pick(options: Mapping[str, Any], kind: type[CallerOptions] | type[AskOptions]) -> Any:
     """Return what belongs together of what was said."""
     return kind(**{name: options[name] for name in kind.__struct_fields__})
 

@@ -20,9 +20,9 @@ from cmdserver.core.site import FleetHost
 from cmdserver.fleet import subjects
 from cmdserver.fleet.agent.daemon_socket import DaemonAnswer, DaemonAway
 from cmdserver.fleet.bus import NotConnected
-from cmdserver.fleet.bus_messages import HOST, PART_BYTES, ROLL_CALL, BusRequest, NoRequest, answer_headers, part_count
+from cmdserver.fleet.bus_messages import HOST, PART_BYTES, ROLL_CALL, BadRequest, BusRequest, answer_headers, part_count
 from cmdserver.limits.start_rates import StartRates
-from cmdserver.logs.sparing import Sparing
+from cmdserver.logs.rate_limited_log import RateLimitedLog
 
 #: Requests that the daemon is asked in a second; what comes faster is left out.
 _MOST: Final = Rate(50, 1)
@@ -70,8 +70,8 @@ class Agent:
         self._clock = clock
         self._rates = StartRates()
         self._answering: set[asyncio.Task[None]] = set()
-        self._no_requests = Sparing(_log, clock)
-        self._troubles = Sparing(_log, clock)
+        self._no_requests = RateLimitedLog(_log, clock)
+        self._troubles = RateLimitedLog(_log, clock)
 
     async def subscribe(self, client: Client, bus: Publisher) -> None:
         """Take what is for this host, and roll calls."""
@@ -107,7 +107,7 @@ class Agent:
             if is_for_all:
                 _require_roll_call(request)
             self._rates.spend("", _MOST, self._clock())
-        except NoRequest as error:
+        except BadRequest as error:
             self._no_requests.info("left out a message: %s", error)
             return
         except Throttled:
@@ -121,12 +121,12 @@ class Agent:
         task.add_done_callback(self._answering.discard)
 
     def _read(self, headers: dict[str, str] | None, body: bytes, reply: str) -> BusRequest:
-        """Read a message; raises `NoRequest` if it is no request for this host."""
-        if not subjects.is_inbox(reply):
-            raise NoRequest("there is nowhere to answer it")
+        """Read a message; raises `BadRequest` if it is no request for this host."""
+        if not subjects.is_reply_subject(reply):
+            raise BadRequest("there is nowhere to answer it")
         request = BusRequest.read(headers, body)
         if not request.audience.includes(self._host):
-            raise NoRequest("it is meant for others")
+            raise BadRequest("it is meant for others")
         return request
 
     async def drain(self, seconds: float) -> None:
@@ -156,7 +156,7 @@ class Agent:
 def _require_roll_call(request: BusRequest) -> None:
     """Refuse what is to be sent to each host by itself: who may ask one host on the bus is not to reach all."""
     if (request.method, request.target) != ROLL_CALL:
-        raise NoRequest("all hosts at once are asked for a roll call only")
+        raise BadRequest("all hosts at once are asked for a roll call only")
 
 
 async def _parts(body: Body, size: int) -> AsyncIterator[tuple[int, bytes]]:

@@ -16,18 +16,18 @@ from cmdserver.core.site import FleetHost
 from cmdserver.fleet import subjects
 from cmdserver.fleet.bus import Bus, NotConnected
 from cmdserver.fleet.client.exchange import Exchange, Reply
-from cmdserver.fleet.client.gathering import Gathering, NoAnswer
 from cmdserver.fleet.client.known_hosts import KnownHosts
 from cmdserver.fleet.client.outcomes import MISSING, NOT_ASKED, UNVERIFIED, Outcome, unsigned_error
+from cmdserver.fleet.client.reassembly import BadAnswer, Reassembly
 from cmdserver.fleet.client.ssh_agent import AgentError
 
 _NOT_CONNECTED: Final = "not connected to the bus"
-_MOMENT_SECONDS: Final = 2.0
+_GRACE_SECONDS: Final = 2.0
 
 Tell = Callable[[Outcome], None]
 
 
-class Pace(Struct, frozen=True, kw_only=True):
+class Batching(Struct, frozen=True, kw_only=True):
     """How fast hosts are asked."""
 
     #: How many at once.
@@ -44,13 +44,13 @@ class _Waiting(Struct):
     name: str
     signed: SignedQuestion
     began: float
-    gathering: Gathering
+    reassembly: Reassembly
     #: See `Exchange.forget`.
-    word: str = ""
+    token: str = ""
     #: Why the first message that came was no verified answer; empty: none came.
     doubt: str = ""
-    #: Whether an unsigned error came, after which the signed answer has `_MOMENT_SECONDS` left.
-    is_given_up: bool = False
+    #: Whether an unsigned error came, after which the signed answer has `_GRACE_SECONDS` left.
+    is_in_grace: bool = False
 
 
 class Asking:
@@ -94,7 +94,7 @@ class Asking:
         self._stopped.set()
         self._changed.set()
 
-    async def ask(self, names: Sequence[str], pace: Pace) -> None:
+    async def ask(self, names: Sequence[str], pace: Batching) -> None:
         """Ask known hosts, and wait until all have answered, or for as long as the pace says.
 
         Raises:
@@ -143,11 +143,11 @@ class Asking:
         return signed
 
     async def _send(self, name: str, signed: SignedQuestion) -> None:
-        waiting = _Waiting(name, signed, self._clock(), Gathering())
+        waiting = _Waiting(name, signed, self._clock(), Reassembly())
         self._waiting[name] = waiting
         subject = subjects.of_host(FleetHost(self._exchange.fleet, name))
         try:
-            waiting.word = await self._exchange.send(
+            waiting.token = await self._exchange.send(
                 self._bus, subject, self._question, signed, lambda reply: self._receive(waiting, reply)
             )
         except NotConnected as error:
@@ -168,17 +168,17 @@ class Asking:
         name = waiting.name
         if self._waiting.get(name) is not waiting:
             return
-        if reply.is_nobody:
+        if reply.is_no_responders:
             self._end(waiting, Outcome(host=name, state=MISSING, why=_NOT_CONNECTED))
             return
         answer = None
         try:
-            answer = waiting.gathering.take(reply.headers, reply.body)
+            answer = waiting.reassembly.take(reply.headers, reply.body)
             if answer is None:
                 return
             keys = self._known.keys_of(name)
             verify_answer(answer, request_signature=waiting.signed.signature, host=name, keys=keys)
-        except (NoAnswer, WrongSignature) as error:
+        except (BadAnswer, WrongSignature) as error:
             self._doubt(waiting, answer, str(error))
         else:
             seconds = self._clock() - waiting.began
@@ -193,9 +193,9 @@ class Asking:
         """
         refusal = unsigned_error(answer) if answer is not None else ""
         waiting.doubt = waiting.doubt or refusal or why
-        if refusal and not waiting.is_given_up:
-            waiting.is_given_up = True
-            asyncio.get_running_loop().call_later(_MOMENT_SECONDS, self._give_up, waiting)
+        if refusal and not waiting.is_in_grace:
+            waiting.is_in_grace = True
+            asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._give_up, waiting)
 
     def _give_up(self, waiting: _Waiting) -> None:
         if self._waiting.get(waiting.name) is waiting:
@@ -209,7 +209,7 @@ class Asking:
     def _end(self, waiting: _Waiting, outcome: Outcome) -> None:
         if self._waiting.pop(waiting.name, None) is None:
             return  # it was answered while it was sent
-        self._exchange.forget(waiting.word)
+        self._exchange.forget(waiting.token)
         try:
             self._tell(outcome)
         except Exception as error:  # noqa: BLE001 - raised where somebody waits: the bus would keep it to itself

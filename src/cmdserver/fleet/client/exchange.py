@@ -20,7 +20,7 @@ from cmdserver.fleet.bus_messages import METHOD, TARGET
 _MOST_PENDING: Final = 1_000_000
 _MOST_PENDING_BYTES: Final = 1024 * 1024 * 1024
 #: What the bus itself says where nobody listens (NATS' "no responders").
-_STATUS, _NOBODY = "Status", "503"
+_STATUS, _NO_RESPONDERS = "Status", "503"
 
 
 class Reply(Struct, frozen=True):
@@ -30,9 +30,9 @@ class Reply(Struct, frozen=True):
     body: bytes
 
     @property
-    def is_nobody(self) -> bool:
+    def is_no_responders(self) -> bool:
         """Whether the bus says that nobody listens."""
-        return not self.body and self.headers.get(_STATUS) == _NOBODY
+        return not self.body and self.headers.get(_STATUS) == _NO_RESPONDERS
 
 
 class Exchange:
@@ -43,7 +43,7 @@ class Exchange:
         user: As the hosts know the caller.
         key: Signs.
         time_of_day: Seconds since the epoch.
-        random_word: Of letters and digits, with at least 96 random bits, anew at each call.
+        random_token: Of letters and digits, with at least 96 random bits, anew at each call.
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class Exchange:
         user: str,
         key: SigningKey,
         time_of_day: Callable[[], float],
-        random_word: Callable[[], str],
+        random_token: Callable[[], str],
     ) -> None:
         self.fleet = fleet
         self._user = user
         self._key = key
         self._time_of_day = time_of_day
-        self._random_word = random_word
-        self._inbox = subjects.inbox(user, random_word())
+        self._random_token = random_token
+        self._inbox = subjects.inbox(user, random_token())
         self._receivers: dict[str, Callable[[Reply], None]] = {}
 
     async def subscribe(self, client: Client) -> None:
@@ -90,7 +90,7 @@ class Exchange:
                 user=self._user,
                 audience=Audience(self.fleet, tuple(hosts)),
                 created=int(self._time_of_day()),
-                nonce=self._random_word(),
+                nonce=self._random_token(),
                 seconds=min(math.ceil(seconds), MOST_SECONDS),
             )
 
@@ -114,16 +114,16 @@ class Exchange:
         Raises:
             NotConnected: The bus is away.
         """
-        word = self._random_word()
-        self._receivers[word] = receive
+        token = self._random_token()
+        self._receivers[token] = receive
         headers = {METHOD: question.method, TARGET: question.target, **dict(signed.fields)}
         try:
-            await bus.publish(subject, question.body, headers, f"{self._inbox}.{word}")
+            await bus.publish(subject, question.body, headers, f"{self._inbox}.{token}")
         except BaseException:
-            self.forget(word)
+            self.forget(token)
             raise
-        return word
+        return token
 
-    def forget(self, word: str) -> None:
+    def forget(self, token: str) -> None:
         """Take no more answers to a question."""
-        self._receivers.pop(word, None)
+        self._receivers.pop(token, None)

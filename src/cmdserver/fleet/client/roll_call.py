@@ -22,9 +22,9 @@ from cmdserver.fleet import subjects
 from cmdserver.fleet.bus import Bus
 from cmdserver.fleet.bus_messages import HOST, lower_names
 from cmdserver.fleet.client.exchange import Exchange, Reply
-from cmdserver.fleet.client.gathering import Gathering, NoAnswer
 from cmdserver.fleet.client.known_hosts import KnownHosts, read_public_key
 from cmdserver.fleet.client.outcomes import unsigned_error
+from cmdserver.fleet.client.reassembly import BadAnswer, Reassembly
 from cmdserver.fleet.client.words import WHO_IS_THERE
 
 #: Of an answer.
@@ -124,7 +124,7 @@ class Calling:
         signed = await self._exchange.sign(WHO_IS_THERE, globs, MOST_SECONDS)
         self._began = self._clock()
         expected = {name.lower() for name in self._known.matching(globs)}
-        word = await self._exchange.send(
+        token = await self._exchange.send(
             self._bus,
             subjects.of_all(self._exchange.fleet),
             WHO_IS_THERE,
@@ -144,7 +144,7 @@ class Calling:
                 except TimeoutError:
                     break
         finally:
-            self._exchange.forget(word)
+            self._exchange.forget(token)
         return self._found
 
     def _receive(self, reply: Reply, signed: SignedQuestion, globs: Sequence[str]) -> None:
@@ -154,8 +154,8 @@ class Calling:
         try:
             require_host_name(name)
             # What a host tells of itself has one part.
-            answer = Gathering().take(reply.headers, reply.body) if len(reply.body) <= _MOST_BYTES else None
-        except (ValueError, NoAnswer):
+            answer = Reassembly().take(reply.headers, reply.body) if len(reply.body) <= _MOST_BYTES else None
+        except (ValueError, BadAnswer):
             return  # nobody's: there is no name to tell it by
         if answer is None or lower in self._found.present or not any(matches(lower, each.lower()) for each in globs):
             return

@@ -7,7 +7,7 @@ from typing import Final
 _SECONDS: Final = 60.0
 
 
-class Sparing:
+class RateLimitedLog:
     """Logs a kind of line at most so often in a minute; the next one says how many there were between.
 
     Args:

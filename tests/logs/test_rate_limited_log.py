@@ -4,21 +4,21 @@ import logging
 
 import pytest
 
-from cmdserver.logs.sparing import Sparing
+from cmdserver.logs.rate_limited_log import RateLimitedLog
 
 
 def test_a_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     """The next one says how many there were between, of whatever level; percent signs of strangers mean nothing."""
     caplog.set_level(logging.INFO)
     time = 0.0
-    sparing = Sparing(logging.getLogger("x"), lambda: time)
+    limited = RateLimitedLog(logging.getLogger("x"), lambda: time)
     for now, value in ((0, "%s"), (0, "b"), (59.9, "c"), (60, "d"), (119.9, "e"), (1000, "f"), (1060, "g")):
         time = now
-        sparing.info("it was %s", value)
+        limited.info("it was %s", value)
     time = 1119.9
-    sparing.info("left out")
+    limited.info("left out")
     time = 1120
-    sparing.warning("100 %%")
+    limited.warning("100 %%")
 
     assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
         ("INFO", "it was %s"),
@@ -32,10 +32,10 @@ def test_a_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
 def test_several_lines_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     """As many as were asked for, from the first of a minute on; what was left out is told with the next one."""
     time = 0.0
-    sparing = Sparing(logging.getLogger("x"), lambda: time, 2)
+    limited = RateLimitedLog(logging.getLogger("x"), lambda: time, 2)
     for now in (0, 30, 59, 60, 60, 119.9, 120):
         time = now
-        sparing.warning("at %g", now)
+        limited.warning("at %g", now)
 
     assert [each.getMessage() for each in caplog.records] == [
         "at 0",

@@ -15,7 +15,7 @@ _MOST_AT_ONCE: Final = 4
 _LEAST_STATUS, _MOST_STATUS = 200, 599
 
 
-class NoAnswer(Exception):  # noqa: N818 - a statement
+class BadAnswer(Exception):  # noqa: N818 - a statement
     """A message is no part of an answer, or of one that is too large; the text says why."""
 
 
@@ -26,7 +26,7 @@ class _Parts(Struct):
     size: int = 0
 
 
-class Gathering:
+class Reassembly:
     """The answers of one sender."""
 
     def __init__(self) -> None:
@@ -37,21 +37,21 @@ class Gathering:
         """Take a message; return the answer if it is complete now.
 
         Raises:
-            NoAnswer: It is none.
+            BadAnswer: It is none.
         """
         lower = lower_names(headers)
         text = lower.get(STATUS.lower(), "")
         status = int(text) if len(text) == len("200") and text.isdecimal() and text.isascii() else 0
         if not _LEAST_STATUS <= status <= _MOST_STATUS:
-            raise NoAnswer("it has no status")
+            raise BadAnswer("it has no status")
         try:
             number, count = read_part(headers)
         except ValueError as error:
-            raise NoAnswer(str(error)) from None
+            raise BadAnswer(str(error)) from None
         if count == 1:
             return Answer(status, lower.get, body)
         if count > part_count(MOST_BYTES):
-            raise NoAnswer(f"it has {count} parts, which is more than {MOST_BYTES >> 20} MiB")
+            raise BadAnswer(f"it has {count} parts, which is more than {MOST_BYTES >> 20} MiB")
         whole = self._gather((status, count, lower.get("signature")), number, count, body)
         return Answer(status, lower.get, whole) if whole is not None else None
 
@@ -61,7 +61,7 @@ class Gathering:
             parts.bodies[number] = body
             parts.size += len(body)
         if parts.size > MOST_BYTES:
-            raise NoAnswer(f"it has more than {MOST_BYTES >> 20} MiB")
+            raise BadAnswer(f"it has more than {MOST_BYTES >> 20} MiB")
         if len(parts.bodies) == count:
             return b"".join(parts.bodies[index] for index in range(1, count + 1))
         self._incomplete[key] = parts
